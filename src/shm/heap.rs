@@ -1,0 +1,543 @@
+//! The heap: which bytes of the segment are free.
+//!
+//! Two regions (small objects, and everything else), each dealt out by a two-level segregated fit whose book-keeping lies
+//! apart from the bytes, in a table of extents: a writer that overruns its tensor breaks no heap structure. Taking and
+//! giving are constant-time, neighbours that are free become one, and what was freed last, thus warm, is taken first.
+//!
+//! Everything here happens under the store's lock, and is derived from the entries: after a death inside the lock
+//! [`Heap::reset`] and [`Heap::place`] build it anew. Only `reserved`, the watermark below which memory exists, is a truth of
+//! its own; it is one word, raised after the memory was reserved.
+
+use super::layout::{Extent, Geometry, HeapControl, Pool, ALIGN, FIRST, NONE, SECOND, SMALL, UNIT};
+use super::segment::Segment;
+use crate::error::{Error, Kind, Result};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+const USED: u64 = 1;
+/// How many extents of the own class are tried before the next class, which always fits.
+const TRIES: u32 = 16;
+
+/// Sets the regions of a new segment.
+pub fn lay_out(heap: &HeapControl, geometry: &Geometry) {
+    for (pool, start, end) in [
+        (&heap.small, geometry.small, geometry.small_end()),
+        (&heap.large, geometry.large, geometry.large_end()),
+    ] {
+        set64(&pool.start, start);
+        set64(&pool.end, end);
+        set64(&pool.reserved, start);
+        clear(pool);
+    }
+    set32(&heap.free_extent, NONE);
+    set32(&heap.extents_used, 0);
+}
+
+/// For a segment whose memory was all reserved when it was made. Its lock is left dirty, so that whoever takes it first
+/// builds the free extents.
+pub fn reserved_from_the_start(heap: &HeapControl) {
+    for pool in [&heap.small, &heap.large] {
+        set64(&pool.reserved, get64(&pool.end));
+    }
+}
+
+/// Where the bytes of an allocation lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Its extent.
+    pub extent: u32,
+    /// Offset in the file.
+    pub offset: u64,
+}
+
+/// What must be reserved before an allocation can succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    large: bool,
+    /// The watermark that was seen.
+    pub from: u64,
+    /// The watermark that is needed.
+    pub to: u64,
+}
+
+/// Figures for `stat` and error messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Bytes in used extents.
+    pub used: u64,
+    /// Bytes not in use, reserved or not, of the large region.
+    pub free: u64,
+    /// The longest free run, counting what is not reserved yet.
+    pub largest: u64,
+    /// Bytes of memory reserved.
+    pub reserved: u64,
+}
+
+/// The heap of a segment whose lock is held.
+pub struct Heap<'a> {
+    segment: &'a Segment,
+}
+
+fn get32(word: &AtomicU32) -> u32 {
+    word.load(Ordering::Relaxed)
+}
+fn set32(word: &AtomicU32, value: u32) {
+    word.store(value, Ordering::Relaxed);
+}
+fn get64(word: &AtomicU64) -> u64 {
+    word.load(Ordering::Relaxed)
+}
+fn set64(word: &AtomicU64, value: u64) {
+    word.store(value, Ordering::Relaxed);
+}
+
+fn clear(pool: &Pool) {
+    set64(&pool.used, 0);
+    set32(&pool.last, NONE);
+    set64(&pool.first_map, 0);
+    for (map, heads) in pool.second_map.iter().zip(&pool.heads) {
+        set32(map, 0);
+        heads.iter().for_each(|head| set32(head, NONE));
+    }
+}
+
+/// The class of a free extent: its power of two and the subdivision, in units of [`ALIGN`].
+fn class(size: u64) -> (usize, usize) {
+    let units = (size / ALIGN).max(1);
+    let first = units.ilog2();
+    let second = if first < 4 { units << (4 - first) } else { units >> (first - 4) } & 15;
+    ((first as usize).min(FIRST - 1), second as usize)
+}
+
+/// Bytes an object of this size takes.
+pub fn rounded(size: u64) -> u64 {
+    size.max(1).next_multiple_of(ALIGN)
+}
+
+impl<'a> Heap<'a> {
+    /// The heap; the caller holds the lock.
+    pub fn new(segment: &'a Segment) -> Heap<'a> {
+        Heap { segment }
+    }
+
+    fn control(&self) -> &'a HeapControl {
+        self.segment.heap()
+    }
+
+    fn extent(&self, index: u32) -> Result<&'a Extent> {
+        self.segment.extent(index)
+    }
+
+    fn pool_of(&self, offset: u64) -> &'a Pool {
+        let control = self.control();
+        if offset < get64(&control.large.start) { &control.small } else { &control.large }
+    }
+
+    /// Takes `size` bytes (rounded up); `None`: there is no such run in reserved memory.
+    pub fn take(&self, size: u64) -> Result<Option<Taken>> {
+        let size = rounded(size);
+        let control = self.control();
+        if size < SMALL {
+            if let Some(taken) = self.take_from(&control.small, size)? {
+                return Ok(Some(taken));
+            }
+            // While the small region can grow, it does; the large one is for when it is full.
+            if self.room_behind(&control.small, size)?.is_some() {
+                return Ok(None);
+            }
+        }
+        self.take_from(&control.large, size)
+    }
+
+    fn take_from(&self, pool: &Pool, size: u64) -> Result<Option<Taken>> {
+        let Some(found) = self.find(pool, size)? else { return Ok(None) };
+        self.unlist(pool, found)?;
+        let extent = self.extent(found)?;
+        let (start, length) = (get64(&extent.offset), get64(&extent.size));
+        let aligned = start.next_multiple_of(UNIT);
+        if size >= UNIT && aligned > start && aligned - start + size <= length {
+            // A large object starts at a huge page; what lies before it stays free.
+            let front = self.split(found, aligned - start)?;
+            self.list(pool, found)?;
+            return self.finish(pool, front, size).map(Some);
+        }
+        self.finish(pool, found, size).map(Some)
+    }
+
+    fn finish(&self, pool: &Pool, index: u32, size: u64) -> Result<Taken> {
+        let extent = self.extent(index)?;
+        if get64(&extent.size) > size {
+            let rest = self.split(index, size)?;
+            self.list(pool, rest)?;
+        }
+        set64(&extent.size, size | USED);
+        set64(&pool.used, get64(&pool.used) + size);
+        Ok(Taken { extent: index, offset: get64(&extent.offset) })
+    }
+
+    fn find(&self, pool: &Pool, size: u64) -> Result<Option<u32>> {
+        let (first, second) = class(size);
+        // The own class first: what was freed last has just this size, and is warm.
+        let mut at = get32(&pool.heads[first][second]);
+        for _ in 0..TRIES {
+            if at == NONE {
+                break;
+            }
+            let extent = self.extent(at)?;
+            if get64(&extent.size) & !USED >= size {
+                return Ok(Some(at));
+            }
+            at = get32(&extent.next_free);
+        }
+        // Then any higher class: everything there fits.
+        let above = get32(&pool.second_map[first]) & !((2u32 << second) - 1);
+        let (first, second) = if above != 0 {
+            (first, above.trailing_zeros() as usize)
+        } else {
+            let higher = get64(&pool.first_map) & !((2u64 << first) - 1);
+            if higher == 0 {
+                return Ok(None);
+            }
+            let first = (higher.trailing_zeros() as usize).min(FIRST - 1);
+            (first, get32(&pool.second_map[first]).trailing_zeros() as usize)
+        };
+        let found = get32(&pool.heads[first][second.min(SECOND - 1)]);
+        if found == NONE || get64(&self.extent(found)?.size) & !USED < size {
+            return Err(Error::new(Kind::Corrupt, "the heap's lists of free extents are damaged"));
+        }
+        Ok(Some(found))
+    }
+
+    /// Cuts `extent` after `size` bytes; the rest is a new, unlisted, free extent.
+    fn split(&self, index: u32, size: u64) -> Result<u32> {
+        let rest_index = self.fresh()?;
+        let (extent, rest) = (self.extent(index)?, self.extent(rest_index)?);
+        let (start, length, after) = (get64(&extent.offset), get64(&extent.size) & !USED, get32(&extent.after));
+        set64(&rest.offset, start + size);
+        set64(&rest.size, length - size);
+        set32(&rest.before, index);
+        set32(&rest.after, after);
+        if after == NONE {
+            set32(&self.pool_of(start).last, rest_index);
+        } else {
+            set32(&self.extent(after)?.before, rest_index);
+        }
+        set64(&extent.size, size);
+        set32(&extent.after, rest_index);
+        Ok(rest_index)
+    }
+
+    fn fresh(&self) -> Result<u32> {
+        let control = self.control();
+        let free = get32(&control.free_extent);
+        if free != NONE {
+            set32(&control.free_extent, get32(&self.extent(free)?.next_free));
+            return Ok(free);
+        }
+        let next = get32(&control.extents_used);
+        self.extent(next)?;
+        set32(&control.extents_used, next + 1);
+        Ok(next)
+    }
+
+    fn retire(&self, index: u32) -> Result<()> {
+        let control = self.control();
+        set32(&self.extent(index)?.next_free, get32(&control.free_extent));
+        set32(&control.free_extent, index);
+        Ok(())
+    }
+
+    fn list(&self, pool: &Pool, index: u32) -> Result<()> {
+        let extent = self.extent(index)?;
+        let (first, second) = class(get64(&extent.size));
+        let head = get32(&pool.heads[first][second]);
+        set32(&extent.previous_free, NONE);
+        set32(&extent.next_free, head);
+        if head != NONE {
+            set32(&self.extent(head)?.previous_free, index);
+        }
+        set32(&pool.heads[first][second], index);
+        set32(&pool.second_map[first], get32(&pool.second_map[first]) | 1 << second);
+        set64(&pool.first_map, get64(&pool.first_map) | 1 << first);
+        Ok(())
+    }
+
+    fn unlist(&self, pool: &Pool, index: u32) -> Result<()> {
+        let extent = self.extent(index)?;
+        let (first, second) = class(get64(&extent.size) & !USED);
+        let (previous, next) = (get32(&extent.previous_free), get32(&extent.next_free));
+        if next != NONE {
+            set32(&self.extent(next)?.previous_free, previous);
+        }
+        if previous != NONE {
+            set32(&self.extent(previous)?.next_free, next);
+            return Ok(());
+        }
+        set32(&pool.heads[first][second], next);
+        if next == NONE {
+            let left = get32(&pool.second_map[first]) & !(1 << second);
+            set32(&pool.second_map[first], left);
+            if left == 0 {
+                set64(&pool.first_map, get64(&pool.first_map) & !(1 << first));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives an extent back.
+    pub fn give(&self, index: u32) -> Result<()> {
+        let extent = self.extent(index)?;
+        let size = get64(&extent.size);
+        if size & USED == 0 {
+            return Err(Error::new(Kind::Corrupt, format!("extent {index} is freed twice")));
+        }
+        let size = size & !USED;
+        let pool = self.pool_of(get64(&extent.offset));
+        set64(&pool.used, get64(&pool.used).saturating_sub(size));
+        set64(&extent.size, size);
+        let mut index = index;
+        let after = get32(&extent.after);
+        if after != NONE && get64(&self.extent(after)?.size) & USED == 0 {
+            self.unlist(pool, after)?;
+            self.join(pool, index, after)?;
+        }
+        let before = get32(&extent.before);
+        if before != NONE && get64(&self.extent(before)?.size) & USED == 0 {
+            self.unlist(pool, before)?;
+            self.join(pool, before, index)?;
+            index = before;
+        }
+        self.list(pool, index)
+    }
+
+    /// Makes `right` part of its left neighbour `left`; both are free and unlisted.
+    fn join(&self, pool: &Pool, left: u32, right: u32) -> Result<()> {
+        let (l, r) = (self.extent(left)?, self.extent(right)?);
+        set64(&l.size, get64(&l.size) + get64(&r.size));
+        let after = get32(&r.after);
+        set32(&l.after, after);
+        if after == NONE {
+            set32(&pool.last, left);
+        } else {
+            set32(&self.extent(after)?.before, left);
+        }
+        self.retire(right)
+    }
+
+    /// What must be reserved so that `size` bytes can be taken; `None`: the region has no such run left.
+    pub fn growth(&self, size: u64) -> Result<Option<Growth>> {
+        let size = rounded(size);
+        let control = self.control();
+        if size < SMALL {
+            if let Some((from, to)) = self.room_behind(&control.small, size)? {
+                return Ok(Some(Growth { large: false, from, to }));
+            }
+        }
+        let room = self.room_behind(&control.large, size)?;
+        Ok(room.map(|(from, to)| Growth { large: true, from, to }))
+    }
+
+    /// The watermark, and where it must be so that `size` bytes fit behind what is used.
+    fn room_behind(&self, pool: &Pool, size: u64) -> Result<Option<(u64, u64)>> {
+        let from = get64(&pool.reserved);
+        let last = get32(&pool.last);
+        let behind = if last == NONE { 0 } else { get64(&self.extent(last)?.size) };
+        let behind = if behind & USED == 0 { behind } else { 0 };
+        let need = from.saturating_sub(behind) + size;
+        let end = get64(&pool.end);
+        Ok((need <= end).then(|| (from, need.next_multiple_of(UNIT).min(end))))
+    }
+
+    /// Raises the watermark after the memory up to `to` was reserved.
+    pub fn raise(&self, growth: Growth, to: u64) -> Result<()> {
+        let control = self.control();
+        let pool = if growth.large { &control.large } else { &control.small };
+        let from = get64(&pool.reserved);
+        let to = to.min(get64(&pool.end));
+        if to <= from {
+            return Ok(());
+        }
+        // The watermark is the truth: dead after this store, the rebuild makes the extent.
+        pool.reserved.store(to, Ordering::Release);
+        crate::sync::fail::point("growth.watermark_raised");
+        self.append_free(pool, from, to)
+    }
+
+    fn append_free(&self, pool: &Pool, from: u64, to: u64) -> Result<()> {
+        let last = get32(&pool.last);
+        if last != NONE && get64(&self.extent(last)?.size) & USED == 0 {
+            self.unlist(pool, last)?;
+            let extent = self.extent(last)?;
+            set64(&extent.size, get64(&extent.size) + to - from);
+            return self.list(pool, last);
+        }
+        let index = self.append(pool, from, to - from)?;
+        self.list(pool, index)
+    }
+
+    /// A new extent behind the last one.
+    fn append(&self, pool: &Pool, offset: u64, size: u64) -> Result<u32> {
+        let index = self.fresh()?;
+        let extent = self.extent(index)?;
+        let last = get32(&pool.last);
+        set64(&extent.offset, offset);
+        set64(&extent.size, size);
+        set32(&extent.before, last);
+        set32(&extent.after, NONE);
+        if last != NONE {
+            set32(&self.extent(last)?.after, index);
+        }
+        set32(&pool.last, index);
+        Ok(index)
+    }
+
+    /// Forgets everything but the watermarks: the start of a rebuild.
+    pub fn reset(&self) {
+        let control = self.control();
+        clear(&control.small);
+        clear(&control.large);
+        set32(&control.free_extent, NONE);
+        set32(&control.extents_used, 0);
+    }
+
+    fn end_of_last(&self, pool: &Pool) -> Result<u64> {
+        let last = get32(&pool.last);
+        if last == NONE {
+            return Ok(get64(&pool.start));
+        }
+        let extent = self.extent(last)?;
+        Ok(get64(&extent.offset) + (get64(&extent.size) & !USED))
+    }
+
+    /// While rebuilding: an object lies at `offset`. Must be called in ascending order of offsets. Fails if it cannot.
+    pub fn place(&self, offset: u64, size: u64) -> Result<u32> {
+        let size = rounded(size);
+        let pool = self.pool_of(offset);
+        let end = self.end_of_last(pool)?;
+        let fits = offset.checked_add(size).is_some_and(|end| end <= get64(&pool.reserved));
+        if offset < end || !offset.is_multiple_of(ALIGN) || !fits {
+            return Err(Error::new(Kind::Corrupt, format!("an object at {offset} (+{size}) overlaps another")));
+        }
+        if offset > end {
+            let gap = self.append(pool, end, offset - end)?;
+            self.list(pool, gap)?;
+        }
+        let index = self.append(pool, offset, size | USED)?;
+        set64(&pool.used, get64(&pool.used) + size);
+        Ok(index)
+    }
+
+    /// While rebuilding: all objects are placed; what is left is free.
+    pub fn close(&self) -> Result<()> {
+        let control = self.control();
+        for pool in [&control.small, &control.large] {
+            let (end, reserved) = (self.end_of_last(pool)?, get64(&pool.reserved));
+            if reserved > end {
+                let index = self.append(pool, end, reserved - end)?;
+                self.list(pool, index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is used and free.
+    pub fn figures(&self) -> Result<Figures> {
+        let control = self.control();
+        let (small, large) = (&control.small, &control.large);
+        let mut largest = 0;
+        let mut at = get32(&large.last);
+        if at != NONE && get64(&self.extent(at)?.size) & USED != 0 {
+            at = NONE;
+        }
+        let behind = if at == NONE { 0 } else { get64(&self.extent(at)?.size) };
+        largest = largest.max(get64(&large.end) - get64(&large.reserved) + behind);
+        let first_map = get64(&large.first_map);
+        if first_map != 0 {
+            let first = (first_map.ilog2() as usize).min(FIRST - 1);
+            let map = get32(&large.second_map[first]).max(1);
+            let head = get32(&large.heads[first][(map.ilog2() as usize).min(SECOND - 1)]);
+            if head != NONE {
+                largest = largest.max(get64(&self.extent(head)?.size) & !USED);
+            }
+        }
+        Ok(Figures {
+            used: get64(&small.used) + get64(&large.used),
+            free: (get64(&large.end) - get64(&large.start)).saturating_sub(get64(&large.used)),
+            largest,
+            reserved: get64(&small.reserved) - get64(&small.start) + get64(&large.reserved)
+                - get64(&large.start),
+        })
+    }
+
+    /// Walks every extent and every list; says what is wrong. `used` are the objects' (offset, size, extent), sorted by offset.
+    pub fn check(&self, used: &[(u64, u64, u32)], wrong: &mut Vec<String>) -> Result<()> {
+        let mut free_extents = 0u64;
+        let mut objects = used.iter().peekable();
+        for (name, pool) in [("small", &self.control().small), ("large", &self.control().large)] {
+            let mut at = get32(&pool.last);
+            let mut chain = Vec::new();
+            while at != NONE && chain.len() <= self.segment.extents_reserved() as usize {
+                chain.push(at);
+                at = get32(&self.extent(at)?.before);
+            }
+            let mut expected = get64(&pool.start);
+            let mut previous_free = false;
+            let mut sum = 0;
+            for &index in chain.iter().rev() {
+                let extent = self.extent(index)?;
+                let (offset, size) = (get64(&extent.offset), get64(&extent.size));
+                if offset != expected {
+                    wrong.push(format!("{name} heap: extent {index} begins at {offset}, not at {expected}"));
+                }
+                expected = offset + (size & !USED);
+                if size & USED == 0 {
+                    free_extents += 1;
+                    if previous_free {
+                        wrong.push(format!("{name} heap: extents before and at {offset} are free and not joined"));
+                    }
+                } else {
+                    sum += size & !USED;
+                    match objects.next() {
+                        Some(&(o, s, e)) if (o, rounded(s), e) == (offset, size & !USED, index) => {}
+                        other => wrong.push(format!(
+                            "{name} heap: the used extent {index} at {offset} (+{size}) is no object's (next: {other:?})"
+                        )),
+                    }
+                }
+                previous_free = size & USED == 0;
+            }
+            if expected != get64(&pool.reserved) && !(chain.is_empty() && expected == get64(&pool.reserved)) {
+                wrong.push(format!("{name} heap: ends at {expected}, reserved up to {}", get64(&pool.reserved)));
+            }
+            if sum != get64(&pool.used) {
+                wrong.push(format!("{name} heap: {} bytes counted as used, {sum} are", get64(&pool.used)));
+            }
+        }
+        if let Some((offset, ..)) = objects.next() {
+            wrong.push(format!("heap: the object at {offset} has no extent"));
+        }
+        let mut listed = 0u64;
+        for pool in [&self.control().small, &self.control().large] {
+            for (first, heads) in pool.heads.iter().enumerate() {
+                for (second, head) in heads.iter().enumerate() {
+                    let mut at = get32(head);
+                    let marked = get32(&pool.second_map[first]) >> second & 1 == 1;
+                    if marked != (at != NONE) {
+                        wrong.push(format!("heap: class {first}/{second} is marked wrongly"));
+                    }
+                    while at != NONE && listed <= u64::from(self.segment.extents_reserved()) {
+                        let extent = self.extent(at)?;
+                        if get64(&extent.size) & USED != 0 || class(get64(&extent.size)) != (first, second) {
+                            wrong.push(format!("heap: extent {at} is in the wrong list"));
+                        }
+                        listed += 1;
+                        at = get32(&extent.next_free);
+                    }
+                }
+            }
+        }
+        if listed != free_extents {
+            wrong.push(format!("heap: {free_extents} free extents, {listed} of them listed"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,484 @@
+//! Where everything lies in a segment, and the types of what lies there.
+//!
+//! ```text
+//! header | clients | buckets | heap control | events | entries … | extents … | scratch … | index … | small … | large …
+//! ```
+//! The regions with dots are sparse: their memory is reserved as they are used, up to watermarks in the header. All words
+//! are little-endian fixed-width atomics; offsets are from the start of the file.
+//!
+//! *Entries are the truth; everything else is derived*: heap control, extents, index and the lists threaded through the
+//! entries are rebuilt from the entries after a death inside the lock.
+
+use std::mem::size_of;
+
+use crate::error::{Error, Kind, Result};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::futex::FutexWord;
+
+/// The first eight bytes of a segment.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"SDP-DAL\n");
+/// The layout's version: another one is another layout.
+pub const VERSION: u32 = 1;
+/// Features without which a reader of this version could not use the segment. None yet.
+pub const INCOMPATIBLE: u32 = 0;
+/// Unit in which memory grows, and a huge page.
+pub const UNIT: u64 = 2 << 20;
+/// Alignment of every object.
+pub const ALIGN: u64 = 64;
+/// Objects below this size have a region of their own.
+pub const SMALL: u64 = 4096;
+/// Buckets of waiting bits.
+pub const BUCKETS: u64 = 1024;
+/// "No entry", "no extent".
+pub const NONE: u32 = u32::MAX;
+/// Slots of the event log.
+pub const EVENTS: u64 = 4096;
+/// Objects for which the bookkeeping has memory from the start.
+pub const FIRST_OBJECTS: u32 = 1024;
+
+const PAGE: u64 = 4096;
+
+/// The first page of the segment.
+#[repr(C, align(64))]
+pub struct Header {
+    pub magic: AtomicU64,
+    pub version: AtomicU32,
+    pub incompatible: AtomicU32,
+    pub compatible: AtomicU32,
+    pub max_clients: AtomicU32,
+    pub layout_hash: AtomicU64,
+    /// What the user asked for, unrounded.
+    pub size: AtomicU64,
+    pub file_size: AtomicU64,
+    pub max_objects: AtomicU32,
+    pub options: AtomicU32,
+    /// Mixed into the hash of IDs.
+    pub seed: AtomicU64,
+    /// Nanoseconds since the epoch.
+    pub created: AtomicU64,
+    /// The path under which it was made (cut; for displays and cleaning up).
+    pub path: [AtomicU64; 64],
+
+    /// The lock.
+    pub lock: Line<FutexWord>,
+    /// Even at rest; changed around every change of the index that can hide a present entry from a reader.
+    pub index_changes: Line<AtomicU64>,
+    /// log2 of the index's slots.
+    pub index_level: AtomicU32,
+    /// The store is going: start over with a new file.
+    pub closed: AtomicU32,
+    /// The last attachment number drawn.
+    pub numbers: AtomicU32,
+    /// Objects for which entries, extents, scratch and index have memory.
+    pub objects_reserved: AtomicU32,
+    /// Entries below this have been used at some time.
+    pub entries_used: AtomicU32,
+    pub entries_free: AtomicU32,
+    /// Declarations, a list.
+    pub declarations: AtomicU32,
+    /// Objects whose prefix nobody declared, a list.
+    pub orphans: AtomicU32,
+    pub orphans_last: AtomicU32,
+    /// Somebody who could not get the lock left something to be freed: look through the entries.
+    pub sweep: AtomicU32,
+    /// Order of issue and of release.
+    pub sequence: AtomicU64,
+    /// Milliseconds of the last look for dead clients (monotonic clock).
+    pub reap_stamp: AtomicU64,
+    pub live: AtomicU32,
+    pub recoveries: AtomicU32,
+    pub reaped: AtomicU32,
+    pub subscribers: AtomicU32,
+    pub event_sequence: AtomicU64,
+    pub event_epoch: AtomicU64,
+}
+
+/// Something that has its cache line to itself.
+#[repr(C, align(64))]
+pub struct Line<T>(pub T);
+
+/// Header options: unwanted objects may be evicted when the store is full.
+pub const OPTION_EVICTION: u32 = 1;
+
+/// One client's place.
+#[repr(C, align(256))]
+pub struct Client {
+    /// The attachment number; 0: free.
+    pub number: AtomicU32,
+    pub pid: AtomicU32,
+    /// Nanoseconds since the epoch.
+    pub since: AtomicU64,
+    pub name: [AtomicU64; 8],
+    pub host: [AtomicU64; 8],
+    pub bell: Line<FutexWord>,
+}
+
+/// One object.
+#[repr(C, align(64))]
+pub struct Entry {
+    /// State, flags, creator's slot and generation: see [`Word`].
+    pub state: AtomicU64,
+    pub id: [AtomicU32; 5],
+    /// Keep and evictable: see `KEEP`, `EVICTABLE`.
+    pub flags: AtomicU32,
+    /// Where the data begin; the metadata follow them.
+    pub offset: AtomicU64,
+    pub data_size: AtomicU64,
+    pub meta_size: AtomicU32,
+    /// The extent that holds both ([`NONE`]: there is none). Derived.
+    pub extent: AtomicU32,
+    /// Attachment number of the creator (or of who promised it).
+    pub creator: AtomicU32,
+    /// Attachment number of who is to produce it.
+    pub producer: AtomicU32,
+    /// Nanoseconds since the epoch.
+    pub created: AtomicU64,
+    /// Order of its birth; of issue for calls.
+    pub sequence: AtomicU64,
+    /// Order of its last release.
+    pub released: AtomicU64,
+    pub digest: AtomicU64,
+    /// Microseconds from create to seal, at most what fits.
+    pub construct: AtomicU32,
+    /// The status of a failed object (positive); its text is the data.
+    pub failure: AtomicU32,
+    /// Neighbours in its namespace's list (in the list of declarations, for a declaration). Derived.
+    pub previous: AtomicU32,
+    pub next: AtomicU32,
+    /// For a declaration: its namespace's objects, first and last. Derived.
+    pub first: AtomicU32,
+    pub last: AtomicU32,
+    /// For a declaration: the sequence of the newest call in its queue.
+    pub newest_call: AtomicU64,
+}
+
+/// The object stays though nobody wants it.
+pub const KEEP: u32 = 1;
+/// The object may be evicted.
+pub const EVICTABLE: u32 = 2;
+
+/// A run of bytes of the heap, used or free. Derived.
+#[repr(C)]
+pub struct Extent {
+    pub offset: AtomicU64,
+    /// Bytes; bit 0 set: used.
+    pub size: AtomicU64,
+    pub before: AtomicU32,
+    pub after: AtomicU32,
+    pub previous_free: AtomicU32,
+    pub next_free: AtomicU32,
+}
+
+/// Classes of free extents: `FIRST` powers of two of 64-byte units, each cut into `SECOND`.
+pub const FIRST: usize = 40;
+/// Subdivisions of each power of two.
+pub const SECOND: usize = 16;
+
+/// What the heap knows of one of its two regions. Derived, except `reserved`.
+#[repr(C, align(64))]
+pub struct Pool {
+    pub start: AtomicU64,
+    pub end: AtomicU64,
+    /// Memory below this exists. Raised only under the lock, after the memory was reserved.
+    pub reserved: AtomicU64,
+    pub used: AtomicU64,
+    pub last: AtomicU32,
+    pub padding: AtomicU32,
+    pub first_map: AtomicU64,
+    pub second_map: [AtomicU32; FIRST],
+    pub heads: [[AtomicU32; SECOND]; FIRST],
+}
+
+/// The heap's control block.
+#[repr(C, align(64))]
+pub struct HeapControl {
+    pub small: Pool,
+    pub large: Pool,
+    pub free_extent: AtomicU32,
+    pub extents_used: AtomicU32,
+}
+
+const _: () = assert!(size_of::<Header>() <= PAGE as usize);
+const _: () = assert!(size_of::<Client>() == 256);
+const _: () = assert!(size_of::<Entry>() == 128);
+const _: () = assert!(size_of::<Extent>() == 32);
+const _: () = assert!(size_of::<HeapControl>() % 64 == 0);
+
+/// A hash of everything that a process of another build must agree on.
+pub const LAYOUT_HASH: u64 = {
+    let words = [
+        size_of::<Header>() as u64,
+        size_of::<Client>() as u64,
+        size_of::<Entry>() as u64,
+        size_of::<Extent>() as u64,
+        size_of::<HeapControl>() as u64,
+        BUCKETS,
+        EVENTS,
+        UNIT,
+        SMALL,
+        std::mem::offset_of!(Header, lock) as u64,
+        std::mem::offset_of!(Header, event_epoch) as u64,
+        std::mem::offset_of!(Entry, newest_call) as u64,
+    ];
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let mut i = 0;
+    while i < words.len() {
+        hash = (hash ^ words[i]).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
+        i += 1;
+    }
+    hash
+};
+
+/// An object's state. `Free` is 0, so that fresh memory is a table of free entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Free = 0,
+    Awaited = 1,
+    Creating = 2,
+    Sealed = 3,
+    Failed = 4,
+    Doomed = 5,
+}
+
+/// An entry's state word, taken apart: 4 bits state, 6 flags, 10 creator's slot, 44 generation.
+///
+/// The slot may stand for the creator here, because a dead client's slot is freed only after nothing names it any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Word(pub u64);
+
+/// Flag of a state word: a call that was taken.
+pub const CLAIMED: u64 = 1 << 4;
+/// Flag of a state word: delete when the last pin goes.
+pub const WHEN_RELEASED: u64 = 1 << 5;
+/// Flag of a state word: a call in a queue.
+pub const CALL: u64 = 1 << 6;
+/// Flag of a state word: a call that has ended.
+pub const ENDED: u64 = 1 << 7;
+
+const GENERATION_MASK: u64 = (1 << 44) - 1;
+
+impl Word {
+    /// A word of these parts.
+    pub fn new(state: State, slot: u32, generation: u64) -> Word {
+        Word(state as u64 | u64::from(slot & 1023) << 10 | (generation & GENERATION_MASK) << 20)
+    }
+
+    /// The state; what is none reads as `Free`.
+    pub fn state(self) -> State {
+        match self.0 & 15 {
+            1 => State::Awaited,
+            2 => State::Creating,
+            3 => State::Sealed,
+            4 => State::Failed,
+            5 => State::Doomed,
+            _ => State::Free,
+        }
+    }
+
+    /// The life of the entry.
+    pub fn generation(self) -> u64 {
+        self.0 >> 20
+    }
+
+    /// The creator's slot.
+    pub fn slot(self) -> u32 {
+        (self.0 >> 10 & 1023) as u32
+    }
+
+    /// Whether this flag is set.
+    pub fn has(self, flag: u64) -> bool {
+        self.0 & flag != 0
+    }
+
+    /// The same with another state.
+    pub fn with(self, state: State) -> Word {
+        Word(self.0 & !15 | state as u64)
+    }
+
+    /// The same with flags set.
+    pub fn and(self, flags: u64) -> Word {
+        Word(self.0 | flags)
+    }
+
+    /// The word of the next life, free.
+    pub fn freed(self) -> Word {
+        Word::new(State::Free, 0, self.generation() + 1)
+    }
+}
+
+/// Where the regions lie; follows from three numbers of the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    pub size: u64,
+    pub max_objects: u32,
+    pub max_clients: u32,
+    pub clients: u64,
+    pub buckets: u64,
+    pub heap: u64,
+    pub events: u64,
+    pub entries: u64,
+    pub entry_stride: u64,
+    pub extents: u64,
+    pub scratch: u64,
+    pub index: u64,
+    pub top_level: u32,
+    pub small: u64,
+    pub large: u64,
+    pub file_size: u64,
+}
+
+/// Bytes of an event in the log.
+pub const EVENT_SIZE: u64 = 64;
+
+impl Geometry {
+    /// The layout of a store of `size` bytes.
+    pub fn new(size: u64, max_objects: u32, max_clients: u32) -> Result<Geometry> {
+        let wrong = |text: String| Err(Error::invalid(text));
+        if size == 0 || size > 1 << 44 {
+            return wrong(format!("a store's size is between 1 byte and 16 TiB, not {size}"));
+        }
+        if !(1024..=1 << 26).contains(&max_objects) || !max_objects.is_power_of_two() {
+            return wrong(format!("max_objects is a power of two between 1024 and 2^26, not {max_objects}"));
+        }
+        if !(64..=1024).contains(&max_clients) || !max_clients.is_multiple_of(64) {
+            return wrong(format!("max_clients is a multiple of 64 between 64 and 1024, not {max_clients}"));
+        }
+        let objects = u64::from(max_objects);
+        let mut at = PAGE;
+        let mut region = |bytes: u64, align: u64| {
+            let start = at.next_multiple_of(align);
+            at = start + bytes;
+            start
+        };
+        let clients = region(u64::from(max_clients) * size_of::<Client>() as u64, PAGE);
+        let buckets = region(BUCKETS * u64::from(max_clients / 8), PAGE);
+        let heap = region(size_of::<HeapControl>() as u64, PAGE);
+        let events = region(EVENTS * EVENT_SIZE, PAGE);
+        let entry_stride = (size_of::<Entry>() as u64 + u64::from(max_clients / 8) * 2).next_multiple_of(64);
+        let entries = region(objects * entry_stride, UNIT);
+        let extents = region((2 * objects + 64) * size_of::<Extent>() as u64, PAGE);
+        let scratch = region(objects * 8, PAGE);
+        let top_level = max_objects.ilog2() + 1;
+        // Level L lies at 2^L words behind the start, so that the levels never overlap.
+        let index = region(16 << top_level, PAGE);
+        let small_size = (size / 8).clamp(1 << 20, 1 << 30).next_multiple_of(UNIT);
+        let small = region(small_size, UNIT);
+        let large = region(size.next_multiple_of(ALIGN), UNIT);
+        let file_size = at.next_multiple_of(UNIT);
+        Ok(Geometry {
+            size,
+            max_objects,
+            max_clients,
+            clients,
+            buckets,
+            heap,
+            events,
+            entries,
+            entry_stride,
+            extents,
+            scratch,
+            index,
+            top_level,
+            small,
+            large,
+            file_size,
+        })
+    }
+
+    /// Where the bookkeeping that exists from the start ends.
+    pub fn fixed_end(&self) -> u64 {
+        self.events + EVENTS * EVENT_SIZE
+    }
+
+    /// End of the small pool, and of the large one.
+    pub fn small_end(&self) -> u64 {
+        self.large
+    }
+
+    /// End of the large pool.
+    pub fn large_end(&self) -> u64 {
+        self.large + self.size.next_multiple_of(ALIGN)
+    }
+
+    /// The geometry that a header claims, if its magic, versions, features and sizes add up for a file of `length` bytes.
+    pub fn of_header(header: &Header, length: u64) -> Result<Geometry> {
+        let bad = |kind, text: String| Err(Error::new(kind, text));
+        let get32 = |word: &AtomicU32| word.load(Ordering::Relaxed);
+        let get64 = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        let magic = get64(&header.magic);
+        if magic != MAGIC {
+            return bad(Kind::Corrupt, format!("not a store: its first bytes are {:?}", magic.to_le_bytes()));
+        }
+        let version = get32(&header.version);
+        if version != VERSION {
+            return bad(
+                Kind::Unsupported,
+                format!("a store of layout version {version}; this library speaks version {VERSION}"),
+            );
+        }
+        let unknown = get32(&header.incompatible) & !INCOMPATIBLE;
+        if unknown != 0 {
+            return bad(
+                Kind::Unsupported,
+                format!("the store uses features that this library does not know (bits {unknown:#x}): upgrade"),
+            );
+        }
+        if get64(&header.layout_hash) != LAYOUT_HASH {
+            return bad(
+                Kind::Unsupported,
+                "the store was laid out by an incompatible build of this library".to_owned(),
+            );
+        }
+        let geometry =
+            Geometry::new(get64(&header.size), get32(&header.max_objects), get32(&header.max_clients))
+                .map_err(|e| Error::new(Kind::Corrupt, format!("damaged header: {e}")))?;
+        if get64(&header.file_size) != geometry.file_size {
+            return bad(
+                Kind::Corrupt,
+                format!(
+                    "damaged header: its sizes ask for a file of {} bytes, it says {}",
+                    geometry.file_size,
+                    get64(&header.file_size)
+                ),
+            );
+        }
+        if length != geometry.file_size {
+            return bad(
+                Kind::Corrupt,
+                format!("the file has {length} bytes, its header says {}: truncated?", geometry.file_size),
+            );
+        }
+        let reserved = get32(&header.objects_reserved);
+        let level = get32(&header.index_level);
+        if reserved > geometry.max_objects || level > geometry.top_level || level < 10 {
+            return bad(
+                Kind::Corrupt,
+                format!("damaged header: {reserved} objects reserved, index level {level}"),
+            );
+        }
+        Ok(geometry)
+    }
+}
+
+/// Writes text into words, cut at a character boundary, padded with zeros.
+pub fn store_text(words: &[AtomicU64], text: &str) {
+    let room = words.len() * 8;
+    let mut end = text.len().min(room);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut bytes = text.as_bytes()[..end].to_vec();
+    bytes.resize(room, 0);
+    for (word, chunk) in words.iter().zip(bytes.chunks_exact(8)) {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(chunk);
+        word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
+    }
+}
+
+/// Reads text from words; what is not UTF-8 is replaced.
+pub fn load_text(words: &[AtomicU64]) -> String {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes()).collect();
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}

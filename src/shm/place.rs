@@ -1,0 +1,262 @@
+//! From the path of a store to its file.
+//!
+//! A path on tmpfs is the file itself. Elsewhere the path is a symbolic link to `/dev/shm/sdp-dal-<uid>-<32 hex>`. The link is
+//! read, never followed: its owner must be us, root or one that the options accept, and what it names is opened with
+//! `O_NOFOLLOW` and checked.
+//!
+//! A maker who dies between linking the file in `/dev/shm` and making the symbolic link leaves a file that nobody can find.
+//! The next one who makes a store there removes such files: they are of our user, name a path that does not lead back to
+//! them, have no living client, and nobody holds their birth mark.
+
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::liveness;
+use crate::error::{Error, Kind, Result};
+use crate::sync::fail;
+
+const SHM: &str = "/dev/shm";
+
+/// Where a store is, or would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The path as the user gave it (made absolute).
+    pub path: PathBuf,
+    /// The file.
+    pub file: PathBuf,
+}
+
+/// What `find` found.
+pub enum Found {
+    /// Something is there (not yet known to be a store).
+    There(Place),
+    /// Nothing; a new one would go here.
+    Nothing(Place),
+}
+
+fn uid() -> u32 {
+    // SAFETY: cannot fail and has no preconditions.
+    unsafe { libc::geteuid() }
+}
+
+/// Looks at the path. `accept`: another owner that is fine.
+pub fn find(path: &Path, accept: Option<u32>) -> Result<Found> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::invalid("the path of the store is empty"));
+    }
+    let path = std::path::absolute(path).map_err(|e| Error::io(format!("the path {}", path.display()), &e))?;
+    match fs::symlink_metadata(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let file = if on_tmpfs(parent(&path)?)? { path.clone() } else { fresh_target()? };
+            Ok(Found::Nothing(Place { path, file }))
+        }
+        Err(e) => Err(Error::io(format!("looking at {}", path.display()), &e)),
+        Ok(meta) if meta.file_type().is_symlink() => {
+            if !owner_is_fine(meta.uid(), accept) {
+                return Err(Error::new(
+                    Kind::PermissionDenied,
+                    format!("the link {} belongs to user {}, not to us", path.display(), meta.uid()),
+                ));
+            }
+            let file = fs::read_link(&path).map_err(|e| Error::io(format!("reading {}", path.display()), &e))?;
+            if !is_target(&file) {
+                return Err(Error::new(
+                    Kind::PermissionDenied,
+                    format!("{} is a link to {}, which is not a store's file", path.display(), file.display()),
+                ));
+            }
+            if fs::symlink_metadata(&file).is_err() {
+                return Err(Error::new(
+                    Kind::NotFound,
+                    format!(
+                        "{} is a link to {}, which is not there: between containers put the store on a shared tmpfs \
+                         volume; if the machine was restarted remove the link",
+                        path.display(),
+                        file.display()
+                    ),
+                ));
+            }
+            Ok(Found::There(Place { path, file }))
+        }
+        Ok(meta) if meta.file_type().is_file() => Ok(Found::There(Place { file: path.clone(), path })),
+        Ok(_) => Err(Error::invalid(format!("{} is not a store: neither a file nor a link", path.display()))),
+    }
+}
+
+/// Whether a file of this owner may be opened.
+pub fn owner_is_fine(owner: u32, accept: Option<u32>) -> bool {
+    owner == uid() || owner == 0 || accept == Some(owner)
+}
+
+impl Place {
+    /// Opens the file, as it is now, without following links.
+    pub fn open(&self, write: bool) -> std::io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(write)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
+            .open(&self.file)
+    }
+
+    /// An unnamed file in the folder of the store.
+    pub fn make_unnamed(&self, mode: u32) -> Result<File> {
+        let folder = parent(&self.file)?;
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .mode(mode)
+            .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
+            .open(folder)
+            .map_err(|e| Error::io(format!("making a store in {}", folder.display()), &e))
+    }
+
+    /// Gives an unnamed file its name. False if somebody else was faster.
+    pub fn publish(&self, file: &File) -> Result<bool> {
+        liveness::mark_birth(file);
+        let from = text(format!("/proc/self/fd/{}", file.as_raw_fd()).as_ref())?;
+        let to = text(self.file.as_os_str())?;
+        // SAFETY: both are NUL-terminated strings that live over the call.
+        let done = unsafe {
+            libc::linkat(libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), libc::AT_SYMLINK_FOLLOW)
+        };
+        if done != 0 {
+            let error = std::io::Error::last_os_error();
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                return Ok(false);
+            }
+            return Err(Error::io(format!("naming the store {}", self.file.display()), &error));
+        }
+        fail::point("publish.file_linked");
+        if self.file == self.path {
+            return Ok(true);
+        }
+        match std::os::unix::fs::symlink(&self.file, &self.path) {
+            Ok(()) => {
+                remove_lost_files();
+                Ok(true)
+            }
+            Err(e) => {
+                let _ = fs::remove_file(&self.file);
+                if e.kind() == std::io::ErrorKind::AlreadyExists {
+                    Ok(false)
+                } else {
+                    Err(Error::io(format!("making the link {}", self.path.display()), &e))
+                }
+            }
+        }
+    }
+
+    /// Takes the names away, if they still name `file`.
+    pub fn remove(&self, file: &File) {
+        let same = |meta: std::io::Result<fs::Metadata>| {
+            matches!((meta, file.metadata()), (Ok(a), Ok(b)) if a.ino() == b.ino() && a.dev() == b.dev())
+        };
+        if same(fs::symlink_metadata(&self.file)) {
+            let leads_here = self.path != self.file && fs::read_link(&self.path).is_ok_and(|to| to == self.file);
+            if leads_here {
+                let _ = fs::remove_file(&self.path);
+                fail::point("remove.link_gone");
+            }
+            let _ = fs::remove_file(&self.file);
+        }
+    }
+
+    /// Whether the path still leads to `file`.
+    pub fn leads_to(&self, file: &File) -> bool {
+        let (Ok(there), Ok(here)) = (fs::symlink_metadata(&self.file), file.metadata()) else { return false };
+        let linked = self.path == self.file || fs::read_link(&self.path).is_ok_and(|to| to == self.file);
+        linked && there.ino() == here.ino() && there.dev() == here.dev()
+    }
+}
+
+fn parent(path: &Path) -> Result<&Path> {
+    path.parent().ok_or_else(|| Error::invalid(format!("{} cannot be the path of a store", path.display())))
+}
+
+fn text(path: &std::ffi::OsStr) -> Result<CString> {
+    CString::new(path.as_bytes()).map_err(|_| Error::invalid("the path of the store contains a NUL byte"))
+}
+
+fn statfs(path: &Path) -> Result<libc::statfs> {
+    let name = text(path.as_os_str())?;
+    // SAFETY: an all-zero statfs is valid; the kernel fills it.
+    let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the name is NUL-terminated and the struct is ours.
+    if unsafe { libc::statfs(name.as_ptr(), &raw mut stat) } != 0 {
+        return Err(Error::io(format!("the folder {}", path.display()), &std::io::Error::last_os_error()));
+    }
+    Ok(stat)
+}
+
+fn on_tmpfs(folder: &Path) -> Result<bool> {
+    Ok(statfs(folder)?.f_type == libc::TMPFS_MAGIC)
+}
+
+/// Bytes free in the file system of a folder.
+pub fn free_bytes(folder: &Path) -> Result<u64> {
+    let stat = statfs(folder)?;
+    Ok(stat.f_bavail.saturating_mul(u64::try_from(stat.f_bsize).unwrap_or(4096)))
+}
+
+/// The tightest memory limit of our control group, if there is one.
+pub fn cgroup_limit() -> Option<u64> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = own.lines().find_map(|line| line.strip_prefix("0::"))?.trim_start_matches('/').to_owned();
+    let mut folder = PathBuf::from("/sys/fs/cgroup").join(group);
+    let mut tightest = None;
+    while folder.starts_with("/sys/fs/cgroup") {
+        let limit = fs::read_to_string(folder.join("memory.max")).ok().and_then(|t| t.trim().parse::<u64>().ok());
+        tightest = [tightest, limit].into_iter().flatten().min();
+        if !folder.pop() {
+            break;
+        }
+    }
+    tightest
+}
+
+/// 32 random hexadecimal digits.
+fn random_name() -> Result<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|e| Error::io("reading /dev/urandom", &e))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn fresh_target() -> Result<PathBuf> {
+    Ok(Path::new(SHM).join(format!("sdp-dal-{}-{}", uid(), random_name()?)))
+}
+
+fn is_target(file: &Path) -> bool {
+    let Some(name) = file.file_name().and_then(|name| name.to_str()) else { return false };
+    let Some((owner, digits)) = name.strip_prefix("sdp-dal-").and_then(|rest| rest.split_once('-')) else {
+        return false;
+    };
+    file.parent() == Some(Path::new(SHM))
+        && owner.parse::<u32>().is_ok()
+        && digits.len() == 32
+        && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+/// The files of all stores of this user in `/dev/shm`.
+pub fn own_files() -> Vec<PathBuf> {
+    let start = format!("sdp-dal-{}-", uid());
+    let Ok(folder) = fs::read_dir(SHM) else { return Vec::new() };
+    let named = |entry: &fs::DirEntry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&start));
+    folder.flatten().filter(named).map(|entry| entry.path()).collect()
+}
+
+fn remove_lost_files() {
+    for path in own_files() {
+        let place = Place { path: path.clone(), file: path.clone() };
+        let Ok(file) = place.open(true) else { continue };
+        if super::segment::is_lost(&file, &path) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}

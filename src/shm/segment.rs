@@ -1,0 +1,417 @@
+//! The file and its two mappings, and checked access to everything in it.
+//!
+//! Read-write for bookkeeping and for what this process creates; read-only, from an open of its own, for what it hands
+//! out. Both start at a 2 MB boundary, so that a huge page of the file is one of the mapping. The read-write mapping is
+//! not inherited over fork; neither appears in core dumps.
+
+use std::fs::File;
+use std::mem::size_of;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use memmap2::{MmapMut, MmapOptions};
+
+use super::layout::{
+    load_text, store_text, Client, Entry, Extent, Geometry, Header, HeapControl, ALIGN, BUCKETS, EVENTS,
+    EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, MAGIC, NONE, OPTION_EVICTION, UNIT, VERSION,
+};
+use super::liveness::{self, Liveness};
+use super::memory;
+use super::place::{owner_is_fine, Place};
+use super::span::{ReadSpan, WriteSpan};
+use crate::error::{Error, Kind, Result};
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// What a new segment is made with.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Bytes the user can put.
+    pub size: u64,
+    /// Most objects.
+    pub max_objects: u32,
+    /// Most clients.
+    pub max_clients: u32,
+    /// Group that may use it.
+    pub group: Option<u32>,
+    /// Evict when full.
+    pub eviction: bool,
+    /// Reserve all memory now.
+    pub reserve: bool,
+}
+
+/// A mapped range of addresses, aligned to [`UNIT`]. `memmap2` owns the addresses; the file lies over them.
+struct Mapping {
+    start: *mut u8,
+    length: usize,
+    _addresses: MmapMut,
+}
+
+impl Mapping {
+    fn new(file: &File, length: u64, write: bool) -> Result<Mapping> {
+        let failed = |e: &std::io::Error| Error::io(format!("mapping a store of {length} bytes"), e);
+        let length = usize::try_from(length).map_err(|_| Error::invalid("the store is larger than an address"))?;
+        let unit = UNIT as usize;
+        let mut addresses =
+            MmapOptions::new().len(length + unit).no_reserve_swap().map_anon().map_err(|e| failed(&e))?;
+        let base = addresses.as_mut_ptr();
+        let start = base.wrapping_add(base.align_offset(unit));
+        let access = if write { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_READ };
+        // SAFETY: the range lies within addresses that we own and nobody uses; MAP_FIXED replaces just them.
+        let mapped = unsafe {
+            libc::mmap(start.cast(), length, access, libc::MAP_SHARED | libc::MAP_FIXED, file.as_raw_fd(), 0)
+        };
+        if mapped == libc::MAP_FAILED {
+            return Err(failed(&std::io::Error::last_os_error()));
+        }
+        let mut advices = vec![libc::MADV_DONTDUMP];
+        if write {
+            advices.push(libc::MADV_DONTFORK);
+        }
+        for advice in advices {
+            // SAFETY: our own mapping; both pieces of advice keep its contents.
+            unsafe { libc::madvise(start.cast(), length, advice) };
+        }
+        Ok(Mapping { start, length, _addresses: addresses })
+    }
+}
+
+/// An open segment.
+pub struct Segment {
+    bookkeeping: Mapping,
+    reading: Mapping,
+    file: File,
+    geometry: Geometry,
+    protects: bool,
+    /// The kernel's word on who lives. Dropped last, so that our number lives until all else is gone.
+    pub liveness: Liveness,
+}
+
+// SAFETY: the mappings are only accessed through atomics, and through spans whose exclusivity the store's protocol grants.
+unsafe impl Send for Segment {}
+// SAFETY: as above.
+unsafe impl Sync for Segment {}
+
+impl Segment {
+    /// Makes a whole store and names it. False if there is one by now.
+    pub fn make(place: &Place, plan: &Plan) -> Result<bool> {
+        let geometry = Geometry::new(plan.size, plan.max_objects, plan.max_clients)?;
+        let mode = if plan.group.is_some() { 0o660 } else { 0o600 };
+        let file = place.make_unnamed(mode)?;
+        if let Some(group) = plan.group {
+            std::os::unix::fs::fchown(&file, None, Some(group))
+                .map_err(|e| Error::io(format!("giving the store to group {group}"), &e))?;
+        }
+        // The process's umask may have taken bits away.
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .map_err(|e| Error::io("setting the mode of the store", &e))?;
+        file.set_len(geometry.file_size)
+            .map_err(|e| Error::io(format!("a store of {} bytes", geometry.file_size), &e))?;
+        memory::reserve_plain(&file, 0, geometry.fixed_end())?;
+        let mapping = Mapping::new(&file, geometry.file_size, true)?;
+        // SAFETY: the first page of our mapping, which memory backs; all of Header is atomics, and zero is valid for them.
+        let header = unsafe { &*mapping.start.cast::<Header>() };
+        header.version.store(VERSION, Ordering::Relaxed);
+        header.layout_hash.store(LAYOUT_HASH, Ordering::Relaxed);
+        header.size.store(plan.size, Ordering::Relaxed);
+        header.file_size.store(geometry.file_size, Ordering::Relaxed);
+        header.max_objects.store(plan.max_objects, Ordering::Relaxed);
+        header.max_clients.store(plan.max_clients, Ordering::Relaxed);
+        header.options.store(if plan.eviction { OPTION_EVICTION } else { 0 }, Ordering::Relaxed);
+        header.created.store(epoch_nanos(), Ordering::Relaxed);
+        header.seed.store(epoch_nanos().rotate_left(29) ^ u64::from(std::process::id()), Ordering::Relaxed);
+        store_text(&header.path, &place.path.to_string_lossy());
+        for list in [
+            &header.declarations,
+            &header.orphans,
+            &header.orphans_last,
+            &header.entries_free,
+        ] {
+            list.store(NONE, Ordering::Relaxed);
+        }
+        reserve_objects(&file, &geometry, 0, FIRST_OBJECTS)?;
+        header.objects_reserved.store(FIRST_OBJECTS, Ordering::Relaxed);
+        header.index_level.store(index_level(FIRST_OBJECTS), Ordering::Relaxed);
+        // SAFETY: within the mapping, reserved above, all atomics.
+        let heap = unsafe { &*mapping.start.add(to_usize(geometry.heap)).cast::<HeapControl>() };
+        super::heap::lay_out(heap, &geometry);
+        if plan.reserve {
+            let end = memory::reserve_units(&file, mapping.start, geometry.small, geometry.file_size)?;
+            if end < geometry.file_size {
+                return Err(Error::new(Kind::OutOfMemory, "not enough memory to reserve the whole store"));
+            }
+            super::heap::reserved_from_the_start(heap);
+            crate::sync::lock::release_dirty(&header.lock.0);
+        }
+        // The file has no name yet, so the order of these stores does not matter; the magic comes last all the same.
+        header.magic.store(MAGIC, Ordering::Release);
+        place.publish(&file)
+    }
+
+    /// Opens what is at the place and checks that it is a store that we may use.
+    pub fn open(place: &Place, accept: Option<u32>, protects: bool) -> Result<Segment> {
+        let failed = |e: std::io::Error| Error::io(format!("opening the store {}", place.file.display()), &e);
+        let file = place.open(true).map_err(failed)?;
+        let meta = file.metadata().map_err(failed)?;
+        if !meta.is_file() {
+            return Err(Error::invalid(format!("{} is not a store: it is no file", place.file.display())));
+        }
+        if !owner_is_fine(meta.uid(), accept) {
+            return Err(Error::new(
+                Kind::PermissionDenied,
+                format!(
+                    "the store {} belongs to user {}: name that user in the options to accept it",
+                    place.path.display(),
+                    meta.uid()
+                ),
+            ));
+        }
+        let named = |e: Error| e.context(place.path.display());
+        if meta.len() < size_of::<Header>() as u64 {
+            return Err(named(Error::new(Kind::Corrupt, "not a store: the file is too short")));
+        }
+        let geometry = {
+            let page = Mapping::new(&file, 4096, false)?;
+            // SAFETY: a page of the file, which is at least that long; Header is atomics only.
+            Geometry::of_header(unsafe { &*page.start.cast::<Header>() }, meta.len()).map_err(named)?
+        };
+        let again = |write: bool| -> Result<File> {
+            let other = place.open(write).map_err(failed)?;
+            let other_meta = other.metadata().map_err(failed)?;
+            if (other_meta.ino(), other_meta.dev()) != (meta.ino(), meta.dev()) {
+                return Err(Error::new(Kind::NotFound, "the store was replaced while it was opened"));
+            }
+            Ok(other)
+        };
+        let liveness = Liveness::new(again(true)?)?;
+        let reading = Mapping::new(&again(false)?, geometry.file_size, false)?;
+        let bookkeeping = Mapping::new(&file, geometry.file_size, true)?;
+        Ok(Segment { bookkeeping, reading, file, geometry, protects, liveness })
+    }
+
+    /// The file, for questions about its identity.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where everything lies.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// A reference into the read-write mapping. The offset is made from the geometry and a checked index.
+    fn at<T>(&self, offset: u64) -> &T {
+        let offset = to_usize(offset);
+        debug_assert!(offset + size_of::<T>() <= self.bookkeeping.length && offset.is_multiple_of(align_of::<T>()));
+        // SAFETY: the callers compute the offset from the geometry, which was checked against the file's length, and
+        // from an index that they check; T is made of atomics, for which shared access is fine.
+        unsafe { &*self.bookkeeping.start.add(offset).cast::<T>() }
+    }
+
+    fn words(&self, offset: u64, count: usize) -> &[AtomicU64] {
+        debug_assert!(to_usize(offset) + count * 8 <= self.bookkeeping.length);
+        // SAFETY: as in `at`; atomics may be shared.
+        unsafe { std::slice::from_raw_parts(self.bookkeeping.start.add(to_usize(offset)).cast(), count) }
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        self.at(0)
+    }
+
+    /// The heap's control block.
+    pub fn heap(&self) -> &HeapControl {
+        self.at(self.geometry.heap)
+    }
+
+    /// The place of a client.
+    pub fn client(&self, slot: u32) -> &Client {
+        let slot = slot.min(self.geometry.max_clients - 1);
+        self.at(self.geometry.clients + u64::from(slot) * size_of::<Client>() as u64)
+    }
+
+    /// The waiting bits of a bucket, one a client.
+    pub fn bucket(&self, bucket: u64) -> &[AtomicU64] {
+        let row = u64::from(self.geometry.max_clients / 8);
+        self.words(self.geometry.buckets + bucket % BUCKETS * row, self.row_words())
+    }
+
+    /// Words in a row of bits.
+    pub fn row_words(&self) -> usize {
+        (self.geometry.max_clients / 64) as usize
+    }
+
+    /// Entries that have memory.
+    pub fn objects_reserved(&self) -> u32 {
+        self.header().objects_reserved.load(Ordering::Acquire).min(self.geometry.max_objects)
+    }
+
+    fn entry_offset(&self, index: u32) -> Result<u64> {
+        if index >= self.objects_reserved() {
+            return Err(Error::new(Kind::Corrupt, format!("the bookkeeping names entry {index}, which is none")));
+        }
+        Ok(self.geometry.entries + u64::from(index) * self.geometry.entry_stride)
+    }
+
+    /// An entry.
+    pub fn entry(&self, index: u32) -> Result<&Entry> {
+        Ok(self.at(self.entry_offset(index)?))
+    }
+
+    /// The pins of an entry, one bit a client.
+    pub fn pins(&self, index: u32) -> Result<&[AtomicU64]> {
+        Ok(self.words(self.entry_offset(index)? + size_of::<Entry>() as u64, self.row_words()))
+    }
+
+    /// The wants of an entry, one bit a client.
+    pub fn wants(&self, index: u32) -> Result<&[AtomicU64]> {
+        let row = u64::from(self.geometry.max_clients / 8);
+        Ok(self.words(self.entry_offset(index)? + size_of::<Entry>() as u64 + row, self.row_words()))
+    }
+
+    /// Extents that have memory.
+    pub fn extents_reserved(&self) -> u32 {
+        2 * self.objects_reserved() + 64
+    }
+
+    /// An extent.
+    pub fn extent(&self, index: u32) -> Result<&Extent> {
+        if index >= self.extents_reserved() {
+            return Err(Error::new(Kind::Corrupt, format!("the bookkeeping names extent {index}, which is none")));
+        }
+        Ok(self.at(self.geometry.extents + u64::from(index) * size_of::<Extent>() as u64))
+    }
+
+    /// Two words of scratch space per object, for rebuilding.
+    pub fn scratch(&self) -> &[AtomicU64] {
+        self.words(self.geometry.scratch, self.objects_reserved() as usize)
+    }
+
+    /// The index at a level: `2^level` slots.
+    pub fn index(&self, level: u32) -> &[AtomicU64] {
+        let level = level.clamp(10, self.geometry.top_level);
+        self.words(self.geometry.index + (8 << level), 1 << level)
+    }
+
+    /// A slot of the event log.
+    pub fn event(&self, sequence: u64) -> &[AtomicU64] {
+        self.words(self.geometry.events + sequence % EVENTS * EVENT_SIZE, (EVENT_SIZE / 8) as usize)
+    }
+
+    fn check_heap_range(&self, offset: u64, length: u64) -> Result<()> {
+        let end = offset.checked_add(length);
+        if offset < self.geometry.small
+            || !offset.is_multiple_of(ALIGN)
+            || end.is_none_or(|end| end > self.geometry.file_size)
+        {
+            return Err(Error::new(
+                Kind::Corrupt,
+                format!("the bookkeeping puts an object at {offset} (+{length}), outside of the heap"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// A sealed object's bytes.
+    pub fn read_span(self: &Arc<Segment>, offset: u64, length: u64) -> Result<ReadSpan> {
+        self.check_heap_range(offset, length)?;
+        let start = self.reading.start.wrapping_add(to_usize(offset));
+        Ok(ReadSpan::new(Arc::clone(self), start, to_usize(length)))
+    }
+
+    /// Bytes that the caller is creating.
+    pub fn write_span(self: &Arc<Segment>, offset: u64, length: u64) -> Result<WriteSpan> {
+        self.check_heap_range(offset, length)?;
+        let start = self.bookkeeping.start.wrapping_add(to_usize(offset));
+        let span = WriteSpan::new(Arc::clone(self), start, to_usize(length));
+        span.protect(true);
+        Ok(span)
+    }
+
+    /// Whether written spans fault after sealing.
+    pub fn protects(&self) -> bool {
+        self.protects
+    }
+
+    /// With write protection on, changes the access of a span's pages. Protecting takes the whole pages within it, which are
+    /// nobody else's; opening takes every page it touches: what was protected there belonged to earlier objects.
+    pub(super) fn protect(&self, start: *mut u8, length: usize, write: bool) {
+        const PAGE: usize = 4096;
+        if !self.protects {
+            return;
+        }
+        let (begin, end) = (start.addr(), start.addr() + length);
+        let (first, last, access) = if write {
+            (begin / PAGE * PAGE, end.next_multiple_of(PAGE), libc::PROT_READ | libc::PROT_WRITE)
+        } else {
+            (begin.next_multiple_of(PAGE), end / PAGE * PAGE, libc::PROT_READ)
+        };
+        if first < last {
+            let from = start.wrapping_sub(begin).wrapping_add(first);
+            // SAFETY: pages of our mapping of the heap, which begins and ends at page boundaries.
+            unsafe { libc::mprotect(from.cast(), last - first, access) };
+        }
+    }
+
+    /// Reserves bookkeeping for more objects. Called outside the lock; the watermark is raised under it.
+    pub fn reserve_objects(&self, from: u32, to: u32) -> Result<()> {
+        reserve_objects(&self.file, &self.geometry, from, to)
+    }
+
+    /// Reserves heap memory; see [`memory::reserve_units`].
+    pub fn reserve_heap(&self, from: u64, to: u64) -> Result<u64> {
+        let to = to.next_multiple_of(UNIT).min(self.geometry.file_size);
+        memory::reserve_units(&self.file, self.bookkeeping.start, from, to)
+    }
+}
+
+fn reserve_objects(file: &File, geometry: &Geometry, from: u32, to: u32) -> Result<()> {
+    let (first, end) = (u64::from(from), u64::from(to));
+    let extent = size_of::<Extent>() as u64;
+    let stride = geometry.entry_stride;
+    memory::reserve_plain(file, geometry.entries + first * stride, geometry.entries + end * stride)?;
+    let extents_from = if from == 0 { 0 } else { 2 * first + 64 };
+    memory::reserve_plain(
+        file,
+        geometry.extents + extents_from * extent,
+        geometry.extents + (2 * end + 64) * extent,
+    )?;
+    memory::reserve_plain(file, geometry.scratch + first * 8, geometry.scratch + end * 8)?;
+    let level = index_level(to);
+    memory::reserve_plain(file, geometry.index + (8 << level), geometry.index + (16 << level))
+}
+
+/// The index's level for so many objects: at most half full.
+pub fn index_level(objects: u32) -> u32 {
+    objects.next_power_of_two().ilog2() + 1
+}
+
+/// Offsets fit addresses: this library is for 64-bit machines.
+pub fn to_usize(value: u64) -> usize {
+    const _: () = assert!(size_of::<usize>() == 8);
+    value as usize
+}
+
+/// Nanoseconds since the epoch.
+pub fn epoch_nanos() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A file in `/dev/shm` that no path leads to and no living client uses.
+pub fn is_lost(file: &File, path: &Path) -> bool {
+    let Ok(meta) = file.metadata() else { return false };
+    let Ok(page) = Mapping::new(file, 4096, false) else { return false };
+    if meta.len() < 4096 {
+        return false;
+    }
+    // SAFETY: a page of the file; Header is atomics only.
+    let header = unsafe { &*page.start.cast::<Header>() };
+    if Geometry::of_header(header, meta.len()).is_err() || liveness::being_born(file) {
+        return false;
+    }
+    let leads_here = std::fs::read_link(load_text(&header.path)).is_ok_and(|to| to == path);
+    let last = header.numbers.load(Ordering::Relaxed);
+    !leads_here && (last.saturating_sub(4096)..=last).all(|number| number == 0 || !liveness::lives(file, number))
+}

@@ -1,0 +1,296 @@
+//! This process's use of a store: one per process and store, shared and counted by its handles.
+//!
+//! Attaching draws a number, locks its byte, and takes a free slot under the lock; from then on the number stands for us in
+//! states, rows and the lock. Dying at any step before the slot is written leaves nothing but a number that is drawn and
+//! dead; after it, a slot that the next one who looks reaps. Detaching clears the slot under the lock; whoever finds that it was
+//! the last one marks the store closed and takes its names away. Dead between those two: the next opener sees CLOSED, or
+//! finds no living client, and starts over.
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use once_cell::sync::{Lazy, OnceCell};
+
+use super::options::{protects, Create, StoreOptions};
+use super::Store;
+use crate::error::{Error, Kind, Result};
+use crate::shm::layout::{store_text, BUCKETS};
+use crate::shm::liveness::forks;
+use crate::shm::place::{self, Found, Place};
+use crate::shm::segment::{epoch_nanos, Segment};
+use crate::sync::atomic::{lock, AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::sync::doorbell::Sleepers;
+use crate::sync::fail;
+use crate::sync::lock::NUMBER_MASK;
+use crate::sync::pins::PinWord;
+
+const PIN_CHUNK: usize = 4096;
+const SHARDS: usize = 64;
+/// How long functions without a timeout of their own wait for the lock.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long releasing, freeing and closing wait for it.
+pub(super) const LEAVE_PATIENCE: Duration = Duration::from_millis(100);
+
+/// One process's attachment. All handles and buffers hold it; the last one detaches.
+pub(super) struct Attachment {
+    pub(super) segment: Arc<Segment>,
+    pub(super) place: Place,
+    pub(super) number: u32,
+    pub(super) slot: u32,
+    pub(super) seed: u64,
+    forks: u32,
+    /// This process's pins, made in chunks as entries are touched.
+    pins: Vec<OnceCell<Box<[PinWord]>>>,
+    shards: Vec<Mutex<()>>,
+    /// This process's wants: entry to (generation, count).
+    pub(super) wants: Mutex<HashMap<u32, (u64, u32)>>,
+    /// How many threads of this process wait at each bucket.
+    pub(super) waiting: Vec<Mutex<u32>>,
+    pub(super) sleepers: Sleepers,
+    pub(super) interrupted: AtomicU32,
+    /// How long spinning has paid off lately; see `wait`.
+    pub(super) spin: AtomicU32,
+    /// When a producer was last asked for by a poll.
+    pub(super) asked: AtomicU64,
+    pub(super) reaping: Mutex<()>,
+    pub(super) started: Instant,
+}
+
+static REGISTRY: Lazy<Mutex<HashMap<(u64, u64), Weak<Attachment>>>> = Lazy::new(Mutex::default);
+
+impl Store {
+    /// Attaches to the store at `path`, and makes it if there is none (unless the options forbid it). One attachment per
+    /// process and store: opening it again gives the same one. May wait for the store's lock.
+    ///
+    /// # Errors
+    /// `NotFound`, `PermissionDenied`, `Corrupt`, `Unsupported`, `OutOfMemory`, `LimitReached` (no client slot is free).
+    pub fn open(path: &Path, options: &StoreOptions) -> Result<Store> {
+        let mut registry = lock(&REGISTRY);
+        registry.retain(|_, held| held.strong_count() > 0);
+        for _ in 0..1000 {
+            let place = match place::find(path, options.accept_owner)? {
+                Found::There(place) => place,
+                Found::Nothing(place) if options.create == Create::Never => {
+                    return Err(Error::new(
+                        Kind::NotFound,
+                        format!("there is no store at {}: start a processor or `sdp-dal store`", place.path.display()),
+                    ));
+                }
+                Found::Nothing(place) => {
+                    Segment::make(&place, &options.plan(&place.file)?)?;
+                    continue;
+                }
+            };
+            if let Some(store) = held(&registry, &place) {
+                return Ok(store);
+            }
+            let segment = match Segment::open(&place, options.accept_owner, protects()) {
+                Ok(segment) => segment,
+                // It went between two looks.
+                Err(error) if error.kind() == Kind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            if let Some(attachment) = Attachment::attach(segment, place, options)? {
+                let meta = attachment.segment.file().metadata();
+                let meta = meta.map_err(|e| Error::io("looking at the store", &e))?;
+                let attachment = Arc::new(attachment);
+                registry.insert((meta.dev(), meta.ino()), Arc::downgrade(&attachment));
+                drop(registry);
+                let store = Store { attachment };
+                store.reap_all();
+                return Ok(store);
+            }
+        }
+        Err(Error::new(Kind::Busy, format!("the store {} goes and comes all the time", path.display())))
+    }
+}
+
+fn held(registry: &HashMap<(u64, u64), Weak<Attachment>>, place: &Place) -> Option<Store> {
+    let meta = std::fs::symlink_metadata(&place.file).ok()?;
+    let attachment = registry.get(&(meta.dev(), meta.ino()))?.upgrade()?;
+    (attachment.forks == forks()).then_some(Store { attachment })
+}
+
+impl Attachment {
+    /// Attaches; `None`: the store is going or has gone, start over.
+    fn attach(segment: Segment, place: Place, options: &StoreOptions) -> Result<Option<Attachment>> {
+        let segment = Arc::new(segment);
+        let header = segment.header();
+        let number = header.numbers.fetch_add(1, Ordering::SeqCst) + 1;
+        if number >= NUMBER_MASK {
+            return Err(Error::new(Kind::LimitReached, "the store has no attachment numbers left: make a new one"));
+        }
+        fail::point("attach.number_drawn");
+        segment.liveness.be(number, segment.file())?;
+        let chunks = (segment.geometry().max_objects as usize).div_ceil(PIN_CHUNK);
+        let mut attachment = Attachment {
+            place,
+            number,
+            slot: u32::MAX,
+            seed: header.seed.load(Ordering::Relaxed),
+            forks: forks(),
+            pins: (0..chunks).map(|_| OnceCell::new()).collect(),
+            shards: (0..SHARDS).map(|_| Mutex::new(())).collect(),
+            wants: Mutex::default(),
+            waiting: (0..BUCKETS).map(|_| Mutex::new(0)).collect(),
+            sleepers: Sleepers::default(),
+            interrupted: AtomicU32::new(0),
+            spin: AtomicU32::new(2000),
+            asked: AtomicU64::new(0),
+            reaping: Mutex::new(()),
+            started: Instant::now(),
+            segment: Arc::clone(&segment),
+        };
+        let name = options.name.clone().unwrap_or_else(program_name);
+        for last_try in [false, true] {
+            let slot = attachment.locked(|_| {
+                if header.closed.load(Ordering::Relaxed) != 0 || !attachment.place.leads_to(segment.file()) {
+                    return Ok(None);
+                }
+                Ok(attachment.take_slot(&name))
+            })?;
+            if let Some(slot) = slot {
+                attachment.slot = slot;
+                break;
+            }
+            if header.closed.load(Ordering::Relaxed) != 0 || !attachment.place.leads_to(segment.file()) {
+                return Ok(None);
+            }
+            if last_try {
+                return Err(Error::new(
+                    Kind::LimitReached,
+                    format!("all {} client slots of the store are taken", segment.geometry().max_clients),
+                ));
+            }
+            attachment.reap_dead();
+        }
+        if attachment.is_left_over() {
+            // Every other client was killed: nothing here is wanted by the living.
+            attachment.close_store()?;
+            return Ok(None);
+        }
+        Ok(Some(attachment))
+    }
+
+    /// Writes ourselves into a free slot. The number is the commit.
+    fn take_slot(&self, name: &str) -> Option<u32> {
+        let slots = 0..self.segment.geometry().max_clients;
+        let slot = slots.into_iter().find(|slot| {
+            self.segment.client(*slot).number.load(Ordering::Relaxed) == 0
+        })?;
+        let client = self.segment.client(slot);
+        client.pid.store(std::process::id(), Ordering::Relaxed);
+        client.since.store(epoch_nanos(), Ordering::Relaxed);
+        store_text(&client.name, name);
+        store_text(&client.host, &host_name());
+        client.bell.0.word().store(0, Ordering::Relaxed);
+        fail::point("attach.slot_written");
+        client.number.store(self.number, Ordering::Release);
+        fail::point("attach.number_written");
+        Some(slot)
+    }
+
+    /// Whether there were clients before us and all of them are dead.
+    fn is_left_over(&self) -> bool {
+        let mut dead = false;
+        for slot in 0..self.segment.geometry().max_clients {
+            let number = self.segment.client(slot).number.load(Ordering::Acquire);
+            if number == 0 || number == self.number {
+                continue;
+            }
+            if !self.segment.liveness.is_dead(number) {
+                return false;
+            }
+            dead = true;
+        }
+        dead
+    }
+
+    /// Marks the store closed, then takes its names away: in this order, so that nobody attaches to a nameless store.
+    fn close_store(&self) -> Result<()> {
+        self.locked(|_| {
+            self.segment.header().closed.store(1, Ordering::SeqCst);
+            Ok(())
+        })?;
+        fail::point("close.closed_set");
+        self.place.remove(self.segment.file());
+        Ok(())
+    }
+
+    /// Fails with `Forked` in a child that inherited this.
+    pub(super) fn here(&self) -> Result<()> {
+        if self.forks == forks() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Forked,
+            "this handle was made before fork(): open the store again in the child process",
+        ))
+    }
+
+    /// The private count of pins of an entry.
+    pub(super) fn pin_word(&self, index: u32) -> Result<&PinWord> {
+        let index = index as usize;
+        let chunk = self.pins.get(index / PIN_CHUNK).ok_or_else(|| Error::internal("an entry out of range"))?;
+        let chunk = chunk.get_or_init(|| (0..PIN_CHUNK).map(|_| PinWord::default()).collect());
+        Ok(&chunk[index % PIN_CHUNK])
+    }
+
+    /// The private mutex for pins of an entry.
+    pub(super) fn shard(&self, index: u32) -> &Mutex<()> {
+        &self.shards[index as usize % SHARDS]
+    }
+
+    /// Milliseconds since we attached.
+    pub(super) fn millis(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn detach(&self) -> Result<()> {
+        let others = (0..self.segment.geometry().max_clients).any(|slot| {
+            let number = self.segment.client(slot).number.load(Ordering::Acquire);
+            number != 0 && number != self.number && !self.segment.liveness.is_dead(number)
+        });
+        let last = self.locked_within(LEAVE_PATIENCE, |_| {
+            let header = self.segment.header();
+            self.segment.client(self.slot).number.store(0, Ordering::Release);
+            fail::point("detach.slot_cleared");
+            // Somebody may have attached since we looked; then the store is his.
+            let newer = header.numbers.load(Ordering::SeqCst) != self.number && {
+                (0..self.segment.geometry().max_clients)
+                    .any(|slot| self.segment.client(slot).number.load(Ordering::Acquire) > self.number)
+            };
+            let last = !others && !newer;
+            if last {
+                header.closed.store(1, Ordering::SeqCst);
+            }
+            Ok(last)
+        })?;
+        if last {
+            fail::point("detach.closed_set");
+            self.place.remove(self.segment.file());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        if self.forks == forks() && self.slot != u32::MAX {
+            // If the lock cannot be had, our slot stays; we are dead in a moment, and it is reaped.
+            let _ = self.detach();
+        }
+    }
+}
+
+fn program_name() -> String {
+    let program = std::env::args_os().next().unwrap_or_default();
+    Path::new(&program).file_name().map_or_else(|| "?".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "?".to_owned(), |t| t.trim().to_owned())
+}

@@ -1,0 +1,259 @@
+//! Getting objects: pins, and the bytes they hold.
+
+use std::sync::Arc;
+
+use super::attachment::{Attachment, LEAVE_PATIENCE};
+use super::entries::EntryKey;
+use super::id::ObjectId;
+use super::index::id_of;
+use super::Store;
+use crate::error::{Error, Kind, Result};
+use crate::shm::layout::{State, Word, EVICTABLE, OPTION_EVICTION, WHEN_RELEASED};
+use crate::shm::segment::to_usize;
+use crate::shm::span::ReadSpan;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::pins::{row_is_empty, Outcome, RowBit};
+use crate::timeout::Timeout;
+
+/// One of this process's pins.
+pub(super) struct Pin {
+    store: Store,
+    id: ObjectId,
+    key: EntryKey,
+}
+
+/// A sealed object that is held: its bytes stay, whatever anybody deletes or closes, as long as this or a clone lives.
+#[derive(Clone)]
+pub struct Buffer {
+    held: Arc<Held>,
+}
+
+struct Held {
+    span: ReadSpan,
+    data_size: usize,
+    pin: Pin,
+}
+
+impl Pin {
+    /// A pin that is counted already.
+    pub(super) fn held(store: &Store, id: ObjectId, key: EntryKey) -> Pin {
+        Pin { store: store.clone(), id, key }
+    }
+
+    pub(super) fn key(&self) -> EntryKey {
+        self.key
+    }
+
+    /// The bytes, once sealed.
+    pub(super) fn into_buffer(self) -> Result<Buffer> {
+        let segment = &self.store.attachment.segment;
+        let entry = segment.entry(self.key.index)?;
+        let data_size = entry.data_size.load(Ordering::Relaxed);
+        let total = data_size.saturating_add(u64::from(entry.meta_size.load(Ordering::Relaxed)));
+        let span = segment.read_span(entry.offset.load(Ordering::Relaxed), total)?;
+        Ok(Buffer { held: Arc::new(Held { span, data_size: to_usize(data_size), pin: self }) })
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let attachment = &self.store.attachment;
+        if attachment.here().is_ok() {
+            // Damage found while freeing makes the next holder of the lock rebuild; releasing cannot fail for the user.
+            let _ = attachment.unpin(self.key);
+        }
+    }
+}
+
+impl Buffer {
+    /// The object.
+    pub fn id(&self) -> ObjectId {
+        self.held.pin.id
+    }
+
+    /// The life of the object.
+    pub fn key(&self) -> EntryKey {
+        self.held.pin.key
+    }
+
+    /// The store it is in.
+    pub fn store(&self) -> &Store {
+        &self.held.pin.store
+    }
+
+    /// The data: 64-byte aligned, immutable; writing to them faults.
+    pub fn data(&self) -> &[u8] {
+        &self.held.span.bytes()[..self.held.data_size]
+    }
+
+    /// The metadata.
+    pub fn metadata(&self) -> &[u8] {
+        &self.held.span.bytes()[self.held.data_size..]
+    }
+}
+
+/// What a look at an object came to.
+pub(super) enum Look {
+    Absent,
+    /// Not there yet; who is to make it (0: nobody said so).
+    Coming { key: EntryKey, producer: u32 },
+    There(Buffer),
+    Failed { key: EntryKey, error: Error },
+}
+
+impl Attachment {
+    /// Our bit in a row.
+    pub(super) fn bit<'a>(&self, row: &'a [AtomicU64]) -> Result<RowBit<'a>> {
+        let word = row.get(self.slot as usize / 64).ok_or_else(|| Error::internal("a slot out of range"))?;
+        Ok(RowBit { word, mask: 1 << (self.slot % 64) })
+    }
+
+    /// Pins a life of an entry while it is sealed or failed.
+    fn pin(&self, key: EntryKey) -> Result<bool> {
+        let entry = self.segment.entry(key.index)?;
+        let bit = self.bit(self.segment.pins(key.index)?)?;
+        let outcome = self.pin_word(key.index)?.pin(self.shard(key.index), bit, key.generation, || {
+            let word = Word(entry.state.load(Ordering::SeqCst));
+            word.generation() == key.generation && matches!(word.state(), State::Sealed | State::Failed)
+        });
+        if outcome == Outcome::Gone {
+            self.after_release(key.index)?;
+        }
+        Ok(outcome == Outcome::Done)
+    }
+
+    /// The creator's pin, set under the lock before anybody can see the entry.
+    pub(super) fn pin_creation(&self, key: EntryKey) -> Result<()> {
+        let bit = self.bit(self.segment.pins(key.index)?)?;
+        self.pin_word(key.index)?.pin(self.shard(key.index), bit, key.generation, || true);
+        Ok(())
+    }
+
+    fn unpin(&self, key: EntryKey) -> Result<()> {
+        let bit = self.bit(self.segment.pins(key.index)?)?;
+        let outcome = self.pin_word(key.index)?.unpin(self.shard(key.index), bit, key.generation);
+        if outcome == Outcome::Left {
+            self.after_release(key.index)?;
+        }
+        Ok(())
+    }
+
+    /// Our bit went: frees the entry if it waited for that.
+    fn after_release(&self, index: u32) -> Result<()> {
+        let entry = self.segment.entry(index)?;
+        let word = Word(entry.state.load(Ordering::SeqCst));
+        let header = self.segment.header();
+        if header.options.load(Ordering::Relaxed) & OPTION_EVICTION != 0
+            && entry.flags.load(Ordering::Relaxed) & EVICTABLE != 0
+        {
+            entry.released.store(header.sequence.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        let waits = word.state() == State::Doomed || word.has(WHEN_RELEASED);
+        if !waits || !row_is_empty(self.segment.pins(index)?) {
+            return Ok(());
+        }
+        let key = EntryKey { index, generation: word.generation() };
+        let id = id_of(entry);
+        let freed = self.locked_within(LEAVE_PATIENCE, |locked| {
+            if locked.free_if_unpinned(key)? {
+                return Ok(true);
+            }
+            let Some((_, word)) = locked.entry_of(key)? else { return Ok(false) };
+            let released = word.has(WHEN_RELEASED) && row_is_empty(locked.segment().pins(index)?);
+            if released { locked.doom(key) } else { Ok(false) }
+        });
+        match freed {
+            Ok(true) => self.ring(&id),
+            Ok(false) => {}
+            Err(error) if error.kind() == Kind::Busy => header.sweep.store(1, Ordering::SeqCst),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Looks for an object; with `life`, only for that life of it.
+    pub(super) fn look_for(&self, id: &ObjectId, life: Option<EntryKey>) -> Result<Look> {
+        let attachment = &self.attachment;
+        attachment.here()?;
+        // A pin fails when the object goes between look-up and pin; the next look sees what came after it.
+        for _ in 0..64 {
+            let found = match life {
+                Some(key) => {
+                    let word = Word(attachment.segment.entry(key.index)?.state.load(Ordering::Acquire));
+                    let gone = word.generation() != key.generation
+                        || matches!(word.state(), State::Free | State::Doomed);
+                    (!gone).then_some((key.index, word))
+                }
+                None => attachment.find(id)?,
+            };
+            let Some((index, word)) = found else { return Ok(Look::Absent) };
+            let key = EntryKey { index, generation: word.generation() };
+            match word.state() {
+                State::Awaited | State::Creating => {
+                    let entry = attachment.segment.entry(index)?;
+                    let by = if word.state() == State::Awaited { &entry.producer } else { &entry.creator };
+                    return Ok(Look::Coming { key, producer: by.load(Ordering::Relaxed) });
+                }
+                State::Sealed | State::Failed if attachment.pin(key)? => {
+                    let failure = attachment.segment.entry(index)?.failure.load(Ordering::Relaxed);
+                    let pin = Pin::held(self, *id, key);
+                    if word.state() == State::Failed {
+                        return Ok(Look::Failed { key, error: failure_of(failure, pin) });
+                    }
+                    return Ok(Look::There(pin.into_buffer()?));
+                }
+                _ => {}
+            }
+        }
+        Ok(Look::Absent)
+    }
+
+    /// Gets one object: waits until it exists.
+    ///
+    /// # Errors
+    /// `Timeout`, `Interrupted`, `ObjectDeleted` (it went while we waited for it), the error of a failed one, `ProcessorLost`.
+    pub fn get(&self, id: &ObjectId, timeout: Timeout) -> Result<Buffer> {
+        match self.look_for(id, None)? {
+            Look::There(buffer) => Ok(buffer),
+            Look::Failed { error, .. } => Err(error),
+            Look::Absent | Look::Coming { .. } => self.wait_for(&[*id], None, timeout)?.remove(0),
+        }
+    }
+
+    /// Gets this life of an object: `ObjectDeleted` when it is over.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_key(&self, key: EntryKey, id: &ObjectId, timeout: Timeout) -> Result<Buffer> {
+        match self.look_for(id, Some(key))? {
+            Look::There(buffer) => Ok(buffer),
+            Look::Failed { error, .. } => Err(error),
+            Look::Absent => Err(deleted(id)),
+            Look::Coming { .. } => self.wait_for(&[*id], Some(key), timeout)?.remove(0),
+        }
+    }
+
+    /// Gets many objects: waits until all of them exist or have failed, or the time has passed. Each has its own result; those
+    /// that are missing have `Timeout`.
+    ///
+    /// # Errors
+    /// `Interrupted` and what is wrong with the store; everything else is per object.
+    pub fn get_many(&self, ids: &[ObjectId], timeout: Timeout) -> Result<Vec<Result<Buffer>>> {
+        self.wait_for(ids, None, timeout)
+    }
+}
+
+pub(super) fn deleted(id: &ObjectId) -> Error {
+    Error::new(Kind::ObjectDeleted, format!("the object {id} was deleted"))
+}
+
+fn failure_of(code: u32, pin: Pin) -> Error {
+    let kind = i32::try_from(code).ok().and_then(|code| Kind::from_code(-code)).unwrap_or(Kind::Internal);
+    let segment = Arc::clone(&pin.store.attachment.segment);
+    let has_text = segment.entry(pin.key.index).is_ok_and(|entry| entry.offset.load(Ordering::Relaxed) != 0);
+    let text = if has_text { pin.into_buffer().ok() } else { None };
+    let text = text.map(|buffer| String::from_utf8_lossy(buffer.data()).into_owned());
+    Error::new(kind, text.unwrap_or_else(|| "the object failed; its text was lost in a full store".to_owned()))
+}

@@ -1,0 +1,253 @@
+//! Calls as the store sees them: published with their promises, queued in order, claimed by one, ended.
+//!
+//! A call is an object in its processor's namespace. *Claim* and *cancel* are both one compare-and-swap on its state word (add the
+//! claimed flag; doom), so one of them wins. Dead while publishing: promised outputs that nobody wants vanish when the dead
+//! one's bits are cleared, and the call, still in creation, is aborted.
+
+use super::attachment::Attachment;
+use super::buffer::Buffer;
+use super::entries::{Birth, EntryKey, Need};
+use super::id::ObjectId;
+use super::index::id_of;
+use super::locked::Locked;
+use super::want::Want;
+use super::{CreateSpec, Store, Writer};
+use crate::error::{Error, Kind, Result};
+use crate::shm::layout::{Entry, State, Word, CALL, CLAIMED, ENDED};
+use crate::sync::atomic::Ordering;
+use crate::sync::fail;
+use crate::timeout::Timeout;
+
+/// A call that waits in a namespace's queue.
+#[derive(Clone, Copy, Debug)]
+pub struct QueuedCall {
+    /// The call's entry.
+    pub key: EntryKey,
+    /// The call's ID.
+    pub id: ObjectId,
+    /// Its place in the order of issue.
+    pub sequence: u64,
+    /// Attachment number of the caller.
+    pub issuer: u32,
+}
+
+/// What became of an attempt to claim a call.
+pub enum Claim {
+    /// It is ours, and its bytes are pinned.
+    Claimed(Buffer),
+    /// Its caller dropped it, or somebody else has it.
+    Gone,
+}
+
+/// Most calls given by one look at a queue.
+const BATCH: usize = 256;
+
+impl Store {
+    /// Publishes a written call. If the declaration still lives its first life, one step under the lock promises the outputs
+    /// that do not exist yet (produced by the declaration's owner, wanted by us) and puts the call at the end of the queue.
+    /// Gives the claim on the call, and one on each output.
+    ///
+    /// # Errors
+    /// `ProcessorLost` if the declaration is gone; `LimitReached`.
+    pub fn issue(&self, call: Writer, declaration: EntryKey, outputs: &[ObjectId]) -> Result<(Want, Vec<Want>)> {
+        let id = call.id();
+        let key = call.key().ok_or_else(|| Error::internal("a call in scratch memory"))?;
+        let mut keys = Vec::with_capacity(outputs.len());
+        let lost = || Error::new(Kind::ProcessorLost, "the processor has gone");
+        let spec = CreateSpec::default();
+        self.attachment.with_room(&spec, &id, |locked| {
+            keys.clear();
+            let (entry, word) = locked.entry_of(declaration)?.ok_or_else(lost)?;
+            if word.state() != State::Sealed || locked.unwanted(declaration.index)? {
+                return Err(lost());
+            }
+            let new = outputs.iter().filter(|output| locked.find(output).is_none()).count();
+            if !locked.has_entries(u32::try_from(new).unwrap_or(u32::MAX)) {
+                return Ok(Err(Need::Objects));
+            }
+            for output in outputs {
+                keys.push(locked.promise(output, entry.creator.load(Ordering::Relaxed))?);
+                fail::point("issue.promised");
+            }
+            locked.publish(&id, key, entry)?;
+            Ok(Ok(()))
+        })?;
+        self.attachment.ring(&ObjectId::declaration(id.prefix()));
+        fail::point("issue.rung");
+        let want = Want::adopt(self, id, key);
+        drop(call.into_pin());
+        let wants = keys.iter().zip(outputs).map(|(key, id)| Want::adopt(self, *id, *key)).collect();
+        Ok((want, wants))
+    }
+
+    /// The calls in a queue after `sequence` that nobody has claimed, in the order of issue; at most some hundred at a time.
+    pub fn queue(&self, declaration: EntryKey, after: u64) -> Result<Vec<QueuedCall>> {
+        let entry = self.attachment.segment.entry(declaration.index)?;
+        if entry.newest_call.load(Ordering::Acquire) <= after {
+            return Ok(Vec::new());
+        }
+        let mut calls = Vec::with_capacity(BATCH);
+        self.attachment.locked(|locked| {
+            let Some((entry, _)) = locked.entry_of(declaration)? else { return Ok(()) };
+            let first = locked.first_after(entry, after)?;
+            locked.walk(first, |index, entry| {
+                let word = Word(entry.state.load(Ordering::Acquire));
+                if word.state() == State::Sealed && word.has(CALL) && !word.has(CLAIMED) {
+                    calls.push(QueuedCall {
+                        key: EntryKey { index, generation: word.generation() },
+                        id: id_of(entry),
+                        sequence: entry.sequence.load(Ordering::Relaxed),
+                        issuer: entry.creator.load(Ordering::Relaxed),
+                    });
+                }
+                Ok(calls.len() < BATCH)
+            })
+        })?;
+        Ok(calls)
+    }
+
+    /// Claims a call.
+    pub fn claim(&self, call: &QueuedCall) -> Result<Claim> {
+        let buffer = match self.get_key(call.key, &call.id, Timeout::Poll) {
+            Ok(buffer) => buffer,
+            Err(error) if matches!(error.kind(), Kind::ObjectDeleted | Kind::Timeout) => return Ok(Claim::Gone),
+            Err(error) => return Err(error),
+        };
+        let entry = self.attachment.segment.entry(call.key.index)?;
+        let claimed = self.mark(entry, call.key, CLAIMED, |word| word.state() == State::Sealed);
+        fail::point("claim.claimed");
+        Ok(if claimed { Claim::Claimed(buffer) } else { Claim::Gone })
+    }
+
+    /// A claimed call has ended: it no longer counts as queued. When it goes is up to its caller.
+    pub fn finish(&self, key: EntryKey) -> Result<()> {
+        let entry = self.attachment.segment.entry(key.index)?;
+        self.mark(entry, key, ENDED, |word| word.state() != State::Free);
+        Ok(())
+    }
+
+    /// Adds a flag to the state of this life, once. False if it has it, or if the state is not right.
+    fn mark(&self, entry: &Entry, key: EntryKey, flag: u64, right: impl Fn(Word) -> bool) -> bool {
+        let mut word = Word(entry.state.load(Ordering::Acquire));
+        loop {
+            if word.generation() != key.generation || word.has(flag) || !right(word) {
+                return false;
+            }
+            // SYNC: the commit of a claim; dooming is a compare-and-swap on the same word.
+            match entry.state.compare_exchange(word.0, word.and(flag).0, Ordering::SeqCst, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(seen) => word = Word(seen),
+            }
+        }
+    }
+
+    /// Turns an awaited object into a failed one that carries this error. False if it is not awaited any more.
+    pub fn fail(&self, key: EntryKey, error: &Error) -> Result<bool> {
+        self.attachment.fail_awaited(key, error)
+    }
+}
+
+impl Attachment {
+    /// Turns an awaited object into a failed one that carries this error. False if it is not awaited any more.
+    pub(super) fn fail_awaited(&self, key: EntryKey, error: &Error) -> Result<bool> {
+        let text = error.message_cut().as_bytes();
+        let id = id_of(self.segment.entry(key.index)?);
+        let spec = CreateSpec { full_timeout: Some(Timeout::Poll), ..CreateSpec::default() };
+        let mut with_text = true;
+        let failed = loop {
+            let tried = self.with_room(&spec, &id, |locked| {
+                let Some((entry, word)) = locked.entry_of(key)? else { return Ok(Ok(false)) };
+                if word.state() != State::Awaited {
+                    return Ok(Ok(false));
+                }
+                let size = if with_text { text.len() } else { 0 };
+                if size > 0 {
+                    let Some(taken) = locked.heap().take(size as u64)? else {
+                        return Ok(Err(Need::Bytes(size as u64)));
+                    };
+                    let mut span = self.segment.write_span(taken.offset, size as u64)?;
+                    span.copy_from(0, text);
+                    locked.give_bytes(entry, Some(taken), size as u64, 0);
+                }
+                let code = u32::try_from(-error.kind().code()).unwrap_or(1);
+                entry.failure.store(code, Ordering::Relaxed);
+                fail::point("fail.text_written");
+                // SYNC: the commit; pairs with the acquire of whoever looks at the object.
+                let failed = Word::new(State::Failed, word.slot(), key.generation);
+                entry.state.store(failed.0, Ordering::SeqCst);
+                fail::point("fail.failed");
+                locked.drop_if_unwanted(key)?;
+                Ok(Ok(true))
+            });
+            match tried {
+                // The status matters more than its text.
+                Err(error) if error.kind() == Kind::OutOfMemory && with_text => with_text = false,
+                other => break other?,
+            }
+        };
+        if failed {
+            self.ring(&id);
+        }
+        Ok(failed)
+    }
+}
+
+impl Locked<'_> {
+    /// Promises an output, or claims the one that there is.
+    fn promise(&self, output: &ObjectId, producer: u32) -> Result<EntryKey> {
+        if let Some((index, word)) = self.find(output) {
+            self.want_bit(index)?.set();
+            return Ok(EntryKey { index, generation: word.generation() });
+        }
+        self.bear(&Birth {
+            id: output,
+            state: State::Awaited,
+            extent: None,
+            data_size: 0,
+            meta_size: 0,
+            flags: 0,
+            producer,
+            want: true,
+            marks: 0,
+        })
+    }
+
+    /// Seals a call and puts it at the end of its queue.
+    fn publish(&self, id: &ObjectId, key: EntryKey, declaration: &Entry) -> Result<()> {
+        let gone = || Error::new(Kind::ObjectDeleted, format!("the call {id} was deleted while it was issued"));
+        let (entry, word) = self.entry_of(key)?.ok_or_else(gone)?;
+        if word.state() != State::Creating {
+            return Err(gone());
+        }
+        // The queue is in the order of issue, not of creation.
+        self.unlink(id, key.index)?;
+        self.link(id, key.index)?;
+        let sequence = self.next_sequence();
+        entry.sequence.store(sequence, Ordering::Relaxed);
+        fail::point("issue.linked");
+        // SYNC: the commit of issuing. A creation can only be doomed under the lock, which we hold.
+        entry.state.store(word.with(State::Sealed).and(CALL).0, Ordering::SeqCst);
+        fail::point("issue.sealed");
+        // SYNC: pairs with the acquire load in `queue`.
+        declaration.newest_call.store(sequence, Ordering::Release);
+        Ok(())
+    }
+
+    /// The first entry of a namespace's list that was issued after `sequence`.
+    fn first_after(&self, declaration: &Entry, sequence: u64) -> Result<u32> {
+        let mut first = crate::shm::layout::NONE;
+        let mut at = declaration.last.load(Ordering::Relaxed);
+        for _ in 0..self.segment().objects_reserved() {
+            if at == crate::shm::layout::NONE {
+                break;
+            }
+            let entry = self.segment().entry(at)?;
+            if entry.sequence.load(Ordering::Relaxed) <= sequence {
+                break;
+            }
+            first = at;
+            at = entry.previous.load(Ordering::Relaxed);
+        }
+        Ok(first)
+    }
+}

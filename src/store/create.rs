@@ -1,0 +1,416 @@
+//! Creating objects: memory first, then the bytes, then sealing.
+//!
+//! A creator pins what it creates, so that whoever deletes it meanwhile leaves the bytes to it. Its death at any step is
+//! found by the reaper, which aborts the object: between the commit of `create` and that of `seal` nobody but the creator can
+//! see the bytes.
+
+use std::time::{Duration, Instant};
+
+use super::attachment::Attachment;
+use super::buffer::Pin;
+use super::entries::{Attempt, Birth, EntryKey, Need};
+use super::id::ObjectId;
+use super::locked::Locked;
+use super::options::full_timeout;
+use super::want::Want;
+use super::Store;
+use crate::error::{Error, Kind, Result};
+use crate::shm::heap::{Figures, Growth};
+use crate::shm::layout::{State, Word, EVICTABLE, KEEP};
+use crate::shm::segment::{epoch_nanos, to_usize};
+use crate::shm::span::WriteSpan;
+use crate::sync::atomic::{fence, Ordering};
+use crate::sync::fail;
+use crate::timeout::Timeout;
+
+/// How to create an object.
+#[derive(Clone, Debug, Default)]
+pub struct CreateSpec<'a> {
+    /// Bytes of data.
+    pub data_size: u64,
+    /// Metadata, copied; they lie behind the data.
+    pub metadata: &'a [u8],
+    /// The creator owns it: sealing gives a [`Want`].
+    pub want: bool,
+    /// It stays though nobody wants it.
+    pub keep: bool,
+    /// It may be evicted once nobody wants or pins it.
+    pub evictable: bool,
+    /// Zero the memory: recycled memory is not.
+    pub zeroed: bool,
+    /// How long to wait for room; `None`: `SDP_DAL_FULL_TIMEOUT`, and only while somebody else can make room.
+    pub full_timeout: Option<Timeout>,
+}
+
+/// An object being created. Only its creator sees its bytes. Dropping it aborts.
+pub struct Writer {
+    store: Store,
+    id: ObjectId,
+    /// `None`: nobody wants the result any more; the memory is private.
+    pin: Option<Pin>,
+    span: WriteSpan,
+    data_size: usize,
+    begun: Instant,
+    want: bool,
+}
+
+impl Store {
+    /// Begins an object: allocates its memory and reserves its ID. Waits while the store is full, as the spec says.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, `OutOfMemory` (says how much was asked and is free), `LimitReached` (too many objects).
+    pub fn create(&self, id: &ObjectId, spec: &CreateSpec<'_>) -> Result<Writer> {
+        let taken = |key: EntryKey| Store::exists_error(self, id, key);
+        let key = self.attachment.with_room(spec, id, |locked| match locked.find(id) {
+            None => locked.create_new(id, spec),
+            Some((index, word)) if word.state() == State::Awaited => {
+                locked.create_awaited(EntryKey { index, generation: word.generation() }, spec)
+            }
+            Some((index, word)) => Err(taken(EntryKey { index, generation: word.generation() })),
+        })?;
+        self.writer(id, key, spec)
+    }
+
+    /// Begins the output of a call, into its awaited entry `key`. If that is gone, nobody wants the output: the memory is private
+    /// and sealing drops it.
+    ///
+    /// # Errors
+    /// As [`Store::create`]; `AlreadyExists` if somebody else has created it.
+    pub fn create_output(&self, key: EntryKey, id: &ObjectId, spec: &CreateSpec<'_>) -> Result<Writer> {
+        let found = self.attachment.with_room(spec, id, |locked| match locked.entry_of(key)? {
+            Some((_, word)) if word.state() == State::Awaited => {
+                Ok(locked.create_awaited(key, spec)?.map(Some))
+            }
+            Some((_, word)) if word.state() != State::Doomed => Err(Store::exists_error(self, id, key)),
+            _ => Ok(Ok(None)),
+        })?;
+        match found {
+            Some(key) => self.writer(id, key, spec),
+            None => self.scratch(id, spec),
+        }
+    }
+
+    fn exists_error(&self, id: &ObjectId, _key: EntryKey) -> Error {
+        Error::new(Kind::AlreadyExists, format!("the object {id} exists already (or is being created)"))
+    }
+
+    fn writer(&self, id: &ObjectId, key: EntryKey, spec: &CreateSpec<'_>) -> Result<Writer> {
+        let entry = self.attachment.segment.entry(key.index)?;
+        let data_size = to_usize(spec.data_size);
+        let total = spec.data_size + spec.metadata.len() as u64;
+        let span = self.attachment.segment.write_span(entry.offset.load(Ordering::Relaxed), total)?;
+        let pin = Pin::held(self, *id, key);
+        Ok(self.fill(Writer {
+            store: self.clone(),
+            id: *id,
+            pin: Some(pin),
+            span,
+            data_size,
+            begun: Instant::now(),
+            want: spec.want,
+        }, spec))
+    }
+
+    fn scratch(&self, id: &ObjectId, spec: &CreateSpec<'_>) -> Result<Writer> {
+        let data_size = to_usize(spec.data_size);
+        let span = WriteSpan::scratch(data_size + spec.metadata.len()).ok_or_else(|| {
+            Error::new(Kind::OutOfMemory, format!("no {data_size} bytes of private memory for an unwanted output"))
+        })?;
+        let begun = Instant::now();
+        let writer = Writer { store: self.clone(), id: *id, pin: None, span, data_size, begun, want: false };
+        Ok(self.fill(writer, spec))
+    }
+
+    fn fill(&self, mut writer: Writer, spec: &CreateSpec<'_>) -> Writer {
+        if spec.zeroed && !writer.span.is_scratch() {
+            writer.data_mut().fill(0);
+        }
+        writer.span.copy_from(writer.data_size, spec.metadata);
+        writer
+    }
+}
+
+impl Attachment {
+    /// Tries `work` under the lock; in between, gets what it needs.
+    pub(super) fn with_room<T>(
+        &self,
+        spec: &CreateSpec<'_>,
+        id: &ObjectId,
+        mut work: impl FnMut(&Locked<'_>) -> Attempt<T>,
+    ) -> Result<T> {
+        let patience = spec.full_timeout.unwrap_or(Timeout::After(full_timeout()));
+        let deadline = patience.deadline();
+        let mut first = true;
+        loop {
+            let need = match self.locked(|locked| {
+                Ok(match work(locked)? {
+                    Ok(done) => Ok(done),
+                    Err(Need::Objects) => Err((0, None, Figures::default())),
+                    Err(Need::Bytes(bytes)) => {
+                        Err((bytes, locked.heap().growth(bytes)?, locked.heap().figures()?))
+                    }
+                })
+            })? {
+                Ok(done) => return Ok(done),
+                Err(need) => need,
+            };
+            match need {
+                (0, ..) => self.grow_objects()?,
+                (_, Some(growth), _) => self.grow_heap(growth)?,
+                (bytes, None, figures) => {
+                    let full = || full_error(id, bytes, self.segment.geometry().size, &figures);
+                    if std::mem::take(&mut first) {
+                        // Finding out costs little and helps often: the dead may hold memory.
+                        if self.reap_dead() > 0 {
+                            continue;
+                        }
+                    }
+                    let nobody = spec.full_timeout.is_none() && !self.others_can_free();
+                    let Some(slice) = deadline.left(Duration::from_millis(20)) else { return Err(full()) };
+                    if nobody {
+                        return Err(full());
+                    }
+                    self.interrupt_error()?;
+                    std::thread::sleep(slice.min(Duration::from_millis(2)));
+                }
+            }
+        }
+    }
+
+    /// Reserves memory outside the lock, then raises the watermark under it.
+    fn grow_heap(&self, growth: Growth) -> Result<()> {
+        let end = self.segment.reserve_heap(growth.from, growth.to)?;
+        fail::point("growth.reserved");
+        self.locked(|locked| locked.heap().raise(growth, end))
+    }
+
+    /// Doubles the bookkeeping, up to a step of 65536 objects.
+    pub(super) fn grow_objects(&self) -> Result<()> {
+        let segment = &self.segment;
+        let from = segment.objects_reserved();
+        let to = (from + from.min(1 << 16)).min(segment.geometry().max_objects);
+        if to == from {
+            return Err(Error::new(
+                Kind::LimitReached,
+                format!("the store holds {from} objects, which is its max_objects"),
+            ));
+        }
+        segment.reserve_objects(from, to)?;
+        fail::point("growth.objects_reserved");
+        self.locked(|locked| {
+            if segment.objects_reserved() < to {
+                locked.index_grow(to);
+                segment.header().objects_reserved.store(to, Ordering::Release);
+                fail::point("growth.objects_raised");
+            }
+            Ok(())
+        })
+    }
+
+    fn others_can_free(&self) -> bool {
+        let segment = &self.segment;
+        (0..segment.geometry().max_clients).any(|slot| {
+            let number = segment.client(slot).number.load(Ordering::Acquire);
+            number != 0 && number != self.number && !segment.liveness.is_dead(number)
+        })
+    }
+}
+
+fn full_error(id: &ObjectId, bytes: u64, size: u64, figures: &Figures) -> Error {
+    Error::new(
+        Kind::OutOfMemory,
+        format!(
+            "the store is full: object {id} needs {bytes} bytes, {} of {size} are free, the largest free run has {}",
+            figures.free, figures.largest
+        ),
+    )
+}
+
+impl Locked<'_> {
+    fn create_new(&self, id: &ObjectId, spec: &CreateSpec<'_>) -> Attempt<EntryKey> {
+        if !self.has_entries(1) {
+            return Ok(Err(Need::Objects));
+        }
+        let (bytes, meta_size) = sizes(spec)?;
+        let Some(taken) = self.heap().take(bytes)? else { return Ok(Err(Need::Bytes(bytes))) };
+        fail::point("create.bytes_taken");
+        let flags = if spec.keep { KEEP } else { 0 } | if spec.evictable { EVICTABLE } else { 0 };
+        let key = self.bear(&Birth {
+            id,
+            state: State::Creating,
+            extent: Some(taken),
+            data_size: spec.data_size,
+            meta_size,
+            flags,
+            producer: 0,
+            want: spec.want,
+            marks: 0,
+        })?;
+        self.attachment.pin_creation(key)?;
+        Ok(Ok(key))
+    }
+
+    fn create_awaited(&self, key: EntryKey, spec: &CreateSpec<'_>) -> Attempt<EntryKey> {
+        let (bytes, meta_size) = sizes(spec)?;
+        let Some(taken) = self.heap().take(bytes)? else { return Ok(Err(Need::Bytes(bytes))) };
+        let entry = self.segment().entry(key.index)?;
+        self.give_bytes(entry, Some(taken), spec.data_size, meta_size);
+        entry.creator.store(self.attachment.number, Ordering::Relaxed);
+        entry.created.store(epoch_nanos(), Ordering::Relaxed);
+        if spec.want {
+            self.want_bit(key.index)?.set();
+        }
+        if spec.keep {
+            entry.flags.fetch_or(KEEP, Ordering::SeqCst);
+        }
+        self.attachment.pin_creation(key)?;
+        fail::point("create.awaited_written");
+        let word = Word::new(State::Creating, self.attachment.slot, key.generation);
+        entry.state.store(word.0, Ordering::Release);
+        fail::point("create.awaited_committed");
+        Ok(Ok(key))
+    }
+
+    /// Ends a creation that will not be sealed: an output is awaited again, anything else goes.
+    pub(super) fn abort(&self, key: EntryKey) -> Result<()> {
+        let Some((entry, word)) = self.entry_of(key)? else { return Ok(()) };
+        if word.state() != State::Creating {
+            return Ok(());
+        }
+        if entry.producer.load(Ordering::Relaxed) == 0 || self.unwanted(key.index)? {
+            self.doom(key)?;
+            return Ok(());
+        }
+        let extent = entry.extent.load(Ordering::Relaxed);
+        let awaited = Word::new(State::Awaited, word.slot(), key.generation);
+        entry.state.store(awaited.0, Ordering::SeqCst);
+        fail::point("abort.awaited");
+        self.heap().give(extent)?;
+        self.give_bytes(entry, None, 0, 0);
+        Ok(())
+    }
+}
+
+fn sizes(spec: &CreateSpec<'_>) -> Result<(u64, u32)> {
+    let meta = u32::try_from(spec.metadata.len()).map_err(|_| Error::invalid("metadata of 4 GiB and more"))?;
+    let bytes = spec.data_size.checked_add(u64::from(meta)).filter(|bytes| *bytes < 1 << 46);
+    let bytes = bytes.ok_or_else(|| Error::invalid(format!("an object of {} bytes", spec.data_size)))?;
+    Ok((bytes, meta))
+}
+
+impl Writer {
+    /// The object's ID.
+    pub fn id(&self) -> ObjectId {
+        self.id
+    }
+
+    /// The entry that will hold it; `None` for scratch memory.
+    pub fn key(&self) -> Option<EntryKey> {
+        self.pin.as_ref().map(Pin::key)
+    }
+
+    /// The data, 64-byte aligned. Recycled memory: not zero unless the spec asked for it.
+    pub fn data_mut(&mut self) -> &mut [u8] {
+        let size = self.data_size;
+        &mut self.span.bytes_mut()[..size]
+    }
+
+    /// Where the data begin; valid until sealed or aborted.
+    pub fn data_ptr(&mut self) -> *mut u8 {
+        self.span.as_mut_ptr()
+    }
+
+    /// Copies `bytes` to `offset` of the data, around the cache if they are large.
+    ///
+    /// # Panics
+    /// If they do not fit.
+    pub fn copy_from(&mut self, offset: usize, bytes: &[u8]) {
+        assert!(offset + bytes.len() <= self.data_size, "a copy beyond the end of the object");
+        self.span.copy_from(offset, bytes);
+    }
+
+    /// Whether nobody wants the result any more: then it is private memory, and sealing drops it.
+    pub fn is_scratch(&self) -> bool {
+        self.span.is_scratch()
+    }
+
+    /// Makes the object visible and immutable, and wakes who waits for it. An object that nobody wants or keeps is dropped.
+    /// Gives a [`Want`] if the spec asked for one.
+    ///
+    /// # Errors
+    /// `ObjectDeleted` if somebody deleted it meanwhile and we were to own it; `Forked`.
+    pub fn seal(mut self) -> Result<Option<Want>> {
+        let attachment = self.store.attachment.clone();
+        attachment.here()?;
+        let Some(pin) = self.pin.take() else { return Ok(None) };
+        let key = pin.key();
+        self.span.protect(false);
+        let entry = attachment.segment.entry(key.index)?;
+        let micros = u32::try_from(self.begun.elapsed().as_micros()).unwrap_or(u32::MAX);
+        entry.construct.store(micros, Ordering::Relaxed);
+        fail::point("seal.before");
+        let mut word = Word(entry.state.load(Ordering::Acquire));
+        loop {
+            if word.generation() != key.generation || word.state() != State::Creating {
+                // Deleted while we wrote: the pin goes, and with it the bytes.
+                drop(pin);
+                return if self.want {
+                    Err(Error::new(Kind::ObjectDeleted, format!("object {} was deleted before it was sealed", self.id)))
+                } else {
+                    Ok(None)
+                };
+            }
+            // SYNC: the commit, one RMW. Release: the bytes are there for whoever sees `Sealed`; non-temporal stores were
+            // fenced where they were made.
+            let sealed = word.with(State::Sealed).0;
+            match entry.state.compare_exchange(word.0, sealed, Ordering::SeqCst, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(seen) => word = Word(seen),
+            }
+        }
+        fence(Ordering::SeqCst);
+        fail::point("seal.sealed");
+        attachment.ring(&self.id);
+        fail::point("seal.rung");
+        let want = self.want.then(|| Want::adopt(&self.store, self.id, key));
+        if want.is_none() {
+            attachment.drop_unwanted(key)?;
+        }
+        drop(pin);
+        Ok(want)
+    }
+
+    /// Gives the memory back; an output is awaited again.
+    pub fn abort(self) {
+        drop(self);
+    }
+
+    /// Gives the pin out: the writer no longer aborts. For publishing a call, whose state changes under the lock.
+    pub(super) fn into_pin(mut self) -> Option<(Pin, bool)> {
+        self.span.protect(false);
+        let want = self.want;
+        self.pin.take().map(|pin| (pin, want))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let Some(pin) = self.pin.take() else { return };
+        let attachment = &self.store.attachment;
+        if attachment.here().is_err() {
+            return;
+        }
+        self.span.protect(true);
+        // Without the lock the object stays in creation, and we stay alive: the mark makes the next holder look.
+        let aborted = attachment.locked(|locked| {
+            if self.want {
+                locked.want_bit(pin.key().index)?.clear();
+            }
+            locked.abort(pin.key())
+        });
+        if aborted.is_err() {
+            attachment.segment.header().sweep.store(1, Ordering::SeqCst);
+        }
+        attachment.ring(&self.id);
+    }
+}

@@ -1,0 +1,51 @@
+//! Deleting by ID, in its two modes.
+
+use super::entries::EntryKey;
+use super::id::ObjectId;
+use super::Store;
+use crate::error::Result;
+use crate::shm::layout::{State, Word, WHEN_RELEASED};
+use crate::sync::atomic::{fence, Ordering};
+use crate::sync::fail;
+use crate::sync::pins::row_is_empty;
+
+/// When a deleted object goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteMode {
+    /// It is invisible at once; its bytes stay until the last pin goes.
+    Now,
+    /// It stays visible until the last pin goes, and then goes.
+    WhenReleased,
+}
+
+impl Store {
+    /// Deletes an object in any state. False if there is none.
+    pub fn delete(&self, id: &ObjectId, mode: DeleteMode) -> Result<bool> {
+        let attachment = &self.attachment;
+        let (found, gone) = attachment.locked(|locked| {
+            let Some((index, word)) = locked.find(id) else { return Ok((false, false)) };
+            let key = EntryKey { index, generation: word.generation() };
+            if mode == DeleteMode::WhenReleased && word.state() == State::Sealed {
+                let entry = attachment.segment.entry(index)?;
+                entry.state.fetch_or(WHEN_RELEASED, Ordering::SeqCst);
+                // SYNC: as dooming: either we see the pin, or its release sees the mark.
+                fence(Ordering::SeqCst);
+                fail::point("delete.marked");
+                if !row_is_empty(attachment.segment.pins(index)?) {
+                    return Ok((true, false));
+                }
+            }
+            Ok((true, locked.doom(key)?))
+        })?;
+        if gone {
+            attachment.ring(id);
+        }
+        Ok(found)
+    }
+
+    /// Whether an object with this ID is sealed.
+    pub fn contains(&self, id: &ObjectId) -> Result<bool> {
+        self.attachment.here()?;
+        Ok(self.attachment.find(id)?.is_some_and(|(_, word): (u32, Word)| word.state() == State::Sealed))
+    }
+}

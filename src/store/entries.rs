@@ -1,0 +1,263 @@
+//! What happens to entries under the lock: birth, doom, death.
+//!
+//! Each change commits with one store of the state word. Index, lists, extents and the list of free entries follow, or
+//! precede it; a death in between leaves the lock dirty, and the rebuild makes them agree with the states again.
+
+use super::id::ObjectId;
+use super::index::{id_of, set_id};
+use super::locked::Locked;
+use crate::error::{Error, Kind, Result};
+use crate::shm::layout::{Entry, State, Word, KEEP, NONE};
+use crate::shm::segment::epoch_nanos;
+use crate::sync::atomic::{fence, Ordering};
+use crate::sync::fail;
+use crate::sync::pins::{row_is_empty, RowBit};
+
+/// One life of one entry: it names an object for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EntryKey {
+    /// The entry.
+    pub index: u32,
+    /// Its life.
+    pub generation: u64,
+}
+
+/// What must be had before an operation can be done under the lock.
+pub(super) enum Need {
+    /// Bookkeeping for more objects.
+    Objects,
+    /// A run of this many bytes.
+    Bytes(u64),
+}
+
+/// Done, or what is needed first.
+pub(super) type Attempt<T> = Result<std::result::Result<T, Need>>;
+
+/// Bytes and claims of an object that is being born.
+pub(super) struct Birth<'a> {
+    pub(super) id: &'a ObjectId,
+    pub(super) state: State,
+    pub(super) extent: Option<crate::shm::heap::Taken>,
+    pub(super) data_size: u64,
+    pub(super) meta_size: u32,
+    pub(super) flags: u32,
+    pub(super) producer: u32,
+    pub(super) want: bool,
+    /// Flags for the state word.
+    pub(super) marks: u64,
+}
+
+impl Locked<'_> {
+    /// An entry, if it still lives the life of the key; with its state.
+    pub(super) fn entry_of(&self, key: EntryKey) -> Result<Option<(&Entry, Word)>> {
+        let entry = self.segment().entry(key.index)?;
+        let word = Word(entry.state.load(Ordering::Acquire));
+        Ok((word.generation() == key.generation && word.state() != State::Free).then_some((entry, word)))
+    }
+
+    /// Whether so many entries are to be had.
+    pub(super) fn has_entries(&self, count: u32) -> bool {
+        let header = self.segment().header();
+        let fresh = self.segment().objects_reserved() - self.segment().objects_reserved().min(
+            header.entries_used.load(Ordering::Relaxed),
+        );
+        if fresh >= count {
+            return true;
+        }
+        let mut at = header.entries_free.load(Ordering::Relaxed);
+        let mut found = fresh;
+        while at != NONE && found < count {
+            found += 1;
+            at = self.segment().entry(at).map_or(NONE, |entry| entry.next.load(Ordering::Relaxed));
+        }
+        found >= count
+    }
+
+    fn take_entry(&self) -> Result<u32> {
+        let header = self.segment().header();
+        let free = header.entries_free.load(Ordering::Relaxed);
+        if free != NONE {
+            let entry = self.segment().entry(free)?;
+            if Word(entry.state.load(Ordering::Relaxed)).state() != State::Free {
+                return Err(Error::new(Kind::Corrupt, "the list of free entries is damaged"));
+            }
+            header.entries_free.store(entry.next.load(Ordering::Relaxed), Ordering::Relaxed);
+            return Ok(free);
+        }
+        let next = header.entries_used.load(Ordering::Relaxed);
+        self.segment().entry(next)?;
+        header.entries_used.store(next + 1, Ordering::Relaxed);
+        Ok(next)
+    }
+
+    /// Writes a new entry and makes it visible. The caller has made sure that there is one (`has_entries`).
+    pub(super) fn bear(&self, birth: &Birth<'_>) -> Result<EntryKey> {
+        let index = self.take_entry()?;
+        let entry = self.segment().entry(index)?;
+        let generation = Word(entry.state.load(Ordering::Relaxed)).generation();
+        let key = EntryKey { index, generation };
+        set_id(entry, birth.id);
+        entry.flags.store(birth.flags, Ordering::Relaxed);
+        self.give_bytes(entry, birth.extent, birth.data_size, birth.meta_size);
+        entry.creator.store(self.attachment.number, Ordering::Relaxed);
+        entry.producer.store(birth.producer, Ordering::Relaxed);
+        entry.created.store(epoch_nanos(), Ordering::Relaxed);
+        entry.sequence.store(self.next_sequence(), Ordering::Relaxed);
+        entry.construct.store(0, Ordering::Relaxed);
+        entry.failure.store(0, Ordering::Relaxed);
+        entry.released.store(0, Ordering::Relaxed);
+        entry.digest.store(0, Ordering::Relaxed);
+        entry.newest_call.store(0, Ordering::Relaxed);
+        self.segment().wants(index)?.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+        if birth.want {
+            self.want_bit(index)?.set();
+        }
+        fail::point("create.entry_written");
+        let word = Word::new(birth.state, self.attachment.slot, generation).and(birth.marks);
+        // SYNC: the commit. Pairs with the acquire loads of whoever finds the entry through the index.
+        entry.state.store(word.0, Ordering::Release);
+        fail::point("create.committed");
+        self.index_insert(birth.id, index);
+        fail::point("create.indexed");
+        self.link(birth.id, index)?;
+        if birth.id.is_declaration() {
+            self.adopt_orphans(birth.id)?;
+        }
+        let live = &self.segment().header().live;
+        live.store(live.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        Ok(key)
+    }
+
+    fn adopt_orphans(&self, declaration: &ObjectId) -> Result<()> {
+        let header = self.segment().header();
+        while let Some(index) = self.orphans_of(declaration.prefix())? {
+            let entry = self.segment().entry(index)?;
+            let id = id_of(entry);
+            self.cut_orphan(entry, index, header)?;
+            self.link(&id, index)?;
+        }
+        Ok(())
+    }
+
+    /// Gives an entry its bytes; they count once the state says so.
+    pub(super) fn give_bytes(
+        &self,
+        entry: &Entry,
+        taken: Option<crate::shm::heap::Taken>,
+        data_size: u64,
+        meta_size: u32,
+    ) {
+        entry.offset.store(taken.map_or(0, |taken| taken.offset), Ordering::Relaxed);
+        entry.extent.store(taken.map_or(NONE, |taken| taken.extent), Ordering::Relaxed);
+        entry.data_size.store(data_size, Ordering::Relaxed);
+        entry.meta_size.store(meta_size, Ordering::Relaxed);
+    }
+
+    pub(super) fn next_sequence(&self) -> u64 {
+        let sequence = &self.segment().header().sequence;
+        let next = sequence.load(Ordering::Relaxed) + 1;
+        sequence.store(next, Ordering::Relaxed);
+        next
+    }
+
+    /// Our bit among those who want an entry.
+    pub(super) fn want_bit(&self, index: u32) -> Result<RowBit<'_>> {
+        self.attachment.bit(self.segment().wants(index)?)
+    }
+
+    /// Whether nobody wants it and it is not kept.
+    pub(super) fn unwanted(&self, index: u32) -> Result<bool> {
+        let kept = self.segment().entry(index)?.flags.load(Ordering::SeqCst) & KEEP != 0;
+        Ok(!kept && row_is_empty(self.segment().wants(index)?))
+    }
+
+    /// Deletes an object: invisible from now on; its bytes go now, or with the last pin.
+    pub(super) fn doom(&self, key: EntryKey) -> Result<bool> {
+        let Some((entry, mut word)) = self.entry_of(key)? else { return Ok(false) };
+        if word.state() == State::Doomed {
+            return Ok(false);
+        }
+        // SYNC: sealing and claiming change the word without the lock: one of us wins each step. SeqCst and the fence
+        // below pair with the fence of a reader between its pin and its second look at the state.
+        while let Err(seen) = entry.state.compare_exchange(
+            word.0,
+            word.with(State::Doomed).0,
+            Ordering::SeqCst,
+            Ordering::Acquire,
+        ) {
+            word = Word(seen);
+        }
+        fence(Ordering::SeqCst);
+        fail::point("delete.doomed");
+        let id = id_of(entry);
+        self.index_remove(&id, key.index);
+        fail::point("delete.unindexed");
+        let emptied = self.unlink(&id, key.index)?;
+        self.free_if_unpinned(key)?;
+        if emptied {
+            self.end_namespace(&id)?;
+        }
+        Ok(true)
+    }
+
+    /// A namespace that lost its last object goes if its owner has gone.
+    fn end_namespace(&self, member: &ObjectId) -> Result<()> {
+        let Some((index, word)) = self.find(&ObjectId::declaration(member.prefix())) else { return Ok(()) };
+        if self.unwanted(index)? && self.segment().entry(index)?.first.load(Ordering::Relaxed) == NONE {
+            self.doom(EntryKey { index, generation: word.generation() })?;
+        }
+        Ok(())
+    }
+
+    /// Deletes an object that nobody wants; a declaration only when its namespace is empty.
+    pub(super) fn drop_if_unwanted(&self, key: EntryKey) -> Result<bool> {
+        let Some((entry, word)) = self.entry_of(key)? else { return Ok(false) };
+        let holds_others = id_of(entry).is_declaration() && entry.first.load(Ordering::Relaxed) != NONE;
+        if holds_others || word.state() == State::Creating || !self.unwanted(key.index)? {
+            return Ok(false);
+        }
+        self.doom(key)
+    }
+
+    /// Frees a doomed entry that nobody pins.
+    pub(super) fn free_if_unpinned(&self, key: EntryKey) -> Result<bool> {
+        let Some((entry, word)) = self.entry_of(key)? else { return Ok(false) };
+        if word.state() != State::Doomed || !row_is_empty(self.segment().pins(key.index)?) {
+            return Ok(false);
+        }
+        let extent = entry.extent.load(Ordering::Relaxed);
+        // SYNC: the commit; the next life has another generation, so a reader with the old key sees that it is over.
+        entry.state.store(word.freed().0, Ordering::SeqCst);
+        fail::point("delete.freed");
+        if extent != NONE {
+            self.heap().give(extent)?;
+        }
+        fail::point("delete.bytes_given");
+        let header = self.segment().header();
+        entry.next.store(header.entries_free.load(Ordering::Relaxed), Ordering::Relaxed);
+        header.entries_free.store(key.index, Ordering::Relaxed);
+        let live = header.live.load(Ordering::Relaxed);
+        header.live.store(live.saturating_sub(1), Ordering::Relaxed);
+        Ok(true)
+    }
+
+    /// Frees what somebody who could not get the lock had to leave.
+    pub(super) fn sweep(&self) -> Result<()> {
+        self.segment().header().sweep.store(0, Ordering::SeqCst);
+        let used = self.segment().header().entries_used.load(Ordering::Relaxed);
+        for index in 0..used.min(self.segment().objects_reserved()) {
+            let word = Word(self.segment().entry(index)?.state.load(Ordering::Acquire));
+            let key = EntryKey { index, generation: word.generation() };
+            match word.state() {
+                State::Doomed => {
+                    self.free_if_unpinned(key)?;
+                }
+                State::Sealed | State::Failed | State::Awaited => {
+                    self.drop_if_unwanted(key)?;
+                }
+                State::Free | State::Creating => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,326 @@
+//! Looking at a store: objects, clients, figures. Takes no lock for objects, so a list is not one moment's picture.
+
+use std::time::Duration;
+
+use super::entries::EntryKey;
+use super::id::ObjectId;
+use super::index::id_of;
+use super::Store;
+use crate::error::{Error, Kind, Result};
+use crate::shm::layout::{load_text, State, Word, CLAIMED, EVICTABLE, KEEP};
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+use super::buffer::Look;
+
+/// What an ID names right now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectState {
+    /// Nothing.
+    Absent,
+    /// An output that the attachment `producer` is to make.
+    Awaited {
+        /// Its entry.
+        key: EntryKey,
+        /// Attachment number of who makes it.
+        producer: u32,
+    },
+    /// An object whose bytes are being written.
+    Creating {
+        /// Its entry.
+        key: EntryKey,
+    },
+    /// An object that can be got.
+    Sealed {
+        /// Its entry.
+        key: EntryKey,
+    },
+    /// An object that will never exist.
+    Failed {
+        /// Its entry.
+        key: EntryKey,
+        /// Why.
+        error: Error,
+    },
+}
+
+/// What is known of an object.
+#[derive(Clone, Debug)]
+pub struct ObjectInfo {
+    /// Its ID.
+    pub id: ObjectId,
+    /// Its entry and life.
+    pub key: EntryKey,
+    /// `awaited`, `creating`, `sealed`, `failed` or `doomed`.
+    pub state: &'static str,
+    /// Bytes of data.
+    pub data_size: u64,
+    /// Bytes of metadata.
+    pub metadata_size: u64,
+    /// Attachment number of its creator.
+    pub creator: u32,
+    /// Attachment number of who was to produce it; 0: nobody was asked to.
+    pub producer: u32,
+    /// When it was created, since the epoch.
+    pub created: Duration,
+    /// From create to seal.
+    pub construct: Duration,
+    /// It stays though nobody wants it.
+    pub keep: bool,
+    /// It may be evicted.
+    pub evictable: bool,
+    /// It is a call that was taken.
+    pub claimed: bool,
+    /// Attachment numbers of those who hold its bytes.
+    pub pinned_by: Vec<u32>,
+    /// Attachment numbers of those who own it.
+    pub wanted_by: Vec<u32>,
+}
+
+/// What is known of a client.
+#[derive(Clone, Debug)]
+pub struct ClientInfo {
+    /// Its attachment number.
+    pub number: u32,
+    /// Its slot.
+    pub slot: u32,
+    /// Whether it lives.
+    pub alive: bool,
+    /// Its display name.
+    pub name: String,
+    /// Its process ID in its own container.
+    pub pid: u32,
+    /// The name of its host (or container).
+    pub host: String,
+    /// When it attached, since the epoch.
+    pub since: Duration,
+    /// Objects whose bytes it holds.
+    pub pins: u64,
+    /// Objects that it owns.
+    pub wants: u64,
+    /// Bytes of the objects that it holds.
+    pub pinned_bytes: u64,
+}
+
+/// Figures of a store.
+#[derive(Clone, Debug, Default)]
+pub struct StoreStat {
+    /// Bytes that the user can put, as asked for.
+    pub size: u64,
+    /// Bytes in use, rounded to 64 an object.
+    pub used: u64,
+    /// Bytes not in use.
+    pub free: u64,
+    /// The longest free run.
+    pub largest_free: u64,
+    /// Bytes of memory that the kernel has given.
+    pub reserved: u64,
+    /// Objects in any state.
+    pub objects: u64,
+    /// Of these, sealed.
+    pub sealed: u64,
+    /// Of these, being created.
+    pub creating: u64,
+    /// Of these, awaited.
+    pub awaited: u64,
+    /// Of these, failed.
+    pub failed: u64,
+    /// Of these, deleted and held by somebody.
+    pub doomed: u64,
+    /// Most objects.
+    pub max_objects: u64,
+    /// Living clients.
+    pub clients: u32,
+    /// Most clients.
+    pub max_clients: u32,
+    /// Declared namespaces.
+    pub namespaces: u32,
+    /// How often the bookkeeping was rebuilt.
+    pub recoveries: u64,
+    /// How many dead clients were reaped.
+    pub reaped: u64,
+}
+
+pub(super) fn state_name(state: State) -> &'static str {
+    match state {
+        State::Free => "free",
+        State::Awaited => "awaited",
+        State::Creating => "creating",
+        State::Sealed => "sealed",
+        State::Failed => "failed",
+        State::Doomed => "doomed",
+    }
+}
+
+fn slots_of(row: &[AtomicU64]) -> impl Iterator<Item = u32> + '_ {
+    (0u32..).zip(row).flat_map(|(at, word)| {
+        let bits = word.load(Ordering::Relaxed);
+        (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| at * 64 + bit)
+    })
+}
+
+impl Store {
+    fn entries(&self) -> u32 {
+        let segment = &self.attachment.segment;
+        segment.header().entries_used.load(Ordering::Acquire).min(segment.objects_reserved())
+    }
+
+    fn info_at(&self, index: u32) -> Result<Option<ObjectInfo>> {
+        let segment = &self.attachment.segment;
+        let entry = segment.entry(index)?;
+        let word = Word(entry.state.load(Ordering::Acquire));
+        if word.state() == State::Free {
+            return Ok(None);
+        }
+        let flags = entry.flags.load(Ordering::Relaxed);
+        let numbers = |row: &[AtomicU64]| {
+            slots_of(row).map(|slot| segment.client(slot).number.load(Ordering::Relaxed)).collect()
+        };
+        let info = ObjectInfo {
+            id: id_of(entry),
+            key: EntryKey { index, generation: word.generation() },
+            state: state_name(word.state()),
+            data_size: entry.data_size.load(Ordering::Relaxed),
+            metadata_size: u64::from(entry.meta_size.load(Ordering::Relaxed)),
+            creator: entry.creator.load(Ordering::Relaxed),
+            producer: entry.producer.load(Ordering::Relaxed),
+            created: Duration::from_nanos(entry.created.load(Ordering::Relaxed)),
+            construct: Duration::from_micros(u64::from(entry.construct.load(Ordering::Relaxed))),
+            keep: flags & KEEP != 0,
+            evictable: flags & EVICTABLE != 0,
+            claimed: word.has(CLAIMED),
+            pinned_by: numbers(segment.pins(index)?),
+            wanted_by: numbers(segment.wants(index)?),
+        };
+        let after = Word(entry.state.load(Ordering::Acquire));
+        Ok((after.generation() == word.generation()).then_some(info))
+    }
+
+    /// The objects whose ID begins with `prefix`, by ID. Deleted ones that somebody holds are among them.
+    pub fn list(&self, prefix: &[u8]) -> Result<Vec<ObjectInfo>> {
+        self.attachment.here()?;
+        let mut found = Vec::new();
+        for index in 0..self.entries() {
+            found.extend(self.info_at(index)?.filter(|info| info.id.as_bytes().starts_with(prefix)));
+        }
+        found.sort_by_key(|info| (info.id, info.key.index));
+        Ok(found)
+    }
+
+    /// What is known of one object.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn info(&self, id: &ObjectId) -> Result<ObjectInfo> {
+        self.attachment.here()?;
+        let found = self.attachment.find(id)?;
+        let info = found.map(|(index, _)| self.info_at(index)).transpose()?.flatten();
+        info.ok_or_else(|| Error::new(Kind::NotFound, format!("there is no object {id}")))
+    }
+
+    /// What an ID names right now.
+    pub fn look(&self, id: &ObjectId) -> Result<ObjectState> {
+        self.state(self.look_for(id, None)?)
+    }
+
+    /// What has become of this life of an object: `Absent` when it is over.
+    pub fn look_key(&self, key: EntryKey, id: &ObjectId) -> Result<ObjectState> {
+        self.state(self.look_for(id, Some(key))?)
+    }
+
+    fn state(&self, look: Look) -> Result<ObjectState> {
+        Ok(match look {
+            Look::Absent => ObjectState::Absent,
+            Look::There(buffer) => ObjectState::Sealed { key: buffer.key() },
+            Look::Failed { key, error } => ObjectState::Failed { key, error },
+            Look::Coming { key, producer } => {
+                let entry = self.attachment.segment.entry(key.index)?;
+                let word = Word(entry.state.load(Ordering::Acquire));
+                if word.state() == State::Creating {
+                    ObjectState::Creating { key }
+                } else {
+                    ObjectState::Awaited { key, producer }
+                }
+            }
+        })
+    }
+
+    /// The clients, by number. The dead are among them until they are reaped.
+    pub fn clients(&self) -> Result<Vec<ClientInfo>> {
+        self.attachment.here()?;
+        let segment = &self.attachment.segment;
+        let slots = segment.geometry().max_clients as usize;
+        let mut held = vec![(0u64, 0u64, 0u64); slots];
+        for index in 0..self.entries() {
+            let entry = segment.entry(index)?;
+            for slot in slots_of(segment.pins(index)?) {
+                held[slot as usize].0 += 1;
+                held[slot as usize].2 += entry.data_size.load(Ordering::Relaxed);
+            }
+            for slot in slots_of(segment.wants(index)?) {
+                held[slot as usize].1 += 1;
+            }
+        }
+        let mut clients = Vec::new();
+        for (slot, (pins, wants, pinned_bytes)) in (0u32..).zip(held) {
+            let client = segment.client(slot);
+            let number = client.number.load(Ordering::Acquire);
+            if number != 0 {
+                clients.push(ClientInfo {
+                    number,
+                    slot,
+                    alive: self.alive(number),
+                    name: load_text(&client.name),
+                    pid: client.pid.load(Ordering::Relaxed),
+                    host: load_text(&client.host),
+                    since: Duration::from_nanos(client.since.load(Ordering::Relaxed)),
+                    pins,
+                    wants,
+                    pinned_bytes,
+                });
+            }
+        }
+        clients.sort_by_key(|client| client.number);
+        Ok(clients)
+    }
+
+    /// Figures of the store.
+    pub fn stat(&self) -> Result<StoreStat> {
+        let segment = &self.attachment.segment;
+        let header = segment.header();
+        let figures = self.attachment.locked(|locked| locked.heap().figures())?;
+        let mut stat = StoreStat {
+            size: segment.geometry().size,
+            used: figures.used,
+            free: figures.free,
+            largest_free: figures.largest,
+            reserved: figures.reserved,
+            max_objects: u64::from(segment.geometry().max_objects),
+            max_clients: segment.geometry().max_clients,
+            recoveries: u64::from(header.recoveries.load(Ordering::Relaxed)),
+            reaped: u64::from(header.reaped.load(Ordering::Relaxed)),
+            ..StoreStat::default()
+        };
+        for index in 0..self.entries() {
+            let entry = segment.entry(index)?;
+            let state = Word(entry.state.load(Ordering::Acquire)).state();
+            let counter = match state {
+                State::Free => continue,
+                State::Awaited => &mut stat.awaited,
+                State::Creating => &mut stat.creating,
+                State::Sealed => &mut stat.sealed,
+                State::Failed => &mut stat.failed,
+                State::Doomed => &mut stat.doomed,
+            };
+            *counter += 1;
+            stat.objects += 1;
+            if state == State::Sealed && id_of(entry).is_declaration() {
+                stat.namespaces += 1;
+            }
+        }
+        for slot in 0..stat.max_clients {
+            let number = segment.client(slot).number.load(Ordering::Acquire);
+            stat.clients += u32::from(number != 0 && self.alive(number));
+        }
+        Ok(stat)
+    }
+}

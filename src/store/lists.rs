@@ -1,0 +1,166 @@
+//! The lists threaded through the entries: declarations, and the objects of each namespace in the order of their birth.
+//!
+//! A namespace's list hangs off its declaration's entry; objects whose prefix nobody declared are on the list of orphans in
+//! the header. Under the lock only; derived. Damage shows as an error that makes the next holder rebuild.
+
+use super::id::ObjectId;
+use super::index::id_of;
+use super::locked::Locked;
+use crate::error::{Error, Kind, Result};
+use crate::shm::layout::{Entry, Header, NONE};
+use crate::sync::atomic::{AtomicU32, Ordering};
+
+fn get(word: &AtomicU32) -> u32 {
+    word.load(Ordering::Relaxed)
+}
+
+fn set(word: &AtomicU32, value: u32) {
+    word.store(value, Ordering::Relaxed);
+}
+
+impl Locked<'_> {
+    /// First and last of the list that an object with this ID belongs to.
+    fn ends(&self, id: &ObjectId) -> Result<(&AtomicU32, &AtomicU32)> {
+        let declaration = ObjectId::declaration(id.prefix());
+        match self.find(&declaration) {
+            Some((index, _)) => {
+                let entry = self.segment().entry(index)?;
+                Ok((&entry.first, &entry.last))
+            }
+            None => {
+                let header = self.segment().header();
+                Ok((&header.orphans, &header.orphans_last))
+            }
+        }
+    }
+
+    /// Puts an object at the end of its list.
+    pub(super) fn link(&self, id: &ObjectId, index: u32) -> Result<()> {
+        let entry = self.segment().entry(index)?;
+        if id.is_declaration() {
+            let head = &self.segment().header().declarations;
+            let old = get(head);
+            set(&entry.first, NONE);
+            set(&entry.last, NONE);
+            set(&entry.previous, NONE);
+            set(&entry.next, old);
+            if old != NONE {
+                set(&self.segment().entry(old)?.previous, index);
+            }
+            set(head, index);
+            return Ok(());
+        }
+        let (first, last) = self.ends(id)?;
+        let old = get(last);
+        set(&entry.previous, old);
+        set(&entry.next, NONE);
+        if old == NONE {
+            set(first, index);
+        } else {
+            set(&self.segment().entry(old)?.next, index);
+        }
+        set(last, index);
+        Ok(())
+    }
+
+    /// Takes an object off its list. True if that emptied its namespace.
+    pub(super) fn unlink(&self, id: &ObjectId, index: u32) -> Result<bool> {
+        let entry = self.segment().entry(index)?;
+        let (previous, next) = (get(&entry.previous), get(&entry.next));
+        if id.is_declaration() {
+            let head = &self.segment().header().declarations;
+            self.cut(previous, next, head, None, index)?;
+            self.orphan(entry)?;
+            return Ok(false);
+        }
+        let (first, last) = self.ends(id)?;
+        self.cut(previous, next, first, Some(last), index)?;
+        Ok(get(first) == NONE)
+    }
+
+    fn cut(
+        &self,
+        previous: u32,
+        next: u32,
+        first: &AtomicU32,
+        last: Option<&AtomicU32>,
+        index: u32,
+    ) -> Result<()> {
+        let wrong = || Error::new(Kind::Corrupt, "a list of objects is damaged");
+        if previous == NONE {
+            if get(first) != index {
+                return Err(wrong());
+            }
+            set(first, next);
+        } else {
+            set(&self.segment().entry(previous)?.next, next);
+        }
+        if next != NONE {
+            set(&self.segment().entry(next)?.previous, previous);
+        } else if let Some(last) = last {
+            if get(last) != index {
+                return Err(wrong());
+            }
+            set(last, previous);
+        }
+        Ok(())
+    }
+
+    /// The objects of a declaration that goes become orphans.
+    fn orphan(&self, declaration: &Entry) -> Result<()> {
+        let (first, last) = (get(&declaration.first), get(&declaration.last));
+        if first == NONE {
+            return Ok(());
+        }
+        let header = self.segment().header();
+        let end = get(&header.orphans_last);
+        set(&self.segment().entry(first)?.previous, end);
+        if end == NONE {
+            set(&header.orphans, first);
+        } else {
+            set(&self.segment().entry(end)?.next, first);
+        }
+        set(&header.orphans_last, last);
+        Ok(())
+    }
+
+    /// Calls `visit` for each entry of a list from `first`, at most as many as there are entries; it returns whether to go on.
+    pub(super) fn walk(&self, first: u32, mut visit: impl FnMut(u32, &Entry) -> Result<bool>) -> Result<()> {
+        let mut at = first;
+        for _ in 0..self.segment().objects_reserved() {
+            if at == NONE {
+                return Ok(());
+            }
+            let entry = self.segment().entry(at)?;
+            let next = get(&entry.next);
+            if !visit(at, entry)? {
+                return Ok(());
+            }
+            at = next;
+        }
+        if at == NONE {
+            Ok(())
+        } else {
+            Err(Error::new(Kind::Corrupt, "a list of objects is a ring"))
+        }
+    }
+
+    /// Takes an entry off the list of orphans.
+    pub(super) fn cut_orphan(&self, entry: &Entry, index: u32, header: &Header) -> Result<()> {
+        let (previous, next) = (get(&entry.previous), get(&entry.next));
+        self.cut(previous, next, &header.orphans, Some(&header.orphans_last), index)
+    }
+
+    /// An object of this prefix on the list of orphans.
+    pub(super) fn orphans_of(&self, prefix: super::id::Prefix) -> Result<Option<u32>> {
+        let mut found = None;
+        let first = get(&self.segment().header().orphans);
+        self.walk(first, |index, entry| {
+            if id_of(entry).prefix() == prefix {
+                found = Some(index);
+            }
+            Ok(found.is_none())
+        })?;
+        Ok(found)
+    }
+}

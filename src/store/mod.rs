@@ -1,0 +1,60 @@
+//! Objects in shared memory: create, seal, get, wait, delete, list; calls and namespaces; recovery.
+//!
+//! `attachment` is this process's use of a store; `locked` its lock; `entries` what happens to objects under it. Reading
+//! (`buffer`), waiting (`wait`), sealing (`create`) and claiming (`calls`) need no lock. `recover` and `reap` clean up after the
+//! dead.
+//!
+//! ```text
+//! absent → awaited → creating → sealed → (doomed) → gone          failed: a second end of awaited
+//! ```
+
+mod attachment;
+mod buffer;
+mod calls;
+mod check;
+mod create;
+mod delete;
+mod entries;
+pub mod id;
+mod index;
+mod inspect;
+mod lists;
+mod locked;
+mod namespaces;
+mod options;
+mod reap;
+mod recover;
+mod wait;
+mod want;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use buffer::Buffer;
+pub use calls::{Claim, QueuedCall};
+pub use create::{CreateSpec, Writer};
+pub use delete::DeleteMode;
+pub use entries::EntryKey;
+pub use id::{ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
+pub use inspect::{ClientInfo, ObjectInfo, ObjectState, StoreStat};
+pub use namespaces::NamespaceInfo;
+pub use options::{Create, StoreOptions};
+pub use want::Want;
+
+/// This process's attachment to a store; clones share it. The last clone, buffer, writer or claim detaches.
+#[derive(Clone)]
+pub struct Store {
+    attachment: Arc<attachment::Attachment>,
+}
+
+impl Store {
+    /// The path of the store, absolute.
+    pub fn path(&self) -> &Path {
+        &self.attachment.place.path
+    }
+
+    /// This attachment's number, which is never used again in this store.
+    pub fn number(&self) -> u32 {
+        self.attachment.number
+    }
+}

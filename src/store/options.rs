@@ -1,0 +1,82 @@
+//! How to open a store: what the options leave open comes from the environment, then from the machine.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::shm::place;
+use crate::shm::segment::Plan;
+
+/// What `open` does when there is no store at the path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Create {
+    /// Make one.
+    #[default]
+    IfMissing,
+    /// Fail with `NotFound`.
+    Never,
+}
+
+/// How to open a store and, if there is none, to make it. The default is what most users want.
+#[derive(Clone, Debug, Default)]
+pub struct StoreOptions {
+    /// Bytes that the user can put. `None`: `SDP_DAL_STORE_SIZE`, or half of the smaller of free tmpfs and memory limit.
+    pub size: Option<u64>,
+    /// Most objects at a time, a power of two (default 2^20).
+    pub max_objects: Option<u32>,
+    /// Most clients at a time: 64 to 1024, a multiple of 64 (default 256).
+    pub max_clients: Option<u32>,
+    /// A group that may use the store too (mode 0660).
+    pub group: Option<u32>,
+    /// The user ID of another owner whose store is fine.
+    pub accept_owner: Option<u32>,
+    /// What to do when there is none.
+    pub create: Create,
+    /// Display name of this client (default: the program's name).
+    pub name: Option<String>,
+    /// When full, evict objects that are evictable, unwanted and unpinned. Fixed when the store is made.
+    pub eviction: bool,
+    /// Reserve all memory when the store is made.
+    pub reserve: bool,
+}
+
+/// How long a full store is waited for when nothing else is said.
+pub fn full_timeout() -> Duration {
+    let seconds = std::env::var("SDP_DAL_FULL_TIMEOUT").ok().and_then(|text| text.parse::<f64>().ok());
+    seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(Duration::from_secs(10))
+}
+
+/// Whether the creator's pointer faults after sealing.
+pub fn protects() -> bool {
+    std::env::var_os("SDP_DAL_PROTECT").is_some_and(|value| value == "1")
+}
+
+impl StoreOptions {
+    /// What a new store at `file` is made with.
+    pub(super) fn plan(&self, file: &Path) -> Result<Plan> {
+        let size = match self.size {
+            Some(size) => size,
+            None => default_size(file)?,
+        };
+        Ok(Plan {
+            size,
+            max_objects: self.max_objects.unwrap_or(1 << 20),
+            max_clients: self.max_clients.unwrap_or(256),
+            group: self.group,
+            eviction: self.eviction,
+            reserve: self.reserve,
+        })
+    }
+}
+
+fn default_size(file: &Path) -> Result<u64> {
+    if let Ok(text) = std::env::var("SDP_DAL_STORE_SIZE") {
+        return text.trim().parse().map_err(|_| {
+            Error::invalid(format!("SDP_DAL_STORE_SIZE is '{text}'; it must be a number of bytes"))
+        });
+    }
+    let folder = file.parent().unwrap_or(Path::new("/dev/shm"));
+    let free = place::free_bytes(folder)?;
+    let most = place::cgroup_limit().map_or(free, |limit| limit.min(free));
+    Ok((most / 2).max(1 << 20))
+}

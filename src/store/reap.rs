@@ -1,0 +1,154 @@
+//! Reaping: giving back what a dead client held.
+//!
+//! The reaper takes the dead one's second byte, so that one at a time does it and a dying reaper is replaced. Then: clear the
+//! dead one's bits everywhere, abort what it was creating, fail what it was to produce, free what is doomed and unpinned
+//! (everybody's), and only then free its slot under the lock. Every step can be done twice, so dying between any two costs nothing.
+
+use super::attachment::Attachment;
+use super::entries::EntryKey;
+use super::index::id_of;
+use super::Store;
+use crate::error::{Error, Kind, Result};
+use crate::shm::layout::{load_text, State, Word, BUCKETS, KEEP, WHEN_RELEASED};
+use crate::shm::segment::epoch_nanos;
+use crate::sync::atomic::{fence, lock, AtomicU64, Ordering};
+use crate::sync::fail;
+use crate::sync::pins::row_is_empty;
+
+/// How often somebody looks for dead clients.
+const TURN_MILLIS: u64 = 250;
+
+impl Store {
+    /// Whether the attachment with this number lives. Numbers are never drawn twice: dead is for ever.
+    pub fn alive(&self, number: u32) -> bool {
+        number != 0
+            && (number == self.attachment.number || !self.attachment.segment.liveness.is_dead(number))
+    }
+
+    /// Reaps every dead client. How many there were.
+    pub fn reap_all(&self) -> u32 {
+        self.attachment.reap_dead()
+    }
+
+    /// Reaps one client that is known to be dead.
+    pub(super) fn reap(&self, number: u32) -> bool {
+        self.attachment.reap(number)
+    }
+
+    /// Reaps if it is our turn: one client does it every 250 ms, while anybody waits.
+    pub fn reap_by_turn(&self) -> u32 {
+        let stamp = &self.attachment.segment.header().reap_stamp;
+        let now = epoch_nanos() / 1_000_000;
+        let last = stamp.load(Ordering::Relaxed);
+        // A clock that was set back must not stop the reaping.
+        let due = now >= last + TURN_MILLIS || now + TURN_MILLIS < last;
+        if due && stamp.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.attachment.reap_dead()
+        } else {
+            0
+        }
+    }
+}
+
+impl Attachment {
+    /// Reaps every dead client.
+    pub(super) fn reap_dead(&self) -> u32 {
+        let mut count = 0;
+        for slot in 0..self.segment.geometry().max_clients {
+            let number = self.segment.client(slot).number.load(Ordering::Acquire);
+            if number != 0 && number != self.number && self.segment.liveness.is_dead(number) {
+                count += u32::from(self.reap(number));
+            }
+        }
+        count
+    }
+
+    /// Reaps one dead client. False if somebody else does, or has done, or if something was in the way.
+    pub(super) fn reap(&self, number: u32) -> bool {
+        if self.here().is_err() || number == self.number || number == 0 {
+            return false;
+        }
+        let _one_thread = lock(&self.reaping);
+        if !self.segment.liveness.begin_reaping(number).unwrap_or(false) {
+            return false;
+        }
+        fail::point("reap.begun");
+        let slots = 0..self.segment.geometry().max_clients;
+        let slot = slots.into_iter().find(|slot| {
+            self.segment.client(*slot).number.load(Ordering::Acquire) == number
+        });
+        // What cannot be done now (the lock's holder is stopped) is done at the next turn: the slot stays.
+        let reaped = slot.is_some_and(|slot| self.reap_slot(number, slot).is_ok());
+        self.segment.liveness.end_reaping(number);
+        reaped
+    }
+
+    fn reap_slot(&self, number: u32, slot: u32) -> Result<()> {
+        let name = load_text(&self.segment.client(slot).name);
+        let lost = Error::new(
+            Kind::ProcessorLost,
+            format!("the processor {name} (client {number}) has gone; the inputs of the call are still there"),
+        );
+        let header = self.segment.header();
+        let used = header.entries_used.load(Ordering::Acquire).min(self.segment.objects_reserved());
+        for index in 0..used {
+            self.reap_entry(index, number, slot, &lost)?;
+        }
+        fail::point("reap.entries_done");
+        for bucket in 0..BUCKETS {
+            clear_slot(self.segment.bucket(bucket), slot);
+        }
+        fail::point("reap.buckets_done");
+        self.locked(|_| {
+            let client = self.segment.client(slot);
+            if client.number.load(Ordering::Relaxed) == number {
+                client.number.store(0, Ordering::Release);
+                let reaped = header.reaped.load(Ordering::Relaxed);
+                header.reaped.store(reaped.wrapping_add(1), Ordering::Relaxed);
+            }
+            fail::point("reap.slot_freed");
+            Ok(())
+        })
+    }
+
+    fn reap_entry(&self, index: u32, number: u32, slot: u32, lost: &Error) -> Result<()> {
+        let entry = self.segment.entry(index)?;
+        let (pins, wants) = (self.segment.pins(index)?, self.segment.wants(index)?);
+        let held = clear_slot(pins, slot) | clear_slot(wants, slot);
+        fence(Ordering::SeqCst);
+        fail::point("reap.bits_cleared");
+        let word = Word(entry.state.load(Ordering::SeqCst));
+        let key = EntryKey { index, generation: word.generation() };
+        let unpinned = || row_is_empty(pins);
+        let unwanted = || entry.flags.load(Ordering::SeqCst) & KEEP == 0 && row_is_empty(wants);
+        let look = match word.state() {
+            State::Free => false,
+            State::Creating => word.slot() == slot,
+            State::Doomed => unpinned(),
+            State::Sealed | State::Failed | State::Awaited => {
+                unwanted() || held && word.has(WHEN_RELEASED) && unpinned()
+            }
+        };
+        if look {
+            let id = id_of(entry);
+            if self.locked(|locked| locked.settle(key, slot))? {
+                self.ring(&id);
+            }
+            fail::point("reap.settled");
+        }
+        let word = Word(entry.state.load(Ordering::SeqCst));
+        let promised = word.state() == State::Awaited && entry.producer.load(Ordering::Relaxed) == number;
+        if promised && word.generation() == key.generation {
+            self.fail_awaited(key, lost)?;
+            fail::point("reap.failed");
+        }
+        Ok(())
+    }
+}
+
+/// Clears a slot's bit in a row; whether it was set.
+fn clear_slot(row: &[AtomicU64], slot: u32) -> bool {
+    let Some(word) = row.get(slot as usize / 64) else { return false };
+    let mask = 1 << (slot % 64);
+    word.load(Ordering::Relaxed) & mask != 0 && word.fetch_and(!mask, Ordering::SeqCst) & mask != 0
+}

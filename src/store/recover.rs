@@ -1,0 +1,232 @@
+//! Rebuilding everything derived from the entries, after somebody died (or panicked) under the lock.
+//!
+//! The entries' states are the truth: one store committed each change, so every entry is either as before it or as after it.
+//! Heap, index, lists and counters are forgotten and made anew; an entry whose words make no sense (outside of the heap,
+//! overlapping another) is dropped. Needs no memory but the scratch region. Dead in the middle: the lock is still dirty, and the next
+//! holder starts over. Readers' hits and seals go on meanwhile; misses wait for the lock, because the index is marked as
+//! changing.
+
+use super::entries::EntryKey;
+use super::id::ObjectId;
+use super::index::id_of;
+use super::locked::Locked;
+use crate::error::Result;
+use crate::shm::layout::{Entry, State, Word, CALL, NONE};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::fail;
+use crate::sync::pins::row_is_empty;
+
+impl Locked<'_> {
+    /// Rebuilds all that is derived.
+    pub(super) fn rebuild(&self) -> Result<()> {
+        let header = self.segment().header();
+        fail::point("recover.begun");
+        self.heap().reset();
+        self.index_reset();
+        for list in [&header.entries_free, &header.declarations, &header.orphans, &header.orphans_last] {
+            list.store(NONE, Ordering::Relaxed);
+        }
+        fail::point("recover.reset");
+        let with_bytes = self.gather()?;
+        self.place_bytes(with_bytes)?;
+        fail::point("recover.heap_built");
+        let live = self.relink()?;
+        self.list_free()?;
+        header.live.store(live, Ordering::Relaxed);
+        self.index_rebuilt();
+        let recoveries = header.recoveries.load(Ordering::Relaxed);
+        header.recoveries.store(recoveries.wrapping_add(1), Ordering::Relaxed);
+        fail::point("recover.done");
+        Ok(())
+    }
+
+    fn entries_used(&self) -> u32 {
+        self.segment().header().entries_used.load(Ordering::Relaxed).min(self.segment().objects_reserved())
+    }
+
+    /// Frees what can go, and writes the entries that have bytes to the scratch space.
+    fn gather(&self) -> Result<usize> {
+        let scratch = self.segment().scratch();
+        let mut count = 0;
+        for index in 0..self.entries_used() {
+            let entry = self.segment().entry(index)?;
+            let word = Word(entry.state.load(Ordering::Acquire));
+            entry.extent.store(NONE, Ordering::Relaxed);
+            match word.state() {
+                State::Free | State::Awaited => {}
+                State::Doomed if row_is_empty(self.segment().pins(index)?) => {
+                    entry.state.store(word.freed().0, Ordering::SeqCst);
+                }
+                State::Creating | State::Sealed | State::Failed | State::Doomed => {
+                    if entry.offset.load(Ordering::Relaxed) != 0 {
+                        scratch[count].store(u64::from(index), Ordering::Relaxed);
+                        count += 1;
+                    }
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    fn place_bytes(&self, count: usize) -> Result<()> {
+        let scratch = &self.segment().scratch()[..count];
+        let offset = |index: u64| {
+            self.segment().entry(index as u32).map_or(u64::MAX, |entry| entry.offset.load(Ordering::Relaxed))
+        };
+        sort_by(scratch, offset);
+        for word in scratch {
+            let index = word.load(Ordering::Relaxed) as u32;
+            let entry = self.segment().entry(index)?;
+            let size = entry
+                .data_size
+                .load(Ordering::Relaxed)
+                .saturating_add(u64::from(entry.meta_size.load(Ordering::Relaxed)));
+            match self.heap().place(entry.offset.load(Ordering::Relaxed), size) {
+                Ok(extent) => entry.extent.store(extent, Ordering::Relaxed),
+                // Scribbled upon: it cannot be trusted to be anybody's data.
+                Err(_) => self.give_up(entry),
+            }
+        }
+        self.heap().close()
+    }
+
+    fn give_up(&self, entry: &Entry) {
+        let word = Word(entry.state.load(Ordering::Acquire));
+        entry.state.store(word.freed().0, Ordering::SeqCst);
+    }
+
+    /// Index and lists: declarations first, then everything in the order of its birth.
+    fn relink(&self) -> Result<u32> {
+        let scratch = self.segment().scratch();
+        let mut count = 0;
+        let mut live = 0;
+        for index in 0..self.entries_used() {
+            let entry = self.segment().entry(index)?;
+            let state = Word(entry.state.load(Ordering::Acquire)).state();
+            live += u32::from(state != State::Free);
+            if matches!(state, State::Free | State::Doomed) {
+                continue;
+            }
+            let id = id_of(entry);
+            if !id.is_declaration() {
+                scratch[count].store(u64::from(index), Ordering::Relaxed);
+                count += 1;
+            } else if self.find(&id).is_some() {
+                self.give_up(entry);
+            } else {
+                entry.newest_call.store(0, Ordering::Relaxed);
+                self.index_insert(&id, index);
+                self.link(&id, index)?;
+            }
+        }
+        let scratch = &scratch[..count];
+        sort_by(scratch, |index| {
+            self.segment().entry(index as u32).map_or(u64::MAX, |entry| entry.sequence.load(Ordering::Relaxed))
+        });
+        for word in scratch {
+            self.relink_one(word.load(Ordering::Relaxed) as u32)?;
+        }
+        fail::point("recover.relinked");
+        Ok(live)
+    }
+
+    fn relink_one(&self, index: u32) -> Result<()> {
+        let entry = self.segment().entry(index)?;
+        let word = Word(entry.state.load(Ordering::Acquire));
+        let id = id_of(entry);
+        if self.find(&id).is_some() {
+            // Two visible objects of one name: the later one is wrong.
+            self.give_up(entry);
+            return Ok(());
+        }
+        self.index_insert(&id, index);
+        self.link(&id, index)?;
+        let sequence = entry.sequence.load(Ordering::Relaxed);
+        let header = self.segment().header();
+        if header.sequence.load(Ordering::Relaxed) < sequence {
+            header.sequence.store(sequence, Ordering::Relaxed);
+        }
+        if word.has(CALL) {
+            if let Some((index, _)) = self.find(&ObjectId::declaration(id.prefix())) {
+                self.segment().entry(index)?.newest_call.fetch_max(sequence, Ordering::Release);
+            }
+        }
+        Ok(())
+    }
+
+    fn list_free(&self) -> Result<()> {
+        let head = &self.segment().header().entries_free;
+        for index in (0..self.entries_used()).rev() {
+            let entry = self.segment().entry(index)?;
+            if Word(entry.state.load(Ordering::Relaxed)).state() == State::Free {
+                entry.next.store(head.load(Ordering::Relaxed), Ordering::Relaxed);
+                head.store(index, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the dead `number` in `slot` leaves in one entry, its bits being cleared.
+    pub(super) fn settle(&self, key: EntryKey, slot: u32) -> Result<bool> {
+        let Some((_, word)) = self.entry_of(key)? else { return Ok(false) };
+        match word.state() {
+            State::Creating if word.slot() == slot => {
+                self.abort(key)?;
+                Ok(true)
+            }
+            State::Doomed => self.free_if_unpinned(key),
+            State::Sealed | State::Failed | State::Awaited => {
+                let released = word.has(crate::shm::layout::WHEN_RELEASED)
+                    && row_is_empty(self.segment().pins(key.index)?);
+                if released { self.doom(key) } else { self.drop_if_unwanted(key) }
+            }
+            State::Creating | State::Free => Ok(false),
+        }
+    }
+}
+
+/// Heap sort (Williams 1964): in place, in shared words, without memory.
+fn sort_by(words: &[AtomicU64], key: impl Fn(u64) -> u64) {
+    let get = |at: usize| words[at].load(Ordering::Relaxed);
+    let swap = |a: usize, b: usize| {
+        let (x, y) = (get(a), get(b));
+        words[a].store(y, Ordering::Relaxed);
+        words[b].store(x, Ordering::Relaxed);
+    };
+    let sift = |mut at: usize, end: usize| loop {
+        let mut child = 2 * at + 1;
+        if child >= end {
+            break;
+        }
+        if child + 1 < end && key(get(child + 1)) > key(get(child)) {
+            child += 1;
+        }
+        if key(get(at)) >= key(get(child)) {
+            break;
+        }
+        swap(at, child);
+        at = child;
+    };
+    for at in (0..words.len() / 2).rev() {
+        sift(at, words.len());
+    }
+    for end in (1..words.len()).rev() {
+        swap(0, end);
+        sift(0, end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorting_orders_by_key() {
+        for length in [0u64, 1, 2, 3, 100, 1000] {
+            let words: Vec<AtomicU64> = (0..length).map(|i| AtomicU64::new(i * 7919 % 1009)).collect();
+            sort_by(&words, |word| !word);
+            let sorted: Vec<u64> = words.iter().map(|word| word.load(Ordering::Relaxed)).collect();
+            assert!(sorted.windows(2).all(|pair| pair[0] >= pair[1]));
+        }
+    }
+}

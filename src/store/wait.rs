@@ -1,0 +1,266 @@
+//! Waiting without a server: buckets say who waits, doorbells wake them.
+//!
+//! To wait: set our bit in the bucket of each ID, fence, read the bell, look, sleep. Who changes an object fences, reads the
+//! bucket and rings its clients. One of the two sees the other. A changer killed before it rings costs its waiters one slice,
+//! at whose end they look again, and then also ask whether the producer lives.
+//!
+//! How long to spin before sleeping is learned: no fixed time wins everywhere (on two cores a neighbour that computes makes
+//! any spinning a loss), so it grows while it pays off, shrinks when it does not, and is tried again now and then.
+
+use std::time::{Duration, Instant};
+
+use super::attachment::Attachment;
+use super::buffer::{deleted, Buffer, Look};
+use super::entries::EntryKey;
+use super::id::ObjectId;
+use super::Store;
+use crate::error::{Error, Kind, Result};
+use crate::sync::atomic::{fence, lock, spin, Ordering};
+use crate::sync::doorbell;
+use crate::timeout::Timeout;
+
+/// How long anybody sleeps without looking again.
+const SLICE: Duration = Duration::from_millis(250);
+/// How often a poll asks whether a producer lives.
+const ASK_MILLIS: u64 = 100;
+/// Longest and shortest spinning, in nanoseconds.
+const SPIN_MOST: u32 = 50_000;
+const SPIN_LEAST: u32 = 64;
+
+/// Our bits in the buckets of some IDs; taken back when dropped.
+struct Interest<'a> {
+    attachment: &'a Attachment,
+    buckets: Vec<u64>,
+    wake_bits: u32,
+}
+
+impl Interest<'_> {
+    fn in_objects<'a>(attachment: &'a Attachment, ids: &[ObjectId]) -> Result<Interest<'a>> {
+        let mut interest = Interest { attachment, buckets: Vec::with_capacity(ids.len()), wake_bits: 0 };
+        for id in ids {
+            let hash = attachment.hash(id);
+            let bucket = hash.bucket() % attachment.waiting.len() as u64;
+            interest.wake_bits |= hash.wake_bit();
+            let mut waiting = lock(&attachment.waiting[bucket as usize]);
+            *waiting += 1;
+            interest.buckets.push(bucket);
+            if *waiting == 1 {
+                attachment.bit(attachment.segment.bucket(bucket))?.set();
+            }
+        }
+        // SYNC: pairs with the fence in `ring`.
+        fence(Ordering::SeqCst);
+        Ok(interest)
+    }
+}
+
+impl Drop for Interest<'_> {
+    fn drop(&mut self) {
+        for bucket in &self.buckets {
+            let mut waiting = lock(&self.attachment.waiting[*bucket as usize]);
+            *waiting -= 1;
+            if *waiting == 0 {
+                if let Ok(bit) = self.attachment.bit(self.attachment.segment.bucket(*bucket)) {
+                    bit.clear();
+                }
+            }
+        }
+    }
+}
+
+impl Attachment {
+    /// Wakes whoever waits at the bucket of this ID. The change it waits for has been made.
+    pub(super) fn ring(&self, id: &ObjectId) {
+        // SYNC: pairs with the fence in `Interest::in_objects`.
+        fence(Ordering::SeqCst);
+        let hash = self.hash(id);
+        let words = self.segment.bucket(hash.bucket() % self.waiting.len() as u64);
+        for (at, word) in (0u32..).zip(words) {
+            let mut bits = word.load(Ordering::SeqCst);
+            while bits != 0 {
+                let slot = at * 64 + bits.trailing_zeros();
+                doorbell::ring(&self.segment.client(slot).bell.0, hash.wake_bit());
+                bits &= bits - 1;
+            }
+        }
+    }
+
+    /// Fails while the interrupt level is up.
+    pub(super) fn interrupt_error(&self) -> Result<()> {
+        if self.interrupted.load(Ordering::SeqCst) == 0 {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Interrupted, "the wait was interrupted"))
+    }
+
+    /// Spins until the bell rings or the time that has paid off lately is over. True if it rang.
+    fn spin_for(&self, seen: u32) -> bool {
+        let budget = self.spin.load(Ordering::Relaxed);
+        let bell = &self.segment.client(self.slot).bell.0;
+        let start = Instant::now();
+        let limit = Duration::from_nanos(u64::from(budget));
+        loop {
+            for _ in 0..32 {
+                if doorbell::read(bell) != seen {
+                    self.spin.store((budget.saturating_mul(2)).min(SPIN_MOST), Ordering::Relaxed);
+                    return true;
+                }
+                spin();
+            }
+            if start.elapsed() >= limit {
+                break;
+            }
+            // On a machine whose cores are all busy the one we wait for may be waiting for ours.
+            std::thread::yield_now();
+        }
+        self.spin.store((budget / 2).max(SPIN_LEAST), Ordering::Relaxed);
+        false
+    }
+
+    /// Spinning did not pay, but the ring came so soon after falling asleep that a little more would have: try more next time.
+    fn learn(&self, asleep: Duration) {
+        if asleep < Duration::from_micros(40) {
+            let budget = self.spin.load(Ordering::Relaxed);
+            self.spin.store(budget.saturating_mul(8).min(SPIN_MOST), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Store {
+    /// A level: while it is up, every blocking call of this attachment ends with `Interrupted`. May be called from any thread
+    /// and from a signal handler.
+    pub fn interrupt(&self, on: bool) {
+        let attachment = &self.attachment;
+        if attachment.here().is_ok() {
+            attachment.interrupted.store(u32::from(on), Ordering::SeqCst);
+            if on {
+                doorbell::ring(&attachment.segment.client(attachment.slot).bell.0, u32::MAX);
+            }
+        }
+    }
+
+    /// Blocks until `check` gives something, looking again whenever one of `ids` changes (an object; a declaration: its
+    /// namespace's queue of calls).
+    ///
+    /// # Errors
+    /// `Timeout`, `Interrupted`, and what `check` fails with.
+    pub fn wait_until<T>(
+        &self,
+        ids: &[ObjectId],
+        timeout: Timeout,
+        check: &mut dyn FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        let attachment = &*self.attachment;
+        attachment.here()?;
+        if let Some(done) = check()? {
+            return Ok(done);
+        }
+        let passed = || Error::new(Kind::Timeout, "the time has passed");
+        if timeout == Timeout::Poll {
+            return Err(passed());
+        }
+        let deadline = timeout.deadline();
+        let interest = Interest::in_objects(attachment, ids)?;
+        let bell = &attachment.segment.client(attachment.slot).bell.0;
+        loop {
+            let seen = doorbell::read(bell);
+            attachment.interrupt_error()?;
+            if let Some(done) = check()? {
+                return Ok(done);
+            }
+            let Some(slice) = deadline.left(SLICE) else { return Err(passed()) };
+            if attachment.spin_for(seen) {
+                continue;
+            }
+            let begun = Instant::now();
+            doorbell::sleep(bell, &attachment.sleepers, seen, interest.wake_bits, slice);
+            let asleep = begun.elapsed();
+            attachment.learn(asleep);
+            if asleep >= SLICE {
+                self.reap_by_turn();
+            }
+        }
+    }
+
+    /// Waits until every ID exists or has failed, or the time has passed. A life given goes with the first ID.
+    pub(super) fn wait_for(
+        &self,
+        ids: &[ObjectId],
+        life: Option<EntryKey>,
+        timeout: Timeout,
+    ) -> Result<Vec<Result<Buffer>>> {
+        let mut slots: Vec<Waited> = ids.iter().map(|id| Waited::new(*id, life)).collect();
+        let mut asked = Instant::now();
+        let waited = self.wait_until(ids, timeout, &mut || {
+            let ask = timeout == Timeout::Poll || asked.elapsed() >= Duration::from_millis(ASK_MILLIS);
+            if ask {
+                asked = Instant::now();
+            }
+            let mut missing = false;
+            for slot in &mut slots {
+                missing |= !self.look_again(slot, ask)?;
+            }
+            Ok((!missing).then_some(()))
+        });
+        match waited {
+            Ok(()) => {}
+            Err(error) if error.kind() == Kind::Timeout => {}
+            Err(error) => return Err(error),
+        }
+        Ok(slots.into_iter().map(Waited::result).collect())
+    }
+
+    /// Looks at one object that is waited for. True once it has a result.
+    fn look_again(&self, slot: &mut Waited, ask: bool) -> Result<bool> {
+        if slot.result.is_some() {
+            return Ok(true);
+        }
+        let found = match self.look_for(&slot.id, slot.life)? {
+            Look::There(buffer) => Ok(buffer),
+            Look::Failed { error, .. } => Err(error),
+            // What was promised and has gone is deleted; what nobody promised may still come.
+            Look::Absent if slot.life.is_some() => Err(deleted(&slot.id)),
+            Look::Absent => return Ok(false),
+            Look::Coming { key, producer } => {
+                slot.life = Some(key);
+                if ask && producer != self.attachment.number && self.may_ask() && !self.alive(producer) {
+                    self.reap(producer);
+                }
+                return Ok(false);
+            }
+        };
+        slot.result = Some(found);
+        Ok(true)
+    }
+
+    /// Polls ask the kernel at most every 100 ms.
+    fn may_ask(&self) -> bool {
+        let now = self.attachment.millis() + ASK_MILLIS;
+        let asked = self.attachment.asked.load(Ordering::Relaxed);
+        now >= asked + ASK_MILLIS
+            && self
+                .attachment
+                .asked
+                .compare_exchange(asked, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+}
+
+/// One object that is waited for.
+struct Waited {
+    id: ObjectId,
+    life: Option<EntryKey>,
+    result: Option<Result<Buffer>>,
+}
+
+impl Waited {
+    fn new(id: ObjectId, life: Option<EntryKey>) -> Waited {
+        Waited { id, life, result: None }
+    }
+
+    fn result(self) -> Result<Buffer> {
+        self.result.unwrap_or_else(|| {
+            Err(Error::new(Kind::Timeout, format!("the object {} did not come to exist in time", self.id)))
+        })
+    }
+}

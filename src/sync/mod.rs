@@ -1,0 +1,13 @@
+//! Atomics, the futex, the robust lock, the doorbell and the pin protocol.
+//!
+//! Everything here works on words that may lie in shared memory, and knows nothing of where they lie. Built with
+//! `--cfg loom` the room stands alone, on loom's atomics, and `tests/loom` searches its protocols exhaustively.
+
+#![allow(unsafe_code, reason = "the futex is a system call")]
+
+pub mod atomic;
+pub mod doorbell;
+pub mod fail;
+pub mod futex;
+pub mod lock;
+pub mod pins;

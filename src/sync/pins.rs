@@ -1,0 +1,137 @@
+//! Pins: how a reader claims an object's bytes without a lock, and how a deleter finds out.
+//!
+//! Shared: an entry's state word (which carries the generation) and a row of bits, one a client. A reader sets its bit,
+//! fences, and looks at the state: if it is the one it looked up, the bytes stay. A deleter changes the state, fences,
+//! and looks at the row: if it is empty, the bytes may go. One of the two always sees the other.
+//!
+//! *Undoing a pin is releasing it*: a bit that was set for a moment may have made a deleter leave the bytes, so whoever
+//! clears it must look whether it is now the one to free them.
+//!
+//! Private: a process has one word per entry, `(generation, count)`. Its first pin sets the bit and *then* publishes the
+//! count, its last one takes the count away and *then* clears the bit, both under a mutex; between them pins come and go
+//! by compare-and-swap on the word. A count published before its bit, or a fast path that ignores the generation, loses
+//! pins (see `tests/loom`).
+//!
+//! A process that dies at any step leaves its bit; reaping clears it and looks for bytes to free.
+
+use super::atomic::{fence, lock, AtomicU64, Mutex, Ordering};
+
+const COUNT_BITS: u32 = 20;
+const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
+/// Generations fit this many bits.
+pub const GENERATION_BITS: u32 = 44;
+
+/// A process's own count of pins of one entry.
+pub struct PinWord(AtomicU64);
+
+impl Default for PinWord {
+    fn default() -> PinWord {
+        PinWord(AtomicU64::new(0))
+    }
+}
+
+/// The client's bit in a row of words.
+#[derive(Clone, Copy)]
+pub struct RowBit<'a> {
+    /// The word of the row that holds the bit.
+    pub word: &'a AtomicU64,
+    /// The bit.
+    pub mask: u64,
+}
+
+impl RowBit<'_> {
+    /// Sets the bit; a fence follows, so that what is read next is newer.
+    pub fn set(self) {
+        self.word.fetch_or(self.mask, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Clears the bit; a fence follows.
+    pub fn clear(self) {
+        self.word.fetch_and(!self.mask, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// What a pin or its release came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done; nothing follows.
+    Done,
+    /// Not pinned: the entry is not the one looked up. Its bit was set for a moment: [`Outcome::Left`] applies too.
+    Gone,
+    /// Our bit is cleared: look whether the entry waits to be freed.
+    Left,
+}
+
+impl PinWord {
+    /// Pins life `generation` of the entry. `still_there` looks at the state after the bit is set.
+    pub fn pin(
+        &self,
+        shard: &Mutex<()>,
+        bit: RowBit<'_>,
+        generation: u64,
+        still_there: impl Fn() -> bool,
+    ) -> Outcome {
+        if self.step(generation, 1) {
+            return Outcome::Done;
+        }
+        let _guard = lock(shard);
+        if self.step(generation, 1) {
+            return Outcome::Done;
+        }
+        if self.0.load(Ordering::Relaxed) & COUNT_MASK != 0 {
+            // We hold another life of this entry, so the one asked for is over; our bit is in use and stays.
+            return Outcome::Gone;
+        }
+        bit.set();
+        super::fail::point("get.bit_set");
+        if still_there() {
+            // SYNC: only now may the fast path build on our bit.
+            self.0.store(generation << COUNT_BITS | 1, Ordering::Release);
+            Outcome::Done
+        } else {
+            bit.clear();
+            Outcome::Gone
+        }
+    }
+
+    /// Releases one pin of life `generation`.
+    pub fn unpin(&self, shard: &Mutex<()>, bit: RowBit<'_>, generation: u64) -> Outcome {
+        if self.step(generation, -1) {
+            return Outcome::Done;
+        }
+        let _guard = lock(shard);
+        if self.step(generation, -1) {
+            return Outcome::Done;
+        }
+        // SYNC: the count goes first: after it no fast path can add to a bit that is about to vanish.
+        self.0.store(generation << COUNT_BITS, Ordering::Release);
+        super::fail::point("release.count_zero");
+        bit.clear();
+        super::fail::point("release.bit_cleared");
+        Outcome::Left
+    }
+
+    /// The fast path: `(generation, n)` to `(generation, n ± 1)`, never from or to zero.
+    fn step(&self, generation: u64, by: i64) -> bool {
+        let mut now = self.0.load(Ordering::Acquire);
+        loop {
+            let count = now & COUNT_MASK;
+            let next = count.wrapping_add_signed(by);
+            if now >> COUNT_BITS != generation || count == 0 || next == 0 || next > COUNT_MASK {
+                return false;
+            }
+            let new = now.wrapping_add_signed(by);
+            match self.0.compare_exchange_weak(now, new, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(seen) => now = seen,
+            }
+        }
+    }
+}
+
+/// Whether no client has its bit in the row. The caller has put a fence between its own write and this.
+pub fn row_is_empty<'a>(row: impl IntoIterator<Item = &'a AtomicU64>) -> bool {
+    row.into_iter().all(|word| word.load(Ordering::SeqCst) == 0)
+}

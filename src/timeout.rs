@@ -1,0 +1,56 @@
+//! How long a call may block, and the moment at which that has passed (monotonic clock).
+
+use std::time::{Duration, Instant};
+
+/// How long a call may block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// Look once, do not wait.
+    Poll,
+    /// Wait at most this long.
+    After(Duration),
+    /// Wait until it happens, the producer dies, or somebody interrupts.
+    Forever,
+}
+
+/// The moment at which a [`Timeout`] that started now has passed.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Option<Instant>);
+
+impl Timeout {
+    /// From seconds as Python gives them.
+    pub fn from_secs(seconds: f64) -> Timeout {
+        if seconds <= 0.0 {
+            Timeout::Poll
+        } else {
+            Duration::try_from_secs_f64(seconds).map_or(Timeout::Forever, Timeout::After)
+        }
+    }
+
+    /// The deadline if the wait starts now. A duration past the clock's range is for ever.
+    pub fn deadline(self) -> Deadline {
+        match self {
+            Timeout::Poll => Deadline(Some(Instant::now())),
+            Timeout::After(time) => Deadline(Instant::now().checked_add(time)),
+            Timeout::Forever => Deadline(None),
+        }
+    }
+}
+
+impl Deadline {
+    /// What is left, at most `slice`; `None` when the time has passed.
+    pub fn left(&self, slice: Duration) -> Option<Duration> {
+        match self.0 {
+            None => Some(slice),
+            Some(at) => {
+                let left = at.saturating_duration_since(Instant::now());
+                (!left.is_zero()).then(|| left.min(slice))
+            }
+        }
+    }
+
+    /// Whether the time has passed.
+    pub fn passed(&self) -> bool {
+        self.0.is_some_and(|at| Instant::now() >= at)
+    }
+}

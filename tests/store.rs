@@ -1,0 +1,302 @@
+//! The store as one process sees it: objects, claims, memory, waiting.
+
+mod common;
+
+use std::time::Duration;
+
+use common::TestStore;
+use sdp_dal::error::Kind;
+use sdp_dal::store::{CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions};
+use sdp_dal::timeout::Timeout;
+
+fn id(n: u32) -> ObjectId {
+    let mut bytes = [0xab; 20];
+    bytes[16..].copy_from_slice(&n.to_be_bytes());
+    ObjectId::new(bytes)
+}
+
+fn put(store: &Store, id: &ObjectId, data: &[u8]) {
+    let spec = CreateSpec { data_size: data.len() as u64, metadata: b"meta", keep: true, ..CreateSpec::default() };
+    let mut writer = store.create(id, &spec).unwrap();
+    writer.copy_from(0, data);
+    writer.seal().unwrap();
+}
+
+#[test]
+fn an_object_is_what_was_put() {
+    let store = TestStore::open("put", 1 << 20);
+    for size in [0usize, 1, 63, 64, 65, 4095, 4096, 100_000] {
+        let data: Vec<u8> = (0..size).map(|i| (i * 7) as u8).collect();
+        put(&store, &id(size as u32), &data);
+        let buffer = store.get(&id(size as u32), Timeout::Poll).unwrap();
+        assert_eq!(buffer.data(), data);
+        assert_eq!(buffer.metadata(), b"meta");
+        assert_eq!(buffer.data().as_ptr().addr() % 64, 0);
+    }
+    store.is_sound();
+}
+
+#[test]
+fn an_id_names_one_object() {
+    let store = TestStore::open("exists", 1 << 20);
+    put(&store, &id(1), b"x");
+    let again = store.create(&id(1), &CreateSpec::default());
+    assert_eq!(again.err().unwrap().kind(), Kind::AlreadyExists);
+    assert!(store.contains(&id(1)).unwrap());
+    assert!(!store.contains(&id(2)).unwrap());
+    assert_eq!(store.get(&id(2), Timeout::Poll).err().unwrap().kind(), Kind::Timeout);
+}
+
+#[test]
+fn one_object_of_exactly_the_size_fits_and_an_emptied_store_has_it_again() {
+    let size = 5_000_001;
+    let store = TestStore::open("exact", size);
+    for _ in 0..3 {
+        let spec = CreateSpec { data_size: size, keep: true, ..CreateSpec::default() };
+        let writer = store.create(&id(1), &spec).unwrap();
+        let full = store.create(&id(2), &CreateSpec { data_size: 4096, ..CreateSpec::default() });
+        let error = full.err().unwrap();
+        assert_eq!(error.kind(), Kind::OutOfMemory);
+        assert!(error.message().contains("4096"), "{error}");
+        writer.seal().unwrap();
+        assert!(store.delete(&id(1), DeleteMode::Now).unwrap());
+        // Pieces of it, too.
+        for n in 0..40 {
+            put(&store, &id(100 + n), &vec![1; 100_000]);
+        }
+        for n in 0..40 {
+            store.delete(&id(100 + n), DeleteMode::Now).unwrap();
+        }
+        assert_eq!(store.stat().unwrap().used, 0);
+        assert_eq!(store.stat().unwrap().size, size);
+    }
+    store.is_sound();
+}
+
+#[test]
+fn a_held_buffer_outlives_its_deletion() {
+    let store = TestStore::open("held", 1 << 22);
+    put(&store, &id(1), &[7; 100_000]);
+    let held = store.get(&id(1), Timeout::Poll).unwrap();
+    let clone = held.clone();
+    store.delete(&id(1), DeleteMode::Now).unwrap();
+    assert!(!store.contains(&id(1)).unwrap());
+    put(&store, &id(1), &[8; 100_000]);
+    drop(held);
+    assert!(clone.data().iter().all(|byte| *byte == 7));
+    assert_eq!(store.stat().unwrap().doomed, 1);
+    drop(clone);
+    assert_eq!(store.stat().unwrap().doomed, 0);
+    assert_eq!(store.get(&id(1), Timeout::Poll).unwrap().data()[0], 8);
+    store.is_sound();
+}
+
+#[test]
+fn deletion_when_released_stays_visible_until_then() {
+    let store = TestStore::open("released", 1 << 20);
+    put(&store, &id(1), b"x");
+    let held = store.get(&id(1), Timeout::Poll).unwrap();
+    assert!(store.delete(&id(1), DeleteMode::WhenReleased).unwrap());
+    let other = store.get(&id(1), Timeout::Poll).unwrap();
+    drop(held);
+    assert!(store.contains(&id(1)).unwrap());
+    drop(other);
+    assert!(!store.contains(&id(1)).unwrap());
+    put(&store, &id(2), b"x");
+    assert!(store.delete(&id(2), DeleteMode::WhenReleased).unwrap());
+    assert!(!store.contains(&id(2)).unwrap());
+    store.is_sound();
+}
+
+#[test]
+fn an_object_goes_with_its_last_owner_unless_kept() {
+    let store = TestStore::open("owned", 1 << 20);
+    let spec = CreateSpec { data_size: 1, want: true, ..CreateSpec::default() };
+    let first = store.create(&id(1), &spec).unwrap().seal().unwrap().unwrap();
+    let second = store.want(&id(1)).unwrap();
+    drop(first);
+    assert!(store.contains(&id(1)).unwrap());
+    drop(second);
+    assert!(!store.contains(&id(1)).unwrap());
+    let kept = store.create(&id(2), &spec).unwrap().seal().unwrap().unwrap();
+    store.set_keep(kept.key(), true).unwrap();
+    drop(kept);
+    assert!(store.contains(&id(2)).unwrap());
+    // Nobody wants it: sealing drops it.
+    let spec = CreateSpec { data_size: 1, ..CreateSpec::default() };
+    store.create(&id(3), &spec).unwrap().seal().unwrap();
+    assert_eq!(store.look(&id(3)).unwrap(), ObjectState::Absent);
+    store.is_sound();
+}
+
+#[test]
+fn aborting_gives_everything_back() {
+    let store = TestStore::open("abort", 1 << 20);
+    let spec = CreateSpec { data_size: 5000, want: true, ..CreateSpec::default() };
+    drop(store.create(&id(1), &spec).unwrap());
+    store.create(&id(1), &spec).unwrap().abort();
+    let stat = store.stat().unwrap();
+    assert_eq!((stat.objects, stat.used), (0, 0));
+    store.is_sound();
+}
+
+#[test]
+fn a_waiter_is_woken_by_sealing() {
+    let store = TestStore::open("wait", 1 << 20);
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = (0..8)
+            .map(|n| {
+                let store = &store;
+                scope.spawn(move || store.get(&id(n), Timeout::Forever).unwrap().data()[0])
+            })
+            .collect();
+        for n in (0..8).rev() {
+            std::thread::sleep(Duration::from_millis(2));
+            put(&store, &id(n), &[n as u8]);
+        }
+        for (n, waiter) in waiters.into_iter().enumerate() {
+            assert_eq!(waiter.join().unwrap(), n as u8);
+        }
+    });
+}
+
+#[test]
+fn many_are_got_at_once_and_the_missing_time_out() {
+    let store = TestStore::open("many", 1 << 20);
+    put(&store, &id(1), b"1");
+    put(&store, &id(3), b"3");
+    let got = store.get_many(&[id(1), id(2), id(3)], Timeout::After(Duration::from_millis(20))).unwrap();
+    assert_eq!(got[0].as_ref().unwrap().data(), b"1");
+    assert_eq!(got[1].as_ref().err().unwrap().kind(), Kind::Timeout);
+    assert_eq!(got[2].as_ref().unwrap().data(), b"3");
+}
+
+#[test]
+fn a_wait_can_be_interrupted() {
+    let store = TestStore::open("interrupt", 1 << 20);
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| store.get(&id(1), Timeout::Forever).err().unwrap().kind());
+        std::thread::sleep(Duration::from_millis(20));
+        store.interrupt(true);
+        assert_eq!(waiter.join().unwrap(), Kind::Interrupted);
+    });
+    store.interrupt(false);
+    assert_eq!(store.get(&id(1), Timeout::Poll).err().unwrap().kind(), Kind::Timeout);
+}
+
+#[test]
+fn a_full_store_waits_for_room() {
+    let store = TestStore::open("full", 1 << 20);
+    put(&store, &id(1), &[0; 1_000_000]);
+    std::thread::scope(|scope| {
+        let creator = scope.spawn(|| {
+            let wait = Some(Timeout::After(Duration::from_secs(60)));
+            let spec = CreateSpec { data_size: 1 << 20, full_timeout: wait, ..CreateSpec::default() };
+            store.create(&id(2), &spec).map(|writer| writer.abort())
+        });
+        std::thread::sleep(Duration::from_millis(30));
+        store.delete(&id(1), DeleteMode::Now).unwrap();
+        creator.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn the_bookkeeping_grows_past_its_first_thousand_objects() {
+    let store = TestStore::open("grow", 64 << 20);
+    for n in 0..5000 {
+        put(&store, &id(n), &n.to_le_bytes());
+    }
+    for n in 0..5000 {
+        assert_eq!(store.get(&id(n), Timeout::Poll).unwrap().data(), n.to_le_bytes());
+    }
+    store.is_sound();
+    for n in (0..5000).step_by(2) {
+        store.delete(&id(n), DeleteMode::Now).unwrap();
+    }
+    store.is_sound();
+    for n in 0..5000 {
+        assert_eq!(store.contains(&id(n)).unwrap(), n % 2 == 1);
+    }
+}
+
+#[test]
+fn threads_may_do_anything_at_once() {
+    let store = TestStore::open("threads", 8 << 20);
+    std::thread::scope(|scope| {
+        for thread in 0..4u32 {
+            let store = &store;
+            scope.spawn(move || {
+                for round in 0..2000u32 {
+                    let shared = id(round % 17);
+                    if let Ok(buffer) = store.get(&shared, Timeout::Poll) {
+                        let first = buffer.data()[0];
+                        assert!(buffer.data().iter().all(|byte| *byte == first));
+                    }
+                    let size = 1 + (round * 37 + thread) as usize % 9000;
+                    let spec = CreateSpec { data_size: size as u64, keep: true, ..CreateSpec::default() };
+                    if let Ok(mut writer) = store.create(&shared, &spec) {
+                        writer.data_mut().fill(thread as u8);
+                        writer.seal().unwrap();
+                    }
+                    let mode = if round % 2 == 0 { DeleteMode::Now } else { DeleteMode::WhenReleased };
+                    store.delete(&id((round + thread) % 17), mode).unwrap();
+                }
+            });
+        }
+    });
+    store.is_sound();
+}
+
+#[test]
+fn the_same_store_opened_twice_is_one_attachment() {
+    let store = TestStore::open("twice", 1 << 20);
+    let again = Store::open(store.path(), &StoreOptions::default()).unwrap();
+    assert_eq!(again.number(), store.number());
+    assert_eq!(store.stat().unwrap().clients, 1);
+}
+
+#[test]
+fn a_store_goes_with_its_last_client() {
+    let (path, file) = {
+        let store = TestStore::open("goes", 1 << 20);
+        let buffer = {
+            put(&store, &id(1), b"stays");
+            store.get(&id(1), Timeout::Poll).unwrap()
+        };
+        let path = store.path().to_owned();
+        drop(store);
+        assert!(path.exists(), "a buffer holds it");
+        assert_eq!(buffer.data(), b"stays");
+        (path.clone(), path)
+    };
+    assert!(!path.exists() && !file.exists());
+}
+
+#[test]
+fn a_path_that_is_not_on_tmpfs_is_a_link() {
+    let folder = std::env::temp_dir();
+    let path = folder.join(format!("sdp-dal-test-link-{}", std::process::id()));
+    let store = Store::open(&path, &StoreOptions { size: Some(1 << 20), ..StoreOptions::default() }).unwrap();
+    let target = std::fs::read_link(&path).unwrap();
+    assert!(target.starts_with("/dev/shm") && target.exists());
+    drop(store);
+    assert!(std::fs::symlink_metadata(&path).is_err() && !target.exists());
+}
+
+#[test]
+fn namespaces_take_the_lowest_free_prefix() {
+    let store = TestStore::open("names", 1 << 20);
+    let mut make = |prefix: [u8; 4]| Ok((prefix.to_vec(), Vec::new()));
+    let first = store.reserve(b"", &mut make).unwrap();
+    let second = store.reserve(b"", &mut make).unwrap();
+    assert_eq!(first.id().prefix(), [0, 0, 0, 0]);
+    assert_eq!(second.id().prefix(), [0, 0, 0, 1]);
+    drop(first);
+    assert_eq!(store.reserve(b"", &mut make).unwrap().id().prefix(), [0, 0, 0, 0]);
+    let named = store.reserve(b"ab", &mut make).unwrap();
+    assert_eq!(&named.id().prefix(), b"ab\0\0");
+    let full = store.reserve(b"ab\0\0", &mut make);
+    assert_eq!(full.err().unwrap().kind(), Kind::NamespaceInUse);
+    assert_eq!(store.namespaces().unwrap().len(), 2);
+    store.is_sound();
+}
