@@ -1,10 +1,34 @@
-//! SDP Data Access Library.
+//! The SDP Data Access Library: tensors, tables and calls between the processes of a radio-astronomy pipeline, in
+//! shared memory, without copies and without a server.
+//!
+//! ```text
+//! capi     the C ABI: translation, one file a handle            include/sdp_dal.h, sdp_dal.hpp
+//! dal      namespaces, references, caller, processor: decides
+//! wire     Arrow bytes of tensors, calls, declarations
+//! store    objects: create, seal, get, wait, delete, recovery: keeps
+//! shm      the segment, its heap, who lives: holds
+//! sync     atomics, futex, the robust lock, pins: orders
+//! ```
+//! A room imports only rooms below it. Start reading at [`dal`] for what users do, at [`store`] for what a death cannot break.
+//! Everything `unsafe` is in `sync`, `shm` and `capi`.
+
+#![deny(unsafe_code, unsafe_op_in_unsafe_fn)]
+#![warn(missing_docs)]
+
+#[cfg(not(loom))]
+mod capi;
+#[cfg(not(loom))]
+pub mod dal;
 #[cfg(not(loom))]
 pub mod error;
 #[cfg(not(loom))]
+#[doc(hidden)]
 pub mod shm;
 #[cfg(not(loom))]
 pub mod store;
+#[doc(hidden)]
 pub mod sync;
 #[cfg(not(loom))]
 pub mod timeout;
+#[cfg(not(loom))]
+pub mod wire;

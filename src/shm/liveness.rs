@@ -19,6 +19,8 @@ use crate::sync::atomic::{AtomicU32, Ordering};
 const BASE: i64 = 1 << 40;
 /// Locked by a creator until its store can be found under its path.
 const BIRTH: i64 = BASE - 1;
+/// Locked by whoever removes the store's names.
+const REMOVAL: i64 = BASE - 2;
 
 /// Attachments that one process may have at a time.
 const MOST: usize = 256;
@@ -140,6 +142,16 @@ pub fn mark_birth(file: &File) {
 /// Whether somebody is still making this file's name.
 pub fn being_born(file: &File) -> bool {
     matches!(ask(file, BIRTH), Ok(Answer::Held))
+}
+
+/// Takes the right to remove this file's names; false while another process does it.
+pub fn begin_removal(file: &File) -> bool {
+    set(file, libc::F_WRLCK, REMOVAL) == 0
+}
+
+/// Gives the right back.
+pub fn end_removal(file: &File) {
+    set(file, libc::F_UNLCK, REMOVAL);
 }
 
 /// Whether `number` is alive, asked through any description of the file.

@@ -151,8 +151,12 @@ impl Place {
         }
     }
 
-    /// Takes the names away, if they still name `file`.
+    /// Takes the names away, if they still name `file`. Who removes holds a lock on the file: so the names cannot come to
+    /// mean a new store between the look and the removal. Dead in between: the next opener removes what is left.
     pub fn remove(&self, file: &File) {
+        if !liveness::begin_removal(file) {
+            return;
+        }
         let same = |meta: std::io::Result<fs::Metadata>| {
             matches!((meta, file.metadata()), (Ok(a), Ok(b)) if a.ino() == b.ino() && a.dev() == b.dev())
         };
@@ -164,6 +168,7 @@ impl Place {
             }
             let _ = fs::remove_file(&self.file);
         }
+        liveness::end_removal(file);
     }
 
     /// Whether the path still leads to `file`.

@@ -70,7 +70,10 @@ impl Store {
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Store> {
         let mut registry = lock(&REGISTRY);
         registry.retain(|_, held| held.strong_count() > 0);
-        for _ in 0..1000 {
+        for attempt in 0..1000 {
+            if attempt > 2 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             let place = match place::find(path, options.accept_owner)? {
                 Found::There(place) => place,
                 Found::Nothing(place) if options.create == Create::Never => {
@@ -156,7 +159,12 @@ impl Attachment {
                 attachment.slot = slot;
                 break;
             }
-            if header.closed.load(Ordering::Relaxed) != 0 || !attachment.place.leads_to(segment.file()) {
+            if header.closed.load(Ordering::Relaxed) != 0 {
+                // Whoever closed it may have died before he took the names away.
+                attachment.place.remove(segment.file());
+                return Ok(None);
+            }
+            if !attachment.place.leads_to(segment.file()) {
                 return Ok(None);
             }
             if last_try {
@@ -250,27 +258,27 @@ impl Attachment {
     }
 
     fn detach(&self) -> Result<()> {
+        let seen = self.segment.header().numbers.load(Ordering::SeqCst);
         let others = (0..self.segment.geometry().max_clients).any(|slot| {
             let number = self.segment.client(slot).number.load(Ordering::Acquire);
             number != 0 && number != self.number && !self.segment.liveness.is_dead(number)
         });
         let last = self.locked_within(LEAVE_PATIENCE, |_| {
             let header = self.segment.header();
-            self.segment.client(self.slot).number.store(0, Ordering::Release);
-            fail::point("detach.slot_cleared");
             // Somebody may have attached since we looked; then the store is his.
-            let newer = header.numbers.load(Ordering::SeqCst) != self.number && {
-                (0..self.segment.geometry().max_clients)
-                    .any(|slot| self.segment.client(slot).number.load(Ordering::Acquire) > self.number)
-            };
+            let newer = (0..self.segment.geometry().max_clients)
+                .any(|slot| self.segment.client(slot).number.load(Ordering::Acquire) > seen);
             let last = !others && !newer;
             if last {
+                // First: a store without clients that is not closed would pass for a new one.
                 header.closed.store(1, Ordering::SeqCst);
+                fail::point("detach.closed_set");
             }
+            self.segment.client(self.slot).number.store(0, Ordering::Release);
+            fail::point("detach.slot_cleared");
             Ok(last)
         })?;
         if last {
-            fail::point("detach.closed_set");
             self.place.remove(self.segment.file());
         }
         Ok(())

@@ -30,7 +30,8 @@ pub fn point(name: &'static str) {
     static SEEN: AtomicU32 = AtomicU32::new(0);
     let Some(target) = TARGET.as_ref() else { return };
     if target.name == name && SEEN.fetch_add(1, Ordering::Relaxed) + 1 == target.nth {
+        // To this thread: a stop sent to the process lets the thread that sends it run on for a moment.
         // SAFETY: sends a signal to ourselves; that is the whole purpose.
-        unsafe { libc::kill(libc::getpid(), target.signal) };
+        unsafe { libc::raise(target.signal) };
     }
 }

@@ -1,0 +1,86 @@
+// What every example processor does around its functions: arguments, signals, and the loop that takes calls.
+#pragma once
+
+#include <sdp_dal.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <iostream>
+#include <string>
+
+namespace serving {
+
+inline sdp_dal::processor *processor = nullptr;
+inline volatile std::sig_atomic_t stopping = 0;
+
+inline void stop(int) {
+    stopping = 1;
+    if (processor)
+        processor->interrupt();
+}
+
+inline void on_signals(void (*handler)(int)) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+}
+
+// The handler must not see the processor once its destructor has begun.
+struct interruptible {
+    explicit interruptible(sdp_dal::processor &target) {
+        processor = &target;
+        on_signals(stop);
+    }
+    ~interruptible() {
+        on_signals(SIG_IGN);
+        processor = nullptr;
+    }
+    interruptible(const interruptible &) = delete;
+    interruptible &operator=(const interruptible &) = delete;
+};
+
+} // namespace serving
+
+inline std::string default_store() {
+    const char *path = std::getenv("SDP_DAL_STORE");
+    return path && *path ? path : "/dev/shm/sdp-dal-demo";
+}
+
+/// Runs a processor until SIGINT or SIGTERM. `offer(processor)` registers its functions. Returns the exit
+/// status.
+template <class Offer>
+int serve(int argc, char **argv, const std::string &name, const char *purpose, Offer &&offer) {
+    if (argc > 1 && (std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0)) {
+        std::cout << "usage: " << argv[0] << " [STORE]\n\n"
+                  << purpose
+                  << "\n\n  STORE   path of the store, made if there is none\n"
+                     "          (default: $SDP_DAL_STORE, else /dev/shm/sdp-dal-demo)\n\n"
+                     "Takes calls until Ctrl-C or SIGTERM.\n";
+        return EXIT_SUCCESS;
+    }
+    if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
+        std::cerr << argv[0] << ": expected one argument at most, the path of the store; see --help\n";
+        return EXIT_FAILURE;
+    }
+    try {
+        sdp_dal::processor processor(argc > 1 ? argv[1] : default_store(), name);
+        offer(processor);
+        serving::interruptible guard(processor);
+        processor.start();
+        std::cout << name << " waiting for calls at prefix " << processor.prefix() << std::endl;
+        while (!serving::stopping)
+            processor.process(std::chrono::seconds(1));
+    } catch (const std::exception &failure) {
+        // An interrupted wait may end with an error: it is what the signal asked for.
+        if (!serving::stopping) {
+            std::cerr << argv[0] << ": " << failure.what() << '\n';
+            return EXIT_FAILURE;
+        }
+    }
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Fetches what the demo needs and the repository does not hold: the sources of the gridder ducc0 (GPL, version 2 or
+# later) and a real observation, which comes inside a package of pyuvdata (BSD). Both end up in a cache folder; what is
+# there and intact is not fetched again.
+set -euo pipefail
+
+readonly ducc0=ducc0-0.42.0
+readonly ducc0_sha256=4e11c59b53a43355b053aebb2a62ee16eebeed026575f7d216cf09d437ce52ef
+readonly wheel_sha256=3720e555aecff0b5cdd2e5354f981d6418813cb999db1f34e1d355ea2cd58889
+readonly data=day2_TDEM0003_10s_norx_1src_1spw.uvfits
+readonly data_sha256=926ed6175d6725f6f27b04a97b658d13341f528a3847b5bc1b7246a24bde4b27
+readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/sdp-dal
+
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+    cat <<END
+usage: scripts/fetch_demo_data.sh
+
+Fetches into $cache (some 71 MB are transferred):
+  $ducc0/   sources of the gridder
+  $data   the observation
+Needs python3 with its venv module and g++ (Debian: apt-get install g++ python3-venv).
+END
+    exit 0
+fi
+if (($# > 0)); then
+    echo "fetch_demo_data.sh: takes no arguments; see --help" >&2
+    exit 2
+fi
+
+# Everything is made in here and then renamed into place: whatever stops this script, nothing is left half done.
+mkdir -p "$cache"
+work=$(mktemp -d "$cache/fetching.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+intact() { # file, sha256
+    [[ -f $1 ]] && echo "$2  $1" | sha256sum --check --status
+}
+
+check() { # file, sha256
+    if ! intact "$1" "$2"; then
+        echo "fetch_demo_data.sh: $(basename "$1") is not the file expected: its sha256 is" \
+            "$(sha256sum "$1" | cut -d' ' -f1), expected $2" >&2
+        exit 1
+    fi
+}
+
+# pip downloads by package name from wherever this machine is set up to look. With the hash in the requirement it
+# refuses another file before it opens it.
+download() { # requirement, sha256, pip's options...
+    if [[ ! -x $work/venv/bin/pip ]] && ! python3 -m venv "$work/venv"; then
+        echo "fetch_demo_data.sh: python3 cannot make a virtual environment (Debian: apt-get install python3-venv)" >&2
+        exit 1
+    fi
+    echo "$1 --hash=sha256:$2" >"$work/requirement"
+    "$work/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$work" "${@:3}" \
+        --requirement "$work/requirement"
+}
+
+fetch_ducc0() {
+    local archive=$cache/$ducc0.tar.gz
+    if ! intact "$archive" "$ducc0_sha256"; then
+        echo "fetching $ducc0"
+        download ducc0==0.42.0 "$ducc0_sha256" --no-binary ducc0
+        check "$work/$ducc0.tar.gz" "$ducc0_sha256"
+        mv "$work/$ducc0.tar.gz" "$archive"
+        rm -rf "${cache:?}/$ducc0"
+    fi
+    if [[ ! -d $cache/$ducc0 ]]; then
+        tar -xzf "$archive" -C "$work"
+        mv -T "$work/$ducc0" "$cache/$ducc0"
+    fi
+}
+
+fetch_data() {
+    if intact "$cache/$data" "$data_sha256"; then
+        return
+    fi
+    echo "fetching the observation (67 MB, of which 4 are kept)"
+    download pyuvdata==2.4.5 "$wheel_sha256" --only-binary :all: --python-version 3.11 \
+        --platform manylinux2014_x86_64
+    local wheel
+    wheel=$(echo "$work"/pyuvdata-2.4.5-*.whl)
+    check "$wheel" "$wheel_sha256"
+    # A wheel is a zip file.
+    python3 -c 'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' \
+        "$wheel" "pyuvdata/data/$data" >"$work/$data"
+    check "$work/$data" "$data_sha256"
+    mv "$work/$data" "$cache/$data"
+}
+
+fetch_ducc0
+fetch_data
+echo "$cache holds $ducc0 and $data"

@@ -1,0 +1,455 @@
+//! sdp_dal_args: the arguments of a call.
+
+use std::ffi::c_char;
+
+use super::guard::{guard, Site};
+use super::handle::{make, word, Handle};
+use super::reference::sdp_dal_ref;
+use super::status::sdp_dal_status;
+use super::view::{sdp_dal_tensor_view, CallersTensor};
+use crate::dal::{Arg, Args, Ref};
+use crate::error::Result;
+use crate::wire::Cell;
+
+/// The arguments of a call, by name (set) or by position (push). Made by sdp_dal_args_create(), used by any number of
+/// calls, ended by sdp_dal_args_free().
+///
+/// Nothing is checked before the call, which knows the function. Names and texts are copied, references are kept;
+/// a tensor's elements are not: their memory must stay as it is until the call has returned.
+pub struct sdp_dal_args {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sdp_dal_args {
+    type Value = ArgsState;
+    const WORD: u64 = word(b"sdpArgmt");
+}
+
+/// Kept apart from dal's arguments, which borrow the tensors: C's memory is only borrowed while a call is issued.
+#[derive(Default)]
+pub(super) struct ArgsState {
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    /// None: by position.
+    name: Option<String>,
+    value: Value,
+}
+
+enum Value {
+    Null,
+    Cell(Cell),
+    Ref(Ref),
+    Tensor(CallersTensor),
+}
+
+impl ArgsState {
+    fn add(&mut self, name: Option<&str>, value: Value) {
+        let same = |entry: &&mut Entry| name.is_some() && entry.name.as_deref() == name;
+        match self.entries.iter_mut().find(same) {
+            Some(entry) => entry.value = value,
+            None => self.entries.push(Entry { name: name.map(str::to_owned), value }),
+        }
+    }
+
+    /// What dal takes.
+    ///
+    /// # Safety
+    /// The memory of the tensors is still there and stays unchanged as long as the result is used.
+    pub(super) unsafe fn to_dal(&self) -> Args<'_> {
+        let mut args = Args::new();
+        for Entry { name, value } in &self.entries {
+            let arg = match value {
+                Value::Null => Arg::Null,
+                Value::Cell(cell) => Arg::Cell(cell.clone()),
+                Value::Ref(reference) => Arg::Ref(reference.clone()),
+                // SAFETY: the caller's promise.
+                Value::Tensor(tensor) => Arg::Tensor(unsafe { tensor.source() }),
+            };
+            match name {
+                Some(name) => args.set(name, arg),
+                None => args.push(arg),
+            }
+        }
+        args
+    }
+}
+
+/// Where an argument goes.
+enum Place {
+    Name(*const c_char),
+    Next,
+}
+
+impl Site {
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn add(self, args: *mut sdp_dal_args, place: Place, value: Result<Value>) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let args = self.handle_mut(args, "args")?;
+            let name = match place {
+                Place::Name(name) => Some(self.text(name, "name")?),
+                Place::Next => None,
+            };
+            args.add(name, value?);
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn ref_value(self, value: *const sdp_dal_ref) -> Result<Value> {
+        // SAFETY: the caller's promise.
+        let state = unsafe { self.handle(value, "value")? };
+        Ok(Value::Ref(state.reference().clone()))
+    }
+}
+
+/// An empty set of arguments.
+///
+/// out: The caller owns *out and must call sdp_dal_args_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_create(out: *mut *mut sdp_dal_args) -> sdp_dal_status {
+    guard("sdp_dal_args_create", |site| {
+        // SAFETY: the header's rules for pointers.
+        let out = unsafe { site.out(out, "out")? };
+        out.set(make(ArgsState::default()));
+        Ok(())
+    })
+}
+
+/// Takes all arguments out, to use the handle anew.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_clear(args: *mut sdp_dal_args) -> sdp_dal_status {
+    guard("sdp_dal_args_clear", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.handle_mut(args, "args")? }.entries.clear();
+        Ok(())
+    })
+}
+
+/// Ends a set of arguments. NULL is allowed. Waits at most 100 ms.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_free(args: *mut sdp_dal_args) {
+    guard("sdp_dal_args_free", |site| {
+        // SAFETY: the header's rules for pointers.
+        drop(unsafe { site.end(args, "args")? });
+        Ok(())
+    });
+}
+
+/// Gives the parameter with a name nothing, for a nullable parameter or an output that is not wanted.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_null(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_null", |site| {
+        let value = Ok(Value::Null);
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Name(name), value) }
+    })
+}
+
+/// Gives the parameter with a name a bool.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_bool(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    value: bool,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_bool", |site| {
+        let value = Ok(Value::Cell(Cell::Bool(value)));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Name(name), value) }
+    })
+}
+
+/// Gives the parameter with a name a number for a parameter of any signed integer type; the call checks its range.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_int64(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    value: i64,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_int64", |site| {
+        let value = Ok(Value::Cell(Cell::Int(value)));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Name(name), value) }
+    })
+}
+
+/// Gives the parameter with a name a number for a parameter of any unsigned integer type; the call checks its
+/// range.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_uint64(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    value: u64,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_uint64", |site| {
+        let value = Ok(Value::Cell(Cell::Uint(value)));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Name(name), value) }
+    })
+}
+
+/// Gives the parameter with a name a number for a parameter of any floating-point type.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_double(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    value: f64,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_double", |site| {
+        let value = Ok(Value::Cell(Cell::Float(value)));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Name(name), value) }
+    })
+}
+
+/// Gives the parameter with a name a text, which is copied.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_string(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    value: *const c_char,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_string", |site| {
+        // SAFETY: the header's rules for pointers.
+        let value = unsafe { site.text(value, "value") }.map(|text| Value::Cell(Cell::Utf8(text.to_owned())));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Name(name), value) }
+    })
+}
+
+/// Gives the parameter with a name bytes, which are copied.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_binary(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    value: *const u8,
+    size: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_binary", |site| {
+        // SAFETY: the header's rules for pointers.
+        let value = unsafe { site.bytes(value, size, "value") }
+            .map(|bytes| Value::Cell(Cell::Binary(bytes.to_vec())));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Name(name), value) }
+    })
+}
+
+/// Gives the parameter with a name an object ID of SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_id(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    value: *const u8,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_id", |site| {
+        // SAFETY: the header's rules for pointers.
+        let value = unsafe { site.id(value, "value") }.map(|id| Value::Cell(Cell::Id(id)));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Name(name), value) }
+    })
+}
+
+/// Gives the parameter with a name a reference: to an input, or to be an output; it may be freed at once.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_ref(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    value: *const sdp_dal_ref,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_ref", |site| {
+        // SAFETY: the header's rules for pointers.
+        let value = unsafe { site.ref_value(value) };
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Name(name), value) }
+    })
+}
+
+/// Gives the parameter with a name a tensor, which the call puts; its elements must stay as they are until the call
+/// has returned (the view, its shape and its strides need not).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_tensor(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    value: *const sdp_dal_tensor_view,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_tensor", |site| {
+        // SAFETY: the header's rules for pointers.
+        let value = unsafe { site.callers_tensor(value, "value") }.map(Value::Tensor);
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Name(name), value) }
+    })
+}
+
+/// Gives the next parameter by position nothing, for a nullable parameter or an output that is not wanted.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_push_null(args: *mut sdp_dal_args) -> sdp_dal_status {
+    guard("sdp_dal_args_push_null", |site| {
+        let value = Ok(Value::Null);
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Next, value) }
+    })
+}
+
+/// Gives the next parameter by position a bool.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_push_bool(args: *mut sdp_dal_args, value: bool) -> sdp_dal_status {
+    guard("sdp_dal_args_push_bool", |site| {
+        let value = Ok(Value::Cell(Cell::Bool(value)));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Next, value) }
+    })
+}
+
+/// Gives the next parameter by position a number for a parameter of any signed integer type; the call checks its
+/// range.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_push_int64(args: *mut sdp_dal_args, value: i64) -> sdp_dal_status {
+    guard("sdp_dal_args_push_int64", |site| {
+        let value = Ok(Value::Cell(Cell::Int(value)));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Next, value) }
+    })
+}
+
+/// Gives the next parameter by position a number for a parameter of any unsigned integer type; the call checks its
+/// range.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_push_uint64(args: *mut sdp_dal_args, value: u64) -> sdp_dal_status {
+    guard("sdp_dal_args_push_uint64", |site| {
+        let value = Ok(Value::Cell(Cell::Uint(value)));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Next, value) }
+    })
+}
+
+/// Gives the next parameter by position a number for a parameter of any floating-point type.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_push_double(args: *mut sdp_dal_args, value: f64) -> sdp_dal_status {
+    guard("sdp_dal_args_push_double", |site| {
+        let value = Ok(Value::Cell(Cell::Float(value)));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Next, value) }
+    })
+}
+
+/// Gives the next parameter by position a text, which is copied.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_push_string(
+    args: *mut sdp_dal_args,
+    value: *const c_char,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_push_string", |site| {
+        // SAFETY: the header's rules for pointers.
+        let value = unsafe { site.text(value, "value") }.map(|text| Value::Cell(Cell::Utf8(text.to_owned())));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Next, value) }
+    })
+}
+
+/// Gives the next parameter by position bytes, which are copied.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_push_binary(
+    args: *mut sdp_dal_args,
+    value: *const u8,
+    size: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_push_binary", |site| {
+        // SAFETY: the header's rules for pointers.
+        let value = unsafe { site.bytes(value, size, "value") }
+            .map(|bytes| Value::Cell(Cell::Binary(bytes.to_vec())));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Next, value) }
+    })
+}
+
+/// Gives the next parameter by position an object ID of SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_push_id(args: *mut sdp_dal_args, value: *const u8) -> sdp_dal_status {
+    guard("sdp_dal_args_push_id", |site| {
+        // SAFETY: the header's rules for pointers.
+        let value = unsafe { site.id(value, "value") }.map(|id| Value::Cell(Cell::Id(id)));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Next, value) }
+    })
+}
+
+/// Gives the next parameter by position a reference: to an input, or to be an output; it may be freed at once.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_push_ref(
+    args: *mut sdp_dal_args,
+    value: *const sdp_dal_ref,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_push_ref", |site| {
+        // SAFETY: the header's rules for pointers.
+        let value = unsafe { site.ref_value(value) };
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Next, value) }
+    })
+}
+
+/// Gives the next parameter by position a tensor, which the call puts; its elements must stay as they are until the
+/// call has returned (the view, its shape and its strides need not).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_push_tensor(
+    args: *mut sdp_dal_args,
+    value: *const sdp_dal_tensor_view,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_push_tensor", |site| {
+        // SAFETY: the header's rules for pointers.
+        let value = unsafe { site.callers_tensor(value, "value") }.map(Value::Tensor);
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, Place::Next, value) }
+    })
+}

@@ -1,0 +1,271 @@
+//! sdp_dal_call: a call that a processor works on.
+
+use std::ffi::c_char;
+use std::sync::{Arc, OnceLock};
+
+use super::guard::{guard, guard_value, Site};
+use super::handle::{make, word, Handle};
+use super::status::sdp_dal_status;
+use super::tensor::HeldTensor;
+use crate::dal::Call;
+use crate::error::{Error, Kind, Result};
+
+/// A call that a processor took. In a callback it is borrowed; sdp_dal_processor_next() gives one that you own. It is
+/// ended by sdp_dal_call_finish(), or when its last handle goes.
+pub struct sdp_dal_call {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sdp_dal_call {
+    type Value = Arc<CallState>;
+    const WORD: u64 = word(b"sdpCall_");
+}
+
+/// A call, and what the views of its inputs point to.
+pub(super) struct CallState {
+    call: Call,
+    /// One for each parameter, filled when its view is asked for.
+    inputs: Vec<OnceLock<HeldTensor>>,
+}
+
+impl CallState {
+    pub(super) fn new(call: Call) -> CallState {
+        let inputs = call.schema().params.iter().map(|_| OnceLock::new()).collect();
+        CallState { call, inputs }
+    }
+
+    pub(super) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// An input tensor whose view lives as long as the call.
+    pub(super) fn input(&self, param: usize) -> Result<&HeldTensor> {
+        let Some(place) = self.inputs.get(param) else {
+            return Err(Error::internal("a parameter's index was not checked"));
+        };
+        if place.get().is_none() {
+            // Another thread may be faster: then both tensors are the same, and ours goes.
+            let _ = place.set(HeldTensor::new(self.call.tensor(param)?));
+        }
+        place.get().ok_or_else(|| Error::internal("an input was lost"))
+    }
+}
+
+/// How C names a parameter.
+pub(super) enum Which {
+    Name(*const c_char),
+    Index(usize),
+}
+
+impl Site {
+    /// The index of a parameter.
+    ///
+    /// # Safety
+    /// The header's rules for pointers.
+    pub(super) unsafe fn param(self, call: &Call, which: Which) -> Result<usize> {
+        let count = call.schema().params.len();
+        match which {
+            // SAFETY: the caller's promise.
+            Which::Name(name) => call.param(unsafe { self.text(name, "name")? }),
+            Which::Index(index) if index < count => Ok(index),
+            Which::Index(index) => Err(self.wrong(format_args!(
+                "'index' is {index}, function {} has {count} parameters",
+                call.function()
+            ))),
+        }
+    }
+}
+
+/// Copies the name of the function that is called.
+///
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_function(
+    call: *const sdp_dal_call,
+    buffer: *mut c_char,
+    length: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_function", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state) = unsafe { (site.text_out(buffer, length)?, site.handle(call, "call")?) };
+        out.set(state.call.function());
+        Ok(())
+    })
+}
+
+/// Copies the signature of the function that is called.
+///
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_signature(
+    call: *const sdp_dal_call,
+    buffer: *mut c_char,
+    length: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_signature", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state) = unsafe { (site.text_out(buffer, length)?, site.handle(call, "call")?) };
+        out.set(&state.call.schema().to_string());
+        Ok(())
+    })
+}
+
+/// Which row of a batch this call is; 0 for a single call, and if call is no call. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_row(call: *const sdp_dal_call) -> usize {
+    guard_value("sdp_dal_call_row", 0, |site| {
+        // SAFETY: the header's rules for pointers.
+        Ok(unsafe { site.handle(call, "call")? }.call.row())
+    })
+}
+
+/// The number of parameters, outputs included, of the function; 0 if call is no call. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_num_params(call: *const sdp_dal_call) -> usize {
+    guard_value("sdp_dal_call_num_params", 0, |site| {
+        // SAFETY: the header's rules for pointers.
+        Ok(unsafe { site.handle(call, "call")? }.call.schema().params.len())
+    })
+}
+
+/// Copies the name of a parameter.
+///
+/// index: 0 to sdp_dal_call_num_params() - 1, in the order of the signature.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_param_name(
+    call: *const sdp_dal_call,
+    index: usize,
+    buffer: *mut c_char,
+    length: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_param_name", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state, index) = unsafe {
+            let out = site.text_out(buffer, length)?;
+            let state = site.handle(call, "call")?;
+            (out, state, site.param(&state.call, Which::Index(index))?)
+        };
+        out.set(&state.call.schema().params[index].name);
+        Ok(())
+    })
+}
+
+/// The index of a parameter, for the functions that end in _at.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_param_index(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_param_index", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, index) = unsafe {
+            let out = site.out(out, "out")?;
+            let state = site.handle(call, "call")?;
+            (out, site.param(&state.call, Which::Name(name))?)
+        };
+        out.set(index);
+        Ok(())
+    })
+}
+
+/// Whether nobody wants the outputs any more: a long function may stop then. False if call is no call. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_is_cancelled(call: *const sdp_dal_call) -> bool {
+    guard_value("sdp_dal_call_is_cancelled", false, |site| {
+        // SAFETY: the header's rules for pointers.
+        Ok(unsafe { site.handle(call, "call")? }.call.is_cancelled())
+    })
+}
+
+/// Fails all outputs that are not sealed yet; waiting for one of them then gives SDP_DAL_FUNCTION_FAILED and this
+/// text.
+///
+/// message: what went wrong, for the people who called; up to 2048 bytes are kept.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_fail(
+    call: *mut sdp_dal_call,
+    message: *const c_char,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_fail", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (state, message) = unsafe { (site.handle(call, "call")?, site.text(message, "message")?) };
+        state.call.fail(&Error::new(Kind::FunctionFailed, message))
+    })
+}
+
+/// As sdp_dal_call_fail(), with another status than SDP_DAL_FUNCTION_FAILED.
+///
+/// status: one of the negative values of sdp_dal_status_code.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_fail_with(
+    call: *mut sdp_dal_call,
+    status: i32,
+    message: *const c_char,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_fail_with", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (state, message) = unsafe { (site.handle(call, "call")?, site.text(message, "message")?) };
+        let kind = Kind::from_code(status)
+            .ok_or_else(|| site.wrong(format_args!("'status' is {status}, an error's status is needed")))?;
+        state.call.fail(&Error::new(kind, message))
+    })
+}
+
+/// Ends a call that was taken with sdp_dal_processor_next(): seals the outputs that were created in place, and fails
+/// those that were not written with SDP_DAL_OUTPUT_NOT_WRITTEN. Calling it again does nothing.
+///
+/// The handle stays, to be freed. What was read from it stays valid until then.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_finish(call: *mut sdp_dal_call) -> sdp_dal_status {
+    guard("sdp_dal_call_finish", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.handle(call, "call")? }.call.finish()
+    })
+}
+
+/// A further handle of the same call, which keeps what was read from it valid after the callback has returned. The
+/// outputs end with the callback all the same: a call whose outputs are to be written later is taken with
+/// sdp_dal_processor_next().
+///
+/// out: The caller owns *out and must call sdp_dal_call_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_retain(
+    call: *const sdp_dal_call,
+    out: *mut *mut sdp_dal_call,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_retain", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(call, "call")?) };
+        out.set(make(Arc::clone(state)));
+        Ok(())
+    })
+}
+
+/// Ends a handle of a call that you own. With the last one the call ends, and outputs that were not sealed fail. NULL
+/// is allowed. Waits at most 100 ms.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_free(call: *mut sdp_dal_call) {
+    guard("sdp_dal_call_free", |site| {
+        // SAFETY: the header's rules for pointers.
+        drop(unsafe { site.end(call, "call")? });
+        Ok(())
+    });
+}

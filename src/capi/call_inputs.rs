@@ -1,0 +1,497 @@
+//! What a processing function reads from its call. Each getter is there by name and by index.
+
+use std::ffi::{c_char, c_void};
+
+use super::call::{sdp_dal_call, CallState, Which};
+use super::guard::{guard, Site};
+use super::handle::make;
+use super::reference::{sdp_dal_ref, RefState};
+use super::status::sdp_dal_status;
+use super::tensor::{sdp_dal_tensor, HeldTensor};
+use super::view::sdp_dal_tensor_view;
+use crate::error::{Error, Result};
+use crate::wire::Cell;
+
+/// One parameter of a call.
+struct Input<'a> {
+    site: Site,
+    state: &'a CallState,
+    param: usize,
+}
+
+impl Site {
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn input<'a>(self, call: *const sdp_dal_call, which: Which) -> Result<Input<'a>> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let state = self.handle(call, "call")?;
+            Ok(Input { site: self, state, param: self.param(state.call(), which)? })
+        }
+    }
+}
+
+impl<'a> Input<'a> {
+    fn cell(&self) -> Result<&'a Cell> {
+        self.state.call().cell(self.param)
+    }
+
+    fn is_null(&self) -> Result<bool> {
+        self.state.call().is_null(self.param)
+    }
+
+    fn int64(&self) -> Result<i64> {
+        match self.cell()? {
+            Cell::Int(value) => Ok(*value),
+            Cell::Uint(value) => i64::try_from(*value).map_err(|_| self.too_large(value)),
+            other => Err(self.mismatch(other, "an integer")),
+        }
+    }
+
+    fn uint64(&self) -> Result<u64> {
+        match self.cell()? {
+            Cell::Uint(value) => Ok(*value),
+            Cell::Int(value) => u64::try_from(*value).map_err(|_| self.too_large(value)),
+            other => Err(self.mismatch(other, "an integer")),
+        }
+    }
+
+    fn double(&self) -> Result<f64> {
+        match self.cell()? {
+            Cell::Float(value) => Ok(*value),
+            other => Err(self.mismatch(other, "a floating-point number")),
+        }
+    }
+
+    fn bool(&self) -> Result<bool> {
+        match self.cell()? {
+            Cell::Bool(value) => Ok(*value),
+            other => Err(self.mismatch(other, "a bool")),
+        }
+    }
+
+    fn string(&self) -> Result<&'a str> {
+        match self.cell()? {
+            Cell::Utf8(value) => Ok(value),
+            other => Err(self.mismatch(other, "a text")),
+        }
+    }
+
+    fn binary(&self) -> Result<&'a [u8]> {
+        match self.cell()? {
+            Cell::Binary(value) => Ok(value),
+            other => Err(self.mismatch(other, "bytes")),
+        }
+    }
+
+    fn tensor(&self) -> Result<&'a HeldTensor> {
+        self.state.input(self.param)
+    }
+
+    fn hold(&self) -> Result<HeldTensor> {
+        Ok(HeldTensor::new(self.state.call().tensor(self.param)?))
+    }
+
+    fn reference(&self) -> Result<RefState> {
+        Ok(RefState::new(self.state.call().reference(self.param)?))
+    }
+
+    fn name(&self) -> String {
+        let call = self.state.call();
+        format!("parameter '{}' of {}", call.schema().params[self.param].name, call.function())
+    }
+
+    fn too_large(&self, value: impl std::fmt::Display) -> Error {
+        self.site.wrong(format_args!("{} is {value}, which the asked type cannot hold", self.name()))
+    }
+
+    fn mismatch(&self, found: &Cell, asked: &str) -> Error {
+        let found = match found {
+            Cell::Null => "is null: ask sdp_dal_call_is_null() first",
+            Cell::Bool(_) => "is a bool: use sdp_dal_call_get_bool()",
+            Cell::Int(_) => "is a signed integer: use sdp_dal_call_get_int64()",
+            Cell::Uint(_) => "is an unsigned integer: use sdp_dal_call_get_uint64()",
+            Cell::Float(_) => "is a floating-point number: use sdp_dal_call_get_double()",
+            Cell::Utf8(_) => "is a text: use sdp_dal_call_get_string()",
+            Cell::Binary(_) => "is binary: use sdp_dal_call_get_binary()",
+            Cell::Id(_) => "is an object: use sdp_dal_call_get_tensor() or sdp_dal_call_get_ref()",
+            Cell::Array(_) => "has a type that C cannot read",
+        };
+        self.site.wrong(format_args!("{asked} is asked for, but {} {found}", self.name()))
+    }
+}
+
+/// Whether a parameter was left out or given as null.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_is_null(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut bool,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_is_null", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        out.set(input.is_null()?);
+        Ok(())
+    })
+}
+
+/// The value of an integer parameter.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_int64(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut i64,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_int64", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        out.set(input.int64()?);
+        Ok(())
+    })
+}
+
+/// The value of an integer parameter that is not negative.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_uint64(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut u64,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_uint64", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        out.set(input.uint64()?);
+        Ok(())
+    })
+}
+
+/// The value of a floating-point parameter.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_double(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut f64,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_double", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        out.set(input.double()?);
+        Ok(())
+    })
+}
+
+/// The value of a bool parameter.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_bool(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut bool,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_bool", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        out.set(input.bool()?);
+        Ok(())
+    })
+}
+
+/// Copies the text of a utf8 parameter.
+///
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_string(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    buffer: *mut c_char,
+    length: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_string", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.text_out(buffer, length)?, site.input(call, Which::Name(name))?) };
+        out.set(input.string()?);
+        Ok(())
+    })
+}
+
+/// The bytes of a binary parameter.
+///
+/// out, out_size: address and number of bytes. Borrowed: valid until the callback returns or the last handle of the
+/// call is freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_binary(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut *const c_void,
+    out_size: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_binary", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe {
+            (site.outs((out, "out"), (out_size, "out_size"))?, site.input(call, Which::Name(name))?)
+        };
+        let bytes = input.binary()?;
+        out.0.set(bytes.as_ptr().cast());
+        out.1.set(bytes.len());
+        Ok(())
+    })
+}
+
+/// The view of an input tensor. Nothing is copied.
+///
+/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: its pointers are valid until the callback
+/// returns or the last handle of the call is freed; the elements must not be written.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_tensor(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut sdp_dal_tensor_view,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_tensor", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out_struct(out, "out")?, site.input(call, Which::Name(name))?) };
+        out.set(input.tensor()?.view());
+        Ok(())
+    })
+}
+
+/// A handle of an input tensor that may outlive the call. Nothing is copied.
+///
+/// out: The caller owns *out and must call sdp_dal_tensor_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_hold_tensor(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut *mut sdp_dal_tensor,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_hold_tensor", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        out.set(make(input.hold()?));
+        Ok(())
+    })
+}
+
+/// A borrowed reference to the object of a tensor, table, oid or id parameter, input or output: to be passed on,
+/// for instance.
+///
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_ref(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut *mut sdp_dal_ref,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_ref", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        out.set(make(input.reference()?));
+        Ok(())
+    })
+}
+
+/// As sdp_dal_call_is_null(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_is_null_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    out: *mut bool,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_is_null_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
+        out.set(input.is_null()?);
+        Ok(())
+    })
+}
+
+/// As sdp_dal_call_get_int64(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_int64_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    out: *mut i64,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_int64_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
+        out.set(input.int64()?);
+        Ok(())
+    })
+}
+
+/// As sdp_dal_call_get_uint64(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_uint64_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    out: *mut u64,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_uint64_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
+        out.set(input.uint64()?);
+        Ok(())
+    })
+}
+
+/// As sdp_dal_call_get_double(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_double_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    out: *mut f64,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_double_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
+        out.set(input.double()?);
+        Ok(())
+    })
+}
+
+/// As sdp_dal_call_get_bool(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_bool_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    out: *mut bool,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_bool_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
+        out.set(input.bool()?);
+        Ok(())
+    })
+}
+
+/// As sdp_dal_call_get_string(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_string_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    buffer: *mut c_char,
+    length: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_string_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) =
+            unsafe { (site.text_out(buffer, length)?, site.input(call, Which::Index(index))?) };
+        out.set(input.string()?);
+        Ok(())
+    })
+}
+
+/// As sdp_dal_call_get_binary(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_binary_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    out: *mut *const c_void,
+    out_size: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_binary_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe {
+            (site.outs((out, "out"), (out_size, "out_size"))?, site.input(call, Which::Index(index))?)
+        };
+        let bytes = input.binary()?;
+        out.0.set(bytes.as_ptr().cast());
+        out.1.set(bytes.len());
+        Ok(())
+    })
+}
+
+/// As sdp_dal_call_get_tensor(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_tensor_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    out: *mut sdp_dal_tensor_view,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_tensor_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out_struct(out, "out")?, site.input(call, Which::Index(index))?) };
+        out.set(input.tensor()?.view());
+        Ok(())
+    })
+}
+
+/// As sdp_dal_call_hold_tensor(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_hold_tensor_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    out: *mut *mut sdp_dal_tensor,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_hold_tensor_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
+        out.set(make(input.hold()?));
+        Ok(())
+    })
+}
+
+/// As sdp_dal_call_get_ref(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_ref_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    out: *mut *mut sdp_dal_ref,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_ref_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
+        out.set(make(input.reference()?));
+        Ok(())
+    })
+}

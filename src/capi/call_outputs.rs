@@ -1,0 +1,273 @@
+//! What a processing function writes to its call. Each function is there by name and by index.
+
+use std::ffi::{c_char, c_void};
+
+use super::call::{sdp_dal_call, Which};
+use super::guard::{guard, Site};
+use super::status::sdp_dal_status;
+use super::structs::Extensible;
+use super::types::sdp_dal_tensor_flag;
+use super::view::sdp_dal_tensor_view;
+use crate::error::Result;
+use crate::wire::Order;
+
+/// How an output is created in place. Zero bytes mean the default.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_output_options {
+    /// sizeof(sdp_dal_output_options), set by sdp_dal_output_options_init().
+    pub struct_size: usize,
+    /// One of sdp_dal_order.
+    pub order: i32,
+    /// Bits of sdp_dal_tensor_flag.
+    pub flags: u32,
+}
+
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_output_options {
+    const INIT: &'static str = "sdp_dal_output_options_init()";
+}
+const _: () = assert!(size_of::<sdp_dal_output_options>() == size_of::<usize>() + 2 * 4);
+
+/// Fills options with their defaults.
+///
+/// options: the struct. struct_size: sizeof(sdp_dal_output_options).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_output_options_init(
+    options: *mut sdp_dal_output_options,
+    struct_size: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_output_options_init", |site| {
+        let defaults = sdp_dal_output_options { struct_size: 0, order: 0, flags: 0 };
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.init_struct(options, struct_size, defaults) }
+    })
+}
+
+/// What an output is to look like.
+struct Form {
+    ndim: i32,
+    shape: *const i64,
+    options: *const sdp_dal_output_options,
+}
+
+impl Site {
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn create_output(
+        self,
+        call: *const sdp_dal_call,
+        which: Which,
+        form: Form,
+        out_data: *mut *mut c_void,
+    ) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let out = self.out(out_data, "out_data")?;
+            let state = self.handle(call, "call")?;
+            let param = self.param(state.call(), which)?;
+            let shape = self.items(form.shape, self.ndim(form.ndim, "ndim")?, "shape")?;
+            let (order, zeroed) = match self.in_struct(form.options, "options")? {
+                None => (Order::C, false),
+                Some(options) => {
+                    let zeroed = sdp_dal_tensor_flag::SDP_DAL_TENSOR_ZEROED as u32;
+                    let flags = self.flags(options.flags, zeroed, "options.flags")?;
+                    (self.order(options.order, "options.order")?, flags & zeroed != 0)
+                }
+            };
+            let memory = state.call().create_output(param, shape, order, zeroed)?;
+            out.set(memory.data.cast());
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn put_output(
+        self,
+        call: *const sdp_dal_call,
+        which: Which,
+        value: *const sdp_dal_tensor_view,
+    ) -> Result<()> {
+        // SAFETY: the caller's promise; the memory is only used until we return.
+        unsafe {
+            let state = self.handle(call, "call")?;
+            let param = self.param(state.call(), which)?;
+            let value = self.callers_tensor(value, "value")?;
+            state.call().put_tensor(param, &value.source())
+        }
+    }
+
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn seal_output(self, call: *const sdp_dal_call, which: Which) -> Result<()> {
+        // SAFETY: the caller's promise.
+        let (state, param) = unsafe {
+            let state = self.handle(call, "call")?;
+            (state, self.param(state.call(), which)?)
+        };
+        state.call().seal_output(param).map(drop)
+    }
+}
+
+/// Creates an output tensor in place: memory in the store to fill. The element type is the signature's. It is
+/// sealed when the callback returns SDP_DAL_OK, by sdp_dal_call_finish(), or earlier by sdp_dal_call_seal(); not at
+/// all when the call fails.
+///
+/// ndim, shape: the dimensions. out_data: the elements in C order without gaps, 64-byte aligned, not zeroed.
+/// Borrowed: valid until the output is sealed or has failed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
+/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
+/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_create_tensor(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    ndim: i32,
+    shape: *const i64,
+    out_data: *mut *mut c_void,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_create_tensor", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe {
+            site.create_output(
+                call,
+                Which::Name(name),
+                Form { ndim, shape, options: std::ptr::null() },
+                out_data,
+            )
+        }
+    })
+}
+
+/// As sdp_dal_call_create_tensor(), with options: another order, or zeroed memory.
+///
+/// options: NULL for the defaults.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
+/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
+/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_create_tensor_with(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    ndim: i32,
+    shape: *const i64,
+    options: *const sdp_dal_output_options,
+    out_data: *mut *mut c_void,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_create_tensor_with", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.create_output(call, Which::Name(name), Form { ndim, shape, options }, out_data) }
+    })
+}
+
+/// Writes an output tensor: one copy into the store.
+///
+/// value: the tensor to copy; its element type must be the signature's.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
+/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
+/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_put_tensor(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    value: *const sdp_dal_tensor_view,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_put_tensor", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.put_output(call, Which::Name(name), value) }
+    })
+}
+
+/// Makes an output that was created in place complete and visible, before the function ends. Its memory must not be
+/// written any more.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written), SDP_DAL_BUSY. Does not
+/// wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_seal(call: *const sdp_dal_call, name: *const c_char) -> sdp_dal_status {
+    guard("sdp_dal_call_seal", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.seal_output(call, Which::Name(name)) }
+    })
+}
+
+/// As sdp_dal_call_create_tensor(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
+/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
+/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_create_tensor_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    ndim: i32,
+    shape: *const i64,
+    out_data: *mut *mut c_void,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_create_tensor_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe {
+            site.create_output(
+                call,
+                Which::Index(index),
+                Form { ndim, shape, options: std::ptr::null() },
+                out_data,
+            )
+        }
+    })
+}
+
+/// As sdp_dal_call_create_tensor_with(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
+/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
+/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_create_tensor_with_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    ndim: i32,
+    shape: *const i64,
+    options: *const sdp_dal_output_options,
+    out_data: *mut *mut c_void,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_create_tensor_with_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.create_output(call, Which::Index(index), Form { ndim, shape, options }, out_data) }
+    })
+}
+
+/// As sdp_dal_call_put_tensor(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
+/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
+/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_put_tensor_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    value: *const sdp_dal_tensor_view,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_put_tensor_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.put_output(call, Which::Index(index), value) }
+    })
+}
+
+/// As sdp_dal_call_seal(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written), SDP_DAL_BUSY. Does not
+/// wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_seal_at(call: *const sdp_dal_call, index: usize) -> sdp_dal_status {
+    guard("sdp_dal_call_seal_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.seal_output(call, Which::Index(index)) }
+    })
+}

@@ -1,0 +1,272 @@
+//! sdp_dal_caller: finds processors and issues calls.
+
+use std::ffi::c_char;
+use std::ptr;
+
+use super::args::sdp_dal_args;
+use super::guard::{guard, guard_value, Site};
+use super::handle::{make, word, Handle};
+use super::results::{sdp_dal_results, ResultsState};
+use super::status::sdp_dal_status;
+use super::store::sdp_dal_store;
+use super::structs::Extensible;
+use crate::dal::{Caller, CallerOptions, FoundProcessor};
+use crate::error::Result;
+use crate::store::PREFIX_SIZE;
+use crate::wire::CallSchema;
+
+/// Issues calls to the processors that offer its functions. Made by sdp_dal_caller_open(), ended by
+/// sdp_dal_caller_close().
+pub struct sdp_dal_caller {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sdp_dal_caller {
+    type Value = Caller;
+    const WORD: u64 = word(b"sdpCalls");
+}
+
+/// How a caller finds its processors.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_caller_options {
+    /// sizeof(sdp_dal_caller_options), set by sdp_dal_caller_options_init().
+    pub struct_size: usize,
+    /// First bytes of the prefixes of the processors to use; may be NULL if there are none.
+    pub processor_prefix: *const u8,
+    /// Bytes of processor_prefix, 0 to SDP_DAL_PREFIX_SIZE.
+    pub processor_prefix_size: usize,
+    /// Fewer compatible processors are an error; 0: none are needed. sdp_dal_caller_options_init() sets 1.
+    pub minimum_processors: u64,
+    /// Most calls that a processor has not ended; issuing then waits. 0: no limit.
+    pub max_in_flight: u64,
+    /// How long sdp_dal_caller_open() waits for the processors, and sdp_dal_caller_call() for room when max_in_flight
+    /// is reached. sdp_dal_caller_options_init() sets SDP_DAL_POLL.
+    pub timeout_ns: i64,
+}
+
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_caller_options {
+    const INIT: &'static str = "sdp_dal_caller_options_init()";
+}
+const _: () = assert!(size_of::<sdp_dal_caller_options>() == 3 * size_of::<usize>() + 3 * 8);
+
+const DEFAULTS: sdp_dal_caller_options = sdp_dal_caller_options {
+    struct_size: 0,
+    processor_prefix: ptr::null(),
+    processor_prefix_size: 0,
+    minimum_processors: 1,
+    max_in_flight: 0,
+    timeout_ns: 0,
+};
+
+/// Fills options with their defaults.
+///
+/// options: the struct. struct_size: sizeof(sdp_dal_caller_options).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_caller_options_init(
+    options: *mut sdp_dal_caller_options,
+    struct_size: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_caller_options_init", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.init_struct(options, struct_size, DEFAULTS) }
+    })
+}
+
+/// Checks a signature as sdp_dal_caller_open() and sdp_dal_processor_register() do; the message of the error names
+/// the column, what was found and what was expected.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_signature_check(signature: *const c_char) -> sdp_dal_status {
+    guard("sdp_dal_signature_check", |site| {
+        // SAFETY: the header's rules for pointers.
+        CallSchema::parse(unsafe { site.text(signature, "signature")? }).map(drop)
+    })
+}
+
+/// Makes a caller, and looks for the processors that offer its functions.
+///
+/// store: what calls and their values are put into.
+/// signatures: num_signatures signatures of the functions that will be called.
+/// options: NULL for the defaults.
+/// out: The caller of this function owns *out and must call sdp_dal_caller_close().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED,
+/// SDP_DAL_FORKED. Blocks up to options->timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_caller_open(
+    store: *const sdp_dal_store,
+    signatures: *const *const c_char,
+    num_signatures: usize,
+    options: *const sdp_dal_caller_options,
+    out: *mut *mut sdp_dal_caller,
+) -> sdp_dal_status {
+    guard("sdp_dal_caller_open", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace, schemas, options) = unsafe {
+            let out = site.out(out, "out")?;
+            let namespace = site.handle(store, "store")?;
+            let schemas = site
+                .items(signatures, num_signatures, "signatures")?
+                .iter()
+                .map(|signature| CallSchema::parse(site.text(*signature, "signatures")?))
+                .collect::<Result<Vec<_>>>()?;
+            (out, namespace, schemas, site.caller_options(options)?)
+        };
+        out.set(make(Caller::new(namespace, schemas, &options)?));
+        Ok(())
+    })
+}
+
+/// Looks again for compatible processors. New ones join only here; the dead leave by themselves.
+///
+/// timeout_ns: how long to wait until there are as many as the options asked for.
+/// out_count: how many there are; may be NULL.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
+/// Blocks up to timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_caller_find_processors(
+    caller: *mut sdp_dal_caller,
+    timeout_ns: i64,
+    out_count: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_caller_find_processors", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, caller) = unsafe {
+            let asked = usize::from(!out_count.is_null());
+            (site.out_array(out_count, asked, "out_count")?, site.handle(caller, "caller")?)
+        };
+        let count = caller.find_processors(site.timeout(timeout_ns)?)?;
+        out.into_iter().for_each(|out| out.set(count));
+        Ok(())
+    })
+}
+
+/// The number of processors that the caller found and that live; 0 if caller is no caller. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_caller_num_processors(caller: *const sdp_dal_caller) -> usize {
+    guard_value("sdp_dal_caller_num_processors", 0, |site| {
+        // SAFETY: the header's rules for pointers.
+        Ok(unsafe { site.handle(caller, "caller")? }.num_processors())
+    })
+}
+
+/// Name and prefix of a processor that the caller found, in the order of their prefixes.
+///
+/// index: 0 to sdp_dal_caller_num_processors() - 1.
+/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes.
+/// buffer, length: the name, as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_caller_processor(
+    caller: *const sdp_dal_caller,
+    index: usize,
+    out_prefix: *mut u8,
+    buffer: *mut c_char,
+    length: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_caller_processor", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out_prefix, name, caller) = unsafe {
+            (
+                site.prefix_out(out_prefix, "out_prefix")?,
+                site.text_out(buffer, length)?,
+                site.handle(caller, "caller")?,
+            )
+        };
+        let found: Vec<FoundProcessor> = caller.processors();
+        let past =
+            || site.wrong(format_args!("'index' is {index}, the caller has {} processors", found.len()));
+        let processor = found.get(index).ok_or_else(past)?;
+        out_prefix.set(processor.prefix);
+        name.set(&processor.name);
+        Ok(())
+    })
+}
+
+/// Issues a call, and does not wait for it.
+///
+/// All arguments are checked before anything is written. Tensors given by value are put; their memory may be used
+/// again as soon as this returns.
+///
+/// function: the name of one of the caller's functions. args: its arguments; they stay yours.
+/// out: references to the outputs, which will exist later. The caller of this function owns *out and must call
+/// sdp_dal_results_free(). Dropping all references to the outputs cancels a call that has not started.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_NO_PROCESSOR, SDP_DAL_PROCESSOR_LOST,
+/// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_TIMEOUT, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
+/// SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT, and up to the options' timeout_ns
+/// while max_in_flight calls are on their way.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_caller_call(
+    caller: *mut sdp_dal_caller,
+    function: *const c_char,
+    args: *const sdp_dal_args,
+    out: *mut *mut sdp_dal_results,
+) -> sdp_dal_status {
+    guard("sdp_dal_caller_call", |site| {
+        // SAFETY: the header's rules for pointers; the tensors' memory is only used until we return.
+        let (out, caller, function, args) = unsafe {
+            (
+                site.out(out, "out")?,
+                site.handle(caller, "caller")?,
+                site.text(function, "function")?,
+                site.handle(args, "args")?.to_dal(),
+            )
+        };
+        out.set(make(ResultsState::new(caller.call(function, &args)?)));
+        Ok(())
+    })
+}
+
+/// Ends a caller. The calls it issued, and their references, go on. NULL is allowed. Waits at most 100 ms.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_caller_close(caller: *mut sdp_dal_caller) {
+    guard("sdp_dal_caller_close", |site| {
+        // SAFETY: the header's rules for pointers.
+        drop(unsafe { site.end(caller, "caller")? });
+        Ok(())
+    });
+}
+
+impl Site {
+    /// # Safety
+    /// The header's rules for pointers, for `options` and its prefix.
+    unsafe fn caller_options(self, options: *const sdp_dal_caller_options) -> Result<CallerOptions> {
+        // SAFETY: the caller's promise.
+        let (options, prefix) = unsafe {
+            let options = self.in_struct(options, "options")?.unwrap_or(DEFAULTS);
+            (options, self.start_of_prefix(options.processor_prefix, options.processor_prefix_size)?)
+        };
+        let number = |value: u64, name: &str| {
+            usize::try_from(value)
+                .map_err(|_| self.wrong(format_args!("'options.{name}' is too large: {value}")))
+        };
+        Ok(CallerOptions {
+            minimum_processors: number(options.minimum_processors, "minimum_processors")?,
+            processor_prefix: prefix.to_vec(),
+            timeout: self.timeout(options.timeout_ns)?,
+            max_in_flight: number(options.max_in_flight, "max_in_flight")?,
+        })
+    }
+
+    /// The first bytes of a prefix.
+    ///
+    /// # Safety
+    /// `prefix` is NULL or points to `size` bytes.
+    pub(super) unsafe fn start_of_prefix<'a>(self, prefix: *const u8, size: usize) -> Result<&'a [u8]> {
+        if size > PREFIX_SIZE {
+            return Err(
+                self.wrong(format_args!("the prefix has {size} bytes, at most {PREFIX_SIZE} are one"))
+            );
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.bytes(prefix, size, "prefix") }
+    }
+}

@@ -1,0 +1,304 @@
+//! sdp_dal_processor: offers functions and runs calls.
+
+use std::ffi::{c_char, c_void};
+use std::ptr;
+use std::sync::Arc;
+
+use super::call::{sdp_dal_call, CallState};
+use super::guard::guard;
+use super::handle::{make, word, Handle, Lent};
+use super::status::{self, sdp_dal_status};
+use super::store::sdp_dal_store;
+use super::structs::Extensible;
+use crate::dal::{Call, Function, Processor, ProcessorOptions};
+use crate::error::{Error, Kind, Result};
+use crate::wire::CallSchema;
+
+/// Offers functions to callers and runs their calls. Made by sdp_dal_processor_open(), ended by
+/// sdp_dal_processor_close().
+pub struct sdp_dal_processor {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sdp_dal_processor {
+    type Value = Processor;
+    const WORD: u64 = word(b"sdpProcs");
+}
+
+/// A processing function.
+///
+/// call: the call to work on. Borrowed: valid until the function returns; sdp_dal_call_retain() gives a handle that lasts.
+/// user_data: what was given to sdp_dal_processor_register().
+///
+/// Returns SDP_DAL_OK, or any other value to fail the outputs: with the text given to sdp_dal_call_fail(), else with
+/// that of sdp_dal_last_error() if the value came from a function of this library. Outputs created in place are sealed
+/// when it returns SDP_DAL_OK. It runs in the thread that called sdp_dal_processor_process(); it may issue calls and
+/// wait, but must not close its processor, and no C++ exception may leave it.
+pub type sdp_dal_function =
+    Option<unsafe extern "C" fn(call: *mut sdp_dal_call, user_data: *mut c_void) -> sdp_dal_status>;
+
+/// Called once with a function's user_data when the function will not be called any more.
+pub type sdp_dal_drop = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// How a processor shows itself.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_processor_options {
+    /// sizeof(sdp_dal_processor_options), set by sdp_dal_processor_options_init().
+    pub struct_size: usize,
+    /// Its name, which callers see; NULL: the program's.
+    pub name: *const c_char,
+    /// First bytes of its prefix; may be NULL if there are none.
+    pub prefix: *const u8,
+    /// Bytes of prefix, 0 to SDP_DAL_PREFIX_SIZE.
+    pub prefix_size: usize,
+}
+
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_processor_options {
+    const INIT: &'static str = "sdp_dal_processor_options_init()";
+}
+
+/// What C gave to be handed back: dropped with the last function that uses it.
+struct UserData {
+    pointer: *mut c_void,
+    drop: sdp_dal_drop,
+}
+
+// SAFETY: the library only hands the pointer back; the header says from which threads.
+unsafe impl Send for UserData {}
+// SAFETY: as above.
+unsafe impl Sync for UserData {}
+
+impl Drop for UserData {
+    fn drop(&mut self) {
+        if let Some(drop) = self.drop {
+            // SAFETY: the header's rules for callbacks; called once, as Rust drops once.
+            unsafe { drop(self.pointer) };
+        }
+    }
+}
+
+/// Fills options with their defaults.
+///
+/// options: the struct. struct_size: sizeof(sdp_dal_processor_options).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_options_init(
+    options: *mut sdp_dal_processor_options,
+    struct_size: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_processor_options_init", |site| {
+        let defaults = sdp_dal_processor_options {
+            struct_size: 0,
+            name: ptr::null(),
+            prefix: ptr::null(),
+            prefix_size: 0,
+        };
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.init_struct(options, struct_size, defaults) }
+    })
+}
+
+/// Makes a processor. Nobody sees it before it is started.
+///
+/// store: where its calls come from. options: NULL for the defaults.
+/// out: The caller owns *out and must call sdp_dal_processor_close().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NAMESPACE_IN_USE, SDP_DAL_LIMIT_REACHED, SDP_DAL_FORKED.
+/// Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_open(
+    store: *const sdp_dal_store,
+    options: *const sdp_dal_processor_options,
+    out: *mut *mut sdp_dal_processor,
+) -> sdp_dal_status {
+    guard("sdp_dal_processor_open", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace, options) = unsafe {
+            let out = site.out(out, "out")?;
+            let namespace = site.handle(store, "store")?;
+            let options = match site.in_struct(options, "options")? {
+                None => ProcessorOptions::default(),
+                Some(options) => ProcessorOptions {
+                    name: site.text_or_none(options.name, "options.name")?.map(str::to_owned),
+                    prefix: site.start_of_prefix(options.prefix, options.prefix_size)?.to_vec(),
+                },
+            };
+            (out, namespace, options)
+        };
+        out.set(make(Processor::new(namespace.store(), &options)?));
+        Ok(())
+    })
+}
+
+/// Offers a function.
+///
+/// signature: name and parameters, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
+/// function: what runs its calls; NULL: they come out of sdp_dal_processor_next() only.
+/// user_data: handed to function. drop: called with user_data when the processor is closed, after the last call; may
+/// be NULL. On failure drop is not called and user_data stays yours.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_register(
+    processor: *mut sdp_dal_processor,
+    signature: *const c_char,
+    function: sdp_dal_function,
+    user_data: *mut c_void,
+    drop: sdp_dal_drop,
+) -> sdp_dal_status {
+    guard("sdp_dal_processor_register", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (processor, signature) =
+            unsafe { (site.handle_mut(processor, "processor")?, site.text(signature, "signature")?) };
+        let schema = CallSchema::parse(signature)?;
+        let user_data = Arc::new(UserData { pointer: user_data, drop });
+        let registered = processor.register(schema, function_of(function, &user_data));
+        if registered.is_err() {
+            // Nothing of the function stayed behind, so nobody will call its drop: it stays the caller's.
+            if let Some(user_data) = Arc::into_inner(user_data) {
+                std::mem::forget(user_data);
+            }
+        }
+        registered
+    })
+}
+
+/// What dal calls: lends the call to C and reads how it ended.
+fn function_of(function: sdp_dal_function, user_data: &Arc<UserData>) -> Option<Function> {
+    let function = function?;
+    let user_data = Arc::clone(user_data);
+    Some(Arc::new(move |call: &Call| {
+        let lent = Lent::<sdp_dal_call>::new(Arc::new(CallState::new(call.clone())));
+        let before = status::failures();
+        // SAFETY: the header's rules for callbacks; `lent` lives until it has returned.
+        let code = unsafe { function(lent.as_ptr(), user_data.pointer) };
+        outcome(code, before)
+    }))
+}
+
+/// A function's value as dal's result.
+fn outcome(code: sdp_dal_status, before: u64) -> Result<()> {
+    if code == status::OK {
+        return Ok(());
+    }
+    let text = status::text_since(before, code).unwrap_or_else(|| {
+        let name = status::name(code).to_string_lossy();
+        format!("the function returned {name} ({code}) and gave no text: sdp_dal_call_fail() takes one")
+    });
+    Err(Error::new(Kind::FunctionFailed, text))
+}
+
+/// Publishes the functions: callers find the processor from now on, and no function can be added.
+///
+/// The first sdp_dal_processor_process() or sdp_dal_processor_next() does it too.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_STARTED, SDP_DAL_NAMESPACE_IN_USE, SDP_DAL_LIMIT_REACHED,
+/// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_start(processor: *mut sdp_dal_processor) -> sdp_dal_status {
+    guard("sdp_dal_processor_start", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.handle_mut(processor, "processor")? }.start()
+    })
+}
+
+/// Takes the oldest call whose inputs exist and runs its function. Several threads may do so at once.
+///
+/// A function that fails is no error of this function: its outputs carry the error.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if no call came, SDP_DAL_INTERRUPTED, SDP_DAL_PROCESSOR_LOST if
+/// it was closed, SDP_DAL_FORKED.
+/// Blocks up to timeout_ns, and while the function runs.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_process(
+    processor: *const sdp_dal_processor,
+    timeout_ns: i64,
+) -> sdp_dal_status {
+    guard("sdp_dal_processor_process", |site| {
+        // SAFETY: the header's rules for pointers.
+        let processor = unsafe { site.handle(processor, "processor")? };
+        if processor.process(site.timeout(timeout_ns)?)? {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Timeout, "no call came in the time given"))
+    })
+}
+
+/// Takes the oldest call whose inputs exist, to be worked on and ended with sdp_dal_call_finish().
+///
+/// out: The caller owns *out and must call sdp_dal_call_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if no call came, SDP_DAL_INTERRUPTED, SDP_DAL_PROCESSOR_LOST if
+/// it was closed, SDP_DAL_FORKED.
+/// Blocks up to timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_next(
+    processor: *const sdp_dal_processor,
+    timeout_ns: i64,
+    out: *mut *mut sdp_dal_call,
+) -> sdp_dal_status {
+    guard("sdp_dal_processor_next", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, processor) = unsafe { (site.out(out, "out")?, site.handle(processor, "processor")?) };
+        let call = processor.next(site.timeout(timeout_ns)?)?;
+        out.set(make(Arc::new(CallState::new(call))));
+        Ok(())
+    })
+}
+
+/// The prefix of the processor's namespace. Starts the processor if that has not happened yet.
+///
+/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes.
+///
+/// Errors: as sdp_dal_processor_start(). Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_prefix(
+    processor: *const sdp_dal_processor,
+    out_prefix: *mut u8,
+) -> sdp_dal_status {
+    guard("sdp_dal_processor_prefix", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, processor) =
+            unsafe { (site.prefix_out(out_prefix, "out_prefix")?, site.handle(processor, "processor")?) };
+        out.set(processor.prefix()?);
+        Ok(())
+    })
+}
+
+/// Copies the name of the processor.
+///
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_name(
+    processor: *const sdp_dal_processor,
+    buffer: *mut c_char,
+    length: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_processor_name", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, processor) =
+            unsafe { (site.text_out(buffer, length)?, site.handle(processor, "processor")?) };
+        out.set(processor.name());
+        Ok(())
+    })
+}
+
+/// Ends a processor: fails the calls that wait for it with SDP_DAL_PROCESSOR_LOST, waits for functions that run, and
+/// calls every drop. NULL is allowed.
+///
+/// Blocks while functions run in other threads.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_close(processor: *mut sdp_dal_processor) {
+    guard("sdp_dal_processor_close", |site| {
+        // SAFETY: the header's rules for pointers.
+        match unsafe { site.end(processor, "processor")? } {
+            Some(processor) => processor.close(),
+            None => Ok(()),
+        }
+    });
+}

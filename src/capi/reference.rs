@@ -1,0 +1,370 @@
+//! sdp_dal_ref: an object that may not exist yet.
+
+use std::ffi::{c_char, c_void};
+
+use super::buffer::sdp_dal_buffer;
+use super::guard::{guard, guard_value};
+use super::handle::{make, word, Exclusive, Handle};
+use super::status::{self, sdp_dal_status};
+use super::store::sdp_dal_store;
+use super::tensor::{sdp_dal_tensor, HeldTensor};
+use super::types::sdp_dal_object_state as state;
+use super::view::{sdp_dal_tensor_spec, sdp_dal_tensor_view, TensorSpec};
+use crate::dal::{Ref, TensorWriter};
+use crate::error::{Error, Kind, Result};
+use crate::store::ObjectState;
+use crate::wire::Elem;
+
+/// A reference to an object that may not exist yet. An owning one (made by putting, creating, sdp_dal_ref_new(), or
+/// a call's output) keeps the object: the last of them in this process deletes it. A borrowed one (made from an ID,
+/// or received in a call) never does. Ended by sdp_dal_ref_free().
+pub struct sdp_dal_ref {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sdp_dal_ref {
+    type Value = RefState;
+    const WORD: u64 = word(b"sdpRefer");
+}
+
+/// A reference, and the tensor that is being written through it.
+pub(super) struct RefState {
+    reference: Ref,
+    writer: Exclusive<Option<TensorWriter>>,
+}
+
+impl RefState {
+    pub(super) fn new(reference: Ref) -> RefState {
+        RefState { reference, writer: Exclusive::new(None) }
+    }
+
+    pub(super) fn reference(&self) -> &Ref {
+        &self.reference
+    }
+
+    /// Starts a tensor; the memory to fill is valid until it is sealed or this is dropped.
+    pub(super) fn create(&mut self, spec: &TensorSpec) -> Result<*mut u8> {
+        if self.writer.get_mut().is_some() {
+            return Err(Error::new(
+                Kind::AlreadyExists,
+                format!("tensor {} is being written through this reference", self.reference.id()),
+            ));
+        }
+        let mut writer =
+            self.reference.create_tensor(spec.elem, &spec.shape, &spec.names, spec.order, spec.zeroed)?;
+        let data = writer.data_ptr();
+        *self.writer.get_mut() = Some(writer);
+        Ok(data)
+    }
+
+    fn seal(&mut self) -> Result<()> {
+        let Some(writer) = self.writer.get_mut().take() else {
+            return Err(Error::invalid(format!(
+                "nothing is being written through the reference to {}: create the tensor first",
+                self.reference.id()
+            )));
+        };
+        // The same object: our own reference stays, so that its clones and this stay one.
+        writer.seal().map(drop)
+    }
+}
+
+/// An owning reference to a tensor that does not exist yet: to be passed as the output of a call, or to be written
+/// later by sdp_dal_ref_put_tensor() or sdp_dal_ref_create_tensor().
+///
+/// dtype: the element type it will have, one of sdp_dal_dtype; 0 for any.
+/// ndim, dim_names: its dimensions; not looked at if dtype is 0. dim_names may be NULL.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
+/// Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_new(
+    store: *const sdp_dal_store,
+    dtype: i32,
+    ndim: i32,
+    dim_names: *const *const c_char,
+    out: *mut *mut sdp_dal_ref,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_new", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace) = unsafe { (site.out(out, "out")?, site.handle(store, "store")?) };
+        let expected = if dtype == 0 {
+            None
+        } else {
+            let (elem, ndim) = (site.elem(dtype, "dtype")?, site.ndim(ndim, "ndim")?);
+            // SAFETY: the header's rules for pointers.
+            Some((elem, unsafe { site.dim_names(dim_names, ndim, "dim_names")? }))
+        };
+        out.set(make(RefState::new(namespace.new_ref(expected)?)));
+        Ok(())
+    })
+}
+
+/// A borrowed reference to the object with an ID.
+///
+/// id: SDP_DAL_ID_SIZE bytes.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_from_id(
+    store: *const sdp_dal_store,
+    id: *const u8,
+    out: *mut *mut sdp_dal_ref,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_from_id", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace, id) =
+            unsafe { (site.out(out, "out")?, site.handle(store, "store")?, site.id(id, "id")?) };
+        out.set(make(RefState::new(namespace.borrow(id, None::<(Elem, Vec<String>)>))));
+        Ok(())
+    })
+}
+
+/// Writes the value of a reference that has none yet: one copy into the store.
+///
+/// value: the tensor to copy.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
+/// SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_put_tensor(
+    reference: *mut sdp_dal_ref,
+    value: *const sdp_dal_tensor_view,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_put_tensor", |site| {
+        // SAFETY: the header's rules for pointers; the memory is only used until we return.
+        unsafe {
+            let state = site.handle_mut(reference, "reference")?;
+            let value = site.callers_tensor(value, "value")?;
+            state.reference.put_tensor(&value.source())
+        }
+    })
+}
+
+/// Creates the tensor of a reference that has none yet, in place; to be sealed with sdp_dal_ref_seal().
+///
+/// spec: element type, shape, names and order.
+/// out_data: as in sdp_dal_tensor_create().
+///
+/// Errors: as sdp_dal_tensor_create(), and SDP_DAL_ALREADY_EXISTS. Blocks while the store is full, up to
+/// SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_create_tensor(
+    reference: *mut sdp_dal_ref,
+    spec: *const sdp_dal_tensor_spec,
+    out_data: *mut *mut c_void,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_create_tensor", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out_data, state, spec) = unsafe {
+            (
+                site.out(out_data, "out_data")?,
+                site.handle_mut(reference, "reference")?,
+                site.tensor_spec(spec, "spec")?,
+            )
+        };
+        out_data.set(state.create(&spec)?.cast());
+        Ok(())
+    })
+}
+
+/// Makes a tensor that was created in place complete and visible. Its memory must not be written any more.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if nothing is being written), SDP_DAL_ALREADY_EXISTS, SDP_DAL_FORKED.
+/// Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_seal(reference: *mut sdp_dal_ref) -> sdp_dal_status {
+    guard("sdp_dal_ref_seal", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.handle_mut(reference, "reference")? }.seal()
+    })
+}
+
+/// The ID of the object.
+///
+/// out_id: room for SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_id(reference: *const sdp_dal_ref, out_id: *mut u8) -> sdp_dal_status {
+    guard("sdp_dal_ref_id", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state) = unsafe { (site.id_out(out_id, "out_id")?, site.handle(reference, "reference")?) };
+        out.set(state.reference.id());
+        Ok(())
+    })
+}
+
+/// Whether a reference is an owning one; false if reference is no reference. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_is_owning(reference: *const sdp_dal_ref) -> bool {
+    guard_value("sdp_dal_ref_is_owning", false, |site| {
+        // SAFETY: the header's rules for pointers.
+        Ok(unsafe { site.handle(reference, "reference")? }.reference.is_owning())
+    })
+}
+
+/// Whether the object exists, that is: is complete.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_exists(reference: *const sdp_dal_ref, out: *mut bool) -> sdp_dal_status {
+    guard("sdp_dal_ref_exists", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
+        out.set(state.reference.exists()?);
+        Ok(())
+    })
+}
+
+/// The state of the object, one of sdp_dal_object_state.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_state(reference: *const sdp_dal_ref, out: *mut i32) -> sdp_dal_status {
+    guard("sdp_dal_ref_state", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
+        out.set(match state.reference.state()? {
+            ObjectState::Absent => state::SDP_DAL_STATE_ABSENT,
+            ObjectState::Awaited { .. } => state::SDP_DAL_STATE_AWAITED,
+            ObjectState::Creating { .. } => state::SDP_DAL_STATE_CREATING,
+            ObjectState::Sealed { .. } => state::SDP_DAL_STATE_SEALED,
+            ObjectState::Failed { .. } => state::SDP_DAL_STATE_FAILED,
+        } as i32);
+        Ok(())
+    })
+}
+
+/// Why the object of a reference will never exist.
+///
+/// out_status: the reason; SDP_DAL_OK if the object has not failed.
+/// buffer, length: its text, as in sdp_dal_last_error(); empty if the object has not failed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_error(
+    reference: *const sdp_dal_ref,
+    out_status: *mut sdp_dal_status,
+    buffer: *mut c_char,
+    length: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_error", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out_status, text, state) = unsafe {
+            (
+                site.out(out_status, "out_status")?,
+                site.text_out(buffer, length)?,
+                site.handle(reference, "reference")?,
+            )
+        };
+        match state.reference.state()? {
+            ObjectState::Failed { error, .. } => {
+                out_status.set(error.kind().code());
+                text.set(error.message_cut());
+            }
+            _ => {
+                out_status.set(status::OK);
+                text.set("");
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Waits until the object exists.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT, SDP_DAL_OBJECT_DELETED, SDP_DAL_PROCESSOR_LOST, the error of
+/// a failed object (SDP_DAL_FUNCTION_FAILED and others), SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
+/// Blocks up to timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_wait(reference: *const sdp_dal_ref, timeout_ns: i64) -> sdp_dal_status {
+    guard("sdp_dal_ref_wait", |site| {
+        // SAFETY: the header's rules for pointers.
+        let state = unsafe { site.handle(reference, "reference")? };
+        state.reference.wait(site.timeout(timeout_ns)?)
+    })
+}
+
+/// Waits until the object exists, and holds it as a tensor. Nothing is copied.
+///
+/// out: The caller owns *out and must call sdp_dal_tensor_free().
+///
+/// Errors: as sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is no tensor.
+/// Blocks up to timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_get_tensor(
+    reference: *const sdp_dal_ref,
+    timeout_ns: i64,
+    out: *mut *mut sdp_dal_tensor,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_get_tensor", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
+        out.set(make(HeldTensor::new(state.reference.get_tensor(site.timeout(timeout_ns)?)?)));
+        Ok(())
+    })
+}
+
+/// Waits until the object exists, and holds its bytes, whatever it is. Nothing is copied.
+///
+/// out: The caller owns *out and must call sdp_dal_buffer_free().
+///
+/// Errors: as sdp_dal_ref_wait(). Blocks up to timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_get_buffer(
+    reference: *const sdp_dal_ref,
+    timeout_ns: i64,
+    out: *mut *mut sdp_dal_buffer,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_get_buffer", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
+        out.set(make(state.reference.get_buffer(site.timeout(timeout_ns)?)?));
+        Ok(())
+    })
+}
+
+/// Makes the object stay when its last reference goes: it is kept until sdp_dal_object_delete().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OBJECT_DELETED, SDP_DAL_BUSY, SDP_DAL_FORKED.
+/// Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_disown(reference: *const sdp_dal_ref) -> sdp_dal_status {
+    guard("sdp_dal_ref_disown", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.handle(reference, "reference")? }.reference.disown()
+    })
+}
+
+/// A second handle of the same reference, with an end of its own. A tensor that is being written stays with the
+/// first handle.
+///
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_clone(
+    reference: *const sdp_dal_ref,
+    out: *mut *mut sdp_dal_ref,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_clone", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
+        out.set(make(RefState::new(state.reference.clone())));
+        Ok(())
+    })
+}
+
+/// Ends a reference. The last owning one of this process deletes the object, unless it was disowned. A tensor that
+/// was created in place and not sealed is aborted. NULL is allowed. Waits at most 100 ms.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_free(reference: *mut sdp_dal_ref) {
+    guard("sdp_dal_ref_free", |site| {
+        // SAFETY: the header's rules for pointers.
+        drop(unsafe { site.end(reference, "reference")? });
+        Ok(())
+    });
+}

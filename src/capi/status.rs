@@ -1,0 +1,200 @@
+//! Statuses, and the text of the last error of each thread.
+
+use std::cell::RefCell;
+use std::ffi::{c_char, CStr};
+
+use super::guard::guard;
+use crate::error::{Error, Kind, MESSAGE_MAX};
+
+/// How a function ended: SDP_DAL_OK, or one of the negative values of sdp_dal_status_code.
+pub type sdp_dal_status = i32;
+
+/// The values of sdp_dal_status.
+///
+/// The numbers never change and are never used again. New ones may come with any version: treat a negative
+/// value that you do not know as an error, and ask sdp_dal_status_name() for its name.
+#[repr(C)]
+#[allow(dead_code, reason = "the header's constants; Rust uses error::Kind")]
+pub enum sdp_dal_status_code {
+    /// It worked.
+    SDP_DAL_OK = 0,
+    /// An argument is wrong; the message names it.
+    SDP_DAL_INVALID_ARGUMENT = -1,
+    /// No such store, object, function, parameter or namespace.
+    SDP_DAL_NOT_FOUND = -2,
+    /// The object exists, or is being created by somebody else.
+    SDP_DAL_ALREADY_EXISTS = -3,
+    /// The time given has passed.
+    SDP_DAL_TIMEOUT = -4,
+    /// The store (or the memory under it) is full.
+    SDP_DAL_OUT_OF_MEMORY = -5,
+    /// The object existed and was deleted.
+    SDP_DAL_OBJECT_DELETED = -6,
+    /// The processor that was to produce this has died, closed, or was replaced.
+    SDP_DAL_PROCESSOR_LOST = -7,
+    /// The processing function reported an error; the message is the function's.
+    SDP_DAL_FUNCTION_FAILED = -8,
+    /// An input of the call was deleted before the call ran.
+    SDP_DAL_INPUT_LOST = -9,
+    /// The processing function ended without writing this output.
+    SDP_DAL_OUTPUT_NOT_WRITTEN = -10,
+    /// Fewer compatible processors than asked for.
+    SDP_DAL_NO_PROCESSOR = -11,
+    /// The wanted prefix belongs to a living client.
+    SDP_DAL_NAMESPACE_IN_USE = -12,
+    /// The processor has started: it can take no more functions.
+    SDP_DAL_ALREADY_STARTED = -13,
+    /// The handle was inherited over fork() and cannot be used in the child: open the store anew there.
+    SDP_DAL_FORKED = -14,
+    /// The wait was ended by sdp_dal_store_interrupt().
+    SDP_DAL_INTERRUPTED = -15,
+    /// The operating system or the store's owner forbids it.
+    SDP_DAL_PERMISSION_DENIED = -16,
+    /// The file is not a store, or its bookkeeping does not add up.
+    SDP_DAL_CORRUPT = -17,
+    /// The store was made by an incompatible version, or the file system lacks something.
+    SDP_DAL_UNSUPPORTED = -18,
+    /// The operating system reported an error.
+    SDP_DAL_IO = -19,
+    /// All client slots or all entries are taken.
+    SDP_DAL_LIMIT_REACHED = -20,
+    /// The store's lock is held by a process that is stopped.
+    SDP_DAL_BUSY = -21,
+    /// A mistake inside the library.
+    SDP_DAL_INTERNAL = -22,
+    /// The call was cancelled: nobody wants its outputs any more.
+    SDP_DAL_CANCELLED = -23,
+}
+
+/// Success.
+pub(super) const OK: sdp_dal_status = 0;
+
+/// What this thread's failures left.
+#[derive(Default)]
+struct Last {
+    code: sdp_dal_status,
+    text: String,
+    /// How many failures there were: tells whether one came after a given moment.
+    failures: u64,
+}
+
+thread_local! {
+    static LAST: RefCell<Last> = RefCell::default();
+}
+
+/// Keeps the text of an error for `sdp_dal_last_error()` of this thread.
+pub(super) fn remember(error: &Error) {
+    // A thread that is ending has no place for it any more.
+    let _ = LAST.try_with(|last| {
+        if let Ok(mut last) = last.try_borrow_mut() {
+            last.code = error.kind().code();
+            last.text.clear();
+            last.text.push_str(error.message_cut());
+            last.failures += 1;
+        }
+    });
+}
+
+/// A moment in this thread, for [`text_since`].
+pub(super) fn failures() -> u64 {
+    LAST.try_with(|last| last.borrow().failures).unwrap_or(0)
+}
+
+/// The text of this thread's last error, if it came after the moment `failures` and has this code.
+pub(super) fn text_since(failures: u64, code: sdp_dal_status) -> Option<String> {
+    LAST.try_with(|last| {
+        let last = last.borrow();
+        (last.failures > failures && last.code == code).then(|| last.text.clone())
+    })
+    .unwrap_or(None)
+}
+
+/// The text of this thread's last error.
+pub(super) fn last_text() -> String {
+    LAST.try_with(|last| last.borrow().text.clone()).unwrap_or_default()
+}
+
+/// The name of a status as text, without SDP_DAL_.
+pub(super) fn name(code: sdp_dal_status) -> &'static CStr {
+    let Some(kind) = Kind::from_code(code) else {
+        return if code == OK { c"OK" } else { c"UNKNOWN" };
+    };
+    match kind {
+        Kind::InvalidArgument => c"INVALID_ARGUMENT",
+        Kind::NotFound => c"NOT_FOUND",
+        Kind::AlreadyExists => c"ALREADY_EXISTS",
+        Kind::Timeout => c"TIMEOUT",
+        Kind::OutOfMemory => c"OUT_OF_MEMORY",
+        Kind::ObjectDeleted => c"OBJECT_DELETED",
+        Kind::ProcessorLost => c"PROCESSOR_LOST",
+        Kind::FunctionFailed => c"FUNCTION_FAILED",
+        Kind::InputLost => c"INPUT_LOST",
+        Kind::OutputNotWritten => c"OUTPUT_NOT_WRITTEN",
+        Kind::NoProcessor => c"NO_PROCESSOR",
+        Kind::NamespaceInUse => c"NAMESPACE_IN_USE",
+        Kind::AlreadyStarted => c"ALREADY_STARTED",
+        Kind::Forked => c"FORKED",
+        Kind::Interrupted => c"INTERRUPTED",
+        Kind::PermissionDenied => c"PERMISSION_DENIED",
+        Kind::Corrupt => c"CORRUPT",
+        Kind::Unsupported => c"UNSUPPORTED",
+        Kind::Io => c"IO",
+        Kind::LimitReached => c"LIMIT_REACHED",
+        Kind::Busy => c"BUSY",
+        Kind::Internal => c"INTERNAL",
+        Kind::Cancelled => c"CANCELLED",
+    }
+}
+
+/// The name of a status, without SDP_DAL_: "OK", "TIMEOUT", ...; "UNKNOWN" for a value that is none.
+///
+/// Returns a static text. Does not block.
+#[no_mangle]
+pub extern "C" fn sdp_dal_status_name(status: i32) -> *const c_char {
+    name(status).as_ptr()
+}
+
+/// Copies the text of this thread's last failure: one sentence, or a few, in UTF-8.
+///
+/// The text is kept per thread and is not changed by calls that succeed; before the first failure it is empty.
+/// It has up to 2048 bytes: a buffer of SDP_DAL_MESSAGE_SIZE bytes always holds it.
+///
+/// buffer: room for the text and its final NUL; may be NULL if *length is 0.
+/// length: in, the size of buffer in bytes; out, the bytes that the text and its NUL need. If that is more than
+/// there is room, nothing is written and the function still returns SDP_DAL_OK.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_last_error(buffer: *mut c_char, length: *mut usize) -> sdp_dal_status {
+    guard("sdp_dal_last_error", |site| {
+        // SAFETY: the header's rules for pointers.
+        let out = unsafe { site.text_out(buffer, length)? };
+        out.set(&last_text());
+        Ok(())
+    })
+}
+
+const _: () = assert!(MESSAGE_MAX == 2048, "the header promises it, and SDP_DAL_MESSAGE_SIZE builds on it");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_errors() {
+        for kind in Kind::ALL {
+            assert_eq!(name(kind.code()).to_str(), Ok(kind.name()));
+        }
+        assert_eq!(name(0), c"OK");
+        assert_eq!(name(12345), c"UNKNOWN");
+    }
+
+    #[test]
+    fn the_header_has_every_error() {
+        let source = include_str!("status.rs");
+        for kind in Kind::ALL {
+            let line = format!("    SDP_DAL_{} = {},\n", kind.name(), kind.code());
+            assert!(source.contains(&line), "sdp_dal_status_code lacks {line}");
+        }
+    }
+}

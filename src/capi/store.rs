@@ -1,0 +1,368 @@
+//! sdp_dal_store: an attachment with a namespace.
+
+use std::ffi::{c_char, OsString};
+use std::path::PathBuf;
+use std::ptr;
+
+use super::guard::{guard, Site};
+use super::handle::{make, word, Handle};
+use super::status::sdp_dal_status;
+use super::structs::Extensible;
+use super::types::{sdp_dal_create_mode, sdp_dal_store_flag as flag};
+use crate::dal::Namespace;
+use crate::error::Result;
+use crate::store::{Store, StoreOptions};
+
+/// A store that this process uses, and a namespace in it. Made by sdp_dal_store_open(), ended by
+/// sdp_dal_store_close().
+pub struct sdp_dal_store {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sdp_dal_store {
+    type Value = Namespace;
+    const WORD: u64 = word(b"sdpStore");
+}
+
+/// How sdp_dal_store_open() opens, and if need be makes, a store. Zero bytes mean the default.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_store_options {
+    /// sizeof(sdp_dal_store_options), set by sdp_dal_store_options_init().
+    pub struct_size: usize,
+    /// Bytes that can be put into a new store; 0: SDP_DAL_STORE_SIZE of the environment, or half of what the
+    /// system has.
+    pub size: u64,
+    /// Name of this program in displays; NULL: the program's.
+    pub name: *const c_char,
+    /// Most objects at a time in a new store; 0: the default.
+    pub max_objects: u32,
+    /// Most clients at a time in a new store, a multiple of 64 up to 1024; 0: the default.
+    pub max_clients: u32,
+    /// Group ID; counts with SDP_DAL_STORE_SHARE_WITH_GROUP.
+    pub group: u32,
+    /// User ID; counts with SDP_DAL_STORE_ACCEPT_OWNER.
+    pub accept_owner: u32,
+    /// One of sdp_dal_create_mode.
+    pub create: i32,
+    /// Bits of sdp_dal_store_flag.
+    pub flags: u32,
+}
+
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_store_options {
+    const INIT: &'static str = "sdp_dal_store_options_init()";
+}
+const _: () = assert!(size_of::<sdp_dal_store_options>() == 2 * size_of::<usize>() + 8 + 6 * 4);
+
+/// Numbers about a store, in bytes or pieces.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_store_stat {
+    /// sizeof(sdp_dal_store_stat), set by sdp_dal_store_stat_init().
+    pub struct_size: usize,
+    /// Bytes that fit into the empty store.
+    pub size: u64,
+    /// Bytes in use.
+    pub used: u64,
+    /// Bytes not in use.
+    pub free: u64,
+    /// The largest object that fits now, in bytes.
+    pub largest_free: u64,
+    /// Bytes that were taken from the system.
+    pub reserved: u64,
+    /// Objects of every state.
+    pub objects: u64,
+    /// Complete objects.
+    pub sealed: u64,
+    /// Objects being written.
+    pub creating: u64,
+    /// Outputs that do not exist yet.
+    pub awaited: u64,
+    /// Objects that will never exist.
+    pub failed: u64,
+    /// Deleted objects that are still held.
+    pub doomed: u64,
+    /// Most objects at a time.
+    pub max_objects: u64,
+    /// Times that the bookkeeping was rebuilt after a client's death.
+    pub recoveries: u64,
+    /// Clients that died and were cleaned up after.
+    pub reaped: u64,
+    /// Clients.
+    pub clients: u32,
+    /// Most clients at a time.
+    pub max_clients: u32,
+    /// Namespaces.
+    pub namespaces: u32,
+    /// 0.
+    pub reserved_0: u32,
+}
+
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_store_stat {
+    const INIT: &'static str = "sdp_dal_store_stat_init()";
+}
+const _: () = assert!(size_of::<sdp_dal_store_stat>() == size_of::<usize>() + 14 * 8 + 4 * 4);
+
+/// Fills options with their defaults.
+///
+/// options: the struct. struct_size: sizeof(sdp_dal_store_options).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_options_init(
+    options: *mut sdp_dal_store_options,
+    struct_size: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_options_init", |site| {
+        let defaults = sdp_dal_store_options {
+            struct_size: 0,
+            size: 0,
+            name: ptr::null(),
+            max_objects: 0,
+            max_clients: 0,
+            group: 0,
+            accept_owner: 0,
+            create: sdp_dal_create_mode::SDP_DAL_CREATE_IF_MISSING as i32,
+            flags: 0,
+        };
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.init_struct(options, struct_size, defaults) }
+    })
+}
+
+/// Fills a stat with zeros and its size.
+///
+/// stat: the struct. struct_size: sizeof(sdp_dal_store_stat).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_stat_init(
+    stat: *mut sdp_dal_store_stat,
+    struct_size: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_stat_init", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.init_struct(stat, struct_size, NO_STAT) }
+    })
+}
+
+const NO_STAT: sdp_dal_store_stat = sdp_dal_store_stat {
+    struct_size: 0,
+    size: 0,
+    used: 0,
+    free: 0,
+    largest_free: 0,
+    reserved: 0,
+    objects: 0,
+    sealed: 0,
+    creating: 0,
+    awaited: 0,
+    failed: 0,
+    doomed: 0,
+    max_objects: 0,
+    recoveries: 0,
+    reaped: 0,
+    clients: 0,
+    max_clients: 0,
+    namespaces: 0,
+    reserved_0: 0,
+};
+
+/// Opens the store at a path, and makes it if there is none.
+///
+/// One process has one attachment to a store, however often it opens it; every handle has a namespace of its
+/// own, which is reserved when something is put into it first.
+///
+/// path: where the store is; NULL: SDP_DAL_STORE of the environment.
+/// options: NULL for the defaults.
+/// out: The caller owns *out and must call sdp_dal_store_close().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_PERMISSION_DENIED, SDP_DAL_CORRUPT,
+/// SDP_DAL_UNSUPPORTED, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_IO, SDP_DAL_BUSY.
+/// Blocks only as long as the system takes.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_open(
+    path: *const c_char,
+    options: *const sdp_dal_store_options,
+    out: *mut *mut sdp_dal_store,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_open", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, path, options) = unsafe {
+            (site.out(out, "out")?, site.text_or_none(path, "path")?, site.store_options(options)?)
+        };
+        let path = match path {
+            Some(path) => PathBuf::from(path),
+            None => default_path().map(PathBuf::from).ok_or_else(|| {
+                site.wrong("'path' is NULL, and the environment has no SDP_DAL_STORE: give the store's path")
+            })?,
+        };
+        let store = Store::open(&path, &options)?;
+        out.set(make(Namespace::new(&store, options.name.as_deref())));
+        Ok(())
+    })
+}
+
+fn default_path() -> Option<OsString> {
+    std::env::var_os("SDP_DAL_STORE").filter(|path| !path.is_empty())
+}
+
+/// Ends the use of a store by this handle. NULL is allowed.
+///
+/// Everything that was made from the handle stays valid: the attachment goes with the last of them.
+/// Waits at most 100 ms.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_close(store: *mut sdp_dal_store) {
+    guard("sdp_dal_store_close", |site| {
+        // SAFETY: the header's rules for pointers.
+        drop(unsafe { site.end(store, "store")? });
+        Ok(())
+    });
+}
+
+/// Makes a further namespace of the same attachment.
+///
+/// name: its name in displays; NULL: the program's.
+/// out: The caller owns *out and must call sdp_dal_store_close().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_new_namespace(
+    store: *const sdp_dal_store,
+    name: *const c_char,
+    out: *mut *mut sdp_dal_store,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_new_namespace", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace, name) = unsafe {
+            (site.out(out, "out")?, site.handle(store, "store")?, site.text_or_none(name, "name")?)
+        };
+        out.set(make(Namespace::new(namespace.store(), name)));
+        Ok(())
+    })
+}
+
+/// Copies the path by which a store was opened.
+///
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_path(
+    store: *const sdp_dal_store,
+    buffer: *mut c_char,
+    length: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_path", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace) = unsafe { (site.text_out(buffer, length)?, site.handle(store, "store")?) };
+        out.set(&namespace.store().path().to_string_lossy());
+        Ok(())
+    })
+}
+
+/// The prefix of a handle's namespace, which is reserved now if it was not before.
+///
+/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
+/// Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_prefix(
+    store: *const sdp_dal_store,
+    out_prefix: *mut u8,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_prefix", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace) =
+            unsafe { (site.prefix_out(out_prefix, "out_prefix")?, site.handle(store, "store")?) };
+        out.set(namespace.prefix()?);
+        Ok(())
+    })
+}
+
+/// Numbers about a store as it is now.
+///
+/// out: filled; call sdp_dal_store_stat_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_get_stat(
+    store: *const sdp_dal_store,
+    out: *mut sdp_dal_store_stat,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_get_stat", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace) = unsafe { (site.out_struct(out, "out")?, site.handle(store, "store")?) };
+        let stat = namespace.store().stat()?;
+        out.set(sdp_dal_store_stat {
+            size: stat.size,
+            used: stat.used,
+            free: stat.free,
+            largest_free: stat.largest_free,
+            reserved: stat.reserved,
+            objects: stat.objects,
+            sealed: stat.sealed,
+            creating: stat.creating,
+            awaited: stat.awaited,
+            failed: stat.failed,
+            doomed: stat.doomed,
+            max_objects: stat.max_objects,
+            recoveries: stat.recoveries,
+            reaped: stat.reaped,
+            clients: stat.clients,
+            max_clients: stat.max_clients,
+            namespaces: stat.namespaces,
+            ..NO_STAT
+        });
+        Ok(())
+    })
+}
+
+/// Ends all waiting in this process on this store, and keeps it from starting, while on is true: every function
+/// that waits returns SDP_DAL_INTERRUPTED.
+///
+/// May be called from any thread, and from a signal handler.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_interrupt(store: *const sdp_dal_store, on: bool) -> sdp_dal_status {
+    guard("sdp_dal_store_interrupt", |site| {
+        // SAFETY: the header's rules for pointers.
+        let namespace = unsafe { site.handle(store, "store")? };
+        namespace.store().interrupt(on);
+        Ok(())
+    })
+}
+
+impl Site {
+    /// # Safety
+    /// The header's rules for pointers, for `options` and its name.
+    unsafe fn store_options(self, options: *const sdp_dal_store_options) -> Result<StoreOptions> {
+        // SAFETY: the caller's promise.
+        let Some(options) = (unsafe { self.in_struct(options, "options")? }) else {
+            return Ok(StoreOptions::default());
+        };
+        // SAFETY: the caller's promise.
+        let name = unsafe { self.text_or_none(options.name, "options.name")? };
+        const GROUP: u32 = flag::SDP_DAL_STORE_SHARE_WITH_GROUP as u32;
+        const OWNER: u32 = flag::SDP_DAL_STORE_ACCEPT_OWNER as u32;
+        const EVICTION: u32 = flag::SDP_DAL_STORE_EVICTION as u32;
+        const RESERVE: u32 = flag::SDP_DAL_STORE_RESERVE as u32;
+        let flags = self.flags(options.flags, GROUP | OWNER | EVICTION | RESERVE, "options.flags")?;
+        let given = |value: u32| (value != 0).then_some(value);
+        Ok(StoreOptions {
+            size: (options.size != 0).then_some(options.size),
+            max_objects: given(options.max_objects),
+            max_clients: given(options.max_clients),
+            group: (flags & GROUP != 0).then_some(options.group),
+            accept_owner: (flags & OWNER != 0).then_some(options.accept_owner),
+            create: self.create_mode(options.create, "options.create")?,
+            name: name.map(str::to_owned),
+            eviction: flags & EVICTION != 0,
+            reserve: flags & RESERVE != 0,
+        })
+    }
+}

@@ -1,0 +1,289 @@
+//! The header's constants, and their way into Rust.
+
+use std::ffi::c_char;
+
+use super::guard::{guard_value, Site};
+use crate::error::Result;
+use crate::store::{Create, DeleteMode, ID_SIZE, PREFIX_SIZE};
+use crate::timeout::Timeout;
+use crate::wire::{Elem, Order, MAX_DIMS};
+
+/// Values for a parameter timeout_ns, which is else a number of nanoseconds on the monotonic clock.
+#[repr(C)]
+#[allow(dead_code, reason = "the header's constants")]
+pub enum sdp_dal_timeout {
+    /// Wait until it happens, the producer dies, or somebody interrupts.
+    SDP_DAL_WAIT_FOREVER = -1,
+    /// Look once, do not wait.
+    SDP_DAL_POLL = 0,
+}
+
+/// Sizes.
+#[repr(C)]
+#[allow(dead_code, reason = "the header's constants")]
+pub enum sdp_dal_limit {
+    /// Bytes of a namespace's prefix.
+    SDP_DAL_PREFIX_SIZE = 4,
+    /// Most dimensions of a tensor.
+    SDP_DAL_MAX_DIMS = 8,
+    /// Bytes of an object ID.
+    SDP_DAL_ID_SIZE = 20,
+    /// A buffer that holds every text of sdp_dal_last_error() and its NUL.
+    SDP_DAL_MESSAGE_SIZE = 2049,
+}
+
+const _: () = assert!(
+    PREFIX_SIZE == sdp_dal_limit::SDP_DAL_PREFIX_SIZE as usize
+        && MAX_DIMS == sdp_dal_limit::SDP_DAL_MAX_DIMS as usize
+        && ID_SIZE == sdp_dal_limit::SDP_DAL_ID_SIZE as usize
+        && crate::error::MESSAGE_MAX < sdp_dal_limit::SDP_DAL_MESSAGE_SIZE as usize
+);
+
+/// Element types of tensors.
+#[repr(C)]
+#[allow(dead_code, reason = "the header's constants; Rust uses wire::Elem")]
+pub enum sdp_dal_dtype {
+    /// One byte, 0 or 1.
+    SDP_DAL_BOOL = 1,
+    /// int8_t
+    SDP_DAL_INT8 = 2,
+    /// int16_t
+    SDP_DAL_INT16 = 3,
+    /// int32_t
+    SDP_DAL_INT32 = 4,
+    /// int64_t
+    SDP_DAL_INT64 = 5,
+    /// uint8_t
+    SDP_DAL_UINT8 = 6,
+    /// uint16_t
+    SDP_DAL_UINT16 = 7,
+    /// uint32_t
+    SDP_DAL_UINT32 = 8,
+    /// uint64_t
+    SDP_DAL_UINT64 = 9,
+    /// IEEE 754 binary16
+    SDP_DAL_FLOAT16 = 10,
+    /// float
+    SDP_DAL_FLOAT32 = 11,
+    /// double
+    SDP_DAL_FLOAT64 = 12,
+    /// Two floats: real part, imaginary part.
+    SDP_DAL_COMPLEX64 = 13,
+    /// Two doubles: real part, imaginary part.
+    SDP_DAL_COMPLEX128 = 14,
+}
+
+const _: () = assert!(
+    Elem::Bool as i32 == sdp_dal_dtype::SDP_DAL_BOOL as i32
+        && Elem::Int8 as i32 == sdp_dal_dtype::SDP_DAL_INT8 as i32
+        && Elem::Int16 as i32 == sdp_dal_dtype::SDP_DAL_INT16 as i32
+        && Elem::Int32 as i32 == sdp_dal_dtype::SDP_DAL_INT32 as i32
+        && Elem::Int64 as i32 == sdp_dal_dtype::SDP_DAL_INT64 as i32
+        && Elem::Uint8 as i32 == sdp_dal_dtype::SDP_DAL_UINT8 as i32
+        && Elem::Uint16 as i32 == sdp_dal_dtype::SDP_DAL_UINT16 as i32
+        && Elem::Uint32 as i32 == sdp_dal_dtype::SDP_DAL_UINT32 as i32
+        && Elem::Uint64 as i32 == sdp_dal_dtype::SDP_DAL_UINT64 as i32
+        && Elem::Float16 as i32 == sdp_dal_dtype::SDP_DAL_FLOAT16 as i32
+        && Elem::Float32 as i32 == sdp_dal_dtype::SDP_DAL_FLOAT32 as i32
+        && Elem::Float64 as i32 == sdp_dal_dtype::SDP_DAL_FLOAT64 as i32
+        && Elem::Complex64 as i32 == sdp_dal_dtype::SDP_DAL_COMPLEX64 as i32
+        && Elem::Complex128 as i32 == sdp_dal_dtype::SDP_DAL_COMPLEX128 as i32
+);
+
+/// How a tensor's elements follow each other in memory.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "some only name what C passes in")]
+pub enum sdp_dal_order {
+    /// In a spec: the default, which is C order. In a view: neither of the two, see its strides.
+    SDP_DAL_ORDER_ANY = 0,
+    /// The last index runs fastest, without gaps (C, numpy's default).
+    SDP_DAL_ORDER_C = 1,
+    /// The first index runs fastest, without gaps (Fortran, Julia).
+    SDP_DAL_ORDER_F = 2,
+}
+
+/// Bits for the flags of sdp_dal_tensor_spec.
+#[repr(C)]
+pub enum sdp_dal_tensor_flag {
+    /// Zero the memory: memory that was used before is not zero.
+    SDP_DAL_TENSOR_ZEROED = 1,
+}
+
+/// What sdp_dal_store_open() does when there is no store at the path.
+#[repr(C)]
+pub enum sdp_dal_create_mode {
+    /// Make one; it goes with its last client.
+    SDP_DAL_CREATE_IF_MISSING = 0,
+    /// Fail with SDP_DAL_NOT_FOUND.
+    SDP_DAL_CREATE_NEVER = 1,
+}
+
+/// Bits for the flags of sdp_dal_store_options.
+#[repr(C)]
+pub enum sdp_dal_store_flag {
+    /// The field group counts: the members of that group may use the store too.
+    SDP_DAL_STORE_SHARE_WITH_GROUP = 1,
+    /// The field accept_owner counts: a store of that user is accepted too.
+    SDP_DAL_STORE_ACCEPT_OWNER = 2,
+    /// When the store is full, delete what nobody wants or holds and what was marked as evictable.
+    SDP_DAL_STORE_EVICTION = 4,
+    /// Take all memory from the system when the store is made.
+    SDP_DAL_STORE_RESERVE = 8,
+}
+
+/// Bits for the flags of sdp_dal_object_spec.
+#[repr(C)]
+pub enum sdp_dal_object_flag {
+    /// Zero the memory: memory that was used before is not zero.
+    SDP_DAL_OBJECT_ZEROED = 1,
+    /// May be deleted when the store is full (if it was made with SDP_DAL_STORE_EVICTION).
+    SDP_DAL_OBJECT_EVICTABLE = 2,
+    /// Lives as long as somebody wants it: the writer's handle does, until it is freed. Else it is kept until it
+    /// is deleted.
+    SDP_DAL_OBJECT_WANTED = 4,
+}
+
+/// How sdp_dal_object_delete() treats an object that somebody holds.
+#[repr(C)]
+pub enum sdp_dal_delete_mode {
+    /// Nobody finds it any more; its bytes stay until the last holder lets go.
+    SDP_DAL_DELETE_NOW = 0,
+    /// It can be found until the last holder lets go.
+    SDP_DAL_DELETE_WHEN_RELEASED = 1,
+}
+
+/// What an object ID names.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub enum sdp_dal_object_state {
+    /// Nothing.
+    SDP_DAL_STATE_ABSENT = 0,
+    /// An output of a call that does not exist yet.
+    SDP_DAL_STATE_AWAITED = 1,
+    /// Somebody is writing it.
+    SDP_DAL_STATE_CREATING = 2,
+    /// Complete, and never changed again.
+    SDP_DAL_STATE_SEALED = 3,
+    /// It will never exist; sdp_dal_ref_error() tells why.
+    SDP_DAL_STATE_FAILED = 4,
+    /// Deleted, but still held by somebody.
+    SDP_DAL_STATE_DOOMED = 5,
+}
+
+/// Bits of the flags of sdp_dal_object_info.
+#[repr(C)]
+pub enum sdp_dal_info_flag {
+    /// Stays though nobody wants it.
+    SDP_DAL_INFO_KEPT = 1,
+    /// May be deleted when the store is full.
+    SDP_DAL_INFO_EVICTABLE = 2,
+    /// A call that a processor has taken.
+    SDP_DAL_INFO_CLAIMED = 4,
+}
+
+impl Site {
+    /// A timeout in nanoseconds.
+    pub(super) fn timeout(self, timeout_ns: i64) -> Result<Timeout> {
+        match timeout_ns {
+            -1 => Ok(Timeout::Forever),
+            0 => Ok(Timeout::Poll),
+            ns => match u64::try_from(ns) {
+                Ok(ns) => Ok(Timeout::After(std::time::Duration::from_nanos(ns))),
+                Err(_) => Err(self.wrong(format_args!(
+                    "'timeout_ns' is {ns}: give a number of nanoseconds, SDP_DAL_POLL (0) or \
+                     SDP_DAL_WAIT_FOREVER (-1)"
+                ))),
+            },
+        }
+    }
+
+    /// An element type.
+    pub(super) fn elem(self, dtype: i32, name: &str) -> Result<Elem> {
+        Elem::from_code(dtype)
+            .ok_or_else(|| self.wrong(format_args!("'{name}' is {dtype}, which is no sdp_dal_dtype")))
+    }
+
+    /// The order of a tensor to be made.
+    pub(super) fn order(self, order: i32, name: &str) -> Result<Order> {
+        const ANY: i32 = sdp_dal_order::SDP_DAL_ORDER_ANY as i32;
+        const C: i32 = sdp_dal_order::SDP_DAL_ORDER_C as i32;
+        const F: i32 = sdp_dal_order::SDP_DAL_ORDER_F as i32;
+        match order {
+            ANY | C => Ok(Order::C),
+            F => Ok(Order::F),
+            _ => Err(self.wrong(format_args!("'{name}' is {order}, which is no sdp_dal_order"))),
+        }
+    }
+
+    /// What to do when there is no store.
+    pub(super) fn create_mode(self, mode: i32, name: &str) -> Result<Create> {
+        const IF_MISSING: i32 = sdp_dal_create_mode::SDP_DAL_CREATE_IF_MISSING as i32;
+        const NEVER: i32 = sdp_dal_create_mode::SDP_DAL_CREATE_NEVER as i32;
+        match mode {
+            IF_MISSING => Ok(Create::IfMissing),
+            NEVER => Ok(Create::Never),
+            _ => Err(self.wrong(format_args!("'{name}' is {mode}, which is no sdp_dal_create_mode"))),
+        }
+    }
+
+    /// How to delete.
+    pub(super) fn delete_mode(self, mode: i32, name: &str) -> Result<DeleteMode> {
+        const NOW: i32 = sdp_dal_delete_mode::SDP_DAL_DELETE_NOW as i32;
+        const WHEN_RELEASED: i32 = sdp_dal_delete_mode::SDP_DAL_DELETE_WHEN_RELEASED as i32;
+        match mode {
+            NOW => Ok(DeleteMode::Now),
+            WHEN_RELEASED => Ok(DeleteMode::WhenReleased),
+            _ => Err(self.wrong(format_args!("'{name}' is {mode}, which is no sdp_dal_delete_mode"))),
+        }
+    }
+
+    /// Bits of which only `known` have a meaning.
+    pub(super) fn flags(self, flags: u32, known: u32, name: &str) -> Result<u32> {
+        if flags & !known != 0 {
+            return Err(self.wrong(format_args!("'{name}' has the unknown bits {:#x}", flags & !known)));
+        }
+        Ok(flags)
+    }
+
+    /// A number of dimensions.
+    pub(super) fn ndim(self, ndim: i32, name: &str) -> Result<usize> {
+        match usize::try_from(ndim) {
+            Ok(ndim) if ndim <= MAX_DIMS => Ok(ndim),
+            _ => Err(self.wrong(format_args!("'{name}' is {ndim}, a tensor has 0 to {MAX_DIMS} dimensions"))),
+        }
+    }
+}
+
+/// Bytes of one element of a tensor; 0 if dtype is no sdp_dal_dtype. Does not block.
+#[no_mangle]
+pub extern "C" fn sdp_dal_dtype_size(dtype: i32) -> usize {
+    guard_value("sdp_dal_dtype_size", 0, |site| Ok(site.elem(dtype, "dtype")?.size()))
+}
+
+/// The name of an element type as signatures write it: "int64", "complex128", ...; "unknown" if dtype is no
+/// sdp_dal_dtype.
+///
+/// Returns a static text. Does not block.
+#[no_mangle]
+pub extern "C" fn sdp_dal_dtype_name(dtype: i32) -> *const c_char {
+    guard_value("sdp_dal_dtype_name", c"unknown".as_ptr(), |site| {
+        let name = match site.elem(dtype, "dtype")? {
+            Elem::Bool => c"bool",
+            Elem::Int8 => c"int8",
+            Elem::Int16 => c"int16",
+            Elem::Int32 => c"int32",
+            Elem::Int64 => c"int64",
+            Elem::Uint8 => c"uint8",
+            Elem::Uint16 => c"uint16",
+            Elem::Uint32 => c"uint32",
+            Elem::Uint64 => c"uint64",
+            Elem::Float16 => c"float16",
+            Elem::Float32 => c"float32",
+            Elem::Float64 => c"float64",
+            Elem::Complex64 => c"complex64",
+            Elem::Complex128 => c"complex128",
+        };
+        Ok(name.as_ptr())
+    })
+}

@@ -1,0 +1,41 @@
+//! The library's version.
+
+use std::ffi::{c_char, CStr};
+
+/// major << 24 | minor << 12 | patch.
+const VERSION: u32 = number(env!("CARGO_PKG_VERSION_MAJOR")) << 24
+    | number(env!("CARGO_PKG_VERSION_MINOR")) << 12
+    | number(env!("CARGO_PKG_VERSION_PATCH"));
+
+const fn number(digits: &str) -> u32 {
+    let digits = digits.as_bytes();
+    let mut value = 0;
+    let mut i = 0;
+    while i < digits.len() {
+        assert!(digits[i].is_ascii_digit());
+        value = value * 10 + (digits[i] - b'0') as u32;
+        i += 1;
+    }
+    assert!(value < 1 << 12);
+    value
+}
+
+const VERSION_STRING: &CStr =
+    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("a version without NUL"),
+    };
+
+/// The version of the library that is running: major << 24 | minor << 12 | patch.
+///
+/// SDP_DAL_VERSION is that of the header. Before 1.0 they must agree in major and minor, afterwards in major.
+#[no_mangle]
+pub extern "C" fn sdp_dal_version() -> u32 {
+    VERSION
+}
+
+/// The version of the library that is running, as text: "0.1.0". Static.
+#[no_mangle]
+pub extern "C" fn sdp_dal_version_string() -> *const c_char {
+    VERSION_STRING.as_ptr()
+}

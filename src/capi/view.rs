@@ -1,0 +1,352 @@
+//! Tensors as C sees them: pointer, element type, shape, byte strides.
+
+use std::ffi::{c_char, c_void};
+use std::ptr;
+use std::slice;
+
+use super::guard::{guard, Site};
+use super::status::sdp_dal_status;
+use super::structs::Extensible;
+use super::types::{sdp_dal_order, sdp_dal_tensor_flag};
+use crate::error::Result;
+use crate::wire::{Elem, Layout, Order, TensorSource};
+
+/// Where the elements of a tensor lie. The view owns nothing.
+///
+/// Filled by the library (sdp_dal_tensor_get_view(), sdp_dal_call_get_tensor()) the pointers are borrowed, as the
+/// function says, and the data must not be written. Filled by you (sdp_dal_tensor_put(), sdp_dal_args_set_tensor())
+/// it describes your own memory, in any layout. Call sdp_dal_tensor_view_init() first in both cases.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_tensor_view {
+    /// sizeof(sdp_dal_tensor_view), set by sdp_dal_tensor_view_init().
+    pub struct_size: usize,
+    /// The element whose indices are all 0. May be NULL if there are no elements.
+    pub data: *const c_void,
+    /// ndim sizes; may be NULL if ndim is 0.
+    pub shape: *const i64,
+    /// ndim distances in bytes from one index to the next; may be negative or 0. NULL in what you fill: C order.
+    pub strides: *const i64,
+    /// ndim names, "" for a dimension without one; NULL if none has a name.
+    pub dim_names: *const *const c_char,
+    /// One of sdp_dal_dtype.
+    pub dtype: i32,
+    /// Number of dimensions, 0 to SDP_DAL_MAX_DIMS.
+    pub ndim: i32,
+    /// One of sdp_dal_order; not looked at in what you fill (the strides say it).
+    pub order: i32,
+    /// 0.
+    pub reserved: i32,
+}
+
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_tensor_view {
+    const INIT: &'static str = "sdp_dal_tensor_view_init()";
+}
+const _: () = assert!(size_of::<sdp_dal_tensor_view>() == 5 * size_of::<usize>() + 4 * size_of::<i32>());
+
+/// What a tensor that is to be made will look like.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_tensor_spec {
+    /// sizeof(sdp_dal_tensor_spec), set by sdp_dal_tensor_spec_init().
+    pub struct_size: usize,
+    /// ndim sizes; may be NULL if ndim is 0.
+    pub shape: *const i64,
+    /// ndim names, "" for a dimension without one; NULL if none has a name.
+    pub dim_names: *const *const c_char,
+    /// One of sdp_dal_dtype.
+    pub dtype: i32,
+    /// Number of dimensions, 0 to SDP_DAL_MAX_DIMS.
+    pub ndim: i32,
+    /// One of sdp_dal_order.
+    pub order: i32,
+    /// Bits of sdp_dal_tensor_flag.
+    pub flags: u32,
+}
+
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_tensor_spec {
+    const INIT: &'static str = "sdp_dal_tensor_spec_init()";
+}
+const _: () = assert!(size_of::<sdp_dal_tensor_spec>() == 3 * size_of::<usize>() + 4 * size_of::<i32>());
+
+/// Fills a view with zeros and its size.
+///
+/// view: the struct. struct_size: sizeof(sdp_dal_tensor_view).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_tensor_view_init(
+    view: *mut sdp_dal_tensor_view,
+    struct_size: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_tensor_view_init", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.init_struct(view, struct_size, NO_VIEW) }
+    })
+}
+
+/// Fills a spec with zeros and its size.
+///
+/// spec: the struct. struct_size: sizeof(sdp_dal_tensor_spec).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_tensor_spec_init(
+    spec: *mut sdp_dal_tensor_spec,
+    struct_size: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_tensor_spec_init", |site| {
+        let empty = sdp_dal_tensor_spec {
+            struct_size: 0,
+            shape: ptr::null(),
+            dim_names: ptr::null(),
+            dtype: 0,
+            ndim: 0,
+            order: 0,
+            flags: 0,
+        };
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.init_struct(spec, struct_size, empty) }
+    })
+}
+
+const NO_VIEW: sdp_dal_tensor_view = sdp_dal_tensor_view {
+    struct_size: 0,
+    data: ptr::null(),
+    shape: ptr::null(),
+    strides: ptr::null(),
+    dim_names: ptr::null(),
+    dtype: 0,
+    ndim: 0,
+    order: 0,
+    reserved: 0,
+};
+
+/// A spec in Rust's words.
+pub(super) struct TensorSpec {
+    pub elem: Elem,
+    pub shape: Vec<i64>,
+    pub names: Vec<String>,
+    pub order: Order,
+    pub zeroed: bool,
+}
+
+/// Memory of the caller that a view describes.
+pub(super) struct CallersTensor {
+    /// The lowest byte of any element.
+    start: *const u8,
+    /// Bytes from there to behind the highest.
+    size: usize,
+    /// Where the element lies whose indices are all 0.
+    origin: usize,
+    layout: Layout,
+}
+
+// SAFETY: only read, and the caller promises to leave the memory alone as long as it is borrowed.
+unsafe impl Send for CallersTensor {}
+// SAFETY: as above.
+unsafe impl Sync for CallersTensor {}
+
+impl CallersTensor {
+    /// What `dal` and `wire` read from.
+    ///
+    /// # Safety
+    /// The memory that the view described is still there and stays unchanged as long as the source is used.
+    pub(super) unsafe fn source(&self) -> TensorSource<'_> {
+        let bytes = if self.size == 0 {
+            &[]
+        } else {
+            // SAFETY: the caller's promise; Site::callers_tensor() computed start and size from the strides.
+            unsafe { slice::from_raw_parts(self.start, self.size) }
+        };
+        TensorSource { bytes, origin: self.origin, layout: &self.layout }
+    }
+}
+
+impl Site {
+    /// Names of dimensions; empty if there are none.
+    ///
+    /// # Safety
+    /// `names` is NULL or points to `ndim` texts.
+    pub(super) unsafe fn dim_names(
+        self,
+        names: *const *const c_char,
+        ndim: usize,
+        name: &str,
+    ) -> Result<Vec<String>> {
+        if names.is_null() {
+            return Ok(vec![String::new(); ndim]);
+        }
+        // SAFETY: the caller's promise.
+        unsafe {
+            let names = self.items(names, ndim, name)?;
+            names
+                .iter()
+                .map(|text| Ok(self.text_or_none(*text, name)?.unwrap_or_default().to_owned()))
+                .collect()
+        }
+    }
+
+    /// The spec of a tensor to be made.
+    ///
+    /// # Safety
+    /// The header's rules for pointers, for `spec` and what it points to.
+    pub(super) unsafe fn tensor_spec(
+        self,
+        spec: *const sdp_dal_tensor_spec,
+        name: &str,
+    ) -> Result<TensorSpec> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let spec = self
+                .in_struct(spec, name)?
+                .ok_or_else(|| self.wrong(format_args!("'{name}' is NULL, the tensor's spec is needed")))?;
+            let ndim = self.ndim(spec.ndim, &format!("{name}.ndim"))?;
+            let zeroed = sdp_dal_tensor_flag::SDP_DAL_TENSOR_ZEROED as u32;
+            Ok(TensorSpec {
+                elem: self.elem(spec.dtype, &format!("{name}.dtype"))?,
+                shape: self.items(spec.shape, ndim, &format!("{name}.shape"))?.to_vec(),
+                names: self.dim_names(spec.dim_names, ndim, &format!("{name}.dim_names"))?,
+                order: self.order(spec.order, &format!("{name}.order"))?,
+                zeroed: self.flags(spec.flags, zeroed, &format!("{name}.flags"))? & zeroed != 0,
+            })
+        }
+    }
+
+    /// The memory that a view of the caller describes.
+    ///
+    /// # Safety
+    /// The header's rules for pointers, for `view` and its shape, strides and names; its data is not touched.
+    pub(super) unsafe fn callers_tensor(
+        self,
+        view: *const sdp_dal_tensor_view,
+        name: &str,
+    ) -> Result<CallersTensor> {
+        // SAFETY: the caller's promise.
+        let (view, mut layout) = unsafe {
+            let view = self
+                .in_struct(view, name)?
+                .ok_or_else(|| self.wrong(format_args!("'{name}' is NULL, a view of a tensor is needed")))?;
+            let ndim = self.ndim(view.ndim, &format!("{name}.ndim"))?;
+            let elem = self.elem(view.dtype, &format!("{name}.dtype"))?;
+            let shape = self.items(view.shape, ndim, &format!("{name}.shape"))?;
+            let names = self.dim_names(view.dim_names, ndim, &format!("{name}.dim_names"))?;
+            let mut layout = Layout::contiguous(elem, shape, Order::C, &names)?;
+            if !view.strides.is_null() {
+                layout.strides = self.items(view.strides, ndim, &format!("{name}.strides"))?.to_vec();
+            }
+            (view, layout)
+        };
+        let Some((below, size)) = span(&layout) else {
+            return Err(self.wrong(format_args!("'{name}': shape and strides span more than any memory")));
+        };
+        if size != 0 && view.data.is_null() {
+            return Err(self.wrong(format_args!("'{name}.data' is NULL, {size} bytes are needed")));
+        }
+        if size == 0 {
+            // Strides of nothing mean nothing; the wire room should not have to think about them.
+            layout = Layout::contiguous(layout.elem, &layout.shape, Order::C, &layout.names)?;
+        }
+        let start = view.data.cast::<u8>().wrapping_sub(below);
+        Ok(CallersTensor { start, size, origin: below, layout })
+    }
+}
+
+/// Bytes below the first element, and bytes from the lowest to behind the highest.
+fn span(layout: &Layout) -> Option<(usize, usize)> {
+    if layout.shape.contains(&0) {
+        return Some((0, 0));
+    }
+    let (mut below, mut above) = (0i64, i64::try_from(layout.elem.size()).ok()?);
+    for (size, stride) in layout.shape.iter().zip(&layout.strides) {
+        let reach = size.checked_sub(1)?.checked_mul(*stride)?;
+        if reach < 0 {
+            below = below.checked_sub(reach)?;
+        } else {
+            above = above.checked_add(reach)?;
+        }
+    }
+    let size = isize::try_from(below.checked_add(above)?).ok()?;
+    Some((usize::try_from(below).ok()?, usize::try_from(size).ok()?))
+}
+
+/// A layout's dimension names as C sees them.
+pub(super) struct DimNames {
+    /// Points into `_text`; empty if no dimension has a name.
+    pointers: Vec<*const c_char>,
+    /// The names, each with a NUL.
+    _text: Vec<u8>,
+}
+
+// SAFETY: never changed after it was made; the pointers lead into `_text`, whose heap memory does not move.
+unsafe impl Send for DimNames {}
+// SAFETY: as above.
+unsafe impl Sync for DimNames {}
+
+impl DimNames {
+    pub(super) fn new(names: &[String]) -> DimNames {
+        if names.iter().all(String::is_empty) {
+            return DimNames { pointers: Vec::new(), _text: Vec::new() };
+        }
+        let mut text = Vec::with_capacity(names.iter().map(|name| name.len() + 1).sum());
+        let starts: Vec<usize> = names
+            .iter()
+            .map(|name| {
+                let start = text.len();
+                text.extend_from_slice(name.as_bytes());
+                text.push(0);
+                start
+            })
+            .collect();
+        let pointers = starts.into_iter().map(|start| text[start..].as_ptr().cast()).collect();
+        DimNames { pointers, _text: text }
+    }
+
+    fn as_ptr(&self) -> *const *const c_char {
+        if self.pointers.is_empty() {
+            ptr::null()
+        } else {
+            self.pointers.as_ptr()
+        }
+    }
+}
+
+/// The view of a tensor in the store: borrows from all three.
+pub(super) fn view_of(layout: &Layout, names: &DimNames, bytes: &[u8]) -> sdp_dal_tensor_view {
+    sdp_dal_tensor_view {
+        data: bytes.as_ptr().cast(),
+        shape: layout.shape.as_ptr(),
+        strides: layout.strides.as_ptr(),
+        dim_names: names.as_ptr(),
+        dtype: layout.elem as i32,
+        // At most MAX_DIMS.
+        ndim: i32::try_from(layout.shape.len()).unwrap_or(0),
+        order: order_of(layout) as i32,
+        ..NO_VIEW
+    }
+}
+
+/// C if it is both, as vectors are.
+fn order_of(layout: &Layout) -> sdp_dal_order {
+    let item = i64::try_from(layout.elem.size()).unwrap_or(i64::MAX);
+    let dims = || layout.shape.iter().zip(&layout.strides);
+    let contiguous = |dims: &mut dyn Iterator<Item = (&i64, &i64)>| {
+        let mut step = item;
+        for (size, stride) in dims {
+            if *size != 1 && *stride != step {
+                return false;
+            }
+            step = step.saturating_mul((*size).max(1));
+        }
+        true
+    };
+    if contiguous(&mut dims().rev()) {
+        sdp_dal_order::SDP_DAL_ORDER_C
+    } else if contiguous(&mut dims()) {
+        sdp_dal_order::SDP_DAL_ORDER_F
+    } else {
+        sdp_dal_order::SDP_DAL_ORDER_ANY
+    }
+}

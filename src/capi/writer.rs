@@ -1,0 +1,78 @@
+//! sdp_dal_writer: a raw object that is being written.
+
+use super::guard::guard;
+use super::handle::{word, Exclusive, Handle};
+use super::status::sdp_dal_status;
+use crate::error::{Error, Kind, Result};
+use crate::store::{ObjectId, Want, Writer};
+
+/// A raw object being written. Made by sdp_dal_object_create(), ended by sdp_dal_writer_free().
+pub struct sdp_dal_writer {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sdp_dal_writer {
+    type Value = WriterState;
+    const WORD: u64 = word(b"sdpWrite");
+}
+
+/// The writer until it is sealed or aborted, then the claim on what it made.
+pub(super) struct WriterState {
+    id: ObjectId,
+    writer: Exclusive<Option<Writer>>,
+    want: Exclusive<Option<Want>>,
+}
+
+impl WriterState {
+    pub(super) fn new(writer: Writer) -> WriterState {
+        WriterState { id: writer.id(), writer: Exclusive::new(Some(writer)), want: Exclusive::new(None) }
+    }
+
+    fn take(&mut self) -> Result<Writer> {
+        let id = self.id;
+        let ended = || Error::new(Kind::AlreadyExists, format!("object {id} was sealed or aborted before"));
+        self.writer.get_mut().take().ok_or_else(ended)
+    }
+}
+
+/// Makes the object complete and visible. Its memory must not be written any more.
+///
+/// The handle stays, to be freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed or aborted before), SDP_DAL_FORKED.
+/// Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_writer_seal(writer: *mut sdp_dal_writer) -> sdp_dal_status {
+    guard("sdp_dal_writer_seal", |site| {
+        // SAFETY: the header's rules for pointers.
+        let state = unsafe { site.handle_mut(writer, "writer")? };
+        *state.want.get_mut() = state.take()?.seal()?;
+        Ok(())
+    })
+}
+
+/// Gives the memory back: the object will not exist.
+///
+/// The handle stays, to be freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed or aborted before).
+/// Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_writer_abort(writer: *mut sdp_dal_writer) -> sdp_dal_status {
+    guard("sdp_dal_writer_abort", |site| {
+        // SAFETY: the header's rules for pointers.
+        let state = unsafe { site.handle_mut(writer, "writer")? };
+        state.take()?.abort();
+        Ok(())
+    })
+}
+
+/// Ends a writer, and aborts its object if that was not sealed. NULL is allowed. Waits at most 100 ms.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_writer_free(writer: *mut sdp_dal_writer) {
+    guard("sdp_dal_writer_free", |site| {
+        // SAFETY: the header's rules for pointers.
+        drop(unsafe { site.end(writer, "writer")? });
+        Ok(())
+    });
+}

@@ -1,0 +1,402 @@
+//! Arguments and results of a call, and what is checked before anything is written.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Kind, Result};
+use crate::store::ObjectId;
+use crate::wire::{CallSchema, Cell, Direction, Param, ParamType, TensorSource};
+
+use super::expect::{dims, DimSizes, Expectation};
+use super::reference::Ref;
+
+/// One argument of a call.
+#[derive(Clone)]
+pub enum Arg<'a> {
+    /// A plain value, or the ID of an object ([`Cell::Id`]), which is then a borrowed reference.
+    Cell(Cell),
+    /// An object: an input, or where to write an output.
+    Ref(Ref),
+    /// A tensor in the caller's memory: copied once into the caller's namespace when the call is issued,
+    /// after all arguments were checked.
+    Tensor(TensorSource<'a>),
+    /// Nothing, for a nullable parameter. A null output is neither created nor returned.
+    Null,
+}
+
+/// Arguments by name or by position (the order of the schema). They borrow the tensors given by value until
+/// the call is issued.
+#[derive(Clone, Default)]
+pub struct Args<'a> {
+    positional: Vec<Arg<'a>>,
+    named: Vec<(String, Arg<'a>)>,
+}
+
+impl<'a> Args<'a> {
+    /// No arguments.
+    pub fn new() -> Args<'a> {
+        Args::default()
+    }
+
+    /// Sets a parameter by name; an earlier argument of that name is replaced.
+    pub fn set(&mut self, name: &str, arg: Arg<'a>) {
+        match self.named.iter_mut().find(|(other, _)| other == name) {
+            Some((_, before)) => *before = arg,
+            None => self.named.push((name.to_owned(), arg)),
+        }
+    }
+
+    /// Appends an argument by position.
+    pub fn push(&mut self, arg: Arg<'a>) {
+        self.positional.push(arg);
+    }
+
+    /// Forgets all arguments.
+    pub fn clear(&mut self) {
+        self.positional.clear();
+        self.named.clear();
+    }
+}
+
+/// References to the outputs of one call, in the schema's order. Dropping all of them cancels a call that has
+/// not started.
+pub struct Results {
+    schema: Arc<CallSchema>,
+    outputs: Vec<(usize, Option<Ref>)>,
+}
+
+impl Results {
+    pub(super) fn new(schema: Arc<CallSchema>, outputs: Vec<(usize, Option<Ref>)>) -> Results {
+        Results { schema, outputs }
+    }
+
+    /// Number of outputs of the function.
+    pub fn len(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// Whether the function has no outputs.
+    pub fn is_empty(&self) -> bool {
+        self.outputs.is_empty()
+    }
+
+    /// Name of an output.
+    pub fn name(&self, index: usize) -> Option<&str> {
+        self.outputs.get(index).map(|(param, _)| self.schema.params[*param].name.as_str())
+    }
+
+    /// An output; None for a null one, or past the end.
+    pub fn at(&self, index: usize) -> Option<&Ref> {
+        self.outputs.get(index).and_then(|(_, output)| output.as_ref())
+    }
+
+    /// An output by name; None for a null one. NOT_FOUND lists the names there are.
+    pub fn get(&self, name: &str) -> Result<Option<&Ref>> {
+        let place = (0..self.len()).find(|index| self.name(*index) == Some(name));
+        match place {
+            Some(index) => Ok(self.at(index)),
+            None => {
+                let names: Vec<_> = (0..self.len()).filter_map(|index| self.name(index)).collect();
+                let function = &self.schema.name;
+                let text = format!("{function} has no output '{name}', only: {}", names.join(", "));
+                Err(Error::new(Kind::NotFound, text))
+            }
+        }
+    }
+}
+
+/// An argument that was checked against its parameter.
+pub(super) enum Planned<'a> {
+    /// A plain value; its type and range are checked when the row is encoded.
+    Value(Cell),
+    Null,
+    Object(Ref),
+    ObjectId(ObjectId),
+    Tensor(&'a TensorSource<'a>),
+    /// An output that was not given.
+    NewOutput,
+}
+
+/// Checks the arguments of one call; one entry for each parameter. Errors name the function and the
+/// parameter. Equal dimension names are compared if `strict_dims`.
+pub(super) fn plan<'a>(
+    schema: &CallSchema,
+    args: &'a Args<'_>,
+    strict_dims: bool,
+) -> Result<Vec<Planned<'a>>> {
+    check_names(schema, args).map_err(|error| error.context(&schema.name))?;
+    let mut planned = Vec::with_capacity(schema.params.len());
+    let mut sizes = DimSizes::default();
+    for (place, param) in schema.params.iter().enumerate() {
+        let named = || args.named.iter().find(|(name, _)| *name == param.name).map(|(_, arg)| arg);
+        let arg = args.positional.get(place).or_else(named);
+        let wrong = |error: Error| error.context(format!("{}: parameter '{}'", schema.name, param.name));
+        let checked = match (param.direction, arg) {
+            (Direction::In, arg) => plan_input(param, arg),
+            (Direction::Out, arg) => plan_output(param, arg),
+        };
+        let checked = checked.map_err(wrong)?;
+        if strict_dims {
+            learn_sizes(&mut sizes, param, &checked).map_err(|error| error.context(&schema.name))?;
+        }
+        planned.push(checked);
+    }
+    check_outputs(schema, &planned).map_err(|error| error.context(&schema.name))?;
+    Ok(planned)
+}
+
+fn check_names(schema: &CallSchema, args: &Args<'_>) -> Result<()> {
+    let params = &schema.params;
+    if args.positional.len() > params.len() {
+        let (given, known) = (args.positional.len(), params.len());
+        return Err(Error::invalid(format!(
+            "{given} arguments were given, the function has {known} parameters"
+        )));
+    }
+    for (name, _) in &args.named {
+        match params.iter().position(|param| param.name == *name) {
+            None => {
+                let names: Vec<_> = params.iter().map(|param| param.name.as_str()).collect();
+                return Err(Error::invalid(format!("no parameter '{name}', only: {}", names.join(", "))));
+            }
+            Some(place) if place < args.positional.len() => {
+                let text = format!("parameter '{name}' was given by position ({place}) and by name");
+                return Err(Error::invalid(text));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn plan_input<'a>(param: &Param, arg: Option<&'a Arg<'_>>) -> Result<Planned<'a>> {
+    let expects_object = !matches!(param.ty, ParamType::Scalar(_));
+    match arg {
+        None | Some(Arg::Null | Arg::Cell(Cell::Null)) if param.nullable => Ok(Planned::Null),
+        None => Err(Error::invalid("is missing")),
+        Some(Arg::Null | Arg::Cell(Cell::Null)) => Err(Error::invalid("must not be null")),
+        Some(Arg::Cell(Cell::Id(id))) if expects_object => Ok(Planned::ObjectId(*id)),
+        Some(Arg::Cell(_)) if expects_object => {
+            Err(Error::invalid(format!("takes {}, not a plain value", kind_name(&param.ty))))
+        }
+        Some(Arg::Cell(cell)) => Ok(Planned::Value(cell.clone())),
+        Some(Arg::Ref(_) | Arg::Tensor(_)) if !expects_object => {
+            Err(Error::invalid("takes a plain value, not an object"))
+        }
+        Some(Arg::Ref(reference)) => {
+            check_reference(param, reference).map(|()| Planned::Object(reference.clone()))
+        }
+        Some(Arg::Tensor(source)) => {
+            if matches!(param.ty, ParamType::Table(_) | ParamType::Id) {
+                return Err(Error::invalid(format!("takes {}, not a tensor's value", kind_name(&param.ty))));
+            }
+            Expectation::of_param(param).check(source.layout)?;
+            Ok(Planned::Tensor(source))
+        }
+    }
+}
+
+fn plan_output<'a>(param: &Param, arg: Option<&'a Arg<'_>>) -> Result<Planned<'a>> {
+    match arg {
+        None => Ok(Planned::NewOutput),
+        Some(Arg::Null | Arg::Cell(Cell::Null)) if param.nullable => Ok(Planned::Null),
+        Some(Arg::Null | Arg::Cell(Cell::Null)) => Err(Error::invalid("is an output that must not be null")),
+        Some(Arg::Cell(Cell::Id(id))) => Ok(Planned::ObjectId(*id)),
+        Some(Arg::Ref(reference)) => {
+            check_reference(param, reference).map(|()| Planned::Object(reference.clone()))
+        }
+        Some(Arg::Cell(_) | Arg::Tensor(_)) => {
+            Err(Error::invalid("is an output: it takes a reference to write to, not a value"))
+        }
+    }
+}
+
+/// What is known of the object must fit the parameter.
+fn check_reference(param: &Param, reference: &Ref) -> Result<()> {
+    let expected = Expectation::of_param(param);
+    if !reference.expectation().agrees(&expected) {
+        let found = reference.expectation();
+        let id = reference.id();
+        return Err(Error::invalid(format!("object {id} is a reference to {found}, expected {expected}")));
+    }
+    match reference.known_tensor() {
+        Some(known) => expected
+            .check(known.layout())
+            .map_err(|error| error.context(format!("object {}", reference.id()))),
+        None => Ok(()),
+    }
+}
+
+fn learn_sizes(sizes: &mut DimSizes, param: &Param, planned: &Planned<'_>) -> Result<()> {
+    let Some(dims) = dims(param) else { return Ok(()) };
+    match planned {
+        Planned::Tensor(source) => sizes.learn(&param.name, dims, &source.layout.shape),
+        Planned::Object(reference) => match reference.known_tensor() {
+            Some(known) => sizes.learn(&param.name, dims, &known.layout().shape),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// The same object must not be two outputs, nor input and output.
+fn check_outputs(schema: &CallSchema, planned: &[Planned<'_>]) -> Result<()> {
+    let object = |planned: &Planned<'_>| match planned {
+        Planned::Object(reference) => Some(reference.id()),
+        Planned::ObjectId(id) => Some(*id),
+        _ => None,
+    };
+    let waits = |param: &Param| !matches!(param.ty, ParamType::Id);
+    let objects: Vec<_> = schema
+        .params
+        .iter()
+        .zip(planned)
+        .filter(|(param, _)| waits(param))
+        .filter_map(|(param, planned)| object(planned).map(|id| (param, id)))
+        .collect();
+    for (nth, (param, id)) in objects.iter().enumerate() {
+        for (other, _) in objects[..nth].iter().filter(|(_, other)| other == id) {
+            if param.direction == Direction::Out || other.direction == Direction::Out {
+                return Err(Error::invalid(format!(
+                    "parameters '{}' and '{}' name the same object {id}: an output needs its own",
+                    other.name, param.name
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn kind_name(ty: &ParamType) -> &'static str {
+    match ty {
+        ParamType::Scalar(_) => "a plain value",
+        ParamType::Tensor { .. } => "a tensor or a reference",
+        ParamType::Table(_) => "a reference to a table",
+        ParamType::Oid | ParamType::Id => "a reference",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Dim, Elem, Layout};
+    use arrow::datatypes::DataType;
+
+    fn param(name: &str, direction: Direction, ty: ParamType, nullable: bool) -> Param {
+        Param { name: name.to_owned(), direction, ty, nullable }
+    }
+
+    fn tensor(dims: &[&str]) -> ParamType {
+        let dims = dims.iter().map(|name| Dim { name: (*name).to_owned(), size: None }).collect();
+        ParamType::Tensor { elem: Elem::Float64, dims }
+    }
+
+    fn gridder() -> CallSchema {
+        CallSchema {
+            name: "grid".to_owned(),
+            params: vec![
+                param("n", Direction::In, ParamType::Scalar(DataType::Int64), false),
+                param("ms", Direction::In, tensor(&["row", "chan"]), false),
+                param("wgt", Direction::In, tensor(&["row", "chan"]), true),
+                param("dirty", Direction::Out, tensor(&["x", "y"]), false),
+                param("psf", Direction::Out, tensor(&["x", "y"]), true),
+            ],
+        }
+    }
+
+    fn id(byte: u8) -> ObjectId {
+        ObjectId::new([byte; 20])
+    }
+
+    fn arg(byte: u8) -> Arg<'static> {
+        Arg::Cell(Cell::Id(id(byte)))
+    }
+
+    fn error(args: &Args<'_>) -> String {
+        match plan(&gridder(), args, true) {
+            Ok(_) => panic!("these arguments are wrong"),
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::InvalidArgument);
+                error.message().to_owned()
+            }
+        }
+    }
+
+    fn positional(args: impl IntoIterator<Item = Arg<'static>>) -> Args<'static> {
+        let mut all = Args::new();
+        args.into_iter().for_each(|arg| all.push(arg));
+        all
+    }
+
+    #[test]
+    fn arguments_go_by_position_and_by_name() {
+        let mut args = positional([Arg::Cell(Cell::Int(3))]);
+        args.set("ms", arg(1));
+        args.set("psf", Arg::Null);
+        let planned = plan(&gridder(), &args, true).unwrap();
+        assert!(matches!(
+            planned[..],
+            [
+                Planned::Value(Cell::Int(3)),
+                Planned::ObjectId(_),
+                Planned::Null,
+                Planned::NewOutput,
+                Planned::Null
+            ]
+        ));
+    }
+
+    #[test]
+    fn errors_name_function_and_parameter() {
+        let mut args = positional([Arg::Cell(Cell::Int(3))]);
+        assert_eq!(error(&args), "grid: parameter 'ms': is missing");
+        args.set("ms", Arg::Null);
+        assert_eq!(error(&args), "grid: parameter 'ms': must not be null");
+        args.set("ms", Arg::Cell(Cell::Float(1.0)));
+        assert_eq!(error(&args), "grid: parameter 'ms': takes a tensor or a reference, not a plain value");
+        args.set("ms", arg(1));
+        args.set("dirty", Arg::Null);
+        assert_eq!(error(&args), "grid: parameter 'dirty': is an output that must not be null");
+        args.set("dirty", Arg::Cell(Cell::Int(1)));
+        assert!(error(&args).starts_with("grid: parameter 'dirty': is an output:"));
+        args.set("n", Arg::Cell(Cell::Int(1)));
+        assert_eq!(error(&args), "grid: parameter 'n' was given by position (0) and by name");
+        args.clear();
+        args.set("m", Arg::Null);
+        assert_eq!(error(&args), "grid: no parameter 'm', only: n, ms, wgt, dirty, psf");
+        let many = positional((0..6).map(|_| Arg::Null));
+        assert_eq!(error(&many), "grid: 6 arguments were given, the function has 5 parameters");
+    }
+
+    #[test]
+    fn an_output_is_an_object_of_its_own() {
+        let mut args = positional([Arg::Cell(Cell::Int(3)), arg(1), arg(1), arg(2), arg(3)]);
+        assert!(plan(&gridder(), &args, true).is_ok());
+        args.positional[4] = arg(2);
+        assert!(error(&args).contains("'dirty' and 'psf' name the same object"));
+        args.positional[4] = arg(1);
+        assert!(error(&args).contains("'ms' and 'psf' name the same object"));
+    }
+
+    #[test]
+    fn tensors_by_value_agree_in_their_sizes() {
+        let layout = |rows: i64| Layout {
+            elem: Elem::Float64,
+            shape: vec![rows, 2],
+            strides: vec![16, 8],
+            names: Vec::new(),
+        };
+        let (four, five) = (layout(4), layout(5));
+        let bytes = [0; 80];
+        let source = |layout| Arg::Tensor(TensorSource { bytes: &bytes, origin: 0, layout });
+        let mut args = Args::new();
+        args.push(Arg::Cell(Cell::Int(3)));
+        args.push(source(&four));
+        args.push(source(&five));
+        let wrong = plan(&gridder(), &args, true).err().map(|error| error.message().to_owned());
+        assert_eq!(
+            wrong.as_deref(),
+            Some("grid: dimension 'row' has size 5 in parameter 'wgt' but 4 in parameter 'ms'")
+        );
+        assert!(plan(&gridder(), &args, false).is_ok());
+    }
+}

@@ -1,0 +1,170 @@
+//! Finding the processors that offer what a caller expects.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Kind, Result};
+use crate::store::{EntryKey, NamespaceInfo, ObjectId, Prefix, Store};
+use crate::timeout::Timeout;
+use crate::wire::{CallSchema, Declaration};
+
+use super::flight::Flights;
+
+/// A compatible processor, found in one life of its declaration.
+pub(super) struct Target {
+    pub(super) prefix: Prefix,
+    pub(super) declaration: EntryKey,
+    /// Attachment that runs it.
+    pub(super) owner: u32,
+    pub(super) name: String,
+    pub(super) flights: Flights,
+}
+
+impl Target {
+    /// Name and prefix, for messages.
+    pub(super) fn title(&self) -> String {
+        title(&self.name, self.prefix)
+    }
+}
+
+fn title(name: &str, prefix: Prefix) -> String {
+    format!("'{name}' at prefix {}", hex(&prefix))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a search found.
+pub(super) struct Found {
+    /// By prefix.
+    pub(super) targets: Vec<Arc<Target>>,
+    /// Processors that offer functions of these names, and why they do not fit.
+    pub(super) near: Vec<String>,
+}
+
+/// The declarations read so far: one never changes during its life.
+#[derive(Default)]
+pub(super) struct Declarations {
+    read: Mutex<HashMap<EntryKey, Arc<Declaration>>>,
+}
+
+impl Declarations {
+    /// The living processors whose prefix starts with `start` and whose functions fit all `schemas`; those in
+    /// `known` stay what they are.
+    pub(super) fn search(
+        &self,
+        store: &Store,
+        start: &[u8],
+        schemas: &[Arc<CallSchema>],
+        known: &[Arc<Target>],
+    ) -> Result<Found> {
+        let mut living = store.namespaces()?;
+        living.retain(|namespace| namespace.alive && namespace.prefix.starts_with(start));
+        living.sort_unstable_by_key(|namespace| namespace.prefix);
+        self.read.lock().retain(|key, _| living.iter().any(|namespace| namespace.key == *key));
+        let mut found = Found { targets: Vec::new(), near: Vec::new() };
+        for namespace in living {
+            if let Some(target) = known.iter().find(|target| target.declaration == namespace.key) {
+                found.targets.push(target.clone());
+            } else if let Some(declaration) = self.read(store, &namespace)? {
+                judge(&mut found, &namespace, &declaration, schemas);
+            }
+        }
+        Ok(found)
+    }
+
+    /// None if it went in the meantime or cannot be understood.
+    fn read(&self, store: &Store, namespace: &NamespaceInfo) -> Result<Option<Arc<Declaration>>> {
+        if let Some(declaration) = self.read.lock().get(&namespace.key) {
+            return Ok(Some(declaration.clone()));
+        }
+        let id = ObjectId::declaration(namespace.prefix);
+        let buffer = match store.get_key(namespace.key, &id, Timeout::Poll) {
+            Ok(buffer) => buffer,
+            Err(error) if matches!(error.kind(), Kind::ObjectDeleted | Kind::NotFound | Kind::Timeout) => {
+                return Ok(None)
+            }
+            Err(error) => return Err(error),
+        };
+        // Somebody else's damaged declaration is no reason not to find the others.
+        let Ok(declaration) = Declaration::decode(buffer.data(), buffer.metadata()) else { return Ok(None) };
+        let declaration = Arc::new(declaration);
+        self.read.lock().insert(namespace.key, declaration.clone());
+        Ok(Some(declaration))
+    }
+}
+
+fn judge(
+    found: &mut Found,
+    namespace: &NamespaceInfo,
+    declaration: &Declaration,
+    schemas: &[Arc<CallSchema>],
+) {
+    let mut mismatches = Vec::new();
+    let mut offers_any = false;
+    for schema in schemas {
+        match declaration.functions.iter().find(|function| function.name == schema.name) {
+            Some(function) => {
+                offers_any = true;
+                let reasons = schema.mismatches(function);
+                mismatches.extend(reasons.into_iter().map(|reason| format!("{}: {reason}", schema.name)));
+            }
+            None => mismatches.push(format!("{}: not offered", schema.name)),
+        }
+    }
+    if mismatches.is_empty() && !declaration.functions.is_empty() {
+        found.targets.push(Arc::new(Target {
+            prefix: namespace.prefix,
+            declaration: namespace.key,
+            owner: namespace.owner,
+            name: declaration.name.clone(),
+            flights: Flights::default(),
+        }));
+    } else if offers_any {
+        found.near.push(format!(
+            "{} does not fit ({})",
+            title(&declaration.name, namespace.prefix),
+            mismatches.join("; ")
+        ));
+    }
+}
+
+/// NO_PROCESSOR: how many of how many, and who came near.
+pub(super) fn too_few(schemas: &[Arc<CallSchema>], start: &[u8], minimum: usize, found: &Found) -> Error {
+    let names: Vec<_> = schemas.iter().map(|schema| schema.name.as_str()).collect();
+    let place = if start.is_empty() { String::new() } else { format!(" with a prefix {}…", hex(start)) };
+    let mut text = format!(
+        "found {} of {minimum} processors for {}{place}: start one, or wait longer for it",
+        found.targets.len(),
+        names.join(", ")
+    );
+    for near in &found.near {
+        text.push_str(". ");
+        text.push_str(near);
+    }
+    Error::new(Kind::NoProcessor, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_few_says_how_many_and_who_came_near() {
+        let schema = Arc::new(CallSchema { name: "grid".to_owned(), params: Vec::new() });
+        let near = vec![format!("{} does not fit (grid: not offered)", title("Old", [0, 0, 0, 7]))];
+        let error = too_few(&[schema], &[1, 2], 2, &Found { targets: Vec::new(), near });
+        assert_eq!(error.kind(), Kind::NoProcessor);
+        assert!(
+            error.message().starts_with("found 0 of 2 processors for grid with a prefix 0102…:"),
+            "{error}"
+        );
+        assert!(
+            error.message().ends_with("'Old' at prefix 00000007 does not fit (grid: not offered)"),
+            "{error}"
+        );
+    }
+}

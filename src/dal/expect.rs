@@ -1,0 +1,247 @@
+//! What a reference or a parameter expects of a tensor, and whether dimension sizes agree within one call.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+use crate::wire::{Dim, Elem, Layout, Param, ParamType};
+
+/// What a reference expects of the tensor it names. Unknown parts are not checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expectation {
+    /// Element type, if known.
+    pub elem: Option<Elem>,
+    /// Dimension names in order, if known; an empty name fits every name. An empty list says 0-dimensional.
+    pub names: Option<Vec<String>>,
+}
+
+impl From<Option<(Elem, Vec<String>)>> for Expectation {
+    fn from(pair: Option<(Elem, Vec<String>)>) -> Expectation {
+        match pair {
+            Some((elem, names)) => Expectation { elem: Some(elem), names: Some(names) },
+            None => Expectation::default(),
+        }
+    }
+}
+
+impl Expectation {
+    /// What a tensor parameter expects; nothing for other parameters.
+    pub(super) fn of_param(param: &Param) -> Expectation {
+        match &param.ty {
+            ParamType::Tensor { elem, dims } => Expectation {
+                elem: Some(*elem),
+                names: Some(dims.iter().map(|dim| dim.name.clone()).collect()),
+            },
+            _ => Expectation::default(),
+        }
+    }
+
+    /// What is known of a tensor that was read.
+    pub(super) fn of_layout(layout: &Layout) -> Expectation {
+        Expectation { elem: Some(layout.elem), names: Some(layout.names.clone()) }
+    }
+
+    /// INVALID_ARGUMENT with what was found and what was expected, unless the tensor fits.
+    pub(super) fn check(&self, layout: &Layout) -> Result<()> {
+        let elem_fits = self.elem.is_none_or(|elem| elem == layout.elem);
+        if elem_fits && self.names_fit(layout) {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("found {}, expected {self}", Expectation::of_layout(layout))))
+    }
+
+    fn names_fit(&self, layout: &Layout) -> bool {
+        let Some(expected) = &self.names else { return true };
+        // A tag without dimensions is often written as an array of length 0.
+        if expected.is_empty() && layout.shape == [0] {
+            return true;
+        }
+        names_agree(expected, &layout.names, layout.shape.len())
+    }
+
+    /// Whether two expectations can be met by one tensor.
+    pub(super) fn agrees(&self, other: &Expectation) -> bool {
+        let elems = match (self.elem, other.elem) {
+            (Some(one), Some(two)) => one == two,
+            _ => true,
+        };
+        let names = match (&self.names, &other.names) {
+            (Some(one), Some(two)) => names_agree(one, two, two.len()),
+            _ => true,
+        };
+        elems && names
+    }
+
+    /// The names to write with a value: the value's own, and where it has none the expected ones.
+    pub(super) fn fill_names(&self, names: &[String], ndim: usize) -> Vec<String> {
+        let expected = self.names.as_ref().filter(|expected| expected.len() == ndim);
+        (0..ndim)
+            .map(|i| match names.get(i) {
+                Some(name) if !name.is_empty() => name.clone(),
+                _ => expected.map(|expected| expected[i].clone()).unwrap_or_default(),
+            })
+            .collect()
+    }
+}
+
+impl std::fmt::Display for Expectation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.elem.map_or("any type", Elem::name))?;
+        match &self.names {
+            Some(names) => {
+                let names =
+                    names.iter().map(|name| if name.is_empty() { "?" } else { name }).collect::<Vec<_>>();
+                write!(f, "[{}]", names.join(","))
+            }
+            None => f.write_str(" of any dimensions"),
+        }
+    }
+}
+
+/// `found` may lack names altogether; the number of dimensions must agree all the same.
+fn names_agree(expected: &[String], found: &[String], ndim: usize) -> bool {
+    expected.len() == ndim
+        && expected.iter().zip(found).all(|(one, two)| one.is_empty() || two.is_empty() || one == two)
+}
+
+/// The sizes of the named dimensions of one call, as far as its tensors are known.
+#[derive(Debug, Default)]
+pub(super) struct DimSizes {
+    sizes: HashMap<String, (i64, String)>,
+}
+
+impl DimSizes {
+    /// Checks a tensor's shape against fixed sizes and the dimensions known so far. INVALID_ARGUMENT names
+    /// the dimension, both parameters and both sizes.
+    pub(super) fn fits(&self, param: &str, dims: &[Dim], shape: &[i64]) -> Result<()> {
+        if dims.len() != shape.len() {
+            return Ok(());
+        }
+        for (axis, (dim, size)) in dims.iter().zip(shape).enumerate() {
+            self.check(param, axis, dim, *size)?;
+            let twin = dims[..axis].iter().position(|other| !dim.name.is_empty() && other.name == dim.name);
+            if let Some(twin) = twin.filter(|twin| shape[*twin] != *size) {
+                return Err(Error::invalid(format!(
+                    "dimension '{}' of parameter '{param}' has the sizes {} and {size}: they must be equal",
+                    dim.name, shape[twin]
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks as [`DimSizes::fits`] does, then learns the sizes; nothing is learnt from what does not fit.
+    pub(super) fn learn(&mut self, param: &str, dims: &[Dim], shape: &[i64]) -> Result<()> {
+        self.fits(param, dims, shape)?;
+        if dims.len() != shape.len() {
+            return Ok(());
+        }
+        for (dim, size) in dims.iter().zip(shape).filter(|(dim, _)| !dim.name.is_empty()) {
+            let known = self.sizes.entry(dim.name.clone()).or_insert_with(|| (*size, param.to_owned()));
+            if known.1 == param {
+                known.0 = *size;
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, param: &str, axis: usize, dim: &Dim, size: i64) -> Result<()> {
+        let called = if dim.name.is_empty() { axis.to_string() } else { format!("'{}'", dim.name) };
+        if let Some(fixed) = dim.size.filter(|fixed| *fixed != size) {
+            return Err(Error::invalid(format!(
+                "dimension {called} of parameter '{param}' has size {size}, but the function asks for {fixed}"
+            )));
+        }
+        match self.sizes.get(&dim.name) {
+            // The same parameter again: an output that is created a second time after an abort.
+            Some((known, other)) if *known != size && other != param => Err(Error::invalid(format!(
+                "dimension {called} has size {size} in parameter '{param}' but {known} in parameter '{other}'"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The dimensions of a tensor parameter.
+pub(super) fn dims(param: &Param) -> Option<&[Dim]> {
+    match &param.ty {
+        ParamType::Tensor { dims, .. } => Some(dims),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(shape: &[i64], names: &[&str]) -> Layout {
+        Layout {
+            elem: Elem::Float64,
+            shape: shape.to_vec(),
+            strides: vec![8; shape.len()],
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    fn expects(elem: Elem, names: &[&str]) -> Expectation {
+        Some((elem, names.iter().map(|name| (*name).to_owned()).collect())).into()
+    }
+
+    fn dim(name: &str, size: Option<i64>) -> Dim {
+        Dim { name: name.to_owned(), size }
+    }
+
+    #[test]
+    fn names_are_compared_where_both_have_them() {
+        let expected = expects(Elem::Float64, &["row", "chan"]);
+        assert!(expected.check(&layout(&[2, 3], &["row", "chan"])).is_ok());
+        assert!(expected.check(&layout(&[2, 3], &["", "chan"])).is_ok());
+        assert!(expected.check(&layout(&[2, 3], &[])).is_ok());
+        assert!(expected.agrees(&expects(Elem::Float64, &["", "chan"])));
+        assert!(!expected.agrees(&expects(Elem::Float32, &["row", "chan"])));
+        assert!(!expected.agrees(&expects(Elem::Float64, &["row"])));
+    }
+
+    #[test]
+    fn a_tag_may_be_an_empty_array() {
+        let tag = expects(Elem::Float64, &[]);
+        assert!(tag.check(&layout(&[], &[])).is_ok());
+        assert!(tag.check(&layout(&[0], &[""])).is_ok());
+    }
+
+    #[test]
+    fn missing_names_are_filled_in() {
+        let expected = expects(Elem::Float64, &["row", "chan"]);
+        let own = vec![String::new(), "freq".to_owned()];
+        assert_eq!(expected.fill_names(&own, 2), ["row", "freq"]);
+        assert_eq!(expected.fill_names(&[], 2), ["row", "chan"]);
+        assert_eq!(expected.fill_names(&[], 1), [""]);
+    }
+
+    #[test]
+    fn equal_names_have_equal_sizes() {
+        let mut sizes = DimSizes::default();
+        sizes.learn("uvw", &[dim("row", None), dim("uvw", Some(3))], &[4, 3]).unwrap();
+        let error = sizes.learn("ms", &[dim("row", None), dim("chan", None)], &[5, 7]).unwrap_err();
+        assert_eq!(error.message(), "dimension 'row' has size 5 in parameter 'ms' but 4 in parameter 'uvw'");
+        // Nothing was learnt from the wrong tensor.
+        sizes.learn("freq", &[dim("chan", None)], &[8]).unwrap();
+    }
+
+    #[test]
+    fn fixed_sizes_hold_with_and_without_a_name() {
+        let mut sizes = DimSizes::default();
+        let error = sizes.learn("uvw", &[dim("row", None), dim("uvw", Some(3))], &[4, 2]).unwrap_err();
+        assert!(error.message().contains("'uvw' of parameter 'uvw' has size 2"), "{error}");
+        let error = sizes.learn("pair", &[dim("", Some(2))], &[3]).unwrap_err();
+        assert!(error.message().contains("dimension 0 of parameter 'pair' has size 3"), "{error}");
+    }
+
+    #[test]
+    fn a_square_is_square_and_an_output_may_be_made_again() {
+        let mut sizes = DimSizes::default();
+        assert!(sizes.learn("gram", &[dim("ant", None), dim("ant", None)], &[4, 5]).is_err());
+        sizes.learn("dirty", &[dim("x", None)], &[16]).unwrap();
+        sizes.learn("dirty", &[dim("x", None)], &[32]).unwrap();
+        assert!(sizes.learn("psf", &[dim("x", None)], &[16]).is_err());
+    }
+}

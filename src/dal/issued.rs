@@ -1,0 +1,144 @@
+//! Calls that were issued: what they keep alive, and letting them go once they are done.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use crate::error::Kind;
+use crate::store::{EntryKey, ObjectId, Store, Want};
+
+use super::reference::{Ref, RefInner};
+
+/// A call that was issued and what it needs. Held by the references of its outputs until they exist.
+pub(super) struct IssuedCall {
+    id: ObjectId,
+    /// Attachment that is to run it.
+    processor: u32,
+    /// None only while it is dropped.
+    want: Option<Want>,
+    inputs: Vec<Ref>,
+    /// Claims on objects whose references are borrowed.
+    claims: Vec<Want>,
+}
+
+impl IssuedCall {
+    pub(super) fn new(
+        id: ObjectId,
+        processor: u32,
+        want: Want,
+        inputs: Vec<Ref>,
+        claims: Vec<Want>,
+    ) -> IssuedCall {
+        IssuedCall { id, processor, want: Some(want), inputs, claims }
+    }
+
+    fn ended(&self, store: &Store) -> bool {
+        self.want.as_ref().is_none_or(|want| call_ended(store, &self.id, want.key(), self.processor))
+    }
+}
+
+/// Whether a call has ended of which no output tells: it is gone, or was claimed and is pinned by nobody any
+/// more, or its processor died before it took it.
+pub(super) fn call_ended(store: &Store, id: &ObjectId, key: EntryKey, processor: u32) -> bool {
+    match store.info(id) {
+        Ok(info) if key != info.key => true,
+        Ok(info) if info.claimed => info.pinned_by.is_empty(),
+        Ok(_) => !store.alive(processor),
+        Err(error) => matches!(error.kind(), Kind::NotFound | Kind::ObjectDeleted),
+    }
+}
+
+impl Drop for IssuedCall {
+    fn drop(&mut self) {
+        // The call goes before its inputs: see the module head.
+        self.want = None;
+        self.claims.clear();
+        bury(std::mem::take(&mut self.inputs));
+    }
+}
+
+thread_local! {
+    /// References that wait to be dropped, while a drop runs further up this thread's stack.
+    static GRAVES: RefCell<Option<Vec<Ref>>> = const { RefCell::new(None) };
+}
+
+/// Drops references without recursing: a chain of a hundred thousand calls, each the input of the next, would
+/// otherwise overflow the stack when its last result is dropped.
+fn bury(refs: Vec<Ref>) {
+    if refs.is_empty() {
+        return;
+    }
+    let mut refs = Some(refs);
+    let outermost = GRAVES.try_with(|graves| match &mut *graves.borrow_mut() {
+        Some(waiting) => {
+            waiting.extend(refs.take().unwrap_or_default());
+            false
+        }
+        none => {
+            *none = refs.take();
+            true
+        }
+    });
+    // While the thread ends there is no list: `refs` is dropped here, recursively.
+    if outermost != Ok(true) {
+        return;
+    }
+    // Never dropped while the list is borrowed: a drop may add to it.
+    while let Ok(Some(next)) = GRAVES.try_with(|graves| graves.borrow_mut().as_mut().and_then(Vec::pop)) {
+        drop(next);
+    }
+    let _ = GRAVES.try_with(|graves| graves.borrow_mut().take());
+}
+
+/// Something of ours that a processor has still to do.
+pub(super) enum Unfinished {
+    /// An output that somebody may still hold.
+    Output(Weak<RefInner>),
+    /// An output that shall be made though nobody holds it.
+    Kept(Ref),
+    /// A call without outputs.
+    Call(Arc<IssuedCall>),
+}
+
+impl Unfinished {
+    fn is_done(&self, store: &Store) -> bool {
+        match self {
+            Unfinished::Output(output) => {
+                output.upgrade().is_none_or(|output| Ref::from_inner(output).is_settled())
+            }
+            Unfinished::Kept(output) => output.is_settled(),
+            Unfinished::Call(call) => call.ended(store),
+        }
+    }
+}
+
+/// What a namespace has issued and not yet seen done.
+#[derive(Default)]
+pub(super) struct Backlog {
+    queue: VecDeque<Unfinished>,
+}
+
+impl Backlog {
+    pub(super) fn push(&mut self, item: Unfinished) {
+        self.queue.push_back(item);
+    }
+
+    /// Looks at the `count` items that were not looked at for longest and drops those that are done. `lock`
+    /// gives the backlog; nothing is looked at or dropped while it is held.
+    pub(super) fn sweep(lock: &parking_lot::Mutex<Backlog>, store: &Store, count: usize) {
+        let items: Vec<Unfinished> = {
+            let mut backlog = lock.lock();
+            let count = count.min(backlog.queue.len());
+            backlog.queue.drain(..count).collect()
+        };
+        let (done, rest): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.is_done(store));
+        if !rest.is_empty() {
+            lock.lock().queue.extend(rest);
+        }
+        drop(done);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+}

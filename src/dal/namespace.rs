@@ -1,0 +1,254 @@
+//! Namespaces: the prefix under which this process names its objects.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::store::{CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
+use crate::wire::{CallSchema, Declaration, Elem, Layout, Order, TensorSource};
+
+use super::expect::Expectation;
+use super::issued::{Backlog, Unfinished};
+use super::reference::Ref;
+use super::tensor::{TensorForm, TensorWriter};
+
+/// A namespace of this client: the objects put into it are named by it. Clones share it. Its prefix is
+/// reserved at the first put and stays ours as long as a clone or an owning reference made by it lives.
+#[derive(Clone)]
+pub struct Namespace {
+    inner: Arc<NamespaceInner>,
+}
+
+pub(super) struct NamespaceInner {
+    store: Store,
+    name: String,
+    reserved: Mutex<Option<Arc<Reserved>>>,
+    backlog: Mutex<Backlog>,
+}
+
+/// The claim on the declaration: while it lives nobody else gets the prefix (whose objects are then deleted).
+pub(super) struct Reserved {
+    prefix: Prefix,
+    _declaration: Want,
+}
+
+/// Where an owning reference comes from.
+pub(super) struct Home {
+    _reserved: Arc<Reserved>,
+    /// Weak: the namespace's backlog holds references.
+    namespace: Weak<NamespaceInner>,
+}
+
+impl Home {
+    pub(super) fn namespace(&self) -> Option<Namespace> {
+        self.namespace.upgrade().map(|inner| Namespace { inner })
+    }
+}
+
+impl Namespace {
+    /// A namespace that other clients see as `name` (default: the program's name). Nothing is written yet.
+    pub fn new(store: &Store, name: Option<&str>) -> Namespace {
+        let name = name.map_or_else(program_name, str::to_owned);
+        let inner = NamespaceInner {
+            store: store.clone(),
+            name,
+            reserved: Mutex::new(None),
+            backlog: Mutex::new(Backlog::default()),
+        };
+        Namespace { inner: Arc::new(inner) }
+    }
+
+    /// The store it lies in.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The name that other clients see.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The prefix; reserves it if that has not happened yet.
+    pub fn prefix(&self) -> Result<Prefix> {
+        Ok(self.reserved()?.prefix)
+    }
+
+    fn reserved(&self) -> Result<Arc<Reserved>> {
+        let mut reserved = self.inner.reserved.lock();
+        if let Some(reserved) = &*reserved {
+            return Ok(reserved.clone());
+        }
+        let declaration = declare(&self.inner.store, &[], &self.inner.name, Vec::new())?;
+        let new = Arc::new(Reserved { prefix: declaration.id().prefix(), _declaration: declaration });
+        *reserved = Some(new.clone());
+        Ok(new)
+    }
+
+    /// An ID that was never given out before and never will be again.
+    pub fn new_id(&self) -> Result<ObjectId> {
+        Ok(fresh_id(self.prefix()?, &self.inner.store))
+    }
+
+    /// Copies a tensor into shared memory, once. F order is kept if the source is F contiguous and not C
+    /// contiguous; everything else is written in C order. Waits for space if the store is full
+    /// (OUT_OF_MEMORY).
+    pub fn put_tensor(&self, value: &TensorSource<'_>) -> Result<Ref> {
+        let reference = self.new_ref(Expectation::default())?;
+        reference.put_tensor(value)?;
+        Ok(reference)
+    }
+
+    /// Memory in the store to fill in place and then to seal. `names` may be shorter than `shape` (unnamed
+    /// dimensions).
+    pub fn create_tensor(
+        &self,
+        elem: Elem,
+        shape: &[i64],
+        names: &[String],
+        order: Order,
+        zeroed: bool,
+    ) -> Result<TensorWriter> {
+        self.new_ref(Expectation::default())?.create_tensor(elem, shape, names, order, zeroed)
+    }
+
+    /// A raw object of these bytes.
+    pub fn put_bytes(&self, data: &[u8], metadata: &[u8]) -> Result<Ref> {
+        let reference = self.new_ref(Expectation::default())?;
+        reference.put_bytes(data, metadata)?;
+        Ok(reference)
+    }
+
+    /// An owning reference to an object that does not exist yet: to pass as an explicit output, or to put
+    /// later.
+    pub fn new_ref(&self, expect: impl Into<Expectation>) -> Result<Ref> {
+        self.sweep(2);
+        let reserved = self.reserved()?;
+        let id = fresh_id(reserved.prefix, &self.inner.store);
+        let home = Home { _reserved: reserved, namespace: Arc::downgrade(&self.inner) };
+        Ok(Ref::owning(&self.inner.store, id, expect.into(), home))
+    }
+
+    /// A borrowed reference to an ID. Never deletes the object.
+    pub fn borrow(&self, id: ObjectId, expect: impl Into<Expectation>) -> Ref {
+        Ref::borrowed(&self.inner.store, id, expect.into())
+    }
+
+    /// Looks at `count` of the outputs that were promised to this namespace and lets the calls of those that
+    /// exist now go, with their inputs. Done a little at every put and call; a program that holds many
+    /// results without asking for them may do it itself.
+    pub fn sweep(&self, count: usize) {
+        Backlog::sweep(&self.inner.backlog, &self.inner.store, count);
+    }
+
+    /// How many outputs and calls of this namespace were not yet seen to be done.
+    pub fn unfinished(&self) -> usize {
+        self.inner.backlog.lock().len()
+    }
+
+    pub(super) fn remember(&self, item: Unfinished) {
+        self.inner.backlog.lock().push(item);
+    }
+}
+
+/// `names`, or as many as there are dimensions with the missing ones empty.
+pub(super) fn new_layout(
+    elem: Elem,
+    shape: &[i64],
+    names: &[String],
+    order: Order,
+    expect: &Expectation,
+) -> Result<TensorForm> {
+    if names.len() > shape.len() {
+        return Err(Error::invalid(format!("{} names for {} dimensions", names.len(), shape.len())));
+    }
+    let layout = Layout::contiguous(elem, shape, order, &expect.fill_names(names, shape.len()))?;
+    expect.check(&layout)?;
+    TensorForm::new(layout)
+}
+
+/// How an object of plain bytes is created.
+pub(super) fn raw_spec(data_len: usize, metadata: &[u8], want: bool, keep: bool) -> Result<CreateSpec<'_>> {
+    let data_size =
+        u64::try_from(data_len).map_err(|_| Error::invalid("more bytes than a store can hold"))?;
+    Ok(CreateSpec { data_size, metadata, want, keep, evictable: false, zeroed: false, full_timeout: None })
+}
+
+/// Reserves the lowest free prefix that starts with `start` and writes the declaration.
+pub(super) fn declare(store: &Store, start: &[u8], name: &str, functions: Vec<CallSchema>) -> Result<Want> {
+    if start.len() > PREFIX_SIZE {
+        return Err(Error::invalid(format!(
+            "a namespace prefix has at most {PREFIX_SIZE} bytes, not {}",
+            start.len()
+        )));
+    }
+    let declaration =
+        Declaration { name: name.to_owned(), pid: std::process::id(), argv: arguments(), functions };
+    store.reserve(start, &mut |prefix| declaration.encode(prefix))
+}
+
+/// Counts all IDs of this process. Not a lock: a forked child would inherit it held. Never starts again, so
+/// that a prefix which this attachment reserves a second time gives no ID twice.
+static COUNTER: AtomicUsize = AtomicUsize::new(1);
+
+/// prefix (4 bytes), attachment number (4, big endian), counter (12, big endian).
+pub(super) fn fresh_id(prefix: Prefix, store: &Store) -> ObjectId {
+    // SYNC: only uniqueness matters, nothing is published through the counter.
+    compose_id(prefix, store.number(), COUNTER.fetch_add(1, Ordering::Relaxed))
+}
+
+fn compose_id(prefix: Prefix, number: u32, counter: usize) -> ObjectId {
+    let counter = counter.to_be_bytes();
+    let mut id = [0; ID_SIZE];
+    id[..PREFIX_SIZE].copy_from_slice(&prefix);
+    id[PREFIX_SIZE..PREFIX_SIZE + 4].copy_from_slice(&number.to_be_bytes());
+    id[ID_SIZE - counter.len()..].copy_from_slice(&counter);
+    ObjectId::new(id)
+}
+
+/// This process's arguments.
+fn arguments() -> Vec<String> {
+    // In a C or Python program /proc has them whatever the runtime did to its copy.
+    let raw = std::fs::read("/proc/self/cmdline").unwrap_or_default();
+    let split = |raw: &[u8]| -> Vec<String> {
+        raw.split(|byte| *byte == 0).map(|arg| String::from_utf8_lossy(arg).into_owned()).collect()
+    };
+    match raw.strip_suffix(&[0]) {
+        Some(raw) => split(raw),
+        None if raw.is_empty() => std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        None => split(&raw),
+    }
+}
+
+/// The file name of the program.
+pub(super) fn program_name() -> String {
+    let arguments = arguments();
+    let path = arguments.first().map_or("", String::as_str);
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if name.is_empty() {
+        "unnamed".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_prefix_attachment_and_counter() {
+        let id = compose_id([1, 2, 3, 4], 0x0506_0708, 0x090a);
+        assert_eq!(id.to_string(), "010203040506070800000000000000000000090a");
+        assert_eq!(id.prefix(), [1, 2, 3, 4]);
+        assert!(!id.is_declaration());
+    }
+
+    #[test]
+    fn the_program_has_a_name() {
+        let name = program_name();
+        assert!(!name.is_empty() && !name.contains('/'), "{name}");
+        assert!(arguments()[0].ends_with(&name));
+    }
+}

@@ -1,0 +1,433 @@
+//! The outputs of one call on the processor's side: who writes them, and how each of them ends.
+//!
+//! ```text
+//!          create                    seal
+//!   Open ──────────▶ Lent / Kept ──────────▶ Sealed
+//!    ▲                │      │
+//!    └────abort───────┘      └──fail──▶ Failed ◀──fail or end── Open
+//!                   Lent ──fail──▶ LentFailed ──its writer goes──▶ Failed
+//! ```
+//!
+//! *Lent* memory belongs to a [`TensorWriter`](super::TensorWriter), which keeps the call alive and may be
+//! sealed after the function has returned. *Kept* memory stays with the call, for languages that hold nothing
+//! but a pointer: it is sealed when the function has succeeded. The call has ended when `finish` was called
+//! and nothing is lent any more.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Kind, Result, MESSAGE_MAX};
+use crate::store::{EntryKey, ObjectId, ObjectState, Store};
+use crate::wire::{Cell, Direction, Layout};
+
+use super::call::CallInner;
+use super::expect::Expectation;
+use super::queue::Offered;
+use super::reference::Ref;
+use super::tensor::{TensorForm, TensorMemory};
+
+/// Memory of an output that the call keeps. The pointer is valid until the output is sealed, aborted or
+/// failed, or the call has ended.
+#[derive(Clone, Debug)]
+pub struct OutputMemory {
+    /// The body, 64-byte aligned.
+    pub data: *mut u8,
+    /// Bytes of the body.
+    pub len: usize,
+    /// Element type, shape, byte strides and dimension names.
+    pub layout: Arc<Layout>,
+}
+
+/// One output's own writer: seals or aborts that output of its call.
+pub(super) struct OutputTarget {
+    pub(super) call: Arc<CallInner>,
+    pub(super) param: usize,
+    pub(super) id: ObjectId,
+}
+
+impl OutputTarget {
+    pub(super) fn id(&self) -> ObjectId {
+        self.id
+    }
+
+    pub(super) fn seal(&self, memory: TensorMemory) -> Result<Ref> {
+        let sealed = self.call.outputs.seal(self.param, memory);
+        self.call.end_if_done();
+        sealed
+    }
+
+    pub(super) fn aborted(&self) {
+        self.call.outputs.reopen(self.param);
+        self.call.end_if_done();
+    }
+}
+
+enum Progress {
+    Open,
+    /// Being created, or written by a writer of its own.
+    Lent,
+    Kept(TensorMemory),
+    /// The call has failed while somebody writes: the output fails when its memory comes back.
+    LentFailed(Error),
+    Sealed,
+    Failed,
+}
+
+struct Slot {
+    param: usize,
+    id: ObjectId,
+    /// The awaited entry; None if nobody wanted the output any more when the call was taken.
+    key: Option<EntryKey>,
+    /// Whether it is this processor that has promised it.
+    ours: bool,
+    /// It existed (or had failed) when the call was taken.
+    ended_before: bool,
+    progress: Progress,
+}
+
+struct State {
+    slots: Vec<Slot>,
+    finished: bool,
+    ended: bool,
+}
+
+/// What is to be done with a call, seen from its outputs.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Something is to be written, or the function has no outputs.
+    Run,
+    /// Every output exists already.
+    AllExist,
+    /// Nobody wants any of the outputs that do not exist.
+    Unwanted,
+}
+
+/// The outputs of one call that are not null.
+pub(super) struct Outputs {
+    store: Store,
+    function: Arc<Offered>,
+    state: Mutex<State>,
+}
+
+impl Outputs {
+    /// Looks up the entries that the outputs of this row have now.
+    pub(super) fn look(store: &Store, function: &Arc<Offered>, row: &[Cell]) -> Result<Outputs> {
+        let mut slots = Vec::new();
+        for (param, spec) in function.schema.params.iter().enumerate() {
+            let Some(Cell::Id(id)) = row.get(param).filter(|_| spec.direction == Direction::Out) else {
+                continue;
+            };
+            let (key, ours, ended_before) = match store.look(id)? {
+                ObjectState::Absent => (None, false, false),
+                ObjectState::Awaited { key, producer } => (Some(key), producer == store.number(), false),
+                ObjectState::Creating { key } => (Some(key), false, false),
+                ObjectState::Sealed { key } | ObjectState::Failed { key, .. } => (Some(key), false, true),
+            };
+            slots.push(Slot { param, id: *id, key, ours, ended_before, progress: Progress::Open });
+        }
+        let state = State { slots, finished: false, ended: false };
+        Ok(Outputs { store: store.clone(), function: function.clone(), state: Mutex::new(state) })
+    }
+
+    pub(super) fn need(&self) -> Need {
+        let state = self.state.lock();
+        let mut open = state.slots.iter().filter(|slot| !slot.ended_before).peekable();
+        if state.slots.is_empty() {
+            Need::Run
+        } else if open.peek().is_none() {
+            Need::AllExist
+        } else if open.any(|slot| slot.key.is_some_and(|key| self.store.is_wanted(key))) {
+            Need::Run
+        } else {
+            Need::Unwanted
+        }
+    }
+
+    /// Whether nobody wants any output that is still to be written; None if there is no such output.
+    pub(super) fn abandoned(&self) -> Option<bool> {
+        let state = self.state.lock();
+        let open =
+            |slot: &&Slot| matches!(slot.progress, Progress::Open | Progress::Lent | Progress::Kept(_));
+        let mut open = state.slots.iter().filter(open).filter(|slot| !slot.ended_before).peekable();
+        open.peek()?;
+        Some(!open.any(|slot| slot.key.is_some_and(|key| self.store.is_wanted(key))))
+    }
+
+    fn name(&self, param: usize) -> &str {
+        &self.function.schema.params[param].name
+    }
+
+    /// A borrowed reference to an output. INVALID_ARGUMENT if it is null.
+    pub(super) fn reference(&self, param: usize) -> Result<Ref> {
+        let (id, key) = self.with_slot(param, |slot| Ok((slot.id, slot.key)))?;
+        let expect = Expectation::of_param(&self.function.schema.params[param]);
+        Ok(Ref::received(&self.store, id, expect, key))
+    }
+
+    fn with_slot<T>(&self, param: usize, run: impl FnOnce(&mut Slot) -> Result<T>) -> Result<T> {
+        match self.state.lock().slots.iter_mut().find(|slot| slot.param == param) {
+            Some(slot) => run(slot),
+            None => Err(Error::invalid(format!(
+                "{}: output '{}' is null in this call: its caller does not want it",
+                self.function.schema.name,
+                self.name(param)
+            ))),
+        }
+    }
+
+    /// Memory for an output. ALREADY_EXISTS if it is being written, sealed or failed.
+    pub(super) fn create(
+        &self,
+        param: usize,
+        form: TensorForm,
+        zeroed: bool,
+    ) -> Result<(ObjectId, TensorMemory)> {
+        let taken = |how: &str| {
+            let function = &self.function.schema.name;
+            Err(Error::new(Kind::AlreadyExists, format!("{function}: output '{}' {how}", self.name(param))))
+        };
+        let (id, key) = self.with_slot(param, |slot| match slot.progress {
+            Progress::Lent | Progress::LentFailed(_) | Progress::Kept(_) => {
+                taken("is being written: seal or abort it first")
+            }
+            Progress::Sealed => taken("was sealed already"),
+            Progress::Failed => taken("has failed already"),
+            Progress::Open => {
+                slot.progress = Progress::Lent;
+                Ok((slot.id, slot.key))
+            }
+        })?;
+        let memory = match key {
+            Some(key) => form
+                .spec(false, false, zeroed)
+                .and_then(|spec| self.store.create_output(key, &id, &spec))
+                .map(|writer| form.into_memory(writer)),
+            None => form.into_scratch(),
+        };
+        if memory.is_err() {
+            self.reopen(param);
+        }
+        let context = || format!("{}: output '{}'", self.function.schema.name, self.name(param));
+        Ok((id, memory.map_err(|error| error.context(context()))?))
+    }
+
+    /// Hands lent memory to the call, which will seal it when the function has succeeded.
+    pub(super) fn keep(&self, param: usize, mut memory: TensorMemory) -> Result<OutputMemory> {
+        let layout = memory.layout().clone();
+        let view = OutputMemory { data: memory.data_ptr(), len: memory.bytes_mut().len(), layout };
+        self.with_slot(param, |slot| {
+            // Another thread may have failed the call since it was created.
+            if !matches!(slot.progress, Progress::Lent) {
+                return Err(self.over(param));
+            }
+            slot.progress = Progress::Kept(memory);
+            Ok(view)
+        })
+    }
+
+    fn over(&self, param: usize) -> Error {
+        let (function, name) = (&self.function.schema.name, self.name(param));
+        Error::new(Kind::AlreadyExists, format!("{function}: output '{name}' has failed already"))
+    }
+
+    /// The memory that the call keeps for this output; NOT_FOUND if there is none.
+    pub(super) fn take_kept(&self, param: usize) -> Result<TensorMemory> {
+        self.with_slot(param, |slot| match std::mem::replace(&mut slot.progress, Progress::Lent) {
+            Progress::Kept(memory) => Ok(memory),
+            other => {
+                slot.progress = other;
+                let (function, name) = (&self.function.schema.name, self.name(param));
+                Err(Error::new(Kind::NotFound, format!("{function}: output '{name}' is not being written")))
+            }
+        })
+    }
+
+    /// Seals lent memory.
+    pub(super) fn seal(&self, param: usize, memory: TensorMemory) -> Result<Ref> {
+        let lent = self.with_slot(param, |slot| Ok(matches!(slot.progress, Progress::Lent)))?;
+        if !lent {
+            drop(memory);
+            self.reopen(param);
+            return Err(self.over(param));
+        }
+        if let Err(error) = memory.seal() {
+            self.reopen(param);
+            return Err(error.context(format!(
+                "{}: output '{}'",
+                self.function.schema.name,
+                self.name(param)
+            )));
+        }
+        self.with_slot(param, |slot| {
+            slot.progress = Progress::Sealed;
+            Ok(())
+        })?;
+        self.reference(param)
+    }
+
+    /// Lent memory was given back.
+    pub(super) fn reopen(&self, param: usize) {
+        let (finished, failed) = {
+            let mut state = self.state.lock();
+            let mut failed = None;
+            if let Some(slot) = state.slots.iter_mut().find(|slot| slot.param == param) {
+                slot.progress = match std::mem::replace(&mut slot.progress, Progress::Failed) {
+                    Progress::Lent => Progress::Open,
+                    Progress::LentFailed(error) => {
+                        failed = slot.key.filter(|_| slot.ours).map(|key| (key, error));
+                        Progress::Failed
+                    }
+                    other => other,
+                };
+            }
+            (state.finished, failed)
+        };
+        if let Some((key, error)) = failed {
+            // Whoever waits for it would otherwise wait until this process ends; nothing else can be done
+            // here.
+            let _ = self.store.fail(key, &error);
+        }
+        if finished {
+            self.fail_unwritten();
+        }
+    }
+
+    /// Fails what is not sealed: "function: text".
+    pub(super) fn fail(&self, error: &Error) -> Result<()> {
+        let error = in_function(error, &self.function.schema.name);
+        let mut failed = Vec::new();
+        let mut given_up = Vec::new();
+        for slot in &mut self.state.lock().slots {
+            match std::mem::replace(&mut slot.progress, Progress::Failed) {
+                Progress::Sealed => slot.progress = Progress::Sealed,
+                Progress::Failed => {}
+                Progress::LentFailed(first) => slot.progress = Progress::LentFailed(first),
+                Progress::Lent => slot.progress = Progress::LentFailed(error.clone()),
+                Progress::Kept(memory) => {
+                    given_up.push(memory);
+                    failed.push((slot.key, slot.ours));
+                }
+                Progress::Open => failed.push((slot.key, slot.ours)),
+            }
+        }
+        drop(given_up);
+        let mut result = Ok(());
+        // What another processor has promised as well is left to that one.
+        for key in failed.into_iter().filter_map(|(key, ours)| key.filter(|_| ours)) {
+            if let Err(error) = self.store.fail(key, &error) {
+                result = Err(error);
+            }
+        }
+        result
+    }
+
+    /// The function has returned. Seals what the call keeps if it `succeeded` and fails what nobody can write
+    /// any more; OUTPUT_NOT_WRITTEN names that. Later calls do nothing.
+    pub(super) fn finish(&self, succeeded: bool) -> Result<()> {
+        let kept = {
+            let mut state = self.state.lock();
+            if std::mem::replace(&mut state.finished, true) {
+                return Ok(());
+            }
+            let mut kept = Vec::new();
+            for slot in &mut state.slots {
+                slot.progress = match std::mem::replace(&mut slot.progress, Progress::Open) {
+                    Progress::Kept(memory) => {
+                        kept.push((slot.param, memory));
+                        Progress::Lent
+                    }
+                    other => other,
+                };
+            }
+            kept
+        };
+        let mut result = Ok(());
+        for (param, memory) in kept {
+            if !succeeded {
+                drop(memory);
+                self.reopen(param);
+            } else if let Err(error) = self.seal(param, memory) {
+                result = Err(error);
+            }
+        }
+        let unwritten = self.fail_unwritten();
+        if result.is_ok() && !unwritten.is_empty() {
+            result = Err(self.not_written(&unwritten.join("', '")));
+        }
+        result
+    }
+
+    fn not_written(&self, names: &str) -> Error {
+        let function = &self.function.schema.name;
+        let text = format!("{function}: output '{names}' was not written: the function ended without it");
+        Error::new(Kind::OutputNotWritten, text)
+    }
+
+    /// Fails every open output; the names of those that somebody was waiting for.
+    fn fail_unwritten(&self) -> Vec<String> {
+        let mut open = Vec::new();
+        for slot in &mut self.state.lock().slots {
+            if matches!(slot.progress, Progress::Open) {
+                slot.progress = Progress::Failed;
+                if let Some(key) = slot.key.filter(|_| slot.ours) {
+                    open.push((slot.param, key));
+                }
+            }
+        }
+        let unwritten = |(param, key): &(usize, EntryKey)| {
+            let error = self.not_written(self.name(*param));
+            // False: it was written through a reference.
+            self.store.fail(*key, &error).unwrap_or(true)
+        };
+        open.iter().filter(|slot| unwritten(slot)).map(|(param, _)| self.name(*param).to_owned()).collect()
+    }
+
+    /// True once: when the function has returned and no output is lent any more.
+    pub(super) fn end(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_lent = |slot: &Slot| matches!(slot.progress, Progress::Lent | Progress::LentFailed(_));
+        let lent = state.slots.iter().any(is_lent);
+        if !state.finished || state.ended || lent {
+            return false;
+        }
+        state.ended = true;
+        true
+    }
+}
+
+/// The error with `function: ` in front.
+pub(super) fn in_function(error: &Error, function: &str) -> Error {
+    with_path(error, function)
+}
+
+/// The error of an input, named.
+pub(super) fn of_input(error: &Error, param: &str) -> Error {
+    with_path(error, &format!("input '{param}'"))
+}
+
+/// Where the path of functions would push the first cause out of the text that a failed object can carry, the
+/// path stops growing.
+fn with_path(error: &Error, step: &str) -> Error {
+    let len = error.message().len();
+    if len <= MESSAGE_MAX && len + step.len() + 2 > MESSAGE_MAX {
+        return error.clone();
+    }
+    error.clone().context(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_functions_never_hides_the_first_cause() {
+        let mut error = Error::new(Kind::FunctionFailed, "singular matrix");
+        for stage in 0..500 {
+            error = in_function(&of_input(&error, "ms"), &format!("stage{stage}"));
+            error = Error::new(error.kind(), error.message_cut());
+        }
+        assert!(error.message().len() > MESSAGE_MAX / 2, "{error}");
+        assert!(error.message().ends_with("input 'ms': singular matrix"), "{error}");
+    }
+}

@@ -1,0 +1,304 @@
+//! Processors: offering functions and running the calls that come.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
+use std::thread::ThreadId;
+
+use once_cell::sync::OnceCell;
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{Error, Kind, Result};
+use crate::store::{ObjectId, Prefix, Store, Want, PREFIX_SIZE};
+use crate::timeout::Timeout;
+use crate::wire::CallSchema;
+
+use super::call::Call;
+use super::namespace::{declare, program_name};
+use super::queue::{CallQueue, Offered, Scan};
+use super::take;
+
+/// What runs a call. An error or a panic fails the outputs that are not sealed yet.
+pub type Function = Arc<dyn Fn(&Call) -> Result<()> + Send + Sync>;
+
+/// How a processor appears to callers.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessorOptions {
+    /// The name that callers see; None: the program's.
+    pub name: Option<String>,
+    /// Start of the namespace's prefix, up to 4 bytes. A full one that belongs to a living client is refused.
+    pub prefix: Vec<u8>,
+}
+
+/// Offers functions and runs calls. Several threads may take calls from one processor at once. Dropping it
+/// closes it.
+pub struct Processor {
+    store: Store,
+    name: String,
+    prefix: Vec<u8>,
+    functions: Vec<(Arc<Offered>, Option<Function>)>,
+    strict_dims: bool,
+    started: OnceCell<Started>,
+}
+
+/// What there is once the declaration is published.
+struct Started {
+    store: Store,
+    prefix: Prefix,
+    /// None once it is closed.
+    declaration: Mutex<Option<Want>>,
+    queue: Mutex<Queue>,
+    /// The threads inside `process`, one entry for each time.
+    running: Mutex<Vec<ThreadId>>,
+    idle: Condvar,
+}
+
+struct Queue {
+    calls: CallQueue,
+    closed: bool,
+}
+
+impl Processor {
+    /// A processor without functions; nothing is written yet.
+    pub fn new(store: &Store, options: &ProcessorOptions) -> Result<Processor> {
+        if options.prefix.len() > PREFIX_SIZE {
+            let len = options.prefix.len();
+            return Err(Error::invalid(format!(
+                "a processor's prefix has at most {PREFIX_SIZE} bytes, not {len}"
+            )));
+        }
+        Ok(Processor {
+            store: store.clone(),
+            name: options.name.clone().unwrap_or_else(program_name),
+            prefix: options.prefix.clone(),
+            functions: Vec::new(),
+            strict_dims: true,
+            started: OnceCell::new(),
+        })
+    }
+
+    /// Whether the functions registered from now on ask for equal sizes of equal dimension names and for the
+    /// fixed sizes of their signature (the default).
+    pub fn set_strict_dims(&mut self, strict: bool) {
+        self.strict_dims = strict;
+    }
+
+    /// Offers a function. With None its calls come only out of [`Processor::next`]. ALREADY_STARTED after
+    /// `start`, ALREADY_EXISTS for a name that is taken.
+    pub fn register(&mut self, schema: CallSchema, function: Option<Function>) -> Result<()> {
+        let name = &schema.name;
+        if self.started.get().is_some() {
+            let text = format!("processor '{}' has started: '{name}' comes too late", self.name);
+            return Err(Error::new(Kind::AlreadyStarted, text));
+        }
+        if self.functions.iter().any(|(offered, _)| offered.schema.name == *name) {
+            let text = format!("processor '{}' has a function '{name}' already", self.name);
+            return Err(Error::new(Kind::AlreadyExists, text));
+        }
+        let index = self.functions.len();
+        let offered = Offered { index, schema: Arc::new(schema), strict_dims: self.strict_dims };
+        self.functions.push((Arc::new(offered), function));
+        Ok(())
+    }
+
+    /// Publishes the declaration: from now on callers find the functions. Also done by the first `next` or
+    /// `process`.
+    pub fn start(&mut self) -> Result<()> {
+        self.started().map(drop)
+    }
+
+    fn started(&self) -> Result<&Started> {
+        self.started.get_or_try_init(|| {
+            let functions: Vec<_> = self.functions.iter().map(|(offered, _)| offered.clone()).collect();
+            let schemas = functions.iter().map(|offered| (*offered.schema).clone()).collect();
+            let declaration = declare(&self.store, &self.prefix, &self.name, schemas)?;
+            let calls = CallQueue::new(declaration.key(), functions)?;
+            Ok(Started {
+                store: self.store.clone(),
+                prefix: declaration.id().prefix(),
+                declaration: Mutex::new(Some(declaration)),
+                queue: Mutex::new(Queue { calls, closed: false }),
+                running: Mutex::new(Vec::new()),
+                idle: Condvar::new(),
+            })
+        })
+    }
+
+    /// The prefix of its namespace; starts the processor if that has not happened yet.
+    pub fn prefix(&self) -> Result<Prefix> {
+        Ok(self.started()?.prefix)
+    }
+
+    /// The name that callers see.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The functions offered, in order of registration.
+    pub fn functions(&self) -> impl Iterator<Item = &CallSchema> {
+        self.functions.iter().map(|(offered, _)| &*offered.schema)
+    }
+
+    /// Takes the oldest call whose inputs exist. A call that cannot run (an input has failed or is lost, or
+    /// is not what the function expects) fails its outputs and is passed over. TIMEOUT if none came,
+    /// INTERRUPTED, PROCESSOR_LOST once the processor is closed.
+    pub fn next(&self, timeout: Timeout) -> Result<Call> {
+        self.started()?.next(timeout)
+    }
+
+    /// Takes a call as [`Processor::next`] does and runs its function in this thread; false if none came in
+    /// time. What the function returns or panics with fails the call's outputs: the processor goes on.
+    pub fn process(&self, timeout: Timeout) -> Result<bool> {
+        if let Some((offered, _)) = self.functions.iter().find(|(_, function)| function.is_none()) {
+            let name = &offered.schema.name;
+            return Err(Error::invalid(format!(
+                "'{name}' was registered without a callback: take calls with next"
+            )));
+        }
+        let started = self.started()?;
+        let _running = Running::enter(started);
+        let call = match started.next(timeout) {
+            Ok(call) => call,
+            Err(error) if error.kind() == Kind::Timeout => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if let Some((_, Some(function))) = self.functions.get(call.function_index()) {
+            run(&call, function)?;
+        }
+        Ok(true)
+    }
+
+    /// Closes the processor: it leaves the callers' lists, its queued calls fail with PROCESSOR_LOST, and
+    /// threads that wait in `next` or `process` get PROCESSOR_LOST. Waits for running callbacks;
+    /// INVALID_ARGUMENT from within one. Calls taken with `next` may still be finished. Closing again does
+    /// nothing.
+    pub fn shutdown(&self) -> Result<()> {
+        match self.started.get() {
+            Some(started) => started.close(&self.name),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Processor::shutdown`], and gives the functions back.
+    pub fn close(self) -> Result<()> {
+        self.shutdown()
+    }
+}
+
+impl Drop for Processor {
+    fn drop(&mut self) {
+        let _ = self.shutdown();
+    }
+}
+
+/// Runs a function; whatever comes of it, the call has ended for this thread afterwards.
+fn run(call: &Call, function: &Function) -> Result<()> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| function(call))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Err(Error::new(Kind::FunctionFailed, format!("panicked: {}", text.unwrap_or("no text"))))
+    });
+    let failed = match outcome {
+        Ok(()) => Ok(()),
+        Err(error) => call.fail(&error),
+    };
+    // An output that was not written is told to whoever waits for it.
+    let _ = call.finish();
+    failed
+}
+
+/// While it lives, `close` waits for this thread.
+struct Running<'a> {
+    started: &'a Started,
+}
+
+impl Running<'_> {
+    fn enter(started: &Started) -> Running<'_> {
+        started.running.lock().push(std::thread::current().id());
+        Running { started }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut running = self.started.running.lock();
+        let thread = std::thread::current().id();
+        if let Some(place) = running.iter().position(|other| *other == thread) {
+            running.swap_remove(place);
+        }
+        self.started.idle.notify_all();
+    }
+}
+
+impl Started {
+    fn next(&self, timeout: Timeout) -> Result<Call> {
+        let deadline = timeout.deadline();
+        loop {
+            let scan = match self.scan()? {
+                Scan::Blocked(missing) => self.wait(&missing, super::remaining(timeout, &deadline))?,
+                ready => ready,
+            };
+            if let Scan::Ready(row) = scan {
+                if let Some(call) = take::take(&self.store, row)? {
+                    return Ok(call);
+                }
+            }
+        }
+    }
+
+    /// Waits until a call is ready or other inputs are to be watched.
+    fn wait(&self, missing: &[ObjectId], timeout: Timeout) -> Result<Scan> {
+        let mut ids = vec![ObjectId::declaration(self.prefix)];
+        ids.extend_from_slice(missing);
+        self.store.wait_until(&ids, timeout, &mut || match self.scan()? {
+            Scan::Blocked(now) if now.iter().all(|id| missing.binary_search(id).is_ok()) => Ok(None),
+            scan => Ok(Some(scan)),
+        })
+    }
+
+    fn scan(&self) -> Result<Scan> {
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            return Err(Error::new(Kind::ProcessorLost, "this processor was closed"));
+        }
+        queue.calls.pull(&self.store)?;
+        queue.calls.scan(&self.store)
+    }
+
+    fn close(&self, name: &str) -> Result<()> {
+        if self.running.lock().contains(&std::thread::current().id()) {
+            return Err(Error::invalid("a function cannot close the processor that runs it"));
+        }
+        if std::mem::replace(&mut self.queue.lock().closed, true) {
+            return Ok(());
+        }
+        let error = Error::new(
+            Kind::ProcessorLost,
+            format!("processor '{name}' was closed before it ran this call; the inputs are still there"),
+        );
+        let refused = self.refuse_all(&error);
+        // From here on nothing can be issued to us any more.
+        drop(self.declaration.lock().take());
+        // What came in between. The store has failed it if the queue went with the declaration.
+        let _ = self.refuse_all(&error);
+        let mut running = self.running.lock();
+        while !running.is_empty() {
+            self.idle.wait(&mut running);
+        }
+        refused
+    }
+
+    fn refuse_all(&self, error: &Error) -> Result<()> {
+        let (pulled, rows) = {
+            let mut queue = self.queue.lock();
+            let pulled = queue.calls.pull(&self.store);
+            (pulled, queue.calls.take_all())
+        };
+        let mut result = pulled;
+        for row in &rows {
+            if let Err(error) = take::refuse(&self.store, row, error) {
+                result = Err(error);
+            }
+        }
+        result
+    }
+}

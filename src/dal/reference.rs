@@ -1,0 +1,396 @@
+//! References: handles to objects that may not exist yet.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Kind, Result};
+use crate::store::{Buffer, CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Writer};
+use crate::timeout::Timeout;
+use crate::wire::{Elem, Order, TensorSource};
+
+use super::expect::Expectation;
+use super::issued::{IssuedCall, Unfinished};
+use super::namespace::{new_layout, raw_spec, Home};
+use super::tensor::{KnownTensor, Tensor, TensorForm, TensorWriter};
+
+/// A handle to an object that may not exist yet; clones share it, any thread may use it.
+///
+/// An *owning* reference (put, created, made by [`new_ref`](super::Namespace::new_ref), output of a call)
+/// keeps the object: when this process drops the last one, the object is deleted, or, if it does not exist
+/// yet, the call that would make it is cancelled. A *borrowed* one (from an ID, received in a call) never
+/// deletes.
+#[derive(Clone)]
+pub struct Ref {
+    inner: Arc<RefInner>,
+}
+
+pub(super) struct RefInner {
+    store: Store,
+    id: ObjectId,
+    expect: Expectation,
+    /// Owning references only.
+    home: Option<Home>,
+    /// An input of a call that was taken: its bytes are held, whatever became of the object.
+    pinned: Option<Buffer>,
+    life: Mutex<Life>,
+}
+
+/// What this reference knows and holds of its object.
+#[derive(Default)]
+struct Life {
+    /// Calls that are to make the object. Dropped before the claim on the object.
+    calls: Vec<Arc<IssuedCall>>,
+    want: Option<Want>,
+    /// The entry this reference has seen: another object under the same ID is not meant.
+    key: Option<EntryKey>,
+    /// Promised by somebody, and gone before this reference saw the entry.
+    lost: bool,
+    /// Stays though nobody holds it.
+    kept: bool,
+    tensor: Option<KnownTensor>,
+}
+
+impl Ref {
+    pub(super) fn owning(store: &Store, id: ObjectId, expect: Expectation, home: Home) -> Ref {
+        Ref::new(store, id, expect, Some(home), None, Life::default())
+    }
+
+    /// Notes which object the ID names now, so that its end can be told from never having been.
+    pub(super) fn borrowed(store: &Store, id: ObjectId, expect: Expectation) -> Ref {
+        let reference = Ref::new(store, id, expect, None, None, Life::default());
+        // Whatever goes wrong here goes wrong again, and is reported, when the reference is used.
+        let _ = reference.state();
+        reference
+    }
+
+    /// A reference received in a call: `key` is the entry seen when the call was taken, None if it was gone.
+    pub(super) fn received(store: &Store, id: ObjectId, expect: Expectation, key: Option<EntryKey>) -> Ref {
+        let life = Life { key, lost: key.is_none(), ..Life::default() };
+        Ref::new(store, id, expect, None, None, life)
+    }
+
+    /// A reference to an input that the call has pinned.
+    pub(super) fn pinned(buffer: Buffer, expect: Expectation) -> Ref {
+        let (store, id) = (buffer.store().clone(), buffer.id());
+        let life = Life { key: Some(buffer.key()), ..Life::default() };
+        Ref::new(&store, id, expect, None, Some(buffer), life)
+    }
+
+    fn new(
+        store: &Store,
+        id: ObjectId,
+        expect: Expectation,
+        home: Option<Home>,
+        pinned: Option<Buffer>,
+        life: Life,
+    ) -> Ref {
+        let life = Mutex::new(life);
+        Ref { inner: Arc::new(RefInner { store: store.clone(), id, expect, home, pinned, life }) }
+    }
+
+    pub(super) fn from_inner(inner: Arc<RefInner>) -> Ref {
+        Ref { inner }
+    }
+
+    /// The object's ID.
+    pub fn id(&self) -> ObjectId {
+        self.inner.id
+    }
+
+    /// Whether dropping the last one deletes the object.
+    pub fn is_owning(&self) -> bool {
+        self.inner.home.is_some()
+    }
+
+    /// What is expected of the tensor.
+    pub fn expectation(&self) -> &Expectation {
+        &self.inner.expect
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// What the ID names now; `Absent` also if the object this reference has seen is gone. Does not block.
+    pub fn state(&self) -> Result<ObjectState> {
+        let state = self.inner.store.look(&self.inner.id)?;
+        let (key, sealed) = match &state {
+            ObjectState::Absent => return Ok(state),
+            // Never seen before and not promised either: it may be aborted, and then it has never existed.
+            ObjectState::Creating { .. } if self.inner.life.lock().key.is_none() => return Ok(state),
+            ObjectState::Awaited { key, .. } | ObjectState::Creating { key } => (*key, None),
+            ObjectState::Sealed { key } => (*key, Some(true)),
+            ObjectState::Failed { key, .. } => (*key, Some(false)),
+        };
+        if !self.saw(key) {
+            return Ok(ObjectState::Absent);
+        }
+        if let Some(sealed) = sealed {
+            self.settle(sealed);
+        }
+        Ok(state)
+    }
+
+    /// Whether the object exists (a failed one never will). Does not block.
+    pub fn exists(&self) -> Result<bool> {
+        Ok(self.inner.pinned.is_some() || matches!(self.state()?, ObjectState::Sealed { .. }))
+    }
+
+    /// Waits until the object exists. Gives the error of a failed one, OBJECT_DELETED if this reference has
+    /// seen the object and it is gone, PROCESSOR_LOST if whoever was to make it has died, TIMEOUT or
+    /// INTERRUPTED.
+    pub fn wait(&self, timeout: Timeout) -> Result<()> {
+        self.get_buffer(timeout).map(drop)
+    }
+
+    /// Waits as [`Ref::wait`] does and pins the object.
+    pub fn get_buffer(&self, timeout: Timeout) -> Result<Buffer> {
+        if let Some(buffer) = &self.inner.pinned {
+            return Ok(buffer.clone());
+        }
+        let (key, lost) = {
+            let life = self.inner.life.lock();
+            (life.key, life.lost)
+        };
+        let got = match key {
+            Some(key) => self.inner.store.get_key(key, &self.inner.id, timeout),
+            None if lost => return Err(self.deleted()),
+            None => self.inner.store.get(&self.inner.id, timeout),
+        };
+        match got {
+            Ok(buffer) => {
+                self.saw(buffer.key());
+                self.settle(true);
+                Ok(buffer)
+            }
+            Err(error) => {
+                if !matches!(error.kind(), Kind::Timeout | Kind::Interrupted) {
+                    // A failed object has ended: its call and the inputs go.
+                    let _ = self.state();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits as [`Ref::wait`] does, pins the object and reads it as a tensor. INVALID_ARGUMENT with the
+    /// object, what was found and what was expected if it is another tensor than this reference expects.
+    pub fn get_tensor(&self, timeout: Timeout) -> Result<Tensor> {
+        let buffer = self.get_buffer(timeout)?;
+        let known = self.inner.life.lock().tensor.clone();
+        if let Some(known) = known {
+            return Ok(Tensor::known(buffer, &known));
+        }
+        let tensor = Tensor::read(buffer)?;
+        self.inner
+            .expect
+            .check(tensor.layout())
+            .map_err(|error| error.context(format!("object {}", self.inner.id)))?;
+        self.inner.life.lock().tensor = Some(tensor.header());
+        Ok(tensor)
+    }
+
+    /// The tensor's layout if it was read before.
+    pub(super) fn known_tensor(&self) -> Option<KnownTensor> {
+        self.inner.life.lock().tensor.clone()
+    }
+
+    /// Writes the tensor, with one copy. ALREADY_EXISTS if somebody has written it, INVALID_ARGUMENT if the
+    /// value is not what this reference expects. Dimensions without a name get the expected one. A borrowed
+    /// reference to an ID that nobody promised makes an object that stays until it is deleted.
+    pub fn put_tensor(&self, value: &TensorSource<'_>) -> Result<()> {
+        let form = TensorForm::of_value(value, &self.inner.expect)
+            .map_err(|error| error.context(format!("object {}", self.inner.id)))?;
+        let writer = self.create(|want, keep| form.spec(want, keep, false))?;
+        let mut memory = form.into_memory(writer);
+        memory.fill(value).map_err(|error| error.context(format!("object {}", self.inner.id)))?;
+        let header = memory.header();
+        self.born(memory.seal()?, Some(header))
+    }
+
+    /// Memory in the store for this tensor, to fill in place and then to seal. Errors as [`Ref::put_tensor`].
+    pub fn create_tensor(
+        &self,
+        elem: Elem,
+        shape: &[i64],
+        names: &[String],
+        order: Order,
+        zeroed: bool,
+    ) -> Result<TensorWriter> {
+        let form = new_layout(elem, shape, names, order, &self.inner.expect)
+            .map_err(|error| error.context(format!("object {}", self.inner.id)))?;
+        let writer = self.create(|want, keep| form.spec(want, keep, zeroed))?;
+        Ok(TensorWriter::for_reference(form.into_memory(writer), self.clone()))
+    }
+
+    /// Writes raw bytes.
+    pub fn put_bytes(&self, data: &[u8], metadata: &[u8]) -> Result<()> {
+        let mut writer = self.create(|want, keep| raw_spec(data.len(), metadata, want, keep))?;
+        writer.copy_from(0, data);
+        self.born(writer.seal()?, None)
+    }
+
+    /// Into the awaited entry if a call has promised the object, else a new one. `spec` is told whether the
+    /// sealed object is wanted by us and whether it stays without that.
+    fn create<'a>(&self, spec: impl FnOnce(bool, bool) -> Result<CreateSpec<'a>>) -> Result<Writer> {
+        let state = self.state()?;
+        let owning = self.is_owning();
+        let (kept, seen) = {
+            let life = self.inner.life.lock();
+            (life.kept, life.lost || life.key.is_some())
+        };
+        match state {
+            ObjectState::Awaited { key, .. } => {
+                self.inner.store.create_output(key, &self.inner.id, &spec(owning, kept)?)
+            }
+            ObjectState::Absent if seen => Err(self.deleted()),
+            _ => self.inner.store.create(&self.inner.id, &spec(owning, kept || !owning)?),
+        }
+    }
+
+    /// The object was sealed through this reference.
+    pub(super) fn born(&self, want: Option<Want>, header: Option<KnownTensor>) -> Result<()> {
+        let Some(want) = want else { return self.state().map(drop) };
+        let before = {
+            let mut life = self.inner.life.lock();
+            life.key = Some(want.key());
+            life.tensor = header;
+            life.want.replace(want)
+        };
+        drop(before);
+        self.settle(true);
+        Ok(())
+    }
+
+    /// A call was issued that is to make this object, which nobody had promised before if it is `new`. An
+    /// owning reference takes the claim; a borrowed one gives it back for the call to hold, and what the call
+    /// makes is then kept: nobody here will delete it.
+    pub(super) fn promised(&self, want: Want, new: bool) -> Option<Want> {
+        let mut life = self.inner.life.lock();
+        life.key = Some(want.key());
+        life.lost = false;
+        if !self.is_owning() {
+            life.kept |= new;
+            return Some(want);
+        }
+        let before = life.want.replace(want);
+        drop(life);
+        drop(before);
+        None
+    }
+
+    /// Holds the call until the object exists.
+    pub(super) fn depend_on(&self, call: Arc<IssuedCall>) {
+        self.inner.life.lock().calls.push(call);
+    }
+
+    /// What the namespace's backlog remembers of an output.
+    pub(super) fn unfinished(&self) -> Unfinished {
+        if !self.is_owning() || self.inner.life.lock().kept {
+            Unfinished::Kept(self.clone())
+        } else {
+            Unfinished::Output(Arc::downgrade(&self.inner))
+        }
+    }
+
+    /// Whether no call has to be held for this object any more.
+    pub(super) fn is_settled(&self) -> bool {
+        if self.inner.life.lock().calls.is_empty() {
+            return true;
+        }
+        match self.state() {
+            Ok(ObjectState::Sealed { .. } | ObjectState::Failed { .. }) => true,
+            // An entry that is gone will not be made by the call either.
+            Ok(ObjectState::Absent) => {
+                self.settle(false);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Keeps the object for good: it stays until it is deleted by its ID. If a call is still to make it, that
+    /// call stays wanted as long as the namespace lives.
+    pub fn disown(&self) -> Result<()> {
+        let (key, promised) = {
+            let mut life = self.inner.life.lock();
+            life.kept = true;
+            (life.key, !life.calls.is_empty())
+        };
+        if let Some(key) = key {
+            self.inner.store.set_keep(key, true)?;
+        }
+        let namespace = self.inner.home.as_ref().and_then(Home::namespace);
+        if let Some(namespace) = namespace.filter(|_| promised) {
+            namespace.remember(Unfinished::Kept(self.clone()));
+        }
+        Ok(())
+    }
+
+    /// A claim on the object for a call that takes it as input, if this reference has none of its own to
+    /// offer. OBJECT_DELETED if it was there and is gone.
+    pub(super) fn claim_input(&self) -> Result<Option<Want>> {
+        let (key, lost, held) = {
+            let life = self.inner.life.lock();
+            (life.key, life.lost, life.want.is_some())
+        };
+        if held {
+            let lives = key.is_some_and(|key| self.inner.store.is_wanted(key));
+            return if lives { Ok(None) } else { Err(self.deleted()) };
+        }
+        match self.inner.store.want(&self.inner.id) {
+            Ok(want) if key.is_some_and(|key| key != want.key()) => Err(self.deleted()),
+            Ok(want) => {
+                self.saw(want.key());
+                Ok(Some(want))
+            }
+            Err(error) if error.kind() == Kind::NotFound && key.is_none() && !lost => Ok(None),
+            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::ObjectDeleted) => Err(self.deleted()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn deleted(&self) -> Error {
+        Error::new(Kind::ObjectDeleted, format!("object {} was deleted: nobody kept it", self.inner.id))
+    }
+
+    /// Notes the entry; false if this reference means an earlier one. An owning reference claims what
+    /// somebody else has written under its ID.
+    fn saw(&self, key: EntryKey) -> bool {
+        {
+            let mut life = self.inner.life.lock();
+            if let Some(known) = life.key {
+                return known == key;
+            }
+            if life.lost {
+                return false;
+            }
+            life.key = Some(key);
+            if !self.is_owning() || life.want.is_some() || life.kept {
+                return true;
+            }
+        }
+        if let Ok(want) = self.inner.store.want(&self.inner.id) {
+            // A borrowed reference wrote it to stay; its owner decides now.
+            let _ = self.inner.store.set_keep(key, false);
+            let before = self.inner.life.lock().want.replace(want);
+            drop(before);
+        }
+        true
+    }
+
+    /// The object has ended one way or the other: its calls and their inputs go.
+    fn settle(&self, sealed: bool) {
+        let (calls, stays) = {
+            let mut life = self.inner.life.lock();
+            let stays = life.key.filter(|_| sealed && life.kept && !self.is_owning());
+            (std::mem::take(&mut life.calls), stays)
+        };
+        if let Some(key) = stays.filter(|_| !calls.is_empty()) {
+            // Gone already if this fails: deleted by its ID.
+            let _ = self.inner.store.set_keep(key, true);
+        }
+        drop(calls);
+    }
+}

@@ -1,0 +1,116 @@
+//! Taking a call whose inputs exist: claim, pin, check.
+
+use crate::error::{Error, Kind, Result};
+use crate::store::{Buffer, ObjectId, ObjectState, Store};
+use crate::timeout::Timeout;
+use crate::wire::{Param, ParamType};
+
+use super::call::{Call, Input};
+use super::expect::{dims, DimSizes, Expectation};
+use super::output::{of_input, Need, Outputs};
+use super::queue::PendingRow;
+use super::tensor::Tensor;
+
+/// Why a call that was claimed does not run.
+enum Refusal {
+    /// Nobody wants it any more.
+    Cancelled,
+    /// Its outputs fail with this.
+    Failed(Error),
+}
+
+/// Takes the call. None if there is nothing to run: cancelled, everything there already, or failed by an
+/// input.
+pub(super) fn take(store: &Store, pending: PendingRow) -> Result<Option<Call>> {
+    let object = &pending.object;
+    if !object.claim()? {
+        return Ok(None);
+    }
+    let outputs = Outputs::look(store, &object.function, pending.cells())?;
+    if outputs.need() != Need::Run {
+        object.end_row()?;
+        return Ok(None);
+    }
+    match pin_inputs(store, &pending, &outputs) {
+        Ok((inputs, sizes)) => {
+            Ok(Some(Call::new(store, object.clone(), pending.row, outputs, inputs, sizes)))
+        }
+        Err(refusal) => {
+            let failed = match refusal {
+                Refusal::Cancelled => Ok(()),
+                Refusal::Failed(error) => outputs.fail(&error),
+            };
+            object.end_row()?;
+            failed.map(|()| None)
+        }
+    }
+}
+
+/// Fails a call that is still queued.
+pub(super) fn refuse(store: &Store, pending: &PendingRow, error: &Error) -> Result<()> {
+    if !pending.object.claim()? {
+        return Ok(());
+    }
+    let failed = Outputs::look(store, &pending.object.function, pending.cells())?.fail(error);
+    pending.object.end_row()?;
+    failed
+}
+
+fn pin_inputs(
+    store: &Store,
+    pending: &PendingRow,
+    outputs: &Outputs,
+) -> std::result::Result<(Vec<Option<Input>>, DimSizes), Refusal> {
+    let function = &pending.object.function;
+    let params = &function.schema.params;
+    let inputs: Vec<(usize, ObjectId)> = function.inputs(pending.cells()).collect();
+    // A first cause is better news than an input which that failure has left behind.
+    for (param, id) in &inputs {
+        if let Ok(ObjectState::Failed { error, .. }) = store.look(id) {
+            return Err(Refusal::Failed(of_input(&error, &params[*param].name)));
+        }
+    }
+    let mut pinned: Vec<Option<Input>> = Vec::new();
+    pinned.resize_with(params.len(), || None);
+    let mut sizes = DimSizes::default();
+    for (nth, (param, id)) in inputs.iter().enumerate() {
+        let spec = &params[*param];
+        let got = match pending.seen(nth) {
+            Some(key) => store.get_key(key, id, Timeout::Poll),
+            None => store.get(id, Timeout::Poll),
+        };
+        let buffer = got.map_err(|error| missing(pending, outputs, spec, &error))?;
+        let sizes = function.strict_dims.then_some(&mut sizes);
+        pinned[*param] =
+            Some(read(buffer, spec, sizes).map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?);
+    }
+    Ok((pinned, sizes))
+}
+
+/// What it means that an input could not be pinned.
+fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: &Error) -> Refusal {
+    match error.kind() {
+        Kind::ObjectDeleted | Kind::NotFound | Kind::Timeout => {
+            if !pending.object.is_wanted() || outputs.need() == Need::Unwanted {
+                return Refusal::Cancelled;
+            }
+            let text = format!("input '{}' was deleted before the call ran", spec.name);
+            Refusal::Failed(Error::new(Kind::InputLost, text))
+        }
+        _ => Refusal::Failed(of_input(error, &spec.name)),
+    }
+}
+
+/// Reads a tensor and compares it with the parameter and with the other inputs' sizes.
+fn read(buffer: Buffer, spec: &Param, sizes: Option<&mut DimSizes>) -> Result<Input> {
+    if !matches!(spec.ty, ParamType::Tensor { .. }) {
+        return Ok(Input::Object(buffer));
+    }
+    let tensor = Tensor::read(buffer)?;
+    let layout = tensor.layout();
+    Expectation::of_param(spec).check(layout)?;
+    if let Some(sizes) = sizes {
+        sizes.learn(&spec.name, dims(spec).unwrap_or_default(), &layout.shape)?;
+    }
+    Ok(Input::Tensor(tensor))
+}

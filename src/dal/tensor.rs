@@ -1,0 +1,337 @@
+//! Tensors in the store: read in place, written in place, or put with exactly one copy.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::store::{Buffer, CreateSpec, ObjectId, Want, Writer};
+use crate::wire::{self, Layout, Order, TensorHeader, TensorSource};
+
+use super::expect::Expectation;
+use super::output::OutputTarget;
+use super::reference::Ref;
+
+/// Alignment of a tensor's body, in bytes.
+const ALIGNMENT: usize = 64;
+
+/// A sealed tensor held: its bytes stay as long as this (or a clone) lives, whatever anybody deletes or
+/// closes.
+#[derive(Clone)]
+pub struct Tensor {
+    buffer: Buffer,
+    layout: Arc<Layout>,
+    body: Range<usize>,
+}
+
+impl Tensor {
+    /// Reads the header of a tensor object. INVALID_ARGUMENT or CORRUPT if it holds none.
+    pub(super) fn read(buffer: Buffer) -> Result<Tensor> {
+        let (layout, start) = wire::read_tensor(buffer.data(), buffer.metadata())
+            .map_err(|error| error.context(format!("object {}", buffer.id())))?;
+        let end = usize::try_from(layout.byte_len()).ok().and_then(|len| start.checked_add(len));
+        let body = match end {
+            Some(end) if end <= buffer.data().len() => start..end,
+            _ => {
+                return Err(Error::new(
+                    crate::error::Kind::Corrupt,
+                    format!("object {}: the tensor's body lies outside the object", buffer.id()),
+                ))
+            }
+        };
+        Ok(Tensor { buffer, layout: Arc::new(layout), body })
+    }
+
+    /// The same object's tensor without reading its header again.
+    pub(super) fn known(buffer: Buffer, header: &KnownTensor) -> Tensor {
+        Tensor { buffer, layout: header.layout.clone(), body: header.body.clone() }
+    }
+
+    /// What [`Tensor::known`] needs; holds no pin.
+    pub(super) fn header(&self) -> KnownTensor {
+        KnownTensor { layout: self.layout.clone(), body: self.body.clone() }
+    }
+
+    /// Element type, shape, byte strides and dimension names. C or F contiguous.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The contiguous body, 64-byte aligned, immutable.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer.data()[self.body.clone()]
+    }
+
+    /// The object behind the tensor.
+    pub fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+}
+
+/// Where the body of a tensor object lies; an object never changes, so this is read once.
+#[derive(Clone)]
+pub(super) struct KnownTensor {
+    layout: Arc<Layout>,
+    body: Range<usize>,
+}
+
+impl KnownTensor {
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+}
+
+/// A tensor's header and layout before there is memory for it.
+pub(super) struct TensorForm {
+    layout: Layout,
+    header: TensorHeader,
+}
+
+impl TensorForm {
+    pub(super) fn new(layout: Layout) -> Result<TensorForm> {
+        let header = wire::tensor_header(&layout)?;
+        Ok(TensorForm { layout, header })
+    }
+
+    /// The form of a copy of `value`: F order if the value is F contiguous and not C contiguous, else C
+    /// order; names that the value lacks are those of `expect`, which it must fit.
+    pub(super) fn of_value(value: &TensorSource<'_>, expect: &Expectation) -> Result<TensorForm> {
+        let from = value.layout;
+        if from.strides.len() != from.shape.len() {
+            return Err(Error::invalid(format!(
+                "a tensor of {} dimensions needs as many strides, not {}",
+                from.shape.len(),
+                from.strides.len()
+            )));
+        }
+        expect.check(from)?;
+        let keeps_f = !is_contiguous(from, Order::C) && is_contiguous(from, Order::F);
+        let order = if keeps_f { Order::F } else { Order::C };
+        let names = expect.fill_names(&from.names, from.shape.len());
+        TensorForm::new(Layout::contiguous(from.elem, &from.shape, order, &names)?)
+    }
+
+    /// How to create the object.
+    pub(super) fn spec(&self, want: bool, keep: bool, zeroed: bool) -> Result<CreateSpec<'_>> {
+        let header = u64::try_from(self.header.bytes.len()).ok();
+        let data_size = header
+            .and_then(|header| header.checked_add(self.header.body_size))
+            .ok_or_else(|| Error::invalid("the tensor is larger than the address space"))?;
+        Ok(CreateSpec {
+            data_size,
+            metadata: &self.header.metadata,
+            want,
+            keep,
+            evictable: false,
+            zeroed,
+            full_timeout: None,
+        })
+    }
+
+    /// Writes the header into the new object.
+    pub(super) fn into_memory(self, mut writer: Writer) -> TensorMemory {
+        writer.copy_from(0, &self.header.bytes);
+        TensorMemory {
+            body: self.header.bytes.len(),
+            layout: Arc::new(self.layout),
+            place: Place::Object(writer),
+        }
+    }
+
+    /// Memory of this process for an output that nobody wants any more.
+    pub(super) fn into_scratch(self) -> Result<TensorMemory> {
+        let too_large = || {
+            let bytes = self.header.body_size;
+            Error::new(
+                crate::error::Kind::OutOfMemory,
+                format!("no {bytes} bytes for an output nobody wants"),
+            )
+        };
+        let len = usize::try_from(self.header.body_size).map_err(|_| too_large())?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len.saturating_add(ALIGNMENT)).map_err(|_| too_large())?;
+        bytes.resize(len + ALIGNMENT, 0);
+        let body = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
+        bytes.truncate(body + len);
+        Ok(TensorMemory { body, layout: Arc::new(self.layout), place: Place::Scratch(bytes) })
+    }
+}
+
+enum Place {
+    Object(Writer),
+    Scratch(Vec<u8>),
+}
+
+/// The memory of a tensor that is being written. Dropping it aborts the object.
+pub(super) struct TensorMemory {
+    place: Place,
+    /// Offset of the body.
+    body: usize,
+    layout: Arc<Layout>,
+}
+
+impl TensorMemory {
+    pub(super) fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// Where the body will lie once it is sealed.
+    pub(super) fn header(&self) -> KnownTensor {
+        // What was created fits the address space.
+        let len = usize::try_from(self.layout.byte_len()).unwrap_or(0);
+        KnownTensor { layout: self.layout.clone(), body: self.body..self.body + len }
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        let all = match &mut self.place {
+            Place::Object(writer) => writer.data_mut(),
+            Place::Scratch(bytes) => bytes,
+        };
+        &mut all[self.body..]
+    }
+
+    pub(super) fn data_ptr(&mut self) -> *mut u8 {
+        let start = match &mut self.place {
+            Place::Object(writer) => writer.data_ptr(),
+            Place::Scratch(bytes) => bytes.as_mut_ptr(),
+        };
+        start.wrapping_add(self.body)
+    }
+
+    /// The one copy of a put: straight through for a source in the same order, else element by element.
+    pub(super) fn fill(&mut self, value: &TensorSource<'_>) -> Result<()> {
+        let Place::Object(writer) = &mut self.place else { return Ok(()) };
+        let layout = value.layout;
+        let dense = [Order::C, Order::F]
+            .into_iter()
+            .any(|order| is_contiguous(layout, order) && is_contiguous(&self.layout, order));
+        if !dense {
+            // The value may lack names; those of the copy have been chosen.
+            let named = Layout { names: self.layout.names.clone(), ..layout.clone() };
+            let value = TensorSource { layout: &named, ..*value };
+            return wire::copy_tensor(&value, &self.layout, &mut writer.data_mut()[self.body..]);
+        }
+        let source = usize::try_from(layout.byte_len())
+            .ok()
+            .and_then(|len| value.origin.checked_add(len))
+            .and_then(|end| value.bytes.get(value.origin..end))
+            .ok_or_else(|| {
+                Error::invalid(format!(
+                    "the tensor's memory has {} bytes from its first element on, its shape needs {}",
+                    value.bytes.len().saturating_sub(value.origin),
+                    layout.byte_len()
+                ))
+            })?;
+        writer.copy_from(self.body, source);
+        Ok(())
+    }
+
+    /// Makes it visible; the claim if the object was created with one.
+    pub(super) fn seal(self) -> Result<Option<Want>> {
+        match self.place {
+            Place::Object(writer) => writer.seal(),
+            Place::Scratch(_) => Ok(None),
+        }
+    }
+}
+
+/// Whether the elements lie densely in this order. A stride along a dimension of one element does not matter.
+pub(super) fn is_contiguous(layout: &Layout, order: Order) -> bool {
+    if layout.shape.contains(&0) {
+        return true;
+    }
+    let Ok(mut expected) = i64::try_from(layout.elem.size()) else { return false };
+    let mut fits = |axis: usize| {
+        let (size, stride) = (layout.shape[axis], layout.strides[axis]);
+        let fits = size == 1 || stride == expected;
+        expected = expected.saturating_mul(size);
+        fits
+    };
+    let ndim = layout.shape.len();
+    match order {
+        Order::C => (0..ndim).rev().all(&mut fits),
+        Order::F => (0..ndim).all(&mut fits),
+    }
+}
+
+/// A tensor being written in place. Dropping it without sealing aborts it: the object then never existed (an
+/// output of a call can be created again). Send, not Sync.
+pub struct TensorWriter {
+    /// None only while `seal` and `drop` take it apart.
+    memory: Option<TensorMemory>,
+    layout: Arc<Layout>,
+    target: Target,
+}
+
+/// What the memory becomes when it is sealed.
+enum Target {
+    /// The object of this reference.
+    Reference(Ref),
+    /// An output of a call.
+    Output(OutputTarget),
+}
+
+impl TensorWriter {
+    pub(super) fn for_reference(memory: TensorMemory, reference: Ref) -> TensorWriter {
+        let layout = memory.layout().clone();
+        TensorWriter { memory: Some(memory), layout, target: Target::Reference(reference) }
+    }
+
+    pub(super) fn for_output(memory: TensorMemory, output: OutputTarget) -> TensorWriter {
+        let layout = memory.layout().clone();
+        TensorWriter { memory: Some(memory), layout, target: Target::Output(output) }
+    }
+
+    /// Element type, shape, byte strides and dimension names of the memory.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The object's ID.
+    pub fn id(&self) -> ObjectId {
+        match &self.target {
+            Target::Reference(reference) => reference.id(),
+            Target::Output(output) => output.id(),
+        }
+    }
+
+    /// The body to fill, 64-byte aligned. Recycled memory is not zero unless the tensor was created `zeroed`.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.memory.as_mut().map_or(&mut [], TensorMemory::bytes_mut)
+    }
+
+    /// Start of the body; valid until sealed, aborted or dropped.
+    pub fn data_ptr(&mut self) -> *mut u8 {
+        self.memory.as_mut().map_or(std::ptr::null_mut(), TensorMemory::data_ptr)
+    }
+
+    /// Makes the tensor visible and immutable, and gives the reference: an owning one for a tensor of a
+    /// namespace, the reference itself for one made by a reference, a borrowed one for a call's output.
+    pub fn seal(mut self) -> Result<Ref> {
+        let Some(memory) = self.memory.take() else {
+            return Err(Error::internal("a tensor was sealed twice"));
+        };
+        match &self.target {
+            Target::Reference(reference) => {
+                let header = memory.header();
+                let want = memory.seal()?;
+                reference.born(want, Some(header))?;
+                Ok(reference.clone())
+            }
+            Target::Output(output) => output.seal(memory),
+        }
+    }
+
+    /// Gives the memory back: the object never existed.
+    pub fn abort(self) {}
+}
+
+impl Drop for TensorWriter {
+    fn drop(&mut self) {
+        if let Some(memory) = self.memory.take() {
+            drop(memory);
+            if let Target::Output(output) = &self.target {
+                output.aborted();
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Where the elements of a tensor lie.
+
+use crate::error::{Error, Result};
+
+use super::Elem;
+
+/// Most dimensions of a tensor.
+pub const MAX_DIMS: usize = 8;
+
+/// Memory order of a fresh tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The last dimension is the innermost (C, numpy's default).
+    C,
+    /// The first dimension is the innermost (Fortran).
+    F,
+}
+
+/// Where a tensor's elements lie. Those in the store are contiguous in C or F order; those of a
+/// [`TensorSource`] may have any strides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Type of an element.
+    pub elem: Elem,
+    /// Elements along each dimension.
+    pub shape: Vec<i64>,
+    /// Bytes from one element to the next along each dimension.
+    pub strides: Vec<i64>,
+    /// A name for each dimension; an empty text is an unnamed one.
+    pub names: Vec<String>,
+}
+
+impl Layout {
+    /// A contiguous tensor. `names` has one name a dimension or is empty (all unnamed).
+    ///
+    /// InvalidArgument for negative sizes, more than [`MAX_DIMS`] dimensions, a wrong number of names, or a tensor
+    /// whose bytes do not fit 63 bits.
+    pub fn contiguous(elem: Elem, shape: &[i64], order: Order, names: &[String]) -> Result<Layout> {
+        check_shape(elem, shape)?;
+        if !names.is_empty() && names.len() != shape.len() {
+            return Err(Error::invalid(format!(
+                "the tensor has {} dimensions and {} dimension names ({}); give one name a dimension, or none",
+                shape.len(),
+                names.len(),
+                names.join(", ")
+            )));
+        }
+        let names = if names.is_empty() { vec![String::new(); shape.len()] } else { names.to_vec() };
+        Ok(Layout { elem, shape: shape.to_vec(), strides: contiguous_strides(elem, shape, order), names })
+    }
+
+    /// A tensor of any strides, as a caller describes one. Without `strides` it is contiguous in C order.
+    ///
+    /// InvalidArgument as [`Layout::contiguous`], and for a wrong number of strides.
+    pub fn strided(elem: Elem, shape: &[i64], strides: Option<&[i64]>, names: &[String]) -> Result<Layout> {
+        let mut layout = Layout::contiguous(elem, shape, Order::C, names)?;
+        if let Some(strides) = strides {
+            if strides.len() != shape.len() {
+                return Err(Error::invalid(format!(
+                    "the tensor has {} dimensions and {} strides; give one stride (in bytes) a dimension",
+                    shape.len(),
+                    strides.len()
+                )));
+            }
+            layout.strides = strides.to_vec();
+        }
+        Ok(layout)
+    }
+
+    /// Elements in the tensor.
+    pub fn len(&self) -> u64 {
+        self.shape.iter().fold(1, |len, size| size.unsigned_abs().saturating_mul(len))
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of the elements, were they contiguous.
+    pub fn byte_len(&self) -> u64 {
+        self.len().saturating_mul(self.elem.size() as u64)
+    }
+
+    /// Whether the elements lie without gaps in this order. A tensor of no or one dimension is both; the stride of a
+    /// dimension with one element, and all strides of an empty tensor, say nothing.
+    pub fn is_contiguous(&self, order: Order) -> bool {
+        if self.is_empty() {
+            return true;
+        }
+        let dims = self.shape.iter().zip(&self.strides);
+        match order {
+            Order::C => no_gaps(dims.rev(), self.elem),
+            Order::F => no_gaps(dims, self.elem),
+        }
+    }
+
+    /// The order in which the elements are contiguous (C if both), or none.
+    pub fn order(&self) -> Option<Order> {
+        [Order::C, Order::F].into_iter().find(|order| self.is_contiguous(*order))
+    }
+
+    /// The same tensor without gaps.
+    pub fn packed(&self, order: Order) -> Layout {
+        let strides = contiguous_strides(self.elem, &self.shape, order);
+        Layout { elem: self.elem, shape: self.shape.clone(), strides, names: self.names.clone() }
+    }
+}
+
+/// Whether each stride is the size of all that lies inside it. `dims` goes from the innermost outwards.
+fn no_gaps<'a>(dims: impl Iterator<Item = (&'a i64, &'a i64)>, elem: Elem) -> bool {
+    let mut expected = elem.size() as i64;
+    for (&size, &stride) in dims {
+        if size != 1 && stride != expected {
+            return false;
+        }
+        expected = expected.saturating_mul(size);
+    }
+    true
+}
+
+/// Checks the number of dimensions, the signs, and that the bytes fit (so that later products cannot overflow).
+fn check_shape(elem: Elem, shape: &[i64]) -> Result<()> {
+    if shape.len() > MAX_DIMS {
+        return Err(Error::invalid(format!(
+            "the tensor has {} dimensions, at most {MAX_DIMS} are possible",
+            shape.len()
+        )));
+    }
+    let mut bytes = elem.size() as i64;
+    for (dim, &size) in shape.iter().enumerate() {
+        if size < 0 {
+            return Err(Error::invalid(format!(
+                "dimension {dim} of the tensor has size {size}; sizes are zero or more"
+            )));
+        }
+        // An empty dimension must not hide an overflow of the others: strides are made from them.
+        bytes = bytes.checked_mul(size.max(1)).ok_or_else(|| {
+            Error::invalid(format!("a tensor of shape {shape:?} and type {elem} has more than 2^63 bytes"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Byte strides of a shape that [`check_shape`] has passed. Empty dimensions count as one element.
+fn contiguous_strides(elem: Elem, shape: &[i64], order: Order) -> Vec<i64> {
+    let mut strides = vec![0; shape.len()];
+    let mut step = elem.size() as i64;
+    let mut set = |dim: usize| {
+        strides[dim] = step;
+        step *= shape[dim].max(1);
+    };
+    match order {
+        Order::C => (0..shape.len()).rev().for_each(&mut set),
+        Order::F => (0..shape.len()).for_each(&mut set),
+    }
+    strides
+}
+
+/// A tensor that somebody else holds: `bytes` covers it, element (0, …, 0) is at `origin`.
+#[derive(Clone, Copy, Debug)]
+pub struct TensorSource<'a> {
+    /// All bytes that the tensor's elements may lie in.
+    pub bytes: &'a [u8],
+    /// Offset of the element with index zero in every dimension (not 0 if a stride is negative).
+    pub origin: usize,
+    /// Shape, byte strides (of any sign), element type and dimension names.
+    pub layout: &'a Layout,
+}
+
+impl<'a> TensorSource<'a> {
+    /// The elements as one run of bytes if they are contiguous in this order and lie inside `bytes`: then a single
+    /// copy of it is the tensor's body.
+    pub fn contiguous_bytes(&self, order: Order) -> Option<&'a [u8]> {
+        if !self.layout.is_contiguous(order) {
+            return None;
+        }
+        let size = usize::try_from(self.layout.byte_len()).ok()?;
+        if size == 0 {
+            return Some(&[]);
+        }
+        self.bytes.get(self.origin..self.origin.checked_add(size)?)
+    }
+
+    /// Checks that every element lies inside `bytes`, and that the layout is well-formed.
+    pub fn check(&self) -> Result<()> {
+        let layout = self.layout;
+        check_shape(layout.elem, &layout.shape)?;
+        if layout.strides.len() != layout.shape.len() || layout.names.len() != layout.shape.len() {
+            return Err(Error::invalid(format!(
+                "a tensor of {} dimensions has {} strides and {} names; it needs one of each a dimension",
+                layout.shape.len(),
+                layout.strides.len(),
+                layout.names.len()
+            )));
+        }
+        if layout.is_empty() {
+            return Ok(());
+        }
+        let (mut first, mut last) = (self.origin as i128, self.origin as i128);
+        for (&size, &stride) in layout.shape.iter().zip(&layout.strides) {
+            let span = i128::from(size - 1) * i128::from(stride);
+            first += span.min(0);
+            last += span.max(0);
+        }
+        last += layout.elem.size() as i128;
+        if first < 0 || last > self.bytes.len() as i128 {
+            return Err(Error::invalid(format!(
+                "a {} tensor of shape {:?} and byte strides {:?} reaches from byte {first} to byte {last} of a \
+                 buffer of {} bytes; check the strides and the address of the first element",
+                layout.elem,
+                layout.shape,
+                layout.strides,
+                self.bytes.len()
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contiguous_layouts() {
+        let c = Layout::contiguous(Elem::Complex128, &[2, 3, 4], Order::C, &[]).unwrap();
+        assert_eq!(c.strides, [192, 64, 16]);
+        assert_eq!(c.names, ["", "", ""]);
+        assert_eq!((c.len(), c.byte_len()), (24, 384));
+        assert_eq!(c.order(), Some(Order::C));
+        let f = Layout::contiguous(Elem::Float32, &[2, 3, 4], Order::F, &[]).unwrap();
+        assert_eq!(f.strides, [4, 8, 24]);
+        assert_eq!(f.order(), Some(Order::F));
+        assert_eq!(f.packed(Order::C).strides, [48, 16, 4]);
+        let scalar = Layout::contiguous(Elem::Int8, &[], Order::F, &[]).unwrap();
+        assert_eq!((scalar.len(), scalar.order()), (1, Some(Order::C)));
+        let empty = Layout::contiguous(Elem::Int8, &[3, 0, 2], Order::C, &[]).unwrap();
+        assert_eq!((empty.len(), empty.byte_len()), (0, 0));
+        assert!(empty.is_contiguous(Order::F) && empty.is_empty());
+    }
+
+    #[test]
+    fn wrong_shapes_are_named() {
+        let message = |shape: &[i64], names: &[String]| {
+            Layout::contiguous(Elem::Float64, shape, Order::C, names).unwrap_err().message().to_owned()
+        };
+        assert!(message(&[1; 9], &[]).contains("9 dimensions"));
+        assert!(message(&[1, -2], &[]).contains("dimension 1 of the tensor has size -2"));
+        assert!(message(&[1 << 31, 1 << 31], &[]).contains("2^63"));
+        assert!(message(&[0, 1 << 31, 1 << 31], &[]).contains("2^63"));
+        assert!(message(&[1, 2], &["x".into()]).contains("2 dimensions and 1 dimension names"));
+        assert!(Layout::strided(Elem::Int8, &[2], Some(&[1, 2]), &[]).is_err());
+    }
+
+    #[test]
+    fn contiguous_bytes_ignores_strides_that_say_nothing() {
+        let bytes: Vec<u8> = (0..64).collect();
+        let layout = Layout::strided(Elem::Int16, &[4, 1], Some(&[2, 99]), &[]).unwrap();
+        let source = TensorSource { bytes: &bytes, origin: 6, layout: &layout };
+        assert_eq!(source.contiguous_bytes(Order::C), Some(&bytes[6..14]));
+        assert_eq!(source.contiguous_bytes(Order::F), Some(&bytes[6..14]));
+        let rows = Layout::strided(Elem::Int16, &[4, 2], Some(&[8, 2]), &[]).unwrap();
+        let source = TensorSource { bytes: &bytes, origin: 0, layout: &rows };
+        assert_eq!(source.contiguous_bytes(Order::C), None);
+        let long = TensorSource { bytes: &bytes, origin: 60, layout: &layout };
+        assert_eq!(long.contiguous_bytes(Order::C), None);
+    }
+
+    #[test]
+    fn check_finds_elements_outside() {
+        let bytes = [0; 16];
+        let layout = |stride| Layout::strided(Elem::Int32, &[4], Some(&[stride]), &[]).unwrap();
+        let check = |origin, layout: &Layout| TensorSource { bytes: &bytes, origin, layout }.check();
+        assert!(check(0, &layout(4)).is_ok());
+        assert!(check(12, &layout(-4)).is_ok());
+        assert!(check(1, &layout(4)).is_err());
+        assert!(check(8, &layout(-4)).is_err());
+        assert!(check(0, &layout(i64::MAX)).is_err());
+        assert!(check(0, &layout(i64::MIN)).is_err());
+        assert!(check(12, &layout(0)).is_ok());
+    }
+}

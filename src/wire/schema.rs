@@ -1,0 +1,225 @@
+//! A function's name and its parameters.
+
+use std::collections::HashSet;
+
+use arrow::datatypes::{DataType, SchemaRef};
+
+use crate::error::{Error, Result};
+
+use super::scanner::is_name;
+use super::types::type_fault;
+use super::{Elem, MAX_DIMS};
+
+/// A dimension of a tensor parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dim {
+    /// Its name; empty if it has none.
+    pub name: String,
+    /// Its size where it is fixed.
+    pub size: Option<i64>,
+}
+
+/// What a parameter is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParamType {
+    /// A value of an Arrow type, written into the call itself.
+    Scalar(DataType),
+    /// A tensor object.
+    Tensor {
+        /// Element type.
+        elem: Elem,
+        /// Dimensions, outermost first.
+        dims: Vec<Dim>,
+    },
+    /// A table object, with its columns where they are fixed. The schema's metadata are no part of it.
+    Table(Option<SchemaRef>),
+    /// An object of any kind: waited for if it is an input, made if it is an output.
+    Oid,
+    /// An object ID that is only passed.
+    Id,
+}
+
+impl ParamType {
+    /// Whether a call holds an object ID for it.
+    pub fn is_object(&self) -> bool {
+        !matches!(self, ParamType::Scalar(_))
+    }
+}
+
+/// Whether the caller gives a parameter, or the function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The caller gives it.
+    In,
+    /// The function makes it.
+    Out,
+}
+
+impl Direction {
+    /// The word for it, as in signatures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::In => "in",
+            Direction::Out => "out",
+        }
+    }
+}
+
+/// A parameter of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Param {
+    /// Its name: letters, digits and `_`.
+    pub name: String,
+    /// Who gives it.
+    pub direction: Direction,
+    /// What it is.
+    pub ty: ParamType,
+    /// Whether it may be left out.
+    pub nullable: bool,
+}
+
+/// A function's name and parameters. The positional order is that of `params`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSchema {
+    /// The function's name: letters, digits and `_`.
+    pub name: String,
+    /// Inputs and outputs.
+    pub params: Vec<Param>,
+}
+
+impl CallSchema {
+    /// The parameter with this name and its position.
+    pub fn param(&self, name: &str) -> Option<(usize, &Param)> {
+        self.params.iter().enumerate().find(|(_, param)| param.name == name)
+    }
+
+    /// The parameters that the caller gives, with their positions.
+    pub fn inputs(&self) -> impl Iterator<Item = (usize, &Param)> {
+        self.params.iter().enumerate().filter(|(_, param)| param.direction == Direction::In)
+    }
+
+    /// The parameters that the function makes, with their positions.
+    pub fn outputs(&self) -> impl Iterator<Item = (usize, &Param)> {
+        self.params.iter().enumerate().filter(|(_, param)| param.direction == Direction::Out)
+    }
+
+    /// Checks what the types alone do not: names, that outputs are objects, numbers and sizes of dimensions.
+    /// InvalidArgument with a sentence that names the parameter.
+    pub fn check(&self) -> Result<()> {
+        if !is_name(&self.name) {
+            return Err(Error::invalid(format!(
+                "'{}' is not a function's name: a letter or _, then letters, digits and _",
+                self.name
+            )));
+        }
+        let mut names = HashSet::new();
+        for param in &self.params {
+            param.check().map_err(|wrong| wrong.context(format!("function '{}'", self.name)))?;
+            if !names.insert(&param.name) {
+                return Err(Error::invalid(format!(
+                    "function '{}' has two parameters '{}'",
+                    self.name, param.name
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Param {
+    fn check(&self) -> Result<()> {
+        let name = &self.name;
+        if !is_name(name) {
+            return Err(Error::invalid(format!(
+                "'{name}' is not a parameter's name: a letter or _, then letters, digits and _"
+            )));
+        }
+        let fault = match &self.ty {
+            ParamType::Scalar(data_type) => type_fault(data_type),
+            ParamType::Table(Some(schema)) => {
+                schema.fields().iter().find_map(|field| type_fault(field.data_type()))
+            }
+            _ => None,
+        };
+        if let Some(fault) = fault {
+            return Err(Error::invalid(format!("parameter '{name}' has {fault}")));
+        }
+        match (&self.ty, self.direction) {
+            (ParamType::Scalar(_), Direction::Out) => Err(Error::invalid(format!(
+                "output '{name}' is a value; outputs are objects: a tensor, a table or an oid"
+            ))),
+            (ParamType::Id, Direction::Out) => Err(Error::invalid(format!(
+                "output '{name}' is an id, which is only passed; an output is an oid"
+            ))),
+            (ParamType::Tensor { dims, .. }, _) if dims.len() > MAX_DIMS => Err(Error::invalid(format!(
+                "tensor '{name}' has {} dimensions, at most {MAX_DIMS} are possible",
+                dims.len()
+            ))),
+            (ParamType::Tensor { dims, .. }, _) => {
+                match dims.iter().find(|dim| dim.size.is_some_and(|size| size < 0)) {
+                    Some(dim) => Err(Error::invalid(format!(
+                        "dimension '{}' of tensor '{name}' has size {}; sizes are zero or more",
+                        dim.name,
+                        dim.size.unwrap_or_default()
+                    ))),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(name: &str, direction: Direction, dims: Vec<Dim>) -> Param {
+        Param {
+            name: name.into(),
+            direction,
+            ty: ParamType::Tensor { elem: Elem::Int64, dims },
+            nullable: false,
+        }
+    }
+
+    #[test]
+    fn parameters_are_found_by_name_and_direction() {
+        let schema = CallSchema {
+            name: "f".into(),
+            params: vec![tensor("y", Direction::Out, vec![]), tensor("x", Direction::In, vec![])],
+        };
+        assert_eq!(schema.param("x").map(|(at, _)| at), Some(1));
+        assert!(schema.param("z").is_none());
+        assert_eq!(schema.inputs().map(|(at, _)| at).collect::<Vec<_>>(), [1]);
+        assert_eq!(schema.outputs().map(|(at, _)| at).collect::<Vec<_>>(), [0]);
+        assert!(schema.check().is_ok());
+    }
+
+    #[test]
+    fn wrong_schemas_are_refused() {
+        let message = |name: &str, params: Vec<Param>| {
+            CallSchema { name: name.into(), params }.check().unwrap_err().message().to_owned()
+        };
+        assert!(message("a b", vec![]).contains("'a b'"));
+        assert!(message("f", vec![tensor("1", Direction::In, vec![])]).contains("'1'"));
+        let x = tensor("x", Direction::In, vec![]);
+        assert_eq!(message("f", vec![x.clone(), x.clone()]), "function 'f' has two parameters 'x'");
+        let scalar = Param { ty: ParamType::Scalar(DataType::Int8), direction: Direction::Out, ..x.clone() };
+        assert!(message("f", vec![scalar]).contains("output 'x' is a value"));
+        let id = Param { ty: ParamType::Id, direction: Direction::Out, ..x };
+        assert!(message("f", vec![id]).contains("only passed"));
+        let impossible = [
+            DataType::FixedSizeBinary(-1),
+            DataType::Decimal128(39, 0),
+            DataType::Dictionary(Box::new(DataType::Utf8), Box::new(DataType::Utf8)),
+        ];
+        for data_type in impossible {
+            let param = Param { ty: ParamType::Scalar(data_type), ..tensor("x", Direction::In, vec![]) };
+            assert!(message("f", vec![param]).contains("parameter 'x' has the impossible type"));
+        }
+        let dim = Dim { name: "i".into(), size: Some(-1) };
+        assert!(message("f", vec![tensor("x", Direction::In, vec![dim.clone()])]).contains("size -1"));
+        assert!(message("f", vec![tensor("x", Direction::In, vec![dim; 9])]).contains("9 dimensions"));
+    }
+}

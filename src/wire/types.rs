@@ -1,0 +1,375 @@
+//! Arrow types out of flatbuffers that may be damaged, and what types have in common.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::ArrayData;
+use arrow::datatypes::{
+    DataType, Field, FieldRef, Fields, IntervalUnit, Schema, TimeUnit, UnionFields, UnionMode,
+};
+use arrow::ipc;
+
+use crate::error::Result;
+
+use super::message::corrupt;
+use super::type_text::MAX_DEPTH;
+
+/// A schema, and the IDs of its dictionaries in the order of a walk from the outside inwards, left to right.
+pub(crate) struct ReadSchema {
+    pub(crate) schema: Schema,
+    pub(crate) dictionaries: Vec<Dictionary>,
+}
+
+/// A dictionary of a schema.
+pub(crate) struct Dictionary {
+    pub(crate) id: i64,
+    pub(crate) values: DataType,
+}
+
+/// Reads a schema. Unlike Arrow's own conversion it answers damage with an error.
+pub(crate) fn read_schema(schema: &ipc::Schema<'_>) -> Result<ReadSchema> {
+    if schema.endianness() != ipc::Endianness::Little {
+        return Err(corrupt(
+            "the object's numbers are big-endian; only little-endian ones are possible here",
+        ));
+    }
+    let mut dictionaries = Vec::new();
+    let mut fields = Vec::new();
+    for field in schema.fields().into_iter().flatten() {
+        fields.push(read_field(&field, 0, &mut dictionaries)?);
+    }
+    let metadata = read_pairs(schema.custom_metadata());
+    Ok(ReadSchema { schema: Schema::new_with_metadata(fields, metadata), dictionaries })
+}
+
+type Pairs<'a> = flatbuffers::Vector<'a, flatbuffers::ForwardsUOffset<ipc::KeyValue<'a>>>;
+
+fn read_pairs(pairs: Option<Pairs<'_>>) -> HashMap<String, String> {
+    let pairs = pairs.into_iter().flatten();
+    pairs.filter_map(|pair| Some((pair.key()?.to_owned(), pair.value()?.to_owned()))).collect()
+}
+
+fn read_field(field: &ipc::Field<'_>, depth: usize, dictionaries: &mut Vec<Dictionary>) -> Result<FieldRef> {
+    if depth > MAX_DEPTH {
+        return Err(corrupt(format!("a type of the schema is nested more than {MAX_DEPTH} times")));
+    }
+    let name = field.name().unwrap_or_default();
+    let data_type = match field.dictionary() {
+        None => read_type(field, depth, dictionaries),
+        Some(encoding) => {
+            let place = dictionaries.len();
+            dictionaries.push(Dictionary { id: encoding.id(), values: DataType::Null });
+            let index = match encoding.indexType() {
+                Some(index) => int_type(&index)?,
+                None => DataType::Int32,
+            };
+            read_type(field, depth, dictionaries).map(|values| {
+                dictionaries[place].values = values.clone();
+                DataType::Dictionary(Box::new(index), Box::new(values))
+            })
+        }
+    };
+    let data_type = data_type.map_err(|wrong| wrong.context(format!("field '{name}'")))?;
+    Ok(Arc::new(
+        Field::new(name, data_type, field.nullable()).with_metadata(read_pairs(field.custom_metadata())),
+    ))
+}
+
+fn read_type(field: &ipc::Field<'_>, depth: usize, dictionaries: &mut Vec<Dictionary>) -> Result<DataType> {
+    let unreadable = || {
+        corrupt(format!("its type ({:?}) does not add up, or is none that is known here", field.type_type()))
+    };
+    let mut children = Vec::new();
+    for child in field.children().into_iter().flatten() {
+        children.push(read_field(&child, depth + 1, dictionaries)?);
+    }
+    let data_type = match field.type_type() {
+        ipc::Type::List => only(children).map(DataType::List),
+        ipc::Type::LargeList => only(children).map(DataType::LargeList),
+        ipc::Type::ListView => only(children).map(DataType::ListView),
+        ipc::Type::LargeListView => only(children).map(DataType::LargeListView),
+        ipc::Type::FixedSizeList => {
+            let size = field.type_as_fixed_size_list().map(|list| list.listSize()).filter(|size| *size >= 0);
+            only(children).zip(size).map(|(child, size)| DataType::FixedSizeList(child, size))
+        }
+        ipc::Type::Struct_ => Some(DataType::Struct(children.into())),
+        ipc::Type::Map => only(children).zip(field.type_as_map()).and_then(|(entries, map)| {
+            let two = matches!(entries.data_type(), DataType::Struct(pair) if pair.len() == 2);
+            two.then(|| DataType::Map(entries, map.keysSorted()))
+        }),
+        ipc::Type::RunEndEncoded => match <[FieldRef; 2]>::try_from(children) {
+            Ok([ends, values]) if ends.data_type().is_run_ends_type() && !ends.is_nullable() => {
+                Some(DataType::RunEndEncoded(ends, values))
+            }
+            _ => None,
+        },
+        ipc::Type::Union => read_union(field, children),
+        _ => flat_type(field)?,
+    };
+    data_type.ok_or_else(unreadable)
+}
+
+/// The one child, if there is one and no more.
+fn only(children: Vec<FieldRef>) -> Option<FieldRef> {
+    <[FieldRef; 1]>::try_from(children).ok().map(|[child]| child)
+}
+
+fn read_union(field: &ipc::Field<'_>, children: Vec<FieldRef>) -> Option<DataType> {
+    let union = field.type_as_union()?;
+    let mode = match union.mode() {
+        ipc::UnionMode::Sparse => UnionMode::Sparse,
+        ipc::UnionMode::Dense => UnionMode::Dense,
+        _ => return None,
+    };
+    let ids: Vec<i8> = match union.typeIds() {
+        Some(ids) => ids.iter().map(|id| i8::try_from(id).ok()).collect::<Option<_>>()?,
+        None => (0..children.len()).map(|id| i8::try_from(id).ok()).collect::<Option<_>>()?,
+    };
+    if ids.len() != children.len() {
+        return None;
+    }
+    Some(DataType::Union(UnionFields::try_new(ids, children).ok()?, mode))
+}
+
+fn flat_type(field: &ipc::Field<'_>) -> Result<Option<DataType>> {
+    Ok(match field.type_type() {
+        ipc::Type::Null => Some(DataType::Null),
+        ipc::Type::Bool => Some(DataType::Boolean),
+        ipc::Type::Int => field.type_as_int().map(|int| int_type(&int)).transpose()?,
+        ipc::Type::FloatingPoint => {
+            field.type_as_floating_point().and_then(|float| match float.precision() {
+                ipc::Precision::HALF => Some(DataType::Float16),
+                ipc::Precision::SINGLE => Some(DataType::Float32),
+                ipc::Precision::DOUBLE => Some(DataType::Float64),
+                _ => None,
+            })
+        }
+        ipc::Type::Utf8 => Some(DataType::Utf8),
+        ipc::Type::LargeUtf8 => Some(DataType::LargeUtf8),
+        ipc::Type::Utf8View => Some(DataType::Utf8View),
+        ipc::Type::Binary => Some(DataType::Binary),
+        ipc::Type::LargeBinary => Some(DataType::LargeBinary),
+        ipc::Type::BinaryView => Some(DataType::BinaryView),
+        ipc::Type::FixedSizeBinary => field
+            .type_as_fixed_size_binary()
+            .map(|binary| binary.byteWidth())
+            .filter(|width| *width >= 0)
+            .map(DataType::FixedSizeBinary),
+        ipc::Type::Date => field.type_as_date().and_then(|date| match date.unit() {
+            ipc::DateUnit::DAY => Some(DataType::Date32),
+            ipc::DateUnit::MILLISECOND => Some(DataType::Date64),
+            _ => None,
+        }),
+        ipc::Type::Time => field.type_as_time().and_then(|time| match time.bitWidth() {
+            32 => time32(time_unit(time.unit())?),
+            64 => time64(time_unit(time.unit())?),
+            _ => None,
+        }),
+        ipc::Type::Timestamp => field.type_as_timestamp().and_then(|timestamp| {
+            let zone = timestamp.timezone().filter(|zone| !zone.is_empty()).map(Arc::from);
+            Some(DataType::Timestamp(time_unit(timestamp.unit())?, zone))
+        }),
+        ipc::Type::Duration => field
+            .type_as_duration()
+            .and_then(|duration| Some(DataType::Duration(time_unit(duration.unit())?))),
+        ipc::Type::Interval => field.type_as_interval().and_then(|interval| match interval.unit() {
+            ipc::IntervalUnit::YEAR_MONTH => Some(DataType::Interval(IntervalUnit::YearMonth)),
+            ipc::IntervalUnit::DAY_TIME => Some(DataType::Interval(IntervalUnit::DayTime)),
+            ipc::IntervalUnit::MONTH_DAY_NANO => Some(DataType::Interval(IntervalUnit::MonthDayNano)),
+            _ => None,
+        }),
+        ipc::Type::Decimal => field.type_as_decimal().and_then(|number| {
+            let precision = u8::try_from(number.precision()).ok()?;
+            decimal(number.bitWidth(), precision, i8::try_from(number.scale()).ok()?)
+        }),
+        _ => None,
+    })
+}
+
+fn int_type(int: &ipc::Int<'_>) -> Result<DataType> {
+    Ok(match (int.bitWidth(), int.is_signed()) {
+        (8, true) => DataType::Int8,
+        (16, true) => DataType::Int16,
+        (32, true) => DataType::Int32,
+        (64, true) => DataType::Int64,
+        (8, false) => DataType::UInt8,
+        (16, false) => DataType::UInt16,
+        (32, false) => DataType::UInt32,
+        (64, false) => DataType::UInt64,
+        (bits, _) => {
+            return Err(corrupt(format!("an integer type of {bits} bits: there are 8, 16, 32 and 64")))
+        }
+    })
+}
+
+fn time_unit(unit: ipc::TimeUnit) -> Option<TimeUnit> {
+    Some(match unit {
+        ipc::TimeUnit::SECOND => TimeUnit::Second,
+        ipc::TimeUnit::MILLISECOND => TimeUnit::Millisecond,
+        ipc::TimeUnit::MICROSECOND => TimeUnit::Microsecond,
+        ipc::TimeUnit::NANOSECOND => TimeUnit::Nanosecond,
+        _ => return None,
+    })
+}
+
+/// The time of day in 32 bits; none for units that need more.
+pub(crate) fn time32(unit: TimeUnit) -> Option<DataType> {
+    matches!(unit, TimeUnit::Second | TimeUnit::Millisecond).then_some(DataType::Time32(unit))
+}
+
+/// The time of day in 64 bits; none for units that need less.
+pub(crate) fn time64(unit: TimeUnit) -> Option<DataType> {
+    matches!(unit, TimeUnit::Microsecond | TimeUnit::Nanosecond).then_some(DataType::Time64(unit))
+}
+
+/// The decimal type of these bits; none if its digits do not fit them.
+pub(crate) fn decimal(bits: i32, precision: u8, scale: i8) -> Option<DataType> {
+    let (most, data_type) = match bits {
+        32 => (9, DataType::Decimal32(precision, scale)),
+        64 => (18, DataType::Decimal64(precision, scale)),
+        128 => (38, DataType::Decimal128(precision, scale)),
+        256 => (76, DataType::Decimal256(precision, scale)),
+        _ => return None,
+    };
+    ((1..=most).contains(&precision) && i32::from(scale) <= i32::from(precision)).then_some(data_type)
+}
+
+/// The fields of the children of a type, in the order of their arrays (without the values of a dictionary).
+pub(crate) fn children(data_type: &DataType) -> Vec<&FieldRef> {
+    match data_type {
+        DataType::List(child)
+        | DataType::LargeList(child)
+        | DataType::ListView(child)
+        | DataType::LargeListView(child)
+        | DataType::FixedSizeList(child, _)
+        | DataType::Map(child, _) => vec![child],
+        DataType::Struct(fields) => fields.iter().collect(),
+        DataType::Union(fields, _) => fields.iter().map(|(_, field)| field).collect(),
+        DataType::RunEndEncoded(ends, values) => vec![ends, values],
+        _ => Vec::new(),
+    }
+}
+
+/// What keeps a type from being a parameter's or a column's, if anything does. Types that come over Arrow's C interface
+/// may be any.
+pub(crate) fn type_fault(data_type: &DataType) -> Option<String> {
+    fault_at(data_type, 0)
+}
+
+fn fault_at(data_type: &DataType, depth: usize) -> Option<String> {
+    if depth > MAX_DEPTH {
+        return Some(format!("a type nested more than {MAX_DEPTH} times"));
+    }
+    let wrong = match data_type {
+        DataType::FixedSizeBinary(size) | DataType::FixedSizeList(_, size) => *size < 0,
+        DataType::Decimal32(precision, scale) => decimal(32, *precision, *scale).is_none(),
+        DataType::Decimal64(precision, scale) => decimal(64, *precision, *scale).is_none(),
+        DataType::Decimal128(precision, scale) => decimal(128, *precision, *scale).is_none(),
+        DataType::Decimal256(precision, scale) => decimal(256, *precision, *scale).is_none(),
+        DataType::Time32(unit) => time32(*unit).is_none(),
+        DataType::Time64(unit) => time64(*unit).is_none(),
+        DataType::Map(entries, _) => {
+            !matches!(entries.data_type(), DataType::Struct(pair) if pair.len() == 2)
+        }
+        DataType::RunEndEncoded(ends, _) => !ends.data_type().is_run_ends_type() || ends.is_nullable(),
+        DataType::Union(fields, _) => fields.iter().any(|(id, _)| id < 0),
+        DataType::Dictionary(index, values) => {
+            if matches!(values.as_ref(), DataType::Dictionary(..)) {
+                return Some("a dictionary of dictionaries, which Arrow's streams cannot hold".into());
+            }
+            if let Some(fault) = fault_at(values, depth + 1) {
+                return Some(fault);
+            }
+            !index.is_dictionary_key_type()
+        }
+        _ => false,
+    };
+    if wrong {
+        return Some(format!("the impossible type {data_type}"));
+    }
+    children(data_type).into_iter().find_map(|field| fault_at(field.data_type(), depth + 1))
+}
+
+/// The same type without the metadata of nested fields, which are no part of a parameter's type. An empty time zone is
+/// none, as in Arrow's own format.
+pub(crate) fn without_metadata(data_type: &DataType) -> DataType {
+    let bare = |field: &FieldRef| bare_field(field);
+    match data_type {
+        DataType::List(child) => DataType::List(bare(child)),
+        DataType::LargeList(child) => DataType::LargeList(bare(child)),
+        DataType::ListView(child) => DataType::ListView(bare(child)),
+        DataType::LargeListView(child) => DataType::LargeListView(bare(child)),
+        DataType::FixedSizeList(child, size) => DataType::FixedSizeList(bare(child), *size),
+        DataType::Map(entries, sorted) => DataType::Map(bare(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(bare).collect::<Fields>()),
+        DataType::Union(fields, mode) => {
+            let bared = fields.iter().map(|(id, field)| (id, bare(field))).collect::<UnionFields>();
+            DataType::Union(bared, *mode)
+        }
+        DataType::RunEndEncoded(ends, values) => DataType::RunEndEncoded(bare(ends), bare(values)),
+        DataType::Dictionary(index, values) => {
+            DataType::Dictionary(index.clone(), Box::new(without_metadata(values)))
+        }
+        DataType::Timestamp(unit, Some(zone)) if zone.is_empty() => DataType::Timestamp(*unit, None),
+        flat => flat.clone(),
+    }
+}
+
+/// The same field without metadata, its own and nested ones.
+pub(crate) fn bare_field(field: &Field) -> FieldRef {
+    Arc::new(Field::new(field.name(), without_metadata(field.data_type()), field.is_nullable()))
+}
+
+/// Whether two types mean the same: the names that libraries give to the items of lists and maps do not count, those
+/// of a struct's fields do.
+pub(crate) fn same_type(a: &DataType, b: &DataType) -> bool {
+    use DataType as T;
+    let same_child = |a: &FieldRef, b: &FieldRef| {
+        a.is_nullable() == b.is_nullable() && same_type(a.data_type(), b.data_type())
+    };
+    match (a, b) {
+        (T::List(a), T::List(b))
+        | (T::LargeList(a), T::LargeList(b))
+        | (T::ListView(a), T::ListView(b))
+        | (T::LargeListView(a), T::LargeListView(b)) => same_child(a, b),
+        (T::FixedSizeList(a, n), T::FixedSizeList(b, m)) => n == m && same_child(a, b),
+        (T::Map(a, n), T::Map(b, m)) => {
+            n == m
+                && match (a.data_type(), b.data_type()) {
+                    (T::Struct(a), T::Struct(b)) => {
+                        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_child(a, b))
+                    }
+                    _ => false,
+                }
+        }
+        (T::RunEndEncoded(a, v), T::RunEndEncoded(b, w)) => same_child(a, b) && same_child(v, w),
+        (T::Struct(a), T::Struct(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name() == b.name() && same_child(a, b))
+        }
+        (T::Union(a, n), T::Union(b, m)) => {
+            let same = |((i, a), (j, b)): ((i8, &FieldRef), (i8, &FieldRef))| {
+                i == j && a.name() == b.name() && same_child(a, b)
+            };
+            n == m && a.len() == b.len() && a.iter().zip(b.iter()).all(same)
+        }
+        (T::Dictionary(a, v), T::Dictionary(b, w)) => a == b && same_type(v, w),
+        (a, b) => a == b,
+    }
+}
+
+/// The same array under a type that [`same_type`] calls the same.
+pub(crate) fn retyped(data: ArrayData, to: &DataType) -> Result<ArrayData> {
+    if data.data_type() == to {
+        return Ok(data);
+    }
+    let types: Vec<DataType> = match to {
+        DataType::Dictionary(_, values) => vec![values.as_ref().clone()],
+        other => children(other).into_iter().map(|field| field.data_type().clone()).collect(),
+    };
+    let inner = data.child_data().iter().cloned().zip(&types).map(|(child, to)| retyped(child, to));
+    let inner = inner.collect::<Result<Vec<_>>>()?;
+    let builder = data.into_builder().data_type(to.clone()).child_data(inner);
+    builder
+        .build()
+        .map_err(|wrong| crate::error::Error::invalid(format!("the array cannot be used: {wrong}")))
+}

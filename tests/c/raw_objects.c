@@ -1,0 +1,233 @@
+/* Raw objects by their ID, as Plasma had them. argv[1]: the store's path. */
+#include "check.h"
+
+static sdp_dal_store *open_store(const char *path) {
+    sdp_dal_store *store = NULL;
+    sdp_dal_store_options options;
+    OK(sdp_dal_store_options_init(&options, sizeof options));
+    options.size = 16 << 20;
+    options.name = "raw objects";
+    OK(sdp_dal_store_open(path, &options, &store));
+    CHECK(store != NULL);
+    return store;
+}
+
+static void make_id(uint8_t *id, uint8_t number) {
+    memset(id, 0, SDP_DAL_ID_SIZE);
+    memcpy(id, "test", 4);
+    id[19] = number;
+}
+
+static void put(sdp_dal_store *store, const uint8_t *id, const char *text, uint32_t flags) {
+    static const uint8_t metadata[] = "kind=text";
+    sdp_dal_object_spec spec;
+    sdp_dal_writer *writer = NULL;
+    void *data = NULL;
+    bool there = true;
+    OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+    spec.data_size = strlen(text);
+    spec.metadata = metadata;
+    spec.metadata_size = sizeof metadata;
+    spec.flags = flags;
+    OK(sdp_dal_object_create(store, id, &spec, &data, &writer));
+    CHECK(data != NULL && (uintptr_t)data % 64 == 0);
+    OK(sdp_dal_object_contains(store, id, &there));
+    CHECK(!there);
+    memcpy(data, text, strlen(text));
+    OK(sdp_dal_writer_seal(writer));
+    FAILS(sdp_dal_writer_seal(writer), SDP_DAL_ALREADY_EXISTS);
+    FAILS(sdp_dal_writer_abort(writer), SDP_DAL_ALREADY_EXISTS);
+    sdp_dal_writer_free(writer);
+}
+
+static void life(sdp_dal_store *store) {
+    uint8_t id[SDP_DAL_ID_SIZE], found[SDP_DAL_ID_SIZE];
+    const void *bytes = NULL;
+    size_t size = 0;
+    bool there = false;
+    sdp_dal_buffer *buffer = NULL, *second = NULL;
+    sdp_dal_writer *writer = NULL;
+    sdp_dal_object_spec spec;
+    void *data = NULL;
+    make_id(id, 1);
+    put(store, id, "visibility", 0);
+    OK(sdp_dal_object_contains(store, id, &there));
+    CHECK(there);
+
+    OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+    spec.data_size = 1;
+    FAILS(sdp_dal_object_create(store, id, &spec, &data, &writer), SDP_DAL_ALREADY_EXISTS);
+    CHECK(data == NULL && writer == NULL);
+
+    OK(sdp_dal_object_get(store, id, SDP_DAL_POLL, &buffer));
+    OK(sdp_dal_buffer_data(buffer, &bytes, &size));
+    CHECK(size == 10 && memcmp(bytes, "visibility", size) == 0);
+    OK(sdp_dal_buffer_metadata(buffer, &bytes, &size));
+    CHECK(size == 10 && memcmp(bytes, "kind=text", size) == 0);
+    OK(sdp_dal_buffer_id(buffer, found));
+    CHECK(memcmp(found, id, sizeof id) == 0);
+    OK(sdp_dal_buffer_clone(buffer, &second));
+    sdp_dal_buffer_free(buffer);
+
+    /* Deleted, but held. */
+    OK(sdp_dal_object_delete(store, id, SDP_DAL_DELETE_NOW));
+    OK(sdp_dal_object_contains(store, id, &there));
+    CHECK(!there);
+    FAILS(sdp_dal_object_delete(store, id, SDP_DAL_DELETE_NOW), SDP_DAL_NOT_FOUND);
+    OK(sdp_dal_buffer_data(second, &bytes, &size));
+    CHECK(memcmp(bytes, "visibility", size) == 0);
+    sdp_dal_buffer_free(second);
+
+    FAILS(sdp_dal_object_get(store, id, SDP_DAL_POLL, &buffer), SDP_DAL_TIMEOUT);
+    CHECK(buffer == NULL);
+    FAILS(sdp_dal_object_get(store, id, 1000000, &buffer), SDP_DAL_TIMEOUT);
+    FAILS(sdp_dal_object_get(store, id, -2, &buffer), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("'timeout_ns' is -2");
+    FAILS(sdp_dal_object_delete(store, id, 2), SDP_DAL_INVALID_ARGUMENT);
+
+    put(store, id, "again", 0);
+    OK(sdp_dal_object_get(store, id, SDP_DAL_POLL, &buffer));
+    OK(sdp_dal_object_delete(store, id, SDP_DAL_DELETE_WHEN_RELEASED));
+    OK(sdp_dal_object_contains(store, id, &there));
+    CHECK(there);
+    sdp_dal_buffer_free(buffer);
+    OK(sdp_dal_object_contains(store, id, &there));
+    CHECK(!there);
+}
+
+static void aborted(sdp_dal_store *store) {
+    uint8_t id[SDP_DAL_ID_SIZE];
+    sdp_dal_object_spec spec;
+    sdp_dal_writer *writer = NULL;
+    void *data = NULL;
+    bool there = true;
+    make_id(id, 2);
+    OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+    spec.data_size = 100;
+    spec.flags = SDP_DAL_OBJECT_ZEROED;
+    OK(sdp_dal_object_create(store, id, &spec, &data, &writer));
+    for (int i = 0; i < 100; i++) CHECK(((const char *)data)[i] == 0);
+    OK(sdp_dal_writer_abort(writer));
+    sdp_dal_writer_free(writer);
+    /* Freed without sealing: aborted too. */
+    OK(sdp_dal_object_create(store, id, &spec, &data, &writer));
+    sdp_dal_writer_free(writer);
+    OK(sdp_dal_object_contains(store, id, &there));
+    CHECK(!there);
+
+    spec.flags = 64;
+    FAILS(sdp_dal_object_create(store, id, &spec, &data, &writer), SDP_DAL_INVALID_ARGUMENT);
+    spec.flags = 0;
+    spec.data_size = UINT64_MAX;
+    spec.full_timeout_ns = 1;
+    sdp_dal_status status = sdp_dal_object_create(store, id, &spec, &data, &writer);
+    CHECK(status == SDP_DAL_OUT_OF_MEMORY || status == SDP_DAL_INVALID_ARGUMENT);
+    CHECK(data == NULL && writer == NULL);
+}
+
+static void many(sdp_dal_store *store) {
+    uint8_t ids[3 * SDP_DAL_ID_SIZE];
+    sdp_dal_buffer *buffers[3];
+    sdp_dal_status statuses[3];
+    const void *bytes = NULL;
+    size_t size = 0;
+    for (uint8_t i = 0; i < 3; i++) make_id(ids + i * SDP_DAL_ID_SIZE, (uint8_t)(10 + i));
+    put(store, ids, "first", 0);
+    put(store, ids + 2 * SDP_DAL_ID_SIZE, "third", SDP_DAL_OBJECT_EVICTABLE);
+    OK(sdp_dal_object_get_many(store, ids, 3, 1000000, buffers, statuses));
+    CHECK(buffers[0] != NULL && buffers[1] == NULL && buffers[2] != NULL);
+    CHECK(statuses[0] == SDP_DAL_OK && statuses[1] == SDP_DAL_TIMEOUT && statuses[2] == SDP_DAL_OK);
+    OK(sdp_dal_buffer_data(buffers[2], &bytes, &size));
+    CHECK(size == 5 && memcmp(bytes, "third", 5) == 0);
+    for (int i = 0; i < 3; i++) sdp_dal_buffer_free(buffers[i]);
+    OK(sdp_dal_object_get_many(store, ids, 3, SDP_DAL_POLL, buffers, NULL));
+    for (int i = 0; i < 3; i++) sdp_dal_buffer_free(buffers[i]);
+    OK(sdp_dal_object_get_many(store, NULL, 0, SDP_DAL_POLL, NULL, NULL));
+}
+
+static void listed(sdp_dal_store *store) {
+    uint8_t id[SDP_DAL_ID_SIZE];
+    sdp_dal_list *list = NULL;
+    sdp_dal_object_info info;
+    size_t first = 0;
+    make_id(id, 10);
+    OK(sdp_dal_object_list(store, (const uint8_t *)"test", 4, &list));
+    CHECK(sdp_dal_list_count(list) == 2);
+    OK(sdp_dal_object_info_init(&info, sizeof info));
+    OK(sdp_dal_list_info(list, 0, &info));
+    if (memcmp(info.id, id, sizeof id) != 0) first = 1;
+    OK(sdp_dal_list_info(list, first, &info));
+    CHECK(memcmp(info.id, id, sizeof id) == 0);
+    CHECK(info.struct_size == sizeof info);
+    CHECK(info.state == SDP_DAL_STATE_SEALED && info.data_size == 5 && info.metadata_size == 10);
+    CHECK((info.flags & SDP_DAL_INFO_KEPT) != 0 && info.created_ns > 0 && info.pins == 0);
+    FAILS(sdp_dal_list_info(list, 2, &info), SDP_DAL_INVALID_ARGUMENT);
+    CHECK(info.struct_size == sizeof info && info.data_size == 0);
+    sdp_dal_list_free(list);
+
+    OK(sdp_dal_object_get_info(store, id, &info));
+    CHECK(info.data_size == 5);
+    /* A caller that knows only the first fields. */
+    sdp_dal_object_info small;
+    memset(&small, 0x55, sizeof small);
+    small.struct_size = offsetof(sdp_dal_object_info, created_ns);
+    OK(sdp_dal_object_get_info(store, id, &small));
+    CHECK(small.data_size == 5 && small.metadata_size == 10 &&
+          small.created_ns == 0x5555555555555555);
+
+    /* Nobody wants it, so that it goes when it is not kept. */
+    OK(sdp_dal_object_set_keep(store, id, true));
+    OK(sdp_dal_object_set_keep(store, id, false));
+    make_id(id, 99);
+    FAILS(sdp_dal_object_set_keep(store, id, true), SDP_DAL_NOT_FOUND);
+    FAILS(sdp_dal_object_get_info(store, id, &info), SDP_DAL_NOT_FOUND);
+    FAILS(sdp_dal_object_list(store, id, 21, &list), SDP_DAL_INVALID_ARGUMENT);
+    CHECK(list == NULL);
+}
+
+static void about_the_store(sdp_dal_store *store, const char *path) {
+    char text[4096];
+    size_t length = sizeof text;
+    sdp_dal_store_stat stat;
+    sdp_dal_buffer *buffer = NULL;
+    uint8_t id[SDP_DAL_ID_SIZE];
+    OK(sdp_dal_store_path(store, text, &length));
+    CHECK(strcmp(text, path) == 0 && length == strlen(path) + 1);
+    OK(sdp_dal_store_stat_init(&stat, sizeof stat));
+    OK(sdp_dal_store_get_stat(store, &stat));
+    CHECK(stat.size == 16 << 20 && stat.clients >= 1 && stat.used <= stat.size);
+    stat.struct_size = 0;
+    FAILS(sdp_dal_store_get_stat(store, &stat), SDP_DAL_INVALID_ARGUMENT);
+
+    make_id(id, 77);
+    OK(sdp_dal_store_interrupt(store, true));
+    FAILS(sdp_dal_object_get(store, id, SDP_DAL_WAIT_FOREVER, &buffer), SDP_DAL_INTERRUPTED);
+    OK(sdp_dal_store_interrupt(store, false));
+    FAILS(sdp_dal_object_get(store, id, SDP_DAL_POLL, &buffer), SDP_DAL_TIMEOUT);
+}
+
+static void no_store_there(const char *path) {
+    char other[4096];
+    sdp_dal_store *store = NULL;
+    sdp_dal_store_options options;
+    snprintf(other, sizeof other, "%s-not-there", path);
+    OK(sdp_dal_store_options_init(&options, sizeof options));
+    options.create = SDP_DAL_CREATE_NEVER;
+    FAILS(sdp_dal_store_open(other, &options, &store), SDP_DAL_NOT_FOUND);
+    CHECK(store == NULL);
+    FAILS(sdp_dal_store_open("\xff", NULL, &store), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("'path' is not UTF-8");
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
+    sdp_dal_store *store = open_store(argv[1]);
+    life(store);
+    aborted(store);
+    many(store);
+    listed(store);
+    about_the_store(store, argv[1]);
+    no_store_there(argv[1]);
+    sdp_dal_store_close(store);
+    return 0;
+}

@@ -1,0 +1,374 @@
+//! Killed anywhere: a process dies at every fail point of every protocol, and another one finds everything in order.
+//!
+//! The fail points are read from the sources, so that a new one without a scenario that comes to it fails this test. Needs
+//! `--features failpoints`.
+
+#![cfg(feature = "failpoints")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use sdp_dal::error::{Error, Kind};
+use sdp_dal::store::{Claim, CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions};
+use sdp_dal::timeout::Timeout;
+
+const SIZE: u64 = 24 << 20;
+const ROLE: &str = "SDP_DAL_TEST_ROLE";
+const PATH: &str = "SDP_DAL_TEST_PATH";
+
+fn options() -> StoreOptions {
+    StoreOptions { size: Some(SIZE), max_objects: Some(1 << 16), ..StoreOptions::default() }
+}
+
+fn id(prefix: u8, n: u32) -> ObjectId {
+    let mut bytes = [prefix; 20];
+    bytes[16..].copy_from_slice(&n.to_be_bytes());
+    ObjectId::new(bytes)
+}
+
+fn put(store: &Store, id: &ObjectId, size: usize, want: bool) -> Option<sdp_dal::store::Want> {
+    let spec = CreateSpec { data_size: size as u64, keep: !want, want, ..CreateSpec::default() };
+    let mut writer = store.create(id, &spec).unwrap();
+    writer.data_mut().fill(7);
+    writer.seal().unwrap()
+}
+
+fn declare(store: &Store) -> sdp_dal::store::Want {
+    store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new()))).unwrap()
+}
+
+fn call_id(declaration: ObjectId, n: u32) -> ObjectId {
+    let mut bytes = *declaration.as_bytes();
+    bytes[8..12].copy_from_slice(&std::process::id().to_be_bytes());
+    bytes[16..].copy_from_slice(&n.to_be_bytes());
+    ObjectId::new(bytes)
+}
+
+/// What the children do. Each is run with one fail point set, until one of them comes to it and dies.
+const ROLES: [(&str, fn(&Path)); 6] = [
+    ("objects", objects),
+    ("caller", caller),
+    ("processor", processor),
+    ("many", many),
+    ("alone", alone),
+    ("server", server),
+];
+
+fn objects(path: &Path) {
+    let store = Store::open(path, &options()).unwrap();
+    store.reap_all();
+    put(&store, &id(0xcc, 1), 100, false);
+    put(&store, &id(0xcc, 2), 5 << 20, false);
+    let owned = put(&store, &id(0xcc, 3), 100_000, true);
+    let held = store.get(&id(0xcc, 2), Timeout::Poll).unwrap();
+    store.delete(&id(0xcc, 2), DeleteMode::Now).unwrap();
+    drop(held);
+    let held = store.get(&id(0xcc, 1), Timeout::Poll).unwrap();
+    store.delete(&id(0xcc, 1), DeleteMode::WhenReleased).unwrap();
+    drop(held);
+    drop(owned);
+    store.create(&id(0xcc, 4), &CreateSpec { data_size: 10, ..CreateSpec::default() }).unwrap().abort();
+}
+
+/// Issues calls to a namespace of its own and to the observer's.
+fn caller(path: &Path) {
+    let store = Store::open(path, &options()).unwrap();
+    for namespace in store.namespaces().unwrap().into_iter().filter(|ns| ns.alive) {
+        let declaration = ObjectId::declaration(namespace.prefix);
+        let call = call_id(declaration, 1);
+        let spec = CreateSpec { data_size: 300, want: true, ..CreateSpec::default() };
+        let writer = store.create(&call, &spec).unwrap();
+        let outputs = [id(0xcd, 1), id(0xcd, 2)];
+        let issued = store.issue(writer, namespace.key, &outputs).unwrap();
+        drop(issued);
+    }
+}
+
+/// Takes the observer's call, as if it were its processor.
+fn processor(path: &Path) {
+    let store = Store::open(path, &options()).unwrap();
+    let own = declare(&store);
+    let spec = CreateSpec { data_size: 300, want: true, ..CreateSpec::default() };
+    let writer = store.create(&call_id(own.id(), 2), &spec).unwrap();
+    let outputs = [id(0xce, 1), id(0xce, 2)];
+    let (call, wants) = store.issue(writer, own.key(), &outputs).unwrap();
+    let queued = store.queue(own.key(), 0).unwrap();
+    let Claim::Claimed(buffer) = store.claim(&queued[0]).unwrap() else { panic!("not claimed") };
+    let output = CreateSpec { data_size: 3 << 20, ..CreateSpec::default() };
+    store.create_output(wants[0].key(), &outputs[0], &output).unwrap().abort();
+    store.create_output(wants[0].key(), &outputs[0], &output).unwrap().seal().unwrap();
+    store.fail(wants[1].key(), &Error::new(Kind::FunctionFailed, "did not work")).unwrap();
+    store.finish(call.key()).unwrap();
+    drop((buffer, call, wants));
+}
+
+/// More objects than the bookkeeping has room for at first.
+fn many(path: &Path) {
+    let store = Store::open(path, &options()).unwrap();
+    for n in 0..1500 {
+        put(&store, &id(0xcf, n), 10, false);
+    }
+}
+
+/// Makes and leaves a store of its own, under a path that needs a link.
+fn alone(path: &Path) {
+    let store = Store::open(&own_path(path), &options()).unwrap();
+    put(&store, &id(0xcc, 1), 100, false);
+}
+
+/// Offers a namespace until it is killed.
+fn server(path: &Path) {
+    let store = Store::open(path, &options()).unwrap();
+    let _declaration = declare(&store);
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+fn own_path(path: &Path) -> PathBuf {
+    std::env::temp_dir().join(path.file_name().unwrap())
+}
+
+/// Not a test of its own: what a child process runs.
+#[test]
+fn child() {
+    if let (Some(role), Some(path)) = (std::env::var_os(ROLE), std::env::var_os(PATH)) {
+        let (_, run) = ROLES.iter().find(|(name, _)| *name == role).unwrap();
+        run(Path::new(&path));
+    }
+}
+
+fn spawn_child(role: &str, path: &Path, fail: &str) -> std::process::Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .env(ROLE, role)
+        .env(PATH, path)
+        .env("SDP_DAL_FAIL", fail)
+        .env("SDP_DAL_PROTECT", "1")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn run_child(role: &str, path: &Path, fail: &str) -> ExitStatus {
+    let mut child = spawn_child(role, path, fail);
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if begun.elapsed() > Duration::from_secs(120) {
+            child.kill().unwrap();
+            panic!("{role} hangs at {fail}");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn killed(status: ExitStatus) -> bool {
+    status.signal() == Some(libc::SIGKILL)
+}
+
+fn fail_points(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            fail_points(&path, found);
+        } else {
+            let text = std::fs::read_to_string(&path).unwrap();
+            for part in text.split("fail::point(\"").skip(1) {
+                found.insert(part.split('"').next().unwrap().to_owned());
+            }
+        }
+    }
+}
+
+/// The survivor: holds an object through it all, then finds nothing wrong, nothing leaked and nobody stuck.
+struct Observer {
+    store: Store,
+    declaration: sdp_dal::store::Want,
+    held: sdp_dal::store::Buffer,
+}
+
+impl Observer {
+    fn new(path: &Path) -> Observer {
+        let store = Store::open(path, &options()).unwrap();
+        put(&store, &id(0xaa, 1), 70_000, false);
+        let held = store.get(&id(0xaa, 1), Timeout::Poll).unwrap();
+        let declaration = declare(&store);
+        Observer { store, declaration, held }
+    }
+
+    /// Issues a call to a processor that is then killed: its output is promised by the dead, and wanted.
+    fn wants_of_the_dead(&self, path: &Path) -> sdp_dal::store::Want {
+        let mut server = spawn_child("server", path, "");
+        let own = self.declaration.id().prefix();
+        let begun = Instant::now();
+        let namespace = loop {
+            if let Some(found) = self.store.namespaces().unwrap().into_iter().find(|ns| ns.prefix != own) {
+                break found;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "the server does not come up");
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let call = call_id(ObjectId::declaration(namespace.prefix), 7);
+        let spec = CreateSpec { data_size: 10, want: true, ..CreateSpec::default() };
+        let writer = self.store.create(&call, &spec).unwrap();
+        let (_call, mut wants) = self.store.issue(writer, namespace.key, &[id(0xcd, 9)]).unwrap();
+        server.kill().unwrap();
+        server.wait().unwrap();
+        wants.remove(0)
+    }
+
+    fn finds_all_in_order(self, what: &str) {
+        let Observer { store, declaration, held } = self;
+        assert!(held.data().iter().all(|byte| *byte == 7), "{what}: a held object changed");
+        put(&store, &id(0xab, 1), 3 << 20, false);
+        assert_eq!(store.get(&id(0xab, 1), Timeout::Poll).unwrap().data().len(), 3 << 20, "{what}");
+        store.reap_all();
+        assert_eq!(store.check().unwrap(), Vec::<String>::new(), "{what}");
+        assert_eq!(store.stat().unwrap().clients, 1, "{what}");
+        assert_eq!(store.clients().unwrap().len(), 1, "{what}: a dead client is still there");
+        for output in [id(0xcd, 1), id(0xcd, 2), id(0xce, 1), id(0xce, 2)] {
+            assert_eq!(store.look(&output).unwrap(), ObjectState::Absent, "{what}: an output nobody wants");
+        }
+        // What was sealed and kept is there, whole; all else is gone.
+        for object in store.list(b"").unwrap() {
+            if object.id == declaration.id() {
+                continue;
+            }
+            assert!(object.state == "sealed" && object.keep, "{what}: left over: {object:?}");
+            assert!(store.get(&object.id, Timeout::Poll).unwrap().data().iter().all(|byte| *byte == 7));
+            store.delete(&object.id, DeleteMode::Now).unwrap();
+        }
+        drop((held, declaration));
+        let stat = store.stat().unwrap();
+        assert_eq!((stat.used, stat.objects), (0, 0), "{what}: memory leaked");
+        let whole = CreateSpec { data_size: SIZE, ..CreateSpec::default() };
+        store.create(&id(0xad, 1), &whole).unwrap_or_else(|e| panic!("{what}: {e}")).abort();
+        assert_eq!(store.check().unwrap(), Vec::<String>::new(), "{what}");
+    }
+}
+
+/// A store of its own, opened and left by processes that died on the way: the next opener gets a good one.
+fn alone_is_in_order(path: &Path, what: &str) {
+    let own = own_path(path);
+    for _ in 0..2 {
+        let store = Store::open(&own, &options()).unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert!(matches!(store.get(&id(0xcc, 1), Timeout::Poll), Err(e) if e.kind() == Kind::Timeout), "{what}");
+        assert_eq!(store.check().unwrap(), Vec::<String>::new(), "{what}");
+        let target = std::fs::read_link(&own).unwrap();
+        drop(store);
+        assert!(!target.exists() && std::fs::symlink_metadata(&own).is_err(), "{what}: names are left");
+    }
+}
+
+#[test]
+fn a_death_at_any_step_leaves_the_living_in_order() {
+    let mut points = BTreeSet::new();
+    fail_points(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut points);
+    assert!(points.len() > 50, "only {} fail points found", points.len());
+    let mut never = Vec::new();
+    for point in &points {
+        if !died_at(point) {
+            never.push(point);
+        }
+    }
+    assert!(never.is_empty(), "no scenario comes to these fail points: {never:?}");
+}
+
+/// Runs every scenario with the fail point; true if it killed one.
+fn died_at(point: &str) -> bool {
+    let mut died = false;
+    for nth in [1, 2] {
+        let fail = format!("{point}:{nth}");
+        for (role, _) in ROLES {
+            let path = common::path(&format!("crash-{role}"));
+            let what = format!("{role} killed at {fail}");
+            if role == "server" {
+                // Needs somebody to kill it: see `wants_of_the_dead`.
+                continue;
+            }
+            if role == "alone" {
+                // One dies holding its store, so that the next one has something to clear away.
+                for first in [None, Some("seal.sealed")] {
+                    if let Some(first) = first {
+                        run_child(role, &path, first);
+                    }
+                    died |= killed(run_child(role, &path, &fail));
+                    alone_is_in_order(&path, &what);
+                }
+                continue;
+            }
+            // After a death under the lock the next client recovers and reaps: and dies itself.
+            for before in [None, Some("create.indexed:2"), Some("seal.before"), Some("promise")] {
+                if before.is_some() && !(point.starts_with("recover") || point.starts_with("reap")) {
+                    continue;
+                }
+                let observer = Observer::new(&path);
+                let mut promised = None;
+                match before {
+                    Some("promise") => promised = Some(observer.wants_of_the_dead(&path)),
+                    Some(before) => assert!(killed(run_child("processor", &path, before))),
+                    None => {}
+                }
+                died |= killed(run_child(role, &path, &fail));
+                if let Some(want) = promised {
+                    let error = observer.store.get(&want.id(), Timeout::Forever).err().unwrap();
+                    assert_eq!(error.kind(), Kind::ProcessorLost, "{what}: {error}");
+                }
+                observer.finds_all_in_order(&format!("{what} after {before:?}"));
+            }
+        }
+    }
+    died
+}
+
+#[test]
+fn a_waiter_learns_that_its_producer_died() {
+    let path = common::path("crash-producer");
+    let observer = Observer::new(&path);
+    // The child is stopped while it creates the object, so that the waiter sees somebody creating it; then it is killed.
+    let mut child = spawn_child("objects", &path, "seal.before:2:stop");
+    wait_until_stopped(&child);
+    let waiter = std::thread::spawn({
+        let store = observer.store.clone();
+        move || store.get(&id(0xcc, 2), Timeout::Forever).err().map(|error| error.kind())
+    });
+    std::thread::sleep(Duration::from_millis(20));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(waiter.join().unwrap(), Some(Kind::ObjectDeleted));
+    observer.finds_all_in_order("after a producer's death");
+}
+
+fn wait_until_stopped(child: &std::process::Child) {
+    let stopped = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        stat.rsplit(')').next().unwrap().trim().starts_with('T')
+    };
+    let begun = Instant::now();
+    while !stopped() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the child does not stop");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_stopped_holder_of_the_lock_is_named() {
+    let path = common::path("crash-stopped");
+    let observer = Observer::new(&path);
+    let mut child = spawn_child("objects", &path, "create.committed:1:stop");
+    wait_until_stopped(&child);
+    // Reading goes on; what needs the lock says who has it.
+    assert_eq!(observer.store.get(&id(0xaa, 1), Timeout::Poll).unwrap().data().len(), 70_000);
+    let error = observer.store.delete(&id(0xaa, 1), DeleteMode::Now).unwrap_err();
+    assert_eq!(error.kind(), Kind::Busy);
+    assert!(error.message().contains(&child.id().to_string()), "{error}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    observer.finds_all_in_order("a stopped holder that was killed");
+}

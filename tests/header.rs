@@ -1,0 +1,145 @@
+//! `include/sdp_dal.h` is what cbindgen makes of `src/capi`, and compiles alone, as C and as C++.
+//!
+//! `SDP_DAL_UPDATE_HEADER=1 cargo test --test header` writes it anew.
+
+mod support;
+
+use std::fs;
+
+use parking_lot::Mutex;
+
+use support::{root, run, scratch, Compiler, C11, CPP17, CPP20};
+
+/// The files of `src/capi` with something for the header, in the header's order.
+const FILES: [&str; 18] = [
+    "version",
+    "status",
+    "types",
+    "view",
+    "store",
+    "object",
+    "writer",
+    "buffer",
+    "list",
+    "tensor",
+    "reference",
+    "args",
+    "results",
+    "caller",
+    "processor",
+    "call",
+    "call_inputs",
+    "call_outputs",
+];
+
+/// cbindgen reports what it cannot translate as warnings; here they are failures.
+struct Warnings(Mutex<Vec<String>>);
+
+impl log::Log for Warnings {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::Level::Warn
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let text = record.args().to_string();
+        // Private items are skipped on purpose.
+        if self.enabled(record.metadata()) && !(text.starts_with("Skip ") && text.ends_with("(not `pub`).")) {
+            self.0.lock().push(text);
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+static WARNINGS: Warnings = Warnings(parking_lot::const_mutex(Vec::new()));
+
+fn version_macros() -> String {
+    let number = |text: &str| text.parse::<u32>().expect("cargo checks versions");
+    let (major, minor, patch) = (
+        number(env!("CARGO_PKG_VERSION_MAJOR")),
+        number(env!("CARGO_PKG_VERSION_MINOR")),
+        number(env!("CARGO_PKG_VERSION_PATCH")),
+    );
+    format!(
+        "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n\n\
+         /* The version of this header; sdp_dal_version() gives that of the library. */\n\
+         #define SDP_DAL_VERSION_MAJOR {major}\n\
+         #define SDP_DAL_VERSION_MINOR {minor}\n\
+         #define SDP_DAL_VERSION_PATCH {patch}\n\
+         #define SDP_DAL_VERSION {:#010x}u\n\
+         #define SDP_DAL_VERSION_STRING \"{major}.{minor}.{patch}\"",
+        major << 24 | minor << 12 | patch
+    )
+}
+
+fn generated() -> String {
+    let capi = root().join("src/capi");
+    let mut config =
+        cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml is right");
+    config.after_includes = Some(version_macros());
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for file in FILES {
+        builder = builder.with_src(capi.join(format!("{file}.rs")));
+    }
+    let mut header = Vec::new();
+    builder.generate().expect("src/capi is what cbindgen reads").write(&mut header);
+    String::from_utf8(header).expect("cbindgen writes UTF-8")
+}
+
+#[test]
+fn the_header_is_up_to_date() {
+    log::set_logger(&WARNINGS).expect("nobody else logs here");
+    log::set_max_level(log::LevelFilter::Warn);
+    let header = generated();
+    let warnings = WARNINGS.0.lock();
+    assert!(warnings.is_empty(), "cbindgen warns:\n{}", warnings.join("\n"));
+
+    let path = root().join("include/sdp_dal.h");
+    if std::env::var_os("SDP_DAL_UPDATE_HEADER").is_some() {
+        fs::write(&path, &header).expect("the header is writable");
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    let different = committed.lines().zip(header.lines()).position(|(old, new)| old != new);
+    assert!(
+        committed == header,
+        "include/sdp_dal.h is not what src/capi says (first in line {}): run SDP_DAL_UPDATE_HEADER=1 cargo test \
+         --test header and commit it",
+        different.unwrap_or_else(|| committed.lines().count().min(header.lines().count())) + 1
+    );
+}
+
+#[test]
+fn every_file_of_the_room_is_listed() {
+    let room = fs::read_to_string(root().join("src/capi/mod.rs")).expect("the room has a head");
+    let mut exporting: Vec<&str> = room
+        .lines()
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
+        .filter(|file| !["guard", "handle", "strings", "structs"].contains(file))
+        .collect();
+    exporting.sort_unstable();
+    let mut listed: Vec<&str> = FILES.to_vec();
+    listed.sort_unstable();
+    assert_eq!(exporting, listed);
+}
+
+fn compiles_alone(name: &str, header: &str, compiler: Compiler) {
+    let folder = scratch("header");
+    let source = folder.join(format!("{name}-{}.txt", compiler.standard));
+    fs::write(&source, format!("#include <{header}>\n#include <{header}>\nint main(void) {{ return 0; }}\n"))
+        .expect("the test's folder is writable");
+    run(compiler.command().arg("-fsyntax-only").arg(&source));
+}
+
+#[test]
+fn the_c_header_compiles_alone() {
+    for compiler in [C11, CPP17, CPP20] {
+        compiles_alone("c", "sdp_dal.h", compiler);
+    }
+}
+
+#[test]
+fn the_cpp_header_compiles_alone() {
+    for compiler in [CPP17, CPP20] {
+        compiles_alone("cpp", "sdp_dal.hpp", compiler);
+    }
+}

@@ -1,0 +1,86 @@
+//! What the tests of the C interface share: where things are, and compilers.
+#![allow(dead_code, reason = "each test uses its part of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The repository.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The shared library that cargo built together with this test.
+pub fn cdylib() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let deps = test.parent().expect("a test lies in a folder");
+    let library = deps.join("libsdp_dal.so");
+    assert!(library.exists(), "cargo builds {} beside the tests", library.display());
+    library
+}
+
+/// A folder for this test's files, below cargo's.
+pub fn scratch(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).expect("cargo's folder for tests is writable");
+    folder
+}
+
+/// A compiler and the language it is to compile.
+#[derive(Clone, Copy, Debug)]
+pub struct Compiler {
+    /// The program.
+    pub program: &'static str,
+    /// `-x`.
+    pub language: &'static str,
+    /// `-std=`.
+    pub standard: &'static str,
+}
+
+/// C11 by the system's C compiler.
+pub const C11: Compiler = Compiler { program: "cc", language: "c", standard: "c11" };
+/// C++17 by the system's C++ compiler.
+pub const CPP17: Compiler = Compiler { program: "c++", language: "c++", standard: "c++17" };
+/// C++20 by the system's C++ compiler.
+pub const CPP20: Compiler = Compiler { program: "c++", language: "c++", standard: "c++20" };
+
+impl Compiler {
+    /// The command so far, with every warning an error.
+    pub fn command(self) -> Command {
+        let mut command = Command::new(self.program);
+        command.arg(format!("-std={}", self.standard));
+        command.args(["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-g", "-O1"]);
+        command.arg("-I").arg(root().join("include"));
+        command.args(["-x", self.language]);
+        command
+    }
+}
+
+/// Runs a command; its output if it succeeded, else a panic that shows everything.
+pub fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// The library under its SONAME in `folder`, as the loader looks for it; `folder` goes into LD_LIBRARY_PATH.
+pub fn install_library(folder: &Path) {
+    let link = folder.join(soname());
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(cdylib(), &link).expect("a link in the test's own folder");
+}
+
+/// What build.rs makes of the version.
+pub fn soname() -> String {
+    let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
+    if major == "0" {
+        format!("libsdp_dal.so.{major}.{minor}")
+    } else {
+        format!("libsdp_dal.so.{major}")
+    }
+}
