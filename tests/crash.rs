@@ -258,7 +258,10 @@ fn alone_is_in_order(path: &Path, what: &str) {
     let own = own_path(path);
     for _ in 0..2 {
         let store = Store::open(&own, &options()).unwrap_or_else(|e| panic!("{what}: {e}"));
-        assert!(matches!(store.get(&id(0xcc, 1), Timeout::Poll), Err(e) if e.kind() == Kind::Timeout), "{what}");
+        assert!(
+            matches!(store.get(&id(0xcc, 1), Timeout::Poll), Err(e) if e.kind() == Kind::Timeout),
+            "{what}"
+        );
         assert_eq!(store.check().unwrap(), Vec::<String>::new(), "{what}");
         let target = std::fs::read_link(&own).unwrap();
         drop(store);

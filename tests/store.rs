@@ -16,7 +16,8 @@ fn id(n: u32) -> ObjectId {
 }
 
 fn put(store: &Store, id: &ObjectId, data: &[u8]) {
-    let spec = CreateSpec { data_size: data.len() as u64, metadata: b"meta", keep: true, ..CreateSpec::default() };
+    let spec =
+        CreateSpec { data_size: data.len() as u64, metadata: b"meta", keep: true, ..CreateSpec::default() };
     let mut writer = store.create(id, &spec).unwrap();
     writer.copy_from(0, data);
     writer.seal().unwrap();

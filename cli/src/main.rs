@@ -1,1 +1,69 @@
-fn main(){}
+//! `sdp-dal`: serves a store, looks into it, checks it, deletes from it.
+//!
+//! One file a command: `serve` (store), `list` (ls), `show`, `stat`, `holders`, `check`, `remove` (rm and destroy).
+//! `arguments` says what a path and an ID are, `contents` what is inside an object, `people` who is who, `table` how it
+//! all looks. Every command but `store` only opens a store that is there.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod check;
+mod contents;
+mod holders;
+mod list;
+mod people;
+mod remove;
+mod serve;
+mod show;
+mod stat;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sdp_dal::error::{Kind, Result};
+
+use arguments::{Arguments, Command};
+use table::Output;
+
+/// How a command that did its work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// All is well.
+    Fine,
+    /// Something in the store is wrong; the output says what.
+    FoundWrong,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut output = Output::new();
+    let outcome = run(&arguments, &mut output).and_then(|outcome| output.flush().map(|()| outcome));
+    match outcome {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::FoundWrong) => ExitCode::from(1),
+        Err(error) => {
+            // What was done before the error is worth knowing; a second error adds nothing.
+            let _ = output.flush();
+            eprintln!("sdp-dal: {}", table::plain(error.message()));
+            if error.kind() == Kind::PermissionDenied && arguments.accept_owner.is_none() {
+                eprintln!("sdp-dal: another user's store is accepted with --accept-owner UID");
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &Arguments, output: &mut Output) -> Result<Outcome> {
+    let accept = arguments.accept_owner;
+    match &arguments.command {
+        Command::Store(options) => serve::run(options, accept, output),
+        Command::Ls(which) => list::run(which, accept, output),
+        Command::Show(which) => show::run(which, accept, output),
+        Command::Stat(which) => stat::run(which, accept, output),
+        Command::Holders(which) => holders::run(which, accept, output),
+        Command::Check(which) => check::run(which, accept, output),
+        Command::Rm(which) => remove::rm(which, accept, output),
+        Command::Destroy(which) => remove::destroy(which, accept, output),
+    }
+}

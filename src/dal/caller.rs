@@ -162,7 +162,12 @@ impl Caller {
     /// The processors found that still live, by prefix.
     pub fn processors(&self) -> Vec<FoundProcessor> {
         let _ = self.living();
-        self.processors.lock().targets.iter().map(|target| FoundProcessor { name: target.name.clone(), prefix: target.prefix }).collect()
+        self.processors
+            .lock()
+            .targets
+            .iter()
+            .map(|target| FoundProcessor { name: target.name.clone(), prefix: target.prefix })
+            .collect()
     }
 
     /// Where values and outputs lie.

@@ -129,7 +129,11 @@ impl<'a> Heap<'a> {
 
     fn pool_of(&self, offset: u64) -> &'a Pool {
         let control = self.control();
-        if offset < get64(&control.large.start) { &control.small } else { &control.large }
+        if offset < get64(&control.large.start) {
+            &control.small
+        } else {
+            &control.large
+        }
     }
 
     /// Takes `size` bytes (rounded up); `None`: there is no such run in reserved memory.
@@ -211,7 +215,8 @@ impl<'a> Heap<'a> {
     fn split(&self, index: u32, size: u64) -> Result<u32> {
         let rest_index = self.fresh()?;
         let (extent, rest) = (self.extent(index)?, self.extent(rest_index)?);
-        let (start, length, after) = (get64(&extent.offset), get64(&extent.size) & !USED, get32(&extent.after));
+        let (start, length, after) =
+            (get64(&extent.offset), get64(&extent.size) & !USED, get32(&extent.after));
         set64(&rest.offset, start + size);
         set64(&rest.size, length - size);
         set32(&rest.before, index);
@@ -415,7 +420,10 @@ impl<'a> Heap<'a> {
         let end = self.end_of_last(pool)?;
         let fits = offset.checked_add(size).is_some_and(|end| end <= get64(&pool.reserved));
         if offset < end || !offset.is_multiple_of(ALIGN) || !fits {
-            return Err(Error::new(Kind::Corrupt, format!("an object at {offset} (+{size}) overlaps another")));
+            return Err(Error::new(
+                Kind::Corrupt,
+                format!("an object at {offset} (+{size}) overlaps another"),
+            ));
         }
         if offset > end {
             let gap = self.append(pool, end, offset - end)?;
@@ -492,7 +500,9 @@ impl<'a> Heap<'a> {
                 if size & USED == 0 {
                     free_extents += 1;
                     if previous_free {
-                        wrong.push(format!("{name} heap: extents before and at {offset} are free and not joined"));
+                        wrong.push(format!(
+                            "{name} heap: extents before and at {offset} are free and not joined"
+                        ));
                     }
                 } else {
                     sum += size & !USED;
@@ -506,7 +516,10 @@ impl<'a> Heap<'a> {
                 previous_free = size & USED == 0;
             }
             if expected != get64(&pool.reserved) && !(chain.is_empty() && expected == get64(&pool.reserved)) {
-                wrong.push(format!("{name} heap: ends at {expected}, reserved up to {}", get64(&pool.reserved)));
+                wrong.push(format!(
+                    "{name} heap: ends at {expected}, reserved up to {}",
+                    get64(&pool.reserved)
+                ));
             }
             if sum != get64(&pool.used) {
                 wrong.push(format!("{name} heap: {} bytes counted as used, {sum} are", get64(&pool.used)));

@@ -420,7 +420,9 @@ impl Geometry {
         if unknown != 0 {
             return bad(
                 Kind::Unsupported,
-                format!("the store uses features that this library does not know (bits {unknown:#x}): upgrade"),
+                format!(
+                    "the store uses features that this library does not know (bits {unknown:#x}): upgrade"
+                ),
             );
         }
         if get64(&header.layout_hash) != LAYOUT_HASH {

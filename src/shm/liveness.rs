@@ -68,9 +68,9 @@ impl Liveness {
     pub fn new(file: File) -> Result<Liveness> {
         Lazy::force(&HANDLER);
         let fd = u32::try_from(file.as_raw_fd()).map_err(|_| Error::internal("a negative descriptor"))?;
-        let free = LOCK_FILES.iter().position(|place| {
-            place.compare_exchange(0, fd + 1, Ordering::SeqCst, Ordering::Relaxed).is_ok()
-        });
+        let free = LOCK_FILES
+            .iter()
+            .position(|place| place.compare_exchange(0, fd + 1, Ordering::SeqCst, Ordering::Relaxed).is_ok());
         let place = free.ok_or_else(|| {
             Error::new(Kind::LimitReached, format!("this process has {MOST} stores open: close some"))
         })?;

@@ -31,7 +31,10 @@ pub fn reserve_plain(file: &File, from: u64, to: u64) -> Result<()> {
             Some(libc::ENOSPC | libc::ENOMEM) => {
                 return Err(Error::new(
                     Kind::OutOfMemory,
-                    format!("the file system under the store is full: {} more bytes were not there", to - from),
+                    format!(
+                        "the file system under the store is full: {} more bytes were not there",
+                        to - from
+                    ),
                 ))
             }
             _ => return Err(Error::io("reserving memory (fallocate)", &error)),

@@ -49,7 +49,8 @@ pub fn find(path: &Path, accept: Option<u32>) -> Result<Found> {
     if path.as_os_str().is_empty() {
         return Err(Error::invalid("the path of the store is empty"));
     }
-    let path = std::path::absolute(path).map_err(|e| Error::io(format!("the path {}", path.display()), &e))?;
+    let path =
+        std::path::absolute(path).map_err(|e| Error::io(format!("the path {}", path.display()), &e))?;
     match fs::symlink_metadata(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let file = if on_tmpfs(parent(&path)?)? { path.clone() } else { fresh_target()? };
@@ -63,11 +64,16 @@ pub fn find(path: &Path, accept: Option<u32>) -> Result<Found> {
                     format!("the link {} belongs to user {}, not to us", path.display(), meta.uid()),
                 ));
             }
-            let file = fs::read_link(&path).map_err(|e| Error::io(format!("reading {}", path.display()), &e))?;
+            let file =
+                fs::read_link(&path).map_err(|e| Error::io(format!("reading {}", path.display()), &e))?;
             if !is_target(&file) {
                 return Err(Error::new(
                     Kind::PermissionDenied,
-                    format!("{} is a link to {}, which is not a store's file", path.display(), file.display()),
+                    format!(
+                        "{} is a link to {}, which is not a store's file",
+                        path.display(),
+                        file.display()
+                    ),
                 ));
             }
             if fs::symlink_metadata(&file).is_err() {
@@ -157,11 +163,10 @@ impl Place {
         if !liveness::begin_removal(file) {
             return;
         }
-        let same = |meta: std::io::Result<fs::Metadata>| {
-            matches!((meta, file.metadata()), (Ok(a), Ok(b)) if a.ino() == b.ino() && a.dev() == b.dev())
-        };
+        let same = |meta: std::io::Result<fs::Metadata>| matches!((meta, file.metadata()), (Ok(a), Ok(b)) if a.ino() == b.ino() && a.dev() == b.dev());
         if same(fs::symlink_metadata(&self.file)) {
-            let leads_here = self.path != self.file && fs::read_link(&self.path).is_ok_and(|to| to == self.file);
+            let leads_here =
+                self.path != self.file && fs::read_link(&self.path).is_ok_and(|to| to == self.file);
             if leads_here {
                 let _ = fs::remove_file(&self.path);
                 fail::point("remove.link_gone");
@@ -215,7 +220,8 @@ pub fn cgroup_limit() -> Option<u64> {
     let mut folder = PathBuf::from("/sys/fs/cgroup").join(group);
     let mut tightest = None;
     while folder.starts_with("/sys/fs/cgroup") {
-        let limit = fs::read_to_string(folder.join("memory.max")).ok().and_then(|t| t.trim().parse::<u64>().ok());
+        let limit =
+            fs::read_to_string(folder.join("memory.max")).ok().and_then(|t| t.trim().parse::<u64>().ok());
         tightest = [tightest, limit].into_iter().flatten().min();
         if !folder.pop() {
             break;
@@ -252,7 +258,8 @@ fn is_target(file: &Path) -> bool {
 pub fn own_files() -> Vec<PathBuf> {
     let start = format!("sdp-dal-{}-", uid());
     let Ok(folder) = fs::read_dir(SHM) else { return Vec::new() };
-    let named = |entry: &fs::DirEntry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&start));
+    let named =
+        |entry: &fs::DirEntry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&start));
     folder.flatten().filter(named).map(|entry| entry.path()).collect()
 }
 

@@ -51,7 +51,8 @@ struct Mapping {
 impl Mapping {
     fn new(file: &File, length: u64, write: bool) -> Result<Mapping> {
         let failed = |e: &std::io::Error| Error::io(format!("mapping a store of {length} bytes"), e);
-        let length = usize::try_from(length).map_err(|_| Error::invalid("the store is larger than an address"))?;
+        let length =
+            usize::try_from(length).map_err(|_| Error::invalid("the store is larger than an address"))?;
         let unit = UNIT as usize;
         let mut addresses =
             MmapOptions::new().len(length + unit).no_reserve_swap().map_anon().map_err(|e| failed(&e))?;
@@ -122,12 +123,7 @@ impl Segment {
         header.created.store(epoch_nanos(), Ordering::Relaxed);
         header.seed.store(epoch_nanos().rotate_left(29) ^ u64::from(std::process::id()), Ordering::Relaxed);
         store_text(&header.path, &place.path.to_string_lossy());
-        for list in [
-            &header.declarations,
-            &header.orphans,
-            &header.orphans_last,
-            &header.entries_free,
-        ] {
+        for list in [&header.declarations, &header.orphans, &header.orphans_last, &header.entries_free] {
             list.store(NONE, Ordering::Relaxed);
         }
         reserve_objects(&file, &geometry, 0, FIRST_OBJECTS)?;
@@ -203,7 +199,9 @@ impl Segment {
     /// A reference into the read-write mapping. The offset is made from the geometry and a checked index.
     fn at<T>(&self, offset: u64) -> &T {
         let offset = to_usize(offset);
-        debug_assert!(offset + size_of::<T>() <= self.bookkeeping.length && offset.is_multiple_of(align_of::<T>()));
+        debug_assert!(
+            offset + size_of::<T>() <= self.bookkeeping.length && offset.is_multiple_of(align_of::<T>())
+        );
         // SAFETY: the callers compute the offset from the geometry, which was checked against the file's length, and
         // from an index that they check; T is made of atomics, for which shared access is fine.
         unsafe { &*self.bookkeeping.start.add(offset).cast::<T>() }
@@ -249,7 +247,10 @@ impl Segment {
 
     fn entry_offset(&self, index: u32) -> Result<u64> {
         if index >= self.objects_reserved() {
-            return Err(Error::new(Kind::Corrupt, format!("the bookkeeping names entry {index}, which is none")));
+            return Err(Error::new(
+                Kind::Corrupt,
+                format!("the bookkeeping names entry {index}, which is none"),
+            ));
         }
         Ok(self.geometry.entries + u64::from(index) * self.geometry.entry_stride)
     }
@@ -278,7 +279,10 @@ impl Segment {
     /// An extent.
     pub fn extent(&self, index: u32) -> Result<&Extent> {
         if index >= self.extents_reserved() {
-            return Err(Error::new(Kind::Corrupt, format!("the bookkeeping names extent {index}, which is none")));
+            return Err(Error::new(
+                Kind::Corrupt,
+                format!("the bookkeeping names extent {index}, which is none"),
+            ));
         }
         Ok(self.at(self.geometry.extents + u64::from(index) * size_of::<Extent>() as u64))
     }
@@ -413,5 +417,6 @@ pub fn is_lost(file: &File, path: &Path) -> bool {
     }
     let leads_here = std::fs::read_link(load_text(&header.path)).is_ok_and(|to| to == path);
     let last = header.numbers.load(Ordering::Relaxed);
-    !leads_here && (last.saturating_sub(4096)..=last).all(|number| number == 0 || !liveness::lives(file, number))
+    !leads_here
+        && (last.saturating_sub(4096)..=last).all(|number| number == 0 || !liveness::lives(file, number))
 }

@@ -79,7 +79,10 @@ impl Store {
                 Found::Nothing(place) if options.create == Create::Never => {
                     return Err(Error::new(
                         Kind::NotFound,
-                        format!("there is no store at {}: start a processor or `sdp-dal store`", place.path.display()),
+                        format!(
+                            "there is no store at {}: start a processor or `sdp-dal store`",
+                            place.path.display()
+                        ),
                     ));
                 }
                 Found::Nothing(place) => {
@@ -124,7 +127,10 @@ impl Attachment {
         let header = segment.header();
         let number = header.numbers.fetch_add(1, Ordering::SeqCst) + 1;
         if number >= NUMBER_MASK {
-            return Err(Error::new(Kind::LimitReached, "the store has no attachment numbers left: make a new one"));
+            return Err(Error::new(
+                Kind::LimitReached,
+                "the store has no attachment numbers left: make a new one",
+            ));
         }
         fail::point("attach.number_drawn");
         segment.liveness.be(number, segment.file())?;
@@ -186,9 +192,8 @@ impl Attachment {
     /// Writes ourselves into a free slot. The number is the commit.
     fn take_slot(&self, name: &str) -> Option<u32> {
         let slots = 0..self.segment.geometry().max_clients;
-        let slot = slots.into_iter().find(|slot| {
-            self.segment.client(*slot).number.load(Ordering::Relaxed) == 0
-        })?;
+        let slot =
+            slots.into_iter().find(|slot| self.segment.client(*slot).number.load(Ordering::Relaxed) == 0)?;
         let client = self.segment.client(slot);
         client.pid.store(std::process::id(), Ordering::Relaxed);
         client.since.store(epoch_nanos(), Ordering::Relaxed);
@@ -242,7 +247,8 @@ impl Attachment {
     /// The private count of pins of an entry.
     pub(super) fn pin_word(&self, index: u32) -> Result<&PinWord> {
         let index = index as usize;
-        let chunk = self.pins.get(index / PIN_CHUNK).ok_or_else(|| Error::internal("an entry out of range"))?;
+        let chunk =
+            self.pins.get(index / PIN_CHUNK).ok_or_else(|| Error::internal("an entry out of range"))?;
         let chunk = chunk.get_or_init(|| (0..PIN_CHUNK).map(|_| PinWord::default()).collect());
         Ok(&chunk[index % PIN_CHUNK])
     }
@@ -300,5 +306,6 @@ fn program_name() -> String {
 }
 
 fn host_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "?".to_owned(), |t| t.trim().to_owned())
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "?".to_owned(), |t| t.trim().to_owned())
 }

@@ -96,9 +96,15 @@ impl Buffer {
 pub(super) enum Look {
     Absent,
     /// Not there yet; who is to make it (0: nobody said so).
-    Coming { key: EntryKey, producer: u32 },
+    Coming {
+        key: EntryKey,
+        producer: u32,
+    },
     There(Buffer),
-    Failed { key: EntryKey, error: Error },
+    Failed {
+        key: EntryKey,
+        error: Error,
+    },
 }
 
 impl Attachment {
@@ -160,7 +166,11 @@ impl Attachment {
             }
             let Some((_, word)) = locked.entry_of(key)? else { return Ok(false) };
             let released = word.has(WHEN_RELEASED) && row_is_empty(locked.segment().pins(index)?);
-            if released { locked.doom(key) } else { Ok(false) }
+            if released {
+                locked.doom(key)
+            } else {
+                Ok(false)
+            }
         });
         match freed {
             Ok(true) => self.ring(&id),
@@ -255,5 +265,8 @@ fn failure_of(code: u32, pin: Pin) -> Error {
     let has_text = segment.entry(pin.key.index).is_ok_and(|entry| entry.offset.load(Ordering::Relaxed) != 0);
     let text = if has_text { pin.into_buffer().ok() } else { None };
     let text = text.map(|buffer| String::from_utf8_lossy(buffer.data()).into_owned());
-    Error::new(kind, text.unwrap_or_else(|| "the object failed; its text was lost in a full store".to_owned()))
+    Error::new(
+        kind,
+        text.unwrap_or_else(|| "the object failed; its text was lost in a full store".to_owned()),
+    )
 }

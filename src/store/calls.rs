@@ -49,7 +49,12 @@ impl Store {
     ///
     /// # Errors
     /// `ProcessorLost` if the declaration is gone; `LimitReached`.
-    pub fn issue(&self, call: Writer, declaration: EntryKey, outputs: &[ObjectId]) -> Result<(Want, Vec<Want>)> {
+    pub fn issue(
+        &self,
+        call: Writer,
+        declaration: EntryKey,
+        outputs: &[ObjectId],
+    ) -> Result<(Want, Vec<Want>)> {
         let id = call.id();
         let key = call.key().ok_or_else(|| Error::internal("a call in scratch memory"))?;
         let mut keys = Vec::with_capacity(outputs.len());
@@ -110,7 +115,9 @@ impl Store {
     pub fn claim(&self, call: &QueuedCall) -> Result<Claim> {
         let buffer = match self.get_key(call.key, &call.id, Timeout::Poll) {
             Ok(buffer) => buffer,
-            Err(error) if matches!(error.kind(), Kind::ObjectDeleted | Kind::Timeout) => return Ok(Claim::Gone),
+            Err(error) if matches!(error.kind(), Kind::ObjectDeleted | Kind::Timeout) => {
+                return Ok(Claim::Gone)
+            }
             Err(error) => return Err(error),
         };
         let entry = self.attachment.segment.entry(call.key.index)?;
@@ -134,7 +141,8 @@ impl Store {
                 return false;
             }
             // SYNC: the commit of a claim; dooming is a compare-and-swap on the same word.
-            match entry.state.compare_exchange(word.0, word.and(flag).0, Ordering::SeqCst, Ordering::Acquire) {
+            match entry.state.compare_exchange(word.0, word.and(flag).0, Ordering::SeqCst, Ordering::Acquire)
+            {
                 Ok(_) => return true,
                 Err(seen) => word = Word(seen),
             }
@@ -214,7 +222,8 @@ impl Locked<'_> {
 
     /// Seals a call and puts it at the end of its queue.
     fn publish(&self, id: &ObjectId, key: EntryKey, declaration: &Entry) -> Result<()> {
-        let gone = || Error::new(Kind::ObjectDeleted, format!("the call {id} was deleted while it was issued"));
+        let gone =
+            || Error::new(Kind::ObjectDeleted, format!("the call {id} was deleted while it was issued"));
         let (entry, word) = self.entry_of(key)?.ok_or_else(gone)?;
         if word.state() != State::Creating {
             return Err(gone());

@@ -49,7 +49,9 @@ impl Locked<'_> {
                     wrong.push(format!("object {id} has two entries, {other} and {index}"));
                 }
             } else if row_is_empty(self.segment().pins(index)?) {
-                wrong.push(format!("object {id} (entry {index}) is doomed, nobody pins it, and it is not freed"));
+                wrong.push(format!(
+                    "object {id} (entry {index}) is doomed, nobody pins it, and it is not freed"
+                ));
             }
             let extent = entry.extent.load(Ordering::Relaxed);
             if word.state() != State::Awaited && extent != NONE {

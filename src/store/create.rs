@@ -100,21 +100,27 @@ impl Store {
         let total = spec.data_size + spec.metadata.len() as u64;
         let span = self.attachment.segment.write_span(entry.offset.load(Ordering::Relaxed), total)?;
         let pin = Pin::held(self, *id, key);
-        Ok(self.fill(Writer {
-            store: self.clone(),
-            id: *id,
-            pin: Some(pin),
-            span,
-            data_size,
-            begun: Instant::now(),
-            want: spec.want,
-        }, spec))
+        Ok(self.fill(
+            Writer {
+                store: self.clone(),
+                id: *id,
+                pin: Some(pin),
+                span,
+                data_size,
+                begun: Instant::now(),
+                want: spec.want,
+            },
+            spec,
+        ))
     }
 
     fn scratch(&self, id: &ObjectId, spec: &CreateSpec<'_>) -> Result<Writer> {
         let data_size = to_usize(spec.data_size);
         let span = WriteSpan::scratch(data_size + spec.metadata.len()).ok_or_else(|| {
-            Error::new(Kind::OutOfMemory, format!("no {data_size} bytes of private memory for an unwanted output"))
+            Error::new(
+                Kind::OutOfMemory,
+                format!("no {data_size} bytes of private memory for an unwanted output"),
+            )
         })?;
         let begun = Instant::now();
         let writer = Writer { store: self.clone(), id: *id, pin: None, span, data_size, begun, want: false };
@@ -145,9 +151,9 @@ impl Attachment {
             let need = match self.locked(|locked| {
                 Ok(match work(locked)? {
                     Ok(done) => Ok(done),
-                    Err(Need::Objects) => Err((0, None, Figures::default())),
+                    Err(Need::Objects) => Err(None),
                     Err(Need::Bytes(bytes)) => {
-                        Err((bytes, locked.heap().growth(bytes)?, locked.heap().figures()?))
+                        Err(Some((bytes, locked.heap().growth(bytes)?, locked.heap().figures()?)))
                     }
                 })
             })? {
@@ -155,9 +161,9 @@ impl Attachment {
                 Err(need) => need,
             };
             match need {
-                (0, ..) => self.grow_objects()?,
-                (_, Some(growth), _) => self.grow_heap(growth)?,
-                (bytes, None, figures) => {
+                None => self.grow_objects()?,
+                Some((_, Some(growth), _)) => self.grow_heap(growth)?,
+                Some((bytes, None, figures)) => {
                     let full = || full_error(id, bytes, self.segment.geometry().size, &figures);
                     if std::mem::take(&mut first) {
                         // Finding out costs little and helps often: the dead may hold memory.
@@ -292,7 +298,8 @@ impl Locked<'_> {
 }
 
 fn sizes(spec: &CreateSpec<'_>) -> Result<(u64, u32)> {
-    let meta = u32::try_from(spec.metadata.len()).map_err(|_| Error::invalid("metadata of 4 GiB and more"))?;
+    let meta =
+        u32::try_from(spec.metadata.len()).map_err(|_| Error::invalid("metadata of 4 GiB and more"))?;
     let bytes = spec.data_size.checked_add(u64::from(meta)).filter(|bytes| *bytes < 1 << 46);
     let bytes = bytes.ok_or_else(|| Error::invalid(format!("an object of {} bytes", spec.data_size)))?;
     Ok((bytes, meta))
@@ -355,7 +362,10 @@ impl Writer {
                 // Deleted while we wrote: the pin goes, and with it the bytes.
                 drop(pin);
                 return if self.want {
-                    Err(Error::new(Kind::ObjectDeleted, format!("object {} was deleted before it was sealed", self.id)))
+                    Err(Error::new(
+                        Kind::ObjectDeleted,
+                        format!("object {} was deleted before it was sealed", self.id),
+                    ))
                 } else {
                     Ok(None)
                 };

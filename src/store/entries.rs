@@ -58,9 +58,8 @@ impl Locked<'_> {
     /// Whether so many entries are to be had.
     pub(super) fn has_entries(&self, count: u32) -> bool {
         let header = self.segment().header();
-        let fresh = self.segment().objects_reserved() - self.segment().objects_reserved().min(
-            header.entries_used.load(Ordering::Relaxed),
-        );
+        let fresh = self.segment().objects_reserved()
+            - self.segment().objects_reserved().min(header.entries_used.load(Ordering::Relaxed));
         if fresh >= count {
             return true;
         }

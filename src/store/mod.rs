@@ -14,6 +14,7 @@ mod calls;
 mod check;
 mod create;
 mod delete;
+mod destroy;
 mod entries;
 pub mod id;
 mod index;
@@ -38,7 +39,7 @@ pub use entries::EntryKey;
 pub use id::{ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
 pub use inspect::{ClientInfo, ObjectInfo, ObjectState, StoreStat};
 pub use namespaces::NamespaceInfo;
-pub use options::{Create, StoreOptions};
+pub use options::{memory_limit, Create, StoreOptions};
 pub use want::Want;
 
 /// This process's attachment to a store; clones share it. The last clone, buffer, writer or claim detaches.

@@ -43,7 +43,10 @@ impl Store {
         make: &mut dyn FnMut(Prefix) -> Result<(Vec<u8>, Vec<u8>)>,
     ) -> Result<Want> {
         if start.len() > PREFIX_SIZE {
-            return Err(Error::invalid(format!("a prefix has at most {PREFIX_SIZE} bytes, not {}", start.len())));
+            return Err(Error::invalid(format!(
+                "a prefix has at most {PREFIX_SIZE} bytes, not {}",
+                start.len()
+            )));
         }
         loop {
             let prefix = self.free_prefix(start)?;

@@ -46,6 +46,12 @@ pub fn full_timeout() -> Duration {
     seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(Duration::from_secs(10))
 }
 
+/// Bytes of memory that this process's control group may use, if it has a limit. A store that grows beyond it does not get
+/// an error: the kernel kills a process of the group.
+pub fn memory_limit() -> Option<u64> {
+    place::cgroup_limit()
+}
+
 /// Whether the creator's pointer faults after sealing.
 pub fn protects() -> bool {
     std::env::var_os("SDP_DAL_PROTECT").is_some_and(|value| value == "1")

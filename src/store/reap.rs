@@ -21,8 +21,7 @@ const TURN_MILLIS: u64 = 250;
 impl Store {
     /// Whether the attachment with this number lives. Numbers are never drawn twice: dead is for ever.
     pub fn alive(&self, number: u32) -> bool {
-        number != 0
-            && (number == self.attachment.number || !self.attachment.segment.liveness.is_dead(number))
+        number != 0 && (number == self.attachment.number || !self.attachment.segment.liveness.is_dead(number))
     }
 
     /// Reaps every dead client. How many there were.
@@ -74,9 +73,9 @@ impl Attachment {
         }
         fail::point("reap.begun");
         let slots = 0..self.segment.geometry().max_clients;
-        let slot = slots.into_iter().find(|slot| {
-            self.segment.client(*slot).number.load(Ordering::Acquire) == number
-        });
+        let slot = slots
+            .into_iter()
+            .find(|slot| self.segment.client(*slot).number.load(Ordering::Acquire) == number);
         // What cannot be done now (the lock's holder is stopped) is done at the next turn: the slot stays.
         let reaped = slot.is_some_and(|slot| self.reap_slot(number, slot).is_ok());
         self.segment.liveness.end_reaping(number);
@@ -87,7 +86,9 @@ impl Attachment {
         let name = load_text(&self.segment.client(slot).name);
         let lost = Error::new(
             Kind::ProcessorLost,
-            format!("the processor {name} (client {number}) has gone; the inputs of the call are still there"),
+            format!(
+                "the processor {name} (client {number}) has gone; the inputs of the call are still there"
+            ),
         );
         let header = self.segment.header();
         let used = header.entries_used.load(Ordering::Acquire).min(self.segment.objects_reserved());

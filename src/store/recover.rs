@@ -121,7 +121,9 @@ impl Locked<'_> {
         }
         let scratch = &scratch[..count];
         sort_by(scratch, |index| {
-            self.segment().entry(index as u32).map_or(u64::MAX, |entry| entry.sequence.load(Ordering::Relaxed))
+            self.segment()
+                .entry(index as u32)
+                .map_or(u64::MAX, |entry| entry.sequence.load(Ordering::Relaxed))
         });
         for word in scratch {
             self.relink_one(word.load(Ordering::Relaxed) as u32)?;
@@ -178,7 +180,11 @@ impl Locked<'_> {
             State::Sealed | State::Failed | State::Awaited => {
                 let released = word.has(crate::shm::layout::WHEN_RELEASED)
                     && row_is_empty(self.segment().pins(key.index)?);
-                if released { self.doom(key) } else { self.drop_if_unwanted(key) }
+                if released {
+                    self.doom(key)
+                } else {
+                    self.drop_if_unwanted(key)
+                }
             }
             State::Creating | State::Free => Ok(false),
         }

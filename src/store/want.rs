@@ -127,7 +127,8 @@ impl Drop for Want {
             return;
         }
         let mut wants = lock(&attachment.wants);
-        let Some(count) = wants.get_mut(&self.key.index).filter(|count| count.0 == self.key.generation) else {
+        let Some(count) = wants.get_mut(&self.key.index).filter(|count| count.0 == self.key.generation)
+        else {
             return;
         };
         count.1 -= 1;

@@ -7,7 +7,6 @@ pub use loom::sync::Mutex;
 #[cfg(not(loom))]
 pub use parking_lot::Mutex;
 #[cfg(not(loom))]
-#[expect(clippy::disallowed_types, reason = "this is where they live")]
 pub use std::sync::atomic::{fence, AtomicU32, AtomicU64, Ordering};
 
 /// Locks a process-private mutex (loom's has the standard library's poisoning interface).

@@ -61,10 +61,7 @@ pub fn acquire(word: &FutexWord, me: u32, around: &impl Surroundings) -> Result<
         }
         let Some(slice) = around.slice() else { return Err(holder) };
         if now & WAITERS == 0
-            && word
-                .word()
-                .compare_exchange(now, now | WAITERS, Ordering::Relaxed, Ordering::Relaxed)
-                .is_err()
+            && word.word().compare_exchange(now, now | WAITERS, Ordering::Relaxed, Ordering::Relaxed).is_err()
         {
             continue;
         }

@@ -1,0 +1,223 @@
+//! What is inside an object.
+
+use sdp_dal::error::{Error, Kind, Result};
+use sdp_dal::store::{Buffer, ObjectInfo, ObjectState, Store};
+use sdp_dal::timeout::Timeout;
+use sdp_dal::wire::{decode_call, object_kind, read_tensor, Cell, Declaration, ObjectKind, Order};
+use serde::Serialize;
+
+/// Bytes of a raw object that are shown.
+const SAMPLE: usize = 64;
+/// Rows of a call that are shown.
+const ROWS: usize = 16;
+
+/// What is inside a sealed object, in JSON.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Contents {
+    /// A tensor.
+    Tensor {
+        /// Element type.
+        elem: String,
+        /// Elements along each dimension.
+        shape: Vec<i64>,
+        /// Names of the dimensions; empty: unnamed.
+        dims: Vec<String>,
+        /// `C` or `F`.
+        order: &'static str,
+    },
+    /// An Arrow stream.
+    Table,
+    /// A call.
+    Call {
+        /// Its function.
+        function: String,
+        /// How many rows it has.
+        rows: usize,
+        /// The first rows: parameter and value as text.
+        first_rows: Vec<Vec<(String, String)>>,
+    },
+    /// A namespace's declaration.
+    Declaration {
+        /// Display name.
+        name: String,
+        /// Process ID in its own container.
+        pid: u32,
+        /// Command line.
+        argv: Vec<String>,
+        /// Signatures of the functions.
+        functions: Vec<String>,
+    },
+    /// Bytes.
+    Raw {
+        /// The first ones, in hexadecimal digits.
+        begins: String,
+    },
+}
+
+/// A life of an object, as far as it can be seen inside.
+pub enum Inside {
+    /// Sealed: its bytes are held.
+    Sealed(Buffer),
+    /// It failed, and why.
+    Failed(Error),
+    /// It has no bytes to look at (yet, or any more).
+    Nothing,
+}
+
+/// Looks at this life of an object without waiting.
+pub fn look(store: &Store, info: &ObjectInfo) -> Result<Inside> {
+    match info.state {
+        "sealed" => match store.get_key(info.key, &info.id, Timeout::Poll) {
+            Ok(buffer) => Ok(Inside::Sealed(buffer)),
+            // It went between two looks.
+            Err(error) if matches!(error.kind(), Kind::ObjectDeleted | Kind::Timeout) => Ok(Inside::Nothing),
+            Err(error) => Err(error),
+        },
+        "failed" => match store.look_key(info.key, &info.id)? {
+            ObjectState::Failed { error, .. } => Ok(Inside::Failed(error)),
+            _ => Ok(Inside::Nothing),
+        },
+        _ => Ok(Inside::Nothing),
+    }
+}
+
+/// The kind of an object whose bytes are held.
+pub fn kind(buffer: &Buffer) -> ObjectKind {
+    object_kind(buffer.metadata())
+}
+
+/// Reads an object. What does not add up is an error.
+pub fn read(buffer: &Buffer) -> Result<Contents> {
+    let (data, metadata) = (buffer.data(), buffer.metadata());
+    Ok(match kind(buffer) {
+        ObjectKind::Tensor => {
+            let layout = read_tensor(data, metadata)?.0;
+            let order = if layout.order() == Some(Order::F) { "F" } else { "C" };
+            Contents::Tensor { elem: layout.elem.to_string(), shape: layout.shape, dims: layout.names, order }
+        }
+        ObjectKind::Table => Contents::Table,
+        ObjectKind::Call => {
+            let call = decode_call(data, metadata, &[])?;
+            let names = || call.schema.params.iter().map(|param| param.name.clone());
+            let row = |cells: &Vec<Cell>| names().zip(cells.iter().map(cell_text)).collect();
+            Contents::Call {
+                first_rows: call.rows.iter().take(ROWS).map(row).collect(),
+                rows: call.rows.len(),
+                function: call.function,
+            }
+        }
+        ObjectKind::Declaration => {
+            let Declaration { name, pid, argv, functions } = Declaration::decode(data, metadata)?;
+            Contents::Declaration {
+                name,
+                pid,
+                argv,
+                functions: functions.iter().map(ToString::to_string).collect(),
+            }
+        }
+        ObjectKind::Raw => Contents::Raw { begins: hexadecimal(&data[..data.len().min(SAMPLE)]) },
+    })
+}
+
+impl Contents {
+    /// In one line.
+    pub fn line(&self) -> String {
+        match self {
+            Contents::Tensor { elem, shape, dims, order } => {
+                let dims: Vec<String> = shape.iter().zip(dims).map(dimension).collect();
+                let order = if *order == "F" { ", F order" } else { "" };
+                format!("{elem}[{}]{order}", dims.join(", "))
+            }
+            Contents::Table => "Arrow stream".to_owned(),
+            Contents::Call { function, rows: 1, .. } => format!("{function}()"),
+            Contents::Call { function, rows, .. } => format!("{function}(), {rows} rows"),
+            Contents::Declaration { name, functions, .. } => {
+                let plural = if functions.len() == 1 { "" } else { "s" };
+                format!("{name}: {} function{plural}", functions.len())
+            }
+            Contents::Raw { .. } => String::new(),
+        }
+    }
+
+    /// What there is to say beyond the one line.
+    pub fn details(&self) -> Vec<String> {
+        match self {
+            Contents::Tensor { .. } | Contents::Table => vec![],
+            Contents::Call { rows, first_rows, .. } => {
+                let mut lines = Vec::new();
+                for (at, row) in first_rows.iter().enumerate() {
+                    let start = if *rows == 1 { String::new() } else { format!("row {at}: ") };
+                    lines.extend(row.iter().map(|(name, value)| format!("{start}{name} = {value}")));
+                }
+                if *rows > first_rows.len() {
+                    lines.push(format!("and {} rows more", rows - first_rows.len()));
+                }
+                lines
+            }
+            Contents::Declaration { argv, functions, .. } => {
+                let mut lines = functions.clone();
+                lines.push(format!("command line: {}", argv.join(" ")));
+                lines
+            }
+            Contents::Raw { begins } if begins.is_empty() => vec![],
+            Contents::Raw { begins } => vec![format!("begins with {begins}")],
+        }
+    }
+}
+
+fn dimension((size, name): (&i64, &String)) -> String {
+    if name.is_empty() {
+        size.to_string()
+    } else {
+        format!("{name}={size}")
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn cell_text(cell: &Cell) -> String {
+    match cell {
+        Cell::Null => "null".to_owned(),
+        Cell::Bool(value) => value.to_string(),
+        Cell::Int(value) => value.to_string(),
+        Cell::Uint(value) => value.to_string(),
+        Cell::Float(value) => format!("{value:?}"),
+        Cell::Utf8(text) => format!("{text:?}"),
+        Cell::Binary(bytes) if bytes.len() <= SAMPLE => format!("0x{}", hexadecimal(bytes)),
+        Cell::Binary(bytes) => format!("{} bytes", bytes.len()),
+        // Arrow's text has a line for each element.
+        Cell::Array(array) => format!("{array:?}").split_whitespace().collect::<Vec<_>>().join(" "),
+        Cell::Id(id) => id.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_says_what_it_is() {
+        let tensor = |order| Contents::Tensor {
+            elem: "complex128".to_owned(),
+            shape: vec![3, 4],
+            dims: vec!["row".to_owned(), String::new()],
+            order,
+        };
+        assert_eq!(tensor("C").line(), "complex128[row=3, 4]");
+        assert_eq!(tensor("F").line(), "complex128[row=3, 4], F order");
+        let call = |rows| Contents::Call { function: "f".to_owned(), rows, first_rows: vec![] };
+        assert_eq!(call(1).line(), "f()");
+        assert_eq!(call(2).line(), "f(), 2 rows");
+        assert_eq!(call(2).details(), ["and 2 rows more"]);
+    }
+
+    #[test]
+    fn cells_are_texts() {
+        assert_eq!(cell_text(&Cell::Utf8("a\"b".to_owned())), "\"a\\\"b\"");
+        assert_eq!(cell_text(&Cell::Binary(vec![1, 255])), "0x01ff");
+        assert_eq!(cell_text(&Cell::Float(1.0)), "1.0");
+    }
+}

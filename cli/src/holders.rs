@@ -1,0 +1,114 @@
+//! `holders`: who holds and who owns what.
+
+use std::collections::BTreeMap;
+
+use sdp_dal::error::Result;
+use sdp_dal::store::{ClientInfo, ObjectInfo};
+use serde::Serialize;
+
+use crate::arguments::{find, list, open, path_and_id, Holders};
+use crate::people::People;
+use crate::table::{age, human_size, moment, Cell, Output, Shade, Table};
+use crate::Outcome;
+
+/// A client and its objects in JSON.
+#[derive(Debug, Serialize)]
+struct Holder {
+    number: u32,
+    name: String,
+    pid: u32,
+    host: String,
+    since: String,
+    alive: bool,
+    holds: Vec<String>,
+    held_bytes: u64,
+    owns: Vec<String>,
+}
+
+/// The clients with their objects, in one walk: there may be a million objects.
+fn holders_of<'a>(people: &'a People, objects: &[ObjectInfo]) -> Vec<(&'a ClientInfo, Holder)> {
+    let mut holders: BTreeMap<u32, (&ClientInfo, Holder)> = people
+        .all()
+        .iter()
+        .map(|client| {
+            let holder = Holder {
+                number: client.number,
+                name: client.name.clone(),
+                pid: client.pid,
+                host: client.host.clone(),
+                since: moment(client.since),
+                alive: client.alive,
+                holds: vec![],
+                held_bytes: 0,
+                owns: vec![],
+            };
+            (client.number, (client, holder))
+        })
+        .collect();
+    for info in objects {
+        for number in &info.pinned_by {
+            if let Some((_, holder)) = holders.get_mut(number) {
+                holder.holds.push(info.id.to_string());
+                holder.held_bytes += info.data_size;
+            }
+        }
+        for number in &info.wanted_by {
+            if let Some((_, holder)) = holders.get_mut(number) {
+                holder.owns.push(info.id.to_string());
+            }
+        }
+    }
+    holders.into_values().collect()
+}
+
+/// Lists the clients; with an ID those that hold or own the object.
+pub fn run(which: &Holders, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
+    let (path, id) = path_and_id(&which.words)?;
+    let store = open(&path, accept_owner)?;
+    let objects = match &id {
+        Some(id) => vec![find(&store, id)?],
+        None => list(&store, "")?,
+    };
+    let people = People::of(&store)?;
+    let mut holders = holders_of(&people, &objects);
+    if id.is_some() {
+        holders.retain(|(_, holder)| !holder.holds.is_empty() || !holder.owns.is_empty());
+    }
+    if which.json {
+        output.json(&holders.into_iter().map(|(_, holder)| holder).collect::<Vec<_>>())?;
+        return Ok(Outcome::Fine);
+    }
+    if holders.is_empty() {
+        output.line(if id.is_some() { "nobody holds or owns it" } else { "nobody uses the store" });
+        return Ok(Outcome::Fine);
+    }
+    let mut table = Table::new(&["CLIENT", "NAME", "PID", "HOST", "SINCE", "HOLDS", "BYTES", "OWNS", ""]);
+    for (client, holder) in &holders {
+        let gone = if client.alive { Cell::new("") } else { Cell::new("dead").shaded(Shade::Red) };
+        table.row(vec![
+            Cell::new(client.number.to_string()).right(),
+            Cell::new(&client.name),
+            Cell::new(client.pid.to_string()).right(),
+            Cell::new(&client.host),
+            Cell::new(format!("{} ago", age(client.since))).right(),
+            Cell::new(holder.holds.len().to_string()).right(),
+            Cell::new(human_size(holder.held_bytes)).right(),
+            Cell::new(holder.owns.len().to_string()).right(),
+            gone,
+        ]);
+    }
+    output.table(&table);
+    if which.objects {
+        let mut table = Table::new(&["CLIENT", "NAME", "DOES", "ID"]);
+        for (client, holder) in &holders {
+            let held = holder.holds.iter().map(|id| ("holds", id));
+            for (does, id) in held.chain(holder.owns.iter().map(|id| ("owns", id))) {
+                let number = Cell::new(client.number.to_string()).right();
+                table.row(vec![number, Cell::new(&client.name), Cell::new(does), Cell::new(id)]);
+            }
+        }
+        output.line("");
+        output.table(&table);
+    }
+    Ok(Outcome::Fine)
+}

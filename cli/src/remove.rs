@@ -1,0 +1,40 @@
+//! `rm` and `destroy`: deleting objects, and whole stores.
+
+use sdp_dal::error::{Error, Result};
+use sdp_dal::store::{DeleteMode, Store};
+
+use crate::arguments::{find, open, path_and_ids, path_or_default, Destruction, Removal};
+use crate::table::{count, Output};
+use crate::Outcome;
+
+/// Deletes objects: all of those that are named, or none if one of them is not there.
+pub fn rm(which: &Removal, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
+    let (path, ids) = path_and_ids(&which.words)?;
+    if ids.is_empty() {
+        return Err(Error::invalid("no object is named: give the IDs of those to delete"));
+    }
+    let store = open(&path, accept_owner)?;
+    let infos = ids.iter().map(|id| find(&store, id)).collect::<Result<Vec<_>>>()?;
+    let mode = if which.when_released { DeleteMode::WhenReleased } else { DeleteMode::Now };
+    for info in infos {
+        let there = store.delete(&info.id, mode)?;
+        let others = info.pinned_by.iter().filter(|number| **number != store.number()).count();
+        output.line(match (there, others) {
+            (false, _) => format!("{} had gone already", info.id),
+            (true, 0) => format!("deleted {}", info.id),
+            (true, _) if which.when_released => {
+                format!("{} goes when it is let go of by {}", info.id, count(others, "holder"))
+            }
+            (true, _) => format!("deleted {}; its bytes stay with {}", info.id, count(others, "holder")),
+        });
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Deletes a store.
+pub fn destroy(which: &Destruction, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
+    let path = path_or_default(which.path.as_ref())?;
+    Store::destroy(&path, accept_owner)?;
+    output.line(format!("destroyed {}", path.display()));
+    Ok(Outcome::Fine)
+}

@@ -1,0 +1,120 @@
+//! `store`: keeps a store until a signal comes.
+//!
+//! The store needs no server. This command is a client like others: as long as it is there the store is not without one,
+//! and it gives back what dead clients held though nobody waits or attaches. Killed, it leaves a store that goes with its
+//! last client, or that the next one who opens it replaces.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use sdp_dal::error::{Error, Kind, Result};
+use sdp_dal::store::{memory_limit, Create, Store, StoreOptions};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::arguments::{options, path_or_default, ServeOptions};
+use crate::people::People;
+use crate::table::{both_sizes, count, plain, Output};
+use crate::Outcome;
+
+/// How often dead clients are looked for.
+const TURN: Duration = Duration::from_millis(250);
+
+/// Makes or adopts the store, stays until a signal.
+pub fn run(wished: &ServeOptions, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
+    let path = path_or_default(wished.path.as_ref())?;
+    // Before the store is there: a signal that comes early must not leave it behind.
+    let (send, signals) = mpsc::channel();
+    let mut source =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|e| Error::io("waiting for signals", &e))?;
+    std::thread::spawn(move || source.forever().try_for_each(|signal| send.send(signal)));
+
+    let (store, adopted) = make_or_adopt(wished, accept_owner, &path)?;
+    announce(&store, adopted, wished, output)?;
+    let name = loop {
+        match signals.recv_timeout(TURN) {
+            Ok(signal) => break signal_hook::low_level::signal_name(signal).unwrap_or("a signal"),
+            Err(RecvTimeoutError::Disconnected) => break "the end of the signals",
+            Err(RecvTimeoutError::Timeout) if store.is_gone() => {
+                return Err(Error::new(
+                    Kind::NotFound,
+                    format!("the store {} was destroyed, or its name was taken away", path.display()),
+                ));
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let reaped = store.reap_by_turn();
+                if reaped > 0 {
+                    output.line(format!("Gave back what {} held", count(reaped as usize, "dead client")));
+                    output.flush()?;
+                }
+            }
+        }
+    };
+    // A stopped holder of the lock must not keep us from leaving; then we only cannot say who is left.
+    let left =
+        People::of(&store).map_or(0, |people| people.all().iter().filter(|client| client.alive).count());
+    drop(store);
+    output.line(match left {
+        0 => format!("Ended by {name}: the store is removed"),
+        1 => format!("Ended by {name}: the store goes with its last client"),
+        _ => format!("Ended by {name}: the store goes with the last of its {left} clients"),
+    });
+    Ok(Outcome::Fine)
+}
+
+/// The store, and whether it was there.
+fn make_or_adopt(
+    wished: &ServeOptions,
+    accept_owner: Option<u32>,
+    path: &std::path::Path,
+) -> Result<(Store, bool)> {
+    match Store::open(path, &options(Create::Never, accept_owner)) {
+        Ok(store) => return Ok((store, true)),
+        Err(error) if error.kind() == Kind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let made = StoreOptions {
+        size: wished.memory,
+        max_objects: wished.max_objects,
+        max_clients: wished.max_clients,
+        group: wished.group,
+        eviction: wished.evict,
+        reserve: wished.reserve,
+        ..options(Create::IfMissing, accept_owner)
+    };
+    Ok((Store::open(path, &made)?, false))
+}
+
+fn announce(store: &Store, adopted: bool, wished: &ServeOptions, output: &mut Output) -> Result<()> {
+    let size = store.stat()?.size;
+    let path = store.path().display();
+    if adopted {
+        let clients = People::of(store)?.all().len();
+        output.line(format!("Adopted the store {path}; it is used by {}", count(clients, "client")));
+        if wished.memory.is_some_and(|wish| wish != size)
+            || wished.reserve
+            || wished.evict
+            || wished.group.is_some()
+        {
+            warn(
+                "the store was there already: size, group, --reserve and --evict are those it was made with",
+            );
+        }
+    } else {
+        output.line(format!("Made the store {path}"));
+    }
+    output.line(format!("Allowing the store to use up to {} of memory", both_sizes(size)));
+    if let Some(limit) = memory_limit().filter(|limit| *limit < size) {
+        warn(&format!(
+            "the control group may use {}, less than the store's size: the kernel will kill a process when it is \
+             reached; give a smaller -m, or raise the limit",
+            both_sizes(limit)
+        ));
+    }
+    output.line("Ready; SIGINT or SIGTERM ends this command");
+    output.flush()
+}
+
+fn warn(sentence: &str) {
+    eprintln!("sdp-dal: warning: {}", plain(sentence));
+}

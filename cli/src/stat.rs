@@ -1,0 +1,90 @@
+//! `stat`: figures of a store.
+
+use sdp_dal::error::Result;
+use serde::Serialize;
+
+use crate::arguments::{open, path_or_default, WholeStore};
+use crate::table::{both_sizes, Output, Table};
+use crate::Outcome;
+
+#[derive(Debug, Serialize)]
+struct Figures {
+    path: String,
+    size: u64,
+    used: u64,
+    free: u64,
+    largest_free: u64,
+    reserved: u64,
+    objects: u64,
+    sealed: u64,
+    creating: u64,
+    awaited: u64,
+    failed: u64,
+    doomed: u64,
+    max_objects: u64,
+    clients: u32,
+    max_clients: u32,
+    namespaces: u32,
+    recoveries: u64,
+    reaped: u64,
+}
+
+/// Writes the figures.
+pub fn run(which: &WholeStore, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
+    let store = open(&path_or_default(which.path.as_ref())?, accept_owner)?;
+    let stat = store.stat()?;
+    let figures = Figures {
+        path: store.path().display().to_string(),
+        size: stat.size,
+        used: stat.used,
+        free: stat.free,
+        largest_free: stat.largest_free,
+        reserved: stat.reserved,
+        objects: stat.objects,
+        sealed: stat.sealed,
+        creating: stat.creating,
+        awaited: stat.awaited,
+        failed: stat.failed,
+        doomed: stat.doomed,
+        max_objects: stat.max_objects,
+        // Without ourselves.
+        clients: stat.clients.saturating_sub(1),
+        max_clients: stat.max_clients,
+        namespaces: stat.namespaces,
+        recoveries: stat.recoveries,
+        reaped: stat.reaped,
+    };
+    if which.json {
+        output.json(&figures)?;
+        return Ok(Outcome::Fine);
+    }
+    let mut table = Table::new(&[]);
+    table.pair("store", &figures.path);
+    table.pair("size", both_sizes(figures.size));
+    table.pair("used", both_sizes(figures.used));
+    table.pair(
+        "free",
+        format!("{}, in one run {}", both_sizes(figures.free), both_sizes(figures.largest_free)),
+    );
+    table.pair("reserved", both_sizes(figures.reserved));
+    let states = [
+        (figures.sealed, "sealed"),
+        (figures.creating, "creating"),
+        (figures.awaited, "awaited"),
+        (figures.failed, "failed"),
+        (figures.doomed, "doomed"),
+    ];
+    let states: Vec<String> = states
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
+    let states = if states.is_empty() { String::new() } else { format!(": {}", states.join(", ")) };
+    table.pair("objects", format!("{} of {}{states}", figures.objects, figures.max_objects));
+    table.pair("clients", format!("{} of {}", figures.clients, figures.max_clients));
+    table.pair("namespaces", figures.namespaces.to_string());
+    table.pair("rebuilt", format!("{} times", figures.recoveries));
+    table.pair("reaped", format!("{} dead clients", figures.reaped));
+    output.table(&table);
+    Ok(Outcome::Fine)
+}

@@ -1,0 +1,97 @@
+//! Deleting a whole store, whatever is in it and whoever uses it.
+//!
+//! Needs neither a client slot nor the lock, so that it works on a full store, and on one whose lock is held by a process
+//! that is stopped. CLOSED first, then the names, as when the last client leaves: dying in between leaves a store that
+//! the next opener finds closed and replaces.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::time::Duration;
+
+use super::Store;
+use crate::error::{Error, Kind, Result};
+use crate::shm::layout::MAGIC;
+use crate::shm::place::{self, owner_is_fine, Found, Place};
+use crate::shm::segment::Segment;
+use crate::sync::atomic::Ordering;
+use crate::sync::fail;
+
+/// How often the names are taken away while they come back or somebody else is at it.
+const TRIES: u32 = 40;
+
+impl Store {
+    /// Deletes the store at `path` with everything in it. Who is attached keeps what it holds, and its memory goes with the
+    /// last of them; nobody attaches any more, and the next who opens the path makes a new store. Works on a store that is
+    /// damaged or of another version, and on a link whose store has gone. Waits for nobody but another who removes it.
+    ///
+    /// # Errors
+    /// `NotFound`; `PermissionDenied`; `Corrupt` if what is there is not a store: it is left alone.
+    pub fn destroy(path: &Path, accept_owner: Option<u32>) -> Result<()> {
+        let place = match place::find(path, accept_owner) {
+            Ok(Found::There(place)) => place,
+            Ok(Found::Nothing(place)) => {
+                return Err(Error::new(
+                    Kind::NotFound,
+                    format!("there is no store at {}", place.path.display()),
+                ));
+            }
+            // `find` has checked the owner of the link, and that it names a store's file.
+            Err(error) if error.kind() == Kind::NotFound && is_link(path) => {
+                return fs::remove_file(path)
+                    .map_err(|e| Error::io(format!("removing the link {}", path.display()), &e));
+            }
+            Err(error) => return Err(error),
+        };
+        match Segment::open(&place, accept_owner, false) {
+            Ok(segment) => {
+                segment.header().closed.store(1, Ordering::SeqCst);
+                fail::point("destroy.closed_set");
+                take_away(&place, segment.file())
+            }
+            Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Unsupported) => {
+                let file = unreadable(&place, accept_owner).ok_or(error)?;
+                take_away(&place, &file)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the store was destroyed, or its name taken away, while we use it: nobody else can attach to it any more.
+    pub fn is_gone(&self) -> bool {
+        let segment = &self.attachment.segment;
+        segment.header().closed.load(Ordering::SeqCst) != 0 || !self.attachment.place.leads_to(segment.file())
+    }
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_symlink())
+}
+
+/// A file that begins as a store does, of an owner that is fine, though nothing else in it may make sense.
+fn unreadable(place: &Place, accept_owner: Option<u32>) -> Option<File> {
+    let file = place.open(true).ok()?;
+    let mut start = [0; 8];
+    file.read_exact_at(&mut start, 0).ok()?;
+    let owner = file.metadata().ok()?.uid();
+    (u64::from_le_bytes(start) == MAGIC && owner_is_fine(owner, accept_owner)).then_some(file)
+}
+
+/// Takes the names away; another process that does the same is waited for.
+fn take_away(place: &Place, file: &File) -> Result<()> {
+    let is_there = || match (fs::symlink_metadata(&place.file), file.metadata()) {
+        (Ok(there), Ok(ours)) => (there.ino(), there.dev()) == (ours.ino(), ours.dev()),
+        _ => false,
+    };
+    for _ in 0..TRIES {
+        place.remove(file);
+        if !is_there() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Err(Error::new(
+        Kind::PermissionDenied,
+        format!("the store {} cannot be removed from its folder", place.file.display()),
+    ))
+}
