@@ -50,12 +50,15 @@ fn call_id(declaration: ObjectId, n: u32) -> ObjectId {
 }
 
 /// What the children do. Each is run with one fail point set, until one of them comes to it and dies.
-const ROLES: [(&str, fn(&Path)); 6] = [
+type Role = (&'static str, fn(&Path));
+
+const ROLES: [Role; 7] = [
     ("objects", objects),
     ("caller", caller),
     ("processor", processor),
     ("many", many),
     ("alone", alone),
+    ("destroyer", destroyer),
     ("server", server),
 ];
 
@@ -119,6 +122,14 @@ fn many(path: &Path) {
 fn alone(path: &Path) {
     let store = Store::open(&own_path(path), &options()).unwrap();
     put(&store, &id(0xcc, 1), 100, false);
+}
+
+/// Makes a store of its own and destroys it.
+fn destroyer(path: &Path) {
+    alone(path);
+    let store = Store::open(&own_path(path), &options()).unwrap();
+    put(&store, &id(0xcc, 1), 100, false);
+    Store::destroy(&own_path(path), None).unwrap();
 }
 
 /// Offers a namespace until it is killed.
@@ -295,7 +306,7 @@ fn died_at(point: &str) -> bool {
                 // Needs somebody to kill it: see `wants_of_the_dead`.
                 continue;
             }
-            if role == "alone" {
+            if role == "alone" || role == "destroyer" {
                 // One dies holding its store, so that the next one has something to clear away.
                 for first in [None, Some("seal.sealed")] {
                     if let Some(first) = first {

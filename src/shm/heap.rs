@@ -83,8 +83,9 @@ fn get32(word: &AtomicU32) -> u32 {
 fn set32(word: &AtomicU32, value: u32) {
     word.store(value, Ordering::Relaxed);
 }
+/// Reads an offset, a size or a map. None has more bits than this, so sums of damaged ones do not overflow.
 fn get64(word: &AtomicU64) -> u64 {
-    word.load(Ordering::Relaxed)
+    word.load(Ordering::Relaxed) & ((1 << 46) - 1)
 }
 fn set64(word: &AtomicU64, value: u64) {
     word.store(value, Ordering::Relaxed);
@@ -127,9 +128,32 @@ impl<'a> Heap<'a> {
         self.segment.extent(index)
     }
 
+    /// Where a region begins and ends follows from the geometry, which was checked, not from words that may be damaged.
+    fn start(&self, pool: &Pool) -> u64 {
+        let geometry = self.segment.geometry();
+        if std::ptr::eq(pool, &self.control().small) {
+            geometry.small
+        } else {
+            geometry.large
+        }
+    }
+
+    fn end(&self, pool: &Pool) -> u64 {
+        let geometry = self.segment.geometry();
+        if std::ptr::eq(pool, &self.control().small) {
+            geometry.small_end()
+        } else {
+            geometry.large_end()
+        }
+    }
+
+    fn reserved(&self, pool: &Pool) -> u64 {
+        get64(&pool.reserved).clamp(self.start(pool), self.end(pool))
+    }
+
     fn pool_of(&self, offset: u64) -> &'a Pool {
         let control = self.control();
-        if offset < get64(&control.large.start) {
+        if offset < self.segment.geometry().large {
             &control.small
         } else {
             &control.large
@@ -145,7 +169,7 @@ impl<'a> Heap<'a> {
                 return Ok(Some(taken));
             }
             // While the small region can grow, it does; the large one is for when it is full.
-            if self.room_behind(&control.small, size)?.is_some() {
+            if self.room_behind(&control.small, size)?.is_some_and(|(from, to)| to > from) {
                 return Ok(None);
             }
         }
@@ -153,7 +177,12 @@ impl<'a> Heap<'a> {
     }
 
     fn take_from(&self, pool: &Pool, size: u64) -> Result<Option<Taken>> {
-        let Some(found) = self.find(pool, size)? else { return Ok(None) };
+        let mut found = self.find(pool, size, TRIES)?;
+        if found.is_none() && self.room_behind(pool, size)?.is_none_or(|(from, to)| to <= from) {
+            // The region cannot grow: now every extent of the own class counts.
+            found = self.find(pool, size, self.segment.extents_reserved())?;
+        }
+        let Some(found) = found else { return Ok(None) };
         self.unlist(pool, found)?;
         let extent = self.extent(found)?;
         let (start, length) = (get64(&extent.offset), get64(&extent.size));
@@ -178,11 +207,11 @@ impl<'a> Heap<'a> {
         Ok(Taken { extent: index, offset: get64(&extent.offset) })
     }
 
-    fn find(&self, pool: &Pool, size: u64) -> Result<Option<u32>> {
+    fn find(&self, pool: &Pool, size: u64, tries: u32) -> Result<Option<u32>> {
         let (first, second) = class(size);
         // The own class first: what was freed last has just this size, and is warm.
         let mut at = get32(&pool.heads[first][second]);
-        for _ in 0..TRIES {
+        for _ in 0..tries {
             if at == NONE {
                 break;
             }
@@ -218,7 +247,7 @@ impl<'a> Heap<'a> {
         let (start, length, after) =
             (get64(&extent.offset), get64(&extent.size) & !USED, get32(&extent.after));
         set64(&rest.offset, start + size);
-        set64(&rest.size, length - size);
+        set64(&rest.size, length.saturating_sub(size));
         set32(&rest.before, index);
         set32(&rest.after, after);
         if after == NONE {
@@ -333,22 +362,25 @@ impl<'a> Heap<'a> {
         let size = rounded(size);
         let control = self.control();
         if size < SMALL {
-            if let Some((from, to)) = self.room_behind(&control.small, size)? {
+            if let Some((from, to)) = self.room_behind(&control.small, size)?.filter(|(from, to)| to > from) {
                 return Ok(Some(Growth { large: false, from, to }));
             }
         }
         let room = self.room_behind(&control.large, size)?;
+        if room.is_some_and(|(from, to)| to <= from) {
+            return Err(Error::new(Kind::Corrupt, "the heap's last free extent is in no list"));
+        }
         Ok(room.map(|(from, to)| Growth { large: true, from, to }))
     }
 
     /// The watermark, and where it must be so that `size` bytes fit behind what is used.
     fn room_behind(&self, pool: &Pool, size: u64) -> Result<Option<(u64, u64)>> {
-        let from = get64(&pool.reserved);
+        let from = self.reserved(pool);
         let last = get32(&pool.last);
         let behind = if last == NONE { 0 } else { get64(&self.extent(last)?.size) };
         let behind = if behind & USED == 0 { behind } else { 0 };
         let need = from.saturating_sub(behind) + size;
-        let end = get64(&pool.end);
+        let end = self.end(pool);
         Ok((need <= end).then(|| (from, need.next_multiple_of(UNIT).min(end))))
     }
 
@@ -356,8 +388,8 @@ impl<'a> Heap<'a> {
     pub fn raise(&self, growth: Growth, to: u64) -> Result<()> {
         let control = self.control();
         let pool = if growth.large { &control.large } else { &control.small };
-        let from = get64(&pool.reserved);
-        let to = to.min(get64(&pool.end));
+        let from = self.reserved(pool);
+        let to = to.min(self.end(pool));
         if to <= from {
             return Ok(());
         }
@@ -372,7 +404,7 @@ impl<'a> Heap<'a> {
         if last != NONE && get64(&self.extent(last)?.size) & USED == 0 {
             self.unlist(pool, last)?;
             let extent = self.extent(last)?;
-            set64(&extent.size, get64(&extent.size) + to - from);
+            set64(&extent.size, get64(&extent.size) + (to - from));
             return self.list(pool, last);
         }
         let index = self.append(pool, from, to - from)?;
@@ -407,7 +439,7 @@ impl<'a> Heap<'a> {
     fn end_of_last(&self, pool: &Pool) -> Result<u64> {
         let last = get32(&pool.last);
         if last == NONE {
-            return Ok(get64(&pool.start));
+            return Ok(self.start(pool));
         }
         let extent = self.extent(last)?;
         Ok(get64(&extent.offset) + (get64(&extent.size) & !USED))
@@ -418,7 +450,7 @@ impl<'a> Heap<'a> {
         let size = rounded(size);
         let pool = self.pool_of(offset);
         let end = self.end_of_last(pool)?;
-        let fits = offset.checked_add(size).is_some_and(|end| end <= get64(&pool.reserved));
+        let fits = offset.checked_add(size).is_some_and(|end| end <= self.reserved(pool));
         if offset < end || !offset.is_multiple_of(ALIGN) || !fits {
             return Err(Error::new(
                 Kind::Corrupt,
@@ -438,7 +470,7 @@ impl<'a> Heap<'a> {
     pub fn close(&self) -> Result<()> {
         let control = self.control();
         for pool in [&control.small, &control.large] {
-            let (end, reserved) = (self.end_of_last(pool)?, get64(&pool.reserved));
+            let (end, reserved) = (self.end_of_last(pool)?, self.reserved(pool));
             if reserved > end {
                 let index = self.append(pool, end, reserved - end)?;
                 self.list(pool, index)?;
@@ -457,7 +489,7 @@ impl<'a> Heap<'a> {
             at = NONE;
         }
         let behind = if at == NONE { 0 } else { get64(&self.extent(at)?.size) };
-        largest = largest.max(get64(&large.end) - get64(&large.reserved) + behind);
+        largest = largest.max(self.end(large).saturating_sub(self.reserved(large)) + behind);
         let first_map = get64(&large.first_map);
         if first_map != 0 {
             let first = (first_map.ilog2() as usize).min(FIRST - 1);
@@ -469,10 +501,9 @@ impl<'a> Heap<'a> {
         }
         Ok(Figures {
             used: get64(&small.used) + get64(&large.used),
-            free: (get64(&large.end) - get64(&large.start)).saturating_sub(get64(&large.used)),
+            free: (self.end(large) - self.start(large)).saturating_sub(get64(&large.used)),
             largest,
-            reserved: get64(&small.reserved) - get64(&small.start) + get64(&large.reserved)
-                - get64(&large.start),
+            reserved: self.reserved(small) - self.start(small) + self.reserved(large) - self.start(large),
         })
     }
 
@@ -487,7 +518,7 @@ impl<'a> Heap<'a> {
                 chain.push(at);
                 at = get32(&self.extent(at)?.before);
             }
-            let mut expected = get64(&pool.start);
+            let mut expected = self.start(pool);
             let mut previous_free = false;
             let mut sum = 0;
             for &index in chain.iter().rev() {
@@ -515,11 +546,9 @@ impl<'a> Heap<'a> {
                 }
                 previous_free = size & USED == 0;
             }
-            if expected != get64(&pool.reserved) && !(chain.is_empty() && expected == get64(&pool.reserved)) {
-                wrong.push(format!(
-                    "{name} heap: ends at {expected}, reserved up to {}",
-                    get64(&pool.reserved)
-                ));
+            if expected != self.reserved(pool) && !(chain.is_empty() && expected == self.reserved(pool)) {
+                wrong
+                    .push(format!("{name} heap: ends at {expected}, reserved up to {}", self.reserved(pool)));
             }
             if sum != get64(&pool.used) {
                 wrong.push(format!("{name} heap: {} bytes counted as used, {sum} are", get64(&pool.used)));

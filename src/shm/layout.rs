@@ -198,11 +198,11 @@ pub struct HeapControl {
     pub extents_used: AtomicU32,
 }
 
-const _: () = assert!(size_of::<Header>() <= PAGE as usize);
+const _: () = assert!(size_of::<Header>() as u64 <= PAGE);
 const _: () = assert!(size_of::<Client>() == 256);
 const _: () = assert!(size_of::<Entry>() == 128);
 const _: () = assert!(size_of::<Extent>() == 32);
-const _: () = assert!(size_of::<HeapControl>() % 64 == 0);
+const _: () = assert!(size_of::<HeapControl>().is_multiple_of(64));
 
 /// A hash of everything that a process of another build must agree on.
 pub const LAYOUT_HASH: u64 = {

@@ -53,7 +53,7 @@ impl Mapping {
         let failed = |e: &std::io::Error| Error::io(format!("mapping a store of {length} bytes"), e);
         let length =
             usize::try_from(length).map_err(|_| Error::invalid("the store is larger than an address"))?;
-        let unit = UNIT as usize;
+        let unit = to_usize(UNIT);
         let mut addresses =
             MmapOptions::new().len(length + unit).no_reserve_swap().map_anon().map_err(|e| failed(&e))?;
         let base = addresses.as_mut_ptr();
@@ -293,14 +293,14 @@ impl Segment {
     }
 
     /// The index at a level: `2^level` slots.
-    pub fn index(&self, level: u32) -> &[AtomicU64] {
+    pub fn index_slots(&self, level: u32) -> &[AtomicU64] {
         let level = level.clamp(10, self.geometry.top_level);
         self.words(self.geometry.index + (8 << level), 1 << level)
     }
 
     /// A slot of the event log.
     pub fn event(&self, sequence: u64) -> &[AtomicU64] {
-        self.words(self.geometry.events + sequence % EVENTS * EVENT_SIZE, (EVENT_SIZE / 8) as usize)
+        self.words(self.geometry.events + sequence % EVENTS * EVENT_SIZE, to_usize(EVENT_SIZE / 8))
     }
 
     fn check_heap_range(&self, offset: u64, length: u64) -> Result<()> {
@@ -394,7 +394,18 @@ pub fn index_level(objects: u32) -> u32 {
 /// Offsets fit addresses: this library is for 64-bit machines.
 pub fn to_usize(value: u64) -> usize {
     const _: () = assert!(size_of::<usize>() == 8);
-    value as usize
+    #[expect(clippy::cast_possible_truncation, reason = "an address has 64 bits, as asserted")]
+    {
+        value as usize
+    }
+}
+
+/// The lower half of a word: an entry's number in an index slot or in the scratch space.
+pub fn low_half(word: u64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "the other half holds something else")]
+    {
+        word as u32
+    }
 }
 
 /// Nanoseconds since the epoch.

@@ -59,7 +59,10 @@ pub(super) struct Attachment {
     pub(super) started: Instant,
 }
 
-static REGISTRY: Lazy<Mutex<HashMap<(u64, u64), Weak<Attachment>>>> = Lazy::new(Mutex::default);
+/// Attachments of this process, by device and inode of the store.
+type Registry = HashMap<(u64, u64), Weak<Attachment>>;
+
+static REGISTRY: Lazy<Mutex<Registry>> = Lazy::new(Mutex::default);
 
 impl Store {
     /// Attaches to the store at `path`, and makes it if there is none (unless the options forbid it). One attachment per
@@ -114,7 +117,7 @@ impl Store {
     }
 }
 
-fn held(registry: &HashMap<(u64, u64), Weak<Attachment>>, place: &Place) -> Option<Store> {
+fn held(registry: &Registry, place: &Place) -> Option<Store> {
     let meta = std::fs::symlink_metadata(&place.file).ok()?;
     let attachment = registry.get(&(meta.dev(), meta.ino()))?.upgrade()?;
     (attachment.forks == forks()).then_some(Store { attachment })

@@ -9,6 +9,7 @@ use super::locked::Locked;
 use super::Store;
 use crate::error::Result;
 use crate::shm::layout::{State, Word, NONE};
+use crate::shm::segment::low_half;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::pins::row_is_empty;
 
@@ -99,12 +100,12 @@ impl Locked<'_> {
             wrong.push("the index is marked as changing, and nobody changes it".to_owned());
         }
         let level = header.index_level.load(Ordering::Relaxed);
-        for slot in self.segment().index(level) {
+        for slot in self.segment().index_slots(level) {
             let slot = slot.load(Ordering::Relaxed);
             if slot == 0 {
                 continue;
             }
-            let index = (slot as u32).wrapping_sub(1);
+            let index = low_half(slot).wrapping_sub(1);
             let state = self.segment().entry(index).map(|e| Word(e.state.load(Ordering::Relaxed)).state());
             if !matches!(state, Ok(State::Awaited | State::Creating | State::Sealed | State::Failed)) {
                 wrong.push(format!("the index names entry {index}, which holds no visible object"));

@@ -10,7 +10,7 @@ use super::id::ObjectId;
 use super::locked::Locked;
 use crate::error::Result;
 use crate::shm::layout::{Entry, State, Word};
-use crate::shm::segment::index_level;
+use crate::shm::segment::{index_level, low_half, to_usize};
 use crate::sync::atomic::{fence, AtomicU64, Ordering};
 use crate::sync::fail;
 
@@ -53,7 +53,7 @@ impl Hash {
 }
 
 fn home(tag: u64, level: u32) -> usize {
-    (tag >> (32 - level)) as usize
+    to_usize(tag >> (32 - level))
 }
 
 pub(super) fn id_of(entry: &Entry) -> ObjectId {
@@ -80,7 +80,7 @@ impl Attachment {
 
     fn slots(&self) -> (u32, &[AtomicU64]) {
         let level = self.segment.header().index_level.load(Ordering::Acquire);
-        let slots = self.segment.index(level);
+        let slots = self.segment.index_slots(level);
         (slots.len().ilog2(), slots)
     }
 
@@ -96,7 +96,7 @@ impl Attachment {
                 return None;
             }
             if slot >> 32 == hash.tag() {
-                let index = (slot as u32).wrapping_sub(1);
+                let index = low_half(slot).wrapping_sub(1);
                 if let Ok(entry) = self.segment.entry(index) {
                     let before = Word(entry.state.load(Ordering::Acquire));
                     let same = id_of(entry) == *id;
@@ -193,13 +193,13 @@ impl Locked<'_> {
         if new_level <= level {
             return;
         }
-        let new = self.segment().index(new_level);
+        let new = self.segment().index_slots(new_level);
         self.change(|| {
             new.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
             for slot in old {
                 let slot = slot.load(Ordering::Relaxed);
                 if slot != 0 {
-                    insert(new, new_level, slot >> 32, (slot as u32).wrapping_sub(1));
+                    insert(new, new_level, slot >> 32, low_half(slot).wrapping_sub(1));
                 }
             }
             self.segment().header().index_level.store(new_level, Ordering::Release);
@@ -210,7 +210,7 @@ impl Locked<'_> {
     pub(super) fn index_reset(&self) {
         self.segment().header().index_changes.0.fetch_or(1, Ordering::SeqCst);
         let level = index_level(self.segment().objects_reserved());
-        let slots = self.segment().index(level);
+        let slots = self.segment().index_slots(level);
         slots.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
         self.segment().header().index_level.store(level, Ordering::Release);
     }
@@ -227,7 +227,7 @@ fn insert(slots: &[AtomicU64], level: u32, tag: u64, index: u32) {
     for _ in 0..slots.len() {
         if slots[at].load(Ordering::Relaxed) == 0 {
             // SYNC: pairs with the acquire load in `probe`.
-            slots[at].store(tag << 32 | u64::from(index) + 1, Ordering::Release);
+            slots[at].store((tag << 32) | (u64::from(index) + 1), Ordering::Release);
             return;
         }
         at = (at + 1) & mask;

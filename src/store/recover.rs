@@ -12,6 +12,7 @@ use super::index::id_of;
 use super::locked::Locked;
 use crate::error::Result;
 use crate::shm::layout::{Entry, State, Word, CALL, NONE};
+use crate::shm::segment::low_half;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fail;
 use crate::sync::pins::row_is_empty;
@@ -71,11 +72,13 @@ impl Locked<'_> {
     fn place_bytes(&self, count: usize) -> Result<()> {
         let scratch = &self.segment().scratch()[..count];
         let offset = |index: u64| {
-            self.segment().entry(index as u32).map_or(u64::MAX, |entry| entry.offset.load(Ordering::Relaxed))
+            self.segment()
+                .entry(low_half(index))
+                .map_or(u64::MAX, |entry| entry.offset.load(Ordering::Relaxed))
         };
         sort_by(scratch, offset);
         for word in scratch {
-            let index = word.load(Ordering::Relaxed) as u32;
+            let index = low_half(word.load(Ordering::Relaxed));
             let entry = self.segment().entry(index)?;
             let size = entry
                 .data_size
@@ -122,11 +125,11 @@ impl Locked<'_> {
         let scratch = &scratch[..count];
         sort_by(scratch, |index| {
             self.segment()
-                .entry(index as u32)
+                .entry(low_half(index))
                 .map_or(u64::MAX, |entry| entry.sequence.load(Ordering::Relaxed))
         });
         for word in scratch {
-            self.relink_one(word.load(Ordering::Relaxed) as u32)?;
+            self.relink_one(low_half(word.load(Ordering::Relaxed)))?;
         }
         fail::point("recover.relinked");
         Ok(live)

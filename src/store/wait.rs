@@ -15,6 +15,7 @@ use super::entries::EntryKey;
 use super::id::ObjectId;
 use super::Store;
 use crate::error::{Error, Kind, Result};
+use crate::shm::segment::to_usize;
 use crate::sync::atomic::{fence, lock, spin, Ordering};
 use crate::sync::doorbell;
 use crate::timeout::Timeout;
@@ -41,7 +42,7 @@ impl Interest<'_> {
             let hash = attachment.hash(id);
             let bucket = hash.bucket() % attachment.waiting.len() as u64;
             interest.wake_bits |= hash.wake_bit();
-            let mut waiting = lock(&attachment.waiting[bucket as usize]);
+            let mut waiting = lock(&attachment.waiting[to_usize(bucket)]);
             *waiting += 1;
             interest.buckets.push(bucket);
             if *waiting == 1 {
@@ -57,7 +58,7 @@ impl Interest<'_> {
 impl Drop for Interest<'_> {
     fn drop(&mut self) {
         for bucket in &self.buckets {
-            let mut waiting = lock(&self.attachment.waiting[*bucket as usize]);
+            let mut waiting = lock(&self.attachment.waiting[to_usize(*bucket)]);
             *waiting -= 1;
             if *waiting == 0 {
                 if let Ok(bit) = self.attachment.bit(self.attachment.segment.bucket(*bucket)) {

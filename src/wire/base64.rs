@@ -22,7 +22,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 
 /// The bytes of this text; none if it is not base64.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 4 != 0 {
+    if !text.len().is_multiple_of(4) {
         return None;
     }
     let digits = text.trim_end_matches('=');

@@ -1,0 +1,67 @@
+//! After fork(): the child's inherited handles say so, it can attach anew, and the parent's attachment is untouched.
+
+mod common;
+
+use sdp_dal::error::Kind;
+use sdp_dal::store::{CreateSpec, ObjectId, Store, StoreOptions};
+use sdp_dal::timeout::Timeout;
+
+fn id(n: u8) -> ObjectId {
+    ObjectId::new([n; 20])
+}
+
+fn put(store: &Store, n: u8) {
+    let spec = CreateSpec { data_size: 8, keep: true, ..CreateSpec::default() };
+    let mut writer = store.create(&id(n), &spec).unwrap();
+    writer.copy_from(0, &[n; 8]);
+    writer.seal().unwrap();
+}
+
+/// What the child does; its exit status tells which step failed.
+fn in_child(store: &Store, held: &sdp_dal::store::Buffer, path: &std::path::Path) -> i32 {
+    if store.contains(&id(1)).err().map(|error| error.kind()) != Some(Kind::Forked) {
+        return 1;
+    }
+    if store.create(&id(2), &CreateSpec::default()).err().map(|error| error.kind()) != Some(Kind::Forked) {
+        return 2;
+    }
+    // Inherited bytes stay readable.
+    if held.data() != [1; 8] {
+        return 3;
+    }
+    let Ok(own) = Store::open(path, &StoreOptions::default()) else { return 4 };
+    if own.number() == store.number()
+        || own.get(&id(1), Timeout::Poll).map(|b| b.data().to_vec()) != Ok(vec![1; 8])
+    {
+        return 5;
+    }
+    put(&own, 2);
+    0
+}
+
+#[test]
+fn a_child_attaches_for_itself() {
+    let store = common::TestStore::open("fork", 1 << 20);
+    put(&store, 1);
+    let held = store.get(&id(1), Timeout::Poll).unwrap();
+    // SAFETY: the child only uses what this test made before, and leaves by _exit.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let inherited = (*store).clone();
+        let code = in_child(&inherited, &held, store.path());
+        drop((inherited, held));
+        // SAFETY: ends the child without running the test harness's exit code.
+        unsafe { libc::_exit(code) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert!(libc::WIFEXITED(status), "the child was killed: {status:#x}");
+    assert_eq!(libc::WEXITSTATUS(status), 0);
+    assert_eq!(store.get(&id(2), Timeout::Poll).unwrap().data(), [2; 8]);
+    // The child left without closing: it is dead, we are not.
+    store.reap_all();
+    assert_eq!(store.clients().unwrap().len(), 1);
+    store.is_sound();
+    put(&store, 3);
+}

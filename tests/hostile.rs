@@ -1,0 +1,201 @@
+//! What is not a store is refused with a sentence of its own, and a store that was scribbled upon gives errors.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{symlink, FileExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use sdp_dal::error::Kind;
+use sdp_dal::store::{Create, CreateSpec, DeleteMode, ObjectId, Store, StoreOptions};
+use sdp_dal::timeout::Timeout;
+
+fn options() -> StoreOptions {
+    StoreOptions { size: Some(1 << 20), ..StoreOptions::default() }
+}
+
+fn refused(path: &Path, kind: Kind, words: &str) {
+    let error = Store::open(path, &options()).err().unwrap_or_else(|| panic!("{words}: was opened"));
+    assert_eq!(error.kind(), kind, "{error}");
+    assert!(error.message().contains(words), "'{error}' does not say '{words}'");
+}
+
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A copy of a good store's file, under a path of its own.
+fn copy_of_a_store(name: &str) -> Removed {
+    let store = common::TestStore::open(&format!("{name}-original"), 1 << 20);
+    let copy = common::path(name);
+    // Holes stay holes.
+    let done = Command::new("cp").arg("--sparse=always").arg(store.path()).arg(&copy).status().unwrap();
+    assert!(done.success());
+    Removed(copy)
+}
+
+#[test]
+fn every_damage_of_a_header_has_its_own_sentence() {
+    // Offset of a word, its new value, and what is said.
+    let damages: [(u64, &[u8], Kind, &str); 7] = [
+        (0, b"garbage!", Kind::Corrupt, "not a store"),
+        (8, &99u32.to_le_bytes(), Kind::Unsupported, "layout version 99"),
+        (12, &4u32.to_le_bytes(), Kind::Unsupported, "features"),
+        (20, &1000u32.to_le_bytes(), Kind::Corrupt, "max_clients"),
+        (24, &1u64.to_le_bytes(), Kind::Unsupported, "incompatible build"),
+        (32, &u64::MAX.to_le_bytes(), Kind::Corrupt, "size"),
+        (40, &4096u64.to_le_bytes(), Kind::Corrupt, "sizes"),
+    ];
+    for (number, (offset, bytes, kind, words)) in damages.into_iter().enumerate() {
+        let copy = copy_of_a_store(&format!("header-{number}"));
+        let file = fs::OpenOptions::new().write(true).open(&copy.0).unwrap();
+        file.write_all_at(bytes, offset).unwrap();
+        refused(&copy.0, kind, words);
+    }
+    let copy = copy_of_a_store("truncated");
+    fs::OpenOptions::new().write(true).open(&copy.0).unwrap().set_len(1 << 20).unwrap();
+    refused(&copy.0, Kind::Corrupt, "truncated");
+    fs::OpenOptions::new().write(true).open(&copy.0).unwrap().set_len(100).unwrap();
+    refused(&copy.0, Kind::Corrupt, "too short");
+}
+
+#[test]
+fn only_our_own_links_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = |name: &str, target: &str| {
+        let path = folder.path().join(name);
+        symlink(target, &path).unwrap();
+        path
+    };
+    refused(&link("elsewhere", "/etc/passwd"), Kind::PermissionDenied, "not a store's file");
+    let dangling = format!("/dev/shm/sdp-dal-0-{}", "0".repeat(32));
+    refused(&link("dangling", &dangling), Kind::NotFound, "shared tmpfs volume");
+    refused(folder.path(), Kind::InvalidArgument, "neither a file nor a link");
+    let absent = folder.path().join("absent");
+    let never = StoreOptions { create: Create::Never, ..options() };
+    assert_eq!(Store::open(&absent, &never).err().unwrap().kind(), Kind::NotFound);
+    assert!(!absent.exists());
+}
+
+#[test]
+fn another_owners_store_needs_to_be_asked_for() {
+    // SAFETY: asks for our user ID.
+    if unsafe { libc::geteuid() } != 0 {
+        // Only root can give a file away; the check itself is that of the owner, tested by its other side here.
+        let store = common::TestStore::open("mine", 1 << 20);
+        assert!(Store::open(store.path(), &options()).is_ok());
+        return;
+    }
+    let copy = copy_of_a_store("owned");
+    std::os::unix::fs::chown(&copy.0, Some(12345), None).unwrap();
+    refused(&copy.0, Kind::PermissionDenied, "12345");
+    let accepting = StoreOptions { accept_owner: Some(12345), ..options() };
+    assert!(Store::open(&copy.0, &accepting).is_ok());
+}
+
+#[test]
+fn a_store_is_ours_alone_unless_a_group_is_named() {
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let store = common::TestStore::open("mode", 1 << 20);
+    assert_eq!(mode(store.path()), 0o600);
+    // SAFETY: asks for our group ID.
+    let group = unsafe { libc::getegid() };
+    let path = common::path("group");
+    let shared = Store::open(&path, &StoreOptions { group: Some(group), ..options() }).unwrap();
+    assert_eq!(mode(shared.path()), 0o660);
+}
+
+fn id(n: u64) -> ObjectId {
+    let mut bytes = [0xab; 20];
+    bytes[12..].copy_from_slice(&n.to_be_bytes());
+    ObjectId::new(bytes)
+}
+
+/// Uses a store while its bookkeeping is being overwritten with noise. Nothing may crash or hang.
+fn use_a_scribbled_store(seed: u64) {
+    let path = common::path(&format!("scribble-{seed}"));
+    let _removed = Removed(path.clone());
+    let store = Store::open(&path, &options()).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = move || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    };
+    for n in 0..20 {
+        let spec = CreateSpec { data_size: n * 300, keep: true, ..CreateSpec::default() };
+        store.create(&id(n), &spec).unwrap().seal().unwrap();
+    }
+    for round in 0..60 {
+        // The header behind the lock's line, clients and buckets, heap control, entries, extents, index.
+        let regions = [
+            (800, 200),
+            (4096, 100_000),
+            (102_400, 6000),
+            (2 << 20, 24 * 192),
+            (194 << 20, 2048),
+            (266 << 20, 48_000),
+        ];
+        let (start, length) = regions[usize::try_from(next() % 6).unwrap()];
+        let at = start + next() % length;
+        let _ = file.write_all_at(&(next() >> (next() % 60)).to_le_bytes(), at / 8 * 8);
+        let n = next() % 24;
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _ = store
+                .get(&id(n), Timeout::Poll)
+                .map(|buffer| buffer.data().iter().map(|b| u64::from(*b)).sum::<u64>());
+            let spec = CreateSpec {
+                data_size: n * 100,
+                keep: true,
+                full_timeout: Some(Timeout::Poll),
+                ..CreateSpec::default()
+            };
+            let _ = store.create(&id(n + round), &spec).map(|writer| writer.seal());
+            let _ = store.delete(&id(round % 24), DeleteMode::Now);
+            let _ = store.list(b"");
+            let _ = store.check();
+            let _ = store.stat();
+        }));
+        // A panic is caught at the C ABI; it is no crash of the host, but it should be an error.
+        assert!(outcome.is_ok(), "seed {seed}, round {round}: a panic");
+    }
+}
+
+#[test]
+fn scribbled_child() {
+    if let Some(seed) = std::env::var("SDP_DAL_TEST_SEED").ok().and_then(|text| text.parse().ok()) {
+        use_a_scribbled_store(seed);
+    }
+}
+
+#[test]
+fn scribbling_gives_errors_not_crashes() {
+    for seed in 1..=80u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "scribbled_child", "--nocapture"])
+            .env("SDP_DAL_TEST_SEED", seed.to_string())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if begun.elapsed() > Duration::from_secs(60) {
+                child.kill().unwrap();
+                panic!("seed {seed} hangs");
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        assert!(status.success(), "seed {seed}: {status}");
+    }
+}
