@@ -5,31 +5,28 @@
 #include <string>
 
 class checks {
-  public:
+public:
     /// `value < bound`; a value that is not a number fails.
     void below(const std::string &what, double value, double bound) {
-        if (!(value < bound))
-            fail(what, value, "less than", bound);
+        if (!(value < bound)) fail(what, value, "less than", bound);
     }
 
     void above(const std::string &what, double value, double bound) {
-        if (!(value > bound))
-            fail(what, value, "more than", bound);
+        if (!(value > bound)) fail(what, value, "more than", bound);
     }
 
     void that(bool holds, const std::string &otherwise) {
-        if (holds)
-            return;
+        if (holds) return;
         std::cerr << "check failed: " << otherwise << std::endl;
         ++failures_;
     }
 
     bool passed() const { return failures_ == 0; }
 
-  private:
+private:
     void fail(const std::string &what, double value, const char *relation, double bound) {
-        std::cerr << "check failed: the " << what << " is " << value << ", expected " << relation << ' '
-                  << bound << std::endl;
+        std::cerr << "check failed: the " << what << " is " << value << ", expected " << relation
+                  << ' ' << bound << std::endl;
         ++failures_;
     }
 

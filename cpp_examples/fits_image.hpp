@@ -23,7 +23,7 @@ struct sky_position {
 };
 
 class fits_image_file {
-  public:
+public:
     /// Replaces a file that is there.
     fits_image_file(const std::string &path, const sky_position &sky) : path_(path), sky_(sky) {
         std::remove(path.c_str());
@@ -40,8 +40,7 @@ class fits_image_file {
         // FITS has x fastest, and the east on the left as the sky has it.
         std::vector<double> pixels;
         for (std::int64_t y = 0; y < values.size(); ++y)
-            for (std::int64_t x = values.size() - 1; x >= 0; --x)
-                pixels.push_back(values(x, y));
+            for (std::int64_t x = values.size() - 1; x >= 0; --x) pixels.push_back(values(x, y));
         fits_write_img(file_.get(), TDOUBLE, 1, LONGLONG(pixels.size()), pixels.data(), &status_);
         check();
     }
@@ -52,7 +51,7 @@ class fits_image_file {
         check();
     }
 
-  private:
+private:
     struct abandon {
         void operator()(fitsfile *file) const {
             int status = 0;
@@ -61,8 +60,7 @@ class fits_image_file {
     };
 
     void check() const {
-        if (status_ == 0)
-            return;
+        if (status_ == 0) return;
         char reason[FLEN_STATUS];
         fits_get_errstatus(status_, reason);
         throw std::runtime_error(path_ + ": writing the image failed: " + reason);

@@ -1,5 +1,5 @@
-// The graph of calls: everything is issued before anything has run, each call naming the outputs of others
-// that it waits for. Only references pass through this program; the data stay in the store.
+// The graph of calls: everything is issued before anything has run, each call naming the outputs of
+// others that it waits for. Only references pass through this program; the data stay in the store.
 #pragma once
 
 #include "options.hpp"
@@ -43,7 +43,8 @@ inline observation put_observation(sdp_dal::store &store, uvfits &file) {
     }
     // The finest fringe is four pixels wide, twice as many as it needs at the least.
     const double pixel_size = speed_of_light / file.frequencies.back() / longest / 4;
-    return {uvw.seal(), freq.seal(), vis.seal(), wgt.seal(), antenna1.seal(), antenna2.seal(), pixel_size};
+    return {uvw.seal(),      freq.seal(),     vis.seal(), wgt.seal(),
+            antenna1.seal(), antenna2.seal(), pixel_size};
 }
 
 /// An image of nothing but 1 Jy at (x, y) pixels from the centre.
@@ -59,10 +60,12 @@ inline sdp_dal::ref put_point(sdp_dal::store &store, std::int64_t x, std::int64_
 inline constexpr const char *calibrate_signature =
     "calibrate(vis: complex128[row,chan], antenna1: int64[row], antenna2: int64[row], "
     "wgt: float64[row,chan], chan_per_gain: int64) "
-    "-> (calibrated: complex128[row,chan], weights: float64[row,chan], gains: complex128[antenna,range])";
+    "-> (calibrated: complex128[row,chan], weights: float64[row,chan], gains: "
+    "complex128[antenna,range])";
 inline constexpr const char *ms2dirty_signature =
     "ms2dirty(uvw: float64[row,uvw=3], freq: float64[chan], ms: complex128[row,chan], "
-    "wgt: float64[row,chan]?, npix_x: int64, npix_y: int64, pixsize_x: float64, pixsize_y: float64, "
+    "wgt: float64[row,chan]?, npix_x: int64, npix_y: int64, pixsize_x: float64, pixsize_y: "
+    "float64, "
     "epsilon: float64, do_wstacking: bool, nthreads: int64, verbosity: int64) "
     "-> (dirty: float64[x,y])";
 inline constexpr const char *dirty2ms_signature =
@@ -72,10 +75,11 @@ inline constexpr const char *dirty2ms_signature =
     "-> (ms: complex128[row,chan])";
 
 class gridder {
-  public:
+public:
     gridder(sdp_dal::store &store, const observation &seen, std::int64_t threads,
             const sdp_dal::caller_options &how)
-        : caller_(store, {ms2dirty_signature, dirty2ms_signature}, how), seen_(seen), threads_(threads) {}
+        : caller_(store, {ms2dirty_signature, dirty2ms_signature}, how), seen_(seen),
+          threads_(threads) {}
 
     sdp_dal::ref dirty(const sdp_dal::ref &ms, const sdp_dal::ref &wgt, bool w_stacking) {
         auto args = common(w_stacking);
@@ -96,7 +100,7 @@ class gridder {
         return caller_.call("dirty2ms", args)["ms"];
     }
 
-  private:
+private:
     sdp_dal::args common(bool w_stacking) const {
         sdp_dal::args args;
         args.set("uvw", seen_.uvw).set("freq", seen_.freq).set("pixsize_x", seen_.pixel_size);
@@ -125,7 +129,8 @@ struct graph {
     sdp_dal::ref simulated_vis, simulated_dirty; // of the simulated point
 
     void wait() const {
-        for (const sdp_dal::ref &last : {gains, w_stacked.ms, flat.ms, observed, psf, simulated_dirty})
+        for (const sdp_dal::ref &last :
+             {gains, w_stacked.ms, flat.ms, observed, psf, simulated_dirty})
             last.wait(std::chrono::minutes(5));
     }
 };

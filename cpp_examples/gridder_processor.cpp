@@ -1,8 +1,8 @@
 // Offers ducc0's w-gridder (the maintained successor of nifty_gridder) as two processing functions.
 //
-// The visibilities and images lie in the store: the gridder reads its inputs and writes its outputs there, in
-// place. ducc0 is licensed under the GPL (version 2 or later), so the program that this file makes is too; it
-// is never installed, and nothing of it goes into the library.
+// The visibilities and images lie in the store: the gridder reads its inputs and writes its outputs
+// there, in place. ducc0 is licensed under the GPL (version 2 or later), so the program that this
+// file makes is too; it is never installed, and nothing of it goes into the library.
 
 #include "serve.hpp"
 
@@ -36,10 +36,10 @@ std::array<std::ptrdiff_t, N> element_strides(const tensor_view<T, N> &view) {
     return strides;
 }
 
-template <class T, std::size_t N> std::array<std::size_t, N> extents(const tensor_view<T, N> &view) {
+template <class T, std::size_t N>
+std::array<std::size_t, N> extents(const tensor_view<T, N> &view) {
     std::array<std::size_t, N> shape;
-    for (std::size_t i = 0; i < N; ++i)
-        shape[i] = std::size_t(view.shape(i));
+    for (std::size_t i = 0; i < N; ++i) shape[i] = std::size_t(view.shape(i));
     return shape;
 }
 
@@ -47,7 +47,8 @@ template <class T, std::size_t N> ducc0::cmav<T, N> read(const tensor_view<const
     return {view.data(), extents(view), element_strides(view)};
 }
 
-template <class T, std::size_t N> ducc0::cmav<T, N> read(const std::optional<tensor_view<const T, N>> &view) {
+template <class T, std::size_t N>
+ducc0::cmav<T, N> read(const std::optional<tensor_view<const T, N>> &view) {
     return view ? read(*view) : ducc0::cmav<T, N>::build_empty();
 }
 
@@ -70,40 +71,44 @@ const auto no_mask = ducc0::cmav<std::uint8_t, 2>::build_empty();
 
 void ms2dirty(tensor_view<const double, 2> uvw, tensor_view<const double, 1> freq,
               tensor_view<const visibility, 2> ms, std::optional<tensor_view<const double, 2>> wgt,
-              std::int64_t npix_x, std::int64_t npix_y, double pixsize_x, double pixsize_y, double epsilon,
-              bool do_wstacking, std::int64_t nthreads, std::int64_t verbosity, output<double, 2> dirty) {
+              std::int64_t npix_x, std::int64_t npix_y, double pixsize_x, double pixsize_y,
+              double epsilon, bool do_wstacking, std::int64_t nthreads, std::int64_t verbosity,
+              output<double, 2> dirty) {
     auto image = dirty.create({npix_x, npix_y});
-    ducc0::ms2dirty<double, double>(read(uvw), read(freq), read(ms), read(wgt), no_mask, pixsize_x, pixsize_y,
-                                    epsilon, do_wstacking, count(nthreads, "nthreads"), write(image),
-                                    count(verbosity, "verbosity"), flip_u, flip_v, flip_w, divide_by_n,
-                                    sigma_min, sigma_max, phase_centre, phase_centre, shift_n);
+    ducc0::ms2dirty<double, double>(read(uvw), read(freq), read(ms), read(wgt), no_mask, pixsize_x,
+                                    pixsize_y, epsilon, do_wstacking, count(nthreads, "nthreads"),
+                                    write(image), count(verbosity, "verbosity"), flip_u, flip_v,
+                                    flip_w, divide_by_n, sigma_min, sigma_max, phase_centre,
+                                    phase_centre, shift_n);
 }
 
 void dirty2ms(tensor_view<const double, 2> uvw, tensor_view<const double, 1> freq,
               tensor_view<const double, 2> dirty, std::optional<tensor_view<const double, 2>> wgt,
-              double pixsize_x, double pixsize_y, double epsilon, bool do_wstacking, std::int64_t nthreads,
-              std::int64_t verbosity, output<visibility, 2> ms) {
+              double pixsize_x, double pixsize_y, double epsilon, bool do_wstacking,
+              std::int64_t nthreads, std::int64_t verbosity, output<visibility, 2> ms) {
     auto visibilities = ms.create({uvw.shape(0), freq.shape(0)});
     ducc0::dirty2ms<double, double>(
-        read(uvw), read(freq), read(dirty), read(wgt), no_mask, pixsize_x, pixsize_y, epsilon, do_wstacking,
-        count(nthreads, "nthreads"), write(visibilities), count(verbosity, "verbosity"), flip_u, flip_v,
-        flip_w, divide_by_n, sigma_min, sigma_max, phase_centre, phase_centre, shift_n);
+        read(uvw), read(freq), read(dirty), read(wgt), no_mask, pixsize_x, pixsize_y, epsilon,
+        do_wstacking, count(nthreads, "nthreads"), write(visibilities),
+        count(verbosity, "verbosity"), flip_u, flip_v, flip_w, divide_by_n, sigma_min, sigma_max,
+        phase_centre, phase_centre, shift_n);
 }
 
 void offer(sdp_dal::processor &processor) {
-    processor.add<ms2dirty>("ms2dirty", {"uvw[row,uvw=3]", "freq[chan]", "ms[row,chan]", "wgt[row,chan]",
-                                         "npix_x", "npix_y", "pixsize_x", "pixsize_y", "epsilon",
-                                         "do_wstacking", "nthreads", "verbosity", "dirty[x,y]"});
-    processor.add<dirty2ms>("dirty2ms", {"uvw[row,uvw=3]", "freq[chan]", "dirty[x,y]", "wgt[row,chan]",
-                                         "pixsize_x", "pixsize_y", "epsilon", "do_wstacking", "nthreads",
-                                         "verbosity", "ms[row,chan]"});
+    processor.add<ms2dirty>("ms2dirty",
+                            {"uvw[row,uvw=3]", "freq[chan]", "ms[row,chan]", "wgt[row,chan]",
+                             "npix_x", "npix_y", "pixsize_x", "pixsize_y", "epsilon",
+                             "do_wstacking", "nthreads", "verbosity", "dirty[x,y]"});
+    processor.add<dirty2ms>("dirty2ms", {"uvw[row,uvw=3]", "freq[chan]", "dirty[x,y]",
+                                         "wgt[row,chan]", "pixsize_x", "pixsize_y", "epsilon",
+                                         "do_wstacking", "nthreads", "verbosity", "ms[row,chan]"});
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
-    return serve(
-        argc, argv, "GridderProcessor",
-        "Offers the gridder ducc0: ms2dirty (visibilities to image) and dirty2ms (image to visibilities).",
-        offer);
+    return serve(argc, argv, "GridderProcessor",
+                 "Offers the gridder ducc0: ms2dirty (visibilities to image) and dirty2ms (image "
+                 "to visibilities).",
+                 offer);
 }

@@ -1,6 +1,6 @@
-// Images a real observation with the processors of a store: calibrate -> ms2dirty -> dirty2ms as one graph of
-// calls, none of whose results is looked at before all of it has finished. Then it checks what came back
-// against an explicit transform and against itself, and writes the image.
+// Images a real observation with the processors of a store: calibrate -> ms2dirty -> dirty2ms as
+// one graph of calls, none of whose results is looked at before all of it has finished. Then it
+// checks what came back against an explicit transform and against itself, and writes the image.
 
 #include "beam.hpp"
 #include "checks.hpp"
@@ -42,14 +42,14 @@ double total(const tensor_view<const double, 2> &values) {
     double sum = 0;
     for (std::int64_t i = 0; i < values.shape(0); ++i) {
         double row = 0;
-        for (std::int64_t j = 0; j < values.shape(1); ++j)
-            row += values(i, j);
+        for (std::int64_t j = 0; j < values.shape(1); ++j) row += values(i, j);
         sum += row;
     }
     return sum;
 }
 
-/// Relative difference between gridder and explicit transform, on the centre and 64 pixels anywhere.
+/// Relative difference between gridder and explicit transform, on the centre and 64 pixels
+/// anywhere.
 double explicit_error(const transform_inputs &in, const tensor_view<const double, 2> &dirty,
                       double pixel_size, bool w_stacking) {
     std::mt19937 random(20100426);
@@ -67,20 +67,20 @@ double explicit_error(const transform_inputs &in, const tensor_view<const double
 }
 
 /// ms2dirty and dirty2ms are adjoint: <ms2dirty(vis), dirty> = <vis, dirty2ms(dirty)>.
-double adjointness(const tensor_view<const visibility, 2> &vis, const tensor_view<const double, 2> &dirty,
+double adjointness(const tensor_view<const visibility, 2> &vis,
+                   const tensor_view<const double, 2> &dirty,
                    const tensor_view<const visibility, 2> &back) {
     double images = 0, visibilities = 0;
     for (std::int64_t x = 0; x < dirty.shape(0); ++x)
-        for (std::int64_t y = 0; y < dirty.shape(1); ++y)
-            images += dirty(x, y) * dirty(x, y);
+        for (std::int64_t y = 0; y < dirty.shape(1); ++y) images += dirty(x, y) * dirty(x, y);
     for (std::int64_t row = 0; row < vis.shape(0); ++row)
         for (std::int64_t chan = 0; chan < vis.shape(1); ++chan)
             visibilities += (std::conj(vis(row, chan)) * back(row, chan)).real();
     return std::abs(images - visibilities) / std::max(std::abs(images), std::abs(visibilities));
 }
 
-void check_round_trip(const transform_inputs &in, const round_trip &trip, double pixel_size, bool w_stacking,
-                      checks &results) {
+void check_round_trip(const transform_inputs &in, const round_trip &trip, double pixel_size,
+                      bool w_stacking, checks &results) {
     const auto dirty = trip.dirty.get<double, 2>();
     const auto back = trip.ms.get<visibility, 2>();
     std::cout << (w_stacking ? "with w-stacking:" : "without w-stacking:") << std::endl;
@@ -92,8 +92,8 @@ void check_round_trip(const transform_inputs &in, const round_trip &trip, double
     results.below("adjointness test", asymmetry, 1e-12);
 }
 
-/// A point that was put to one side must come back there, and its visibilities must be those of the formula:
-/// an axis or a sign that both directions had wrong would cancel in the image alone.
+/// A point that was put to one side must come back there, and its visibilities must be those of the
+/// formula: an axis or a sign that both directions had wrong would cancel in the image alone.
 void check_simulation(const graph &calls, const transform_inputs &in, const options &chosen,
                       double pixel_size, double weight, checks &results) {
     const auto peak = image(calls.simulated_dirty.get<double, 2>(), 1 / weight).peak();
@@ -105,14 +105,15 @@ void check_simulation(const graph &calls, const transform_inputs &in, const opti
     double largest = 0;
     for (std::int64_t row = 0; row < seen.shape(0); row += 7)
         for (std::int64_t chan = 0; chan < seen.shape(1); chan += 5) {
-            const auto truth = point_visibility(
-                uvw(row, 0), uvw(row, 1), uvw(row, 2), speed_of_light / freq(chan),
-                double(chosen.simulate_x) * pixel_size, double(chosen.simulate_y) * pixel_size, true);
+            const auto truth =
+                point_visibility(uvw(row, 0), uvw(row, 1), uvw(row, 2), speed_of_light / freq(chan),
+                                 double(chosen.simulate_x) * pixel_size,
+                                 double(chosen.simulate_y) * pixel_size, true);
             largest = std::max(largest, std::abs(seen(row, chan) - truth));
         }
-    std::cout << "simulated point at offset (" << chosen.simulate_x << ", " << chosen.simulate_y << "): peak "
-              << peak.value << " at offset (" << x << ", " << y << "), visibilities within " << largest
-              << " of the formula" << std::endl;
+    std::cout << "simulated point at offset (" << chosen.simulate_x << ", " << chosen.simulate_y
+              << "): peak " << peak.value << " at offset (" << x << ", " << y
+              << "), visibilities within " << largest << " of the formula" << std::endl;
     results.that(x == chosen.simulate_x && y == chosen.simulate_y,
                  "the simulated point came back at another pixel: a sign or an axis is wrong");
     results.below("distance of the simulated point's peak from 1", std::abs(peak.value - 1), 1e-6);
@@ -128,7 +129,8 @@ void print_gains(const sdp_dal::ref &gains, const observation &seen, const uvfit
         std::int64_t present = 0, whole = 0, part = 0;
         for (std::int64_t antenna = hand; antenna < gain.shape(0); antenna += uvfits::hands) {
             bool there = false;
-            for (const tensor_view<const std::int64_t, 1> numbers : {antenna1.view(), antenna2.view()})
+            for (const tensor_view<const std::int64_t, 1> numbers :
+                 {antenna1.view(), antenna2.view()})
                 for (std::int64_t row = 0; row < numbers.shape(0) && !there; ++row)
                     there = numbers(row) == antenna;
             std::int64_t solved_ranges = 0;
@@ -148,8 +150,8 @@ struct images {
     gaussian_beam beam;
 };
 
-/// What is left when the point source is taken away, and the same with a Gaussian in its place, so that the
-/// beam's sidelobes are gone: CLEAN with its one component known.
+/// What is left when the point source is taken away, and the same with a Gaussian in its place, so
+/// that the beam's sidelobes are gone: CLEAN with its one component known.
 images deconvolve(const graph &calls, double weight) {
     const double observed_weight = total(calls.observed_wgt.get<double, 2>());
     images made{image(calls.observed.get<double, 2>(), 1 / observed_weight),
@@ -177,7 +179,8 @@ void check_image(const images &made, checks &results) {
     std::cout << "before calibration: peak/rms " << before.value / made.observed.rms() << "\n"
               << "peak: " << std::fixed << std::setprecision(4) << peak.value << std::defaultfloat
               << std::setprecision(6) << " at pixel (" << peak.x << ", " << peak.y << ")\n"
-              << "peak/rms: " << ratio << " (rms of what is left without the source; with its sidelobes "
+              << "peak/rms: " << ratio
+              << " (rms of what is left without the source; with its sidelobes "
               << peak.value / made.dirty.rms() << ")" << std::endl;
     results.that(peak.x == image_size / 2 && peak.y == image_size / 2,
                  "the source is not at the centre pixel");
@@ -187,7 +190,8 @@ void check_image(const images &made, checks &results) {
     results.above("peak/rms", ratio, 100);
 }
 
-void write_images(const images &made, const uvfits &file, double pixel_size, const std::string &folder) {
+void write_images(const images &made, const uvfits &file, double pixel_size,
+                  const std::string &folder) {
     std::filesystem::create_directories(folder);
     const double degree = M_PI / 180;
     const sky_position sky{file.object,
@@ -207,8 +211,10 @@ void write_images(const images &made, const uvfits &file, double pixel_size, con
     fits.add("OBSERVED", made.observed);
     fits.close();
     picture({&made.observed, &made.dirty, &made.restored}).save(folder + "/image.png");
-    std::cout << folder << "/image.fits: the restored image; extensions DIRTY, RESIDUAL, PSF, OBSERVED\n"
-              << folder << "/image.png: as observed, calibrated, and with the beam's sidelobes removed"
+    std::cout << folder
+              << "/image.fits: the restored image; extensions DIRTY, RESIDUAL, PSF, OBSERVED\n"
+              << folder
+              << "/image.png: as observed, calibrated, and with the beam's sidelobes removed"
               << std::endl;
 }
 

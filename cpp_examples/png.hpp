@@ -14,12 +14,11 @@
 #include <vector>
 
 class picture {
-  public:
+public:
     /// Each pixel of an image becomes `zoom` times `zoom` of the picture's.
     explicit picture(const std::vector<const image *> &panels, std::int64_t zoom = 2) {
         std::int64_t x = 0;
-        for (const image *panel : panels)
-            x += panel->size() * zoom + gap;
+        for (const image *panel : panels) x += panel->size() * zoom + gap;
         width_ = x + bar_width;
         height_ = panels.front()->size() * zoom;
         pixels_.assign(std::size_t(width_ * height_ * 3), 255);
@@ -43,7 +42,7 @@ class picture {
             throw std::runtime_error(path + ": writing the picture failed: " + out.message);
     }
 
-  private:
+private:
     static constexpr std::int64_t gap = 8, bar_width = 24;
     // Below 1 it lifts what is faint: noise and sidelobes are to be seen beside the source.
     static constexpr double gamma = 0.5;

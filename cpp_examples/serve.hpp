@@ -1,4 +1,5 @@
-// What every example processor does around its functions: arguments, signals, and the loop that takes calls.
+// What every example processor does around its functions: arguments, signals, and the loop that
+// takes calls.
 #pragma once
 
 #include <sdp_dal.hpp>
@@ -18,8 +19,7 @@ inline volatile std::sig_atomic_t stopping = 0;
 
 inline void stop(int) {
     stopping = 1;
-    if (processor)
-        processor->interrupt();
+    if (processor) processor->interrupt();
 }
 
 inline void on_signals(void (*handler)(int)) {
@@ -51,8 +51,8 @@ inline std::string default_store() {
     return path && *path ? path : "/dev/shm/sdp-dal-demo";
 }
 
-/// Runs a processor until SIGINT or SIGTERM. `offer(processor)` registers its functions. Returns the exit
-/// status.
+/// Runs a processor until SIGINT or SIGTERM. `offer(processor)` registers its functions. Returns
+/// the exit status.
 template <class Offer>
 int serve(int argc, char **argv, const std::string &name, const char *purpose, Offer &&offer) {
     if (argc > 1 && (std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0)) {
@@ -64,7 +64,8 @@ int serve(int argc, char **argv, const std::string &name, const char *purpose, O
         return EXIT_SUCCESS;
     }
     if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
-        std::cerr << argv[0] << ": expected one argument at most, the path of the store; see --help\n";
+        std::cerr << argv[0]
+                  << ": expected one argument at most, the path of the store; see --help\n";
         return EXIT_FAILURE;
     }
     try {
@@ -73,8 +74,7 @@ int serve(int argc, char **argv, const std::string &name, const char *purpose, O
         serving::interruptible guard(processor);
         processor.start();
         std::cout << name << " waiting for calls at prefix " << processor.prefix() << std::endl;
-        while (!serving::stopping)
-            processor.process(std::chrono::seconds(1));
+        while (!serving::stopping) processor.process(std::chrono::seconds(1));
     } catch (const std::exception &failure) {
         // An interrupted wait may end with an error: it is what the signal asked for.
         if (!serving::stopping) {

@@ -1,7 +1,7 @@
 // Reads an interferometer's visibilities from a UVFITS file (FITS random groups) with CFITSIO.
 //
-// What is supported is what one scan of one source needs: one spectral window, two parallel hands (RR and LL,
-// or XX and YY) in front of whatever other polarisations there are.
+// What is supported is what one scan of one source needs: one spectral window, two parallel hands
+// (RR and LL, or XX and YY) in front of whatever other polarisations there are.
 #pragma once
 
 #include <sdp_dal.hpp>
@@ -19,7 +19,7 @@
 constexpr double speed_of_light = 299792458.0; // m/s
 
 class uvfits {
-  public:
+public:
     static constexpr std::int64_t hands = 2;
 
     explicit uvfits(const std::string &path) : path_(path) {
@@ -45,9 +45,9 @@ class uvfits {
     std::vector<double> frequencies;                             // Hz, ascending
     std::string hand_names[hands];
 
-    /// Row 2·group + hand. uvw in metres, so that a source at (l, m) gives exp(-2πi(ul + vm + w(n-1))/λ).
-    /// wgt is 0 where the file flags or the value is not a number; such a visibility is 0.
-    /// The two hands of an antenna have gains of their own: receiver 2·(antenna - 1) + hand.
+    /// Row 2·group + hand. uvw in metres, so that a source at (l, m) gives exp(-2πi(ul + vm +
+    /// w(n-1))/λ). wgt is 0 where the file flags or the value is not a number; such a visibility is
+    /// 0. The two hands of an antenna have gains of their own: receiver 2·(antenna - 1) + hand.
     void read(const sdp_dal::tensor_view<double, 2> &uvw,
               const sdp_dal::tensor_view<std::complex<double>, 2> &vis,
               const sdp_dal::tensor_view<double, 2> &wgt,
@@ -57,7 +57,8 @@ class uvfits {
         std::vector<double> parameters(scale_.size());
         for (std::int64_t group = 0; group < groups_; ++group) {
             read_group(group, parameters, data);
-            const auto baseline = std::int64_t(parameters[baseline_]); // the fraction names a subarray
+            const auto baseline =
+                std::int64_t(parameters[baseline_]); // the fraction names a subarray
             for (std::int64_t hand = 0; hand < hands; ++hand) {
                 const std::int64_t row = group * hands + hand;
                 for (std::int64_t axis = 0; axis < 3; ++axis)
@@ -66,8 +67,8 @@ class uvfits {
                 receiver2(row) = (baseline % 256 - 1) * hands + hand;
                 for (std::int64_t chan = 0; chan < channels_; ++chan) {
                     const double *value = &data[std::size_t((chan * polarisations_ + hand) * 3)];
-                    const bool good = value[2] > 0 && std::isfinite(value[2]) && std::isfinite(value[0]) &&
-                                      std::isfinite(value[1]);
+                    const bool good = value[2] > 0 && std::isfinite(value[2]) &&
+                                      std::isfinite(value[0]) && std::isfinite(value[1]);
                     vis(row, chan) = good ? std::complex<double>(value[0], value[1]) : 0;
                     wgt(row, chan) = good ? value[2] : 0;
                 }
@@ -75,7 +76,7 @@ class uvfits {
         }
     }
 
-  private:
+private:
     struct close {
         void operator()(fitsfile *file) const {
             int status = 0;
@@ -83,11 +84,12 @@ class uvfits {
         }
     };
 
-    [[noreturn]] void fail(const std::string &what) const { throw std::runtime_error(path_ + ": " + what); }
+    [[noreturn]] void fail(const std::string &what) const {
+        throw std::runtime_error(path_ + ": " + what);
+    }
 
     void check(int status, const std::string &doing) const {
-        if (status == 0)
-            return;
+        if (status == 0) return;
         char reason[FLEN_STATUS];
         fits_get_errstatus(status, reason);
         fail(doing + " failed: " + reason);
@@ -122,7 +124,8 @@ class uvfits {
         for (int axis = 2; axis <= int(number("NAXIS")); ++axis) {
             const std::string n = std::to_string(axis), kind = text("CTYPE" + n);
             const auto length = std::int64_t(number("NAXIS" + n));
-            const double value = number("CRVAL" + n), step = number("CDELT" + n), pixel = number("CRPIX" + n);
+            const double value = number("CRVAL" + n), step = number("CDELT" + n),
+                         pixel = number("CRPIX" + n);
             if (kind == "COMPLEX" && (axis != 2 || length != 3))
                 fail("expected real part, imaginary part and weight as the first axis");
             else if (kind == "STOKES" && axis == 3)
@@ -139,8 +142,7 @@ class uvfits {
         }
         if (polarisations_ == 0 || channels_ == 0)
             fail("expected the axes COMPLEX, STOKES and FREQ, in this order");
-        if (frequencies.front() > frequencies.back())
-            fail("expected frequencies that ascend");
+        if (frequencies.front() > frequencies.back()) fail("expected frequencies that ascend");
     }
 
     void read_hands(std::int64_t length, double first, double step) {
@@ -172,12 +174,13 @@ class uvfits {
             fail("expected the group parameters UU, VV, WW and BASELINE");
     }
 
-    void read_group(std::int64_t group, std::vector<double> &parameters, std::vector<double> &data) const {
+    void read_group(std::int64_t group, std::vector<double> &parameters,
+                    std::vector<double> &data) const {
         int status = 0, any_null = 0;
-        fits_read_grppar_dbl(file_.get(), group + 1, 1, LONGLONG(parameters.size()), parameters.data(),
-                             &status);
-        fits_read_img_dbl(file_.get(), group + 1, 1, LONGLONG(data.size()), 0, data.data(), &any_null,
-                          &status);
+        fits_read_grppar_dbl(file_.get(), group + 1, 1, LONGLONG(parameters.size()),
+                             parameters.data(), &status);
+        fits_read_img_dbl(file_.get(), group + 1, 1, LONGLONG(data.size()), 0, data.data(),
+                          &any_null, &status);
         check(status, "reading group " + std::to_string(group + 1));
         // CFITSIO scales the data of a group, not its parameters.
         for (std::size_t i = 0; i < parameters.size(); ++i)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every test and check. Without arguments all of them; or name some:
 #
-#   scripts/test.sh [format lint test crash loom licences package python]
+#   scripts/test.sh [format lint test crash loom licences package]
 #
 # Everything is built in one target folder (CARGO_TARGET_DIR, default target/). Missing Debian packages are installed when
 # this runs as root; otherwise it says which. Nothing is installed outside of a temporary folder.
@@ -13,7 +13,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 jobs=$(nproc)
-steps=(format lint test crash loom licences package python)
+steps=(format lint test crash loom licences package)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX")
 children=()
 
@@ -51,8 +51,7 @@ need_rust() {
 need_packages() {
     command -v dpkg-query >/dev/null || return 0
     local package missing=()
-    for package in gcc g++ libc6-dev binutils cmake make pkg-config libcfitsio-dev libpng-dev clang-format python3 \
-        python3-venv; do
+    for package in gcc g++ libc6-dev binutils cmake make pkg-config libcfitsio-dev libpng-dev clang-format python3; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
@@ -223,15 +222,6 @@ package_run() {
     "$1/bin/sdp-dal" ls "$store" >/dev/null 2>&1
     [ ! -e "$store" ] || { echo "$store is still there"; status=1; }
     return $status
-}
-
-run_python() {
-    if [ ! -x scripts/test_python.sh ]; then
-        echo "there is no scripts/test_python.sh"
-        return 0
-    fi
-    cargo build --release --locked --package sdp-dal || return
-    SDP_DAL_LIBRARY=$CARGO_TARGET_DIR/release/libsdp_dal.so scripts/test_python.sh
 }
 
 # ---- all of it ------------------------------------------------------------------------------------------------------
