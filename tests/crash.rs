@@ -52,13 +52,14 @@ fn call_id(declaration: ObjectId, n: u32) -> ObjectId {
 /// What the children do. Each is run with one fail point set, until one of them comes to it and dies.
 type Role = (&'static str, fn(&Path));
 
-const ROLES: [Role; 7] = [
+const ROLES: [Role; 8] = [
     ("objects", objects),
     ("caller", caller),
     ("processor", processor),
     ("many", many),
     ("alone", alone),
     ("destroyer", destroyer),
+    ("awaited", awaited),
     ("server", server),
 ];
 
@@ -130,6 +131,14 @@ fn destroyer(path: &Path) {
     let store = Store::open(&own_path(path), &options()).unwrap();
     put(&store, &id(0xcc, 1), 100, false);
     Store::destroy(&own_path(path), None).unwrap();
+}
+
+/// Creates the output that somebody promised, if anybody did.
+fn awaited(path: &Path) {
+    let store = Store::open(path, &options()).unwrap();
+    if let ObjectState::Awaited { .. } = store.look(&id(0xbb, 1)).unwrap() {
+        put(&store, &id(0xbb, 1), 1 << 20, false);
+    }
 }
 
 /// Offers a namespace until it is killed.
@@ -385,4 +394,49 @@ fn a_stopped_holder_of_the_lock_is_named() {
     child.kill().unwrap();
     child.wait().unwrap();
     observer.finds_all_in_order("a stopped holder that was killed");
+}
+
+#[test]
+fn a_creation_given_up_while_the_lock_is_held_is_cleared_by_the_next_holder() {
+    let path = common::path("crash-abandoned");
+    let observer = Observer::new(&path);
+    let spec = CreateSpec { data_size: 100_000, want: true, ..CreateSpec::default() };
+    let writer = observer.store.create(&id(0xba, 1), &spec).unwrap();
+    let mut child = spawn_child("objects", &path, "create.committed:1:stop");
+    wait_until_stopped(&child);
+    drop(writer);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    observer.finds_all_in_order("a creation given up");
+}
+
+#[test]
+fn a_failure_without_room_for_its_text_leaves_others_bytes_alone() {
+    let path = common::path("crash-full");
+    let observer = Observer::new(&path);
+    let store = &observer.store;
+    let call = call_id(observer.declaration.id(), 3);
+    let spec = CreateSpec { data_size: 10, want: true, ..CreateSpec::default() };
+    let writer = store.create(&call, &spec).unwrap();
+    let (issued, wants) = store.issue(writer, observer.declaration.key(), &[id(0xbb, 1)]).unwrap();
+    // A child dies when it has written where the output's bytes would be, and not yet that they are.
+    let mut child = spawn_child("awaited", &path, "create.awaited_written");
+    assert!(killed(child.wait().unwrap()));
+    store.reap_all();
+    let mut held = Vec::new();
+    for size in [1 << 20, 1 << 16, 4096, 4032, 64] {
+        let spec = CreateSpec { data_size: size, full_timeout: Some(Timeout::Poll), ..CreateSpec::default() };
+        while let Ok(writer) = store.create(&id(0xbc, u32::try_from(held.len()).unwrap()), &spec) {
+            held.push(writer);
+        }
+    }
+    assert!(store.fail(wants[0].key(), &Error::new(Kind::FunctionFailed, "the text")).unwrap());
+    let error = store.get(&id(0xbb, 1), Timeout::Poll).err().unwrap();
+    assert_eq!(error.kind(), Kind::FunctionFailed);
+    assert!(error.message().contains("full store"), "{error}");
+    assert!(killed(run_child("objects", &path, "lock.taken:2")));
+    store.reap_all();
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    drop((held, issued, wants));
+    observer.finds_all_in_order("a failure in a full store");
 }

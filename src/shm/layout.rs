@@ -41,16 +41,25 @@ const PAGE: u64 = 4096;
 /// The first page of the segment.
 #[repr(C, align(64))]
 pub struct Header {
+    /// [`MAGIC`]; written last.
     pub magic: AtomicU64,
+    /// [`VERSION`].
     pub version: AtomicU32,
+    /// Feature bits: whoever does not know one of them must not use the segment.
     pub incompatible: AtomicU32,
+    /// Feature bits: whoever does not know one of them may use the segment all the same. None yet.
     pub compatible: AtomicU32,
+    /// Client slots: bits in each row of pins, wants and buckets.
     pub max_clients: AtomicU32,
+    /// [`LAYOUT_HASH`] of the build that made it.
     pub layout_hash: AtomicU64,
     /// What the user asked for, unrounded.
     pub size: AtomicU64,
+    /// Bytes of the file, by [`Geometry`].
     pub file_size: AtomicU64,
+    /// Most objects: places in the table of entries.
     pub max_objects: AtomicU32,
+    /// [`OPTION_EVICTION`], or 0.
     pub options: AtomicU32,
     /// Mixed into the hash of IDs.
     pub seed: AtomicU64,
@@ -73,23 +82,31 @@ pub struct Header {
     pub objects_reserved: AtomicU32,
     /// Entries below this have been used at some time.
     pub entries_used: AtomicU32,
+    /// First of the list of free entries. Derived.
     pub entries_free: AtomicU32,
     /// Declarations, a list.
     pub declarations: AtomicU32,
     /// Objects whose prefix nobody declared, a list.
     pub orphans: AtomicU32,
+    /// The last of the orphans.
     pub orphans_last: AtomicU32,
     /// Somebody who could not get the lock left something to be freed: look through the entries.
     pub sweep: AtomicU32,
     /// Order of issue and of release.
     pub sequence: AtomicU64,
-    /// Milliseconds of the last look for dead clients (monotonic clock).
+    /// Milliseconds of the last look for dead clients (since the epoch).
     pub reap_stamp: AtomicU64,
+    /// Entries that are not free. Derived.
     pub live: AtomicU32,
+    /// How often the lock was found dirty and everything derived was rebuilt.
     pub recoveries: AtomicU32,
+    /// How many dead clients were reaped.
     pub reaped: AtomicU32,
+    /// Clients that read the event log. Not used yet.
     pub subscribers: AtomicU32,
+    /// Events written to the log. Not used yet.
     pub event_sequence: AtomicU64,
+    /// Changes whenever events may have been lost. Not used yet.
     pub event_epoch: AtomicU64,
 }
 
@@ -105,11 +122,15 @@ pub const OPTION_EVICTION: u32 = 1;
 pub struct Client {
     /// The attachment number; 0: free.
     pub number: AtomicU32,
+    /// The process, in its own PID namespace; for displays.
     pub pid: AtomicU32,
     /// Nanoseconds since the epoch.
     pub since: AtomicU64,
+    /// Display name (cut).
     pub name: [AtomicU64; 8],
+    /// Name of its host or container (cut).
     pub host: [AtomicU64; 8],
+    /// On which its threads sleep.
     pub bell: Line<FutexWord>,
 }
 
@@ -118,12 +139,15 @@ pub struct Client {
 pub struct Entry {
     /// State, flags, creator's slot and generation: see [`Word`].
     pub state: AtomicU64,
+    /// The object's ID, in the order of its bytes.
     pub id: [AtomicU32; 5],
     /// Keep and evictable: see `KEEP`, `EVICTABLE`.
     pub flags: AtomicU32,
     /// Where the data begin; the metadata follow them.
     pub offset: AtomicU64,
+    /// Bytes of data.
     pub data_size: AtomicU64,
+    /// Bytes of metadata.
     pub meta_size: AtomicU32,
     /// The extent that holds both ([`NONE`]: there is none). Derived.
     pub extent: AtomicU32,
@@ -137,6 +161,7 @@ pub struct Entry {
     pub sequence: AtomicU64,
     /// Order of its last release.
     pub released: AtomicU64,
+    /// Digest of the data. Not used yet.
     pub digest: AtomicU64,
     /// Microseconds from create to seal, at most what fits.
     pub construct: AtomicU32,
@@ -144,9 +169,11 @@ pub struct Entry {
     pub failure: AtomicU32,
     /// Neighbours in its namespace's list (in the list of declarations, for a declaration). Derived.
     pub previous: AtomicU32,
+    /// The one after it; of a free entry, the next free one. Derived.
     pub next: AtomicU32,
     /// For a declaration: its namespace's objects, first and last. Derived.
     pub first: AtomicU32,
+    /// See `first`.
     pub last: AtomicU32,
     /// For a declaration: the sequence of the newest call in its queue.
     pub newest_call: AtomicU64,
@@ -160,12 +187,17 @@ pub const EVICTABLE: u32 = 2;
 /// A run of bytes of the heap, used or free. Derived.
 #[repr(C)]
 pub struct Extent {
+    /// Where it begins, from the start of the file.
     pub offset: AtomicU64,
     /// Bytes; bit 0 set: used.
     pub size: AtomicU64,
+    /// The extent before it in the region, or [`NONE`].
     pub before: AtomicU32,
+    /// The extent behind it in the region, or [`NONE`].
     pub after: AtomicU32,
+    /// Of a free extent: the one before it in the list of its class.
     pub previous_free: AtomicU32,
+    /// Of a free extent: the next in the list of its class; of an extent not in use: the next one not in use.
     pub next_free: AtomicU32,
 }
 
@@ -177,24 +209,36 @@ pub const SECOND: usize = 16;
 /// What the heap knows of one of its two regions. Derived, except `reserved`.
 #[repr(C, align(64))]
 pub struct Pool {
+    /// Where the region begins. Fixed when the segment is made.
     pub start: AtomicU64,
+    /// Where it ends. Fixed when the segment is made.
     pub end: AtomicU64,
     /// Memory below this exists. Raised only under the lock, after the memory was reserved.
     pub reserved: AtomicU64,
+    /// Bytes in used extents.
     pub used: AtomicU64,
+    /// The extent that lies last, or [`NONE`].
     pub last: AtomicU32,
+    /// For alignment; 0.
     pub padding: AtomicU32,
+    /// One bit for each power of two that has a free extent.
     pub first_map: AtomicU64,
+    /// For each power of two, one bit for each subdivision that has a free extent.
     pub second_map: [AtomicU32; FIRST],
+    /// First free extent of each class.
     pub heads: [[AtomicU32; SECOND]; FIRST],
 }
 
 /// The heap's control block.
 #[repr(C, align(64))]
 pub struct HeapControl {
+    /// Objects below [`SMALL`], until it is full.
     pub small: Pool,
+    /// Everything else.
     pub large: Pool,
+    /// First extent that was in use and is not any more; a list through `next_free`.
     pub free_extent: AtomicU32,
+    /// Extents below this have been in use since the last rebuild.
     pub extents_used: AtomicU32,
 }
 
@@ -232,11 +276,17 @@ pub const LAYOUT_HASH: u64 = {
 /// An object's state. `Free` is 0, so that fresh memory is a table of free entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
+    /// No object: the entry is to be had.
     Free = 0,
+    /// An output of a call that does not exist yet: no bytes.
     Awaited = 1,
+    /// Its bytes are written; only its creator sees them.
     Creating = 2,
+    /// Complete, visible, immutable.
     Sealed = 3,
+    /// Will never exist; the reason is in its stead.
     Failed = 4,
+    /// Deleted while pinned: invisible, its bytes stay until the last pin goes.
     Doomed = 5,
 }
 
@@ -252,6 +302,8 @@ pub const CLAIMED: u64 = 1 << 4;
 pub const WHEN_RELEASED: u64 = 1 << 5;
 /// Flag of a state word: a call in a queue.
 pub const CALL: u64 = 1 << 6;
+/// Flag of a state word: a creation that its creator gave up when it could not have the lock.
+pub const ABANDONED: u64 = 1 << 8;
 /// Flag of a state word: a call that has ended.
 pub const ENDED: u64 = 1 << 7;
 
@@ -309,21 +361,37 @@ impl Word {
 /// Where the regions lie; follows from three numbers of the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
+    /// Bytes that the user can put.
     pub size: u64,
+    /// Most objects.
     pub max_objects: u32,
+    /// Client slots.
     pub max_clients: u32,
+    /// Offset of the clients' slots.
     pub clients: u64,
+    /// Offset of the buckets of waiting bits.
     pub buckets: u64,
+    /// Offset of the heap's control block.
     pub heap: u64,
+    /// Offset of the event log.
     pub events: u64,
+    /// Offset of the entries.
     pub entries: u64,
+    /// Bytes from one entry to the next: the entry, its row of pins, its row of wants.
     pub entry_stride: u64,
+    /// Offset of the extents.
     pub extents: u64,
+    /// Offset of the scratch space.
     pub scratch: u64,
+    /// Offset of the index's levels.
     pub index: u64,
+    /// The index's highest level: log2 of its slots.
     pub top_level: u32,
+    /// Offset of the heap's small region, which ends where the large one begins.
     pub small: u64,
+    /// Offset of the heap's large region.
     pub large: u64,
+    /// Bytes of the file.
     pub file_size: u64,
 }
 

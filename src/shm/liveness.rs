@@ -58,8 +58,11 @@ pub struct Liveness {
     forks: u32,
 }
 
+/// What the kernel says of a byte.
 enum Answer {
+    /// Nobody else's description has it locked.
     Free,
+    /// Somebody's has.
     Held,
 }
 

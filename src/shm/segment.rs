@@ -287,7 +287,7 @@ impl Segment {
         Ok(self.at(self.geometry.extents + u64::from(index) * size_of::<Extent>() as u64))
     }
 
-    /// Two words of scratch space per object, for rebuilding.
+    /// A word of scratch space per object, for rebuilding.
     pub fn scratch(&self) -> &[AtomicU64] {
         self.words(self.geometry.scratch, self.objects_reserved() as usize)
     }

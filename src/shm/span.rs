@@ -46,8 +46,11 @@ pub struct WriteSpan {
     length: usize,
 }
 
+/// What the bytes belong to.
 enum Owner {
+    /// An object being created.
     Segment(Arc<Segment>),
+    /// Private memory, freed with the span.
     Scratch { _memory: Scratch },
 }
 

@@ -157,15 +157,19 @@ impl Attachment {
             segment: Arc::clone(&segment),
         };
         let name = options.name.clone().unwrap_or_else(program_name);
+        let host = host_name();
         for last_try in [false, true] {
             let slot = attachment.locked(|_| {
-                if header.closed.load(Ordering::Relaxed) != 0 || !attachment.place.leads_to(segment.file()) {
+                if header.closed.load(Ordering::Relaxed) != 0 {
                     return Ok(None);
                 }
-                Ok(attachment.take_slot(&name))
+                Ok(attachment.take_slot(&name, &host))
             })?;
             if let Some(slot) = slot {
                 attachment.slot = slot;
+                if !attachment.place.leads_to(segment.file()) {
+                    return Ok(None);
+                }
                 break;
             }
             if header.closed.load(Ordering::Relaxed) != 0 {
@@ -193,7 +197,7 @@ impl Attachment {
     }
 
     /// Writes ourselves into a free slot. The number is the commit.
-    fn take_slot(&self, name: &str) -> Option<u32> {
+    fn take_slot(&self, name: &str, host: &str) -> Option<u32> {
         let slots = 0..self.segment.geometry().max_clients;
         let slot =
             slots.into_iter().find(|slot| self.segment.client(*slot).number.load(Ordering::Relaxed) == 0)?;
@@ -201,7 +205,7 @@ impl Attachment {
         client.pid.store(std::process::id(), Ordering::Relaxed);
         client.since.store(epoch_nanos(), Ordering::Relaxed);
         store_text(&client.name, name);
-        store_text(&client.host, &host_name());
+        store_text(&client.host, host);
         client.bell.0.word().store(0, Ordering::Relaxed);
         fail::point("attach.slot_written");
         client.number.store(self.number, Ordering::Release);

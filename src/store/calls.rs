@@ -176,6 +176,9 @@ impl Attachment {
                     let mut span = self.segment.write_span(taken.offset, size as u64)?;
                     span.copy_from(0, text);
                     locked.give_bytes(entry, Some(taken), size as u64, 0);
+                } else {
+                    // What an earlier try to create it has left must not pass for the text.
+                    locked.give_bytes(entry, None, 0, 0);
                 }
                 let code = u32::try_from(-error.kind().code()).unwrap_or(1);
                 entry.failure.store(code, Ordering::Relaxed);

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::attachment::Attachment;
+use super::attachment::{Attachment, LEAVE_PATIENCE};
 use super::buffer::Pin;
 use super::entries::{Attempt, Birth, EntryKey, Need};
 use super::id::ObjectId;
@@ -16,7 +16,7 @@ use super::want::Want;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::heap::{Figures, Growth};
-use crate::shm::layout::{State, Word, EVICTABLE, KEEP};
+use crate::shm::layout::{State, Word, ABANDONED, EVICTABLE, KEEP};
 use crate::shm::segment::{epoch_nanos, to_usize};
 use crate::shm::span::WriteSpan;
 use crate::sync::atomic::{fence, Ordering};
@@ -266,13 +266,14 @@ impl Locked<'_> {
         if spec.want {
             self.want_bit(key.index)?.set();
         }
-        if spec.keep {
-            entry.flags.fetch_or(KEEP, Ordering::SeqCst);
-        }
         self.attachment.pin_creation(key)?;
         fail::point("create.awaited_written");
         let word = Word::new(State::Creating, self.attachment.slot, key.generation);
         entry.state.store(word.0, Ordering::Release);
+        // Only now: dead before the commit, the output is awaited as before, and kept by nobody.
+        if spec.keep {
+            entry.flags.fetch_or(KEEP, Ordering::SeqCst);
+        }
         fail::point("create.awaited_committed");
         Ok(Ok(key))
     }
@@ -411,14 +412,29 @@ impl Drop for Writer {
             return;
         }
         self.span.protect(true);
-        // Without the lock the object stays in creation, and we stay alive: the mark makes the next holder look.
-        let aborted = attachment.locked(|locked| {
+        let key = pin.key();
+        let aborted = attachment.locked_within(LEAVE_PATIENCE, |locked| {
             if self.want {
-                locked.want_bit(pin.key().index)?.clear();
+                locked.want_bit(key.index)?.clear();
             }
-            locked.abort(pin.key())
+            locked.abort(key)
         });
         if aborted.is_err() {
+            // The next holder does it. SYNC: only the creator moves an entry out of creation without the lock, and that is us.
+            if let Ok(entry) = attachment.segment.entry(key.index) {
+                if Word(entry.state.load(Ordering::Acquire)).generation() == key.generation {
+                    entry.state.fetch_or(ABANDONED, Ordering::SeqCst);
+                }
+            }
+            if let Some(bit) = attachment
+                .segment
+                .wants(key.index)
+                .ok()
+                .and_then(|row| attachment.bit(row).ok())
+                .filter(|_| self.want)
+            {
+                bit.clear();
+            }
             attachment.segment.header().sweep.store(1, Ordering::SeqCst);
         }
         attachment.ring(&self.id);

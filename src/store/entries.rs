@@ -7,7 +7,7 @@ use super::id::ObjectId;
 use super::index::{id_of, set_id};
 use super::locked::Locked;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{Entry, State, Word, KEEP, NONE};
+use crate::shm::layout::{Entry, State, Word, ABANDONED, KEEP, NONE};
 use crate::shm::segment::epoch_nanos;
 use crate::sync::atomic::{fence, Ordering};
 use crate::sync::fail;
@@ -254,6 +254,7 @@ impl Locked<'_> {
                 State::Sealed | State::Failed | State::Awaited => {
                     self.drop_if_unwanted(key)?;
                 }
+                State::Creating if word.has(ABANDONED) => self.abort(key)?,
                 State::Free | State::Creating => {}
             }
         }

@@ -115,7 +115,8 @@ impl Attachment {
     fn reap_entry(&self, index: u32, number: u32, slot: u32, lost: &Error) -> Result<()> {
         let entry = self.segment.entry(index)?;
         let (pins, wants) = (self.segment.pins(index)?, self.segment.wants(index)?);
-        let held = clear_slot(pins, slot) | clear_slot(wants, slot);
+        clear_slot(pins, slot);
+        clear_slot(wants, slot);
         fence(Ordering::SeqCst);
         fail::point("reap.bits_cleared");
         let word = Word(entry.state.load(Ordering::SeqCst));
@@ -127,7 +128,7 @@ impl Attachment {
             State::Creating => word.slot() == slot,
             State::Doomed => unpinned(),
             State::Sealed | State::Failed | State::Awaited => {
-                unwanted() || held && word.has(WHEN_RELEASED) && unpinned()
+                unwanted() || word.has(WHEN_RELEASED) && unpinned()
             }
         };
         if look {
@@ -147,9 +148,10 @@ impl Attachment {
     }
 }
 
-/// Clears a slot's bit in a row; whether it was set.
-fn clear_slot(row: &[AtomicU64], slot: u32) -> bool {
-    let Some(word) = row.get(slot as usize / 64) else { return false };
+/// Clears a slot's bit in a row.
+fn clear_slot(row: &[AtomicU64], slot: u32) {
     let mask = 1 << (slot % 64);
-    word.load(Ordering::Relaxed) & mask != 0 && word.fetch_and(!mask, Ordering::SeqCst) & mask != 0
+    if let Some(word) = row.get(slot as usize / 64).filter(|word| word.load(Ordering::Relaxed) & mask != 0) {
+        word.fetch_and(!mask, Ordering::SeqCst);
+    }
 }

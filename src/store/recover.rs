@@ -31,7 +31,10 @@ impl Locked<'_> {
         let with_bytes = self.gather()?;
         self.place_bytes(with_bytes)?;
         fail::point("recover.heap_built");
-        let live = self.relink()?;
+        let Some(live) = self.relink()? else {
+            // An entry was given up whose bytes are placed: once more, without it. There are ever fewer of them.
+            return self.rebuild();
+        };
         self.list_free()?;
         header.live.store(live, Ordering::Relaxed);
         self.index_rebuilt();
@@ -54,7 +57,9 @@ impl Locked<'_> {
             let word = Word(entry.state.load(Ordering::Acquire));
             entry.extent.store(NONE, Ordering::Relaxed);
             match word.state() {
-                State::Free | State::Awaited => {}
+                State::Free => {}
+                // A creator that died before its commit may have written where the bytes would have been.
+                State::Awaited => self.give_bytes(entry, None, 0, 0),
                 State::Doomed if row_is_empty(self.segment().pins(index)?) => {
                     entry.state.store(word.freed().0, Ordering::SeqCst);
                 }
@@ -99,10 +104,11 @@ impl Locked<'_> {
     }
 
     /// Index and lists: declarations first, then everything in the order of its birth.
-    fn relink(&self) -> Result<u32> {
+    fn relink(&self) -> Result<Option<u32>> {
         let scratch = self.segment().scratch();
         let mut count = 0;
         let mut live = 0;
+        let mut sound = true;
         for index in 0..self.entries_used() {
             let entry = self.segment().entry(index)?;
             let state = Word(entry.state.load(Ordering::Acquire)).state();
@@ -116,6 +122,7 @@ impl Locked<'_> {
                 count += 1;
             } else if self.find(&id).is_some() {
                 self.give_up(entry);
+                sound = false;
             } else {
                 entry.newest_call.store(0, Ordering::Relaxed);
                 self.index_insert(&id, index);
@@ -129,20 +136,21 @@ impl Locked<'_> {
                 .map_or(u64::MAX, |entry| entry.sequence.load(Ordering::Relaxed))
         });
         for word in scratch {
-            self.relink_one(low_half(word.load(Ordering::Relaxed)))?;
+            sound &= self.relink_one(low_half(word.load(Ordering::Relaxed)))?;
         }
         fail::point("recover.relinked");
-        Ok(live)
+        Ok(sound.then_some(live))
     }
 
-    fn relink_one(&self, index: u32) -> Result<()> {
+    /// False if the entry had to be given up.
+    fn relink_one(&self, index: u32) -> Result<bool> {
         let entry = self.segment().entry(index)?;
         let word = Word(entry.state.load(Ordering::Acquire));
         let id = id_of(entry);
         if self.find(&id).is_some() {
             // Two visible objects of one name: the later one is wrong.
             self.give_up(entry);
-            return Ok(());
+            return Ok(false);
         }
         self.index_insert(&id, index);
         self.link(&id, index)?;
@@ -156,7 +164,7 @@ impl Locked<'_> {
                 self.segment().entry(index)?.newest_call.fetch_max(sequence, Ordering::Release);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn list_free(&self) -> Result<()> {
