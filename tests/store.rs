@@ -202,6 +202,33 @@ fn a_full_store_waits_for_room() {
 }
 
 #[test]
+fn a_full_store_evicts_what_was_released_first() {
+    let path = common::path("evict");
+    let options = StoreOptions { size: Some(4 << 20), eviction: true, ..StoreOptions::default() };
+    let store = Store::open(&path, &options).unwrap();
+    let cached = CreateSpec { data_size: 1 << 20, evictable: true, ..CreateSpec::default() };
+    for n in 0..4 {
+        store.create(&id(n), &cached).unwrap().seal().unwrap();
+    }
+    // 0 was used last, 1 is held, 2 is owned: 3 goes first, then 0.
+    let held = store.get(&id(1), Timeout::Poll).unwrap();
+    let owned = store.want(&id(2)).unwrap();
+    drop(store.get(&id(0), Timeout::Poll).unwrap());
+    let there = || (0..4).filter(|n| store.contains(&id(*n)).unwrap()).collect::<Vec<u32>>();
+    put(&store, &id(10), &[1; 1_000_000]);
+    assert_eq!(there(), [0, 1, 2]);
+    put(&store, &id(11), &[1; 1_000_000]);
+    assert_eq!(there(), [1, 2]);
+    let full = store.create(&id(12), &cached).err().unwrap();
+    assert_eq!(full.kind(), Kind::OutOfMemory);
+    drop((held, owned));
+    assert_eq!(there(), [1, 2], "evictable objects stay until room is needed");
+    store.create(&id(12), &cached).unwrap().seal().unwrap();
+    assert_eq!(there(), [1], "1 was released after 2");
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
 fn the_bookkeeping_grows_past_its_first_thousand_objects() {
     let store = TestStore::open("grow", 64 << 20);
     for n in 0..5000 {

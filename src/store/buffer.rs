@@ -8,7 +8,7 @@ use super::id::ObjectId;
 use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{State, Word, EVICTABLE, OPTION_EVICTION, WHEN_RELEASED};
+use crate::shm::layout::{State, Word, EVICTABLE, WHEN_RELEASED};
 use crate::shm::segment::to_usize;
 use crate::shm::span::ReadSpan;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -149,10 +149,8 @@ impl Attachment {
         let entry = self.segment.entry(index)?;
         let word = Word(entry.state.load(Ordering::SeqCst));
         let header = self.segment.header();
-        if header.options.load(Ordering::Relaxed) & OPTION_EVICTION != 0
-            && entry.flags.load(Ordering::Relaxed) & EVICTABLE != 0
-        {
-            entry.released.store(header.sequence.load(Ordering::Relaxed), Ordering::Relaxed);
+        if self.evicts() && entry.flags.load(Ordering::Relaxed) & EVICTABLE != 0 {
+            entry.released.store(header.sequence.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
         let waits = word.state() == State::Doomed || word.has(WHEN_RELEASED);
         if !waits || !row_is_empty(self.segment.pins(index)?) {

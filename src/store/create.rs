@@ -171,6 +171,9 @@ impl Attachment {
                             continue;
                         }
                     }
+                    if self.evict_one()? {
+                        continue;
+                    }
                     let nobody = spec.full_timeout.is_none() && !self.others_can_free();
                     let Some(slice) = deadline.left(Duration::from_millis(20)) else { return Err(full()) };
                     if nobody {

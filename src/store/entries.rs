@@ -7,7 +7,7 @@ use super::id::ObjectId;
 use super::index::{id_of, set_id};
 use super::locked::Locked;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{Entry, State, Word, ABANDONED, KEEP, NONE};
+use crate::shm::layout::{Entry, State, Word, ABANDONED, NONE};
 use crate::shm::segment::epoch_nanos;
 use crate::sync::atomic::{fence, Ordering};
 use crate::sync::fail;
@@ -154,9 +154,8 @@ impl Locked<'_> {
 
     pub(super) fn next_sequence(&self) -> u64 {
         let sequence = &self.segment().header().sequence;
-        let next = sequence.load(Ordering::Relaxed) + 1;
-        sequence.store(next, Ordering::Relaxed);
-        next
+        // A release is stamped without the lock.
+        sequence.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Our bit among those who want an entry.
@@ -166,8 +165,8 @@ impl Locked<'_> {
 
     /// Whether nobody wants it and it is not kept.
     pub(super) fn unwanted(&self, index: u32) -> Result<bool> {
-        let kept = self.segment().entry(index)?.flags.load(Ordering::SeqCst) & KEEP != 0;
-        Ok(!kept && row_is_empty(self.segment().wants(index)?))
+        let stays = self.attachment.stays(self.segment().entry(index)?);
+        Ok(!stays && row_is_empty(self.segment().wants(index)?))
     }
 
     /// Deletes an object: invisible from now on; its bytes go now, or with the last pin.

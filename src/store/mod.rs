@@ -16,6 +16,7 @@ mod create;
 mod delete;
 mod destroy;
 mod entries;
+mod evict;
 pub mod id;
 mod index;
 mod inspect;

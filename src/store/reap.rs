@@ -9,7 +9,7 @@ use super::entries::EntryKey;
 use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{load_text, State, Word, BUCKETS, KEEP, WHEN_RELEASED};
+use crate::shm::layout::{load_text, State, Word, BUCKETS, WHEN_RELEASED};
 use crate::shm::segment::epoch_nanos;
 use crate::sync::atomic::{fence, lock, AtomicU64, Ordering};
 use crate::sync::fail;
@@ -122,7 +122,7 @@ impl Attachment {
         let word = Word(entry.state.load(Ordering::SeqCst));
         let key = EntryKey { index, generation: word.generation() };
         let unpinned = || row_is_empty(pins);
-        let unwanted = || entry.flags.load(Ordering::SeqCst) & KEEP == 0 && row_is_empty(wants);
+        let unwanted = || !self.stays(entry) && row_is_empty(wants);
         let look = match word.state() {
             State::Free => false,
             State::Creating => word.slot() == slot,

@@ -91,8 +91,7 @@ impl Attachment {
         if word.generation() != key.generation || matches!(word.state(), State::Free | State::Doomed) {
             return Ok(true);
         }
-        let kept = entry.flags.load(Ordering::SeqCst) & KEEP != 0;
-        Ok(!kept && crate::sync::pins::row_is_empty(self.segment.wants(key.index)?))
+        Ok(!self.stays(entry) && crate::sync::pins::row_is_empty(self.segment.wants(key.index)?))
     }
 
     /// Deletes an object if nobody wants it. When the lock cannot be had in time the next holder does it.
