@@ -44,6 +44,8 @@ pub(super) struct Attachment {
     forks: u32,
     /// This process's pins, made in chunks as entries are touched.
     pins: Vec<OnceCell<Box<[PinWord]>>>,
+    /// Entries whose counts have been made.
+    pins_ready: AtomicU32,
     shards: Vec<Mutex<()>>,
     /// This process's wants: entry to (generation, count).
     pub(super) wants: Mutex<HashMap<u32, (u64, u32)>>,
@@ -145,6 +147,7 @@ impl Attachment {
             seed: header.seed.load(Ordering::Relaxed),
             forks: forks(),
             pins: (0..chunks).map(|_| OnceCell::new()).collect(),
+            pins_ready: AtomicU32::new(0),
             shards: (0..SHARDS).map(|_| Mutex::new(())).collect(),
             wants: Mutex::default(),
             waiting: (0..BUCKETS).map(|_| Mutex::new(0)).collect(),
@@ -258,6 +261,17 @@ impl Attachment {
             self.pins.get(index / PIN_CHUNK).ok_or_else(|| Error::internal("an entry out of range"))?;
         let chunk = chunk.get_or_init(|| (0..PIN_CHUNK).map(|_| PinWord::default()).collect());
         Ok(&chunk[index % PIN_CHUNK])
+    }
+
+    /// Makes the private counts of all entries that have memory, so that creating one allocates nothing under the lock.
+    pub(super) fn ready_pins(&self) {
+        let objects = self.segment.objects_reserved();
+        if self.pins_ready.load(Ordering::Relaxed) < objects {
+            for chunk in &self.pins[..(objects as usize).div_ceil(PIN_CHUNK)] {
+                chunk.get_or_init(|| (0..PIN_CHUNK).map(|_| PinWord::default()).collect());
+            }
+            self.pins_ready.store(objects, Ordering::Relaxed);
+        }
     }
 
     /// The private mutex for pins of an entry.

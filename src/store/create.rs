@@ -148,6 +148,7 @@ impl Attachment {
         let deadline = patience.deadline();
         let mut first = true;
         loop {
+            self.ready_pins();
             let need = match self.locked(|locked| {
                 Ok(match work(locked)? {
                     Ok(done) => Ok(done),

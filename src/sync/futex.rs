@@ -94,10 +94,14 @@ impl FutexWord {
         }
     }
 
-    /// Wakes every sleeper (the bits only save wake-ups; loom may wake too many).
+    /// Wakes one sleeper or every one (the bits only save wake-ups; loom may wake too many).
     #[cfg(loom)]
-    pub fn wake(&self, _count: i32, _bits: u32) {
+    pub fn wake(&self, count: i32, _bits: u32) {
         let _guard = self.1.lock();
-        self.2.notify_all();
+        if count == 1 {
+            self.2.notify_one();
+        } else {
+            self.2.notify_all();
+        }
     }
 }

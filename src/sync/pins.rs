@@ -9,8 +9,8 @@
 //!
 //! Private: a process has one word per entry, `(generation, count)`. Its first pin sets the bit and *then* publishes the
 //! count, its last one takes the count away and *then* clears the bit, both under a mutex; between them pins come and go
-//! by compare-and-swap on the word. A count published before its bit, or a fast path that ignores the generation, loses
-//! pins (see `tests/loom`).
+//! by compare-and-swap on the word. A count published before its bit, one that is set to zero by a store while a fast path
+//! adds to it, or a fast path that ignores the generation, loses pins (see `tests/loom.rs`).
 //!
 //! A process that dies at any step leaves its bit; reaping clears it and looks for bytes to free.
 
@@ -102,11 +102,21 @@ impl PinWord {
             return Outcome::Done;
         }
         let _guard = lock(shard);
-        if self.step(generation, -1) {
-            return Outcome::Done;
+        loop {
+            if self.step(generation, -1) {
+                return Outcome::Done;
+            }
+            // SYNC: the count goes first: after it no fast path can add to a bit that is about to vanish. By
+            // compare-and-swap: until then the fast path of another thread may still add to it, mutex or not. Acquire:
+            // what that thread read of the bytes comes before our bit goes.
+            let (one, none) = (generation << COUNT_BITS | 1, generation << COUNT_BITS);
+            match self.0.compare_exchange(one, none, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(seen) if seen >> COUNT_BITS == generation && seen & COUNT_MASK != 0 => {}
+                // Not pinned at all: there is nothing of ours to clear.
+                Err(_) => return Outcome::Done,
+            }
         }
-        // SYNC: the count goes first: after it no fast path can add to a bit that is about to vanish.
-        self.0.store(generation << COUNT_BITS, Ordering::Release);
         super::fail::point("release.count_zero");
         bit.clear();
         super::fail::point("release.bit_cleared");
