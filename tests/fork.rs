@@ -25,6 +25,18 @@ fn in_child(store: &Store, held: &sdp_dal::store::Buffer, path: &std::path::Path
     if store.create(&id(2), &CreateSpec::default()).err().map(|error| error.kind()) != Some(Kind::Forked) {
         return 2;
     }
+    // None of these may touch the bookkeeping, which the child does not have.
+    let key = held.key();
+    let _ = (store.queue(key, 0), store.finish(key), store.is_wanted(key), store.is_gone());
+    let _ = (
+        store.fail(key, &sdp_dal::error::Error::internal("x")),
+        store.stat(),
+        store.list(b""),
+        store.clients(),
+    );
+    let _ = (store.reap_all(), store.reap_by_turn(), store.check(), store.namespaces(), store.look(&id(1)));
+    let _ = (store.delete(&id(1), sdp_dal::store::DeleteMode::Now), store.want(&id(1)).is_err());
+    store.interrupt(true);
     // Inherited bytes stay readable.
     if held.data() != [1; 8] {
         return 3;

@@ -1,12 +1,12 @@
 //! Namespaces: the prefix under which this process names its objects.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::store::{CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::wire::{CallSchema, Declaration, Elem, Layout, Order, TensorSource};
 
 use super::expect::Expectation;
@@ -190,7 +190,7 @@ pub(super) fn declare(store: &Store, start: &[u8], name: &str, functions: Vec<Ca
 
 /// Counts all IDs of this process. Not a lock: a forked child would inherit it held. Never starts again, so
 /// that a prefix which this attachment reserves a second time gives no ID twice.
-static COUNTER: AtomicUsize = AtomicUsize::new(1);
+static COUNTER: AtomicU64 = AtomicU64::new(1);
 
 /// prefix (4 bytes), attachment number (4, big endian), counter (12, big endian).
 pub(super) fn fresh_id(prefix: Prefix, store: &Store) -> ObjectId {
@@ -198,7 +198,7 @@ pub(super) fn fresh_id(prefix: Prefix, store: &Store) -> ObjectId {
     compose_id(prefix, store.number(), COUNTER.fetch_add(1, Ordering::Relaxed))
 }
 
-fn compose_id(prefix: Prefix, number: u32, counter: usize) -> ObjectId {
+fn compose_id(prefix: Prefix, number: u32, counter: u64) -> ObjectId {
     let counter = counter.to_be_bytes();
     let mut id = [0; ID_SIZE];
     id[..PREFIX_SIZE].copy_from_slice(&prefix);

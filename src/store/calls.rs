@@ -87,6 +87,7 @@ impl Store {
 
     /// The calls in a queue after `sequence` that nobody has claimed, in the order of issue; at most some hundred at a time.
     pub fn queue(&self, declaration: EntryKey, after: u64) -> Result<Vec<QueuedCall>> {
+        self.attachment.here()?;
         let entry = self.attachment.segment.entry(declaration.index)?;
         if entry.newest_call.load(Ordering::Acquire) <= after {
             return Ok(Vec::new());
@@ -128,6 +129,7 @@ impl Store {
 
     /// A claimed call has ended: it no longer counts as queued. When it goes is up to its caller.
     pub fn finish(&self, key: EntryKey) -> Result<()> {
+        self.attachment.here()?;
         let entry = self.attachment.segment.entry(key.index)?;
         self.mark(entry, key, ENDED, |word| word.state() != State::Free);
         Ok(())
@@ -158,6 +160,7 @@ impl Store {
 impl Attachment {
     /// Turns an awaited object into a failed one that carries this error. False if it is not awaited any more.
     pub(super) fn fail_awaited(&self, key: EntryKey, error: &Error) -> Result<bool> {
+        self.here()?;
         let text = error.message_cut().as_bytes();
         let id = id_of(self.segment.entry(key.index)?);
         let spec = CreateSpec { full_timeout: Some(Timeout::Poll), ..CreateSpec::default() };

@@ -147,6 +147,7 @@ impl Attachment {
         let patience = spec.full_timeout.unwrap_or(Timeout::After(full_timeout()));
         let deadline = patience.deadline();
         let mut first = true;
+        self.here()?;
         loop {
             self.ready_pins();
             let need = match self.locked(|locked| {

@@ -60,7 +60,10 @@ impl Store {
     /// Whether the store was destroyed, or its name taken away, while we use it: nobody else can attach to it any more.
     pub fn is_gone(&self) -> bool {
         let segment = &self.attachment.segment;
-        segment.header().closed.load(Ordering::SeqCst) != 0 || !self.attachment.place.leads_to(segment.file())
+        // A forked child has no part in it.
+        self.attachment.here().is_err()
+            || segment.header().closed.load(Ordering::SeqCst) != 0
+            || !self.attachment.place.leads_to(segment.file())
     }
 }
 

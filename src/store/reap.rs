@@ -36,6 +36,9 @@ impl Store {
 
     /// Reaps if it is our turn: one client does it every 250 ms, while anybody waits.
     pub fn reap_by_turn(&self) -> u32 {
+        if self.attachment.here().is_err() {
+            return 0;
+        }
         let stamp = &self.attachment.segment.header().reap_stamp;
         let now = epoch_nanos() / 1_000_000;
         let last = stamp.load(Ordering::Relaxed);
@@ -52,6 +55,9 @@ impl Store {
 impl Attachment {
     /// Reaps every dead client.
     pub(super) fn reap_dead(&self) -> u32 {
+        if self.here().is_err() {
+            return 0;
+        }
         let mut count = 0;
         for slot in 0..self.segment.geometry().max_clients {
             let number = self.segment.client(slot).number.load(Ordering::Acquire);
