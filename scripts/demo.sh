@@ -96,7 +96,7 @@ check_rust() {
     fi
     command -v cargo >/dev/null ||
         fail "there is no cargo. Install Rust $needed or newer: https://www.rust-lang.org/tools/install"
-    found=$(rustc --version | cut -d' ' -f2)
+    found=$(cargo --version | cut -d' ' -f2)
     [[ $(printf '%s\n' "$needed" "$found" | sort -V | head -n 1) == "$needed" ]] ||
         fail "Rust $found is too old, $needed or newer is needed. With rustup: rustup update stable;" \
             "without: https://www.rust-lang.org/tools/install"
