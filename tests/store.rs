@@ -186,6 +186,23 @@ fn a_wait_can_be_interrupted() {
 }
 
 #[test]
+fn an_object_is_held_a_million_times_and_no_more() {
+    let store = TestStore::open("million", 1 << 20);
+    put(&store, &id(1), b"x");
+    let mut held = Vec::new();
+    let error = loop {
+        match store.get(&id(1), Timeout::Poll) {
+            Ok(buffer) => held.push(buffer),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((error.kind(), held.len()), (Kind::LimitReached, (1 << 20) - 1));
+    held.clear();
+    store.get(&id(1), Timeout::Poll).unwrap();
+    store.is_sound();
+}
+
+#[test]
 fn a_full_store_waits_for_room() {
     let store = TestStore::open("full", 1 << 20);
     put(&store, &id(1), &[0; 1_000_000]);

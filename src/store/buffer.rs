@@ -122,10 +122,14 @@ impl Attachment {
             let word = Word(entry.state.load(Ordering::SeqCst));
             word.generation() == key.generation && matches!(word.state(), State::Sealed | State::Failed)
         });
-        if outcome == Outcome::Gone {
-            self.after_release(key.index)?;
+        match outcome {
+            Outcome::Done => Ok(true),
+            Outcome::Gone | Outcome::Left => self.after_release(key.index).map(|()| false),
+            Outcome::Full => Err(Error::new(
+                Kind::LimitReached,
+                "this process holds the object a million times: release some of its buffers",
+            )),
         }
-        Ok(outcome == Outcome::Done)
     }
 
     /// The creator's pin, set under the lock before anybody can see the entry.

@@ -60,6 +60,8 @@ pub enum Outcome {
     Done,
     /// Not pinned: the entry is not the one looked up. Its bit was set for a moment: [`Outcome::Left`] applies too.
     Gone,
+    /// Not pinned: this process holds the object as often as it can count.
+    Full,
     /// Our bit is cleared: look whether the entry waits to be freed.
     Left,
 }
@@ -80,7 +82,12 @@ impl PinWord {
         if self.step(generation, 1) {
             return Outcome::Done;
         }
-        if self.0.load(Ordering::Relaxed) & COUNT_MASK != 0 {
+        let now = self.0.load(Ordering::Relaxed);
+        if now & COUNT_MASK != 0 && now >> COUNT_BITS == generation {
+            // Counting on would run into the generation; from zero only we, under the mutex, could have raised it.
+            return Outcome::Full;
+        }
+        if now & COUNT_MASK != 0 {
             // We hold another life of this entry, so the one asked for is over; our bit is in use and stays.
             return Outcome::Gone;
         }
