@@ -720,7 +720,7 @@ impl Drop for Killed {
 
 fn child(path: &std::path::Path) -> Killed {
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_processor", "--ignored", "--nocapture"])
+        .args(["--exact", "child_processor", "--nocapture"])
         .env("DAL_TEST_CHILD", path)
         .stdout(Stdio::null())
         .spawn()
@@ -728,9 +728,8 @@ fn child(path: &std::path::Path) -> Killed {
     Killed(child)
 }
 
-/// Not a test: the process that the tests below start and kill.
+/// Without the path it has nothing to do: it is the process that the tests below start and kill.
 #[test]
-#[ignore = "started by other tests in a process of its own"]
 fn child_processor() {
     let Some(path) = std::env::var_os("DAL_TEST_CHILD") else { return };
     let store = Store::open(path.as_ref(), &StoreOptions::default()).unwrap();
