@@ -402,8 +402,8 @@ impl Geometry {
     /// The layout of a store of `size` bytes.
     pub fn new(size: u64, max_objects: u32, max_clients: u32) -> Result<Geometry> {
         let wrong = |text: String| Err(Error::invalid(text));
-        if size == 0 || size > 1 << 44 {
-            return wrong(format!("a store's size is between 1 byte and 16 TiB, not {size}"));
+        if size == 0 || size > 1 << 43 {
+            return wrong(format!("a store's size is between 1 byte and 8 TiB, not {size}"));
         }
         if !(1024..=1 << 26).contains(&max_objects) || !max_objects.is_power_of_two() {
             return wrong(format!("max_objects is a power of two between 1024 and 2^26, not {max_objects}"));

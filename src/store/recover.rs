@@ -11,7 +11,7 @@ use super::id::ObjectId;
 use super::index::id_of;
 use super::locked::Locked;
 use crate::error::Result;
-use crate::shm::layout::{Entry, State, Word, CALL, NONE};
+use crate::shm::layout::{Entry, State, Word, ALIGN, CALL, NONE};
 use crate::shm::segment::low_half;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fail;
@@ -64,8 +64,9 @@ impl Locked<'_> {
                     entry.state.store(word.freed().0, Ordering::SeqCst);
                 }
                 State::Creating | State::Sealed | State::Failed | State::Doomed => {
-                    if entry.offset.load(Ordering::Relaxed) != 0 {
-                        scratch[count].store(u64::from(index), Ordering::Relaxed);
+                    let offset = entry.offset.load(Ordering::Relaxed);
+                    if offset != 0 {
+                        scratch[count].store(keyed(offset / ALIGN, index), Ordering::Relaxed);
                         count += 1;
                     }
                 }
@@ -76,14 +77,9 @@ impl Locked<'_> {
 
     fn place_bytes(&self, count: usize) -> Result<()> {
         let scratch = &self.segment().scratch()[..count];
-        let offset = |index: u64| {
-            self.segment()
-                .entry(low_half(index))
-                .map_or(u64::MAX, |entry| entry.offset.load(Ordering::Relaxed))
-        };
-        sort_by(scratch, offset);
+        sort(scratch);
         for word in scratch {
-            let index = low_half(word.load(Ordering::Relaxed));
+            let index = index_of(word.load(Ordering::Relaxed));
             let entry = self.segment().entry(index)?;
             let size = entry
                 .data_size
@@ -109,6 +105,7 @@ impl Locked<'_> {
         let mut count = 0;
         let mut live = 0;
         let mut sound = true;
+        let oldest = self.oldest_sequence()?;
         for index in 0..self.entries_used() {
             let entry = self.segment().entry(index)?;
             let state = Word(entry.state.load(Ordering::Acquire)).state();
@@ -118,7 +115,8 @@ impl Locked<'_> {
             }
             let id = id_of(entry);
             if !id.is_declaration() {
-                scratch[count].store(u64::from(index), Ordering::Relaxed);
+                let since = entry.sequence.load(Ordering::Relaxed).saturating_sub(oldest);
+                scratch[count].store(keyed(since, index), Ordering::Relaxed);
                 count += 1;
             } else if self.find(&id).is_some() {
                 self.give_up(entry);
@@ -130,16 +128,24 @@ impl Locked<'_> {
             }
         }
         let scratch = &scratch[..count];
-        sort_by(scratch, |index| {
-            self.segment()
-                .entry(low_half(index))
-                .map_or(u64::MAX, |entry| entry.sequence.load(Ordering::Relaxed))
-        });
+        sort(scratch);
         for word in scratch {
-            sound &= self.relink_one(low_half(word.load(Ordering::Relaxed)))?;
+            sound &= self.relink_one(index_of(word.load(Ordering::Relaxed)))?;
         }
         fail::point("recover.relinked");
         Ok(sound.then_some(live))
+    }
+
+    /// The smallest sequence of an object that is there.
+    fn oldest_sequence(&self) -> Result<u64> {
+        let mut oldest = u64::MAX;
+        for index in 0..self.entries_used() {
+            let entry = self.segment().entry(index)?;
+            if Word(entry.state.load(Ordering::Acquire)).state() != State::Free {
+                oldest = oldest.min(entry.sequence.load(Ordering::Relaxed));
+            }
+        }
+        Ok(oldest)
     }
 
     /// False if the entry had to be given up.
@@ -202,8 +208,21 @@ impl Locked<'_> {
     }
 }
 
+/// Bits of a word in the scratch space that hold an entry's number; the others hold what it is sorted by.
+const INDEX_BITS: u32 = 26;
+
+/// A word that sorts by `key`, of which the lower 38 bits count: enough for every offset in units of an object's alignment,
+/// and for the distance between the sequences of two objects that are there at one time.
+fn keyed(key: u64, index: u32) -> u64 {
+    (key << INDEX_BITS) | u64::from(index)
+}
+
+fn index_of(word: u64) -> u32 {
+    low_half(word & ((1 << INDEX_BITS) - 1))
+}
+
 /// Heap sort (Williams 1964): in place, in shared words, without memory.
-fn sort_by(words: &[AtomicU64], key: impl Fn(u64) -> u64) {
+fn sort(words: &[AtomicU64]) {
     let get = |at: usize| words[at].load(Ordering::Relaxed);
     let swap = |a: usize, b: usize| {
         let (x, y) = (get(a), get(b));
@@ -215,10 +234,10 @@ fn sort_by(words: &[AtomicU64], key: impl Fn(u64) -> u64) {
         if child >= end {
             break;
         }
-        if child + 1 < end && key(get(child + 1)) > key(get(child)) {
+        if child + 1 < end && get(child + 1) > get(child) {
             child += 1;
         }
-        if key(get(at)) >= key(get(child)) {
+        if get(at) >= get(child) {
             break;
         }
         swap(at, child);
@@ -238,12 +257,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sorting_orders_by_key() {
-        for length in [0u64, 1, 2, 3, 100, 1000] {
-            let words: Vec<AtomicU64> = (0..length).map(|i| AtomicU64::new(i * 7919 % 1009)).collect();
-            sort_by(&words, |word| !word);
-            let sorted: Vec<u64> = words.iter().map(|word| word.load(Ordering::Relaxed)).collect();
-            assert!(sorted.windows(2).all(|pair| pair[0] >= pair[1]));
+    fn sorting_orders_by_key_then_index() {
+        for length in [0u32, 1, 2, 3, 100, 1000] {
+            let key = |i: u32| u64::from(i * 7919 % 101) << 30;
+            let words: Vec<AtomicU64> = (0..length).map(|i| AtomicU64::new(keyed(key(i), i))).collect();
+            sort(&words);
+            let order: Vec<u32> = words.iter().map(|word| index_of(word.load(Ordering::Relaxed))).collect();
+            assert!(order.windows(2).all(|pair| (key(pair[0]), pair[0]) < (key(pair[1]), pair[1])));
+            assert_eq!(order.iter().collect::<std::collections::BTreeSet<_>>().len(), length as usize);
         }
     }
 }
