@@ -381,6 +381,15 @@ fn wait_until_stopped(child: &std::process::Child) {
 }
 
 #[test]
+fn the_last_living_client_takes_the_store_with_it_though_a_younger_one_died() {
+    let path = common::path("crash-younger");
+    let observer = Observer::new(&path);
+    assert!(killed(run_child("objects", &path, "seal.before")));
+    drop(observer);
+    assert!(!path.exists(), "the store stays though nobody living uses it");
+}
+
+#[test]
 fn a_stopped_holder_of_the_lock_is_named() {
     let path = common::path("crash-stopped");
     let observer = Observer::new(&path);

@@ -246,6 +246,29 @@ fn a_full_store_evicts_what_was_released_first() {
 }
 
 #[test]
+fn a_full_store_finds_the_one_hole_that_fits_behind_many_that_do_not() {
+    // All holes are of one size class; the fitting one was freed first, so that it is the last of its list.
+    let (large, small, wall) = (68_608, 65_536, 4096);
+    let store = TestStore::open("holes", large + wall + 20 * (small + wall));
+    let object = |n: u32, size| {
+        let spec = CreateSpec { data_size: size, full_timeout: Some(Timeout::Poll), ..CreateSpec::default() };
+        store.create(&id(n), &spec)
+    };
+    let first = object(0, large).unwrap();
+    let mut walls = vec![object(1, wall).unwrap()];
+    let mut others = Vec::new();
+    for n in 0..20 {
+        others.push(object(10 + 2 * n, small).unwrap());
+        walls.push(object(11 + 2 * n, wall).unwrap());
+    }
+    assert_eq!(object(100, wall).err().unwrap().kind(), Kind::OutOfMemory, "the store is full");
+    drop(first);
+    drop(others);
+    object(100, large).unwrap();
+    store.is_sound();
+}
+
+#[test]
 fn the_bookkeeping_grows_past_its_first_thousand_objects() {
     let store = TestStore::open("grow", 64 << 20);
     for n in 0..5000 {

@@ -86,7 +86,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads `token`, or says that `what` was expected.
-    pub(crate) fn expect(&mut self, token: &str, what: &str) -> Result<()> {
+    pub(crate) fn require(&mut self, token: &str, what: &str) -> Result<()> {
         if self.eat(token) {
             return Ok(());
         }
@@ -119,7 +119,7 @@ impl<'a> Scanner<'a> {
 
     /// A text in quotes.
     fn quoted(&mut self) -> Result<String> {
-        self.expect("\"", "'\"'")?;
+        self.require("\"", "'\"'")?;
         let mut text = String::new();
         let mut chars = self.rest().char_indices();
         while let Some((at, c)) = chars.next() {

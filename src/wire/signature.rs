@@ -44,11 +44,11 @@ fn in_signature(wrong: Error, text: &str) -> Error {
 fn read_signature(text: &str) -> Result<CallSchema> {
     let scanner = &mut Scanner::new(text);
     let name = scanner.name().ok_or_else(|| scanner.wrong("the name of a function"))?.to_owned();
-    scanner.expect("(", "'(' in front of the parameters")?;
+    scanner.require("(", "'(' in front of the parameters")?;
     let mut params = Vec::new();
     read_list(scanner, Direction::In, &mut params)?;
     if scanner.eat("->") {
-        scanner.expect("(", "'(' in front of the outputs")?;
+        scanner.require("(", "'(' in front of the outputs")?;
         read_list(scanner, Direction::Out, &mut params)?;
     }
     if !scanner.at_end() {
@@ -62,7 +62,7 @@ fn read_list(scanner: &mut Scanner<'_>, list: Direction, params: &mut Vec<Param>
     while !scanner.eat(")") {
         params.push(read_param(scanner, list)?);
         if !scanner.eat(",") {
-            return scanner.expect(")", "',' or ')' behind the parameter");
+            return scanner.require(")", "',' or ')' behind the parameter");
         }
     }
     Ok(())
@@ -80,7 +80,7 @@ fn read_param(scanner: &mut Scanner<'_>, list: Direction) -> Result<Param> {
         }
         name = scanner.name().ok_or_else(|| scanner.wrong("the name of a parameter"))?;
     }
-    scanner.expect(":", "':' and the parameter's type")?;
+    scanner.require(":", "':' and the parameter's type")?;
     let ty = read_param_type(scanner, direction)?;
     Ok(Param { name: name.to_owned(), direction, ty, nullable: scanner.eat("?") })
 }
@@ -121,11 +121,11 @@ fn read_columns(scanner: &mut Scanner<'_>) -> Result<Option<Arc<Schema>>> {
     let mut fields = Vec::new();
     while !scanner.eat("}") {
         let name = scanner.name_or_quoted()?.ok_or_else(|| scanner.wrong("the name of a column, or '}'"))?;
-        scanner.expect(":", "':' and the column's type")?;
+        scanner.require(":", "':' and the column's type")?;
         let data_type = read_type(scanner)?;
         fields.push(Field::new(name, data_type, scanner.eat("?")));
         if !scanner.eat(",") {
-            scanner.expect("}", "',' or '}' behind the column")?;
+            scanner.require("}", "',' or '}' behind the column")?;
             break;
         }
     }
@@ -143,7 +143,7 @@ fn read_dims(scanner: &mut Scanner<'_>, end: &str) -> Result<Vec<Dim>> {
         if done(scanner, end) {
             return Ok(dims);
         }
-        scanner.expect(",", &format!("',' or '{end}' behind the dimension"))?;
+        scanner.require(",", &format!("',' or '{end}' behind the dimension"))?;
     }
 }
 

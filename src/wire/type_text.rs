@@ -267,7 +267,7 @@ fn read_nested(scanner: &mut Scanner<'_>, depth: usize) -> Result<DataType> {
     if !NESTED.contains(&word) {
         return Err(scanner.wrong_at(mark, &format!("'{word}'"), EXPECTED));
     }
-    scanner.expect("<", &format!("'<' behind '{word}'"))?;
+    scanner.require("<", &format!("'<' behind '{word}'"))?;
     let data_type = match word {
         "time32" | "time64" | "duration" | "timestamp" => read_time(scanner, word, mark)?,
         "interval" => {
@@ -275,7 +275,7 @@ fn read_nested(scanner: &mut Scanner<'_>, depth: usize) -> Result<DataType> {
         }
         "decimal32" | "decimal64" | "decimal128" | "decimal256" => {
             let precision = scanner.need_number("the precision")?;
-            scanner.expect(",", "',' and the scale")?;
+            scanner.require(",", "',' and the scale")?;
             let scale = scanner.need_number("the scale")?;
             let bits = word["decimal".len()..].parse().unwrap_or_default();
             decimal(bits, precision, scale).ok_or_else(|| {
@@ -292,7 +292,7 @@ fn read_nested(scanner: &mut Scanner<'_>, depth: usize) -> Result<DataType> {
         "large_list_view" => DataType::LargeListView(read_child(scanner, &ITEM, depth)?),
         "fixed_list" => {
             let child = read_child(scanner, &ITEM, depth)?;
-            scanner.expect(",", "',' and the length")?;
+            scanner.require(",", "',' and the length")?;
             let size = scanner.need_number("the length")?;
             DataType::FixedSizeList(child, positive(scanner, mark, size)?)
         }
@@ -306,7 +306,7 @@ fn read_nested(scanner: &mut Scanner<'_>, depth: usize) -> Result<DataType> {
 }
 
 fn close(scanner: &mut Scanner<'_>, data_type: DataType) -> Result<DataType> {
-    scanner.expect(">", "'>' at the end of the type")?;
+    scanner.require(">", "'>' at the end of the type")?;
     Ok(data_type)
 }
 
@@ -369,7 +369,7 @@ fn read_child(scanner: &mut Scanner<'_>, usual: &Usual, depth: usize) -> Result<
 /// `name ":" type mark`.
 fn read_member(scanner: &mut Scanner<'_>, depth: usize) -> Result<FieldRef> {
     let name = scanner.name_or_quoted()?.ok_or_else(|| scanner.wrong("the name of a field, or '>'"))?;
-    scanner.expect(":", "':' and the field's type")?;
+    scanner.require(":", "':' and the field's type")?;
     let data_type = read_nested(scanner, depth + 1)?;
     Ok(Arc::new(Field::new(name, data_type, read_mark(scanner, true))))
 }
@@ -395,7 +395,7 @@ fn read_dictionary(scanner: &mut Scanner<'_>, depth: usize) -> Result<DataType> 
             "an integer type as the index",
         ));
     }
-    scanner.expect(",", "',' and the type of the values")?;
+    scanner.require(",", "',' and the type of the values")?;
     let mark = scanner.mark();
     let values = read_nested(scanner, depth + 1)?;
     if matches!(values, DataType::Dictionary(..)) {
@@ -421,7 +421,7 @@ fn read_map(scanner: &mut Scanner<'_>, depth: usize, mark: usize) -> Result<Data
             let value = read_child(scanner, &VALUE, depth)?;
             sorted = scanner.eat(",");
             if sorted {
-                scanner.expect("sorted", "'sorted'")?;
+                scanner.require("sorted", "'sorted'")?;
             }
             let pair = DataType::Struct(Fields::from(vec![key, value]));
             return Ok(DataType::Map(Arc::new(Field::new(ENTRIES.name, pair, ENTRIES.nullable)), sorted));
@@ -452,7 +452,7 @@ fn read_run_end(scanner: &mut Scanner<'_>, depth: usize) -> Result<DataType> {
             "int16, int32 or int64",
         ));
     }
-    scanner.expect(",", "',' and the type of the values")?;
+    scanner.require(",", "',' and the type of the values")?;
     Ok(DataType::RunEndEncoded(ends, read_child(scanner, &VALUES, depth)?))
 }
 
@@ -460,7 +460,7 @@ fn read_union(scanner: &mut Scanner<'_>, sparse: bool, depth: usize, mark: usize
     let (mut ids, mut fields): (Vec<i8>, Vec<FieldRef>) = (Vec::new(), Vec::new());
     while !scanner.peek(">") {
         ids.push(scanner.need_number("the type's id: 0 to 127")?);
-        scanner.expect("=", "'=' and the name of the field")?;
+        scanner.require("=", "'=' and the name of the field")?;
         fields.push(read_member(scanner, depth)?);
         if !scanner.eat(",") {
             break;
