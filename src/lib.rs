@@ -22,6 +22,8 @@ pub mod dal;
 #[cfg(not(loom))]
 pub mod error;
 #[cfg(not(loom))]
+pub mod log;
+#[cfg(not(loom))]
 #[doc(hidden)]
 pub mod shm;
 #[cfg(not(loom))]
