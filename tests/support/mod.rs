@@ -1,6 +1,8 @@
 //! What the tests of the C interface share: where things are, and compilers.
 #![allow(dead_code, reason = "each test uses its part of it")]
 
+pub mod declarations;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
