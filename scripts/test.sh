@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every test and check. Without arguments all of them; or name some:
 #
-#   scripts/test.sh [format lint test crash loom licences package]
+#   scripts/test.sh [format lint test abi crash loom licences package]
 #
 # Everything is built in one target folder (CARGO_TARGET_DIR, default target/). Missing Debian packages are installed when
 # this runs as root; otherwise it says which. Nothing is installed outside of a temporary folder.
@@ -13,7 +13,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 jobs=$(nproc)
-steps=(format lint test crash loom licences package)
+steps=(format lint test abi crash loom licences package)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX")
 children=()
 
@@ -51,7 +51,8 @@ need_rust() {
 need_packages() {
     command -v dpkg-query >/dev/null || return 0
     local package missing=()
-    for package in gcc g++ libc6-dev binutils cmake make pkg-config libcfitsio-dev libpng-dev clang-format python3; do
+    for package in gcc g++ gfortran libc6-dev binutils cmake make pkg-config libcfitsio-dev libpng-dev clang-format \
+        abigail-tools python3 python3-venv python3-cffi; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
@@ -96,6 +97,10 @@ run_lint() {
 # The C and C++ tests are driven from here, too.
 run_test() {
     cargo test --workspace --locked
+}
+
+run_abi() {
+    scripts/abi.sh
 }
 
 run_crash() {
