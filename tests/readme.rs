@@ -2,41 +2,14 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use support::{cdylib, install_library, root, run, scratch, Compiler, C11, CPP17};
+use support::documents::{blocks, name, package};
+use support::{root, run, scratch, Compiler, C11, CPP17};
 
 /// The path of the store in the README's lines.
 const STORE: &str = "/dev/shm/readme";
-
-/// A fenced block: its language, and its lines.
-struct Block {
-    language: String,
-    text: String,
-}
-
-fn blocks(readme: &str) -> Vec<Block> {
-    let mut found: Vec<Block> = Vec::new();
-    let mut inside = false;
-    for line in readme.lines() {
-        match line.strip_prefix("```") {
-            Some(_) if inside => inside = false,
-            Some(language) => {
-                inside = true;
-                found.push(Block { language: language.to_owned(), text: String::new() });
-            }
-            None if inside => {
-                let block = found.last_mut().expect("a block was begun");
-                block.text.push_str(line);
-                block.text.push('\n');
-            }
-            None => {}
-        }
-    }
-    assert!(!inside, "the README's last block has no end");
-    found
-}
 
 /// The only block of a language, and the console block right behind it.
 fn program(language: &str) -> (String, String) {
@@ -47,30 +20,6 @@ fn program(language: &str) -> (String, String) {
     let console = blocks.get(place + 1).filter(|block| block.language == "console");
     let console = console.unwrap_or_else(|| panic!("no console block follows the one in {language}"));
     (blocks[place].text.clone(), console.text.clone())
-}
-
-/// The name that a program's first line gives it: `/* name: what it does */`.
-fn name(source: &str) -> String {
-    let first = source.lines().next().expect("a program has lines");
-    let name = first.trim_start_matches(['/', '*', ' ']).split(':').next().expect("split gives something");
-    assert!(name.ends_with(".c") || name.ends_with(".cpp"), "the first line names no file: {first}");
-    name.to_owned()
-}
-
-/// A package as it is installed, for pkg-config; what the loader needs lies in it too.
-fn package(folder: &Path) -> PathBuf {
-    install_library(folder);
-    let link = folder.join("libsdp_dal.so");
-    let _ = std::fs::remove_file(&link);
-    std::os::unix::fs::symlink(cdylib(), &link).expect("a link in the test's own folder");
-    let text = format!(
-        "Name: sdp_dal\nDescription: as built\nVersion: {}\nCflags: -I{}\nLibs: -L{} -lsdp_dal\n",
-        env!("CARGO_PKG_VERSION"),
-        root().join("include").display(),
-        folder.display()
-    );
-    std::fs::write(folder.join("sdp_dal.pc"), text).expect("the test's folder is writable");
-    folder.to_owned()
 }
 
 fn works_when_pasted(language: &str, compiler: Compiler) {

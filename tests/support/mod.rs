@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its part of it")]
 
 pub mod declarations;
+pub mod documents;
 pub mod python;
 
 use std::path::{Path, PathBuf};
