@@ -6,6 +6,7 @@
 #![cfg(feature = "failpoints")]
 
 mod common;
+mod support;
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
@@ -400,6 +401,7 @@ fn a_stopped_holder_of_the_lock_is_named() {
     let error = observer.store.delete(&id(0xaa, 1), DeleteMode::Now).unwrap_err();
     assert_eq!(error.kind(), Kind::Busy);
     assert!(error.message().contains(&child.id().to_string()), "{error}");
+    support::messages::must_be_documented(error.kind().code(), error.message());
     child.kill().unwrap();
     child.wait().unwrap();
     observer.finds_all_in_order("a stopped holder that was killed");

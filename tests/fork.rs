@@ -2,6 +2,7 @@
 
 mod common;
 
+use sdp_dal::dal::Namespace;
 use sdp_dal::error::Kind;
 use sdp_dal::store::{CreateSpec, ObjectId, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
@@ -18,12 +19,21 @@ fn put(store: &Store, n: u8) {
 }
 
 /// What the child does; its exit status tells which step failed.
-fn in_child(store: &Store, held: &sdp_dal::store::Buffer, path: &std::path::Path) -> i32 {
+fn in_child(
+    store: &Store,
+    namespace: &Namespace,
+    held: &sdp_dal::store::Buffer,
+    path: &std::path::Path,
+) -> i32 {
     if store.contains(&id(1)).err().map(|error| error.kind()) != Some(Kind::Forked) {
         return 1;
     }
     if store.create(&id(2), &CreateSpec::default()).err().map(|error| error.kind()) != Some(Kind::Forked) {
         return 2;
+    }
+    // It would be the parent's next ID.
+    if namespace.new_id().err().map(|error| error.kind()) != Some(Kind::Forked) {
+        return 6;
     }
     // None of these may touch the bookkeeping, which the child does not have.
     let key = held.key();
@@ -55,12 +65,14 @@ fn in_child(store: &Store, held: &sdp_dal::store::Buffer, path: &std::path::Path
 fn a_child_attaches_for_itself() {
     let store = common::TestStore::open("fork", 1 << 20);
     put(&store, 1);
+    let namespace = Namespace::new(&store, None);
+    namespace.prefix().unwrap();
     let held = store.get(&id(1), Timeout::Poll).unwrap();
     // SAFETY: the child only uses what this test made before, and leaves by _exit.
     let child = unsafe { libc::fork() };
     if child == 0 {
         let inherited = (*store).clone();
-        let code = in_child(&inherited, &held, store.path());
+        let code = in_child(&inherited, &namespace, &held, store.path());
         drop((inherited, held));
         // SAFETY: ends the child without running the test harness's exit code.
         unsafe { libc::_exit(code) };

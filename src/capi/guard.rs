@@ -73,7 +73,11 @@ mod tests {
     fn a_panic_becomes_internal() {
         let code = guard("sdp_dal_test", |_| panic!("the roof is on fire"));
         assert_eq!(code, Kind::Internal.code());
-        assert!(status::last_text().contains("the roof is on fire"));
+        let text = status::last_text();
+        assert!(text.contains("the roof is on fire"));
+        let shown = text.replace("sdp_dal_test", "sdp_dal_…").replace("the roof is on fire", "…");
+        let document = include_str!("../../docs/errors.md");
+        assert!(document.lines().any(|line| line == shown), "docs/errors.md does not show: {shown}");
     }
 
     #[test]

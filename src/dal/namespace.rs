@@ -76,6 +76,8 @@ impl Namespace {
     }
 
     fn reserved(&self) -> Result<Arc<Reserved>> {
+        // A forked child would give out the IDs of its parent.
+        self.inner.store.here()?;
         let mut reserved = self.inner.reserved.lock();
         if let Some(reserved) = &*reserved {
             return Ok(reserved.clone());

@@ -55,6 +55,11 @@ impl Store {
         &self.attachment.place.path
     }
 
+    /// Fails with `Forked` in a child that inherited this; what touches the mapping asks by itself.
+    pub(crate) fn here(&self) -> crate::error::Result<()> {
+        self.attachment.here()
+    }
+
     /// This attachment's number, which is never used again in this store.
     pub fn number(&self) -> u32 {
         self.attachment.number

@@ -3,6 +3,7 @@
 
 pub mod declarations;
 pub mod documents;
+pub mod messages;
 pub mod python;
 
 use std::path::{Path, PathBuf};
