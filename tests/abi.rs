@@ -25,8 +25,7 @@ const HEAD: &str = "\
 fn program(found: &[Declaration]) -> String {
     let mut text = String::from(
         "#include <sdp_dal.h>\n#include <stdio.h>\n#include <stddef.h>\n\
-         #define TYPE(what, type) printf(\"\\n%s %s: size %zu, align %zu\\n\", what, #type, sizeof(type), \
-         _Alignof(type))\n\
+         #define TYPE(text, type) printf(\"\\n%s: size %zu, align %zu\\n\", text, sizeof(type), _Alignof(type))\n\
          #define FIELD(type, field, text) printf(\"    %3zu %3zu  %s\\n\", offsetof(type, field), \
          sizeof(((type *)0)->field), text)\n\
          #define VALUE(value) printf(\"    %s = %lld\\n\", #value, (long long)(value))\n\
@@ -37,17 +36,17 @@ fn program(found: &[Declaration]) -> String {
             Declaration::Enum { name, values } => {
                 let values =
                     values.iter().fold(String::new(), |all, value| format!("{all}VALUE({value});\n"));
-                write!(text, "TYPE(\"enum\", {name});\n{values}")
+                write!(text, "TYPE(\"enum {name}\", {name});\n{values}")
             }
             Declaration::Struct { spelling, fields } => {
                 let fields = fields.iter().fold(String::new(), |all, field| {
                     format!("{all}FIELD({spelling}, {}, \"{}\");\n", field.name, field.text)
                 });
-                let what = spelling.strip_prefix("struct ").map_or("typedef struct", |_| "");
-                write!(text, "TYPE(\"{what}\", {spelling});\n{fields}")
+                let name = spelling.trim_start_matches("struct ");
+                write!(text, "TYPE(\"struct {name}\", {spelling});\n{fields}")
             }
             Declaration::Alias { name, text: line } => {
-                write!(text, "TYPE(\"typedef\", {name});\nputs(\"    {line}\");\n")
+                write!(text, "TYPE(\"typedef {name}\", {name});\nputs(\"    {line}\");\n")
             }
             Declaration::Opaque { .. } | Declaration::Function(_) => Ok(()),
         };
@@ -137,7 +136,7 @@ fn shell() -> String {
                 writeln!(text, "{} {body}", function.text())
             }
             Declaration::Enum { name, .. } => writeln!(text, "void enum_{name}({name} value) {{}}"),
-            Declaration::Struct { spelling, fields } => fields.iter().fold(Ok(()), |_, field| {
+            Declaration::Struct { spelling, fields } => fields.iter().try_for_each(|field| {
                 let (name, field) = (spelling.replace(' ', "_"), &field.name);
                 let offset = format!("offsetof({spelling}, {field})");
                 writeln!(text, "void offset_{name}_{field}(char (*place)[1 + {offset}]) {{}}")

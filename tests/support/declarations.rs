@@ -117,10 +117,11 @@ fn words(code: &str) -> Vec<String> {
 /// Words in one line, as this project writes C.
 fn line(words: &[String]) -> String {
     let mut text = String::new();
-    for word in words {
+    for (nth, word) in words.iter().enumerate() {
+        let of_pointer = words.get(nth + 1).is_some_and(|next| next == "*");
         let tight = matches!(word.as_str(), "," | ")" | "[" | "]")
+            || (word == "(" && !of_pointer)
             || text.ends_with(['*', '(', '[', '-'])
-            || (word == "(" && !text.ends_with(|c: char| c.is_alphanumeric() && text.contains('*')))
             || text.is_empty();
         if !tight {
             text.push(' ');
