@@ -19,7 +19,9 @@ pub fn environment(name: &str, packages: &[&str]) -> PathBuf {
     let folder = super::scratch("python").join(name);
     let (python, done) = (folder.join("bin/python"), folder.join("packages.txt"));
     let wanted = packages.join("\n");
-    if std::fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
+    // Its Python is the system's, which may have been replaced since.
+    let runs = || Command::new(&python).arg("--version").output().is_ok_and(|output| output.status.success());
+    if std::fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) && runs() {
         return python;
     }
     super::run(Command::new(python_with("ensurepip")).args(["-m", "venv", "--clear"]).arg(&folder));
