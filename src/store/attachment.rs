@@ -58,6 +58,8 @@ pub(super) struct Attachment {
     /// When a producer was last asked for by a poll.
     pub(super) asked: AtomicU64,
     pub(super) reaping: Mutex<()>,
+    /// Subscriptions of this process.
+    pub(super) readers: Mutex<u32>,
     pub(super) started: Instant,
 }
 
@@ -156,6 +158,7 @@ impl Attachment {
             spin: AtomicU32::new(2000),
             asked: AtomicU64::new(0),
             reaping: Mutex::new(()),
+            readers: Mutex::new(0),
             started: Instant::now(),
             segment: Arc::clone(&segment),
         };
@@ -290,7 +293,8 @@ impl Attachment {
             let number = self.segment.client(slot).number.load(Ordering::Acquire);
             number != 0 && number != self.number && !self.segment.liveness.is_dead(number)
         });
-        let last = self.locked_within(LEAVE_PATIENCE, |_| {
+        let last = self.locked_within(LEAVE_PATIENCE, |locked| {
+            locked.set_reader(false)?;
             let header = self.segment.header();
             // Somebody may have attached since we looked; then the store is his.
             let newer = (0..self.segment.geometry().max_clients)

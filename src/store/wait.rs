@@ -75,12 +75,16 @@ impl Attachment {
         // SYNC: pairs with the fence in `Interest::in_objects`.
         fence(Ordering::SeqCst);
         let hash = self.hash(id);
-        let words = self.segment.bucket(hash.bucket() % self.waiting.len() as u64);
-        for (at, word) in (0u32..).zip(words) {
+        self.ring_row(hash.bucket() % self.waiting.len() as u64, hash.wake_bit());
+    }
+
+    /// Rings the clients of a row. Changes before it have been fenced.
+    pub(super) fn ring_row(&self, row: u64, wake_bits: u32) {
+        for (at, word) in (0u32..).zip(self.segment.bucket(row)) {
             let mut bits = word.load(Ordering::SeqCst);
             while bits != 0 {
                 let slot = at * 64 + bits.trailing_zeros();
-                doorbell::ring(&self.segment.client(slot).bell.0, hash.wake_bit());
+                doorbell::ring(&self.segment.client(slot).bell.0, wake_bits);
                 bits &= bits - 1;
             }
         }
@@ -156,12 +160,39 @@ impl Store {
         if let Some(done) = check()? {
             return Ok(done);
         }
-        let passed = || Error::new(Kind::Timeout, "the time has passed");
         if timeout == Timeout::Poll {
             return Err(passed());
         }
-        let deadline = timeout.deadline();
         let interest = Interest::in_objects(attachment, ids)?;
+        self.sleep_until(interest.wake_bits, timeout, check)
+    }
+
+    /// As [`Store::wait_until`], for a reader of the event log, whose bit is set all the time.
+    pub(super) fn wait_for_log<T>(
+        &self,
+        wake_bits: u32,
+        timeout: Timeout,
+        check: &mut dyn FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        self.attachment.here()?;
+        if let Some(done) = check()? {
+            return Ok(done);
+        }
+        if timeout == Timeout::Poll {
+            return Err(passed());
+        }
+        self.sleep_until(wake_bits, timeout, check)
+    }
+
+    /// Sleeps on the doorbell until `check` gives something. Our bits are set.
+    fn sleep_until<T>(
+        &self,
+        wake_bits: u32,
+        timeout: Timeout,
+        check: &mut dyn FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        let attachment = &*self.attachment;
+        let deadline = timeout.deadline();
         let bell = &attachment.segment.client(attachment.slot).bell.0;
         loop {
             let seen = doorbell::read(bell);
@@ -174,7 +205,7 @@ impl Store {
                 continue;
             }
             let begun = Instant::now();
-            doorbell::sleep(bell, &attachment.sleepers, seen, interest.wake_bits, slice);
+            doorbell::sleep(bell, &attachment.sleepers, seen, wake_bits, slice);
             let asleep = begun.elapsed();
             attachment.learn(asleep);
             if asleep >= SLICE {
@@ -245,6 +276,10 @@ impl Store {
                 .compare_exchange(asked, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
     }
+}
+
+fn passed() -> Error {
+    Error::new(Kind::Timeout, "the time has passed")
 }
 
 /// One object that is waited for.
