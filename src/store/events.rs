@@ -119,7 +119,8 @@ impl Store {
         // SYNC: pairs with the fence between a change without the lock and the look for readers: such a change is either
         // told to the log, or made before this, and then a list from here on shows it.
         fence(Ordering::SeqCst);
-        let mut subscription = Subscription { store: self.clone(), prefix: prefix.to_vec(), next: 0, epoch: 0 };
+        let mut subscription =
+            Subscription { store: self.clone(), prefix: prefix.to_vec(), next: 0, epoch: 0 };
         subscription.start_over();
         Ok(subscription)
     }
@@ -273,6 +274,8 @@ impl Attachment {
 
     /// Wakes the readers of the log.
     pub(super) fn ring_log(&self) {
+        // SYNC: a reader that is about to sleep has read its bell before it looked.
+        fence(Ordering::SeqCst);
         self.ring_row(LOG_BUCKET, WAKE_BIT);
     }
 }

@@ -29,14 +29,14 @@ const SPIN_MOST: u32 = 50_000;
 const SPIN_LEAST: u32 = 64;
 
 /// Our bits in the buckets of some IDs; taken back when dropped.
-struct Interest<'a> {
+pub(super) struct Interest<'a> {
     attachment: &'a Attachment,
     buckets: Vec<u64>,
     wake_bits: u32,
 }
 
 impl Interest<'_> {
-    fn in_objects<'a>(attachment: &'a Attachment, ids: &[ObjectId]) -> Result<Interest<'a>> {
+    pub(super) fn in_objects<'a>(attachment: &'a Attachment, ids: &[ObjectId]) -> Result<Interest<'a>> {
         let mut interest = Interest { attachment, buckets: Vec::with_capacity(ids.len()), wake_bits: 0 };
         for id in ids {
             let hash = attachment.hash(id);
@@ -53,19 +53,29 @@ impl Interest<'_> {
         fence(Ordering::SeqCst);
         Ok(interest)
     }
-}
 
-impl Drop for Interest<'_> {
-    fn drop(&mut self) {
-        for bucket in &self.buckets {
-            let mut waiting = lock(&self.attachment.waiting[to_usize(*bucket)]);
+    /// Leaves the bits set, until [`Interest::end`].
+    pub(super) fn keep(mut self) -> Vec<u64> {
+        std::mem::take(&mut self.buckets)
+    }
+
+    /// Takes the bits in these buckets back.
+    pub(super) fn end(attachment: &Attachment, buckets: &[u64]) {
+        for bucket in buckets {
+            let mut waiting = lock(&attachment.waiting[to_usize(*bucket)]);
             *waiting -= 1;
             if *waiting == 0 {
-                if let Ok(bit) = self.attachment.bit(self.attachment.segment.bucket(*bucket)) {
+                if let Ok(bit) = attachment.bit(attachment.segment.bucket(*bucket)) {
                     bit.clear();
                 }
             }
         }
+    }
+}
+
+impl Drop for Interest<'_> {
+    fn drop(&mut self) {
+        Interest::end(self.attachment, &self.buckets);
     }
 }
 
