@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{Create, ObjectId, ObjectInfo, Store, StoreOptions, ID_SIZE};
 
+use crate::events::Events;
+
 /// The environment's default path.
 pub const STORE: &str = "SDP_DAL_STORE";
 
@@ -45,6 +47,8 @@ pub enum Command {
     Stat(WholeStore),
     /// Who holds objects' bytes and who owns objects.
     Holders(Holders),
+    /// Write what happens, as it happens: objects, namespaces and calls.
+    Events(Events),
     /// Walk through everything and list what does not add up.
     ///
     /// The store is locked for a moment, and the head of every object is read.
@@ -235,15 +239,19 @@ pub fn open(path: &std::path::Path, accept_owner: Option<u32>) -> Result<Store> 
     Store::open(path, &options(Create::Never, accept_owner))
 }
 
-/// The objects whose ID begins with these digits.
-pub fn list(store: &Store, digits: &str) -> Result<Vec<ObjectInfo>> {
+/// The bytes of these digits, without a last half.
+pub fn whole_bytes(digits: &str) -> Result<Vec<u8>> {
     let whole = digits.len() / 2 * 2;
-    let bytes: Vec<u8> = (0..whole)
+    (0..whole)
         .step_by(2)
         .map(|at| u8::from_str_radix(&digits[at..at + 2], 16))
         .collect::<std::result::Result<_, _>>()
-        .map_err(|_| Error::invalid(format!("'{digits}' are not hexadecimal digits")))?;
-    let mut found = store.list(&bytes)?;
+        .map_err(|_| Error::invalid(format!("'{digits}' are not hexadecimal digits")))
+}
+
+/// The objects whose ID begins with these digits.
+pub fn list(store: &Store, digits: &str) -> Result<Vec<ObjectInfo>> {
+    let mut found = store.list(&whole_bytes(digits)?)?;
     found.retain(|info| info.id.to_string().starts_with(digits));
     Ok(found)
 }

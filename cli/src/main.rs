@@ -9,7 +9,10 @@
 mod arguments;
 mod check;
 mod contents;
+mod events;
+mod feed;
 mod holders;
+mod interrupt;
 mod list;
 mod people;
 mod remove;
@@ -62,6 +65,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Result<Outcome> {
         Command::Show(which) => show::run(which, accept, output),
         Command::Stat(which) => stat::run(which, accept, output),
         Command::Holders(which) => holders::run(which, accept, output),
+        Command::Events(which) => events::run(which, accept, output),
         Command::Check(which) => check::run(which, accept, output),
         Command::Rm(which) => remove::rm(which, accept, output),
         Command::Destroy(which) => remove::destroy(which, accept, output),

@@ -67,14 +67,21 @@ impl Output {
 
     /// Writes what there is. A reader who has gone (as `head` does) is no error.
     pub fn flush(&mut self) -> Result<()> {
+        self.flush_to_reader().map(drop)
+    }
+
+    /// Writes what there is. False if the reader has gone.
+    pub fn flush_to_reader(&mut self) -> Result<bool> {
+        if self.text.is_empty() {
+            return Ok(true);
+        }
         let mut stdout = std::io::stdout().lock();
         let written = stdout.write_all(self.text.as_bytes()).and_then(|()| stdout.flush());
         self.text.clear();
         match written {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                Err(Error::io("writing the output", &error))
-            }
-            _ => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Error::io("writing the output", &error)),
         }
     }
 }
