@@ -8,6 +8,7 @@ use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{Create, ObjectId, ObjectInfo, Store, StoreOptions, ID_SIZE};
 
 use crate::events::Events;
+use crate::trace::Trace;
 
 /// The environment's default path.
 pub const STORE: &str = "SDP_DAL_STORE";
@@ -49,6 +50,8 @@ pub enum Command {
     Holders(Holders),
     /// Write what happens, as it happens: objects, namespaces and calls.
     Events(Events),
+    /// Record the calls for Perfetto, or their graph for Graphviz.
+    Trace(Trace),
     /// Walk through everything and list what does not add up.
     ///
     /// The store is locked for a moment, and the head of every object is read.

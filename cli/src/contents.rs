@@ -178,7 +178,8 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn cell_text(cell: &Cell) -> String {
+/// A value as text.
+pub fn cell_text(cell: &Cell) -> String {
     match cell {
         Cell::Null => "null".to_owned(),
         Cell::Bool(value) => value.to_string(),

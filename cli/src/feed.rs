@@ -34,7 +34,12 @@ impl Feed {
         match self.subscription.next(timeout) {
             Ok(event) => Ok(Some(event)),
             Err(error) if matches!(error.kind(), Kind::Timeout | Kind::Interrupted) => {
-                if !within.is_zero() && self.store().is_gone() {
+                if within.is_zero() {
+                    return Ok(None);
+                }
+                // We never sleep long enough to do this while we wait.
+                self.store().reap_by_turn();
+                if self.store().is_gone() {
                     let path = self.store().path().display();
                     let text = format!("the store {path} was destroyed, or its name was taken away");
                     return Err(Error::new(Kind::NotFound, text));

@@ -8,18 +8,23 @@
 
 mod arguments;
 mod check;
+mod chrome;
 mod contents;
 mod events;
 mod feed;
+mod graph;
+mod history;
 mod holders;
 mod interrupt;
 mod list;
 mod people;
+mod recorder;
 mod remove;
 mod serve;
 mod show;
 mod stat;
 mod table;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -66,6 +71,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Result<Outcome> {
         Command::Stat(which) => stat::run(which, accept, output),
         Command::Holders(which) => holders::run(which, accept, output),
         Command::Events(which) => events::run(which, accept, output),
+        Command::Trace(which) => trace::run(which, accept, output),
         Command::Check(which) => check::run(which, accept, output),
         Command::Rm(which) => remove::rm(which, accept, output),
         Command::Destroy(which) => remove::destroy(which, accept, output),

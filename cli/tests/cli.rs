@@ -1,90 +1,22 @@
 //! `sdp-dal` as its users run it: processes of its own, beside this one, which uses the library.
 
+mod common;
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use sdp_dal::error::{Error, Kind};
-use sdp_dal::store::{Buffer, Create, CreateSpec, DeleteMode, ObjectId, Store, StoreOptions, Want};
+use sdp_dal::error::Kind;
+use sdp_dal::store::{Buffer, Create, CreateSpec, DeleteMode, ObjectId, Store, Want};
 use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{
     tensor_header, CallEncoder, CallSchema, Cell, Declaration, Elem, Layout, Order, TABLE_METADATA,
 };
 use serde_json::Value;
 
-/// What ends a test that hangs; nothing is measured by it.
-const WATCHDOG: Duration = Duration::from_secs(60);
-
-/// A path for a store that no other test uses; what is left there goes at the end.
-struct Place(PathBuf);
-
-impl Place {
-    /// On tmpfs: the path is the store's file.
-    fn new(name: &str) -> Place {
-        Place(PathBuf::from(format!("/dev/shm/sdp-dal-cli-{name}-{}", std::process::id())))
-    }
-
-    /// Where temporary files are: mostly not on tmpfs, then the path is a link.
-    fn linked(name: &str) -> Place {
-        Place(std::env::temp_dir().join(format!("sdp-dal-cli-{name}-{}", std::process::id())))
-    }
-
-    fn open(&self, create: Create) -> Result<Store, Error> {
-        let name = Some("gridder".to_owned());
-        Store::open(&self.0, &StoreOptions { size: Some(8 << 20), create, name, ..StoreOptions::default() })
-    }
-
-    /// A store in this process.
-    fn make(&self) -> Store {
-        self.open(Create::IfMissing).unwrap()
-    }
-
-    /// Runs a command on this store.
-    fn run(&self, command: &str, more: &[&str]) -> Ended {
-        let mut arguments = vec![OsStr::new(command), self.0.as_os_str()];
-        arguments.extend(more.iter().map(OsStr::new));
-        run(&arguments)
-    }
-
-    /// The JSON that a command writes.
-    fn json(&self, command: &str, more: &[&str]) -> Value {
-        let ended = self.run(command, &[more, &["--json"]].concat());
-        assert_eq!(ended.code, Some(0), "{}", ended.err);
-        serde_json::from_str(&ended.out).unwrap()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = Store::destroy(&self.0, None);
-    }
-}
-
-/// A command that has ended.
-struct Ended {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Ended {
-    fn from(output: Output) -> Ended {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
-}
-
-fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sdp-dal"));
-    command.env_remove("SDP_DAL_STORE").env_remove("SDP_DAL_STORE_SIZE").stdin(Stdio::null());
-    command
-}
-
-fn run(arguments: &[impl AsRef<OsStr>]) -> Ended {
-    command().args(arguments).output().unwrap().into()
-}
+use common::{command, id, put, run, until, Ended, Place, WATCHDOG};
 
 /// `sdp-dal store`, running.
 struct Server {
@@ -139,28 +71,6 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// Waits until something has happened.
-fn until(what: &str, mut happened: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !happened() {
-        assert!(begun.elapsed() < WATCHDOG, "{what} has not happened");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn id(start: [u8; 4], n: u8) -> ObjectId {
-    let mut bytes = [n; 20];
-    bytes[..4].copy_from_slice(&start);
-    ObjectId::new(bytes)
-}
-
-fn put(store: &Store, id: &ObjectId, data: &[u8], metadata: &[u8]) -> Want {
-    let spec = CreateSpec { data_size: data.len() as u64, metadata, want: true, ..CreateSpec::default() };
-    let mut writer = store.create(id, &spec).unwrap();
-    writer.copy_from(0, data);
-    writer.seal().unwrap().unwrap()
 }
 
 /// One object of each kind; held as long as the wants are.

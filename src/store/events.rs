@@ -45,7 +45,7 @@ pub enum EventKind {
     CallIssued = 6,
     /// A processor has taken a call.
     CallClaimed = 7,
-    /// A call that was taken has ended.
+    /// A call that was taken has ended. Its caller, who has its outputs, may have deleted it before.
     CallEnded = 8,
     /// Events were lost: what is known of the objects must be listed again.
     Resync = 9,
@@ -64,6 +64,11 @@ impl EventKind {
         EventKind::CallEnded,
         EventKind::Resync,
     ];
+
+    /// Told also of a call that was deleted: its processor still holds it.
+    fn is_of_running_call(self) -> bool {
+        matches!(self, EventKind::CallClaimed | EventKind::CallEnded)
+    }
 }
 
 /// One event.
@@ -257,8 +262,12 @@ impl Attachment {
             return;
         }
         let told = self.locked(|locked| match locked.entry_of(key)? {
-            // Deleted meanwhile, which was told already: it has come and gone.
             Some((_, word)) if word.state() == State::Sealed => locked.tell(kind, key),
+            // A processor runs a call to its end though its caller has dropped it.
+            Some((_, word)) if word.state() == State::Doomed && kind.is_of_running_call() => {
+                locked.tell(kind, key)
+            }
+            // Deleted meanwhile, which was told already: it has come and gone.
             _ => Ok(()),
         });
         if told.is_err() {
