@@ -8,6 +8,8 @@ use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{Create, ObjectId, ObjectInfo, Store, StoreOptions, ID_SIZE};
 
 use crate::events::Events;
+use crate::namespaces::Namespaces;
+use crate::top::Top;
 use crate::trace::Trace;
 
 /// The environment's default path.
@@ -50,6 +52,10 @@ pub enum Command {
     Holders(Holders),
     /// Write what happens, as it happens: objects, namespaces and calls.
     Events(Events),
+    /// Show a store at work: memory, namespaces with their rates, clients. q or Ctrl-C ends it.
+    Top(Top),
+    /// List the declared namespaces: who owns them, what they offer, what is there.
+    Namespaces(Namespaces),
     /// Record the calls for Perfetto, or their graph for Graphviz.
     Trace(Trace),
     /// Walk through everything and list what does not add up.

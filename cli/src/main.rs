@@ -10,6 +10,7 @@ mod arguments;
 mod check;
 mod chrome;
 mod contents;
+mod declared;
 mod events;
 mod feed;
 mod graph;
@@ -17,13 +18,16 @@ mod history;
 mod holders;
 mod interrupt;
 mod list;
+mod namespaces;
 mod people;
 mod recorder;
 mod remove;
+mod screen;
 mod serve;
 mod show;
 mod stat;
 mod table;
+mod top;
 mod trace;
 
 use std::process::ExitCode;
@@ -72,6 +76,8 @@ fn run(arguments: &Arguments, output: &mut Output) -> Result<Outcome> {
         Command::Holders(which) => holders::run(which, accept, output),
         Command::Events(which) => events::run(which, accept, output),
         Command::Trace(which) => trace::run(which, accept, output),
+        Command::Top(which) => top::run(which, accept, output),
+        Command::Namespaces(which) => namespaces::run(which, accept, output),
         Command::Check(which) => check::run(which, accept, output),
         Command::Rm(which) => remove::rm(which, accept, output),
         Command::Destroy(which) => remove::destroy(which, accept, output),

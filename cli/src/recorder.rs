@@ -158,9 +158,10 @@ impl Recorder {
         let gone: Vec<ObjectId> = self.objects.keys().filter(|id| !now.contains(id)).copied().collect();
         gone.iter().for_each(|id| self.gone(id));
         // A call is held by who runs it, also when it is deleted.
-        let held = |id: &ObjectId, client: u32| {
-            infos.iter().any(|info| info.id == *id && info.pinned_by.contains(&client))
-        };
+        let of_calls = infos.iter().filter(|info| self.calls.contains_key(&info.id));
+        let holders: HashSet<(ObjectId, u32)> =
+            of_calls.flat_map(|info| info.pinned_by.iter().map(|client| (info.id, *client))).collect();
+        let held = |id: &ObjectId, client: u32| holders.contains(&(*id, client));
         let over = |(id, call): (&ObjectId, &Call)| match call.claimed {
             Some((place, _)) => !held(id, place.client),
             None => !now.contains(id),

@@ -47,6 +47,11 @@ impl Output {
         Output { text: String::new(), colours: wished && std::io::stdout().is_terminal() }
     }
 
+    /// Whether it is coloured.
+    pub fn colours(&self) -> bool {
+        self.colours
+    }
+
     /// A line.
     pub fn line(&mut self, text: impl AsRef<str>) {
         self.text.push_str(text.as_ref());
@@ -133,6 +138,13 @@ impl Table {
     /// A row of a name and a text.
     pub fn pair(&mut self, name: &str, text: impl AsRef<str>) {
         self.row(vec![Cell::new(name).shaded(Shade::Bold), Cell::new(text)]);
+    }
+
+    /// Its lines.
+    pub fn lines(&self, colours: bool) -> Vec<String> {
+        let mut text = String::new();
+        self.write(&mut text, colours);
+        text.lines().map(str::to_owned).collect()
     }
 
     fn write(&self, out: &mut String, colours: bool) {

@@ -151,7 +151,7 @@ pub(super) fn state_name(state: State) -> &'static str {
     }
 }
 
-fn slots_of(row: &[AtomicU64]) -> impl Iterator<Item = u32> + '_ {
+pub(super) fn slots_of(row: &[AtomicU64]) -> impl Iterator<Item = u32> + '_ {
     (0u32..).zip(row).flat_map(|(at, word)| {
         let bits = word.load(Ordering::Relaxed);
         (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| at * 64 + bit)

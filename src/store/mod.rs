@@ -29,6 +29,7 @@ mod options;
 mod reap;
 mod recover;
 mod wait;
+mod waiters;
 mod want;
 
 use std::path::Path;

@@ -1,0 +1,28 @@
+//! Who waits. The buckets say it: a client has its bit in those of the objects it waits for.
+
+use super::inspect::slots_of;
+use super::Store;
+use crate::error::Result;
+use crate::shm::layout::BUCKETS;
+use crate::sync::atomic::Ordering;
+
+impl Store {
+    /// The attachment numbers of those who wait for objects now, sorted. A processor that has nothing to do waits, too. Who
+    /// waits through a descriptor is among them as long as he watches.
+    ///
+    /// # Errors
+    /// `Forked`.
+    pub fn waiters(&self) -> Result<Vec<u32>> {
+        self.attachment.here()?;
+        let segment = &self.attachment.segment;
+        let mut waiters: Vec<u32> = (0..BUCKETS)
+            .flat_map(|bucket| slots_of(segment.bucket(bucket)))
+            .map(|slot| segment.client(slot).number.load(Ordering::Relaxed))
+            // A slot that was given back between two looks.
+            .filter(|number| *number != 0)
+            .collect();
+        waiters.sort_unstable();
+        waiters.dedup();
+        Ok(waiters)
+    }
+}
