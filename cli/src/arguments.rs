@@ -7,10 +7,12 @@ use clap::{Args, Parser, Subcommand};
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{Create, ObjectId, ObjectInfo, Store, StoreOptions, ID_SIZE};
 
+use crate::call::Call;
 use crate::events::Events;
 use crate::namespaces::Namespaces;
 use crate::top::Top;
 use crate::trace::Trace;
+use crate::wait::Wait;
 
 /// The environment's default path.
 pub const STORE: &str = "SDP_DAL_STORE";
@@ -20,7 +22,8 @@ PATH may be left out if the environment names a store in SDP_DAL_STORE. An ID is
 digits, that is the beginning of no other. A first argument of hexadecimal digits only is an ID; write ./cafe for a
 store of such a name. These commands attach to the store, but do not count themselves among its clients.
 
-Exit status: 0 fine; 1 something in the store is wrong (check); 2 wrong usage, or it could not be done.";
+Exit status: 0 fine; 1 something in the store is wrong (check), the call failed (call), or it was not there in time (wait);
+2 wrong usage, or it could not be done; 130 ended by Ctrl-C before it was done (call, wait).";
 
 /// Serve, look into, check and clear stores of the SDP Data Access Library.
 #[derive(Debug, Parser)]
@@ -47,7 +50,7 @@ pub enum Command {
     /// Everything that is known of one object.
     Show(OneObject),
     /// Figures of the store.
-    Stat(WholeStore),
+    Stat(Statistics),
     /// Who holds objects' bytes and who owns objects.
     Holders(Holders),
     /// Write what happens, as it happens: objects, namespaces and calls.
@@ -56,6 +59,10 @@ pub enum Command {
     Top(Top),
     /// List the declared namespaces: who owns them, what they offer, what is there.
     Namespaces(Namespaces),
+    /// Wait until processors live, or an object exists: a readiness probe.
+    Wait(Wait),
+    /// Call a function of a processor, show what it makes or write it to .npy files.
+    Call(Call),
     /// Record the calls for Perfetto, or their graph for Graphviz.
     Trace(Trace),
     /// Walk through everything and list what does not add up.
@@ -106,6 +113,20 @@ pub struct WholeStore {
     /// Write JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `stat`.
+#[derive(Debug, Args)]
+pub struct Statistics {
+    /// Path of the store.
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+    /// Write JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Write Prometheus's text format.
+    #[arg(long, conflicts_with = "json")]
+    pub prometheus: bool,
 }
 
 /// Arguments of `ls`.

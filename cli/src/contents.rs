@@ -6,8 +6,14 @@ use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{decode_call, object_kind, read_tensor, Cell, Declaration, ObjectKind, Order};
 use serde::Serialize;
 
+use arrow::util::display::array_value_to_string as array_text;
+
+use crate::elements;
+
 /// Bytes of a raw object that are shown.
 const SAMPLE: usize = 64;
+/// Elements of a tensor that are shown.
+const VALUES: usize = 12;
 /// Rows of a call that are shown.
 const ROWS: usize = 16;
 
@@ -25,6 +31,8 @@ pub enum Contents {
         dims: Vec<String>,
         /// `C` or `F`.
         order: &'static str,
+        /// The first elements, in C order.
+        first: String,
     },
     /// An Arrow stream.
     Table,
@@ -92,9 +100,11 @@ pub fn read(buffer: &Buffer) -> Result<Contents> {
     let (data, metadata) = (buffer.data(), buffer.metadata());
     Ok(match kind(buffer) {
         ObjectKind::Tensor => {
-            let layout = read_tensor(data, metadata)?.0;
+            let (layout, start) = read_tensor(data, metadata)?;
             let order = if layout.order() == Some(Order::F) { "F" } else { "C" };
-            Contents::Tensor { elem: layout.elem.to_string(), shape: layout.shape, dims: layout.names, order }
+            let first = elements::first(&layout, data.get(start..).unwrap_or_default(), VALUES);
+            let elem = layout.elem.to_string();
+            Contents::Tensor { elem, shape: layout.shape, dims: layout.names, order, first }
         }
         ObjectKind::Table => Contents::Table,
         ObjectKind::Call => {
@@ -124,7 +134,7 @@ impl Contents {
     /// In one line.
     pub fn line(&self) -> String {
         match self {
-            Contents::Tensor { elem, shape, dims, order } => {
+            Contents::Tensor { elem, shape, dims, order, .. } => {
                 let dims: Vec<String> = shape.iter().zip(dims).map(dimension).collect();
                 let order = if *order == "F" { ", F order" } else { "" };
                 format!("{elem}[{}]{order}", dims.join(", "))
@@ -143,7 +153,8 @@ impl Contents {
     /// What there is to say beyond the one line.
     pub fn details(&self) -> Vec<String> {
         match self {
-            Contents::Tensor { .. } | Contents::Table => vec![],
+            Contents::Tensor { first, .. } => vec![first.clone()],
+            Contents::Table => vec![],
             Contents::Call { rows, first_rows, .. } => {
                 let mut lines = Vec::new();
                 for (at, row) in first_rows.iter().enumerate() {
@@ -189,8 +200,7 @@ pub fn cell_text(cell: &Cell) -> String {
         Cell::Utf8(text) => format!("{text:?}"),
         Cell::Binary(bytes) if bytes.len() <= SAMPLE => format!("0x{}", hexadecimal(bytes)),
         Cell::Binary(bytes) => format!("{} bytes", bytes.len()),
-        // Arrow's text has a line for each element.
-        Cell::Array(array) => format!("{array:?}").split_whitespace().collect::<Vec<_>>().join(" "),
+        Cell::Array(array) => array_text(array, 0).unwrap_or_else(|wrong| wrong.to_string()),
         Cell::Id(id) => id.to_string(),
     }
 }
@@ -206,7 +216,9 @@ mod tests {
             shape: vec![3, 4],
             dims: vec!["row".to_owned(), String::new()],
             order,
+            first: "[1, 2]".to_owned(),
         };
+        assert_eq!(tensor("C").details(), ["[1, 2]"]);
         assert_eq!(tensor("C").line(), "complex128[row=3, 4]");
         assert_eq!(tensor("F").line(), "complex128[row=3, 4], F order");
         let call = |rows| Contents::Call { function: "f".to_owned(), rows, first_rows: vec![] };

@@ -7,18 +7,22 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod call;
 mod check;
 mod chrome;
 mod contents;
 mod declared;
+mod elements;
 mod events;
 mod feed;
+mod give;
 mod graph;
 mod history;
 mod holders;
 mod interrupt;
 mod list;
 mod namespaces;
+mod npy;
 mod people;
 mod recorder;
 mod remove;
@@ -29,6 +33,7 @@ mod stat;
 mod table;
 mod top;
 mod trace;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -45,6 +50,8 @@ enum Outcome {
     Fine,
     /// Something in the store is wrong; the output says what.
     FoundWrong,
+    /// A signal came before it was done.
+    Interrupted,
 }
 
 fn main() -> ExitCode {
@@ -54,6 +61,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::FoundWrong) => ExitCode::from(1),
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(error) => {
             // What was done before the error is worth knowing; a second error adds nothing.
             let _ = output.flush();
@@ -78,6 +86,8 @@ fn run(arguments: &Arguments, output: &mut Output) -> Result<Outcome> {
         Command::Trace(which) => trace::run(which, accept, output),
         Command::Top(which) => top::run(which, accept, output),
         Command::Namespaces(which) => namespaces::run(which, accept, output),
+        Command::Wait(which) => wait::run(which, accept, output),
+        Command::Call(which) => call::run(which, accept, output),
         Command::Check(which) => check::run(which, accept, output),
         Command::Rm(which) => remove::rm(which, accept, output),
         Command::Destroy(which) => remove::destroy(which, accept, output),

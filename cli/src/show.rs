@@ -1,14 +1,17 @@
 //! `show`: everything that is known of one object.
 
 use sdp_dal::error::{Error, Result};
-use sdp_dal::store::ObjectInfo;
+use sdp_dal::store::{Buffer, ObjectInfo, ObjectState, Store};
+use sdp_dal::wire::ObjectKind;
 use serde::Serialize;
 
 use crate::arguments::{find, open, path_and_id, OneObject};
 use crate::contents::{self, Contents, Inside};
+use crate::declared::prefix_text;
+use crate::history::Call;
 use crate::list::{shade, ObjectReport};
 use crate::people::{People, Person};
-use crate::table::{age, both_sizes, human_time, moment, Cell, Output, Shade, Table};
+use crate::table::{age, both_sizes, count, human_time, moment, Cell, Output, Shade, Table};
 use crate::Outcome;
 
 /// An object in JSON.
@@ -19,10 +22,82 @@ struct Shown {
     metadata: Option<String>,
     contents: Option<Contents>,
     error: Option<Failure>,
+    call: Option<CallState>,
+    namespace: Option<NamespaceState>,
     creator_client: Person,
     producer_client: Option<Person>,
     holders: Vec<Person>,
     owners: Vec<Person>,
+}
+
+/// How far a call is.
+#[derive(Debug, Serialize)]
+struct CallState {
+    /// `queued`, `running` or `ended`.
+    state: &'static str,
+    issued: String,
+    processor: Option<Person>,
+    /// Inputs that do not exist yet.
+    missing: Vec<String>,
+    #[serde(skip)]
+    text: String,
+}
+
+impl CallState {
+    fn of(store: &Store, info: &ObjectInfo, buffer: &Buffer, people: &People) -> Result<CallState> {
+        let call = Call::read(buffer)?;
+        let namespaces = store.namespaces()?;
+        let owner = namespaces.iter().find(|namespace| namespace.prefix == info.id.prefix());
+        let owner = owner.map(|namespace| namespace.owner);
+        // Who runs a call holds it until its end.
+        let state = match owner {
+            _ if !info.claimed => "queued",
+            Some(owner) if info.pinned_by.contains(&owner) => "running",
+            _ => "ended",
+        };
+        let mut missing = Vec::new();
+        for input in call.inputs.iter().filter(|_| state == "queued") {
+            if !matches!(store.look(&input.id)?, ObjectState::Sealed { .. }) {
+                missing.push(input.name.clone());
+            }
+        }
+        let who = owner.map_or("a processor that has gone".to_owned(), |owner| people.short(owner));
+        let since = age(info.created);
+        let text = match state {
+            "queued" if missing.is_empty() => format!("queued for {since}, for {who}"),
+            "queued" => format!("queued for {since}, for {who}; waits for {}", missing.join(", ")),
+            "running" => format!("issued {since} ago, taken by {who}, which runs it"),
+            _ => format!("issued {since} ago, taken by {who}, and ended"),
+        };
+        let processor = owner.map(|owner| people.person(owner));
+        Ok(CallState { state, issued: moment(info.created), processor, missing, text })
+    }
+}
+
+/// The namespace of a declaration.
+#[derive(Debug, Serialize)]
+struct NamespaceState {
+    prefix: String,
+    alive: bool,
+    queued: u32,
+}
+
+impl NamespaceState {
+    fn of(store: &Store, info: &ObjectInfo) -> Result<Option<NamespaceState>> {
+        let namespaces = store.namespaces()?;
+        Ok(namespaces.into_iter().find(|namespace| namespace.key == info.key).map(|namespace| {
+            NamespaceState {
+                prefix: prefix_text(namespace.prefix),
+                alive: namespace.alive,
+                queued: namespace.queued,
+            }
+        }))
+    }
+
+    fn text(&self) -> String {
+        let alive = if self.alive { "its owner lives" } else { "left over" };
+        format!("prefix {}, {alive}, {} queued", self.prefix, count(self.queued as usize, "call"))
+    }
 }
 
 /// An error in JSON.
@@ -58,8 +133,19 @@ pub fn run(which: &OneObject, accept_owner: Option<u32>, output: &mut Output) ->
         Inside::Failed(error) => (None, None, Some(error.clone())),
         Inside::Nothing => (None, None, None),
     };
+    let (mut call, mut namespace) = (None, None);
+    if let Inside::Sealed(buffer) = &inside {
+        match contents::kind(buffer) {
+            // What is damaged is told already.
+            ObjectKind::Call => call = CallState::of(&store, &info, buffer, &people).ok(),
+            ObjectKind::Declaration => namespace = NamespaceState::of(&store, &info)?,
+            _ => {}
+        }
+    }
     if which.json {
         output.json(&Shown {
+            call,
+            namespace,
             metadata,
             contents: read,
             error: error.as_ref().map(Failure::from),
@@ -74,6 +160,12 @@ pub fn run(which: &OneObject, accept_owner: Option<u32>, output: &mut Output) ->
     let mut table = what_it_is(&info, &report, &people);
     if let Some(metadata) = metadata.filter(|metadata| !metadata.is_empty()) {
         table.pair("metadata", metadata);
+    }
+    if let Some(call) = &call {
+        table.pair("call", &call.text);
+    }
+    if let Some(namespace) = &namespace {
+        table.pair("namespace", namespace.text());
     }
     for line in read.iter().flat_map(Contents::details) {
         table.pair("", line);

@@ -3,7 +3,7 @@
 use sdp_dal::error::Result;
 use serde::Serialize;
 
-use crate::arguments::{open, path_or_default, WholeStore};
+use crate::arguments::{open, path_or_default, Statistics};
 use crate::table::{both_sizes, Output, Table};
 use crate::Outcome;
 
@@ -29,8 +29,51 @@ struct Figures {
     reaped: u64,
 }
 
+impl Figures {
+    /// The lines of Prometheus's text format.
+    fn prometheus(&self) -> Vec<String> {
+        let figures = [
+            ("bytes_size", "gauge", "Bytes that can be put into the store.", self.size),
+            ("bytes_used", "gauge", "Bytes in use by objects.", self.used),
+            ("bytes_free", "gauge", "Bytes not in use.", self.free),
+            ("bytes_largest_free", "gauge", "Bytes of the longest free run.", self.largest_free),
+            ("bytes_reserved", "gauge", "Bytes of memory that the kernel has given.", self.reserved),
+            ("objects_max", "gauge", "Most objects at a time.", self.max_objects),
+            ("clients", "gauge", "Living clients.", u64::from(self.clients)),
+            ("clients_max", "gauge", "Most clients at a time.", u64::from(self.max_clients)),
+            ("namespaces", "gauge", "Declared namespaces.", u64::from(self.namespaces)),
+            ("recoveries_total", "counter", "How often the bookkeeping was rebuilt.", self.recoveries),
+            ("reaped_clients_total", "counter", "Dead clients whose objects were given back.", self.reaped),
+        ];
+        let store = label(&self.path);
+        let mut lines = Vec::new();
+        for (name, kind, help, value) in figures {
+            lines.push(format!("# HELP sdp_dal_{name} {help}"));
+            lines.push(format!("# TYPE sdp_dal_{name} {kind}"));
+            lines.push(format!("sdp_dal_{name}{{store=\"{store}\"}} {value}"));
+        }
+        lines.push("# HELP sdp_dal_objects Objects by state.".to_owned());
+        lines.push("# TYPE sdp_dal_objects gauge".to_owned());
+        for (state, value) in [
+            ("sealed", self.sealed),
+            ("creating", self.creating),
+            ("awaited", self.awaited),
+            ("failed", self.failed),
+            ("doomed", self.doomed),
+        ] {
+            lines.push(format!("sdp_dal_objects{{store=\"{store}\",state=\"{state}\"}} {value}"));
+        }
+        lines
+    }
+}
+
+/// A label's value.
+fn label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
 /// Writes the figures.
-pub fn run(which: &WholeStore, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
+pub fn run(which: &Statistics, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
     let store = open(&path_or_default(which.path.as_ref())?, accept_owner)?;
     let stat = store.stat()?;
     let figures = Figures {
@@ -56,6 +99,10 @@ pub fn run(which: &WholeStore, accept_owner: Option<u32>, output: &mut Output) -
     };
     if which.json {
         output.json(&figures)?;
+        return Ok(Outcome::Fine);
+    }
+    if which.prometheus {
+        figures.prometheus().iter().for_each(|line| output.line(line));
         return Ok(Outcome::Fine);
     }
     let mut table = Table::new(&[]);
