@@ -314,3 +314,85 @@ fn a_trace_ends_in_time_and_with_its_store() {
     assert_eq!(trace.of("X").filter(|event| event["name"] == "put").count(), 1);
     assert_eq!(place.run("trace", &[]).code, Some(2));
 }
+
+#[test]
+fn top_shows_rates_and_clients() {
+    let place = Place::new("top");
+    let store = place.make();
+    let worker = Worker::start(&place, "Adder");
+    let caller = caller(&store);
+    let top = Running::on(&place, "top", &["--once", "--interval", "1"]);
+    until("it watches", || store.clients().unwrap().len() == 3);
+    std::thread::sleep(Duration::from_millis(200));
+    for _ in 0..10 {
+        let results = add(&caller, 1.0, Arg::Ref(vector(caller.namespace(), &[1.0; 1000])));
+        results.at(0).unwrap().get_tensor(LONG).unwrap();
+    }
+    let kept: Vec<Ref> = (0..3).map(|_| vector(caller.namespace(), &[1.0; 1000])).collect();
+    let ended = top.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let row = |name: &str| {
+        let line =
+            ended.out.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{}", ended.out));
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(ended.out.contains("memory   [") && ended.out.contains("of 8.0 MiB used"), "{}", ended.out);
+    // PREFIX NAME OBJECTS BYTES(2) OBJECTS/S BYTES/S(2) CALLS/S QUEUED OLDEST
+    let adder = row("Adder ");
+    let rate: f64 = adder[8].parse().unwrap();
+    assert!(rate > 1.0 && rate <= 10.0, "{adder:?}");
+    let tester = row("Tester");
+    assert_eq!(tester[2], "4", "{tester:?}");
+    assert!(tester[5].parse::<f64>().unwrap() > 10.0, "{tester:?}");
+    assert!(ended.out.contains(&worker.pid().to_string()), "{}", ended.out);
+    assert!(!ended.out.contains('\x1b'));
+    drop((kept, worker));
+}
+
+#[test]
+fn top_draws_again_and_again_until_the_signal() {
+    let place = Place::new("top-again");
+    let _store = place.make();
+    let top = Running::on(&place, "top", &["--interval", "0.1"]);
+    let mut pictures = 0;
+    while pictures < 3 {
+        pictures += usize::from(top.line().starts_with("memory"));
+    }
+    top.signal("INT");
+    assert_eq!(top.end().code, Some(0));
+}
+
+#[test]
+fn top_leaves_the_terminal_as_it_was() {
+    let place = Place::new("top-terminal");
+    let _store = place.make();
+    // `script` gives it a terminal of 60 columns; q ends it.
+    let program = format!(
+        "stty cols 60 rows 12; before=$(stty -g); {} top {} --interval 0.1; code=$?; \
+         [ \"$before\" = \"$(stty -g)\" ] && echo restored $code",
+        env!("CARGO_BIN_EXE_sdp-dal"),
+        place.0.display()
+    );
+    let Ok(mut script) = std::process::Command::new("script")
+        .args(["-qec", &program, "/dev/null"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+    else {
+        println!("there is no script(1): nothing is tested");
+        return;
+    };
+    let mut keys = script.stdin.take().unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    std::io::Write::write_all(&mut keys, b"q").unwrap();
+    let output = script.wait_with_output().unwrap();
+    drop(keys);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("restored 0"), "{text}");
+    assert!(text.contains("\x1b[?1049h") && text.contains("\x1b[?1049l"), "{text}");
+    let visible = |line: &str| line.split('\x1b').map(|part| part.chars().count()).max().unwrap();
+    assert!(
+        text.lines().filter(|line| line.starts_with("memory")).all(|line| visible(line.trim_end()) <= 60),
+        "{text}"
+    );
+}
