@@ -265,7 +265,7 @@ fn show_tells_how_far_a_call_is() {
     let text = place.run("show", &[queued]);
     assert!(text.out.contains("waits for ys") && text.out.contains("Adder["), "{}", text.out);
     assert!(text.out.contains("x = 2.0"), "{}", text.out);
-    let declaration = place.run("show", &["0000000000"]);
+    let declaration = place.run("show", &[&"0".repeat(40)]);
     assert!(declaration.out.contains("its owner lives, 2 calls queued"), "{}", declaration.out);
     waiting.signal("INT");
     assert_eq!(waiting.end().code, Some(130));
