@@ -29,6 +29,8 @@ pub const ALIGN: u64 = 64;
 pub const SMALL: u64 = 4096;
 /// Buckets of waiting bits.
 pub const BUCKETS: u64 = 1024;
+/// The row behind the buckets: the clients that read the event log.
+pub const LOG_BUCKET: u64 = BUCKETS;
 /// "No entry", "no extent".
 pub const NONE: u32 = u32::MAX;
 /// Slots of the event log.
@@ -102,11 +104,11 @@ pub struct Header {
     pub recoveries: AtomicU32,
     /// How many dead clients were reaped.
     pub reaped: AtomicU32,
-    /// Clients that read the event log. Not used yet.
+    /// Clients that read the event log: the bits of its row. Derived.
     pub subscribers: AtomicU32,
-    /// Events written to the log. Not used yet.
+    /// Events written to the log: raised when an event is complete.
     pub event_sequence: AtomicU64,
-    /// Changes whenever events may have been lost. Not used yet.
+    /// Changes whenever events may have been lost.
     pub event_epoch: AtomicU64,
 }
 
@@ -257,7 +259,7 @@ pub const LAYOUT_HASH: u64 = {
         size_of::<Extent>() as u64,
         size_of::<HeapControl>() as u64,
         BUCKETS,
-        EVENTS,
+        EVENTS * EVENT_SIZE,
         UNIT,
         SMALL,
         std::mem::offset_of!(Header, lock) as u64,
@@ -395,8 +397,36 @@ pub struct Geometry {
     pub file_size: u64,
 }
 
+/// Bytes of an object's metadata that an event carries.
+pub const EVENT_METADATA: usize = 56;
+
+/// One slot of the event log. Its sequence stands before and after the rest: a reader who finds the same one in both
+/// has read one event.
+#[repr(C, align(64))]
+pub struct Event {
+    /// Its sequence, from 1; written first.
+    pub before: AtomicU64,
+    /// What happened (8 bits), how many bytes of metadata follow (8), and the attachment number of who did it (32, from
+    /// bit 32).
+    pub what: AtomicU64,
+    /// Nanoseconds since the epoch.
+    pub time: AtomicU64,
+    /// Bytes of data.
+    pub data_size: AtomicU64,
+    /// Bytes of metadata.
+    pub meta_size: AtomicU64,
+    /// The object's ID, in the order of its bytes, and 4 bytes of 0.
+    pub id: [AtomicU64; 3],
+    /// The first bytes of the object's metadata.
+    pub metadata: [AtomicU64; EVENT_METADATA / 8],
+    /// Its sequence; written last.
+    pub after: AtomicU64,
+}
+
+const _: () = assert!(size_of::<Event>() as u64 == EVENT_SIZE);
+
 /// Bytes of an event in the log.
-pub const EVENT_SIZE: u64 = 64;
+pub const EVENT_SIZE: u64 = 128;
 
 impl Geometry {
     /// The layout of a store of `size` bytes.
@@ -419,7 +449,7 @@ impl Geometry {
             start
         };
         let clients = region(u64::from(max_clients) * size_of::<Client>() as u64, PAGE);
-        let buckets = region(BUCKETS * u64::from(max_clients / 8), PAGE);
+        let buckets = region((BUCKETS + 1) * u64::from(max_clients / 8), PAGE);
         let heap = region(size_of::<HeapControl>() as u64, PAGE);
         let events = region(EVENTS * EVENT_SIZE, PAGE);
         let entry_stride = (size_of::<Entry>() as u64 + u64::from(max_clients / 8) * 2).next_multiple_of(64);

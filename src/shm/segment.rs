@@ -14,8 +14,8 @@ use std::sync::Arc;
 use memmap2::{MmapMut, MmapOptions};
 
 use super::layout::{
-    load_text, store_text, Client, Entry, Extent, Geometry, Header, HeapControl, ALIGN, BUCKETS, EVENTS,
-    EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, MAGIC, NONE, OPTION_EVICTION, UNIT, VERSION,
+    load_text, store_text, Client, Entry, Event, Extent, Geometry, Header, HeapControl, ALIGN, EVENTS,
+    EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, LOG_BUCKET, MAGIC, NONE, OPTION_EVICTION, UNIT, VERSION,
 };
 use super::liveness::{self, Liveness};
 use super::memory;
@@ -229,10 +229,10 @@ impl Segment {
         self.at(self.geometry.clients + u64::from(slot) * size_of::<Client>() as u64)
     }
 
-    /// The waiting bits of a bucket, one a client.
+    /// The waiting bits of a bucket (or of [`LOG_BUCKET`]), one a client.
     pub fn bucket(&self, bucket: u64) -> &[AtomicU64] {
         let row = u64::from(self.geometry.max_clients / 8);
-        self.words(self.geometry.buckets + bucket % BUCKETS * row, self.row_words())
+        self.words(self.geometry.buckets + bucket.min(LOG_BUCKET) * row, self.row_words())
     }
 
     /// Words in a row of bits.
@@ -298,9 +298,9 @@ impl Segment {
         self.words(self.geometry.index + (8 << level), 1 << level)
     }
 
-    /// A slot of the event log.
-    pub fn event(&self, sequence: u64) -> &[AtomicU64] {
-        self.words(self.geometry.events + sequence % EVENTS * EVENT_SIZE, to_usize(EVENT_SIZE / 8))
+    /// The slot of the event log that this sequence has.
+    pub fn event(&self, sequence: u64) -> &Event {
+        self.at(self.geometry.events + sequence % EVENTS * EVENT_SIZE)
     }
 
     fn check_heap_range(&self, offset: u64, length: u64) -> Result<()> {

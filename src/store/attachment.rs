@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use once_cell::sync::{Lazy, OnceCell};
 
+use super::descriptor::Descriptor;
 use super::options::{protects, Create, StoreOptions};
 use super::Store;
 use crate::error::{Error, Kind, Result};
@@ -51,13 +52,16 @@ pub(super) struct Attachment {
     pub(super) wants: Mutex<HashMap<u32, (u64, u32)>>,
     /// How many threads of this process wait at each bucket.
     pub(super) waiting: Vec<Mutex<u32>>,
-    pub(super) sleepers: Sleepers,
+    pub(super) sleepers: Arc<Sleepers>,
+    pub(super) descriptor: Mutex<Option<Descriptor>>,
     pub(super) interrupted: AtomicU32,
     /// How long spinning has paid off lately; see `wait`.
     pub(super) spin: AtomicU32,
     /// When a producer was last asked for by a poll.
     pub(super) asked: AtomicU64,
     pub(super) reaping: Mutex<()>,
+    /// Subscriptions of this process.
+    pub(super) readers: Mutex<u32>,
     pub(super) started: Instant,
 }
 
@@ -151,11 +155,13 @@ impl Attachment {
             shards: (0..SHARDS).map(|_| Mutex::new(())).collect(),
             wants: Mutex::default(),
             waiting: (0..BUCKETS).map(|_| Mutex::new(0)).collect(),
-            sleepers: Sleepers::default(),
+            sleepers: Arc::default(),
+            descriptor: Mutex::default(),
             interrupted: AtomicU32::new(0),
             spin: AtomicU32::new(2000),
             asked: AtomicU64::new(0),
             reaping: Mutex::new(()),
+            readers: Mutex::new(0),
             started: Instant::now(),
             segment: Arc::clone(&segment),
         };
@@ -290,7 +296,8 @@ impl Attachment {
             let number = self.segment.client(slot).number.load(Ordering::Acquire);
             number != 0 && number != self.number && !self.segment.liveness.is_dead(number)
         });
-        let last = self.locked_within(LEAVE_PATIENCE, |_| {
+        let last = self.locked_within(LEAVE_PATIENCE, |locked| {
+            locked.set_reader(false)?;
             let header = self.segment.header();
             // Somebody may have attached since we looked; then the store is his.
             let newer = (0..self.segment.geometry().max_clients)
@@ -315,6 +322,9 @@ impl Attachment {
 impl Drop for Attachment {
     fn drop(&mut self) {
         if self.forks == forks() && self.slot != u32::MAX {
+            if let Some(descriptor) = lock(&self.descriptor).take() {
+                descriptor.end(self);
+            }
             // If the lock cannot be had, our slot stays; we are dead in a moment, and it is reaped.
             let _ = self.detach();
         }

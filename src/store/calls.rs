@@ -7,6 +7,7 @@
 use super::attachment::Attachment;
 use super::buffer::Buffer;
 use super::entries::{Birth, EntryKey, Need};
+use super::events::EventKind;
 use super::id::ObjectId;
 use super::index::id_of;
 use super::locked::Locked;
@@ -124,6 +125,9 @@ impl Store {
         let entry = self.attachment.segment.entry(call.key.index)?;
         let claimed = self.mark(entry, call.key, CLAIMED, |word| word.state() == State::Sealed);
         fail::point("claim.claimed");
+        if claimed {
+            self.attachment.tell(EventKind::CallClaimed, call.key);
+        }
         Ok(if claimed { Claim::Claimed(buffer) } else { Claim::Gone })
     }
 
@@ -131,7 +135,9 @@ impl Store {
     pub fn finish(&self, key: EntryKey) -> Result<()> {
         self.attachment.here()?;
         let entry = self.attachment.segment.entry(key.index)?;
-        self.mark(entry, key, ENDED, |word| word.state() != State::Free);
+        if self.mark(entry, key, ENDED, |word| word.state() != State::Free) {
+            self.attachment.tell(EventKind::CallEnded, key);
+        }
         Ok(())
     }
 
@@ -190,6 +196,7 @@ impl Attachment {
                 let failed = Word::new(State::Failed, word.slot(), key.generation);
                 entry.state.store(failed.0, Ordering::SeqCst);
                 fail::point("fail.failed");
+                locked.tell(EventKind::Failed, key)?;
                 locked.drop_if_unwanted(key)?;
                 Ok(Ok(true))
             });
@@ -245,7 +252,7 @@ impl Locked<'_> {
         fail::point("issue.sealed");
         // SYNC: pairs with the acquire load in `queue`.
         declaration.newest_call.store(sequence, Ordering::Release);
-        Ok(())
+        self.tell(EventKind::CallIssued, key)
     }
 
     /// The first entry of a namespace's list that was issued after `sequence`.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::attachment::{Attachment, LEAVE_PATIENCE};
 use super::buffer::Pin;
 use super::entries::{Attempt, Birth, EntryKey, Need};
+use super::events::EventKind;
 use super::id::ObjectId;
 use super::locked::Locked;
 use super::options::full_timeout;
@@ -388,6 +389,8 @@ impl Writer {
         fail::point("seal.sealed");
         attachment.ring(&self.id);
         fail::point("seal.rung");
+        let declares = self.id.is_declaration();
+        attachment.tell(if declares { EventKind::NamespaceAppeared } else { EventKind::Sealed }, key);
         let want = self.want.then(|| Want::adopt(&self.store, self.id, key));
         if want.is_none() {
             attachment.drop_unwanted(key)?;

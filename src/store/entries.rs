@@ -3,6 +3,7 @@
 //! Each change commits with one store of the state word. Index, lists, extents and the list of free entries follow, or
 //! precede it; a death in between leaves the lock dirty, and the rebuild makes them agree with the states again.
 
+use super::events::EventKind;
 use super::id::ObjectId;
 use super::index::{id_of, set_id};
 use super::locked::Locked;
@@ -188,6 +189,11 @@ impl Locked<'_> {
         fence(Ordering::SeqCst);
         fail::point("delete.doomed");
         let id = id_of(entry);
+        match word.state() {
+            State::Sealed if id.is_declaration() => self.tell(EventKind::NamespaceGone, key)?,
+            State::Sealed | State::Failed => self.tell(EventKind::Deleted, key)?,
+            _ => {}
+        }
         self.index_remove(&id, key.index);
         fail::point("delete.unindexed");
         let emptied = self.unlink(&id, key.index)?;

@@ -19,6 +19,8 @@ use crate::sync::lock::{self, Got, Surroundings};
 pub(super) struct Locked<'a> {
     pub(super) attachment: &'a Attachment,
     in_order: Cell<bool>,
+    /// Whether the event log has something new.
+    pub(super) news: Cell<bool>,
 }
 
 struct Around<'a> {
@@ -54,7 +56,7 @@ impl Attachment {
         let around = Around { attachment: self, until: Instant::now() + patience };
         let got = lock::acquire(word, self.number, &around).map_err(|holder| self.held_up_by(holder))?;
         fail::point("lock.taken");
-        let locked = Locked { attachment: self, in_order: Cell::new(false) };
+        let locked = Locked { attachment: self, in_order: Cell::new(false), news: Cell::new(false) };
         if got == Got::Dirty {
             locked.rebuild()?;
         }
@@ -63,6 +65,11 @@ impl Attachment {
         }
         let result = work(&locked);
         locked.in_order.set(!matches!(&result, Err(error) if error.kind() == Kind::Corrupt));
+        let news = locked.news.get();
+        drop(locked);
+        if news {
+            self.ring_log();
+        }
         result
     }
 

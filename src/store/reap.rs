@@ -9,7 +9,7 @@ use super::entries::EntryKey;
 use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{load_text, State, Word, BUCKETS, WHEN_RELEASED};
+use crate::shm::layout::{load_text, State, Word, LOG_BUCKET, WHEN_RELEASED};
 use crate::shm::segment::epoch_nanos;
 use crate::sync::atomic::{fence, lock, AtomicU64, Ordering};
 use crate::sync::fail;
@@ -102,11 +102,14 @@ impl Attachment {
             self.reap_entry(index, number, slot, &lost)?;
         }
         fail::point("reap.entries_done");
-        for bucket in 0..BUCKETS {
+        for bucket in 0..=LOG_BUCKET {
             clear_slot(self.segment.bucket(bucket), slot);
         }
         fail::point("reap.buckets_done");
-        self.locked(|_| {
+        self.locked(|locked| {
+            locked.count_readers();
+            // It may have changed something and died before it told of it.
+            locked.lose_events();
             let client = self.segment.client(slot);
             if client.number.load(Ordering::Relaxed) == number {
                 client.number.store(0, Ordering::Release);

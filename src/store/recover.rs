@@ -38,6 +38,8 @@ impl Locked<'_> {
         self.list_free()?;
         header.live.store(live, Ordering::Relaxed);
         self.index_rebuilt();
+        self.count_readers();
+        self.lose_events();
         let recoveries = header.recoveries.load(Ordering::Relaxed);
         header.recoveries.store(recoveries.wrapping_add(1), Ordering::Relaxed);
         fail::point("recover.done");

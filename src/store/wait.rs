@@ -29,14 +29,14 @@ const SPIN_MOST: u32 = 50_000;
 const SPIN_LEAST: u32 = 64;
 
 /// Our bits in the buckets of some IDs; taken back when dropped.
-struct Interest<'a> {
+pub(super) struct Interest<'a> {
     attachment: &'a Attachment,
     buckets: Vec<u64>,
     wake_bits: u32,
 }
 
 impl Interest<'_> {
-    fn in_objects<'a>(attachment: &'a Attachment, ids: &[ObjectId]) -> Result<Interest<'a>> {
+    pub(super) fn in_objects<'a>(attachment: &'a Attachment, ids: &[ObjectId]) -> Result<Interest<'a>> {
         let mut interest = Interest { attachment, buckets: Vec::with_capacity(ids.len()), wake_bits: 0 };
         for id in ids {
             let hash = attachment.hash(id);
@@ -53,19 +53,29 @@ impl Interest<'_> {
         fence(Ordering::SeqCst);
         Ok(interest)
     }
-}
 
-impl Drop for Interest<'_> {
-    fn drop(&mut self) {
-        for bucket in &self.buckets {
-            let mut waiting = lock(&self.attachment.waiting[to_usize(*bucket)]);
+    /// Leaves the bits set, until [`Interest::end`].
+    pub(super) fn keep(mut self) -> Vec<u64> {
+        std::mem::take(&mut self.buckets)
+    }
+
+    /// Takes the bits in these buckets back.
+    pub(super) fn end(attachment: &Attachment, buckets: &[u64]) {
+        for bucket in buckets {
+            let mut waiting = lock(&attachment.waiting[to_usize(*bucket)]);
             *waiting -= 1;
             if *waiting == 0 {
-                if let Ok(bit) = self.attachment.bit(self.attachment.segment.bucket(*bucket)) {
+                if let Ok(bit) = attachment.bit(attachment.segment.bucket(*bucket)) {
                     bit.clear();
                 }
             }
         }
+    }
+}
+
+impl Drop for Interest<'_> {
+    fn drop(&mut self) {
+        Interest::end(self.attachment, &self.buckets);
     }
 }
 
@@ -75,12 +85,16 @@ impl Attachment {
         // SYNC: pairs with the fence in `Interest::in_objects`.
         fence(Ordering::SeqCst);
         let hash = self.hash(id);
-        let words = self.segment.bucket(hash.bucket() % self.waiting.len() as u64);
-        for (at, word) in (0u32..).zip(words) {
+        self.ring_row(hash.bucket() % self.waiting.len() as u64, hash.wake_bit());
+    }
+
+    /// Rings the clients of a row. Changes before it have been fenced.
+    pub(super) fn ring_row(&self, row: u64, wake_bits: u32) {
+        for (at, word) in (0u32..).zip(self.segment.bucket(row)) {
             let mut bits = word.load(Ordering::SeqCst);
             while bits != 0 {
                 let slot = at * 64 + bits.trailing_zeros();
-                doorbell::ring(&self.segment.client(slot).bell.0, hash.wake_bit());
+                doorbell::ring(&self.segment.client(slot).bell.0, wake_bits);
                 bits &= bits - 1;
             }
         }
@@ -156,12 +170,39 @@ impl Store {
         if let Some(done) = check()? {
             return Ok(done);
         }
-        let passed = || Error::new(Kind::Timeout, "the time has passed");
         if timeout == Timeout::Poll {
             return Err(passed());
         }
-        let deadline = timeout.deadline();
         let interest = Interest::in_objects(attachment, ids)?;
+        self.sleep_until(interest.wake_bits, timeout, check)
+    }
+
+    /// As [`Store::wait_until`], for a reader of the event log, whose bit is set all the time.
+    pub(super) fn wait_for_log<T>(
+        &self,
+        wake_bits: u32,
+        timeout: Timeout,
+        check: &mut dyn FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        self.attachment.here()?;
+        if let Some(done) = check()? {
+            return Ok(done);
+        }
+        if timeout == Timeout::Poll {
+            return Err(passed());
+        }
+        self.sleep_until(wake_bits, timeout, check)
+    }
+
+    /// Sleeps on the doorbell until `check` gives something. Our bits are set.
+    fn sleep_until<T>(
+        &self,
+        wake_bits: u32,
+        timeout: Timeout,
+        check: &mut dyn FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        let attachment = &*self.attachment;
+        let deadline = timeout.deadline();
         let bell = &attachment.segment.client(attachment.slot).bell.0;
         loop {
             let seen = doorbell::read(bell);
@@ -174,7 +215,7 @@ impl Store {
                 continue;
             }
             let begun = Instant::now();
-            doorbell::sleep(bell, &attachment.sleepers, seen, interest.wake_bits, slice);
+            doorbell::sleep(bell, &attachment.sleepers, seen, wake_bits, slice);
             let asleep = begun.elapsed();
             attachment.learn(asleep);
             if asleep >= SLICE {
@@ -245,6 +286,10 @@ impl Store {
                 .compare_exchange(asked, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
     }
+}
+
+fn passed() -> Error {
+    Error::new(Kind::Timeout, "the time has passed")
 }
 
 /// One object that is waited for.

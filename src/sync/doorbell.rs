@@ -31,6 +31,11 @@ pub fn read(bell: &FutexWord) -> u32 {
     bell.load(Ordering::SeqCst)
 }
 
+/// Whether it was rung between two readings.
+pub fn rang(before: u32, now: u32) -> bool {
+    before & !ASLEEP != now & !ASLEEP
+}
+
 /// Rings: whoever sleeps with one of `bits`, or is about to, looks again.
 pub fn ring(bell: &FutexWord, bits: u32) {
     // SYNC: SeqCst, after the ringer's fence; a waiter that read the bell before this finds another value and stays awake.

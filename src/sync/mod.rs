@@ -3,10 +3,12 @@
 //! Everything here works on words that may lie in shared memory, and knows nothing of where they lie. Built with
 //! `--cfg loom` the room stands alone, on loom's atomics, and `tests/loom` searches its protocols exhaustively.
 
-#![allow(unsafe_code, reason = "the futex is a system call")]
+#![allow(unsafe_code, reason = "futex and eventfd are system calls")]
 
 pub mod atomic;
 pub mod doorbell;
+#[cfg(not(loom))]
+pub mod eventfd;
 pub mod fail;
 pub mod futex;
 pub mod lock;

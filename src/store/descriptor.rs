@@ -1,0 +1,146 @@
+//! A descriptor for event loops: readable when something that this client watches may have changed.
+//!
+//! The library's only thread, one per attachment, started when the descriptor is first asked for: it sleeps on the
+//! client's doorbell and writes an eventfd. It holds the mapping, not the attachment, which ends it when it goes. A
+//! change is seen because whoever waits in a loop has set his bits before he looked: a [`Watch`] keeps them set, and
+//! signals once when it is made, so that what happened before it is looked at too.
+
+use std::os::fd::RawFd;
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::attachment::Attachment;
+use super::id::ObjectId;
+use super::wait::Interest;
+use super::Store;
+use crate::error::{Error, Result};
+use crate::sync::atomic::{lock, AtomicU32, Ordering};
+use crate::sync::doorbell::{self, Sleepers};
+use crate::sync::eventfd::{spawn_quiet, EventFd};
+
+/// How long the thread sleeps without looking after the dead.
+const SLICE: Duration = Duration::from_millis(250);
+
+/// The descriptor and its thread.
+pub(super) struct Descriptor {
+    fd: Arc<EventFd>,
+    stop: Arc<AtomicU32>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Keeps this client interested in some objects (a declaration: in its namespace's queue) while it lives.
+pub struct Watch {
+    store: Store,
+    buckets: Vec<u64>,
+}
+
+impl Store {
+    /// The descriptor, which lives as long as the attachment and is not to be closed or read by others than
+    /// [`Store::clear_event_descriptor`]. Readable when an object or processor that is watched, or a subscription, may
+    /// have something new; now and then for no reason.
+    ///
+    /// # Errors
+    /// `Io`, `Forked`.
+    pub fn event_descriptor(&self) -> Result<RawFd> {
+        let attachment = &self.attachment;
+        attachment.here()?;
+        let mut descriptor = lock(&attachment.descriptor);
+        if let Some(descriptor) = &*descriptor {
+            return Ok(descriptor.fd.number());
+        }
+        let new = Descriptor::start(attachment)
+            .map_err(|error| Error::io("starting the thread of the event descriptor", &error))?;
+        let number = new.fd.number();
+        // What happened before it was made is to be looked at.
+        new.fd.signal();
+        *descriptor = Some(new);
+        Ok(number)
+    }
+
+    /// Makes the descriptor unreadable. To be called before looking at what has changed, so that what changes after the
+    /// look makes it readable again.
+    pub fn clear_event_descriptor(&self) -> Result<()> {
+        self.attachment.here()?;
+        if let Some(descriptor) = &*lock(&self.attachment.descriptor) {
+            descriptor.fd.clear();
+        }
+        Ok(())
+    }
+
+    /// Watches some objects.
+    pub fn watch(&self, ids: &[ObjectId]) -> Result<Watch> {
+        self.attachment.here()?;
+        let buckets = Interest::in_objects(&self.attachment, ids)?.keep();
+        if let Some(descriptor) = &*lock(&self.attachment.descriptor) {
+            descriptor.fd.signal();
+        }
+        Ok(Watch { store: self.clone(), buckets })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.store.attachment.here().is_ok() {
+            Interest::end(&self.store.attachment, &self.buckets);
+        }
+    }
+}
+
+impl Descriptor {
+    fn start(attachment: &Arc<Attachment>) -> std::io::Result<Descriptor> {
+        let fd = Arc::new(EventFd::new()?);
+        let stop = Arc::new(AtomicU32::new(0));
+        let sleeper = Sleeper {
+            segment: Arc::clone(&attachment.segment),
+            slot: attachment.slot,
+            sleepers: Arc::clone(&attachment.sleepers),
+            attachment: Arc::downgrade(attachment),
+            fd: Arc::clone(&fd),
+            stop: Arc::clone(&stop),
+        };
+        // The bell is read here: what rings from now on is heard.
+        let seen = doorbell::read(&attachment.segment.client(attachment.slot).bell.0);
+        let thread = spawn_quiet("sdp-dal-events", move || sleeper.run(seen))?;
+        Ok(Descriptor { fd, stop, thread: Some(thread) })
+    }
+
+    /// Ends the thread of an attachment that goes.
+    pub(super) fn end(mut self, attachment: &Attachment) {
+        self.stop.store(1, Ordering::SeqCst);
+        doorbell::ring(&attachment.segment.client(attachment.slot).bell.0, u32::MAX);
+        if let Some(thread) = self.thread.take() {
+            // The attachment may go in the thread itself, which had it in its hand for a moment.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// What the thread needs.
+struct Sleeper {
+    segment: Arc<crate::shm::segment::Segment>,
+    slot: u32,
+    sleepers: Arc<Sleepers>,
+    attachment: Weak<Attachment>,
+    fd: Arc<EventFd>,
+    stop: Arc<AtomicU32>,
+}
+
+impl Sleeper {
+    fn run(self, mut seen: u32) {
+        let bell = &self.segment.client(self.slot).bell.0;
+        while self.stop.load(Ordering::SeqCst) == 0 {
+            doorbell::sleep(bell, &self.sleepers, seen, u32::MAX, SLICE);
+            let now = doorbell::read(bell);
+            if doorbell::rang(seen, now) {
+                seen = now;
+                self.fd.signal();
+            } else if let Some(attachment) = self.attachment.upgrade() {
+                // A loop that sleeps on the descriptor looks after the dead as any other waiter does.
+                Store { attachment }.reap_by_turn();
+            }
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The event log: what happens to objects, for those who keep a table of them.
+//!
+//! A ring of slots in shared memory. Events are appended under the lock, and only while somebody subscribes: the header's
+//! count of subscribers is derived from a row of bits, one a client, that stands behind the buckets. A change that is made
+//! without the lock (sealing, claiming, ending a call) takes the lock afterwards to tell of it, if that count is not 0.
+//!
+//! A reader never slows a writer: one that is overtaken by the ring reads *resync* and lists again. So does everybody
+//! when events may have been lost: whoever changes an object and dies (or cannot have the lock) before he tells of it
+//! leaves that to the rebuild or to his reaper, who raise the epoch. Dead within an append: the sequence was not raised,
+//! so nobody has looked at the slot, and the next event is written over it.
+
+use std::time::Duration;
+
+use super::attachment::{Attachment, LEAVE_PATIENCE};
+use super::entries::EntryKey;
+use super::id::{ObjectId, ID_SIZE};
+use super::index::id_of;
+use super::locked::Locked;
+use super::Store;
+use crate::error::{Error, Result};
+use crate::shm::layout::{self, State, EVENTS, EVENT_METADATA, LOG_BUCKET};
+use crate::shm::segment::epoch_nanos;
+use crate::sync::atomic::{fence, lock, AtomicU64, Ordering};
+use crate::sync::fail;
+use crate::timeout::Timeout;
+
+/// The bit by which readers of the log are woken.
+const WAKE_BIT: u32 = 1 << 31;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum EventKind {
+    /// An object exists now.
+    Sealed = 1,
+    /// An object (sealed or failed) is deleted: nobody finds it any more.
+    Deleted = 2,
+    /// An object will never exist.
+    Failed = 3,
+    /// A namespace was declared.
+    NamespaceAppeared = 4,
+    /// A namespace's declaration is deleted.
+    NamespaceGone = 5,
+    /// A call is in its processor's queue.
+    CallIssued = 6,
+    /// A processor has taken a call.
+    CallClaimed = 7,
+    /// A call that was taken has ended.
+    CallEnded = 8,
+    /// Events were lost: what is known of the objects must be listed again.
+    Resync = 9,
+}
+
+impl EventKind {
+    /// Every kind, in the order of its number.
+    pub const ALL: [EventKind; 9] = [
+        EventKind::Sealed,
+        EventKind::Deleted,
+        EventKind::Failed,
+        EventKind::NamespaceAppeared,
+        EventKind::NamespaceGone,
+        EventKind::CallIssued,
+        EventKind::CallClaimed,
+        EventKind::CallEnded,
+        EventKind::Resync,
+    ];
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its place in the log; 0 for a resync.
+    pub sequence: u64,
+    /// What happened.
+    pub kind: EventKind,
+    /// When, since 1970.
+    pub time: Duration,
+    /// The object; all zeros for a resync.
+    pub id: ObjectId,
+    /// Attachment number of who did it; 0 for a resync.
+    pub actor: u32,
+    /// Bytes of the object's data; of a failed one, of its text.
+    pub data_size: u64,
+    /// Bytes of the object's metadata.
+    pub metadata_size: u64,
+    /// The first bytes of the object's metadata, 56 at most.
+    pub metadata: Vec<u8>,
+}
+
+/// A reader of the event log. Dropping it ends it.
+pub struct Subscription {
+    store: Store,
+    prefix: Vec<u8>,
+    /// The event to be read next.
+    next: u64,
+    epoch: u64,
+}
+
+impl Store {
+    /// Reads the log from now on: events of objects whose ID begins with `prefix`. Whoever subscribes first and then
+    /// lists misses nothing.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a prefix longer than an ID; `Busy`, `Forked`.
+    pub fn subscribe(&self, prefix: &[u8]) -> Result<Subscription> {
+        self.attachment.here()?;
+        if prefix.len() > ID_SIZE {
+            return Err(Error::invalid(format!(
+                "an ID has {ID_SIZE} bytes: no object's begins with {} bytes",
+                prefix.len()
+            )));
+        }
+        let mut readers = lock(&self.attachment.readers);
+        if *readers == 0 {
+            self.attachment.locked(|locked| locked.set_reader(true))?;
+        }
+        *readers += 1;
+        drop(readers);
+        // SYNC: pairs with the fence between a change without the lock and the look for readers: such a change is either
+        // told to the log, or made before this, and then a list from here on shows it.
+        fence(Ordering::SeqCst);
+        let mut subscription =
+            Subscription { store: self.clone(), prefix: prefix.to_vec(), next: 0, epoch: 0 };
+        subscription.start_over();
+        Ok(subscription)
+    }
+}
+
+impl Subscription {
+    /// The next event; waits for it.
+    ///
+    /// # Errors
+    /// `Timeout`, `Interrupted`, `Forked`.
+    pub fn next(&mut self, timeout: Timeout) -> Result<Event> {
+        let store = self.store.clone();
+        store.wait_for_log(WAKE_BIT, timeout, &mut || Ok(self.look()))
+    }
+
+    /// The store it reads.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Reads on at the newest event.
+    fn start_over(&mut self) {
+        let header = self.store.attachment.segment.header();
+        // The epoch first: if events are lost between the two looks, the next look sees another epoch.
+        self.epoch = header.event_epoch.load(Ordering::Acquire);
+        self.next = header.event_sequence.load(Ordering::Acquire) + 1;
+    }
+
+    fn resync(&mut self) -> Event {
+        self.start_over();
+        Event {
+            sequence: 0,
+            kind: EventKind::Resync,
+            time: Duration::from_nanos(epoch_nanos()),
+            id: ObjectId::new([0; ID_SIZE]),
+            actor: 0,
+            data_size: 0,
+            metadata_size: 0,
+            metadata: Vec::new(),
+        }
+    }
+
+    fn look(&mut self) -> Option<Event> {
+        let header = self.store.attachment.segment.header();
+        if header.event_epoch.load(Ordering::Acquire) != self.epoch {
+            return Some(self.resync());
+        }
+        // SYNC: pairs with the release store in `append`.
+        let newest = header.event_sequence.load(Ordering::Acquire);
+        while self.next <= newest {
+            if newest - self.next >= EVENTS {
+                return Some(self.resync());
+            }
+            let Some(event) = read(self.store.attachment.segment.event(self.next), self.next) else {
+                return Some(self.resync());
+            };
+            self.next += 1;
+            if event.id.as_bytes().starts_with(&self.prefix) {
+                return Some(event);
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let attachment = &self.store.attachment;
+        if attachment.here().is_err() {
+            return;
+        }
+        let mut readers = lock(&attachment.readers);
+        *readers = readers.saturating_sub(1);
+        if *readers == 0 {
+            // If the lock's holder is stopped, the bit stays until we detach: others tell the log of what they do in vain.
+            let _ = attachment.locked_within(LEAVE_PATIENCE, |locked| locked.set_reader(false));
+        }
+    }
+}
+
+/// The event in a slot, if it is the one of this sequence.
+fn read(slot: &layout::Event, sequence: u64) -> Option<Event> {
+    // SYNC: pairs with the release store of `after` in `append`: everything of this event was written before it.
+    if slot.after.load(Ordering::Acquire) != sequence {
+        return None;
+    }
+    let what = slot.what.load(Ordering::Relaxed);
+    let time = slot.time.load(Ordering::Relaxed);
+    let data_size = slot.data_size.load(Ordering::Relaxed);
+    let metadata_size = slot.meta_size.load(Ordering::Relaxed);
+    let mut id = [0; 24];
+    load(&slot.id, &mut id);
+    let mut metadata = [0; EVENT_METADATA];
+    load(&slot.metadata, &mut metadata);
+    // SYNC: pairs with the release fence behind the store of `before` in `append`: had we read a word of a later event,
+    // this would see its sequence.
+    fence(Ordering::Acquire);
+    if slot.before.load(Ordering::Relaxed) != sequence {
+        return None;
+    }
+    let kind = EventKind::ALL.into_iter().find(|kind| *kind as u64 == what & 0xff)?;
+    let used = usize::try_from(what >> 8 & 0xff).unwrap_or(0).min(EVENT_METADATA);
+    Some(Event {
+        sequence,
+        kind,
+        time: Duration::from_nanos(time),
+        id: ObjectId::from_slice(&id[..ID_SIZE]).ok()?,
+        actor: u32::try_from(what >> 32).unwrap_or(0),
+        data_size,
+        metadata_size,
+        metadata: metadata[..used].to_vec(),
+    })
+}
+
+fn load(words: &[AtomicU64], bytes: &mut [u8]) {
+    for (word, bytes) in words.iter().zip(bytes.chunks_exact_mut(8)) {
+        bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
+    }
+}
+
+fn store(words: &[AtomicU64], bytes: &[u8]) {
+    for (word, bytes) in words.iter().zip(bytes.chunks(8)) {
+        let mut eight = [0; 8];
+        eight[..bytes.len()].copy_from_slice(bytes);
+        word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
+    }
+}
+
+impl Attachment {
+    /// Tells the log of a change that was made without the lock, if anybody reads it. The change has been fenced.
+    pub(super) fn tell(&self, kind: EventKind, key: EntryKey) {
+        // SYNC: pairs with the fence in `subscribe`.
+        if self.segment.header().subscribers.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let told = self.locked(|locked| match locked.entry_of(key)? {
+            // Deleted meanwhile, which was told already: it has come and gone.
+            Some((_, word)) if word.state() == State::Sealed => locked.tell(kind, key),
+            _ => Ok(()),
+        });
+        if told.is_err() {
+            self.lose_events();
+        }
+    }
+
+    /// Events may be missing from the log: whoever reads it lists again.
+    fn lose_events(&self) {
+        self.segment.header().event_epoch.fetch_add(1, Ordering::SeqCst);
+        self.ring_log();
+    }
+
+    /// Wakes the readers of the log.
+    pub(super) fn ring_log(&self) {
+        // SYNC: a reader that is about to sleep has read its bell before it looked.
+        fence(Ordering::SeqCst);
+        self.ring_row(LOG_BUCKET, WAKE_BIT);
+    }
+}
+
+impl Locked<'_> {
+    /// Appends an event about a living entry, if anybody reads the log.
+    pub(super) fn tell(&self, kind: EventKind, key: EntryKey) -> Result<()> {
+        if self.segment().header().subscribers.load(Ordering::Relaxed) == 0 {
+            return Ok(());
+        }
+        let Some((entry, _)) = self.entry_of(key)? else { return Ok(()) };
+        let data_size = entry.data_size.load(Ordering::Relaxed);
+        let meta_size = u64::from(entry.meta_size.load(Ordering::Relaxed));
+        let offset = entry.offset.load(Ordering::Relaxed);
+        let mut metadata = [0; EVENT_METADATA];
+        let mut used = 0;
+        if meta_size > 0 && offset != 0 {
+            let span = self.attachment.segment.read_span(offset, data_size + meta_size)?;
+            let bytes = &span.bytes()[crate::shm::segment::to_usize(data_size)..];
+            used = bytes.len().min(EVENT_METADATA);
+            metadata[..used].copy_from_slice(&bytes[..used]);
+        }
+        let header = self.segment().header();
+        let sequence = header.event_sequence.load(Ordering::Relaxed) + 1;
+        let slot = self.segment().event(sequence);
+        slot.before.store(sequence, Ordering::Relaxed);
+        // SYNC: a reader that sees a word written below sees `before` too.
+        fence(Ordering::Release);
+        let actor = u64::from(self.attachment.number) << 32;
+        slot.what.store(actor | (used as u64) << 8 | kind as u64, Ordering::Relaxed);
+        slot.time.store(epoch_nanos(), Ordering::Relaxed);
+        slot.data_size.store(data_size, Ordering::Relaxed);
+        slot.meta_size.store(meta_size, Ordering::Relaxed);
+        store(&slot.id, id_of(entry).as_bytes());
+        store(&slot.metadata, &metadata);
+        slot.after.store(sequence, Ordering::Release);
+        fail::point("event.written");
+        // SYNC: the commit; pairs with the acquire load in `look`.
+        header.event_sequence.store(sequence, Ordering::Release);
+        self.news.set(true);
+        Ok(())
+    }
+
+    /// Notes that this client reads the log, or does no more.
+    pub(super) fn set_reader(&self, reads: bool) -> Result<()> {
+        let bit = self.attachment.bit(self.segment().bucket(LOG_BUCKET))?;
+        if reads {
+            bit.set();
+        } else {
+            bit.clear();
+        }
+        fail::point("subscribe.bit_changed");
+        self.count_readers();
+        Ok(())
+    }
+
+    /// The count of readers follows from their bits.
+    pub(super) fn count_readers(&self) {
+        let row = self.segment().bucket(LOG_BUCKET);
+        let count = row.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum();
+        // SYNC: pairs with the loads in `tell`; the fences are there.
+        self.segment().header().subscribers.store(count, Ordering::SeqCst);
+    }
+
+    /// Events may be missing from the log.
+    pub(super) fn lose_events(&self) {
+        self.segment().header().event_epoch.fetch_add(1, Ordering::SeqCst);
+        self.news.set(true);
+    }
+}
