@@ -241,17 +241,22 @@ fn a_call_handed_out_counts_as_running() {
     let clone = first.clone();
     drop(first);
     assert_eq!(kind_of(&results[0]), Kind::OutputNotWritten);
-    // Each of two threads waits for the other's turn to end.
+    // Two threads take turns: each lets the other one take the next call, which sleeps until it is told.
+    let (taken, changed) = (Mutex::new(1), parking_lot::Condvar::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| loop {
-                match processor.next(LONG) {
-                    Ok(call) => {
-                        add(&call).unwrap();
-                        std::thread::yield_now();
-                        call.finish().unwrap();
+            scope.spawn(|| {
+                while let Ok(call) = processor.next(LONG) {
+                    *taken.lock() += 1;
+                    changed.notify_all();
+                    add(&call).unwrap();
+                    std::thread::sleep(Duration::from_millis(1));
+                    let mut count = taken.lock();
+                    let mine = *count;
+                    call.finish().unwrap();
+                    while *count == mine && mine < results.len() {
+                        assert!(!changed.wait_for(&mut count, WATCHDOG).timed_out());
                     }
-                    Err(error) => return assert_eq!(error.kind(), Kind::ProcessorLost),
                 }
             });
         }

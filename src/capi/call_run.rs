@@ -119,7 +119,8 @@ pub unsafe extern "C" fn sdp_dal_ref_is_running(
 /// returns an error ends the call all the same.
 ///
 /// The function no longer counts as running once it has returned: its next call may be run, also if it is
-/// SDP_DAL_FUNCTION_ORDERED. In pull style that is when the handle of sdp_dal_processor_next() is freed.
+/// SDP_DAL_FUNCTION_ORDERED. In pull style that is when the handle of sdp_dal_processor_next() is freed. The handle may
+/// outlive the processor, and with it the user_data of the function.
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
 ///

@@ -31,7 +31,7 @@
 //! re-entrant, or the next call of an ordered one, is taken. A call is *open* longer if it was deferred: until it
 //! is finished, or nobody who may write its outputs is left.
 //!
-//! Locks: the queue, then the crew. The outputs' lock, the call's and the owners' are taken alone.
+//! Locks: the queue's first; within it a call object's, or the crew's. All others are taken alone.
 //!
 //! # Rows
 //!
