@@ -260,6 +260,19 @@ typedef enum {
     SDP_DAL_INFO_CLAIMED = 4,
 } sdp_dal_info_flag;
 
+/// Bits for the flags of sdp_dal_function_options.
+typedef enum {
+    /// The function may run in as many threads at once as call sdp_dal_processor_process(). Without it, its calls wait for
+    /// each other while those of other functions are run.
+    SDP_DAL_FUNCTION_REENTRANT = 1,
+    /// Its calls run strictly in the order in which they were issued, by whomever, one at a time, the rows of a batch in
+    /// their order. One whose inputs do not exist yet holds up those behind it, but not those of other functions. One that
+    /// fails by its inputs fails in its turn. Not together with SDP_DAL_FUNCTION_REENTRANT.
+    SDP_DAL_FUNCTION_ORDERED = 2,
+    /// Equal dimension names may have different sizes, and fixed sizes of the signature are not checked.
+    SDP_DAL_FUNCTION_LOOSE_DIMS = 4,
+} sdp_dal_function_flag;
+
 /// The arguments of a call, by name (set) or by position (push). Made by sdp_dal_args_create(), used by any number of
 /// calls, ended by sdp_dal_args_free().
 ///
@@ -270,8 +283,13 @@ typedef struct sdp_dal_args sdp_dal_args;
 /// The bytes of a complete object: they stay as long as the handle. Ended by sdp_dal_buffer_free().
 typedef struct sdp_dal_buffer sdp_dal_buffer;
 
-/// A call that a processor took. In a callback it is borrowed; sdp_dal_processor_next() gives one that you own. It is
-/// ended by sdp_dal_call_finish(), or when its last handle goes.
+/// A call that a processor took. In a callback it is borrowed; sdp_dal_processor_next() gives one that you own.
+///
+/// Its outputs can be written until it ends: by sdp_dal_call_finish(), or when nobody is left who owes them. These are the
+/// callback, until it has returned; the handle that sdp_dal_processor_next() gave, until it is freed; and each handle that
+/// sdp_dal_call_defer() gave, until it is freed. What was not sealed then fails with SDP_DAL_OUTPUT_NOT_WRITTEN; sealed
+/// outputs stay. What was read from a call is valid longer: until its last handle is freed, those of
+/// sdp_dal_call_retain() included.
 typedef struct sdp_dal_call sdp_dal_call;
 
 /// Issues calls to the processors that offer its functions. Made by sdp_dal_caller_open(), ended by
@@ -492,16 +510,33 @@ typedef struct {
     const uint8_t *prefix;
     /// Bytes of prefix, 0 to SDP_DAL_PREFIX_SIZE.
     size_t prefix_size;
+    /// How many threads its functions may use all together, see sdp_dal_call_thread_budget(); 0: what the process's
+    /// affinity and its control group's quota leave.
+    int32_t threads;
+    /// 0.
+    uint32_t reserved_0;
 } sdp_dal_processor_options;
+
+/// How the calls of a function are run. Zero bytes mean the default: one at a time, in no strict order, with sizes
+/// checked.
+typedef struct {
+    /// sizeof(sdp_dal_function_options), set by sdp_dal_function_options_init().
+    size_t struct_size;
+    /// Bits of sdp_dal_function_flag.
+    uint32_t flags;
+    /// 0.
+    uint32_t reserved_0;
+} sdp_dal_function_options;
 
 /// A processing function.
 ///
-/// call: the call to work on. Borrowed: valid until the function returns; sdp_dal_call_retain() gives a handle that lasts.
+/// call: the call to work on. Borrowed: valid until the function returns; sdp_dal_call_retain() gives a handle that lasts,
+/// sdp_dal_call_defer() one by which the outputs can be written later.
 /// user_data: what was given to sdp_dal_processor_register().
 ///
 /// Returns SDP_DAL_OK, or any other value to fail the outputs: with the text given to sdp_dal_call_fail(), else with
 /// that of sdp_dal_last_error() if the value came from a function of this library. Outputs created in place are sealed
-/// when it returns SDP_DAL_OK. It runs in the thread that called sdp_dal_processor_process(); it may issue calls and
+/// when it returns SDP_DAL_OK, unless the call was deferred. It runs in the thread that called sdp_dal_processor_process(); it may issue calls and
 /// wait, but must not close its processor, and no C++ exception may leave it.
 typedef sdp_dal_status (*sdp_dal_function)(sdp_dal_call *call, void *user_data);
 
@@ -1275,6 +1310,13 @@ void sdp_dal_caller_close(sdp_dal_caller *caller);
 sdp_dal_status sdp_dal_processor_options_init(sdp_dal_processor_options *options,
                                               size_t struct_size);
 
+/// Fills options with their defaults.
+///
+/// options: the struct. struct_size: sizeof(sdp_dal_function_options).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_function_options_init(sdp_dal_function_options *options, size_t struct_size);
+
 /// Makes a processor. Nobody sees it before it is started.
 ///
 /// store: where its calls come from. options: NULL for the defaults.
@@ -1286,7 +1328,7 @@ sdp_dal_status sdp_dal_processor_open(const sdp_dal_store *store,
                                       const sdp_dal_processor_options *options,
                                       sdp_dal_processor **out);
 
-/// Offers a function.
+/// Offers a function: its calls run one at a time, in no strict order (sdp_dal_processor_register_with() has other ways).
 ///
 /// signature: name and parameters, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
 /// function: what runs its calls; NULL: they come out of sdp_dal_processor_next() only.
@@ -1300,6 +1342,19 @@ sdp_dal_status sdp_dal_processor_register(sdp_dal_processor *processor,
                                           void *user_data,
                                           sdp_dal_drop drop);
 
+/// As sdp_dal_processor_register(), and says how the function's calls are run.
+///
+/// options: NULL for the defaults.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for SDP_DAL_FUNCTION_REENTRANT with SDP_DAL_FUNCTION_ORDERED),
+/// SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
+sdp_dal_status sdp_dal_processor_register_with(sdp_dal_processor *processor,
+                                               const char *signature,
+                                               const sdp_dal_function_options *options,
+                                               sdp_dal_function function,
+                                               void *user_data,
+                                               sdp_dal_drop drop);
+
 /// Publishes the functions: callers find the processor from now on, and no function can be added.
 ///
 /// The first sdp_dal_processor_process() or sdp_dal_processor_next() does it too.
@@ -1308,7 +1363,8 @@ sdp_dal_status sdp_dal_processor_register(sdp_dal_processor *processor,
 /// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED. Does not wait for others.
 sdp_dal_status sdp_dal_processor_start(sdp_dal_processor *processor);
 
-/// Takes the oldest call whose inputs exist and runs its function. Several threads may do so at once.
+/// Takes the oldest call whose inputs exist and whose function may run, and runs it. Several threads may do so at once: a
+/// function that is not SDP_DAL_FUNCTION_REENTRANT runs in one of them.
 ///
 /// A function that fails is no error of this function: its outputs carry the error.
 ///
@@ -1318,7 +1374,8 @@ sdp_dal_status sdp_dal_processor_start(sdp_dal_processor *processor);
 sdp_dal_status sdp_dal_processor_process(const sdp_dal_processor *processor,
                                          int64_t timeout_ns);
 
-/// Takes the oldest call whose inputs exist, to be worked on and ended with sdp_dal_call_finish().
+/// Takes the oldest call whose inputs exist and whose function may run, to be worked on and ended with
+/// sdp_dal_call_finish(). Until then, or until *out is freed, the function counts as running.
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
 ///
@@ -1346,7 +1403,8 @@ sdp_dal_status sdp_dal_processor_name(const sdp_dal_processor *processor,
                                       size_t *length);
 
 /// Ends a processor: fails the calls that wait for it with SDP_DAL_PROCESSOR_LOST, waits for functions that run, and
-/// calls every drop. NULL is allowed.
+/// calls every drop. Calls that were taken with sdp_dal_processor_next() or deferred can still be finished. NULL is
+/// allowed.
 ///
 /// Blocks while functions run in other threads.
 void sdp_dal_processor_close(sdp_dal_processor *processor);
@@ -1406,17 +1464,17 @@ sdp_dal_status sdp_dal_call_fail(sdp_dal_call *call,
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY. Does not wait for others.
 sdp_dal_status sdp_dal_call_fail_with(sdp_dal_call *call, int32_t status, const char *message);
 
-/// Ends a call that was taken with sdp_dal_processor_next(): seals the outputs that were created in place, and fails
-/// those that were not written with SDP_DAL_OUTPUT_NOT_WRITTEN. Calling it again does nothing.
+/// Ends a call that was taken with sdp_dal_processor_next() or deferred: seals the outputs that were created in place, and
+/// fails those that were not written with SDP_DAL_OUTPUT_NOT_WRITTEN. Calling it again does nothing.
 ///
-/// The handle stays, to be freed. What was read from it stays valid until then.
+/// The handle stays, to be freed. What was read from it stays valid until then. By a deferred handle it does not end the
+/// function's run, by any other it does (a callback runs until it returns).
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. Does not wait for others.
 sdp_dal_status sdp_dal_call_finish(sdp_dal_call *call);
 
-/// A further handle of the same call, which keeps what was read from it valid after the callback has returned. The
-/// outputs end with the callback all the same: a call whose outputs are to be written later is taken with
-/// sdp_dal_processor_next().
+/// A further handle of the same call, which keeps what was read from it valid: values, views, private copies. It does not
+/// keep the call open: once the call has ended its outputs cannot be written by it (sdp_dal_call_defer() is for that).
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
 ///
@@ -1424,8 +1482,8 @@ sdp_dal_status sdp_dal_call_finish(sdp_dal_call *call);
 sdp_dal_status sdp_dal_call_retain(const sdp_dal_call *call,
                                    sdp_dal_call **out);
 
-/// Ends a handle of a call that you own. With the last one the call ends, and outputs that were not sealed fail. NULL
-/// is allowed. Waits at most 100 ms.
+/// Ends a handle of a call that you own. With the last one that may write its outputs the call ends, and those that were not
+/// sealed fail. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_call_free(sdp_dal_call *call);
 
 /// Whether a parameter was left out or given as null.
@@ -1646,6 +1704,12 @@ sdp_dal_status sdp_dal_call_put_tensor(const sdp_dal_call *call,
 sdp_dal_status sdp_dal_call_seal(const sdp_dal_call *call,
                                  const char *name);
 
+/// Gives the memory of an output that was created in place back: it can be created again, with another shape.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written). Waits at most 100 ms.
+sdp_dal_status sdp_dal_call_abort(const sdp_dal_call *call,
+                                  const char *name);
+
 /// As sdp_dal_call_create_tensor(), for the parameter with an index.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
@@ -1684,6 +1748,92 @@ sdp_dal_status sdp_dal_call_put_tensor_at(const sdp_dal_call *call,
 /// wait for others.
 sdp_dal_status sdp_dal_call_seal_at(const sdp_dal_call *call,
                                     size_t index);
+
+/// As sdp_dal_call_abort(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (if it is not being written). Waits at most 100 ms.
+sdp_dal_status sdp_dal_call_abort_at(const sdp_dal_call *call,
+                                     size_t index);
+
+/// Who called: the number of the client, as lists of clients have it.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_call_caller(const sdp_dal_call *call, uint32_t *out_client);
+
+/// The ID of the call, which is an object itself. The rows of a batch share it.
+///
+/// out_id: room for SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_call_id(const sdp_dal_call *call, uint8_t *out_id);
+
+/// How many threads this run may use: the processor's threads (sdp_dal_processor_options), else what this thread's
+/// affinity and the control group's quota leave, shared among the threads that work for the processor at this moment.
+///
+/// out: 1 or more.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_call_thread_budget(const sdp_dal_call *call,
+                                          int32_t *out);
+
+/// Tells how far the call has come, to whoever has a reference to one of its outputs: see sdp_dal_ref_progress(). Costs some
+/// nanoseconds, may be told by any thread.
+///
+/// fraction: 0 to 1; what lies outside is cut.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a NaN), SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_call_set_progress(const sdp_dal_call *call,
+                                         double fraction);
+
+/// How far the call has come that makes an object.
+///
+/// out: what the function told last with sdp_dal_call_set_progress(); 0 before it runs, 1 once the object exists.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_ref_progress(const sdp_dal_ref *reference,
+                                    double *out);
+
+/// Whether a processor has taken the call that makes an object, which has not ended yet.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_ref_is_running(const sdp_dal_ref *reference, bool *out);
+
+/// A handle by which the outputs can be written after the function has returned, from any thread: the call ends with
+/// sdp_dal_call_finish(), or when the handle is freed (and every other that may write its outputs). A function that
+/// returns an error ends the call all the same.
+///
+/// The function no longer counts as running once it has returned: its next call may be run, also if it is
+/// SDP_DAL_FUNCTION_ORDERED. In pull style that is when the handle of sdp_dal_processor_next() is freed. The handle may
+/// outlive the processor, and with it the user_data of the function.
+///
+/// out: The caller owns *out and must call sdp_dal_call_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the call has ended). Does not block.
+sdp_dal_status sdp_dal_call_defer(const sdp_dal_call *call,
+                                  sdp_dal_call **out);
+
+/// A private copy of an input tensor, which may be written: for libraries that scribble on their inputs. It is made when it
+/// is asked for first; asking for the same parameter again gives the same memory, as it is then.
+///
+/// out_view: filled; call sdp_dal_tensor_view_init() on it first. The copy, in the order in which the tensor is stored.
+/// out_data: its elements, 64-byte aligned, writable. Both are borrowed: valid until the callback returns or the last
+/// handle of the call is freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_OUT_OF_MEMORY. Does not block.
+sdp_dal_status sdp_dal_call_copy_tensor(const sdp_dal_call *call,
+                                        const char *name,
+                                        sdp_dal_tensor_view *out_view,
+                                        void **out_data);
+
+/// As sdp_dal_call_copy_tensor(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_OUT_OF_MEMORY. Does not
+/// block.
+sdp_dal_status sdp_dal_call_copy_tensor_at(const sdp_dal_call *call,
+                                           size_t index,
+                                           sdp_dal_tensor_view *out_view,
+                                           void **out_data);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -80,6 +80,26 @@ fn calls_with_callbacks_and_pull_style() {
 }
 
 #[test]
+fn how_a_processor_runs_its_functions() {
+    let folder = scratch("programs-c-processor-c");
+    let stores = Stores::new();
+    for compiler in C_AND_CPP {
+        let built = compile(&folder, &root().join("tests/c/processor.c"), compiler);
+        let alone = stores.path(&format!("alone-{}", compiler.standard));
+        run(program(&folder, &built).arg(&alone).arg("alone"));
+        let shared = stores.path(compiler.standard);
+        let mut command = program(&folder, &built);
+        command.env("SDP_DAL_LOG", "error").arg(&shared).arg("processor");
+        let processor = Running::start(&mut command);
+        run(program(&folder, &built).arg(&shared).arg("caller"));
+        let said = processor.ended();
+        let logged: Vec<_> = said.lines().filter(|line| line.contains("the sink is blocked")).collect();
+        assert_eq!(logged.len(), 1, "{said}");
+        assert!(logged[0].contains("sink: ") && logged[0].contains("processor-c"), "{said}");
+    }
+}
+
+#[test]
 fn what_the_wrapper_deduces() {
     compile_and_run("cpp/deduction.cpp", &BOTH_CPP, false);
 }
@@ -132,8 +152,13 @@ impl Running {
     }
 
     /// Ctrl-C; its output when it has ended well.
-    fn interrupt(mut self) -> String {
+    fn interrupt(self) -> String {
         run(Command::new("kill").args(["-INT", &self.0.id().to_string()]));
+        self.ended()
+    }
+
+    /// Its output when it has ended well by itself.
+    fn ended(mut self) -> String {
         let status = self.0.wait().expect("a child can be waited for");
         let mut said = String::new();
         use std::io::Read;

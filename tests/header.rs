@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use support::{root, run, scratch, Compiler, C11, CPP17, CPP20};
 
 /// The files of `src/capi` with something for the header, in the header's order.
-const FILES: [&str; 18] = [
+const FILES: [&str; 19] = [
     "version",
     "status",
     "types",
@@ -30,6 +30,7 @@ const FILES: [&str; 18] = [
     "call",
     "call_inputs",
     "call_outputs",
+    "call_run",
 ];
 
 /// cbindgen reports what it cannot translate as warnings; here they are failures.

@@ -251,7 +251,11 @@ fn call_in(store: &Store, prefix: &[u8]) -> Buffer {
 
 /// A call as a caller issues it, of fixed places as its parameters allow; and the declaration of who will run it.
 fn issued(dump: &mut Dump, store: &Store, callers: &Namespace) {
-    let options = ProcessorOptions { name: Some("TestProcessor".to_owned()), prefix: b"\x07".to_vec() };
+    let options = ProcessorOptions {
+        name: Some("TestProcessor".to_owned()),
+        prefix: b"\x07".to_vec(),
+        ..ProcessorOptions::default()
+    };
     let mut processor = Processor::new(store, &options).unwrap();
     for signature in [SIMPLE, NESTED] {
         processor.register(schema(signature), None).unwrap();

@@ -25,6 +25,7 @@ mod buffer;
 mod call;
 mod call_inputs;
 mod call_outputs;
+mod call_run;
 mod caller;
 mod list;
 mod object;

@@ -81,7 +81,14 @@ struct Prepared<'a> {
     claims: Vec<Want>,
     /// Tensors given by value, with the references under which they are put.
     values: Vec<(Ref, &'a TensorSource<'a>, usize)>,
+    /// A bit for each of the first 32 parameters whose object is there when the call is issued.
+    there: u32,
     outputs: Vec<(usize, Option<Ref>)>,
+}
+
+/// The bit of a parameter among the first 32; 0 beyond them.
+fn bit(place: usize) -> u32 {
+    u32::try_from(place).ok().and_then(|place| 1_u32.checked_shl(place)).unwrap_or(0)
 }
 
 impl Caller {
@@ -230,6 +237,7 @@ impl Caller {
             inputs: Vec::new(),
             claims: Vec::new(),
             values: Vec::new(),
+            there: 0,
             outputs: Vec::new(),
         };
         for (place, (param, planned)) in schema.params.iter().zip(planned).enumerate() {
@@ -258,6 +266,7 @@ impl Caller {
                     let reference = self.namespace.new_ref(expect())?;
                     prepared.cells.push(Cell::Id(reference.id()));
                     prepared.values.push((reference, source, place));
+                    prepared.there |= bit(place);
                     continue;
                 }
             };
@@ -269,6 +278,9 @@ impl Caller {
             } else {
                 if param.ty != ParamType::Id {
                     prepared.claims.extend(reference.claim_input().map_err(named)?);
+                    if reference.was_seen() {
+                        prepared.there |= bit(place);
+                    }
                 }
                 prepared.inputs.push(reference);
             }
@@ -316,6 +328,7 @@ impl Caller {
         };
         let mut writer = store.create(&id, &spec)?;
         writer.copy_from(0, bytes);
+        writer.note_there(prepared.there)?;
         let (want, promises) = store.issue(writer, target.declaration, &ids)?;
         let call_key = want.key();
         let keys: Vec<EntryKey> = promises.iter().map(Want::key).collect();

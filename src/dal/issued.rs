@@ -37,12 +37,12 @@ impl IssuedCall {
     }
 }
 
-/// Whether a call has ended of which no output tells: it is gone, or was claimed and is pinned by nobody any
-/// more, or its processor died before it took it.
+/// Whether a call has ended of which no output tells: it is gone, or has ended, or was claimed by one who died
+/// (pinned by nobody any more), or its processor died before it took it.
 pub(super) fn call_ended(store: &Store, id: &ObjectId, key: EntryKey, processor: u32) -> bool {
     match store.info(id) {
         Ok(info) if key != info.key => true,
-        Ok(info) if info.claimed => info.pinned_by.is_empty(),
+        Ok(info) if info.claimed => info.ended || info.pinned_by.is_empty(),
         Ok(_) => !store.alive(processor),
         Err(error) => matches!(error.kind(), Kind::NotFound | Kind::ObjectDeleted),
     }

@@ -26,6 +26,13 @@
 //! never held while waiting or while a function runs. A processor that dies leaves its queue and its awaited
 //! outputs to the store, which fails them with PROCESSOR_LOST.
 //!
+//! A function *runs* from the moment its call is taken until it has returned (pull style: until the call is
+//! finished, or the handle given by `next` is dropped). That is when another call of a function that is not
+//! re-entrant, or the next call of an ordered one, is taken. A call is *open* longer if it was deferred: until it
+//! is finished, or nobody who may write its outputs is left.
+//!
+//! Locks: the queue's first; within it a call object's, or the crew's. All others are taken alone.
+//!
 //! # Rows
 //!
 //! A call object has rows, one per invocation, and a [`Call`] is one row of it. A call object is claimed when
@@ -34,12 +41,14 @@
 mod args;
 mod call;
 mod caller;
+mod crew;
 mod discovery;
 mod expect;
 mod flight;
 mod issued;
 mod namespace;
 mod output;
+mod private_copy;
 mod processor;
 mod queue;
 mod reference;
@@ -51,8 +60,8 @@ pub use call::Call;
 pub use caller::{Caller, CallerOptions, FoundProcessor};
 pub use expect::Expectation;
 pub use namespace::Namespace;
-pub use output::OutputMemory;
-pub use processor::{Function, Processor, ProcessorOptions};
+pub use output::CallMemory;
+pub use processor::{Function, FunctionOptions, Processor, ProcessorOptions};
 pub use reference::Ref;
 pub use tensor::{Tensor, TensorWriter};
 

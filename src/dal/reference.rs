@@ -137,6 +137,27 @@ impl Ref {
         Ok(self.inner.pinned.is_some() || matches!(self.state()?, ObjectState::Sealed { .. }))
     }
 
+    /// How far whoever makes the object has come, from 0 to 1, as it has told; None before the call was taken. 1
+    /// once the object exists. Does not block.
+    pub fn progress(&self) -> Result<Option<f64>> {
+        if self.inner.pinned.is_some() {
+            return Ok(Some(1.0));
+        }
+        match self.state()? {
+            ObjectState::Absent => Ok(None),
+            ObjectState::Sealed { .. } => Ok(Some(1.0)),
+            ObjectState::Awaited { key, .. }
+            | ObjectState::Creating { key }
+            | ObjectState::Failed { key, .. } => self.inner.store.progress(key),
+        }
+    }
+
+    /// Whether a processor has taken the call that makes the object, which has not ended yet. Does not block.
+    pub fn is_running(&self) -> Result<bool> {
+        let open = matches!(self.state()?, ObjectState::Awaited { .. } | ObjectState::Creating { .. });
+        Ok(open && self.progress()?.is_some())
+    }
+
     /// Waits until the object exists. Gives the error of a failed one, OBJECT_DELETED if this reference has
     /// seen the object and it is gone, PROCESSOR_LOST if whoever was to make it has died, TIMEOUT or
     /// INTERRUPTED.
@@ -349,6 +370,12 @@ impl Ref {
             Err(error) if matches!(error.kind(), Kind::NotFound | Kind::ObjectDeleted) => Err(self.deleted()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether there was an entry of its object when this reference last looked: should it be absent later, it was
+    /// deleted.
+    pub(super) fn was_seen(&self) -> bool {
+        self.inner.life.lock().key.is_some()
     }
 
     fn deleted(&self) -> Error {

@@ -5,7 +5,8 @@ use crate::store::{Buffer, ObjectId, ObjectState, Store};
 use crate::timeout::Timeout;
 use crate::wire::{Param, ParamType};
 
-use super::call::{Call, Input};
+use super::call::{Call, Input, Taken};
+use super::crew::Turn;
 use super::expect::{dims, DimSizes, Expectation};
 use super::output::{of_input, Need, Outputs};
 use super::queue::PendingRow;
@@ -21,19 +22,21 @@ enum Refusal {
 
 /// Takes the call. None if there is nothing to run: cancelled, everything there already, or failed by an
 /// input.
-pub(super) fn take(store: &Store, pending: PendingRow) -> Result<Option<Call>> {
+pub(super) fn take(store: &Store, pending: PendingRow, turn: Turn) -> Result<Option<Call>> {
     let object = &pending.object;
     if !object.claim()? {
         return Ok(None);
     }
-    let outputs = Outputs::look(store, &object.function, pending.cells())?;
+    let outputs = Outputs::look(store, object, pending.row)?;
     if outputs.need() != Need::Run {
         object.end_row()?;
         return Ok(None);
     }
     match pin_inputs(store, &pending, &outputs) {
         Ok((inputs, sizes)) => {
-            Ok(Some(Call::new(store, object.clone(), pending.row, outputs, inputs, sizes)))
+            outputs.set_progress(0.0)?;
+            let (object, row) = (object.clone(), pending.row);
+            Ok(Some(Call::new(Taken { object, row, outputs, inputs, sizes, turn })))
         }
         Err(refusal) => {
             let failed = match refusal {
@@ -51,7 +54,7 @@ pub(super) fn refuse(store: &Store, pending: &PendingRow, error: &Error) -> Resu
     if !pending.object.claim()? {
         return Ok(());
     }
-    let failed = Outputs::look(store, &pending.object.function, pending.cells())?.fail(error);
+    let failed = Outputs::look(store, &pending.object, pending.row)?.fail(error);
     pending.object.end_row()?;
     failed
 }
@@ -80,7 +83,7 @@ fn pin_inputs(
             None => store.get(id, Timeout::Poll),
         };
         let buffer = got.map_err(|error| missing(pending, outputs, spec, &error))?;
-        let sizes = function.strict_dims.then_some(&mut sizes);
+        let sizes = (!function.options.loose_dims).then_some(&mut sizes);
         pinned[*param] =
             Some(read(buffer, spec, sizes).map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?);
     }

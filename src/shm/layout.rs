@@ -167,7 +167,8 @@ pub struct Entry {
     pub digest: AtomicU64,
     /// Microseconds from create to seal, at most what fits.
     pub construct: AtomicU32,
-    /// The status of a failed object (positive); its text is the data.
+    /// The status of a failed object (positive); its text is the data. Of a call: one bit for each of the first 32
+    /// columns, set if the objects that it names were there when the call was issued.
     pub failure: AtomicU32,
     /// Neighbours in its namespace's list (in the list of declarations, for a declaration). Derived.
     pub previous: AtomicU32,
@@ -177,7 +178,8 @@ pub struct Entry {
     pub first: AtomicU32,
     /// See `first`.
     pub last: AtomicU32,
-    /// For a declaration: the sequence of the newest call in its queue.
+    /// For a declaration: the sequence of the newest call in its queue. For every other object: how far whoever makes it
+    /// has come.
     pub newest_call: AtomicU64,
 }
 

@@ -30,6 +30,9 @@ pub struct QueuedCall {
     pub sequence: u64,
     /// Attachment number of the caller.
     pub issuer: u32,
+    /// One bit for each of the first 32 columns, set if the objects that it names were there when the call was issued:
+    /// one that is absent now was deleted, and does not come any more.
+    pub there: u32,
 }
 
 /// What became of an attempt to claim a call.
@@ -105,6 +108,7 @@ impl Store {
                         id: id_of(entry),
                         sequence: entry.sequence.load(Ordering::Relaxed),
                         issuer: entry.creator.load(Ordering::Relaxed),
+                        there: entry.failure.load(Ordering::Relaxed),
                     });
                 }
                 Ok(calls.len() < BATCH)
@@ -131,12 +135,16 @@ impl Store {
         Ok(if claimed { Claim::Claimed(buffer) } else { Claim::Gone })
     }
 
-    /// A claimed call has ended: it no longer counts as queued. When it goes is up to its caller.
+    /// A claimed call has ended: it no longer counts as queued, and whoever waits for that is woken. When it goes is up
+    /// to its caller.
     pub fn finish(&self, key: EntryKey) -> Result<()> {
         self.attachment.here()?;
         let entry = self.attachment.segment.entry(key.index)?;
+        let id = id_of(entry);
+        // Marked: the life is the call's, and the ID read before is its.
         if self.mark(entry, key, ENDED, |word| word.state() != State::Free) {
             self.attachment.tell(EventKind::CallEnded, key);
+            self.attachment.ring(&id);
         }
         Ok(())
     }

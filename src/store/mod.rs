@@ -26,6 +26,7 @@ mod lists;
 mod locked;
 mod namespaces;
 mod options;
+mod progress;
 mod reap;
 mod recover;
 mod wait;

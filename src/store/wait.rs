@@ -154,6 +154,15 @@ impl Store {
         }
     }
 
+    /// Makes the threads of this process that wait for this ID look again, for what other processes need not know.
+    pub fn nudge(&self, id: &ObjectId) {
+        let attachment = &self.attachment;
+        if attachment.here().is_ok() {
+            let bits = attachment.hash(id).wake_bit();
+            doorbell::ring(&attachment.segment.client(attachment.slot).bell.0, bits);
+        }
+    }
+
     /// Blocks until `check` gives something, looking again whenever one of `ids` changes (an object; a declaration: its
     /// namespace's queue of calls).
     ///
