@@ -273,6 +273,36 @@ typedef enum {
     SDP_DAL_FUNCTION_LOOSE_DIMS = 4,
 } sdp_dal_function_flag;
 
+/// What an event says.
+typedef enum {
+    /// An object is complete.
+    SDP_DAL_EVENT_SEALED = 1,
+    /// An object that was complete, or had failed, is deleted.
+    SDP_DAL_EVENT_DELETED = 2,
+    /// An object will never exist.
+    SDP_DAL_EVENT_FAILED = 3,
+    /// A namespace was declared; the ID is that of its declaration.
+    SDP_DAL_EVENT_NAMESPACE_APPEARED = 4,
+    /// A namespace's declaration is deleted.
+    SDP_DAL_EVENT_NAMESPACE_GONE = 5,
+    /// A call is in its processor's queue; the actor is its caller.
+    SDP_DAL_EVENT_CALL_ISSUED = 6,
+    /// A processor has taken a call.
+    SDP_DAL_EVENT_CALL_CLAIMED = 7,
+    /// A call that was taken has ended.
+    SDP_DAL_EVENT_CALL_ENDED = 8,
+    /// Events were lost: list the objects again with sdp_dal_object_list(). What happens after this event is told.
+    SDP_DAL_EVENT_RESYNC = 9,
+} sdp_dal_event_kind;
+
+/// How many of several objects must have ended, for sdp_dal_ref_wait_many().
+typedef enum {
+    /// All of them.
+    SDP_DAL_WAIT_ALL = 0,
+    /// One of them.
+    SDP_DAL_WAIT_ANY = 1,
+} sdp_dal_wait_mode;
+
 /// The arguments of a call, by name (set) or by position (push). Made by sdp_dal_args_create(), used by any number of
 /// calls, ended by sdp_dal_args_free().
 ///
@@ -315,6 +345,9 @@ typedef struct sdp_dal_results sdp_dal_results;
 /// A store that this process uses, and a namespace in it. Made by sdp_dal_store_open(), ended by
 /// sdp_dal_store_close().
 typedef struct sdp_dal_store sdp_dal_store;
+
+/// What happens to the objects of a store. Made by sdp_dal_store_subscribe(), ended by sdp_dal_subscription_free().
+typedef struct sdp_dal_subscription sdp_dal_subscription;
 
 /// A complete tensor: its elements stay as long as the handle. Ended by sdp_dal_tensor_free().
 typedef struct sdp_dal_tensor sdp_dal_tensor;
@@ -552,6 +585,30 @@ typedef struct {
     /// Bits of sdp_dal_tensor_flag.
     uint32_t flags;
 } sdp_dal_output_options;
+
+/// One thing that happened.
+typedef struct {
+    /// sizeof(sdp_dal_event), set by sdp_dal_event_init().
+    size_t struct_size;
+    /// Its place in the order of all events of the store; 0 for SDP_DAL_EVENT_RESYNC.
+    uint64_t sequence;
+    /// When it happened, in nanoseconds since 1970.
+    int64_t time_ns;
+    /// Bytes of the object's data; of a failed object, of its text.
+    uint64_t data_size;
+    /// Bytes of the object's metadata.
+    uint64_t metadata_size;
+    /// Number of the client that did it; 0 for SDP_DAL_EVENT_RESYNC.
+    uint32_t actor;
+    /// One of sdp_dal_event_kind.
+    int32_t kind;
+    /// ID of the object, all zeros for SDP_DAL_EVENT_RESYNC.
+    uint8_t id[20];
+    /// How many bytes of metadata follow.
+    uint32_t metadata_length;
+    /// The first bytes of the object's metadata, which say what it is: "sdp:kind=call;sdp:func=..." for a call.
+    uint8_t metadata[56];
+} sdp_dal_event;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1013,6 +1070,20 @@ sdp_dal_status sdp_dal_ref_error(const sdp_dal_ref *reference,
 /// Blocks up to timeout_ns.
 sdp_dal_status sdp_dal_ref_wait(const sdp_dal_ref *reference,
                                 int64_t timeout_ns);
+
+/// Waits until all, or any, of several objects exist or never will.
+///
+/// refs: count references into one store. mode: one of sdp_dal_wait_mode.
+/// out_statuses: count statuses, each what sdp_dal_ref_wait() would return now: SDP_DAL_TIMEOUT for what has not ended,
+/// the error of what will never exist. NULL if not asked for.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if not enough have ended, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
+/// An object that failed has ended, and is no error of this function. Blocks up to timeout_ns.
+sdp_dal_status sdp_dal_ref_wait_many(const sdp_dal_ref *const *refs,
+                                     size_t count,
+                                     int32_t mode,
+                                     int64_t timeout_ns,
+                                     sdp_dal_status *out_statuses);
 
 /// Waits until the object exists, and holds it as a tensor. Nothing is copied.
 ///
@@ -1834,6 +1905,70 @@ sdp_dal_status sdp_dal_call_copy_tensor_at(const sdp_dal_call *call,
                                            size_t index,
                                            sdp_dal_tensor_view *out_view,
                                            void **out_data);
+
+/// Fills an event with zeros and its size.
+///
+/// event: the struct. struct_size: sizeof(sdp_dal_event).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_event_init(sdp_dal_event *event, size_t struct_size);
+
+/// Tells of what happens from now on to objects whose IDs start with given bytes. To keep a table of objects, subscribe
+/// first and then list them: nothing is missed in between, though it may be told twice.
+///
+/// Somebody who reads slowly loses events, and is told so by SDP_DAL_EVENT_RESYNC; writers never wait for readers.
+///
+/// prefix: 0 to SDP_DAL_ID_SIZE bytes; may be NULL if prefix_size is 0, which means every object.
+/// out: The caller owns *out and must call sdp_dal_subscription_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_store_subscribe(const sdp_dal_store *store,
+                                       const uint8_t *prefix,
+                                       size_t prefix_size,
+                                       sdp_dal_subscription **out);
+
+/// The next event.
+///
+/// out: filled; call sdp_dal_event_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if there was none, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
+/// Blocks up to timeout_ns.
+sdp_dal_status sdp_dal_subscription_next(sdp_dal_subscription *subscription,
+                                         int64_t timeout_ns,
+                                         sdp_dal_event *out);
+
+/// Ends a subscription. NULL is allowed. Waits at most 100 ms.
+void sdp_dal_subscription_free(sdp_dal_subscription *subscription);
+
+/// A descriptor for poll(2), epoll(7) and event loops: readable when something may be new for what this process
+/// watches in the store (sdp_dal_ref_watch(), sdp_dal_processor_watch(), subscriptions), now and then for no reason.
+///
+/// When it is readable, call sdp_dal_store_clear_event_fd() first, then look with SDP_DAL_POLL until there is nothing:
+/// what comes after the look makes it readable again. The first call starts the library's only thread, which ends with
+/// the last handle of the store. The descriptor is the library's: do not close or read it.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_IO, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_store_event_fd(const sdp_dal_store *store,
+                                      int *out_fd);
+
+/// Makes the descriptor of sdp_dal_store_event_fd() unreadable until something is new.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_store_clear_event_fd(const sdp_dal_store *store);
+
+/// Lets the descriptor of sdp_dal_store_event_fd() become readable when the object of this reference may exist or have
+/// failed, or not any more. Ends by itself when that was seen through the reference.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_ref_watch(const sdp_dal_ref *reference,
+                                 bool on);
+
+/// Lets the descriptor of sdp_dal_store_event_fd() become readable when a call may have come for this processor, or the
+/// inputs of one that waits, or not any more. Starts the processor if that has not happened yet.
+///
+/// Errors: as sdp_dal_processor_start(). Does not wait for others.
+sdp_dal_status sdp_dal_processor_watch(const sdp_dal_processor *processor,
+                                       bool on);
 
 #ifdef __cplusplus
 }  // extern "C"

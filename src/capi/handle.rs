@@ -18,7 +18,7 @@ pub(super) trait Handle {
 }
 
 /// Every kind's word, with the name that messages use.
-const KINDS: [(u64, &str); 12] = [
+const KINDS: [(u64, &str); 13] = [
     (word(b"sdpStore"), "a store handle"),
     (word(b"sdpWrite"), "a writer handle"),
     (word(b"sdpBuffr"), "a buffer handle"),
@@ -30,6 +30,7 @@ const KINDS: [(u64, &str); 12] = [
     (word(b"sdpCalls"), "a caller handle"),
     (word(b"sdpProcs"), "a processor handle"),
     (word(b"sdpCall_"), "a call handle"),
+    (word(b"sdpSubsc"), "a subscription handle"),
     (ENDED, "a handle that was freed or closed before"),
 ];
 
@@ -127,6 +128,23 @@ impl Site {
             self.check(handle, name)?;
             Ok(&(*handle.cast::<Boxed<H::Value>>()).value)
         }
+    }
+
+    /// The values of an array of handles.
+    ///
+    /// # Safety
+    /// `handles` is NULL or points to `count` pointers, each as for [`Site::handle`].
+    pub(super) unsafe fn handles<'a, H: Handle>(
+        self,
+        handles: *const *const H,
+        count: usize,
+        name: &str,
+    ) -> Result<Vec<&'a H::Value>> {
+        if count > 0 && (handles.is_null() || !handles.is_aligned()) {
+            return Err(self.wrong(format_args!("'{name}' is no array: {count} handles are needed")));
+        }
+        // SAFETY: the caller's promise.
+        (0..count).map(|i| unsafe { self.handle(*handles.add(i), &format!("{name}[{i}]")) }).collect()
     }
 
     /// The value of a handle that one thread at a time may use.

@@ -34,6 +34,7 @@ mod reference;
 mod results;
 mod status;
 mod store;
+mod subscription;
 mod tensor;
 mod types;
 mod version;

@@ -7,7 +7,7 @@ use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{ObjectId, Prefix, Store, Want, PREFIX_SIZE};
+use crate::store::{ObjectId, Prefix, Store, Want, Watch, PREFIX_SIZE};
 use crate::timeout::Timeout;
 use crate::wire::CallSchema;
 
@@ -64,7 +64,16 @@ struct Started {
     /// None once it is closed.
     declaration: Mutex<Option<Want>>,
     queue: Mutex<Queue>,
+    /// Set while an event loop is to be woken when a call may be ready.
+    watch: Mutex<Option<Watched>>,
     crew: Arc<Crew>,
+}
+
+/// What an event loop is woken for.
+#[derive(Default)]
+struct Watched {
+    ids: Vec<ObjectId>,
+    _kept: Option<Watch>,
 }
 
 struct Queue {
@@ -141,6 +150,7 @@ impl Processor {
                 store: self.store.clone(),
                 prefix: declaration.id().prefix(),
                 declaration: Mutex::new(Some(declaration)),
+                watch: Mutex::new(None),
                 queue: Mutex::new(Queue { calls, closed: false }),
                 crew,
             })
@@ -150,6 +160,18 @@ impl Processor {
     /// The prefix of its namespace; starts the processor if that has not happened yet.
     pub fn prefix(&self) -> Result<Prefix> {
         Ok(self.started()?.prefix)
+    }
+
+    /// Lets the store's event descriptor become readable when a call may be ready, or no longer; starts the processor if
+    /// that has not happened yet.
+    pub fn watch(&self, on: bool) -> Result<()> {
+        let started = self.started()?;
+        if !on {
+            drop(started.watch.lock().take());
+            return Ok(());
+        }
+        started.watch.lock().get_or_insert_default();
+        started.watch_anew(&[ObjectId::declaration(started.prefix)])
     }
 
     /// The name that callers see.
@@ -256,10 +278,24 @@ impl Started {
     fn wait(&self, missing: &[ObjectId], timeout: Timeout) -> Result<Scan> {
         let mut ids = vec![ObjectId::declaration(self.prefix)];
         ids.extend_from_slice(missing);
+        self.watch_anew(&ids)?;
         self.store.wait_until(&ids, timeout, &mut || match self.scan()? {
             Scan::Blocked(now) if now.iter().all(|id| missing.binary_search(id).is_ok()) => Ok(None),
             scan => Ok(Some(scan)),
         })
+    }
+
+    /// What an event loop is woken for changes with the calls that wait.
+    fn watch_anew(&self, ids: &[ObjectId]) -> Result<()> {
+        let mut watch = self.watch.lock();
+        match &mut *watch {
+            Some(watched) if watched.ids != ids => {
+                let kept = self.store.watch(ids)?;
+                *watched = Watched { ids: ids.to_vec(), _kept: Some(kept) };
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn scan(&self) -> Result<Scan> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{Buffer, CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Writer};
+use crate::store::{Buffer, CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Watch, Writer};
 use crate::timeout::Timeout;
 use crate::wire::{Elem, Order, TensorSource};
 
@@ -49,6 +49,8 @@ struct Life {
     /// Stays though nobody holds it.
     kept: bool,
     tensor: Option<KnownTensor>,
+    /// An event loop is to be woken when the object has ended.
+    watch: Option<Watch>,
 }
 
 impl Ref {
@@ -331,6 +333,14 @@ impl Ref {
         }
     }
 
+    /// Lets the store's event descriptor become readable when the object may have ended, or no longer. Does not block.
+    pub fn watch(&self, on: bool) -> Result<()> {
+        let watch = on.then(|| self.inner.store.watch(&[self.inner.id])).transpose()?;
+        let before = std::mem::replace(&mut self.inner.life.lock().watch, watch);
+        drop(before);
+        Ok(())
+    }
+
     /// Keeps the object for good: it stays until it is deleted by its ID. If a call is still to make it, that
     /// call stays wanted as long as the namespace lives.
     pub fn disown(&self) -> Result<()> {
@@ -409,11 +419,12 @@ impl Ref {
 
     /// The object has ended one way or the other: its calls and their inputs go.
     fn settle(&self, sealed: bool) {
-        let (calls, stays) = {
+        let (calls, stays, watch) = {
             let mut life = self.inner.life.lock();
             let stays = life.key.filter(|_| sealed && life.kept && !self.is_owning());
-            (std::mem::take(&mut life.calls), stays)
+            (std::mem::take(&mut life.calls), stays, life.watch.take())
         };
+        drop(watch);
         if let Some(key) = stays.filter(|_| !calls.is_empty()) {
             // Gone already if this fails: deleted by its ID.
             let _ = self.inner.store.set_keep(key, true);

@@ -65,6 +65,11 @@ impl Store {
         self.attachment.here()
     }
 
+    /// Whether both are this process's use of one store.
+    pub fn is_same(&self, other: &Store) -> bool {
+        Arc::ptr_eq(&self.attachment, &other.attachment)
+    }
+
     /// This attachment's number, which is never used again in this store.
     pub fn number(&self) -> u32 {
         self.attachment.number
