@@ -122,6 +122,7 @@ impl Caller {
         let deadline = timeout.deadline();
         let (mut pause, longest) = SEARCH_PAUSE;
         loop {
+            let _patience = self.namespace.store().patience(super::remaining(timeout, &deadline));
             let known = self.processors.lock().targets.clone();
             let start = &self.options.processor_prefix;
             let found = self.declarations.search(self.namespace.store(), start, &self.schemas, &known)?;

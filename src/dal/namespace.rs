@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
+use crate::log;
 use crate::store::{CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::wire::{CallSchema, Declaration, Elem, Layout, Order, TensorSource};
@@ -76,6 +77,7 @@ impl Namespace {
     }
 
     fn reserved(&self) -> Result<Arc<Reserved>> {
+        let _held = log::hold();
         let mut reserved = self.inner.reserved.lock();
         if let Some(reserved) = &*reserved {
             return Ok(reserved.clone());

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result, MESSAGE_MAX};
+use crate::log::{self, Level};
 use crate::store::{EntryKey, ObjectId, ObjectState, Store};
 use crate::wire::{Cell, Direction, Layout};
 
@@ -90,6 +91,8 @@ struct State {
     slots: Vec<Slot>,
     finished: bool,
     ended: bool,
+    /// The failure of a call without outputs was told to the log.
+    told: bool,
 }
 
 /// What is to be done with a call, seen from its outputs.
@@ -126,7 +129,7 @@ impl Outputs {
             };
             slots.push(Slot { param, id: *id, key, ours, ended_before, progress: Progress::Open });
         }
-        let state = State { slots, finished: false, ended: false };
+        let state = State { slots, finished: false, ended: false, told: false };
         Ok(Outputs { store: store.clone(), function: function.clone(), state: Mutex::new(state) })
     }
 
@@ -298,7 +301,9 @@ impl Outputs {
         let error = in_function(error, &self.function.schema.name);
         let mut failed = Vec::new();
         let mut given_up = Vec::new();
-        for slot in &mut self.state.lock().slots {
+        let mut state = self.state.lock();
+        let untold = state.slots.is_empty() && !std::mem::replace(&mut state.told, true);
+        for slot in &mut state.slots {
             match std::mem::replace(&mut slot.progress, Progress::Failed) {
                 Progress::Sealed => slot.progress = Progress::Sealed,
                 Progress::Failed => {}
@@ -311,7 +316,12 @@ impl Outputs {
                 Progress::Open => failed.push((slot.key, slot.ours)),
             }
         }
+        drop(state);
         drop(given_up);
+        if untold {
+            // No output carries it to anybody.
+            log::write(Level::Error, || format!("a call without outputs failed: {error}"));
+        }
         let mut result = Ok(());
         // What another processor has promised as well is left to that one.
         for key in failed.into_iter().filter_map(|(key, ours)| key.filter(|_| ours)) {

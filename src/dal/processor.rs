@@ -8,6 +8,7 @@ use once_cell::sync::OnceCell;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Kind, Result};
+use crate::log;
 use crate::store::{ObjectId, Prefix, Store, Want, PREFIX_SIZE};
 use crate::timeout::Timeout;
 use crate::wire::CallSchema;
@@ -107,6 +108,7 @@ impl Processor {
     }
 
     fn started(&self) -> Result<&Started> {
+        let _held = log::hold();
         self.started.get_or_try_init(|| {
             let functions: Vec<_> = self.functions.iter().map(|(offered, _)| offered.clone()).collect();
             let schemas = functions.iter().map(|offered| (*offered.schema).clone()).collect();
@@ -233,7 +235,10 @@ impl Started {
     fn next(&self, timeout: Timeout) -> Result<Call> {
         let deadline = timeout.deadline();
         loop {
-            let scan = match self.scan()? {
+            let patience = self.store.patience(super::remaining(timeout, &deadline));
+            let scan = self.scan()?;
+            drop(patience);
+            let scan = match scan {
                 Scan::Blocked(missing) => self.wait(&missing, super::remaining(timeout, &deadline))?,
                 ready => ready,
             };
@@ -256,6 +261,7 @@ impl Started {
     }
 
     fn scan(&self) -> Result<Scan> {
+        let _held = log::hold();
         let mut queue = self.queue.lock();
         if queue.closed {
             return Err(Error::new(Kind::ProcessorLost, "this processor was closed"));
@@ -289,6 +295,7 @@ impl Started {
 
     fn refuse_all(&self, error: &Error) -> Result<()> {
         let (pulled, rows) = {
+            let _held = log::hold();
             let mut queue = self.queue.lock();
             let pulled = queue.calls.pull(&self.store);
             (pulled, queue.calls.take_all())

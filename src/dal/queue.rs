@@ -1,12 +1,14 @@
 //! The calls that have come to a processor and wait for their inputs.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
+use crate::log::{self, Level};
 use crate::store::{Buffer, Claim, EntryKey, ObjectId, ObjectState, QueuedCall, Store};
 use crate::timeout::Timeout;
 use crate::wire::{CallDecoder, CallSchema, Cell, DecodedCall, Direction, ParamType};
@@ -69,6 +71,7 @@ pub(super) struct CallObject {
 impl CallObject {
     /// Takes the call, once for all its rows. False if its caller has dropped it.
     pub(super) fn claim(&self) -> Result<bool> {
+        let _held = log::hold();
         let mut state = self.state.lock();
         if let Ownership::Queued = state.ownership {
             state.ownership = match self.store.claim(&self.call)? {
@@ -110,6 +113,13 @@ impl CallObject {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl fmt::Display for CallObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let QueuedCall { id, issuer, .. } = &self.call;
+        write!(f, "the call {id} of {} by client {issuer}", self.function.schema.name)
     }
 }
 
@@ -220,7 +230,7 @@ impl CallQueue {
     fn add(&mut self, store: &Store, call: &QueuedCall, buffer: &Buffer) -> Result<()> {
         let decoded = match self.decoder.decode(buffer.data(), buffer.metadata()) {
             Ok(decoded) => decoded,
-            Err(_) => return discard(store, call),
+            Err(error) => return discard(store, call, &error),
         };
         let function = self.functions.iter().find(|function| function.schema.name == decoded.function);
         let rows = match function {
@@ -230,10 +240,10 @@ impl CallQueue {
         let (function, rows) = match (function, rows) {
             (Some(function), Ok(rows)) => (function.clone(), rows),
             (_, Err(error)) => return reject(store, call, &decoded, &error),
-            (None, Ok(_)) => return discard(store, call),
+            (None, Ok(_)) => return discard(store, call, &Error::internal("its function is not known")),
         };
         if rows.is_empty() {
-            return discard(store, call);
+            return discard(store, call, &Error::invalid("it has no rows"));
         }
         let state = Mutex::new(Rows { ownership: Ownership::Queued, left: rows.len() });
         let object = Arc::new(CallObject { store: store.clone(), call: *call, function, rows, state });
@@ -299,10 +309,14 @@ fn match_rows(offered: &CallSchema, decoded: &DecodedCall) -> Result<Vec<Vec<Cel
     Ok(decoded.rows.iter().map(pick).collect())
 }
 
-/// Takes a call off the queue of which nothing can be said.
-fn discard(store: &Store, call: &QueuedCall) -> Result<()> {
+/// Takes a call off the queue whose outputs, if it has any, are not known.
+fn discard(store: &Store, call: &QueuedCall, error: &Error) -> Result<()> {
     if let Claim::Claimed(_) = store.claim(call)? {
         store.finish(call.key)?;
+        log::write(Level::Error, || {
+            let QueuedCall { id, issuer, .. } = call;
+            format!("the call {id} of client {issuer} was dropped: it cannot be understood: {error}")
+        });
     }
     Ok(())
 }
@@ -311,6 +325,7 @@ fn discard(store: &Store, call: &QueuedCall) -> Result<()> {
 fn reject(store: &Store, call: &QueuedCall, decoded: &DecodedCall, error: &Error) -> Result<()> {
     if let Claim::Claimed(_) = store.claim(call)? {
         let error = in_function(error, &decoded.function);
+        let mut told = false;
         for cell in decoded.rows.iter().flat_map(|row| decoded.schema.params.iter().zip(row)) {
             let (param, Cell::Id(id)) = cell else { continue };
             if param.direction != Direction::Out {
@@ -318,11 +333,16 @@ fn reject(store: &Store, call: &QueuedCall, decoded: &DecodedCall, error: &Error
             }
             if let ObjectState::Awaited { key, producer } = store.look(id)? {
                 if producer == store.number() {
-                    store.fail(key, &error)?;
+                    told |= store.fail(key, &error)?;
                 }
             }
         }
         store.finish(call.key)?;
+        // Without an output that carries it, the log is the only place for it.
+        log::write(if told { Level::Warning } else { Level::Error }, || {
+            let QueuedCall { id, issuer, .. } = call;
+            format!("the call {id} of client {issuer} was refused: {error}")
+        });
     }
     Ok(())
 }

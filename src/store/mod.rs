@@ -39,6 +39,7 @@ pub use delete::DeleteMode;
 pub use entries::EntryKey;
 pub use id::{ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
 pub use inspect::{ClientInfo, ObjectInfo, ObjectState, StoreStat};
+pub use locked::Patience;
 pub use namespaces::NamespaceInfo;
 pub use options::{memory_limit, Create, StoreOptions};
 pub use want::Want;

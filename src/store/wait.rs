@@ -13,6 +13,7 @@ use super::attachment::Attachment;
 use super::buffer::{deleted, Buffer, Look};
 use super::entries::EntryKey;
 use super::id::ObjectId;
+use super::locked::Patience;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::segment::to_usize;
@@ -153,6 +154,8 @@ impl Store {
     ) -> Result<T> {
         let attachment = &*self.attachment;
         attachment.here()?;
+        let deadline = timeout.deadline();
+        let _patience = Patience::until(&deadline);
         if let Some(done) = check()? {
             return Ok(done);
         }
@@ -160,12 +163,12 @@ impl Store {
         if timeout == Timeout::Poll {
             return Err(passed());
         }
-        let deadline = timeout.deadline();
         let interest = Interest::in_objects(attachment, ids)?;
         let bell = &attachment.segment.client(attachment.slot).bell.0;
         loop {
             let seen = doorbell::read(bell);
             attachment.interrupt_error()?;
+            let _patience = Patience::until(&deadline);
             if let Some(done) = check()? {
                 return Ok(done);
             }
