@@ -11,12 +11,14 @@ use parking_lot::Mutex;
 use support::{root, run, scratch, Compiler, C11, CPP17, CPP20};
 
 /// The files of `src/capi` with something for the header, in the header's order.
-const FILES: [&str; 18] = [
+const FILES: [&str; 20] = [
     "version",
     "status",
+    "log",
     "types",
     "view",
     "store",
+    "client",
     "object",
     "writer",
     "buffer",

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
 
 /// Most bytes reserved by one round of system calls: a signal or another client need not wait for more.
-const ROUND: u64 = 16 << 20;
+pub const ROUND: u64 = 16 << 20;
 
 /// Reserves plain memory for a range of the file.
 pub fn reserve_plain(file: &File, from: u64, to: u64) -> Result<()> {
@@ -92,6 +92,25 @@ fn reserve_round(file: &File, base: *const u8, from: u64, to: u64) -> Result<u64
         unit += UNIT;
     }
     Ok(plain)
+}
+
+/// Gives the memory of a range of the file back to the system.
+pub fn punch(file: &File, from: u64, to: u64) -> Result<()> {
+    if to <= from {
+        return Ok(());
+    }
+    let offset = i64::try_from(from).map_err(|_| Error::internal("an offset beyond the file"))?;
+    let length = i64::try_from(to - from).map_err(|_| Error::internal("a length beyond the file"))?;
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: the descriptor is open. The caller holds the lock, and the range is above the watermark: nobody reads or
+    // writes there.
+    while unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, length) } != 0 {
+        let error = std::io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EINTR) {
+            return Err(Error::io("giving memory back (fallocate)", &error));
+        }
+    }
+    Ok(())
 }
 
 fn collapse(base: *const u8, offset: u64, length: u64) -> bool {

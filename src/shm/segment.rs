@@ -368,6 +368,12 @@ impl Segment {
         let to = to.next_multiple_of(UNIT).min(self.geometry.file_size);
         memory::reserve_units(&self.file, self.bookkeeping.start, from, to)
     }
+
+    /// Gives heap memory back to the system. Under the lock, and above the watermark.
+    pub fn punch_heap(&self, from: u64, to: u64) -> Result<()> {
+        self.check_heap_range(from, to.saturating_sub(from))?;
+        memory::punch(&self.file, from, to.next_multiple_of(UNIT).min(self.geometry.file_size))
+    }
 }
 
 fn reserve_objects(file: &File, geometry: &Geometry, from: u32, to: u32) -> Result<()> {

@@ -26,6 +26,7 @@ mod namespaces;
 mod options;
 mod reap;
 mod recover;
+mod trim;
 mod wait;
 mod want;
 

@@ -51,10 +51,26 @@ pub struct Taken {
     pub offset: u64,
 }
 
+/// One of the heap's two regions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// Objects below [`SMALL`].
+    Small,
+    /// Everything else.
+    Large,
+}
+
+impl Region {
+    /// Both.
+    pub const ALL: [Region; 2] = [Region::Small, Region::Large];
+}
+
 /// What must be reserved before an allocation can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growth {
-    large: bool,
+    region: Region,
+    /// How often the region had been trimmed.
+    trims: u32,
     /// The watermark that was seen.
     pub from: u64,
     /// The watermark that is needed.
@@ -151,6 +167,13 @@ impl<'a> Heap<'a> {
 
     fn reserved(&self, pool: &Pool) -> u64 {
         get64(&pool.reserved).clamp(self.start(pool), self.end(pool))
+    }
+
+    fn pool(&self, region: Region) -> &'a Pool {
+        match region {
+            Region::Small => &self.control().small,
+            Region::Large => &self.control().large,
+        }
     }
 
     fn pool_of(&self, offset: u64) -> &'a Pool {
@@ -365,14 +388,16 @@ impl<'a> Heap<'a> {
         let control = self.control();
         if size < SMALL {
             if let Some((from, to)) = self.room_behind(&control.small, size)?.filter(|(from, to)| to > from) {
-                return Ok(Some(Growth { large: false, from, to }));
+                let trims = get32(&control.small.trims);
+                return Ok(Some(Growth { region: Region::Small, trims, from, to }));
             }
         }
         let room = self.room_behind(&control.large, size)?;
         if room.is_some_and(|(from, to)| to <= from) {
             return Err(Error::new(Kind::Corrupt, "the heap's last free extent is in no list"));
         }
-        Ok(room.map(|(from, to)| Growth { large: true, from, to }))
+        let trims = get32(&control.large.trims);
+        Ok(room.map(|(from, to)| Growth { region: Region::Large, trims, from, to }))
     }
 
     /// The watermark, and where it must be so that `size` bytes fit behind what is used.
@@ -386,10 +411,13 @@ impl<'a> Heap<'a> {
         Ok((need <= end).then(|| (from, need.next_multiple_of(UNIT).min(end))))
     }
 
-    /// Raises the watermark after the memory up to `to` was reserved.
+    /// Raises the watermark after the memory up to `to` was reserved. Does nothing if the region was trimmed meanwhile: the
+    /// memory may be gone again.
     pub fn raise(&self, growth: Growth, to: u64) -> Result<()> {
-        let control = self.control();
-        let pool = if growth.large { &control.large } else { &control.small };
+        let pool = self.pool(growth.region);
+        if get32(&pool.trims) != growth.trims {
+            return Ok(());
+        }
         let from = self.reserved(pool);
         let to = to.min(self.end(pool));
         if to <= from {
@@ -399,6 +427,53 @@ impl<'a> Heap<'a> {
         pool.reserved.store(to, Ordering::Release);
         crate::sync::fail::point("growth.watermark_raised");
         self.append_free(pool, from, to)
+    }
+
+    /// Brings the watermark of a region down by up to `most` bytes, a multiple of [`UNIT`], to the end of what is used at the
+    /// lowest. The range that it left; `None`: everything below it is needed.
+    pub fn lower(&self, region: Region, most: u64) -> Result<Option<(u64, u64)>> {
+        let pool = self.pool(region);
+        let (last, reserved) = (get32(&pool.last), self.reserved(pool));
+        if last == NONE {
+            return Ok(None);
+        }
+        let extent = self.extent(last)?;
+        let (offset, size) = (get64(&extent.offset), get64(&extent.size));
+        let to = offset.next_multiple_of(UNIT).max(reserved.saturating_sub(1) / most * most);
+        if size & USED != 0 || to >= reserved {
+            return Ok(None);
+        }
+        if offset + size != reserved {
+            return Err(Error::new(Kind::Corrupt, "the heap's last extent does not end at the watermark"));
+        }
+        self.count_trim(region);
+        self.unlist(pool, last)?;
+        // The watermark is the truth: dead after this store, the rebuild makes the shorter extent.
+        pool.reserved.store(to, Ordering::Release);
+        if to > offset {
+            set64(&extent.size, to - offset);
+            self.list(pool, last)?;
+        } else {
+            let before = get32(&extent.before);
+            if before != NONE {
+                set32(&self.extent(before)?.after, NONE);
+            }
+            set32(&pool.last, before);
+            self.retire(last)?;
+        }
+        Ok(Some((to, reserved)))
+    }
+
+    /// The watermark of a region and its end.
+    pub fn above(&self, region: Region) -> (u64, u64) {
+        let pool = self.pool(region);
+        (self.reserved(pool), self.end(pool))
+    }
+
+    /// Memory above the watermark is about to go: to be called before.
+    pub fn count_trim(&self, region: Region) {
+        let trims = &self.pool(region).trims;
+        set32(trims, get32(trims).wrapping_add(1));
     }
 
     fn append_free(&self, pool: &Pool, from: u64, to: u64) -> Result<()> {
