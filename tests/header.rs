@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use support::{root, run, scratch, Compiler, C11, CPP17, CPP20};
 
 /// The files of `src/capi` with something for the header, in the header's order.
-const FILES: [&str; 20] = [
+const FILES: [&str; 21] = [
     "version",
     "status",
     "log",
@@ -25,6 +25,7 @@ const FILES: [&str; 20] = [
     "list",
     "tensor",
     "reference",
+    "passing",
     "args",
     "results",
     "caller",

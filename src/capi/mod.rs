@@ -30,6 +30,7 @@ mod client;
 mod list;
 mod log;
 mod object;
+mod passing;
 mod processor;
 mod reference;
 mod results;

@@ -57,6 +57,11 @@ impl Store {
         &self.attachment.place.path
     }
 
+    /// Tells this store from every other, also from one that was or will be at the same path.
+    pub fn identity(&self) -> u64 {
+        self.attachment.seed
+    }
+
     /// This attachment's number, which is never used again in this store.
     pub fn number(&self) -> u32 {
         self.attachment.number
