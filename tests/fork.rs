@@ -36,6 +36,7 @@ fn in_child(store: &Store, held: &sdp_dal::store::Buffer, path: &std::path::Path
     );
     let _ = (store.reap_all(), store.reap_by_turn(), store.check(), store.namespaces(), store.look(&id(1)));
     let _ = (store.delete(&id(1), sdp_dal::store::DeleteMode::Now), store.want(&id(1)).is_err());
+    let _ = (store.trim(), store.set_client_name("child"), store.want_life(key, &id(1)).is_err());
     store.interrupt(true);
     // Inherited bytes stay readable.
     if held.data() != [1; 8] {

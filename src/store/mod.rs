@@ -11,6 +11,7 @@
 mod attachment;
 mod buffer;
 mod calls;
+mod census;
 mod check;
 mod create;
 mod delete;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 pub use buffer::Buffer;
 pub use calls::{Claim, QueuedCall};
+pub use census::{census, stores, Census, StoreSummary};
 pub use create::{CreateSpec, Writer};
 pub use delete::DeleteMode;
 pub use entries::EntryKey;

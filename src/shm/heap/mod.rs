@@ -450,6 +450,7 @@ impl<'a> Heap<'a> {
         self.unlist(pool, last)?;
         // The watermark is the truth: dead after this store, the rebuild makes the shorter extent.
         pool.reserved.store(to, Ordering::Release);
+        crate::sync::fail::point("trim.watermark_lowered");
         if to > offset {
             set64(&extent.size, to - offset);
             self.list(pool, last)?;
