@@ -74,6 +74,8 @@ thread_local! {
     static TELLING: Cell<bool> = const { Cell::new(false) };
     /// How many holds this thread has.
     static HOLDS: Cell<u32> = const { Cell::new(0) };
+    /// Whether anything waits: a look that costs nothing.
+    static WAITING: Cell<bool> = const { Cell::new(false) };
     /// What waits for the last hold to go.
     static HELD: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
 }
@@ -116,15 +118,20 @@ pub fn write(level: Level, text: impl FnOnce() -> String) {
 /// Keeps a message until the thread's last [`hold`] goes, or until [`flush`].
 pub(crate) fn later(level: Level, text: String) {
     if LOG.most.load(Ordering::Relaxed) >= level as u32 {
-        let _ = HELD.try_with(|held| held.borrow_mut().push((level, text)));
+        let kept = HELD.try_with(|held| held.borrow_mut().push((level, text)));
+        let _ = WAITING.try_with(|waiting| waiting.set(kept.is_ok()));
     }
 }
 
 /// Tells what was kept, unless the thread has a hold.
 pub(crate) fn flush() {
-    if HOLDS.try_with(Cell::get).unwrap_or(0) > 0 || TELLING.try_with(Cell::get).unwrap_or(false) {
+    if !WAITING.try_with(Cell::get).unwrap_or(false)
+        || HOLDS.try_with(Cell::get).unwrap_or(0) > 0
+        || TELLING.try_with(Cell::get).unwrap_or(false)
+    {
         return;
     }
+    let _ = WAITING.try_with(|waiting| waiting.set(false));
     let held = HELD.try_with(|held| std::mem::take(&mut *held.borrow_mut())).unwrap_or_default();
     for (level, text) in held {
         tell(level, &text);

@@ -400,6 +400,10 @@ fn the_last_living_client_takes_the_store_with_it_though_a_younger_one_died() {
 
 #[test]
 fn a_stopped_holder_of_the_lock_is_named() {
+    let told = std::sync::Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let ear = told.clone();
+    let sink = std::sync::Arc::new(move |level, text: &str| ear.lock().push((level, text.to_owned())));
+    sdp_dal::log::set(Some(sdp_dal::log::Level::Warning), Some(sink));
     let path = common::path("crash-stopped");
     let observer = Observer::new(&path);
     let mut child = spawn_child("objects", &path, "create.committed:1:stop");
@@ -420,6 +424,14 @@ fn a_stopped_holder_of_the_lock_is_named() {
     child.kill().unwrap();
     child.wait().unwrap();
     observer.finds_all_in_order("a stopped holder that was killed");
+    sdp_dal::log::set(None, None);
+    let rebuilt = format!("{}: rebuilt the bookkeeping of ", path.display());
+    let told = told.lock();
+    let (level, line) = told.iter().find(|(_, line)| line.starts_with(&rebuilt)).expect("nothing was told");
+    assert_eq!(*level, sdp_dal::log::Level::Warning);
+    assert!(
+        line.contains("the lock was taken over from ") && line.contains(&format!("(pid {} on ", child.id()))
+    );
 }
 
 #[test]

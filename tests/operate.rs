@@ -173,6 +173,47 @@ fn the_log_tells_of_a_failure_that_no_output_carries() {
 }
 
 #[test]
+fn the_log_tells_of_an_input_that_was_lost() {
+    ear();
+    const SIGNATURE: &str = "sum_up(xs: oid, ys: oid) -> (zs: oid)";
+    let store = TestStore::open("log-lost", 4 << 20);
+    let nothing: Function = Arc::new(|_| Ok(()));
+    let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+    processor.register(CallSchema::parse(SIGNATURE).unwrap(), Some(nothing)).unwrap();
+    processor.start().unwrap();
+    let namespace = Namespace::new(&store, None);
+    let schemas = vec![CallSchema::parse(SIGNATURE).unwrap()];
+    let caller = Caller::new(&namespace, schemas, &CallerOptions::default()).unwrap();
+    let (xs, ys) = (namespace.put_bytes(b"visibilities", b"").unwrap(), namespace.new_ref(None).unwrap());
+    let mut args = Args::new();
+    args.push(Arg::Ref(xs.clone()));
+    args.push(Arg::Ref(ys.clone()));
+    let results = caller.call("sum_up", &args).unwrap();
+    // It sees the first input, and waits for the second.
+    assert!(!processor.process(Timeout::Poll).unwrap());
+    store.delete(&xs.id(), DeleteMode::Now).unwrap();
+    ys.put_bytes(b"weights", b"").unwrap();
+    assert!(!processor.process(Timeout::Poll).unwrap());
+    let error = results.at(0).unwrap().wait(Timeout::Poll).unwrap_err();
+    assert_eq!(error.kind(), Kind::InputLost);
+    let words = ["of sum_up by client", "input 'xs' was deleted before the call ran"];
+    assert_eq!(heard(&words), Some(Level::Warning));
+}
+
+#[test]
+fn a_store_larger_than_the_control_group_may_use_is_warned_of() {
+    ear();
+    let path = common::path("log-limit");
+    let size = 1 << 40;
+    let options = StoreOptions { size: Some(size), ..StoreOptions::default() };
+    let store = Store::open(&path, &options).unwrap();
+    let limited = sdp_dal::store::memory_limit().is_some_and(|limit| limit < size);
+    assert_eq!(store.memory_warning().is_some(), limited);
+    let told = heard(&[path.to_str().unwrap(), "the control group may use"]);
+    assert_eq!(told, limited.then_some(Level::Warning));
+}
+
+#[test]
 fn the_log_tells_of_an_object_that_is_no_call() {
     ear();
     let store = TestStore::open("log-refused", 4 << 20);

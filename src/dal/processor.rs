@@ -235,6 +235,7 @@ impl Started {
     fn next(&self, timeout: Timeout) -> Result<Call> {
         let deadline = timeout.deadline();
         loop {
+            // What holds up the lock must not hold up a poll.
             let patience = self.store.patience(super::remaining(timeout, &deadline));
             let scan = self.scan()?;
             drop(patience);

@@ -57,10 +57,23 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// For what is left until the deadline, but always a moment, and never longer than without.
+    /// As long as the timeout says, but always a moment, and never longer than without.
+    pub(super) fn of(timeout: Timeout) -> Patience {
+        Patience::at_most(match timeout {
+            Timeout::Poll => LEAVE_PATIENCE,
+            Timeout::After(time) => time,
+            Timeout::Forever => LOCK_PATIENCE,
+        })
+    }
+
+    /// The same for what is left until the deadline.
     pub(super) fn until(deadline: &Deadline) -> Patience {
-        let left = deadline.left(LOCK_PATIENCE).unwrap_or_default().max(LEAVE_PATIENCE);
-        Patience { before: PATIENCE.try_with(|patience| patience.replace(left)).unwrap_or(LOCK_PATIENCE) }
+        Patience::at_most(deadline.left(LOCK_PATIENCE).unwrap_or_default())
+    }
+
+    fn at_most(time: Duration) -> Patience {
+        let time = time.clamp(LEAVE_PATIENCE, LOCK_PATIENCE);
+        Patience { before: PATIENCE.try_with(|patience| patience.replace(time)).unwrap_or(LOCK_PATIENCE) }
     }
 }
 
@@ -74,7 +87,7 @@ impl Store {
     /// While what it gives lives, whatever this thread does with a store waits for its lock (a stopped process may hold it)
     /// no longer than `timeout`, but for 100 ms at least. Else that is 10 s.
     pub fn patience(&self, timeout: Timeout) -> Patience {
-        Patience::until(&timeout.deadline())
+        Patience::of(timeout)
     }
 }
 

@@ -34,6 +34,8 @@ mod want;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::error::Result;
+
 pub use buffer::Buffer;
 pub use calls::{Claim, QueuedCall};
 pub use census::{census, stores, Census, StoreSummary};
@@ -57,6 +59,14 @@ impl Store {
     /// The path of the store, absolute.
     pub fn path(&self) -> &Path {
         &self.attachment.place.path
+    }
+
+    /// Whether this process may use it.
+    ///
+    /// # Errors
+    /// `Forked` in a child that inherited it.
+    pub fn here(&self) -> Result<()> {
+        self.attachment.here()
     }
 
     /// Tells this store from every other, also from one that was or will be at the same path.

@@ -154,8 +154,7 @@ impl Store {
     ) -> Result<T> {
         let attachment = &*self.attachment;
         attachment.here()?;
-        let deadline = timeout.deadline();
-        let _patience = Patience::until(&deadline);
+        let _patience = Patience::of(timeout);
         if let Some(done) = check()? {
             return Ok(done);
         }
@@ -163,6 +162,7 @@ impl Store {
         if timeout == Timeout::Poll {
             return Err(passed());
         }
+        let deadline = timeout.deadline();
         let interest = Interest::in_objects(attachment, ids)?;
         let bell = &attachment.segment.client(attachment.slot).bell.0;
         loop {
