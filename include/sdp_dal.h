@@ -323,6 +323,9 @@ typedef struct sdp_dal_results sdp_dal_results;
 /// sdp_dal_store_close().
 typedef struct sdp_dal_store sdp_dal_store;
 
+/// The stores of this machine as they were at one moment. Made by sdp_dal_stores_list(), ended by sdp_dal_stores_free().
+typedef struct sdp_dal_stores sdp_dal_stores;
+
 /// A complete tensor: its elements stay as long as the handle. Ended by sdp_dal_tensor_free().
 typedef struct sdp_dal_tensor sdp_dal_tensor;
 
@@ -450,6 +453,26 @@ typedef struct {
     /// 0.
     uint32_t reserved_0;
 } sdp_dal_store_stat;
+
+/// What a store looks like from outside.
+typedef struct {
+    /// sizeof(sdp_dal_store_summary), set by sdp_dal_store_summary_init().
+    size_t struct_size;
+    /// When it was made, in nanoseconds since 1970.
+    int64_t created_ns;
+    /// Bytes that fit into the empty store.
+    uint64_t size;
+    /// Bytes that it has taken from the system for objects.
+    uint64_t reserved;
+    /// The user ID of its owner.
+    uint32_t owner;
+    /// Living clients; 0: it is left over, and the next who opens its path replaces it.
+    uint32_t clients;
+    /// Most clients at a time.
+    uint32_t max_clients;
+    /// 0.
+    uint32_t reserved_0;
+} sdp_dal_store_summary;
 
 /// What there is to know about a client: a process that uses the store (one that has two copies of this library is two).
 /// Its name and host have functions of their own.
@@ -732,6 +755,61 @@ sdp_dal_status sdp_dal_store_trim(const sdp_dal_store *store,
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_store_interrupt(const sdp_dal_store *store,
                                        bool on);
+
+/// Fills a summary with zeros and its size.
+///
+/// summary: the struct. struct_size: sizeof(sdp_dal_store_summary).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_store_summary_init(sdp_dal_store_summary *summary, size_t struct_size);
+
+/// Lists the stores of this machine that this process may look at, without opening them: /dev/shm and every other
+/// tmpfs, with the folders directly below each.
+///
+/// out: The caller owns *out and must call sdp_dal_stores_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_IO, SDP_DAL_PERMISSION_DENIED, SDP_DAL_NOT_FOUND if there is no /proc.
+/// Does not wait for others.
+sdp_dal_status sdp_dal_stores_list(sdp_dal_stores **out);
+
+/// The number of stores in a list; 0 if stores is no such list. Does not block.
+size_t sdp_dal_stores_count(const sdp_dal_stores *stores);
+
+/// How many files and folders could not be looked into for a list: they are other users', or stores of another version.
+/// 0 if stores is no such list. Does not block.
+size_t sdp_dal_stores_skipped(const sdp_dal_stores *stores);
+
+/// One store of a list.
+///
+/// index: 0 to sdp_dal_stores_count() - 1. out: filled; call sdp_dal_store_summary_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_stores_summary(const sdp_dal_stores *stores,
+                                      size_t index,
+                                      sdp_dal_store_summary *out);
+
+/// Copies the path under which a store of a list was made: the one to open it by.
+///
+/// index: 0 to sdp_dal_stores_count() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_stores_path(const sdp_dal_stores *stores,
+                                   size_t index,
+                                   char *buffer,
+                                   size_t *length);
+
+/// Copies the path of the file in which a store of a list lies.
+///
+/// index: 0 to sdp_dal_stores_count() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_stores_file(const sdp_dal_stores *stores,
+                                   size_t index,
+                                   char *buffer,
+                                   size_t *length);
+
+/// Ends a list of stores. NULL is allowed. Does not block.
+void sdp_dal_stores_free(sdp_dal_stores *stores);
 
 /// Fills an info with zeros and its size.
 ///

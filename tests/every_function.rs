@@ -69,9 +69,10 @@ fn nothing(parameter: &str) -> &'static str {
 
 /// The type of handle that a parameter takes.
 fn handle(parameter: &str) -> Option<&str> {
-    const HANDLES: [&str; 12] = [
+    const HANDLES: [&str; 13] = [
         "sdp_dal_list",
         "sdp_dal_clients",
+        "sdp_dal_stores",
         "sdp_dal_store",
         "sdp_dal_ref",
         "sdp_dal_tensor",

@@ -11,13 +11,14 @@ use parking_lot::Mutex;
 use support::{root, run, scratch, Compiler, C11, CPP17, CPP20};
 
 /// The files of `src/capi` with something for the header, in the header's order.
-const FILES: [&str; 21] = [
+const FILES: [&str; 22] = [
     "version",
     "status",
     "log",
     "types",
     "view",
     "store",
+    "stores",
     "client",
     "object",
     "writer",

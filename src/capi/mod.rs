@@ -36,6 +36,7 @@ mod reference;
 mod results;
 mod status;
 mod store;
+mod stores;
 mod tensor;
 mod types;
 mod version;

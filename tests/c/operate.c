@@ -52,7 +52,8 @@ static void hear(int32_t level, const char *message, void *user_data) {
     snprintf(heard->last, sizeof heard->last, "%s", message);
     /* It may use the library; what fails here is not the last error of who was interrupted. */
     OK(sdp_dal_object_info_init(&info, sizeof info));
-    if (heard->uses != NULL) FAILS(sdp_dal_object_get_info(heard->uses, id, &info), SDP_DAL_NOT_FOUND);
+    if (heard->uses != NULL)
+        FAILS(sdp_dal_object_get_info(heard->uses, id, &info), SDP_DAL_NOT_FOUND);
 }
 
 static void unset(int32_t level, const char *message, void *user_data) {
@@ -193,6 +194,34 @@ static void clients_and_holders(const sdp_dal_store *store) {
     FAILS(sdp_dal_object_holders(store, id, 0, numbers, &count), SDP_DAL_NOT_FOUND);
 }
 
+/* ---- all stores ---- */
+
+static void all_stores(const char *path) {
+    sdp_dal_stores *stores = NULL;
+    sdp_dal_store_summary summary;
+    char text[4096];
+    size_t length = 0, found = 0;
+    OK(sdp_dal_stores_list(&stores));
+    size_t count = sdp_dal_stores_count(stores);
+    for (size_t i = 0; i < count; i++) {
+        length = sizeof text;
+        OK(sdp_dal_stores_path(stores, i, text, &length));
+        if (strcmp(text, path) != 0) continue;
+        found++;
+        length = sizeof text;
+        OK(sdp_dal_stores_file(stores, i, text, &length));
+        CHECK(strcmp(text, path) == 0);
+        OK(sdp_dal_store_summary_init(&summary, sizeof summary));
+        OK(sdp_dal_stores_summary(stores, i, &summary));
+        CHECK(summary.size == 64 << 20 && summary.clients == 1 && summary.max_clients == 256);
+        CHECK(summary.owner == getuid() && summary.created_ns > 0);
+    }
+    CHECK(found == 1);
+    FAILS(sdp_dal_stores_summary(stores, count, &summary), SDP_DAL_INVALID_ARGUMENT);
+    sdp_dal_stores_free(stores);
+    CHECK(sdp_dal_stores_count(NULL) == 0 && sdp_dal_stores_skipped(NULL) == 0);
+}
+
 /* ---- trim ---- */
 
 static void trimmed(const sdp_dal_store *store) {
@@ -291,6 +320,7 @@ int main(int argc, char **argv) {
     a_hook_that_was_replaced_runs_no_more(argv[1]);
     sdp_dal_store *store = open_store(argv[1], "operate");
     clients_and_holders(store);
+    all_stores(argv[1]);
     trimmed(store);
     sdp_dal_store_close(store);
     return 0;

@@ -1,5 +1,6 @@
-/* Two copies of the library in one process, as a Python package has its own beside a program's. They pass references on:
- * one exports, the other imports and lets the first forget. argv: the store's path, the two copies. */
+/* Two copies of the library in one process, as a Python package has its own beside a program's.
+ * They pass references on: one exports, the other imports and lets the first forget. argv: the
+ * store's path, the two copies. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -11,11 +12,13 @@
 /* The functions of one copy that are used here. */
 #define FUNCTIONS(f)                                                                               \
     f(last_error) f(store_open) f(store_close) f(store_client) f(store_get_stat)                   \
-    f(store_stat_init) f(tensor_put) f(tensor_view_init) f(tensor_get_view) f(tensor_free)         \
-    f(ref_clone) f(ref_free) f(ref_export) f(ref_import) f(ref_get_tensor) f(ref_is_owning)          \
-    f(ref_state) f(processor_open) f(processor_register) f(processor_process) f(processor_close)   \
-    f(caller_open) f(caller_call) f(caller_close) f(args_create) f(args_set_ref) f(args_clear)     \
-    f(args_free) f(results_ref) f(results_free) f(call_get_tensor) f(call_create_tensor)
+        f(store_stat_init) f(tensor_put) f(tensor_view_init) f(tensor_get_view) f(tensor_free)     \
+            f(ref_clone) f(ref_free) f(ref_export) f(ref_import) f(ref_get_tensor)                 \
+                f(ref_is_owning) f(ref_state) f(processor_open) f(processor_register)              \
+                    f(processor_process) f(processor_close) f(caller_open) f(caller_call)          \
+                        f(caller_close) f(args_create) f(args_set_ref) f(args_clear) f(args_free)  \
+                            f(results_ref) f(results_free) f(call_get_tensor)                      \
+                                f(call_create_tensor)
 #define MEMBER(name) __typeof__(&sdp_dal_##name) name;
 struct copy {
     FUNCTIONS(MEMBER)
@@ -33,7 +36,8 @@ static void check(int holds, const char *what, int line) {
 }
 #define CHECK(condition) check((condition) ? 1 : 0, #condition, __LINE__)
 #define OK(copy, call) (failing = &(copy), check((copy).call == SDP_DAL_OK, #call, __LINE__))
-#define FAILS(copy, call, status) (failing = &(copy), check((copy).call == (status), #call, __LINE__))
+#define FAILS(copy, call, status)                                                                  \
+    (failing = &(copy), check((copy).call == (status), #call, __LINE__))
 
 static void *symbol(void *library, const char *name) {
     void *found = dlsym(library, name);
@@ -149,8 +153,8 @@ int main(int argc, char **argv) {
     sdp_dal_processor *processor = NULL;
     sdp_dal_caller *caller = NULL;
     OK(second, processor_open(theirs, NULL, &processor));
-    OK(second, processor_register(processor, "twice(x: float64[i]) -> (y: float64[i])", twice, &second,
-                                  NULL));
+    OK(second, processor_register(processor, "twice(x: float64[i]) -> (y: float64[i])", twice,
+                                  &second, NULL));
     FAILS(second, processor_process(processor, SDP_DAL_POLL), SDP_DAL_TIMEOUT);
     const char *signature = "twice(x: float64[i]) -> (y: float64[i])";
     OK(first, caller_open(ours, &signature, 1, NULL, &caller));
