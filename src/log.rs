@@ -200,12 +200,14 @@ mod tests {
     /// The log is the process's: one test at a time.
     static ALONE: Mutex<()> = Mutex::new(());
 
-    fn ear() -> (Arc<Mutex<Vec<String>>>, Arc<Mutex<Vec<String>>>) {
-        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    type Lines = Arc<Mutex<Vec<String>>>;
+
+    fn ear() -> (Lines, Lines) {
+        let heard = Lines::default();
         (heard.clone(), heard)
     }
 
-    fn said(heard: &Mutex<Vec<String>>) -> Vec<String> {
+    fn said(heard: &Lines) -> Vec<String> {
         lock(heard).iter().filter(|line| line.contains("a test")).cloned().collect()
     }
 

@@ -95,11 +95,13 @@ fn ready_child(role: &str, store: &Store) -> std::process::Child {
 
 // ---- the log --------------------------------------------------------------------------------------------------------
 
-/// Everything that this process's library tells; filtered by the test's own store.
-fn ear() -> &'static Mutex<Vec<(Level, String)>> {
-    static EAR: std::sync::OnceLock<Arc<Mutex<Vec<(Level, String)>>>> = std::sync::OnceLock::new();
+type Lines = Arc<Mutex<Vec<(Level, String)>>>;
+
+/// Everything that this process's library tells; each test looks for its own store.
+fn ear() -> &'static Lines {
+    static EAR: std::sync::OnceLock<Lines> = std::sync::OnceLock::new();
     EAR.get_or_init(|| {
-        let heard: Arc<Mutex<Vec<(Level, String)>>> = Arc::default();
+        let heard = Lines::default();
         let ear = heard.clone();
         log::set(
             Some(Level::Debug),

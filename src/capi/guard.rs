@@ -61,8 +61,14 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        let _ = DEPTH.try_with(|depth| depth.set(depth.get().saturating_sub(1)));
-        log::flush();
+        let left = DEPTH.try_with(|depth| {
+            depth.set(depth.get().saturating_sub(1));
+            depth.get()
+        });
+        // Not from within another function: this one may have been called by a signal handler that interrupted it.
+        if left == Ok(0) {
+            log::flush();
+        }
     }
 }
 
