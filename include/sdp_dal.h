@@ -303,6 +303,28 @@ typedef enum {
     SDP_DAL_WAIT_ANY = 1,
 } sdp_dal_wait_mode;
 
+/// How much a message matters.
+typedef enum {
+    /// No messages.
+    SDP_DAL_LOG_OFF = 0,
+    /// Something that was asked for is lost: a call without outputs has failed.
+    SDP_DAL_LOG_ERROR = 1,
+    /// Somebody else's fault was made good: a dead client, a rebuild of the bookkeeping.
+    SDP_DAL_LOG_WARNING = 2,
+    /// What an operator may want to see: an object was evicted.
+    SDP_DAL_LOG_INFO = 3,
+    /// What only the search for a mistake needs.
+    SDP_DAL_LOG_DEBUG = 4,
+} sdp_dal_log_level;
+
+/// Which claims on an object sdp_dal_object_holders() lists.
+typedef enum {
+    /// The clients that hold its bytes.
+    SDP_DAL_HOLDERS_OF_BYTES = 0,
+    /// The clients that want it to exist: they own it.
+    SDP_DAL_HOLDERS_OWNING = 1,
+} sdp_dal_holder_kind;
+
 /// The arguments of a call, by name (set) or by position (push). Made by sdp_dal_args_create(), used by any number of
 /// calls, ended by sdp_dal_args_free().
 ///
@@ -326,6 +348,9 @@ typedef struct sdp_dal_call sdp_dal_call;
 /// sdp_dal_caller_close().
 typedef struct sdp_dal_caller sdp_dal_caller;
 
+/// The clients of a store as they were at one moment. Made by sdp_dal_client_list(), ended by sdp_dal_clients_free().
+typedef struct sdp_dal_clients sdp_dal_clients;
+
 /// A list of objects. Made by sdp_dal_object_list(), ended by sdp_dal_list_free().
 typedef struct sdp_dal_list sdp_dal_list;
 
@@ -346,6 +371,9 @@ typedef struct sdp_dal_results sdp_dal_results;
 /// sdp_dal_store_close().
 typedef struct sdp_dal_store sdp_dal_store;
 
+/// The stores of this machine as they were at one moment. Made by sdp_dal_stores_list(), ended by sdp_dal_stores_free().
+typedef struct sdp_dal_stores sdp_dal_stores;
+
 /// What happens to the objects of a store. Made by sdp_dal_store_subscribe(), ended by sdp_dal_subscription_free().
 typedef struct sdp_dal_subscription sdp_dal_subscription;
 
@@ -357,6 +385,16 @@ typedef struct sdp_dal_writer sdp_dal_writer;
 
 /// How a function ended: SDP_DAL_OK, or one of the negative values of sdp_dal_status_code.
 typedef int32_t sdp_dal_status;
+
+/// Receives the messages of the library.
+///
+/// level: one of sdp_dal_log_level. message: one line, without an end of line. Borrowed: valid until the function
+/// returns. user_data: what was given to sdp_dal_set_log().
+///
+/// It is called in the thread in which the message arises, by several threads at once, and holds up what that thread is
+/// doing. It may use the library: what that has to tell is not told, and the last error of the thread stays. It must not
+/// fork, and no C++ exception may leave it.
+typedef void (*sdp_dal_log_function)(int32_t level, const char *message, void *user_data);
 
 /// Where the elements of a tensor lie. The view owns nothing.
 ///
@@ -466,6 +504,49 @@ typedef struct {
     /// 0.
     uint32_t reserved_0;
 } sdp_dal_store_stat;
+
+/// What a store looks like from outside.
+typedef struct {
+    /// sizeof(sdp_dal_store_summary), set by sdp_dal_store_summary_init().
+    size_t struct_size;
+    /// When it was made, in nanoseconds since 1970.
+    int64_t created_ns;
+    /// Bytes that fit into the empty store.
+    uint64_t size;
+    /// Bytes that it has taken from the system for objects.
+    uint64_t reserved;
+    /// The user ID of its owner.
+    uint32_t owner;
+    /// Living clients; 0: it is left over, and the next who opens its path replaces it.
+    uint32_t clients;
+    /// Most clients at a time.
+    uint32_t max_clients;
+    /// 0.
+    uint32_t reserved_0;
+} sdp_dal_store_summary;
+
+/// What there is to know about a client: a process that uses the store (one that has two copies of this library is two).
+/// Its name and host have functions of their own.
+typedef struct {
+    /// sizeof(sdp_dal_client_info), set by sdp_dal_client_info_init().
+    size_t struct_size;
+    /// When it opened the store, in nanoseconds since 1970.
+    int64_t since_ns;
+    /// Objects whose bytes it holds.
+    uint64_t pins;
+    /// Objects that it wants to exist.
+    uint64_t wants;
+    /// Bytes of the objects whose bytes it holds.
+    uint64_t pinned_bytes;
+    /// Its number, which no other client of this store ever gets.
+    uint32_t number;
+    /// Its process ID in its own container.
+    uint32_t pid;
+    /// 1 if it lives; 0 if it has died, and what it held was not yet given back.
+    uint32_t alive;
+    /// 0.
+    uint32_t reserved;
+} sdp_dal_client_info;
 
 /// How to create a raw object. Zero bytes mean the default.
 typedef struct {
@@ -640,6 +721,21 @@ const char *sdp_dal_status_name(int32_t status);
 sdp_dal_status sdp_dal_last_error(char *buffer,
                                   size_t *length);
 
+/// Says who receives the messages of the library, in the whole process. Without it they go nowhere, unless the
+/// environment's SDP_DAL_LOG (error, warning, info or debug) sends them to standard error.
+///
+/// level: one of sdp_dal_log_level: messages that matter less are not told.
+/// function: receives them; NULL: they are written to standard error.
+/// user_data: handed to the function; it must stay valid until another function was set.
+///
+/// When this has returned, the function that was set before is not running any more and will not be called again: so do
+/// not hold a lock which that function takes. Called from within that function it does not wait.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Blocks while the function that was set before runs in other threads.
+sdp_dal_status sdp_dal_set_log(int32_t level,
+                               sdp_dal_log_function function,
+                               void *user_data);
+
 /// Bytes of one element of a tensor; 0 if dtype is no sdp_dal_dtype. Does not block.
 size_t sdp_dal_dtype_size(int32_t dtype);
 
@@ -732,6 +828,17 @@ sdp_dal_status sdp_dal_store_prefix(const sdp_dal_store *store, uint8_t *out_pre
 sdp_dal_status sdp_dal_store_get_stat(const sdp_dal_store *store,
                                       sdp_dal_store_stat *out);
 
+/// Gives memory that no object uses back to the system: what lies behind the last object. Gaps between objects stay, for
+/// they are reused first. Else memory stays with the store while anybody uses it, because memory that was used before
+/// is faster. What SDP_DAL_STORE_RESERVE took is given back, too.
+///
+/// out_bytes: the bytes that were given back.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED, SDP_DAL_IO. Does not wait for
+/// others; holds up those who create objects, some milliseconds at a time.
+sdp_dal_status sdp_dal_store_trim(const sdp_dal_store *store,
+                                  uint64_t *out_bytes);
+
 /// Ends all waiting in this process on this store, and keeps it from starting, while on is true: every function
 /// that waits returns SDP_DAL_INTERRUPTED.
 ///
@@ -740,6 +847,136 @@ sdp_dal_status sdp_dal_store_get_stat(const sdp_dal_store *store,
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_store_interrupt(const sdp_dal_store *store,
                                        bool on);
+
+/// Fills a summary with zeros and its size.
+///
+/// summary: the struct. struct_size: sizeof(sdp_dal_store_summary).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_store_summary_init(sdp_dal_store_summary *summary, size_t struct_size);
+
+/// Lists the stores of this machine that this process may look at, without opening them: /dev/shm and every other
+/// tmpfs, with the folders directly below each.
+///
+/// out: The caller owns *out and must call sdp_dal_stores_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_IO, SDP_DAL_PERMISSION_DENIED, SDP_DAL_NOT_FOUND if there is no /proc.
+/// Does not wait for others.
+sdp_dal_status sdp_dal_stores_list(sdp_dal_stores **out);
+
+/// The number of stores in a list; 0 if stores is no such list. Does not block.
+size_t sdp_dal_stores_count(const sdp_dal_stores *stores);
+
+/// How many files and folders could not be looked into for a list: they are other users', or stores of another version.
+/// 0 if stores is no such list. Does not block.
+size_t sdp_dal_stores_skipped(const sdp_dal_stores *stores);
+
+/// One store of a list.
+///
+/// index: 0 to sdp_dal_stores_count() - 1. out: filled; call sdp_dal_store_summary_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_stores_summary(const sdp_dal_stores *stores,
+                                      size_t index,
+                                      sdp_dal_store_summary *out);
+
+/// Copies the path under which a store of a list was made: the one to open it by.
+///
+/// index: 0 to sdp_dal_stores_count() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_stores_path(const sdp_dal_stores *stores,
+                                   size_t index,
+                                   char *buffer,
+                                   size_t *length);
+
+/// Copies the path of the file in which a store of a list lies.
+///
+/// index: 0 to sdp_dal_stores_count() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_stores_file(const sdp_dal_stores *stores,
+                                   size_t index,
+                                   char *buffer,
+                                   size_t *length);
+
+/// Ends a list of stores. NULL is allowed. Does not block.
+void sdp_dal_stores_free(sdp_dal_stores *stores);
+
+/// Fills an info with zeros and its size.
+///
+/// info: the struct. struct_size: sizeof(sdp_dal_client_info).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_client_info_init(sdp_dal_client_info *info, size_t struct_size);
+
+/// Lists the clients of a store, this process among them, by number. Looks at every object.
+///
+/// out: The caller owns *out and must call sdp_dal_clients_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_client_list(const sdp_dal_store *store, sdp_dal_clients **out);
+
+/// The number of clients in a list; 0 if clients is no such list. Does not block.
+size_t sdp_dal_clients_count(const sdp_dal_clients *clients);
+
+/// One client of a list.
+///
+/// index: 0 to sdp_dal_clients_count() - 1. out: filled; call sdp_dal_client_info_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_clients_info(const sdp_dal_clients *clients,
+                                    size_t index,
+                                    sdp_dal_client_info *out);
+
+/// Copies the name that a client of a list gave itself.
+///
+/// index: 0 to sdp_dal_clients_count() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_clients_name(const sdp_dal_clients *clients,
+                                    size_t index,
+                                    char *buffer,
+                                    size_t *length);
+
+/// Copies the name of the host, or container, of a client of a list.
+///
+/// index: 0 to sdp_dal_clients_count() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_clients_host(const sdp_dal_clients *clients,
+                                    size_t index,
+                                    char *buffer,
+                                    size_t *length);
+
+/// Ends a list of clients. NULL is allowed. Does not block.
+void sdp_dal_clients_free(sdp_dal_clients *clients);
+
+/// This process's own number among the clients of a store.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_store_client(const sdp_dal_store *store, uint32_t *out_number);
+
+/// Changes the name under which lists and messages show this process as a client of the store. Up to 64 bytes are kept.
+/// Whoever reads it while it changes may see parts of both names.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_store_set_client_name(const sdp_dal_store *store,
+                                             const char *name);
+
+/// The clients that hold or own an object, by their numbers: sdp_dal_client_list() tells who they are.
+///
+/// id: SDP_DAL_ID_SIZE bytes. kind: one of sdp_dal_holder_kind.
+/// numbers: room for the numbers; may be NULL if *count is 0.
+/// count: in, how many numbers there is room for; out, how many there are. If that is more than there is room for,
+/// nothing is written and the function still returns SDP_DAL_OK.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_object_holders(const sdp_dal_store *store,
+                                      const uint8_t *id,
+                                      int32_t kind,
+                                      uint32_t *numbers,
+                                      size_t *count);
 
 /// Fills a spec with its defaults.
 ///
@@ -1122,6 +1359,34 @@ sdp_dal_status sdp_dal_ref_clone(const sdp_dal_ref *reference,
 /// Ends a reference. The last owning one of this process deletes the object, unless it was disowned. A tensor that
 /// was created in place and not sealed is aborted. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_ref_free(sdp_dal_ref *reference);
+
+/// A text from which sdp_dal_ref_import() makes an owning reference to the same object: in another process, or by
+/// another copy of this library in this process, whose handles this copy cannot use.
+///
+/// The text claims nothing: keep the reference until the import is done. An object that does not exist yet takes the
+/// calls on which it depends with it, if the reference is an owning one; so its text may be long.
+///
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if the object does not exist and no call is to make it,
+/// SDP_DAL_OBJECT_DELETED, SDP_DAL_LIMIT_REACHED if it depends on too many calls that have not ended,
+/// SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_ref_export(const sdp_dal_ref *reference,
+                                  char *buffer,
+                                  size_t *length);
+
+/// Makes an owning reference from the text of sdp_dal_ref_export(). It needs the reference that was exported no more.
+///
+/// store: the store in which the object lies; NULL: it is opened at the path that it had for whoever exported.
+/// text: what sdp_dal_ref_export() gave.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT also if the object lies in another store, SDP_DAL_OBJECT_DELETED if the object
+/// that was meant is gone, SDP_DAL_BUSY, SDP_DAL_FORKED; without a store as sdp_dal_store_open().
+/// Does not wait for others.
+sdp_dal_status sdp_dal_ref_import(const sdp_dal_store *store,
+                                  const char *text,
+                                  sdp_dal_ref **out);
 
 /// An empty set of arguments.
 ///

@@ -56,7 +56,10 @@ fn prototypes() -> Vec<Prototype> {
 
 /// What a call passes for a parameter when it has nothing to pass.
 fn nothing(parameter: &str) -> &'static str {
-    let pointer = parameter.contains('*') || parameter.trim_start().starts_with("sdp_dal_function ");
+    let pointer = parameter.contains('*')
+        || ["sdp_dal_function ", "sdp_dal_log_function "]
+            .iter()
+            .any(|function| parameter.trim_start().starts_with(function));
     if pointer {
         "NULL"
     } else {
@@ -66,7 +69,10 @@ fn nothing(parameter: &str) -> &'static str {
 
 /// The type of handle that a parameter takes.
 fn handle(parameter: &str) -> Option<&str> {
-    const HANDLES: [&str; 10] = [
+    const HANDLES: [&str; 13] = [
+        "sdp_dal_list",
+        "sdp_dal_clients",
+        "sdp_dal_stores",
         "sdp_dal_store",
         "sdp_dal_ref",
         "sdp_dal_tensor",
@@ -111,7 +117,8 @@ fn program() -> String {
             let _ = writeln!(text, "(void){};", call(&values));
             continue;
         }
-        if name == "sdp_dal_last_error" {
+        // What these do with nothing is right.
+        if ["sdp_dal_last_error", "sdp_dal_set_log"].contains(&name.as_str()) {
             let _ = writeln!(text, "(void){};", call(&values));
             continue;
         }

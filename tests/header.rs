@@ -11,18 +11,22 @@ use parking_lot::Mutex;
 use support::{root, run, scratch, Compiler, C11, CPP17, CPP20};
 
 /// The files of `src/capi` with something for the header, in the header's order.
-const FILES: [&str; 20] = [
+const FILES: [&str; 24] = [
     "version",
     "status",
+    "log",
     "types",
     "view",
     "store",
+    "stores",
+    "client",
     "object",
     "writer",
     "buffer",
     "list",
     "tensor",
     "reference",
+    "passing",
     "args",
     "results",
     "caller",

@@ -18,11 +18,13 @@ pub(super) trait Handle {
 }
 
 /// Every kind's word, with the name that messages use.
-const KINDS: [(u64, &str); 13] = [
+const KINDS: [(u64, &str); 15] = [
     (word(b"sdpStore"), "a store handle"),
     (word(b"sdpWrite"), "a writer handle"),
     (word(b"sdpBuffr"), "a buffer handle"),
     (word(b"sdpList_"), "a list handle"),
+    (word(b"sdpCensu"), "a stores handle"),
+    (word(b"sdpClien"), "a clients handle"),
     (word(b"sdpTensr"), "a tensor handle"),
     (word(b"sdpRefer"), "a reference handle"),
     (word(b"sdpArgmt"), "an args handle"),

@@ -321,8 +321,8 @@ pub unsafe extern "C" fn sdp_dal_ref_wait_many(
             Some(unsafe { site.out_array(out_statuses, count, "out_statuses")? })
         };
         let mode = match mode {
-            0 => WaitMode::All,
-            1 => WaitMode::Any,
+            mode if mode == sdp_dal_wait_mode::SDP_DAL_WAIT_ALL as i32 => WaitMode::All,
+            mode if mode == sdp_dal_wait_mode::SDP_DAL_WAIT_ANY as i32 => WaitMode::Any,
             other => return Err(site.wrong(format_args!("'mode' is {other}, which is no sdp_dal_wait_mode"))),
         };
         // SAFETY: the header's rules for pointers.

@@ -129,6 +129,7 @@ impl Caller {
         let deadline = timeout.deadline();
         let (mut pause, longest) = SEARCH_PAUSE;
         loop {
+            let _patience = self.namespace.store().patience(super::remaining(timeout, &deadline));
             let known = self.processors.lock().targets.clone();
             let start = &self.options.processor_prefix;
             let found = self.declarations.search(self.namespace.store(), start, &self.schemas, &known)?;
@@ -160,18 +161,12 @@ impl Caller {
 
     /// The number of processors found that still live.
     pub fn num_processors(&self) -> usize {
-        match self.living() {
-            Ok(living) => living.len(),
-            Err(_) => self.processors.lock().targets.len(),
-        }
+        self.known().len()
     }
 
     /// The processors found that still live, by prefix.
     pub fn processors(&self) -> Vec<FoundProcessor> {
-        let _ = self.living();
-        self.processors
-            .lock()
-            .targets
+        self.known()
             .iter()
             .map(|target| FoundProcessor { name: target.name.clone(), prefix: target.prefix })
             .collect()
@@ -396,35 +391,36 @@ impl Caller {
         let has_room =
             |target: &Target| limit == usize::MAX || target.flights.count(store, target.owner) < limit;
         // The first of equals: they are sorted by prefix.
-        let idle =
-            living.into_iter().filter(|(_, target)| has_room(target)).min_by_key(|(queued, _)| *queued);
-        Ok(idle.map(|(_, target)| target))
+        let mut idle: Vec<_> = living.into_iter().filter(|target| has_room(target)).collect();
+        if idle.len() < 2 {
+            return Ok(idle.pop());
+        }
+        let declarations: Vec<_> = idle.iter().map(|target| target.declaration).collect();
+        Ok(Some(idle.swap_remove(store.least_queued(&declarations)?)))
     }
 
-    /// The processors found that still live, with the calls in their queues. Forgets the others.
-    fn living(&self) -> Result<Vec<(u32, Arc<Target>)>> {
-        let namespaces = self.namespace.store().namespaces()?;
-        let queued = |target: &Target| {
-            let namespace = namespaces.iter().find(|namespace| namespace.key == target.declaration)?;
-            namespace.alive.then_some(namespace.queued)
-        };
+    /// The processors found that still live, or all of them where that cannot be asked.
+    fn known(&self) -> Vec<Arc<Target>> {
+        self.living().unwrap_or_else(|_| self.processors.lock().targets.clone())
+    }
+
+    /// The processors found that still live. Forgets the others. Takes no lock of the store.
+    fn living(&self) -> Result<Vec<Arc<Target>>> {
+        let store = self.namespace.store();
+        store.here()?;
         let mut processors = self.processors.lock();
-        let mut living = Vec::new();
         let mut lost = None;
-        processors.targets.retain(|target| match queued(target) {
-            Some(queued) => {
-                living.push((queued, target.clone()));
-                true
-            }
-            None => {
+        processors.targets.retain(|target| {
+            let lives = store.is_wanted(target.declaration) && store.alive(target.owner);
+            if !lives {
                 lost = Some(target.title());
-                false
             }
+            lives
         });
         if lost.is_some() {
             processors.lost = lost;
         }
-        Ok(living)
+        Ok(processors.targets.clone())
     }
 
     fn forget(&self, target: &Arc<Target>) {

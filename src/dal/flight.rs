@@ -39,6 +39,7 @@ impl Flights {
 
     /// How many have not landed.
     pub(super) fn count(&self, store: &Store, processor: u32) -> usize {
+        let _held = crate::log::hold();
         let mut flights = self.flights.lock();
         flights.retain(|flight| !flight.has_landed(store, processor));
         flights.len()

@@ -32,6 +32,16 @@ impl IssuedCall {
         IssuedCall { id, processor, want: Some(want), inputs, claims }
     }
 
+    /// Which call it is.
+    pub(super) fn name(&self) -> Option<(ObjectId, EntryKey)> {
+        self.want.as_ref().map(|want| (self.id, want.key()))
+    }
+
+    /// The references that it holds.
+    pub(super) fn inputs(&self) -> &[Ref] {
+        &self.inputs
+    }
+
     fn ended(&self, store: &Store) -> bool {
         self.want.as_ref().is_none_or(|want| call_ended(store, &self.id, want.key(), self.processor))
     }

@@ -5,12 +5,13 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
+use crate::log;
 use crate::store::{CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::wire::{CallSchema, Declaration, Elem, Layout, Order, TensorSource};
 
 use super::expect::Expectation;
-use super::issued::{Backlog, Unfinished};
+use super::issued::{Backlog, IssuedCall, Unfinished};
 use super::reference::Ref;
 use super::tensor::{TensorForm, TensorWriter};
 
@@ -36,7 +37,8 @@ pub(super) struct Reserved {
 
 /// Where an owning reference comes from.
 pub(super) struct Home {
-    _reserved: Arc<Reserved>,
+    /// None for a reference that was imported: the prefix is another client's.
+    _reserved: Option<Arc<Reserved>>,
     /// Weak: the namespace's backlog holds references.
     namespace: Weak<NamespaceInner>,
 }
@@ -78,6 +80,7 @@ impl Namespace {
     fn reserved(&self) -> Result<Arc<Reserved>> {
         // A forked child would give out the IDs of its parent.
         self.inner.store.here()?;
+        let _held = log::hold();
         let mut reserved = self.inner.reserved.lock();
         if let Some(reserved) = &*reserved {
             return Ok(reserved.clone());
@@ -128,8 +131,19 @@ impl Namespace {
         self.sweep(2);
         let reserved = self.reserved()?;
         let id = fresh_id(reserved.prefix, &self.inner.store);
-        let home = Home { _reserved: reserved, namespace: Arc::downgrade(&self.inner) };
+        let home = Home { _reserved: Some(reserved), namespace: Arc::downgrade(&self.inner) };
         Ok(Ref::owning(&self.inner.store, id, expect.into(), home))
+    }
+
+    /// An owning reference to an object of somebody else's, which the claim is on, with the calls on which it depends.
+    pub(super) fn adopt(&self, want: Want, calls: Vec<Arc<IssuedCall>>) -> Ref {
+        let home = Home { _reserved: None, namespace: Arc::downgrade(&self.inner) };
+        let promised = !calls.is_empty();
+        let reference = Ref::imported(&self.inner.store, home, want, calls);
+        if promised {
+            self.remember(reference.unfinished());
+        }
+        reference
     }
 
     /// A borrowed reference to an ID. Never deletes the object.

@@ -7,6 +7,7 @@ use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
+use crate::log;
 use crate::store::{ObjectId, Prefix, Store, Want, Watch, PREFIX_SIZE};
 use crate::timeout::Timeout;
 use crate::wire::CallSchema;
@@ -140,6 +141,7 @@ impl Processor {
     }
 
     fn started(&self) -> Result<&Started> {
+        let _held = log::hold();
         self.started.get_or_try_init(|| {
             let functions: Vec<_> = self.functions.iter().map(|(offered, _)| offered.clone()).collect();
             let schemas = functions.iter().map(|offered| (*offered.schema).clone()).collect();
@@ -262,7 +264,11 @@ impl Started {
     fn next(&self, timeout: Timeout) -> Result<Call> {
         let deadline = timeout.deadline();
         loop {
-            let scan = match self.scan()? {
+            // What holds up the lock must not hold up a poll.
+            let patience = self.store.patience(super::remaining(timeout, &deadline));
+            let scan = self.scan()?;
+            drop(patience);
+            let scan = match scan {
                 Scan::Blocked(missing) => self.wait(&missing, super::remaining(timeout, &deadline))?,
                 ready => ready,
             };
@@ -299,6 +305,7 @@ impl Started {
     }
 
     fn scan(&self) -> Result<Scan> {
+        let _held = log::hold();
         let mut queue = self.queue.lock();
         if queue.closed {
             return Err(Error::new(Kind::ProcessorLost, "this processor was closed"));
@@ -330,6 +337,7 @@ impl Started {
 
     fn refuse_all(&self, error: &Error) -> Result<()> {
         let (pulled, rows) = {
+            let _held = log::hold();
             let mut queue = self.queue.lock();
             let pulled = queue.calls.pull(&self.store);
             (pulled, queue.calls.take_all())

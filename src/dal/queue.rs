@@ -1,12 +1,14 @@
 //! The calls that have come to a processor and wait for their inputs.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
+use crate::log::{self, Level};
 use crate::store::{Buffer, Claim, EntryKey, ObjectId, ObjectState, QueuedCall, Store};
 use crate::timeout::Timeout;
 use crate::wire::{CallDecoder, CallSchema, Cell, DecodedCall, Direction, ParamType};
@@ -70,6 +72,7 @@ pub(super) struct CallObject {
 impl CallObject {
     /// Takes the call, once for all its rows. False if its caller has dropped it.
     pub(super) fn claim(&self) -> Result<bool> {
+        let _held = log::hold();
         let mut state = self.state.lock();
         if let Ownership::Queued = state.ownership {
             state.ownership = match self.store.claim(&self.call)? {
@@ -111,6 +114,13 @@ impl CallObject {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl fmt::Display for CallObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let QueuedCall { id, issuer, .. } = &self.call;
+        write!(f, "the call {id} of {} by client {issuer}", self.function.schema.name)
     }
 }
 
@@ -228,7 +238,7 @@ impl CallQueue {
     fn add(&mut self, store: &Store, call: &QueuedCall, buffer: &Buffer) -> Result<()> {
         let decoded = match self.decoder.decode(buffer.data(), buffer.metadata()) {
             Ok(decoded) => decoded,
-            Err(_) => return discard(store, call),
+            Err(error) => return discard(store, call, &error),
         };
         let function = self.functions.iter().find(|function| function.schema.name == decoded.function);
         let rows = match function {
@@ -238,10 +248,10 @@ impl CallQueue {
         let (function, (rows, there)) = match (function, rows) {
             (Some(function), Ok(rows)) => (function.clone(), rows),
             (_, Err(error)) => return reject(store, call, &decoded, &error),
-            (None, Ok(_)) => return discard(store, call),
+            (None, Ok(_)) => return discard(store, call, &Error::internal("its function is not known")),
         };
         if rows.is_empty() {
-            return discard(store, call);
+            return discard(store, call, &Error::invalid("it has no rows"));
         }
         let state = Mutex::new(Rows { ownership: Ownership::Queued, left: rows.len() });
         let object = Arc::new(CallObject { store: store.clone(), call: *call, function, rows, state });
@@ -348,10 +358,14 @@ fn match_rows(
     Ok((decoded.rows.iter().map(pick).collect(), there))
 }
 
-/// Takes a call off the queue of which nothing can be said.
-fn discard(store: &Store, call: &QueuedCall) -> Result<()> {
+/// Takes a call off the queue whose outputs, if it has any, are not known.
+fn discard(store: &Store, call: &QueuedCall, error: &Error) -> Result<()> {
     if let Claim::Claimed(_) = store.claim(call)? {
         store.finish(call.key)?;
+        log::write(Level::Error, || {
+            let QueuedCall { id, issuer, .. } = call;
+            format!("the call {id} of client {issuer} was dropped: it cannot be understood: {error}")
+        });
     }
     Ok(())
 }
@@ -376,6 +390,11 @@ fn reject(store: &Store, call: &QueuedCall, decoded: &DecodedCall, error: &Error
             tell_nobody(store, call.issuer, &error);
         }
         store.finish(call.key)?;
+        // Without an output that carries it, the log is the only place for it.
+        log::write(if told { Level::Warning } else { Level::Error }, || {
+            let QueuedCall { id, issuer, .. } = call;
+            format!("the call {id} of client {issuer} was refused: {error}")
+        });
     }
     Ok(())
 }

@@ -79,6 +79,13 @@ impl Ref {
         Ref::new(&store, id, expect, None, Some(buffer), life)
     }
 
+    /// A reference to somebody else's object that we want, too, and to the calls on which it depends.
+    pub(super) fn imported(store: &Store, home: Home, want: Want, calls: Vec<Arc<IssuedCall>>) -> Ref {
+        let id = want.id();
+        let life = Life { calls, key: Some(want.key()), want: Some(want), ..Life::default() };
+        Ref::new(store, id, Expectation::default(), Some(home), None, life)
+    }
+
     fn new(
         store: &Store,
         id: ObjectId,
@@ -308,6 +315,16 @@ impl Ref {
         self.inner.life.lock().calls.push(call);
     }
 
+    /// The calls that are to make the object.
+    pub(super) fn calls(&self) -> Vec<Arc<IssuedCall>> {
+        self.inner.life.lock().calls.clone()
+    }
+
+    /// The life of the object that this reference has seen.
+    pub(super) fn life_key(&self) -> Option<EntryKey> {
+        self.inner.life.lock().key
+    }
+
     /// What the namespace's backlog remembers of an output.
     pub(super) fn unfinished(&self) -> Unfinished {
         if !self.is_owning() || self.inner.life.lock().kept {
@@ -388,7 +405,7 @@ impl Ref {
         self.inner.life.lock().key.is_some()
     }
 
-    fn deleted(&self) -> Error {
+    pub(super) fn deleted(&self) -> Error {
         Error::new(Kind::ObjectDeleted, format!("object {} was deleted: nobody kept it", self.inner.id))
     }
 

@@ -1,6 +1,7 @@
 //! Taking a call whose inputs exist: claim, pin, check.
 
 use crate::error::{Error, Kind, Result};
+use crate::log::{self, Level};
 use crate::store::{Buffer, ObjectId, ObjectState, Store};
 use crate::timeout::Timeout;
 use crate::wire::{Param, ParamType};
@@ -98,6 +99,7 @@ fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: &Error)
                 return Refusal::Cancelled;
             }
             let text = format!("input '{}' was deleted before the call ran", spec.name);
+            log::write(Level::Warning, || format!("{}: {text}", pending.object));
             Refusal::Failed(Error::new(Kind::InputLost, text))
         }
         _ => Refusal::Failed(of_input(error, &spec.name)),

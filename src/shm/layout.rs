@@ -217,14 +217,14 @@ pub struct Pool {
     pub start: AtomicU64,
     /// Where it ends. Fixed when the segment is made.
     pub end: AtomicU64,
-    /// Memory below this exists. Raised only under the lock, after the memory was reserved.
+    /// Memory below this exists. Changed only under the lock: raised after the memory was reserved, lowered before it goes.
     pub reserved: AtomicU64,
     /// Bytes in used extents.
     pub used: AtomicU64,
     /// The extent that lies last, or [`NONE`].
     pub last: AtomicU32,
-    /// For alignment; 0.
-    pub padding: AtomicU32,
+    /// How often memory above the watermark was given back to the system: what was reserved before may be gone.
+    pub trims: AtomicU32,
     /// One bit for each power of two that has a free extent.
     pub first_map: AtomicU64,
     /// For each power of two, one bit for each subdivision that has a free extent.

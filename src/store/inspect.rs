@@ -7,7 +7,7 @@ use super::id::ObjectId;
 use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{load_text, State, Word, CLAIMED, ENDED, EVICTABLE, KEEP};
+use crate::shm::layout::{load_text, store_text, State, Word, CLAIMED, ENDED, EVICTABLE, KEEP};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 use super::buffer::Look;
@@ -300,6 +300,14 @@ impl Store {
             }
             None => format!("client {number}, which has gone"),
         }
+    }
+
+    /// Changes the name under which others see this client. Others may read a part of each for a moment; so they do for ever
+    /// if we die in the middle.
+    pub fn set_client_name(&self, name: &str) -> Result<()> {
+        self.attachment.here()?;
+        store_text(&self.attachment.segment.client(self.attachment.slot).name, name);
+        Ok(())
     }
 
     /// Figures of the store.

@@ -13,6 +13,7 @@ use super::attachment::Attachment;
 use super::buffer::{deleted, Buffer, Look};
 use super::entries::EntryKey;
 use super::id::ObjectId;
+use super::locked::Patience;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::segment::to_usize;
@@ -176,6 +177,7 @@ impl Store {
     ) -> Result<T> {
         let attachment = &*self.attachment;
         attachment.here()?;
+        let _patience = Patience::of(timeout);
         if let Some(done) = check()? {
             return Ok(done);
         }
@@ -216,6 +218,7 @@ impl Store {
         loop {
             let seen = doorbell::read(bell);
             attachment.interrupt_error()?;
+            let _patience = Patience::until(&deadline);
             if let Some(done) = check()? {
                 return Ok(done);
             }
