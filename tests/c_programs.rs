@@ -100,6 +100,11 @@ fn how_a_processor_runs_its_functions() {
 }
 
 #[test]
+fn events_and_event_loops() {
+    compile_and_run("c/events.c", &C_AND_CPP, true);
+}
+
+#[test]
 fn what_the_wrapper_deduces() {
     compile_and_run("cpp/deduction.cpp", &BOTH_CPP, false);
 }

@@ -53,7 +53,7 @@ fn call_id(declaration: ObjectId, n: u32) -> ObjectId {
 /// What the children do. Each is run with one fail point set, until one of them comes to it and dies.
 type Role = (&'static str, fn(&Path));
 
-const ROLES: [Role; 9] = [
+const ROLES: [Role; 10] = [
     ("objects", objects),
     ("caller", caller),
     ("processor", processor),
@@ -61,6 +61,7 @@ const ROLES: [Role; 9] = [
     ("alone", alone),
     ("destroyer", destroyer),
     ("awaited", awaited),
+    ("reader", reader),
     ("server", server),
     ("untouched", untouched),
 ];
@@ -142,6 +143,15 @@ fn awaited(path: &Path) {
     if let ObjectState::Awaited { .. } = store.look(&id(0xbb, 1)).unwrap() {
         put(&store, &id(0xbb, 1), 1 << 20, false);
     }
+}
+
+/// Reads the event log while it writes.
+fn reader(path: &Path) {
+    let store = Store::open(path, &options()).unwrap();
+    let mut log = store.subscribe(b"").unwrap();
+    put(&store, &id(0xcc, 1), 100, false);
+    store.delete(&id(0xcc, 1), DeleteMode::Now).unwrap();
+    while log.next(Timeout::Poll).is_ok() {}
 }
 
 /// Offers a namespace until it is killed.
