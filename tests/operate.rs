@@ -168,7 +168,7 @@ fn the_log_tells_of_a_failure_that_no_output_carries() {
     args.push(Arg::Cell(Cell::Int(1)));
     caller.call("flag_it", &args).unwrap();
     assert!(processor.process(LONG).unwrap());
-    let words = ["a call without outputs failed: flag_it: the moon is in the field"];
+    let words = ["has failed, and no output carries its error: flag_it: the moon is in the field"];
     assert_eq!(heard(&words), Some(Level::Error));
     let twice = ear().lock().iter().filter(|(_, line)| line.contains(words[0])).count();
     assert_eq!(twice, 1);
