@@ -10,6 +10,7 @@ use super::results::{sdp_dal_results, ResultsState};
 use super::status::sdp_dal_status;
 use super::store::sdp_dal_store;
 use super::structs::Extensible;
+use super::types::{sdp_dal_caller_flag, sdp_dal_select};
 use crate::dal::{Caller, CallerOptions, FoundProcessor};
 use crate::error::Result;
 use crate::store::PREFIX_SIZE;
@@ -38,18 +39,23 @@ pub struct sdp_dal_caller_options {
     pub processor_prefix_size: usize,
     /// Fewer compatible processors are an error; 0: none are needed. sdp_dal_caller_options_init() sets 1.
     pub minimum_processors: u64,
-    /// Most calls that a processor has not ended; issuing then waits. 0: no limit.
+    /// Most calls that a processor has not ended; issuing then waits. A batch is one call, until its last row has
+    /// ended. 0: no limit.
     pub max_in_flight: u64,
-    /// How long sdp_dal_caller_open() waits for the processors, and sdp_dal_caller_call() for room when max_in_flight
+    /// How long sdp_dal_caller_open() waits for the processors, and issuing for room when max_in_flight
     /// is reached. sdp_dal_caller_options_init() sets SDP_DAL_POLL.
     pub timeout_ns: i64,
+    /// One of sdp_dal_select.
+    pub select: i32,
+    /// Bits of sdp_dal_caller_flag.
+    pub flags: u32,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_caller_options {
     const INIT: &'static str = "sdp_dal_caller_options_init()";
 }
-const _: () = assert!(size_of::<sdp_dal_caller_options>() == 3 * size_of::<usize>() + 3 * 8);
+const _: () = assert!(size_of::<sdp_dal_caller_options>() == 3 * size_of::<usize>() + 3 * 8 + 2 * 4);
 
 const DEFAULTS: sdp_dal_caller_options = sdp_dal_caller_options {
     struct_size: 0,
@@ -58,6 +64,8 @@ const DEFAULTS: sdp_dal_caller_options = sdp_dal_caller_options {
     minimum_processors: 1,
     max_in_flight: 0,
     timeout_ns: 0,
+    select: sdp_dal_select::SDP_DAL_SELECT_LEAST_BUSY as i32,
+    flags: 0,
 };
 
 /// Fills options with their defaults.
@@ -248,11 +256,15 @@ impl Site {
             usize::try_from(value)
                 .map_err(|_| self.wrong(format_args!("'options.{name}' is too large: {value}")))
         };
+        const LOOSE_DIMS: u32 = sdp_dal_caller_flag::SDP_DAL_CALLER_LOOSE_DIMS as u32;
+        let flags = self.flags(options.flags, LOOSE_DIMS, "options.flags")?;
         Ok(CallerOptions {
             minimum_processors: number(options.minimum_processors, "minimum_processors")?,
             processor_prefix: prefix.to_vec(),
             timeout: self.timeout(options.timeout_ns)?,
             max_in_flight: number(options.max_in_flight, "max_in_flight")?,
+            select: self.select(options.select, "options.select")?,
+            strict_dims: flags & LOOSE_DIMS == 0,
         })
     }
 

@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 
 use super::guard::{guard_value, Site};
+use crate::dal::Select;
 use crate::error::Result;
 use crate::store::{Create, DeleteMode, ID_SIZE, PREFIX_SIZE};
 use crate::timeout::Timeout;
@@ -132,6 +133,22 @@ pub enum sdp_dal_store_flag {
     SDP_DAL_STORE_RESERVE = 8,
 }
 
+/// To which of several processors a call goes.
+#[repr(C)]
+pub enum sdp_dal_select {
+    /// The one with the fewest calls that have not ended.
+    SDP_DAL_SELECT_LEAST_BUSY = 0,
+    /// The one with the lowest prefix, and always to that one while it lives: for functions that accumulate state.
+    SDP_DAL_SELECT_FIRST = 1,
+}
+
+/// Bits for the flags of sdp_dal_caller_options.
+#[repr(C)]
+pub enum sdp_dal_caller_flag {
+    /// Do not compare the sizes of equal dimension names, nor with the sizes that the signature fixes.
+    SDP_DAL_CALLER_LOOSE_DIMS = 1,
+}
+
 /// Bits for the flags of sdp_dal_object_spec.
 #[repr(C)]
 pub enum sdp_dal_object_flag {
@@ -224,6 +241,17 @@ impl Site {
             IF_MISSING => Ok(Create::IfMissing),
             NEVER => Ok(Create::Never),
             _ => Err(self.wrong(format_args!("'{name}' is {mode}, which is no sdp_dal_create_mode"))),
+        }
+    }
+
+    /// To which processor a call goes.
+    pub(super) fn select(self, select: i32, name: &str) -> Result<Select> {
+        const LEAST_BUSY: i32 = sdp_dal_select::SDP_DAL_SELECT_LEAST_BUSY as i32;
+        const FIRST: i32 = sdp_dal_select::SDP_DAL_SELECT_FIRST as i32;
+        match select {
+            LEAST_BUSY => Ok(Select::LeastBusy),
+            FIRST => Ok(Select::First),
+            _ => Err(self.wrong(format_args!("'{name}' is {select}, which is no sdp_dal_select"))),
         }
     }
 

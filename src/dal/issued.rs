@@ -16,9 +16,24 @@ pub(super) struct IssuedCall {
     processor: u32,
     /// None only while it is dropped.
     want: Option<Want>,
-    inputs: Vec<Ref>,
-    /// Claims on objects whose references are borrowed.
+    /// Claims on outputs whose references are borrowed, or that other rows of the call take as inputs.
     claims: Vec<Want>,
+    /// Its inputs; all processors of a broadcast share them.
+    inputs: Arc<Held>,
+}
+
+/// Objects that must live as long as something else does.
+#[derive(Default)]
+pub(super) struct Held {
+    pub(super) refs: Vec<Ref>,
+    /// Claims on objects whose references are borrowed.
+    pub(super) claims: Vec<Want>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        bury(std::mem::take(&mut self.refs));
+    }
 }
 
 impl IssuedCall {
@@ -26,10 +41,14 @@ impl IssuedCall {
         id: ObjectId,
         processor: u32,
         want: Want,
-        inputs: Vec<Ref>,
         claims: Vec<Want>,
+        inputs: Arc<Held>,
     ) -> IssuedCall {
-        IssuedCall { id, processor, want: Some(want), inputs, claims }
+        IssuedCall { id, processor, want: Some(want), claims, inputs }
+    }
+
+    pub(super) fn inputs(&self) -> &Held {
+        &self.inputs
     }
 
     fn ended(&self, store: &Store) -> bool {
@@ -53,7 +72,6 @@ impl Drop for IssuedCall {
         // The call goes before its inputs: see the module head.
         self.want = None;
         self.claims.clear();
-        bury(std::mem::take(&mut self.inputs));
     }
 }
 

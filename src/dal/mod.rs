@@ -32,25 +32,31 @@
 //! its first row is taken and finished when its last row has ended.
 
 mod args;
+mod broadcast;
 mod call;
 mod caller;
 mod discovery;
 mod expect;
 mod flight;
+mod issue;
 mod issued;
 mod namespace;
+mod namespaces;
 mod output;
 mod processor;
 mod queue;
 mod reference;
+mod relations;
 mod take;
 mod tensor;
 
 pub use args::{Arg, Args, Results};
 pub use call::Call;
-pub use caller::{Caller, CallerOptions, FoundProcessor};
+pub use broadcast::Reply;
+pub use caller::{Caller, CallerOptions, FoundProcessor, Select};
 pub use expect::Expectation;
-pub use namespace::Namespace;
+pub use namespace::{Namespace, NamespaceOptions};
+pub use namespaces::{namespaces, DeclaredNamespace};
 pub use output::OutputMemory;
 pub use processor::{Function, Processor, ProcessorOptions};
 pub use reference::Ref;

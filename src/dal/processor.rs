@@ -8,11 +8,13 @@ use once_cell::sync::OnceCell;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Kind, Result};
+use crate::log::{self, Level};
 use crate::store::{ObjectId, Prefix, Store, Want, PREFIX_SIZE};
 use crate::timeout::Timeout;
-use crate::wire::CallSchema;
+use crate::wire::{CallSchema, Metadata};
 
 use super::call::Call;
+use super::discovery::hex;
 use super::namespace::{declare, program_name};
 use super::queue::{CallQueue, Offered, Scan};
 use super::take;
@@ -110,8 +112,11 @@ impl Processor {
         self.started.get_or_try_init(|| {
             let functions: Vec<_> = self.functions.iter().map(|(offered, _)| offered.clone()).collect();
             let schemas = functions.iter().map(|offered| (*offered.schema).clone()).collect();
-            let declaration = declare(&self.store, &self.prefix, &self.name, schemas)?;
+            let declaration =
+                declare(&self.store, &self.prefix, &self.name, schemas, Metadata::new())?;
             let calls = CallQueue::new(declaration.key(), functions)?;
+            let prefix = declaration.id().prefix();
+            log::write(Level::Info, || format!("{} waiting for calls at prefix {}", self.name, hex(&prefix)));
             Ok(Started {
                 store: self.store.clone(),
                 prefix: declaration.id().prefix(),

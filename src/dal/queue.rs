@@ -334,7 +334,7 @@ mod tests {
     use arrow::datatypes::DataType;
 
     fn param(name: &str, direction: Direction, ty: ParamType) -> Param {
-        Param { name: name.to_owned(), direction, ty, nullable: true }
+        Param::new(name, direction, ty, true)
     }
 
     fn tensor() -> ParamType {
@@ -351,7 +351,7 @@ mod tests {
             param("done", Direction::In, ParamType::Oid),
             param("dirty", Direction::Out, tensor()),
         ];
-        let schema = Arc::new(CallSchema { name: "f".to_owned(), params });
+        let schema = Arc::new(CallSchema::new("f", params));
         let offered = Offered { index: 0, schema, strict_dims: true };
         let id = |byte| ObjectId::new([byte; 20]);
         let row =
@@ -364,7 +364,7 @@ mod tests {
     fn rows_follow_our_own_order_of_parameters() {
         let x = param("x", Direction::In, ParamType::Scalar(DataType::Int64));
         let y = param("y", Direction::In, ParamType::Scalar(DataType::Int64));
-        let schema = CallSchema { name: "f".to_owned(), params: vec![x.clone(), y.clone()] };
+        let schema = CallSchema::new("f", vec![x.clone(), y.clone()]);
         let decoded = DecodedCall {
             function: "f".to_owned(),
             schema: Arc::new(schema.clone()),
@@ -373,7 +373,7 @@ mod tests {
         let same = match_rows(&schema, &decoded).unwrap();
         assert!(matches!(same[0][..], [Cell::Int(1), Cell::Int(2)]));
         let extra = param("extra", Direction::In, tensor());
-        let offered = CallSchema { name: "f".to_owned(), params: vec![y, extra, x] };
+        let offered = CallSchema::new("f", vec![y, extra, x]);
         let turned = match_rows(&offered, &decoded).unwrap();
         assert!(matches!(turned[0][..], [Cell::Int(2), Cell::Null, Cell::Int(1)]));
     }

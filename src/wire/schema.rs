@@ -1,14 +1,21 @@
 //! A function's name and its parameters.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use arrow::datatypes::{DataType, SchemaRef};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
+use super::arrow_schema::OUR_KEYS;
 use super::scanner::is_name;
 use super::types::type_fault;
 use super::{Elem, MAX_DIMS};
+
+/// What starts the metadata keys that mean something to the library.
+pub(crate) const RESERVED: &str = "proc:";
+
+/// Texts by key. Carried from whoever wrote them to whoever reads them, and no part of what makes two functions one.
+pub type Metadata = BTreeMap<String, String>;
 
 /// A dimension of a tensor parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +83,8 @@ pub struct Param {
     pub ty: ParamType,
     /// Whether it may be left out.
     pub nullable: bool,
+    /// What else is said about it: for people and programs, not for the library.
+    pub metadata: Metadata,
 }
 
 /// A function's name and parameters. The positional order is that of `params`.
@@ -85,9 +94,61 @@ pub struct CallSchema {
     pub name: String,
     /// Inputs and outputs.
     pub params: Vec<Param>,
+    /// What else is said about it: for people and programs, not for the library.
+    pub metadata: Metadata,
 }
 
 impl CallSchema {
+    /// A function without further metadata.
+    pub fn new(name: impl Into<String>, params: Vec<Param>) -> CallSchema {
+        CallSchema { name: name.into(), params, metadata: Metadata::new() }
+    }
+
+    /// The same function without the metadata that are no part of its signature.
+    pub fn bare(&self) -> CallSchema {
+        let bare = |param: &Param| Param { metadata: Metadata::new(), ..param.clone() };
+        CallSchema::new(&self.name, self.params.iter().map(bare).collect())
+    }
+
+    /// Says something about the function or one of its parameters; no value takes it back. InvalidArgument for a key
+    /// that starts with `proc:` (those are the library's), NotFound for a parameter that there is not.
+    pub fn set_metadata(&mut self, param: Option<&str>, key: &str, value: Option<&str>) -> Result<()> {
+        if key.is_empty() || key.starts_with(RESERVED) {
+            return Err(Error::invalid(format!(
+                "'{key}' is no key for metadata: keys have a letter or more, and those that start with '{RESERVED}' \
+                 are the library's"
+            )));
+        }
+        let metadata = match param {
+            None => &mut self.metadata,
+            Some(name) => {
+                let place = self.param(name).map(|(place, _)| place).ok_or_else(|| self.no_param(name))?;
+                &mut self.params[place].metadata
+            }
+        };
+        match value {
+            Some(value) => metadata.insert(key.to_owned(), value.to_owned()),
+            None => metadata.remove(key),
+        };
+        Ok(())
+    }
+
+    /// What is said about the function or one of its parameters. NotFound for a parameter that there is not.
+    pub fn metadata_of(&self, param: Option<&str>) -> Result<&Metadata> {
+        match param {
+            None => Ok(&self.metadata),
+            Some(name) => {
+                self.param(name).map(|(_, param)| &param.metadata).ok_or_else(|| self.no_param(name))
+            }
+        }
+    }
+
+    fn no_param(&self, name: &str) -> Error {
+        let names: Vec<_> = self.params.iter().map(|param| param.name.as_str()).collect();
+        let text = format!("'{}' has no parameter '{name}', only: {}", self.name, names.join(", "));
+        Error::new(Kind::NotFound, text)
+    }
+
     /// The parameter with this name and its position.
     pub fn param(&self, name: &str) -> Option<(usize, &Param)> {
         self.params.iter().enumerate().find(|(_, param)| param.name == name)
@@ -112,6 +173,13 @@ impl CallSchema {
                 self.name
             )));
         }
+        let metadata = self.params.iter().map(|param| &param.metadata).chain([&self.metadata]);
+        if let Some(key) = metadata.flat_map(Metadata::keys).find(|key| OUR_KEYS.contains(&key.as_str())) {
+            return Err(Error::invalid(format!(
+                "function '{}' has further metadata '{key}': that key is the library's",
+                self.name
+            )));
+        }
         let mut names = HashSet::new();
         for param in &self.params {
             param.check().map_err(|wrong| wrong.context(format!("function '{}'", self.name)))?;
@@ -127,6 +195,11 @@ impl CallSchema {
 }
 
 impl Param {
+    /// A parameter without further metadata.
+    pub fn new(name: impl Into<String>, direction: Direction, ty: ParamType, nullable: bool) -> Param {
+        Param { name: name.into(), direction, ty, nullable, metadata: Metadata::new() }
+    }
+
     fn check(&self) -> Result<()> {
         let name = &self.name;
         if !is_name(name) {
@@ -175,20 +248,13 @@ mod tests {
     use super::*;
 
     fn tensor(name: &str, direction: Direction, dims: Vec<Dim>) -> Param {
-        Param {
-            name: name.into(),
-            direction,
-            ty: ParamType::Tensor { elem: Elem::Int64, dims },
-            nullable: false,
-        }
+        Param::new(name, direction, ParamType::Tensor { elem: Elem::Int64, dims }, false)
     }
 
     #[test]
     fn parameters_are_found_by_name_and_direction() {
-        let schema = CallSchema {
-            name: "f".into(),
-            params: vec![tensor("y", Direction::Out, vec![]), tensor("x", Direction::In, vec![])],
-        };
+        let params = vec![tensor("y", Direction::Out, vec![]), tensor("x", Direction::In, vec![])];
+        let schema = CallSchema::new("f", params);
         assert_eq!(schema.param("x").map(|(at, _)| at), Some(1));
         assert!(schema.param("z").is_none());
         assert_eq!(schema.inputs().map(|(at, _)| at).collect::<Vec<_>>(), [1]);
@@ -199,7 +265,7 @@ mod tests {
     #[test]
     fn wrong_schemas_are_refused() {
         let message = |name: &str, params: Vec<Param>| {
-            CallSchema { name: name.into(), params }.check().unwrap_err().message().to_owned()
+            CallSchema::new(name, params).check().unwrap_err().message().to_owned()
         };
         assert!(message("a b", vec![]).contains("'a b'"));
         assert!(message("f", vec![tensor("1", Direction::In, vec![])]).contains("'1'"));
