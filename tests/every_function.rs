@@ -66,7 +66,7 @@ fn nothing(parameter: &str) -> &'static str {
 
 /// The type of handle that a parameter takes.
 fn handle(parameter: &str) -> Option<&str> {
-    const HANDLES: [&str; 10] = [
+    const HANDLES: [&str; 13] = [
         "sdp_dal_store",
         "sdp_dal_ref",
         "sdp_dal_tensor",
@@ -77,6 +77,9 @@ fn handle(parameter: &str) -> Option<&str> {
         "sdp_dal_results",
         "sdp_dal_processor",
         "sdp_dal_call",
+        "sdp_dal_replies",
+        "sdp_dal_schema",
+        "sdp_dal_namespaces",
     ];
     let kind = parameter.split_whitespace().find(|word| *word != "const")?;
     let one_star = parameter.matches('*').count() == 1;

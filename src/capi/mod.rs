@@ -15,6 +15,7 @@
 #![allow(unsafe_code, reason = "this room turns C pointers into Rust values")]
 #![allow(non_camel_case_types, reason = "exported types bear the names of the header")]
 
+mod arrow;
 mod guard;
 mod handle;
 mod strings;
@@ -26,11 +27,16 @@ mod call;
 mod call_inputs;
 mod call_outputs;
 mod caller;
+mod ids;
 mod list;
+mod namespaces;
 mod object;
 mod processor;
 mod reference;
+mod replies;
 mod results;
+mod schema;
+mod schema_build;
 mod status;
 mod store;
 mod tensor;

@@ -31,12 +31,7 @@ impl Caller {
     /// All rows are checked before anything is issued. What keeps one processor from getting the call stands in its
     /// place: PROCESSOR_LOST if it has gone (it is forgotten then), TIMEOUT if it has no room after `timeout`, for
     /// which the others wait.
-    pub fn broadcast_batch(
-        &self,
-        function: &str,
-        rows: &[Args<'_>],
-        timeout: Timeout,
-    ) -> Result<Vec<Reply>> {
+    pub fn broadcast_batch(&self, function: &str, rows: &[Args<'_>], timeout: Timeout) -> Result<Vec<Reply>> {
         let encoder = self.function(function)?;
         let schema = encoder.schema();
         let mut prepared = self.prepare(schema, rows)?;

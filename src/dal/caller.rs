@@ -8,11 +8,11 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
-use crate::store::{EntryKey, ObjectId, Prefix};
+use crate::store::{id_text, EntryKey, ObjectId, Prefix};
 use crate::timeout::{Deadline, Timeout};
 use crate::wire::{CallEncoder, CallSchema};
 
-use super::discovery::{hex, too_few, Declarations, Target};
+use super::discovery::{too_few, Declarations, Target};
 use super::namespace::Namespace;
 
 /// Pauses between two looks for processors: the first and the longest.
@@ -185,7 +185,7 @@ impl Caller {
         };
         for target in new {
             log::write(Level::Info, || {
-                format!("Found processor {} at prefix {}", target.name, hex(&target.prefix))
+                format!("Found processor {} at prefix {}", target.name, id_text(&target.prefix))
             });
         }
         tell(&gone);
@@ -212,12 +212,7 @@ impl Caller {
     /// The processors found that still live, by prefix.
     pub fn processors(&self) -> Vec<FoundProcessor> {
         let _ = self.living();
-        self.processors
-            .lock()
-            .targets
-            .iter()
-            .map(|target| target.found())
-            .collect()
+        self.processors.lock().targets.iter().map(|target| target.found()).collect()
     }
 
     /// Where values and outputs lie.
@@ -250,7 +245,12 @@ impl Caller {
     }
 
     /// A living processor for another call of ours, as the options select it; waits for room.
-    pub(super) fn choose(&self, function: &str, timeout: Timeout, deadline: &Deadline) -> Result<Arc<Target>> {
+    pub(super) fn choose(
+        &self,
+        function: &str,
+        timeout: Timeout,
+        deadline: &Deadline,
+    ) -> Result<Arc<Target>> {
         if self.options.max_in_flight == 0 {
             // Whether it still lives is seen when the call is issued.
             if let [only] = &self.processors.lock().targets[..] {
@@ -288,7 +288,8 @@ impl Caller {
                 Ok(None) => {}
                 Err(error) if error.kind() == Kind::Timeout => {
                     let limit = self.options.max_in_flight;
-                    let text = format!("{limit} calls of this caller are unfinished there, and it may have {limit}");
+                    let text =
+                        format!("{limit} calls of this caller are unfinished there, and it may have {limit}");
                     return Err(Error::new(Kind::Timeout, text));
                 }
                 Err(error) => return Err(error),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{EntryKey, NamespaceInfo, Prefix, Store};
+use crate::store::{id_text, EntryKey, NamespaceInfo, Prefix, Store};
 use crate::wire::{CallSchema, Declaration};
 
 use super::caller::FoundProcessor;
@@ -36,11 +36,7 @@ impl Target {
 }
 
 fn title(name: &str, prefix: Prefix) -> String {
-    format!("'{name}' at prefix {}", hex(&prefix))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("'{name}' at prefix {}", id_text(&prefix))
 }
 
 /// What a search found.
@@ -133,7 +129,8 @@ fn judge(
 /// NO_PROCESSOR: how many of how many, and who came near.
 pub(super) fn too_few(schemas: &[Arc<CallSchema>], start: &[u8], minimum: usize, found: &Found) -> Error {
     let names: Vec<_> = schemas.iter().map(|schema| schema.name.as_str()).collect();
-    let place = if start.is_empty() { String::new() } else { format!(" with a prefix {}…", hex(start)) };
+    let place =
+        if start.is_empty() { String::new() } else { format!(" with a prefix {}…", id_text(start)) };
     let mut text = format!(
         "found {} of {minimum} processors for {}{place}: start one, or wait longer for it",
         found.targets.len(),

@@ -12,7 +12,7 @@ use crate::timeout::Timeout;
 use crate::wire::{CallEncoder, CallSchema, Cell, Direction, ParamType, TensorSource, MAX_ROWS};
 
 use super::args::{plan, Args, Planned, Results};
-use super::caller::Caller;
+use super::caller::{Caller, FoundProcessor};
 use super::discovery::Target;
 use super::expect::Expectation;
 use super::flight::Flight;
@@ -65,11 +65,21 @@ impl Caller {
     /// row, none for none. Errors are those of [`Caller::call_within`] and name the row (from 0); then no row was issued.
     /// A batch counts as one call of those that may be in flight, until its last row has ended.
     pub fn batch(&self, function: &str, rows: &[Args<'_>], timeout: Timeout) -> Result<Vec<Results>> {
+        Ok(self.batch_to(function, rows, timeout)?.map(|(_, results)| results).unwrap_or_default())
+    }
+
+    /// As [`Caller::batch`], and says which processor got it; None for no rows.
+    pub fn batch_to(
+        &self,
+        function: &str,
+        rows: &[Args<'_>],
+        timeout: Timeout,
+    ) -> Result<Option<(FoundProcessor, Vec<Results>)>> {
         let encoder = self.function(function)?;
         let schema = encoder.schema();
         let mut prepared = self.prepare(schema, rows)?;
         if rows.is_empty() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let outputs = self.address(schema, &mut prepared)?;
         let bytes = encoder.encode(&prepared.cells)?;
@@ -78,7 +88,7 @@ impl Caller {
         let inputs = self.put_values(schema, &mut prepared)?;
         loop {
             match self.issue(&target, encoder, &bytes, &outputs, &inputs, &prepared.passed_on) {
-                Ok(()) => return Ok(results_of(schema, outputs)),
+                Ok(()) => return Ok(Some((target.found(), results_of(schema, outputs)))),
                 Err(error) if matches!(error.kind(), Kind::ProcessorLost | Kind::NotFound) => {
                     self.forget(&target);
                     target = self.choose(function, timeout, &deadline)?;
@@ -106,13 +116,15 @@ impl Caller {
             )));
         }
         let many = rows.len() > 1;
-        let in_row = |row: usize, error: Error| if many { error.context(format!("row {row}")) } else { error };
+        let in_row =
+            |row: usize, error: Error| if many { error.context(format!("row {row}")) } else { error };
         let mut planned = Vec::with_capacity(rows.len());
         for (row, args) in rows.iter().enumerate() {
             planned.push(plan(schema, args, self.options.strict_dims).map_err(|error| in_row(row, error))?);
         }
         let given = if many { given_outputs(schema, &planned)? } else { HashMap::new() };
-        let mut rows = Rows { caller: self, given, seen: HashSet::new(), many, prepared: Prepared::default() };
+        let mut rows =
+            Rows { caller: self, given, seen: HashSet::new(), many, prepared: Prepared::default() };
         for (row, planned) in planned.into_iter().enumerate() {
             rows.add(schema, row, planned).map_err(|error| in_row(row, error))?;
         }
@@ -120,7 +132,11 @@ impl Caller {
     }
 
     /// Gives every output that was not given a reference of its own, and writes the outputs into their cells.
-    pub(super) fn address(&self, schema: &CallSchema, prepared: &mut Prepared<'_>) -> Result<Vec<RowOutputs>> {
+    pub(super) fn address(
+        &self,
+        schema: &CallSchema,
+        prepared: &mut Prepared<'_>,
+    ) -> Result<Vec<RowOutputs>> {
         let mut all = Vec::with_capacity(prepared.outputs.len());
         let mut count = 0;
         for (cells, outputs) in prepared.cells.iter_mut().zip(&prepared.outputs) {

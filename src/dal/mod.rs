@@ -51,8 +51,8 @@ mod take;
 mod tensor;
 
 pub use args::{Arg, Args, Results};
-pub use call::Call;
 pub use broadcast::Reply;
+pub use call::Call;
 pub use caller::{Caller, CallerOptions, FoundProcessor, Select};
 pub use expect::Expectation;
 pub use namespace::{Namespace, NamespaceOptions};

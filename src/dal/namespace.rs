@@ -6,11 +6,10 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::log::{self, Level};
-use crate::store::{CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
+use crate::store::{id_text, CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::wire::{CallSchema, Declaration, Elem, Layout, Metadata, Order, TensorSource};
 
-use super::discovery::hex;
 use super::expect::Expectation;
 use super::issued::{Backlog, Unfinished};
 use super::reference::Ref;
@@ -122,7 +121,7 @@ impl Namespace {
         let new = Arc::new(Reserved { prefix: declaration.id().prefix(), _declaration: declaration });
         *reserved = Some(new.clone());
         drop(reserved);
-        log::write(Level::Info, || format!("Store using prefix {} for objects", hex(&new.prefix)));
+        log::write(Level::Info, || format!("Store using prefix {} for objects", id_text(&new.prefix)));
         Ok(new)
     }
 

@@ -52,9 +52,7 @@ pub(super) fn read(store: &Store, namespace: &NamespaceInfo) -> Result<Option<Op
 fn told(namespace: &NamespaceInfo, declaration: Option<Declaration>) -> DeclaredNamespace {
     let metadata = declaration.as_ref().map(|declaration| declaration.all_metadata(namespace.prefix));
     let (name, pid, argv, functions) = match declaration {
-        Some(declaration) => {
-            (declaration.name, declaration.pid, declaration.argv, declaration.functions)
-        }
+        Some(declaration) => (declaration.name, declaration.pid, declaration.argv, declaration.functions),
         None => Default::default(),
     };
     DeclaredNamespace {

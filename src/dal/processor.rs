@@ -9,12 +9,11 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
-use crate::store::{ObjectId, Prefix, Store, Want, PREFIX_SIZE};
+use crate::store::{id_text, ObjectId, Prefix, Store, Want, PREFIX_SIZE};
 use crate::timeout::Timeout;
 use crate::wire::{CallSchema, Metadata};
 
 use super::call::Call;
-use super::discovery::hex;
 use super::namespace::{declare, program_name};
 use super::queue::{CallQueue, Offered, Scan};
 use super::take;
@@ -112,11 +111,12 @@ impl Processor {
         self.started.get_or_try_init(|| {
             let functions: Vec<_> = self.functions.iter().map(|(offered, _)| offered.clone()).collect();
             let schemas = functions.iter().map(|offered| (*offered.schema).clone()).collect();
-            let declaration =
-                declare(&self.store, &self.prefix, &self.name, schemas, Metadata::new())?;
+            let declaration = declare(&self.store, &self.prefix, &self.name, schemas, Metadata::new())?;
             let calls = CallQueue::new(declaration.key(), functions)?;
             let prefix = declaration.id().prefix();
-            log::write(Level::Info, || format!("{} waiting for calls at prefix {}", self.name, hex(&prefix)));
+            log::write(Level::Info, || {
+                format!("{} waiting for calls at prefix {}", self.name, id_text(&prefix))
+            });
             Ok(Started {
                 store: self.store.clone(),
                 prefix: declaration.id().prefix(),

@@ -12,6 +12,7 @@ use crate::timeout::Timeout;
 use crate::wire::{CallDecoder, CallSchema, Cell, DecodedCall, Direction, ParamType};
 
 use super::output::in_function;
+use super::tensor::{KnownTensor, Tensor};
 
 /// How often a look at an input asks whether its producer still lives.
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
@@ -64,6 +65,8 @@ pub(super) struct CallObject {
     pub(super) function: Arc<Offered>,
     pub(super) rows: Vec<Vec<Cell>>,
     state: Mutex<Rows>,
+    /// The tensor that was read last for each parameter: rows often share it.
+    read: Mutex<Vec<Option<(EntryKey, KnownTensor)>>>,
 }
 
 impl CallObject {
@@ -77,6 +80,25 @@ impl CallObject {
             };
         }
         Ok(matches!(state.ownership, Ownership::Claimed(_)))
+    }
+
+    /// Reads the tensor of a parameter.
+    pub(super) fn read(&self, param: usize, buffer: Buffer) -> Result<Tensor> {
+        if self.rows.len() == 1 {
+            return Tensor::read(buffer);
+        }
+        let key = buffer.key();
+        let mut read = self.read.lock();
+        match read.get(param) {
+            Some(Some((known, tensor))) if *known == key => Ok(Tensor::known(buffer, tensor)),
+            _ => {
+                let tensor = Tensor::read(buffer)?;
+                let places = read.len().max(param + 1);
+                read.resize_with(places, || None);
+                read[param] = Some((key, tensor.header()));
+                Ok(tensor)
+            }
+        }
     }
 
     /// Whether its caller still wants it.
@@ -236,7 +258,8 @@ impl CallQueue {
             return discard(store, call);
         }
         let state = Mutex::new(Rows { ownership: Ownership::Queued, left: rows.len() });
-        let object = Arc::new(CallObject { store: store.clone(), call: *call, function, rows, state });
+        let read = Mutex::default();
+        let object = Arc::new(CallObject { store: store.clone(), call: *call, function, rows, state, read });
         for row in 0..object.rows.len() {
             let inputs =
                 object.function.inputs(&object.rows[row]).map(|(_, id)| Awaited { id, seen: None }).collect();

@@ -37,7 +37,7 @@ pub use calls::{Claim, QueuedCall};
 pub use create::{CreateSpec, Writer};
 pub use delete::DeleteMode;
 pub use entries::EntryKey;
-pub use id::{ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
+pub use id::{id_text, parse_id_start, ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
 pub use inspect::{ClientInfo, ObjectInfo, ObjectState, StoreStat};
 pub use namespaces::NamespaceInfo;
 pub use options::{memory_limit, Create, StoreOptions};

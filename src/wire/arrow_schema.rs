@@ -160,7 +160,7 @@ fn read_table(text: &str) -> Result<Arc<Schema>> {
 }
 
 /// The schema's columns without any metadata.
-fn bare_schema(schema: &Schema) -> Schema {
+pub(crate) fn bare_schema(schema: &Schema) -> Schema {
     Schema::new(schema.fields().iter().map(|field| bare_field(field)).collect::<Vec<_>>())
 }
 

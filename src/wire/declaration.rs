@@ -149,8 +149,13 @@ mod tests {
             let (data, metadata) = written.encode([0, 1, 2, 255]).unwrap();
             assert_eq!(Declaration::decode(&data, &metadata).unwrap(), written);
         }
-        let bare =
-            Declaration { name: String::new(), pid: 0, argv: vec![], functions: vec![], metadata: Metadata::new() };
+        let bare = Declaration {
+            name: String::new(),
+            pid: 0,
+            argv: vec![],
+            functions: vec![],
+            metadata: Metadata::new(),
+        };
         let (data, metadata) = bare.encode([0; 4]).unwrap();
         assert_eq!(Declaration::decode(&data, &metadata).unwrap(), bare);
     }

@@ -1,14 +1,16 @@
 //! A function's name and its parameters.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use crate::error::{Error, Kind, Result};
 
-use super::arrow_schema::OUR_KEYS;
+use super::arrow_schema::{bare_schema, OUR_KEYS};
 use super::scanner::is_name;
-use super::types::type_fault;
+use super::type_text::parse_type;
+use super::types::{type_fault, without_metadata};
 use super::{Elem, MAX_DIMS};
 
 /// What starts the metadata keys that mean something to the library.
@@ -24,6 +26,26 @@ pub struct Dim {
     pub name: String,
     /// Its size where it is fixed.
     pub size: Option<i64>,
+}
+
+impl Dim {
+    /// A dimension as programs give it: its name, with `=` and a size behind it if that is fixed. No text: neither;
+    /// `=3`: a size alone. InvalidArgument for a size that is none, or that has no `=`.
+    pub fn named(text: &str) -> Result<Dim> {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number(text) {
+            return Err(Error::invalid(format!(
+                "'{text}' is no name of a dimension: write '={text}' for a dimension of that size without a name"
+            )));
+        }
+        let Some((name, size)) = text.rsplit_once('=').filter(|(_, size)| is_number(size)) else {
+            return Ok(Dim { name: text.to_owned(), size: None });
+        };
+        let size = size.parse().map_err(|_| {
+            Error::invalid(format!("dimension '{name}' has the size {size}; sizes are below 2^63"))
+        })?;
+        Ok(Dim { name: name.to_owned(), size: Some(size) })
+    }
 }
 
 /// What a parameter is.
@@ -47,6 +69,22 @@ pub enum ParamType {
 }
 
 impl ParamType {
+    /// A value of a type, written as in a signature: `utf8`, `list<int64>`. InvalidArgument with the column, what was
+    /// found and what was expected.
+    pub fn parse_value(text: &str) -> Result<ParamType> {
+        parse_type(text).map(ParamType::Scalar)
+    }
+
+    /// A value of an Arrow type. The metadata of nested fields are no part of it.
+    pub fn value(data_type: &DataType) -> ParamType {
+        ParamType::Scalar(without_metadata(data_type))
+    }
+
+    /// A table with these columns. Their metadata are no part of it.
+    pub fn table(columns: &Schema) -> ParamType {
+        ParamType::Table(Some(Arc::new(bare_schema(columns))))
+    }
+
     /// Whether a call holds an object ID for it.
     pub fn is_object(&self) -> bool {
         !matches!(self, ParamType::Scalar(_))
@@ -147,6 +185,12 @@ impl CallSchema {
         let names: Vec<_> = self.params.iter().map(|param| param.name.as_str()).collect();
         let text = format!("'{}' has no parameter '{name}', only: {}", self.name, names.join(", "));
         Error::new(Kind::NotFound, text)
+    }
+
+    /// Appends a parameter. On an error (see [`CallSchema::check`]) the schema stays what it was.
+    pub fn add(&mut self, param: Param) -> Result<()> {
+        self.params.push(param);
+        self.check().inspect_err(|_| drop(self.params.pop()))
     }
 
     /// The parameter with this name and its position.
@@ -260,6 +304,34 @@ mod tests {
         assert_eq!(schema.inputs().map(|(at, _)| at).collect::<Vec<_>>(), [1]);
         assert_eq!(schema.outputs().map(|(at, _)| at).collect::<Vec<_>>(), [0]);
         assert!(schema.check().is_ok());
+    }
+
+    #[test]
+    fn a_schema_is_built_and_told_about() {
+        let mut schema = CallSchema::new("f", Vec::new());
+        let dims = ["row", "uvw=3", "", "=2", "a b=x"].map(|text| Dim::named(text).unwrap());
+        schema.add(tensor("x", Direction::In, dims.to_vec())).unwrap();
+        schema.add(Param::new("n", Direction::In, ParamType::parse_value("utf8").unwrap(), true)).unwrap();
+        assert_eq!(schema.to_string(), "f(x: int64[row,uvw=3,*,2,\"a b=x\"], n: utf8?)");
+        assert!(schema.add(tensor("x", Direction::Out, Vec::new())).is_err());
+        assert_eq!(schema.params.len(), 2);
+        assert!(Dim::named("3").unwrap_err().message().contains("write '=3'"));
+        assert!(Dim::named("x=99999999999999999999").unwrap_err().message().contains("below 2^63"));
+        assert!(ParamType::parse_value("utf9").unwrap_err().message().contains("'utf9'"));
+        assert!(ParamType::parse_value("utf8 x").unwrap_err().message().contains("found 'x'"));
+
+        schema.set_metadata(None, "author", Some("me")).unwrap();
+        schema.set_metadata(Some("n"), "unit", Some("Jy")).unwrap();
+        assert_eq!(schema.metadata_of(Some("n")).unwrap().get("unit").map(String::as_str), Some("Jy"));
+        let plain = CallSchema::parse(&schema.to_string()).unwrap();
+        assert_ne!(schema, plain);
+        assert_eq!((schema.bare(), schema.mismatches(&plain)), (plain, Vec::new()));
+        schema.set_metadata(Some("n"), "unit", None).unwrap();
+        assert!(schema.metadata_of(Some("n")).unwrap().is_empty());
+        assert_eq!(schema.set_metadata(Some("m"), "a", None).unwrap_err().kind(), Kind::NotFound);
+        assert!(schema.set_metadata(None, "proc:func", Some("g")).unwrap_err().message().contains("proc:"));
+        schema.params[0].metadata.insert("proc:par".into(), "out".into());
+        assert!(schema.check().unwrap_err().message().contains("'proc:par'"));
     }
 
     #[test]

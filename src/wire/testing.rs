@@ -176,7 +176,11 @@ fn any_param_type(random: &mut Random) -> ParamType {
 
 fn any_metadata(random: &mut Random) -> Metadata {
     let pairs = [("unit", "Jy"), ("é", ""), ("proc:later", "x"), ("long", "\n\0;=")];
-    pairs.iter().filter(|_| random.below(3) == 0).map(|(key, value)| ((*key).into(), (*value).into())).collect()
+    pairs
+        .iter()
+        .filter(|_| random.below(3) == 0)
+        .map(|(key, value)| ((*key).into(), (*value).into()))
+        .collect()
 }
 
 /// Any valid schema.
