@@ -7,10 +7,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use sdp_dal::dal::{
-    Arg, Args, Call, Caller, CallerOptions, Function, Namespace, Processor, ProcessorOptions, Ref, Reply,
-    Results, Select,
+    namespaces, Arg, Args, Call, Caller, CallerOptions, Function, Namespace, NamespaceOptions, Processor,
+    ProcessorOptions, Ref, Reply, Results, Select,
 };
 use sdp_dal::error::{Error, Kind, Result};
+use sdp_dal::log;
 use sdp_dal::store::{ObjectState, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{CallSchema, Cell, Elem, Layout, Order, TensorSource, MAX_ROWS};
@@ -643,4 +644,103 @@ fn a_ring_of_references_is_refused() {
     refs[0].add_reference(&refs[3], Timeout::Poll).unwrap();
     drop(refs);
     assert_eq!(objects(&store), before);
+}
+
+#[test]
+fn more_rows_than_one_turn_of_the_lock_promises() {
+    let place = Place::new("many");
+    let options = StoreOptions { size: Some(8 << 20), max_objects: Some(4096), ..StoreOptions::default() };
+    let store = Store::open(&place.path, &options).unwrap();
+    let processor = Noting::new(&store);
+    let namespace = Namespace::new(&store, None);
+    let caller = caller(&namespace);
+    namespace.prefix().unwrap();
+    let before = objects(&store);
+    let ys = put(&namespace, &[1]);
+    let results = caller.batch("simple_fn", &rows(1000, &ys), LONG).unwrap();
+    assert_eq!(processor.run().len(), 1000);
+    assert_eq!(got(&zs(&results[999])), [1000]);
+    drop((results, ys));
+    namespace.sweep(3000);
+    // Some are promised, then there is no room: nothing stays.
+    let most = usize::try_from(store.stat().unwrap().max_objects).unwrap();
+    let ys = put(&namespace, &[1]);
+    let rows = rows(i64::try_from(most).unwrap(), &ys);
+    let error = caller.batch("simple_fn", &rows, LONG).err().unwrap();
+    assert_eq!(error.kind(), Kind::LimitReached);
+    assert!(error.message().starts_with("simple_fn: "), "{error}");
+    drop((rows, ys));
+    assert_eq!(objects(&store), before);
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn what_operators_want_to_see_is_logged() {
+    let place = Place::new("log");
+    let store = place.open();
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let ear = heard.clone();
+    let sink: log::Sink = Arc::new(move |level, text| ear.lock().push(format!("{} {text}", level.name())));
+    log::set(Some(log::Level::Info), Some(sink));
+    let noting = Noting::at(&store, &[0xab, 0xcd, 0xef, 1]);
+    let options = NamespaceOptions { prefix: vec![0xab, 0xcd, 0xef, 2], ..NamespaceOptions::default() };
+    let namespace = Namespace::reserve(&store, options).unwrap();
+    let caller = caller(&namespace);
+    caller.find_processors(LONG).unwrap();
+    noting.processor.shutdown().unwrap();
+    assert_eq!(caller.num_processors(), 0);
+    assert_eq!(caller.num_processors(), 0);
+    log::set(None, None);
+    // Other tests of this program may speak too.
+    let heard: Vec<_> = heard.lock().iter().filter(|line| line.contains("abcdef0")).cloned().collect();
+    assert_eq!(
+        heard,
+        [
+            "info Noting waiting for calls at prefix abcdef01",
+            "info Store using prefix abcdef02 for objects",
+            "info Found processor Noting at prefix abcdef01",
+            "warning processor 'Noting' at prefix abcdef01 has gone",
+        ]
+    );
+}
+
+#[test]
+fn namespaces_are_listed_with_what_they_declare() {
+    let place = Place::new("namespaces");
+    let store = place.open();
+    let mut child = child(&place.path);
+    let mut offered = CallSchema::parse("grid(x: int64)").unwrap();
+    offered.set_metadata(Some("x"), "unit", Some("m")).unwrap();
+    let options = NamespaceOptions {
+        name: Some("Reserved".to_owned()),
+        prefix: vec![7],
+        functions: vec![offered.clone()],
+        metadata: [("band".to_owned(), "2".to_owned())].into(),
+    };
+    let reserved = Namespace::reserve(&store, options).unwrap();
+    assert_eq!(reserved.prefix().unwrap(), [7, 0, 0, 0]);
+    let namespace = Namespace::new(&store, Some("mine"));
+    let options = CallerOptions { timeout: LONG, ..CallerOptions::default() };
+    let remote = caller_with(&namespace, &options);
+    // It is what callers look for, and their calls are put there.
+    let schemas = vec![CallSchema::parse("grid(x: int64)").unwrap()];
+    let grid = Caller::new(&namespace, schemas, &CallerOptions::default()).unwrap();
+    let mut args = Args::new();
+    args.push(Arg::Cell(Cell::Int(1)));
+    let _issued = grid.call("grid", &args).unwrap();
+    let listed = namespaces(&store).unwrap();
+    let find = |name: &str| listed.iter().find(|namespace| namespace.name == name).unwrap();
+    let found = find("Reserved");
+    assert_eq!((found.prefix, found.queued, found.alive), ([7, 0, 0, 0], 1, true));
+    assert_eq!((found.pid, found.owner), (std::process::id(), store.number()));
+    assert_eq!(found.functions, [offered]);
+    assert_eq!(found.metadata.get("band").map(String::as_str), Some("2"));
+    assert_eq!(found.metadata.get("proc:namespace").map(String::as_str), Some("Reserved"));
+    let theirs = find("Noting");
+    assert_eq!((theirs.pid, theirs.prefix), (child.0.id(), remote.processors()[0].prefix));
+    assert!(theirs.alive && theirs.argv.contains(&"child_processor".to_owned()));
+    child.0.kill().unwrap();
+    child.0.wait().unwrap();
+    let listed = namespaces(&store).unwrap();
+    assert!(listed.iter().all(|namespace| namespace.name != "Noting" || !namespace.alive));
 }

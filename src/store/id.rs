@@ -93,7 +93,9 @@ pub fn parse_id_start(text: &str) -> Result<(ObjectId, usize)> {
             2 * ID_SIZE
         ))
     };
-    if text.len() > 2 * ID_SIZE || text.len() % 2 != 0 || !text.bytes().all(|digit| digit.is_ascii_hexdigit())
+    if text.len() > 2 * ID_SIZE
+        || !text.len().is_multiple_of(2)
+        || !text.bytes().all(|digit| digit.is_ascii_hexdigit())
     {
         return Err(wrong());
     }

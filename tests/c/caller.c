@@ -51,6 +51,15 @@ static void be_processor(sdp_dal_store *store, const char *prefix) {
     sdp_dal_processor_close(processor);
 }
 
+static pid_t started[2];
+static int num_started;
+
+/* A failed check leaves nobody behind. */
+static void end_all(void) {
+    for (int i = 0; i < num_started; i++)
+        if (started[i] > 0) kill(started[i], SIGKILL);
+}
+
 static pid_t start(const char *path, const char *prefix) {
     pid_t pid = fork();
     CHECK(pid >= 0);
@@ -58,12 +67,15 @@ static pid_t start(const char *path, const char *prefix) {
         execl("/proc/self/exe", "caller", path, prefix, (char *)NULL);
         _exit(127);
     }
+    started[num_started++] = pid;
     return pid;
 }
 
 static void end(pid_t pid) {
     CHECK(kill(pid, SIGKILL) == 0);
     CHECK(waitpid(pid, NULL, 0) == pid);
+    for (int i = 0; i < num_started; i++)
+        if (started[i] == pid) started[i] = 0;
 }
 
 /* ---- the caller ---- */
@@ -313,6 +325,7 @@ int main(int argc, char **argv) {
         sdp_dal_store_close(store);
         return 0;
     }
+    CHECK(atexit(end_all) == 0);
     processors[0] = start(argv[1], "00000100");
     processors[1] = start(argv[1], "00000200");
     caller = open_caller(store, 2, SDP_DAL_SELECT_LEAST_BUSY);
