@@ -71,6 +71,46 @@
 #define SDP_DAL_VERSION_PATCH 0
 #define SDP_DAL_VERSION 0x00001000u
 #define SDP_DAL_VERSION_STRING "0.1.0"
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE 2
+#define ARROW_FLAG_MAP_KEYS_SORTED 4
+
+struct ArrowSchema {
+    const char *format;
+    const char *name;
+    const char *metadata;
+    int64_t flags;
+    int64_t n_children;
+    struct ArrowSchema **children;
+    struct ArrowSchema *dictionary;
+    void (*release)(struct ArrowSchema *);
+    void *private_data;
+};
+
+struct ArrowArray {
+    int64_t length;
+    int64_t null_count;
+    int64_t offset;
+    int64_t n_buffers;
+    int64_t n_children;
+    const void **buffers;
+    struct ArrowArray **children;
+    struct ArrowArray *dictionary;
+    void (*release)(struct ArrowArray *);
+    void *private_data;
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
 
 /// The values of sdp_dal_status.
 ///
@@ -215,6 +255,50 @@ typedef enum {
     SDP_DAL_STORE_RESERVE = 8,
 } sdp_dal_store_flag;
 
+/// To which of several processors a call goes.
+typedef enum {
+    /// The one with the fewest calls that have not ended.
+    SDP_DAL_SELECT_LEAST_BUSY = 0,
+    /// The one with the lowest prefix, and always to that one while it lives: for functions that accumulate state.
+    SDP_DAL_SELECT_FIRST = 1,
+} sdp_dal_select;
+
+/// Bits for the flags of sdp_dal_caller_options.
+typedef enum {
+    /// Do not compare the sizes of equal dimension names, nor with the sizes that the signature fixes.
+    SDP_DAL_CALLER_LOOSE_DIMS = 1,
+} sdp_dal_caller_flag;
+
+/// Who gives a parameter.
+typedef enum {
+    /// The caller gives it.
+    SDP_DAL_IN = 0,
+    /// The function makes it.
+    SDP_DAL_OUT = 1,
+} sdp_dal_direction;
+
+/// What a parameter is.
+typedef enum {
+    /// A value of an Arrow type, written into the call itself.
+    SDP_DAL_PARAM_VALUE = 1,
+    /// A tensor object.
+    SDP_DAL_PARAM_TENSOR = 2,
+    /// A table object.
+    SDP_DAL_PARAM_TABLE = 3,
+    /// An object of any kind: waited for if it is an input, made if it is an output.
+    SDP_DAL_PARAM_OID = 4,
+    /// An object's ID that is only passed.
+    SDP_DAL_PARAM_ID = 5,
+} sdp_dal_param_kind;
+
+/// Bits of the flags of sdp_dal_param_info.
+typedef enum {
+    /// May be left out.
+    SDP_DAL_PARAM_NULLABLE = 1,
+    /// A table whose columns are fixed.
+    SDP_DAL_PARAM_COLUMNS = 2,
+} sdp_dal_param_flag;
+
 /// Bits for the flags of sdp_dal_object_spec.
 typedef enum {
     /// Zero the memory: memory that was used before is not zero.
@@ -354,6 +438,10 @@ typedef struct sdp_dal_clients sdp_dal_clients;
 /// A list of objects. Made by sdp_dal_object_list(), ended by sdp_dal_list_free().
 typedef struct sdp_dal_list sdp_dal_list;
 
+/// The namespaces of a store as they were at one moment, by prefix. Made by sdp_dal_namespace_list(), ended by
+/// sdp_dal_namespaces_free().
+typedef struct sdp_dal_namespaces sdp_dal_namespaces;
+
 /// Offers functions to callers and runs their calls. Made by sdp_dal_processor_open(), ended by
 /// sdp_dal_processor_close().
 typedef struct sdp_dal_processor sdp_dal_processor;
@@ -363,9 +451,17 @@ typedef struct sdp_dal_processor sdp_dal_processor;
 /// or received in a call) never does. Ended by sdp_dal_ref_free().
 typedef struct sdp_dal_ref sdp_dal_ref;
 
+/// References to the outputs of many calls: of each row at each processor. Made by sdp_dal_caller_batch() and
+/// sdp_dal_caller_broadcast(), ended by sdp_dal_replies_free().
+typedef struct sdp_dal_replies sdp_dal_replies;
+
 /// References to the outputs of one call, in the order of its signature. Made by sdp_dal_caller_call(), ended by
 /// sdp_dal_results_free().
 typedef struct sdp_dal_results sdp_dal_results;
+
+/// A function's name and its parameters, with metadata that are for people and programs and not for the library. Made
+/// by sdp_dal_schema_create(), _parse(), _from_arrow() or _clone(), ended by sdp_dal_schema_free().
+typedef struct sdp_dal_schema sdp_dal_schema;
 
 /// A store that this process uses, and a namespace in it. Made by sdp_dal_store_open(), ended by
 /// sdp_dal_store_close().
@@ -548,6 +644,64 @@ typedef struct {
     uint32_t reserved;
 } sdp_dal_client_info;
 
+/// What a parameter is.
+typedef struct {
+    /// sizeof(sdp_dal_param_info), set by sdp_dal_param_info_init().
+    size_t struct_size;
+    /// One of sdp_dal_direction.
+    int32_t direction;
+    /// One of sdp_dal_param_kind.
+    int32_t kind;
+    /// Element type of a tensor, one of sdp_dal_dtype; else 0.
+    int32_t dtype;
+    /// Number of dimensions of a tensor; else 0.
+    int32_t ndim;
+    /// Bits of sdp_dal_param_flag.
+    uint32_t flags;
+    /// 0.
+    uint32_t reserved;
+} sdp_dal_param_info;
+
+/// What a namespace declares.
+typedef struct {
+    /// sizeof(sdp_dal_namespace_options), set by sdp_dal_namespace_options_init().
+    size_t struct_size;
+    /// Its name in displays; NULL: the program's.
+    const char *name;
+    /// First bytes of its prefix; may be NULL if there are none.
+    const uint8_t *prefix;
+    /// Bytes of prefix, 0 to SDP_DAL_PREFIX_SIZE.
+    size_t prefix_size;
+    /// Functions whose calls are to be put into it; may be NULL if there are none.
+    const sdp_dal_schema *const *schemas;
+    /// Number of schemas.
+    size_t num_schemas;
+    /// Keys of what else is said about it; may be NULL if there are none. They do not start with "proc:".
+    const char *const *metadata_keys;
+    /// The values of the keys.
+    const char *const *metadata_values;
+    /// Number of keys, and of values.
+    size_t num_metadata;
+} sdp_dal_namespace_options;
+
+/// A declared namespace.
+typedef struct {
+    /// sizeof(sdp_dal_namespace_info), set by sdp_dal_namespace_info_init().
+    size_t struct_size;
+    /// Number of the client that declared it.
+    uint32_t owner;
+    /// The owner's process ID in its own container.
+    uint32_t pid;
+    /// Calls in its queue that have not ended.
+    uint32_t queued;
+    /// 1 if the owner lives and has not closed it, else 0.
+    uint32_t alive;
+    /// Number of the owner's arguments, its program included.
+    uint32_t num_args;
+    /// Its prefix.
+    uint8_t prefix[4];
+} sdp_dal_namespace_info;
+
 /// How to create a raw object. Zero bytes mean the default.
 typedef struct {
     /// sizeof(sdp_dal_object_spec), set by sdp_dal_object_spec_init().
@@ -607,11 +761,16 @@ typedef struct {
     size_t processor_prefix_size;
     /// Fewer compatible processors are an error; 0: none are needed. sdp_dal_caller_options_init() sets 1.
     uint64_t minimum_processors;
-    /// Most calls that a processor has not ended; issuing then waits. 0: no limit.
+    /// Most calls that a processor has not ended; issuing then waits. A batch is one call, until its last row has
+    /// ended. 0: no limit.
     uint64_t max_in_flight;
-    /// How long sdp_dal_caller_open() waits for the processors, and sdp_dal_caller_call() for room when max_in_flight
+    /// How long sdp_dal_caller_open() waits for the processors, and issuing for room when max_in_flight
     /// is reached. sdp_dal_caller_options_init() sets SDP_DAL_POLL.
     int64_t timeout_ns;
+    /// One of sdp_dal_select.
+    int32_t select;
+    /// Bits of sdp_dal_caller_flag.
+    uint32_t flags;
 } sdp_dal_caller_options;
 
 /// How a processor shows itself.
@@ -977,6 +1136,425 @@ sdp_dal_status sdp_dal_object_holders(const sdp_dal_store *store,
                                       int32_t kind,
                                       uint32_t *numbers,
                                       size_t *count);
+
+/// Writes an ID, or the first bytes of one, in hexadecimal digits.
+///
+/// id: size bytes, 0 to SDP_DAL_ID_SIZE; SDP_DAL_PREFIX_SIZE of them are a prefix.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_id_format(const uint8_t *id, size_t size, char *buffer, size_t *length);
+
+/// Reads an ID, or the first bytes of one, from hexadecimal digits.
+///
+/// text: an even number of digits, up to 40.
+/// out: room for SDP_DAL_ID_SIZE bytes; those that text does not have are 0. out_size: bytes that it has.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_id_parse(const char *text,
+                                uint8_t *out,
+                                size_t *out_size);
+
+/// Whether an ID names a namespace's declaration: a prefix and zeros; false if id is NULL. Does not block.
+///
+/// id: SDP_DAL_ID_SIZE bytes.
+bool sdp_dal_id_is_declaration(const uint8_t *id);
+
+/// An ID in a handle's namespace that was never given out before and never will be again.
+///
+/// out_id: room for SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: as sdp_dal_store_prefix(). Does not wait for others.
+sdp_dal_status sdp_dal_store_new_id(const sdp_dal_store *store, uint8_t *out_id);
+
+/// Fills an info with zeros and its size.
+///
+/// info: the struct. struct_size: sizeof(sdp_dal_param_info).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_param_info_init(sdp_dal_param_info *info, size_t struct_size);
+
+/// A function without parameters, to be built with sdp_dal_schema_add_value() and its neighbours.
+///
+/// name: a letter or _, then letters, digits and _.
+/// out: The caller owns *out and must call sdp_dal_schema_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_create(const char *name, sdp_dal_schema **out);
+
+/// Reads a signature in one line, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
+///
+/// out: The caller owns *out and must call sdp_dal_schema_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT with the column, what was found and what was expected. Does not block.
+sdp_dal_status sdp_dal_schema_parse(const char *signature,
+                                    sdp_dal_schema **out);
+
+/// Reads an Arrow schema whose metadata say what Arrow's types cannot, with the keys of docs/wire-format.md. Metadata
+/// with other keys are kept.
+///
+/// schema: moved, also if this fails: it is marked as released and need not be released any more.
+/// out: The caller owns *out and must call sdp_dal_schema_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_from_arrow(struct ArrowSchema *schema,
+                                         sdp_dal_schema **out);
+
+/// The Arrow schema of a function's calls, with all metadata.
+///
+/// out: filled. The caller owns it and must call out->release(); released on failure.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_to_arrow(const sdp_dal_schema *schema, struct ArrowSchema *out);
+
+/// Copies the signature in one line. sdp_dal_schema_parse() makes the same schema of it, but for its metadata.
+///
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_format(const sdp_dal_schema *schema,
+                                     char *buffer,
+                                     size_t *length);
+
+/// A second schema that is equal to the first.
+///
+/// out: The caller owns *out and must call sdp_dal_schema_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_clone(const sdp_dal_schema *schema, sdp_dal_schema **out);
+
+/// Ends a schema. NULL is allowed. Does not block.
+void sdp_dal_schema_free(sdp_dal_schema *schema);
+
+/// Copies the name of the function.
+///
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_name(const sdp_dal_schema *schema, char *buffer, size_t *length);
+
+/// The number of parameters; 0 if schema is no schema. Does not block.
+size_t sdp_dal_schema_num_params(const sdp_dal_schema *schema);
+
+/// Copies the name of a parameter.
+///
+/// index: 0 to sdp_dal_schema_num_params() - 1, in positional order. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_param_name(const sdp_dal_schema *schema,
+                                         size_t index,
+                                         char *buffer,
+                                         size_t *length);
+
+/// The index of the parameter with a name.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_param_index(const sdp_dal_schema *schema,
+                                          const char *name,
+                                          size_t *out);
+
+/// What a parameter is.
+///
+/// index: 0 to sdp_dal_schema_num_params() - 1. out: filled; call sdp_dal_param_info_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_param_info(const sdp_dal_schema *schema,
+                                         size_t index,
+                                         sdp_dal_param_info *out);
+
+/// One dimension of a tensor parameter.
+///
+/// index: 0 to sdp_dal_schema_num_params() - 1. dim: 0 to the info's ndim - 1.
+/// out_size: its size, -1 if that is not fixed.
+/// buffer, length: its name, as in sdp_dal_last_error(); "" if it has none.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_param_dim(const sdp_dal_schema *schema,
+                                        size_t index,
+                                        size_t dim,
+                                        int64_t *out_size,
+                                        char *buffer,
+                                        size_t *length);
+
+/// Copies the type of a parameter as a signature writes it: "int64", "float64[row,uvw=3]", "table{a: utf8}".
+///
+/// index: 0 to sdp_dal_schema_num_params() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_param_type(const sdp_dal_schema *schema,
+                                         size_t index,
+                                         char *buffer,
+                                         size_t *length);
+
+/// The type of a value parameter, as an Arrow field of its name.
+///
+/// index: 0 to sdp_dal_schema_num_params() - 1.
+/// out: filled. The caller owns it and must call out->release(); released on failure.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the parameter is an object). Does not block.
+sdp_dal_status sdp_dal_schema_param_arrow(const sdp_dal_schema *schema,
+                                          size_t index,
+                                          struct ArrowSchema *out);
+
+/// The columns of a table parameter, as an Arrow schema.
+///
+/// index: 0 to sdp_dal_schema_num_params() - 1.
+/// out: filled. The caller owns it and must call out->release(); released on failure.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if its columns are not fixed. Does not block.
+sdp_dal_status sdp_dal_schema_param_columns(const sdp_dal_schema *schema,
+                                            size_t index,
+                                            struct ArrowSchema *out);
+
+/// Says something about the function or one of its parameters. Callers and processors see it, and it makes no
+/// difference to whether they fit.
+///
+/// param: the parameter's name; NULL: the function. key: not empty, and not starting with "proc:". value: NULL takes
+/// it back.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_set_metadata(sdp_dal_schema *schema,
+                                           const char *param,
+                                           const char *key,
+                                           const char *value);
+
+/// The number of things said about the function or one of its parameters.
+///
+/// param: the parameter's name; NULL: the function.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_num_metadata(const sdp_dal_schema *schema,
+                                           const char *param,
+                                           size_t *out);
+
+/// Copies a key of the metadata of the function or one of its parameters; they are sorted.
+///
+/// param: the parameter's name; NULL: the function. index: 0 to what sdp_dal_schema_num_metadata() gave - 1.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_metadata_key(const sdp_dal_schema *schema,
+                                           const char *param,
+                                           size_t index,
+                                           char *buffer,
+                                           size_t *length);
+
+/// Copies what is said about the function or one of its parameters under a key.
+///
+/// param: the parameter's name; NULL: the function. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_metadata(const sdp_dal_schema *schema,
+                                       const char *param,
+                                       const char *key,
+                                       char *buffer,
+                                       size_t *length);
+
+/// What keeps a caller that expects one schema from calling a function of another.
+///
+/// Every parameter expected must be there with equal direction, kind and type; others must be inputs that may be left
+/// out. Names count, the order and metadata do not.
+///
+/// out_count: the number of mismatches; 0: they are compatible.
+/// buffer, length: one sentence a line, as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_mismatches(const sdp_dal_schema *expected,
+                                         const sdp_dal_schema *actual,
+                                         size_t *out_count,
+                                         char *buffer,
+                                         size_t *length);
+
+/// Appends a parameter that is a plain value.
+///
+/// name: a letter or _, then letters, digits and _.
+/// type_text: its type as a signature writes it: "int64", "utf8", "timestamp<ns,UTC>", "list<float64>".
+/// nullable: whether it may be left out.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_add_value(sdp_dal_schema *schema,
+                                        const char *name,
+                                        const char *type_text,
+                                        bool nullable);
+
+/// Appends a parameter that is a value of any Arrow type.
+///
+/// name, nullable: as in sdp_dal_schema_add_value().
+/// arrow_type: its type; the field's name, nullability and metadata are not looked at. Moved, also if this fails: it is
+/// marked as released and need not be released any more.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_add_value_arrow(sdp_dal_schema *schema,
+                                              const char *name,
+                                              struct ArrowSchema *arrow_type,
+                                              bool nullable);
+
+/// Appends a parameter that is a tensor.
+///
+/// direction: one of sdp_dal_direction. name, nullable: as in sdp_dal_schema_add_value().
+/// dtype: its element type, one of sdp_dal_dtype. ndim: 0 to SDP_DAL_MAX_DIMS.
+/// dim_names: ndim names, each with "=" and a size behind it if that is fixed: "row", "uvw=3"; "" or NULL for a
+/// dimension without a name, "=3" for one that has a size alone. NULL if none has a name.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_add_tensor(sdp_dal_schema *schema,
+                                         int32_t direction,
+                                         const char *name,
+                                         int32_t dtype,
+                                         int32_t ndim,
+                                         const char *const *dim_names,
+                                         bool nullable);
+
+/// Appends a parameter that is a table.
+///
+/// direction: one of sdp_dal_direction. name, nullable: as in sdp_dal_schema_add_value().
+/// columns: the columns it must have; their metadata are not looked at. NULL: any. Moved, also if this fails: it is
+/// marked as released and need not be released any more.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_add_table(sdp_dal_schema *schema,
+                                        int32_t direction,
+                                        const char *name,
+                                        struct ArrowSchema *columns,
+                                        bool nullable);
+
+/// Appends a parameter that is an object of any kind: waited for if it is an input, made if it is an output.
+///
+/// direction: one of sdp_dal_direction. name, nullable: as in sdp_dal_schema_add_value().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_add_oid(sdp_dal_schema *schema,
+                                      int32_t direction,
+                                      const char *name,
+                                      bool nullable);
+
+/// Appends a parameter that is an object's ID, which is only passed: nobody waits for the object.
+///
+/// name, nullable: as in sdp_dal_schema_add_value().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_add_id(sdp_dal_schema *schema, const char *name, bool nullable);
+
+/// Fills options with their defaults.
+///
+/// options: the struct. struct_size: sizeof(sdp_dal_namespace_options).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespace_options_init(sdp_dal_namespace_options *options,
+                                              size_t struct_size);
+
+/// Fills an info with zeros and its size.
+///
+/// info: the struct. struct_size: sizeof(sdp_dal_namespace_info).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespace_info_init(sdp_dal_namespace_info *info, size_t struct_size);
+
+/// Reserves a namespace of the same attachment at once: the lowest free prefix that starts as the options say.
+///
+/// Objects that are left under the prefix are deleted first. It stays reserved as long as the handle, or an owning
+/// reference made from it, lives. With schemas it is what callers look for, and their calls are put into it;
+/// sdp_dal_processor_open() is for those that also run them.
+///
+/// options: NULL for the defaults.
+/// out: The caller owns *out and must call sdp_dal_store_close().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NAMESPACE_IN_USE if the only such prefix belongs to a living client,
+/// SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_namespace_reserve(const sdp_dal_store *store,
+                                         const sdp_dal_namespace_options *options,
+                                         sdp_dal_store **out);
+
+/// Lists the declared namespaces.
+///
+/// out: The caller owns *out and must call sdp_dal_namespaces_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_namespace_list(const sdp_dal_store *store,
+                                      sdp_dal_namespaces **out);
+
+/// The number of namespaces in a list; 0 if list is no list of namespaces. Does not block.
+size_t sdp_dal_namespaces_count(const sdp_dal_namespaces *list);
+
+/// One namespace of a list.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1. out: filled; call sdp_dal_namespace_info_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespaces_info(const sdp_dal_namespaces *list,
+                                       size_t index,
+                                       sdp_dal_namespace_info *out);
+
+/// Copies the name that a namespace gave itself; "" if its declaration is damaged.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespaces_name(const sdp_dal_namespaces *list,
+                                       size_t index,
+                                       char *buffer,
+                                       size_t *length);
+
+/// Copies an argument of the process that declared a namespace; the first is its program.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1. arg: 0 to the info's num_args - 1.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespaces_arg(const sdp_dal_namespaces *list,
+                                      size_t index,
+                                      size_t arg,
+                                      char *buffer,
+                                      size_t *length);
+
+/// The number of keys of a namespace's metadata; 0 if there is no such namespace. Does not block.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1.
+size_t sdp_dal_namespaces_num_metadata(const sdp_dal_namespaces *list, size_t index);
+
+/// Copies a key of a namespace's metadata; they are sorted. Those of the library start with "proc:".
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1. key: 0 to sdp_dal_namespaces_num_metadata() - 1.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespaces_metadata_key(const sdp_dal_namespaces *list,
+                                               size_t index,
+                                               size_t key,
+                                               char *buffer,
+                                               size_t *length);
+
+/// Copies what is said about a namespace under a key.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1.
+/// buffer, length: as in sdp_dal_last_error(). The value of "proc:argv" has a NUL behind each argument.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_namespaces_metadata(const sdp_dal_namespaces *list,
+                                           size_t index,
+                                           const char *key,
+                                           char *buffer,
+                                           size_t *length);
+
+/// The number of functions that a namespace offers; 0 if there is no such namespace. Does not block.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1.
+size_t sdp_dal_namespaces_num_functions(const sdp_dal_namespaces *list,
+                                        size_t index);
+
+/// A function that a namespace offers.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1. function: 0 to sdp_dal_namespaces_num_functions() - 1.
+/// out: The caller owns *out and must call sdp_dal_schema_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespaces_function(const sdp_dal_namespaces *list,
+                                           size_t index,
+                                           size_t function,
+                                           sdp_dal_schema **out);
+
+/// Ends a list of namespaces. NULL is allowed. Does not block.
+void sdp_dal_namespaces_free(sdp_dal_namespaces *list);
 
 /// Fills a spec with its defaults.
 ///
@@ -1347,6 +1925,29 @@ sdp_dal_status sdp_dal_ref_get_buffer(const sdp_dal_ref *reference,
 /// Does not wait for others.
 sdp_dal_status sdp_dal_ref_disown(const sdp_dal_ref *reference);
 
+/// Keeps another object alive until this one is found to exist, or to have failed.
+///
+/// reference: the object that needs the other one to come into being. other: what must live until then; it may be freed
+/// at once. What it keeps alive itself is also kept.
+/// timeout_ns: how long to wait until the other one exists.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the other one is, or keeps alive, this one), SDP_DAL_TIMEOUT, and the
+/// others of sdp_dal_ref_wait(). Blocks up to timeout_ns.
+sdp_dal_status sdp_dal_ref_add_dependency(const sdp_dal_ref *reference,
+                                          const sdp_dal_ref *other,
+                                          int64_t timeout_ns);
+
+/// Keeps another object alive as long as this one is needed: by this reference, by what was cloned from it, or by a call
+/// that takes it as input.
+///
+/// reference: the object that refers to the other one. other: what must live as long; it may be freed at once.
+/// timeout_ns: how long to wait until the other one exists.
+///
+/// Errors and blocking: as sdp_dal_ref_add_dependency().
+sdp_dal_status sdp_dal_ref_add_reference(const sdp_dal_ref *reference,
+                                         const sdp_dal_ref *other,
+                                         int64_t timeout_ns);
+
 /// A second handle of the same reference, with an end of its own. A tensor that is being written stays with the
 /// first handle.
 ///
@@ -1590,6 +2191,18 @@ sdp_dal_status sdp_dal_caller_open(const sdp_dal_store *store,
                                    const sdp_dal_caller_options *options,
                                    sdp_dal_caller **out);
 
+/// As sdp_dal_caller_open(), for functions that are given as schemas.
+///
+/// store, options, out: as in sdp_dal_caller_open().
+/// schemas: num_schemas schemas of the functions that will be called; they stay yours.
+///
+/// Errors and blocking: as sdp_dal_caller_open().
+sdp_dal_status sdp_dal_caller_open_schemas(const sdp_dal_store *store,
+                                           const sdp_dal_schema *const *schemas,
+                                           size_t num_schemas,
+                                           const sdp_dal_caller_options *options,
+                                           sdp_dal_caller **out);
+
 /// Looks again for compatible processors. New ones join only here; the dead leave by themselves.
 ///
 /// timeout_ns: how long to wait until there are as many as the options asked for.
@@ -1597,7 +2210,7 @@ sdp_dal_status sdp_dal_caller_open(const sdp_dal_store *store,
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.
-sdp_dal_status sdp_dal_caller_find_processors(sdp_dal_caller *caller,
+sdp_dal_status sdp_dal_caller_find_processors(const sdp_dal_caller *caller,
                                               int64_t timeout_ns,
                                               size_t *out_count);
 
@@ -1617,6 +2230,21 @@ sdp_dal_status sdp_dal_caller_processor(const sdp_dal_caller *caller,
                                         char *buffer,
                                         size_t *length);
 
+/// Waits until a processor that the caller found has gone (it died, or was closed), and says which. Each is told once.
+///
+/// One that dies without a word is noticed within 250 ms.
+///
+/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes. buffer, length: its name, as in sdp_dal_last_error(); a name that
+/// does not fit is not told again.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if none has gone since the last notice, SDP_DAL_INTERRUPTED,
+/// SDP_DAL_FORKED. Blocks up to timeout_ns.
+sdp_dal_status sdp_dal_caller_next_lost(const sdp_dal_caller *caller,
+                                        int64_t timeout_ns,
+                                        uint8_t *out_prefix,
+                                        char *buffer,
+                                        size_t *length);
+
 /// Issues a call, and does not wait for it.
 ///
 /// All arguments are checked before anything is written. Tensors given by value are put; their memory may be used
@@ -1630,13 +2258,96 @@ sdp_dal_status sdp_dal_caller_processor(const sdp_dal_caller *caller,
 /// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_TIMEOUT, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
 /// SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT, and up to the options' timeout_ns
 /// while max_in_flight calls are on their way.
-sdp_dal_status sdp_dal_caller_call(sdp_dal_caller *caller,
+sdp_dal_status sdp_dal_caller_call(const sdp_dal_caller *caller,
                                    const char *function,
                                    const sdp_dal_args *args,
                                    sdp_dal_results **out);
 
 /// Ends a caller. The calls it issued, and their references, go on. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_caller_close(sdp_dal_caller *caller);
+
+/// Issues many calls of one function to one processor at once, as rows of one call object, and does not wait for them.
+///
+/// All rows are checked before anything is written, and errors name the row. Rows run one by one, in this order as far
+/// as their inputs exist; one that fails leaves the others alone. One whose outputs were all dropped is skipped, and
+/// dropping all references to all outputs cancels what has not started. A batch is one call for max_in_flight.
+///
+/// function: the name of one of the caller's functions. rows: num_rows sets of arguments, up to 1048576; they stay
+/// yours, and one may stand in several places. The same output must not be given twice.
+/// out: one processor with num_rows results; no processor, and nothing issued, for no rows. The caller of this function
+/// owns *out and must call sdp_dal_replies_free().
+///
+/// Errors and blocking: as sdp_dal_caller_call().
+sdp_dal_status sdp_dal_caller_batch(const sdp_dal_caller *caller,
+                                    const char *function,
+                                    const sdp_dal_args *const *rows,
+                                    size_t num_rows,
+                                    sdp_dal_replies **out);
+
+/// Issues the same rows to every processor that the caller found, and does not wait for them.
+///
+/// All rows are checked before anything is written. Tensors given by value are put once for all. Every processor has
+/// outputs of its own: an output must not be given if there is more than one. With max_in_flight it waits until every
+/// processor has room. What keeps one processor from getting the call is no error of this function but the status of
+/// its place: SDP_DAL_PROCESSOR_LOST if it has gone (the caller forgets it then), SDP_DAL_TIMEOUT if it still has no
+/// room; the others get the call.
+///
+/// function: the name of one of the caller's functions. rows: num_rows sets of arguments, as in sdp_dal_caller_batch();
+/// a single call is one row.
+/// out: the processors in the order of their prefixes, each with num_rows results; none if the caller has none. The
+/// caller of this function owns *out and must call sdp_dal_replies_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
+/// SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to
+/// SDP_DAL_FULL_TIMEOUT, and up to the options' timeout_ns while a processor has no room.
+sdp_dal_status sdp_dal_caller_broadcast(const sdp_dal_caller *caller,
+                                        const char *function,
+                                        const sdp_dal_args *const *rows,
+                                        size_t num_rows,
+                                        sdp_dal_replies **out);
+
+/// The number of processors; 0 if replies is no replies handle. Does not block.
+size_t sdp_dal_replies_num_processors(const sdp_dal_replies *replies);
+
+/// The number of rows; 0 if replies is no replies handle. Does not block.
+size_t sdp_dal_replies_num_rows(const sdp_dal_replies *replies);
+
+/// Whether a processor got the rows: SDP_DAL_OK, or why not; sdp_dal_last_error() then has the sentence.
+///
+/// processor: 0 to sdp_dal_replies_num_processors() - 1.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT, SDP_DAL_OUT_OF_MEMORY,
+/// SDP_DAL_LIMIT_REACHED, SDP_DAL_BUSY. Does not block.
+sdp_dal_status sdp_dal_replies_status(const sdp_dal_replies *replies,
+                                      size_t processor);
+
+/// Name and prefix of a processor that the rows were meant for.
+///
+/// processor: 0 to sdp_dal_replies_num_processors() - 1.
+/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes. buffer, length: the name, as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_replies_processor(const sdp_dal_replies *replies,
+                                         size_t processor,
+                                         uint8_t *out_prefix,
+                                         char *buffer,
+                                         size_t *length);
+
+/// References to the outputs of one row at one processor.
+///
+/// processor: 0 to sdp_dal_replies_num_processors() - 1. row: 0 to sdp_dal_replies_num_rows() - 1.
+/// out: Borrowed: valid until the replies are freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, and those of sdp_dal_replies_status() if the processor did not get the rows. Does
+/// not block.
+sdp_dal_status sdp_dal_replies_results(const sdp_dal_replies *replies,
+                                       size_t processor,
+                                       size_t row,
+                                       const sdp_dal_results **out);
+
+/// Ends the replies. Calls of which no output is referred to any more, and that have not started, are cancelled.
+/// NULL is allowed. Waits at most 100 ms.
+void sdp_dal_replies_free(sdp_dal_replies *replies);
 
 /// Fills options with their defaults.
 ///
@@ -1690,6 +2401,17 @@ sdp_dal_status sdp_dal_processor_register_with(sdp_dal_processor *processor,
                                                sdp_dal_function function,
                                                void *user_data,
                                                sdp_dal_drop drop);
+
+/// As sdp_dal_processor_register(), for a function that is given as a schema, whose metadata callers see.
+///
+/// schema: stays yours. function, user_data, drop: as in sdp_dal_processor_register().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
+sdp_dal_status sdp_dal_processor_register_schema(sdp_dal_processor *processor,
+                                                 const sdp_dal_schema *schema,
+                                                 sdp_dal_function function,
+                                                 void *user_data,
+                                                 sdp_dal_drop drop);
 
 /// Publishes the functions: callers find the processor from now on, and no function can be added.
 ///

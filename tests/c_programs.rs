@@ -105,6 +105,16 @@ fn events_and_event_loops() {
 }
 
 #[test]
+fn schemas_ids_and_namespaces() {
+    compile_and_run("c/schemas.c", &C_AND_CPP, true);
+}
+
+#[test]
+fn batches_broadcasts_and_losses_with_processors_of_their_own() {
+    compile_and_run("c/caller.c", &C_AND_CPP, true);
+}
+
+#[test]
 fn what_the_wrapper_deduces() {
     compile_and_run("cpp/deduction.cpp", &BOTH_CPP, false);
 }

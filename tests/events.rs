@@ -12,9 +12,7 @@ use sdp_dal::dal::{
     wait_many, Args, Caller, CallerOptions, Namespace, Processor, ProcessorOptions, Ref, WaitMode,
 };
 use sdp_dal::error::{Error, Kind};
-use sdp_dal::store::{
-    CreateSpec, DeleteMode, Event, EventKind, ObjectId, Store, StoreOptions, Subscription,
-};
+use sdp_dal::store::{CreateSpec, DeleteMode, Event, EventKind, ObjectId, Store, StoreOptions, Subscription};
 use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::CallSchema;
 

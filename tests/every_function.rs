@@ -69,7 +69,11 @@ fn nothing(parameter: &str) -> &'static str {
 
 /// The type of handle that a parameter takes.
 fn handle(parameter: &str) -> Option<&str> {
-    const HANDLES: [&str; 13] = [
+    const HANDLES: [&str; 17] = [
+        "sdp_dal_replies",
+        "sdp_dal_schema",
+        "sdp_dal_namespaces",
+        "sdp_dal_subscription",
         "sdp_dal_list",
         "sdp_dal_clients",
         "sdp_dal_stores",
@@ -83,6 +87,9 @@ fn handle(parameter: &str) -> Option<&str> {
         "sdp_dal_results",
         "sdp_dal_processor",
         "sdp_dal_call",
+        "sdp_dal_replies",
+        "sdp_dal_schema",
+        "sdp_dal_namespaces",
     ];
     let kind = parameter.split_whitespace().find(|word| *word != "const")?;
     let one_star = parameter.matches('*').count() == 1;
@@ -118,7 +125,7 @@ fn program() -> String {
             continue;
         }
         // What these do with nothing is right.
-        if ["sdp_dal_last_error", "sdp_dal_set_log"].contains(&name.as_str()) {
+        if ["sdp_dal_last_error", "sdp_dal_set_log", "sdp_dal_ref_wait_many"].contains(&name.as_str()) {
             let _ = writeln!(text, "(void){};", call(&values));
             continue;
         }

@@ -108,7 +108,7 @@ pub fn read(buffer: &Buffer) -> Result<Contents> {
             }
         }
         ObjectKind::Declaration => {
-            let Declaration { name, pid, argv, functions } = Declaration::decode(data, metadata)?;
+            let Declaration { name, pid, argv, functions, .. } = Declaration::decode(data, metadata)?;
             Contents::Declaration {
                 name,
                 pid,

@@ -18,7 +18,7 @@ pub(super) trait Handle {
 }
 
 /// Every kind's word, with the name that messages use.
-const KINDS: [(u64, &str); 15] = [
+const KINDS: [(u64, &str); 18] = [
     (word(b"sdpStore"), "a store handle"),
     (word(b"sdpWrite"), "a writer handle"),
     (word(b"sdpBuffr"), "a buffer handle"),
@@ -30,6 +30,9 @@ const KINDS: [(u64, &str); 15] = [
     (word(b"sdpArgmt"), "an args handle"),
     (word(b"sdpReslt"), "a results handle"),
     (word(b"sdpCalls"), "a caller handle"),
+    (word(b"sdpReply"), "a replies handle"),
+    (word(b"sdpSchem"), "a schema handle"),
+    (word(b"sdpNames"), "a list of namespaces"),
     (word(b"sdpProcs"), "a processor handle"),
     (word(b"sdpCall_"), "a call handle"),
     (word(b"sdpSubsc"), "a subscription handle"),

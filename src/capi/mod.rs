@@ -15,6 +15,7 @@
 #![allow(unsafe_code, reason = "this room turns C pointers into Rust values")]
 #![allow(non_camel_case_types, reason = "exported types bear the names of the header")]
 
+mod arrow;
 mod guard;
 mod handle;
 mod strings;
@@ -28,13 +29,18 @@ mod call_outputs;
 mod call_run;
 mod caller;
 mod client;
+mod ids;
 mod list;
 mod log;
+mod namespaces;
 mod object;
 mod passing;
 mod processor;
 mod reference;
+mod replies;
 mod results;
+mod schema;
+mod schema_build;
 mod status;
 mod store;
 mod stores;

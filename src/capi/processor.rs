@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::call::{sdp_dal_call, CallHandle};
 use super::guard::{guard, Site};
 use super::handle::{make, word, Handle, Lent};
+use super::schema::sdp_dal_schema;
 use super::status::{self, sdp_dal_status};
 use super::store::sdp_dal_store;
 use super::structs::Extensible;
@@ -262,16 +263,13 @@ impl Site {
         };
         let options =
             options.map_or(Ok(FunctionOptions::default()), |options| self.function_options(&options))?;
-        let schema = CallSchema::parse(signature)?;
-        let user_data = Arc::new(UserData { pointer: user_data, drop });
-        let registered = processor.register_with(schema, options, function_of(function, &user_data));
-        if registered.is_err() {
-            // Nothing of the function stayed behind, so nobody will call its drop: it stays the caller's.
-            if let Some(user_data) = Arc::into_inner(user_data) {
-                std::mem::forget(user_data);
-            }
-        }
-        registered
+        register(
+            processor,
+            CallSchema::parse(signature)?,
+            options,
+            function,
+            UserData { pointer: user_data, drop },
+        )
     }
 
     fn function_options(self, options: &sdp_dal_function_options) -> Result<FunctionOptions> {
@@ -294,6 +292,46 @@ impl Site {
         }
         Err(self.wrong(format_args!("'{name}' is {value}, it must be 0")))
     }
+}
+
+/// As sdp_dal_processor_register(), for a function that is given as a schema, whose metadata callers see.
+///
+/// schema: stays yours. function, user_data, drop: as in sdp_dal_processor_register().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_register_schema(
+    processor: *mut sdp_dal_processor,
+    schema: *const sdp_dal_schema,
+    function: sdp_dal_function,
+    user_data: *mut c_void,
+    drop: sdp_dal_drop,
+) -> sdp_dal_status {
+    guard("sdp_dal_processor_register_schema", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (processor, schema) =
+            unsafe { (site.handle_mut(processor, "processor")?, site.handle(schema, "schema")?) };
+        let options = FunctionOptions::default();
+        register(processor, schema.clone(), options, function, UserData { pointer: user_data, drop })
+    })
+}
+
+fn register(
+    processor: &mut Processor,
+    schema: CallSchema,
+    options: FunctionOptions,
+    function: sdp_dal_function,
+    user_data: UserData,
+) -> Result<()> {
+    let user_data = Arc::new(user_data);
+    let registered = processor.register_with(schema, options, function_of(function, &user_data));
+    if registered.is_err() {
+        // Nothing of the function stayed behind, so nobody will call its drop: it stays the caller's.
+        if let Some(user_data) = Arc::into_inner(user_data) {
+            std::mem::forget(user_data);
+        }
+    }
+    registered
 }
 
 /// What dal calls: lends the call to C and reads how it ended.

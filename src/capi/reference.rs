@@ -397,6 +397,47 @@ pub unsafe extern "C" fn sdp_dal_ref_disown(reference: *const sdp_dal_ref) -> sd
     })
 }
 
+/// Keeps another object alive until this one is found to exist, or to have failed.
+///
+/// reference: the object that needs the other one to come into being. other: what must live until then; it may be freed
+/// at once. What it keeps alive itself is also kept.
+/// timeout_ns: how long to wait until the other one exists.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the other one is, or keeps alive, this one), SDP_DAL_TIMEOUT, and the
+/// others of sdp_dal_ref_wait(). Blocks up to timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_add_dependency(
+    reference: *const sdp_dal_ref,
+    other: *const sdp_dal_ref,
+    timeout_ns: i64,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_add_dependency", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (state, other) = unsafe { (site.handle(reference, "reference")?, site.handle(other, "other")?) };
+        state.reference.add_dependency(&other.reference, site.timeout(timeout_ns)?)
+    })
+}
+
+/// Keeps another object alive as long as this one is needed: by this reference, by what was cloned from it, or by a call
+/// that takes it as input.
+///
+/// reference: the object that refers to the other one. other: what must live as long; it may be freed at once.
+/// timeout_ns: how long to wait until the other one exists.
+///
+/// Errors and blocking: as sdp_dal_ref_add_dependency().
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_add_reference(
+    reference: *const sdp_dal_ref,
+    other: *const sdp_dal_ref,
+    timeout_ns: i64,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_add_reference", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (state, other) = unsafe { (site.handle(reference, "reference")?, site.handle(other, "other")?) };
+        state.reference.add_reference(&other.reference, site.timeout(timeout_ns)?)
+    })
+}
+
 /// A second handle of the same reference, with an end of its own. A tensor that is being written stays with the
 /// first handle.
 ///

@@ -282,7 +282,7 @@ mod tests {
     use arrow::datatypes::DataType;
 
     fn param(name: &str, direction: Direction, ty: ParamType, nullable: bool) -> Param {
-        Param { name: name.to_owned(), direction, ty, nullable }
+        Param::new(name, direction, ty, nullable)
     }
 
     fn tensor(dims: &[&str]) -> ParamType {
@@ -291,16 +291,16 @@ mod tests {
     }
 
     fn gridder() -> CallSchema {
-        CallSchema {
-            name: "grid".to_owned(),
-            params: vec![
+        CallSchema::new(
+            "grid",
+            vec![
                 param("n", Direction::In, ParamType::Scalar(DataType::Int64), false),
                 param("ms", Direction::In, tensor(&["row", "chan"]), false),
                 param("wgt", Direction::In, tensor(&["row", "chan"]), true),
                 param("dirty", Direction::Out, tensor(&["x", "y"]), false),
                 param("psf", Direction::Out, tensor(&["x", "y"]), true),
             ],
-        }
+        )
     }
 
     fn id(byte: u8) -> ObjectId {

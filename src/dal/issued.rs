@@ -16,9 +16,24 @@ pub(super) struct IssuedCall {
     processor: u32,
     /// None only while it is dropped.
     want: Option<Want>,
-    inputs: Vec<Ref>,
-    /// Claims on objects whose references are borrowed.
+    /// Claims on outputs whose references are borrowed, or that other rows of the call take as inputs.
     claims: Vec<Want>,
+    /// Its inputs; all processors of a broadcast share them.
+    inputs: Arc<Held>,
+}
+
+/// Objects that must live as long as something else does.
+#[derive(Default)]
+pub(super) struct Held {
+    pub(super) refs: Vec<Ref>,
+    /// Claims on objects whose references are borrowed.
+    pub(super) claims: Vec<Want>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        bury(std::mem::take(&mut self.refs));
+    }
 }
 
 impl IssuedCall {
@@ -26,20 +41,20 @@ impl IssuedCall {
         id: ObjectId,
         processor: u32,
         want: Want,
-        inputs: Vec<Ref>,
         claims: Vec<Want>,
+        inputs: Arc<Held>,
     ) -> IssuedCall {
-        IssuedCall { id, processor, want: Some(want), inputs, claims }
+        IssuedCall { id, processor, want: Some(want), claims, inputs }
+    }
+
+    /// What it takes.
+    pub(super) fn inputs(&self) -> &Held {
+        &self.inputs
     }
 
     /// Which call it is.
     pub(super) fn name(&self) -> Option<(ObjectId, EntryKey)> {
         self.want.as_ref().map(|want| (self.id, want.key()))
-    }
-
-    /// The references that it holds.
-    pub(super) fn inputs(&self) -> &[Ref] {
-        &self.inputs
     }
 
     fn ended(&self, store: &Store) -> bool {
@@ -63,7 +78,6 @@ impl Drop for IssuedCall {
         // The call goes before its inputs: see the module head.
         self.want = None;
         self.claims.clear();
-        bury(std::mem::take(&mut self.inputs));
     }
 }
 

@@ -39,30 +39,36 @@
 //! its first row is taken and finished when its last row has ended.
 
 mod args;
+mod broadcast;
 mod call;
 mod caller;
 mod crew;
 mod discovery;
 mod expect;
 mod flight;
+mod issue;
 mod issued;
 mod many;
 mod namespace;
+mod namespaces;
 mod output;
 mod passing;
 mod private_copy;
 mod processor;
 mod queue;
 mod reference;
+mod relations;
 mod take;
 mod tensor;
 
 pub use args::{Arg, Args, Results};
+pub use broadcast::Reply;
 pub use call::Call;
-pub use caller::{Caller, CallerOptions, FoundProcessor};
+pub use caller::{Caller, CallerOptions, FoundProcessor, Select};
 pub use expect::Expectation;
 pub use many::{wait_many, WaitMode};
-pub use namespace::Namespace;
+pub use namespace::{Namespace, NamespaceOptions};
+pub use namespaces::{namespaces, DeclaredNamespace};
 pub use output::CallMemory;
 pub use passing::import;
 pub use processor::{Function, FunctionOptions, Processor, ProcessorOptions};

@@ -146,7 +146,7 @@ impl Ref {
                     ));
                 }
                 found.push(Named { id, key });
-                open.extend(call.inputs().iter().cloned());
+                open.extend(call.inputs().refs.iter().cloned());
             }
         }
         Ok(found)
@@ -240,7 +240,7 @@ fn claim_inputs(store: &Store, call: Want) -> Result<IssuedCall> {
     }
     let declaration = store.info(&ObjectId::declaration(call.id().prefix()));
     let processor = declaration.map_or(0, |declaration| declaration.creator);
-    Ok(IssuedCall::new(call.id(), processor, call, Vec::new(), claims))
+    Ok(IssuedCall::new(call.id(), processor, call, claims, Arc::default()))
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
-use crate::log;
-use crate::store::{ObjectId, Prefix, Store, Want, Watch, PREFIX_SIZE};
+use crate::log::{self, Level};
+use crate::store::{id_text, ObjectId, Prefix, Store, Want, Watch, PREFIX_SIZE};
 use crate::timeout::Timeout;
-use crate::wire::CallSchema;
+use crate::wire::{CallSchema, Metadata};
 
 use super::call::Call;
 use super::crew::Crew;
@@ -145,9 +145,13 @@ impl Processor {
         self.started.get_or_try_init(|| {
             let functions: Vec<_> = self.functions.iter().map(|(offered, _)| offered.clone()).collect();
             let schemas = functions.iter().map(|offered| (*offered.schema).clone()).collect();
-            let declaration = declare(&self.store, &self.prefix, &self.name, schemas)?;
+            let declaration = declare(&self.store, &self.prefix, &self.name, schemas, Metadata::new())?;
             let crew = Crew::new(&self.store, declaration.id(), functions.len(), self.threads);
             let calls = CallQueue::new(declaration.key(), functions)?;
+            let prefix = declaration.id().prefix();
+            log::write(Level::Info, || {
+                format!("{} waiting for calls at prefix {}", self.name, id_text(&prefix))
+            });
             Ok(Started {
                 store: self.store.clone(),
                 prefix: declaration.id().prefix(),

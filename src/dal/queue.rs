@@ -16,6 +16,7 @@ use crate::wire::{CallDecoder, CallSchema, Cell, DecodedCall, Direction, ParamTy
 use super::crew::{Crew, Turn};
 use super::output::{in_function, tell_nobody};
 use super::processor::FunctionOptions;
+use super::tensor::{KnownTensor, Tensor};
 
 /// How often a look at an input asks whether its producer still lives.
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
@@ -67,6 +68,8 @@ pub(super) struct CallObject {
     pub(super) function: Arc<Offered>,
     pub(super) rows: Vec<Vec<Cell>>,
     state: Mutex<Rows>,
+    /// The tensor that was read last for each parameter: rows often share it.
+    read: Mutex<Vec<Option<(EntryKey, KnownTensor)>>>,
 }
 
 impl CallObject {
@@ -81,6 +84,25 @@ impl CallObject {
             };
         }
         Ok(matches!(state.ownership, Ownership::Claimed(_)))
+    }
+
+    /// Reads the tensor of a parameter.
+    pub(super) fn read(&self, param: usize, buffer: Buffer) -> Result<Tensor> {
+        if self.rows.len() == 1 {
+            return Tensor::read(buffer);
+        }
+        let key = buffer.key();
+        let mut read = self.read.lock();
+        match read.get(param) {
+            Some(Some((known, tensor))) if *known == key => Ok(Tensor::known(buffer, tensor)),
+            _ => {
+                let tensor = Tensor::read(buffer)?;
+                let places = read.len().max(param + 1);
+                read.resize_with(places, || None);
+                read[param] = Some((key, tensor.header()));
+                Ok(tensor)
+            }
+        }
     }
 
     /// Whether its caller still wants it.
@@ -254,7 +276,8 @@ impl CallQueue {
             return discard(store, call, &Error::invalid("it has no rows"));
         }
         let state = Mutex::new(Rows { ownership: Ownership::Queued, left: rows.len() });
-        let object = Arc::new(CallObject { store: store.clone(), call: *call, function, rows, state });
+        let read = Mutex::default();
+        let object = Arc::new(CallObject { store: store.clone(), call: *call, function, rows, state, read });
         for row in 0..object.rows.len() {
             let inputs = object.function.inputs(&object.rows[row]);
             let inputs =
@@ -406,7 +429,7 @@ mod tests {
     use arrow::datatypes::DataType;
 
     fn param(name: &str, direction: Direction, ty: ParamType) -> Param {
-        Param { name: name.to_owned(), direction, ty, nullable: true }
+        Param::new(name, direction, ty, true)
     }
 
     fn tensor() -> ParamType {
@@ -423,7 +446,7 @@ mod tests {
             param("done", Direction::In, ParamType::Oid),
             param("dirty", Direction::Out, tensor()),
         ];
-        let schema = Arc::new(CallSchema { name: "f".to_owned(), params });
+        let schema = Arc::new(CallSchema::new("f", params));
         let offered = Offered { index: 0, schema, options: FunctionOptions::default() };
         let id = |byte| ObjectId::new([byte; 20]);
         let row =
@@ -436,7 +459,7 @@ mod tests {
     fn rows_follow_our_own_order_of_parameters() {
         let x = param("x", Direction::In, ParamType::Scalar(DataType::Int64));
         let y = param("y", Direction::In, ParamType::Scalar(DataType::Int64));
-        let schema = CallSchema { name: "f".to_owned(), params: vec![x.clone(), y.clone()] };
+        let schema = CallSchema::new("f", vec![x.clone(), y.clone()]);
         let decoded = DecodedCall {
             function: "f".to_owned(),
             schema: Arc::new(schema.clone()),
@@ -446,7 +469,7 @@ mod tests {
         assert!(matches!(same[0][..], [Cell::Int(1), Cell::Int(2)]));
         assert_eq!(there, [false, true]);
         let extra = param("extra", Direction::In, tensor());
-        let offered = CallSchema { name: "f".to_owned(), params: vec![y, extra, x] };
+        let offered = CallSchema::new("f", vec![y, extra, x]);
         let (turned, there) = match_rows(&offered, &decoded, 0b10).unwrap();
         assert_eq!(there, [true, false, false]);
         assert!(matches!(turned[0][..], [Cell::Int(2), Cell::Null, Cell::Int(1)]));

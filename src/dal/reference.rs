@@ -10,8 +10,8 @@ use crate::timeout::Timeout;
 use crate::wire::{Elem, Order, TensorSource};
 
 use super::expect::Expectation;
-use super::issued::{IssuedCall, Unfinished};
-use super::namespace::{new_layout, raw_spec, Home};
+use super::issued::{Held, IssuedCall, Unfinished};
+use super::namespace::{new_layout, raw_spec, Home, Namespace};
 use super::tensor::{KnownTensor, Tensor, TensorForm, TensorWriter};
 
 /// A handle to an object that may not exist yet; clones share it, any thread may use it.
@@ -38,9 +38,11 @@ pub(super) struct RefInner {
 
 /// What this reference knows and holds of its object.
 #[derive(Default)]
-struct Life {
+pub(super) struct Life {
     /// Calls that are to make the object. Dropped before the claim on the object.
     calls: Vec<Arc<IssuedCall>>,
+    /// What must live until the object exists.
+    pub(super) dependencies: Held,
     want: Option<Want>,
     /// The entry this reference has seen: another object under the same ID is not meant.
     key: Option<EntryKey>,
@@ -51,6 +53,23 @@ struct Life {
     tensor: Option<KnownTensor>,
     /// An event loop is to be woken when the object has ended.
     watch: Option<Watch>,
+    /// What must live as long as the object. Dropped after the claim on it.
+    pub(super) references: Held,
+}
+
+impl Life {
+    /// The references that this one holds.
+    pub(super) fn holds(&self, refs: &mut Vec<Ref>) {
+        let inputs = self.calls.iter().map(|call| call.inputs());
+        for held in inputs.chain([&self.dependencies, &self.references]) {
+            refs.extend(held.refs.iter().cloned());
+        }
+    }
+
+    /// Whether something is held until the object exists.
+    fn waits(&self) -> bool {
+        !self.calls.is_empty() || !self.dependencies.refs.is_empty()
+    }
 }
 
 impl Ref {
@@ -115,6 +134,30 @@ impl Ref {
     /// What is expected of the tensor.
     pub fn expectation(&self) -> &Expectation {
         &self.inner.expect
+    }
+
+    /// Tells references to one handle from others.
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.inner).addr()
+    }
+
+    /// INVALID_ARGUMENT unless the object lies in this store; `what` the other one is used by.
+    pub(super) fn check_store(&self, ours: &Store, what: &str) -> Result<()> {
+        let theirs = &self.inner.store;
+        if ours.number() == theirs.number() && ours.path() == theirs.path() {
+            return Ok(());
+        }
+        let (id, theirs, ours) = (self.inner.id, theirs.path().display(), ours.path().display());
+        Err(Error::invalid(format!("object {id} lies in the store {theirs}, {what} {ours}")))
+    }
+
+    pub(super) fn life(&self) -> parking_lot::MutexGuard<'_, Life> {
+        self.inner.life.lock()
+    }
+
+    /// Where it was made, if it is an owning one and that still lives.
+    pub(super) fn namespace(&self) -> Option<Namespace> {
+        self.inner.home.as_ref().and_then(Home::namespace)
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -334,15 +377,19 @@ impl Ref {
         }
     }
 
-    /// Whether no call has to be held for this object any more.
+    /// Whether nothing has to be held any more until this object exists.
     pub(super) fn is_settled(&self) -> bool {
-        if self.inner.life.lock().calls.is_empty() {
-            return true;
-        }
+        let promised = {
+            let life = self.inner.life.lock();
+            if !life.waits() {
+                return true;
+            }
+            life.lost || life.key.is_some()
+        };
         match self.state() {
             Ok(ObjectState::Sealed { .. } | ObjectState::Failed { .. }) => true,
-            // An entry that is gone will not be made by the call either.
-            Ok(ObjectState::Absent) => {
+            // An entry that is gone will not be made any more; what nobody promised may still be put.
+            Ok(ObjectState::Absent) if promised => {
                 self.settle(false);
                 true
             }
@@ -369,8 +416,7 @@ impl Ref {
         if let Some(key) = key {
             self.inner.store.set_keep(key, true)?;
         }
-        let namespace = self.inner.home.as_ref().and_then(Home::namespace);
-        if let Some(namespace) = namespace.filter(|_| promised) {
+        if let Some(namespace) = self.namespace().filter(|_| promised) {
             namespace.remember(Unfinished::Kept(self.clone()));
         }
         Ok(())
@@ -436,16 +482,17 @@ impl Ref {
 
     /// The object has ended one way or the other: its calls and their inputs go.
     fn settle(&self, sealed: bool) {
-        let (calls, stays, watch) = {
+        let (calls, dependencies, stays, watch) = {
             let mut life = self.inner.life.lock();
             let stays = life.key.filter(|_| sealed && life.kept && !self.is_owning());
-            (std::mem::take(&mut life.calls), stays, life.watch.take())
+            let dependencies = std::mem::take(&mut life.dependencies);
+            (std::mem::take(&mut life.calls), dependencies, stays, life.watch.take())
         };
         drop(watch);
         if let Some(key) = stays.filter(|_| !calls.is_empty()) {
             // Gone already if this fails: deleted by its ID.
             let _ = self.inner.store.set_keep(key, true);
         }
-        drop(calls);
+        drop((calls, dependencies));
     }
 }

@@ -11,7 +11,6 @@ use super::crew::Turn;
 use super::expect::{dims, DimSizes, Expectation};
 use super::output::{of_input, Need, Outputs};
 use super::queue::PendingRow;
-use super::tensor::Tensor;
 
 /// Why a call that was claimed does not run.
 enum Refusal {
@@ -85,8 +84,10 @@ fn pin_inputs(
         };
         let buffer = got.map_err(|error| missing(pending, outputs, spec, &error))?;
         let sizes = (!function.options.loose_dims).then_some(&mut sizes);
-        pinned[*param] =
-            Some(read(buffer, spec, sizes).map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?);
+        pinned[*param] = Some(
+            read(pending, *param, buffer, sizes)
+                .map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?,
+        );
     }
     Ok((pinned, sizes))
 }
@@ -107,11 +108,12 @@ fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: &Error)
 }
 
 /// Reads a tensor and compares it with the parameter and with the other inputs' sizes.
-fn read(buffer: Buffer, spec: &Param, sizes: Option<&mut DimSizes>) -> Result<Input> {
+fn read(pending: &PendingRow, param: usize, buffer: Buffer, sizes: Option<&mut DimSizes>) -> Result<Input> {
+    let spec = &pending.object.function.schema.params[param];
     if !matches!(spec.ty, ParamType::Tensor { .. }) {
         return Ok(Input::Object(buffer));
     }
-    let tensor = Tensor::read(buffer)?;
+    let tensor = pending.object.read(param, buffer)?;
     let layout = tensor.layout();
     Expectation::of_param(spec).check(layout)?;
     if let Some(sizes) = sizes {

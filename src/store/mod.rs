@@ -47,7 +47,7 @@ pub use delete::DeleteMode;
 pub use descriptor::Watch;
 pub use entries::EntryKey;
 pub use events::{Event, EventKind, Subscription};
-pub use id::{ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
+pub use id::{id_text, parse_id_start, ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
 pub use inspect::{ClientInfo, ObjectInfo, ObjectState, StoreStat};
 pub use locked::Patience;
 pub use namespaces::NamespaceInfo;

@@ -45,5 +45,5 @@ pub use declaration::Declaration;
 pub use dtype::Elem;
 pub use layout::{Layout, Order, TensorSource, MAX_DIMS};
 pub use metadata::{object_kind, ObjectKind, TABLE_METADATA};
-pub use schema::{CallSchema, Dim, Direction, Param, ParamType};
+pub use schema::{CallSchema, Dim, Direction, Metadata, Param, ParamType};
 pub use tensor::{read_tensor, tensor_header, TensorHeader};

@@ -55,7 +55,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, Schema, TimeUnit, UnionFields, UnionMode};
 
-use super::{CallSchema, Dim, Direction, Elem, Param, ParamType};
+use super::{CallSchema, Dim, Direction, Elem, Metadata, Param, ParamType};
 
 const UNITS: [TimeUnit; 4] =
     [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
@@ -174,6 +174,15 @@ fn any_param_type(random: &mut Random) -> ParamType {
     }
 }
 
+fn any_metadata(random: &mut Random) -> Metadata {
+    let pairs = [("unit", "Jy"), ("é", ""), ("proc:later", "x"), ("long", "\n\0;=")];
+    pairs
+        .iter()
+        .filter(|_| random.below(3) == 0)
+        .map(|(key, value)| ((*key).into(), (*value).into()))
+        .collect()
+}
+
 /// Any valid schema.
 pub(crate) fn any_schema(random: &mut Random) -> CallSchema {
     let params = (0..random.below(6)).map(|at| {
@@ -181,8 +190,9 @@ pub(crate) fn any_schema(random: &mut Random) -> CallSchema {
         let made = !matches!(ty, ParamType::Scalar(_) | ParamType::Id);
         let direction = if made && random.below(2) == 0 { Direction::Out } else { Direction::In };
         let name = format!("{}{at}", random.pick(&["in", "out", "x", "_"]));
-        Param { name, direction, ty, nullable: random.below(2) == 0 }
+        let nullable = random.below(2) == 0;
+        Param { metadata: any_metadata(random), ..Param::new(name, direction, ty, nullable) }
     });
     let params = params.collect();
-    CallSchema { name: "any_fn".into(), params }
+    CallSchema { metadata: any_metadata(random), ..CallSchema::new("any_fn", params) }
 }
