@@ -89,7 +89,11 @@ impl Noting {
     }
 
     fn at(store: &Store, prefix: &[u8]) -> Noting {
-        let options = ProcessorOptions { name: Some("Noting".to_owned()), prefix: prefix.to_vec() };
+        let options = ProcessorOptions {
+            name: Some("Noting".to_owned()),
+            prefix: prefix.to_vec(),
+            ..ProcessorOptions::default()
+        };
         let mut processor = Processor::new(store, &options).unwrap();
         let seen: Arc<Mutex<Vec<i64>>> = Arc::default();
         let notes = seen.clone();
