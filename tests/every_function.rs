@@ -70,9 +70,6 @@ fn nothing(parameter: &str) -> &'static str {
 /// The type of handle that a parameter takes.
 fn handle(parameter: &str) -> Option<&str> {
     const HANDLES: [&str; 17] = [
-        "sdp_dal_replies",
-        "sdp_dal_schema",
-        "sdp_dal_namespaces",
         "sdp_dal_subscription",
         "sdp_dal_list",
         "sdp_dal_clients",
