@@ -392,7 +392,13 @@ fn nested_row(full: bool) -> Vec<Cell> {
 fn documented_declaration(dump: &mut Dump, store: &Namespace) {
     let functions = ["ms2dirty(uvw: float64[row,uvw=3])", "dirty2ms()"].map(schema).to_vec();
     let argv = names(&["ng_processor", "/dev/shm/store"]);
-    let declaration = Declaration { name: "NiftyProcessor".to_owned(), pid: 42, argv, functions };
+    let declaration = Declaration {
+        name: "NiftyProcessor".to_owned(),
+        pid: 42,
+        argv,
+        functions,
+        metadata: Default::default(),
+    };
     let (data, metadata) = declaration.encode([0, 0, 0, 1]).unwrap();
     let uvw = object("uvw", false, "in", &tensor("float64", "row,uvw=3"), "null");
     let functions = format!(
