@@ -11,7 +11,7 @@ use arrow::array::{
     layout, make_array, new_empty_array, Array, ArrayData, ArrayDataBuilder, ArrayRef, BufferSpec, UnionArray,
 };
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Schema, UnionFields, UnionMode};
+use arrow::datatypes::{DataType, SchemaRef, UnionFields, UnionMode};
 use arrow::ipc;
 
 use crate::error::Result;
@@ -19,6 +19,9 @@ use crate::shm::arrays::{array_in_bounds, nulls_in_bounds};
 
 use super::message::{corrupt, Head};
 use super::types::{children, read_schema, Dictionary, ReadSchema};
+
+/// Arrow's buffers start at multiples of this.
+const ALIGNED: usize = 8;
 
 /// How far arrays are looked through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,7 @@ impl Check {
 
 /// A stream of one record batch.
 pub(crate) struct Batch {
-    pub(crate) schema: Schema,
+    pub(crate) schema: SchemaRef,
     /// As many as the schema's fields, each `rows` long and of its field's type.
     pub(crate) columns: Vec<ArrayRef>,
     pub(crate) rows: usize,
@@ -66,7 +69,7 @@ pub(crate) struct Stream {
     check: Check,
     /// Where the next message starts.
     at: usize,
-    pub(crate) schema: Schema,
+    pub(crate) schema: SchemaRef,
     dictionaries: Vec<Dictionary>,
     /// The values that the stream gave last to each of the dictionaries.
     found: Vec<Option<ArrayRef>>,
@@ -88,7 +91,7 @@ impl Stream {
         let ReadSchema { schema, dictionaries } = read_schema(&schema)?;
         let at = head.body(&message, &data)?.end;
         let found = vec![None; dictionaries.len()];
-        Ok(Stream { data, check, at, schema, dictionaries, found })
+        Ok(Stream { data, check, at, schema: Arc::new(schema), dictionaries, found })
     }
 
     /// The columns of the next record batch and its number of rows; none at the end of the stream.
@@ -98,7 +101,10 @@ impl Stream {
             check_version(&message)?;
             let range = head.body(&message, &self.data)?;
             self.at = range.end;
-            let body = self.data.slice_with_length(range.start, range.len());
+            let mut body = self.data.slice_with_length(range.start, range.len());
+            if body.as_ptr().align_offset(ALIGNED) != 0 {
+                body = Buffer::from(body.as_slice());
+            }
             if let Some(dictionary) = message.header_as_dictionary_batch() {
                 self.dictionary(&dictionary, body)?;
                 continue;
@@ -313,11 +319,11 @@ impl<'a> BatchReader<'a> {
         let range = || {
             let start = usize::try_from(buffer.offset()).ok()?;
             let length = usize::try_from(buffer.length()).ok()?;
-            (start % 8 == 0 && start.checked_add(length)? <= self.body.len()).then_some((start, length))
+            (start % ALIGNED == 0 && start.checked_add(length)? <= self.body.len()).then_some((start, length))
         };
         let (start, length) = range().ok_or_else(|| {
             corrupt(format!(
-                "a buffer lies at {} with {} bytes (expected: at a multiple of 8) in a body of {} bytes",
+                "a buffer lies at {} with {} bytes (expected: at a multiple of {ALIGNED}) in a body of {} bytes",
                 buffer.offset(),
                 buffer.length(),
                 self.body.len()
