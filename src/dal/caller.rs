@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 use crate::error::{Error, Kind, Result};
 use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Prefix, Want};
 use crate::timeout::{Deadline, Timeout};
-use crate::wire::{CallEncoder, CallSchema, Cell, Direction, ParamType, TensorSource};
+use crate::wire::{CallEncoder, CallSchema, Cell, Direction, ParamType};
 
-use super::args::{plan, Args, Planned, Results};
+use super::args::{plan, Args, Planned, PutValue, Results};
 use super::discovery::{too_few, Declarations, Target};
 use super::expect::Expectation;
 use super::flight::Flight;
@@ -79,8 +79,8 @@ struct Prepared<'a> {
     cells: Vec<Cell>,
     inputs: Vec<Ref>,
     claims: Vec<Want>,
-    /// Tensors given by value, with the references under which they are put.
-    values: Vec<(Ref, &'a TensorSource<'a>, usize)>,
+    /// Tensors and tables given by value, with the references under which they are put.
+    values: Vec<(Ref, PutValue<'a>, usize)>,
     outputs: Vec<(usize, Option<Ref>)>,
 }
 
@@ -200,7 +200,7 @@ impl Caller {
         let mut target = self.choose(function, timeout, &deadline)?;
         for (reference, source, param) in std::mem::take(&mut prepared.values) {
             let context = || format!("{function}: parameter '{}'", schema.params[param].name);
-            reference.put_tensor(source).map_err(|error| error.context(context()))?;
+            source.put(&reference).map_err(|error| error.context(context()))?;
             prepared.inputs.push(reference);
         }
         loop {
@@ -254,7 +254,7 @@ impl Caller {
                 Planned::ObjectId(id) => self.namespace.borrow(id, expect()),
                 Planned::Object(reference) => reference,
                 Planned::NewOutput => self.namespace.new_ref(expect())?,
-                Planned::Tensor(source) => {
+                Planned::Put(source) => {
                     let reference = self.namespace.new_ref(expect())?;
                     prepared.cells.push(Cell::Id(reference.id()));
                     prepared.values.push((reference, source, place));

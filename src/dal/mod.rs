@@ -43,17 +43,19 @@ mod output;
 mod processor;
 mod queue;
 mod reference;
+mod table;
 mod take;
 mod tensor;
 
 pub use args::{Arg, Args, Results};
 pub use call::Call;
 pub use caller::{Caller, CallerOptions, FoundProcessor};
-pub use expect::Expectation;
+pub use expect::{Expectation, ExpectedTable};
 pub use namespace::Namespace;
 pub use output::OutputMemory;
 pub use processor::{Function, Processor, ProcessorOptions};
 pub use reference::Ref;
+pub use table::Table;
 pub use tensor::{Tensor, TensorWriter};
 
 use crate::timeout::{Deadline, Timeout};

@@ -9,6 +9,7 @@ use super::call::{Call, Input};
 use super::expect::{dims, DimSizes, Expectation};
 use super::output::{of_input, Need, Outputs};
 use super::queue::PendingRow;
+use super::table::Table;
 use super::tensor::Tensor;
 
 /// Why a call that was claimed does not run.
@@ -101,10 +102,15 @@ fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: &Error)
     }
 }
 
-/// Reads a tensor and compares it with the parameter and with the other inputs' sizes.
+/// Reads a tensor or a table and compares it with the parameter and with the other inputs' sizes.
 fn read(buffer: Buffer, spec: &Param, sizes: Option<&mut DimSizes>) -> Result<Input> {
-    if !matches!(spec.ty, ParamType::Tensor { .. }) {
-        return Ok(Input::Object(buffer));
+    match &spec.ty {
+        ParamType::Tensor { .. } => {}
+        ParamType::Table(_) => {
+            let table = Table::read(buffer)?.check(&Expectation::of_param(spec))?;
+            return Ok(Input::Object(table.buffer().clone()));
+        }
+        _ => return Ok(Input::Object(buffer)),
     }
     let tensor = Tensor::read(buffer)?;
     let layout = tensor.layout();
