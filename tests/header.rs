@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use support::{root, run, scratch, Compiler, C11, CPP17, CPP20};
 
 /// The files of `src/capi` with something for the header, in the header's order.
-const FILES: [&str; 18] = [
+const FILES: [&str; 20] = [
     "version",
     "status",
     "types",
@@ -23,6 +23,7 @@ const FILES: [&str; 18] = [
     "list",
     "tensor",
     "reference",
+    "table",
     "args",
     "results",
     "caller",
@@ -30,6 +31,7 @@ const FILES: [&str; 18] = [
     "call",
     "call_inputs",
     "call_outputs",
+    "arrow",
 ];
 
 /// cbindgen reports what it cannot translate as warnings; here they are failures.
@@ -76,7 +78,8 @@ fn generated() -> String {
     let capi = root().join("src/capi");
     let mut config =
         cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml is right");
-    config.after_includes = Some(version_macros());
+    let arrow = config.after_includes.unwrap_or_default();
+    config.after_includes = Some(format!("{}\n{arrow}", version_macros()));
     let mut builder = cbindgen::Builder::new().with_config(config);
     for file in FILES {
         builder = builder.with_src(capi.join(format!("{file}.rs")));

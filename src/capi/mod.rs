@@ -21,6 +21,7 @@ mod strings;
 mod structs;
 
 mod args;
+mod arrow;
 mod buffer;
 mod call;
 mod call_inputs;
@@ -33,6 +34,7 @@ mod reference;
 mod results;
 mod status;
 mod store;
+mod table;
 mod tensor;
 mod types;
 mod version;

@@ -68,6 +68,14 @@ impl Cell {
     }
 }
 
+/// The value of a parameter as an array of one element of the parameter's type.
+pub fn cell_array(param: &Param, cell: &Cell, function: &str) -> Result<ArrayRef> {
+    let mut column = Column::new(param);
+    column.nullable |= matches!(cell, Cell::Null);
+    let value = column.fit(cell, 0, function)?;
+    column.array(&[value])
+}
+
 /// How a column's values lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ColumnKind {

@@ -42,7 +42,7 @@ mod types;
 mod testing;
 
 pub use call::{decode_call, CallDecoder, CallEncoder, DecodedCall, MAX_ROWS};
-pub use cell::Cell;
+pub use cell::{cell_array, Cell};
 pub use copy::copy_tensor;
 pub use declaration::Declaration;
 pub use dtype::Elem;
