@@ -1,6 +1,6 @@
 //! Arrow's C structs: taking them over, giving them out; and values of any Arrow type.
 
-use std::ffi::{c_char, CStr};
+use std::ffi::{c_char, c_void, CStr};
 use std::ptr;
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl Site {
         // SAFETY: the caller's promise.
         let taken = unsafe { ptr::replace(place, std::mem::zeroed()) };
         if released(&taken) {
-            return Err(self.wrong(format_args!("'{name}' was released: its release is NULL")));
+            return Err(self.wrong(format_args!("'{name}' was released, or is empty")));
         }
         Ok(taken)
     }
@@ -72,8 +72,8 @@ impl Site {
         schema: *mut FFI_ArrowSchema,
         name: &str,
     ) -> Result<FFI_ArrowSchema> {
-        // SAFETY: the caller's promise; a zeroed schema has no release. The first word is the format.
-        unsafe { self.take(schema, name, |schema| is_null_format(schema)) }
+        // SAFETY: the caller's promise; a zeroed schema has no release.
+        unsafe { self.take(schema, name, is_released) }
     }
 
     /// # Safety
@@ -98,7 +98,7 @@ impl Site {
         if status != 0 {
             return Err(self.stream_error(&mut stream, name, status));
         }
-        if is_null_format(&schema) {
+        if is_released(&schema) {
             return Err(self.wrong(format_args!("'{name}' gave no schema")));
         }
         let mut arrays = Vec::new();
@@ -152,8 +152,8 @@ impl Site {
         }
         // SAFETY: the caller's promise.
         let schema = unsafe { &*schema };
-        if is_null_format(schema) {
-            return Err(self.wrong(format_args!("'{name}' was released: its release is NULL")));
+        if is_released(schema) {
+            return Err(self.wrong(format_args!("'{name}' was released, or is empty")));
         }
         self.columns(schema, name).map(Some)
     }
@@ -202,10 +202,26 @@ impl Site {
     }
 }
 
-/// Whether a schema is a released one, as far as arrow lets us see.
-fn is_null_format(schema: &FFI_ArrowSchema) -> bool {
-    // SAFETY: the struct of Arrow's C data interface starts with the pointer to the format.
-    unsafe { ptr::from_ref(schema).cast::<*const c_char>().read() }.is_null()
+/// The struct of Arrow's C data interface, of which arrow keeps the fields to itself.
+#[repr(C)]
+struct SchemaFields {
+    format: *const c_char,
+    name: *const c_char,
+    metadata: *const c_char,
+    flags: i64,
+    n_children: i64,
+    children: *const *const FFI_ArrowSchema,
+    dictionary: *const FFI_ArrowSchema,
+    release: Option<unsafe extern "C" fn(*mut FFI_ArrowSchema)>,
+    private_data: *const c_void,
+}
+const _: () = assert!(size_of::<SchemaFields>() == size_of::<FFI_ArrowSchema>());
+
+/// Whether a schema is a released one, or says nothing.
+fn is_released(schema: &FFI_ArrowSchema) -> bool {
+    // SAFETY: both are the struct of Arrow's C data interface.
+    let fields = unsafe { &*ptr::from_ref(schema).cast::<SchemaFields>() };
+    fields.release.is_none() || fields.format.is_null()
 }
 
 /// Gives an array out, with its type.

@@ -15,6 +15,7 @@
 #![allow(unsafe_code, reason = "this room turns C pointers into Rust values")]
 #![allow(non_camel_case_types, reason = "exported types bear the names of the header")]
 
+mod dlpack_abi;
 mod guard;
 mod handle;
 mod strings;
@@ -27,6 +28,8 @@ mod call;
 mod call_inputs;
 mod call_outputs;
 mod caller;
+mod dlpack;
+mod expected;
 mod list;
 mod object;
 mod processor;
@@ -37,6 +40,7 @@ mod store;
 mod table;
 mod tensor;
 mod types;
+mod values;
 mod version;
 mod view;
 mod writer;
