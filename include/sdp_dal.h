@@ -71,12 +71,10 @@
 #define SDP_DAL_VERSION_PATCH 0
 #define SDP_DAL_VERSION 0x00001000u
 #define SDP_DAL_VERSION_STRING "0.1.0"
+
+/* Arrow's C data and stream interface. The guards are Arrow's own: its other headers may come before or after. */
 #ifndef ARROW_C_DATA_INTERFACE
 #define ARROW_C_DATA_INTERFACE
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 #define ARROW_FLAG_DICTIONARY_ORDERED 1
 #define ARROW_FLAG_NULLABLE 2
@@ -107,10 +105,25 @@ struct ArrowArray {
     void *private_data;
 };
 
-#ifdef __cplusplus
-}
-#endif
-#endif
+#endif /* ARROW_C_DATA_INTERFACE */
+
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+
+struct ArrowArrayStream {
+    int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
+    int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
+    const char *(*get_last_error)(struct ArrowArrayStream *);
+    void (*release)(struct ArrowArrayStream *);
+    void *private_data;
+};
+
+#endif /* ARROW_C_STREAM_INTERFACE */
+
+/* DLPack's structs; include its header to use them. */
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+
 
 /// The values of sdp_dal_status.
 ///
@@ -750,6 +763,14 @@ typedef struct {
     /// 0.
     uint32_t reserved;
 } sdp_dal_object_info;
+
+/// How a table is put. Zero bytes mean the default.
+typedef struct {
+    /// sizeof(sdp_dal_table_options), set by sdp_dal_table_options_init().
+    size_t struct_size;
+    /// Most rows of a record batch: longer ones are split. 0: as they come.
+    size_t max_chunksize;
+} sdp_dal_table_options;
 
 /// How a caller finds its processors.
 typedef struct {
@@ -1989,6 +2010,253 @@ sdp_dal_status sdp_dal_ref_import(const sdp_dal_store *store,
                                   const char *text,
                                   sdp_dal_ref **out);
 
+/// A borrowed reference to the object with an ID, which must be such a tensor: what is read or written through the
+/// reference is checked.
+///
+/// id: SDP_DAL_ID_SIZE bytes.
+/// dtype: the element type, one of sdp_dal_dtype. ndim, dim_names: its dimensions. dim_names may be NULL, and a name
+/// empty: then any name will do.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_ref_from_id_as(const sdp_dal_store *store,
+                                      const uint8_t *id,
+                                      int32_t dtype,
+                                      int32_t ndim,
+                                      const char *const *dim_names,
+                                      sdp_dal_ref **out);
+
+/// The element type of the tensor that a reference expects, one of sdp_dal_dtype; 0 if it expects no tensor, or any.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_ref_dtype(const sdp_dal_ref *reference,
+                                 int32_t *out);
+
+/// The number of dimensions of the tensor that a reference expects; -1 if it expects no tensor, or any.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_ref_ndim(const sdp_dal_ref *reference,
+                                int32_t *out);
+
+/// Copies the name of a dimension of the tensor that a reference expects; empty for one without a name.
+///
+/// index: from 0 to the number of dimensions, exclusive.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if there is no such dimension. Does not block.
+sdp_dal_status sdp_dal_ref_dim_name(const sdp_dal_ref *reference,
+                                    size_t index,
+                                    char *buffer,
+                                    size_t *length);
+
+/// Fills options with their defaults.
+///
+/// options: the struct. struct_size: sizeof(sdp_dal_table_options).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_table_options_init(sdp_dal_table_options *options, size_t struct_size);
+
+/// Puts a table: one copy into the store.
+///
+/// stream: the record batches. It is moved: read to its end and released by the library, also on failure.
+/// options: NULL for the defaults.
+/// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the stream fails, with its text), SDP_DAL_OUT_OF_MEMORY,
+/// SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the stream does, and while
+/// the store is full, up to SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_table_put(const sdp_dal_store *store,
+                                 struct ArrowArrayStream *stream,
+                                 const sdp_dal_table_options *options,
+                                 sdp_dal_ref **out);
+
+/// Puts a table that is given column by column: one copy into the store. The chunks of all columns must be equally
+/// long.
+///
+/// schema: the columns' names and types, a struct. It stays yours.
+/// columns, count: a stream of arrays for each column of schema. They are moved: read to their ends and released by
+/// the library, also on failure.
+/// options: NULL for the defaults.
+/// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: as sdp_dal_table_put(). Blocks while the streams do, and while the store is full, up to
+/// SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_table_put_columns(const sdp_dal_store *store,
+                                         const struct ArrowSchema *schema,
+                                         struct ArrowArrayStream *columns,
+                                         size_t count,
+                                         const sdp_dal_table_options *options,
+                                         sdp_dal_ref **out);
+
+/// An owning reference to a table that does not exist yet: to be passed as the output of a call, or to be written later
+/// by sdp_dal_ref_put_table().
+///
+/// schema: the columns it will have, a struct; NULL for any. It stays yours.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
+/// Does not wait for others.
+sdp_dal_status sdp_dal_ref_new_table(const sdp_dal_store *store,
+                                     const struct ArrowSchema *schema,
+                                     sdp_dal_ref **out);
+
+/// A borrowed reference to the object with an ID, which must be a table: what is read through the reference is checked.
+///
+/// id: SDP_DAL_ID_SIZE bytes. schema: the columns of the table, a struct; NULL for any. It stays yours.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_ref_from_id_as_table(const sdp_dal_store *store,
+                                            const uint8_t *id,
+                                            const struct ArrowSchema *schema,
+                                            sdp_dal_ref **out);
+
+/// Writes the table of a reference that has no value yet: one copy into the store.
+///
+/// stream: the record batches. It is moved: read to its end and released by the library, also on failure.
+/// options: NULL for the defaults.
+///
+/// Errors: as sdp_dal_table_put(); SDP_DAL_INVALID_ARGUMENT names the column if the reference expects others;
+/// SDP_DAL_ALREADY_EXISTS. Blocks while the stream does, and while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_ref_put_table(sdp_dal_ref *reference,
+                                     struct ArrowArrayStream *stream,
+                                     const sdp_dal_table_options *options);
+
+/// Waits until the object exists, and gives it as a table. Nothing is copied. What is checked are the bounds of the
+/// arrays, not their values.
+///
+/// out: a stream of the record batches. You release it, and the schema and the arrays that it gives, in any order and
+/// thread; the object's bytes stay until then, whatever is closed or deleted.
+///
+/// Errors: as sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is no table, or (with the column's name)
+/// another than the reference expects; SDP_DAL_CORRUPT. Blocks up to timeout_ns.
+sdp_dal_status sdp_dal_ref_get_table(const sdp_dal_ref *reference,
+                                     int64_t timeout_ns,
+                                     struct ArrowArrayStream *out);
+
+/// As sdp_dal_ref_get_table(), for a table of one record batch (or none): the whole table as one struct array.
+///
+/// out, out_schema: the array and its type. You release both, in any order and thread.
+///
+/// Errors: as sdp_dal_ref_get_table(), and SDP_DAL_INVALID_ARGUMENT if the table has more record batches. Blocks up to
+/// timeout_ns.
+sdp_dal_status sdp_dal_ref_get_batch(const sdp_dal_ref *reference,
+                                     int64_t timeout_ns,
+                                     struct ArrowArray *out,
+                                     struct ArrowSchema *out_schema);
+
+/// The columns of a reference to a table: those that it expects, else those of the table if that exists.
+///
+/// out: the schema, a struct. You release it.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if nothing is known of the columns, SDP_DAL_CORRUPT,
+/// SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_ref_table_schema(const sdp_dal_ref *reference,
+                                        struct ArrowSchema *out);
+
+/// An input table, as sdp_dal_ref_get_table() gives it; it may outlive the call.
+///
+/// out: a stream of the record batches. You release it, and what it gives, in any order and thread.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_CORRUPT. Does not block.
+sdp_dal_status sdp_dal_call_get_table(const sdp_dal_call *call,
+                                      const char *name,
+                                      struct ArrowArrayStream *out);
+
+/// As sdp_dal_call_get_table(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_CORRUPT. Does not block.
+sdp_dal_status sdp_dal_call_get_table_at(const sdp_dal_call *call,
+                                         size_t index,
+                                         struct ArrowArrayStream *out);
+
+/// Writes an output (a table, or an object of any kind) with one copy and seals it.
+///
+/// value: the record batches. It is moved: read to its end and released by the library, also on failure.
+/// options: NULL for the defaults.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also, with the column's name, for columns that the signature forbids, or a null
+/// output), SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
+/// while the stream does, and while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_call_put_table(const sdp_dal_call *call,
+                                      const char *name,
+                                      struct ArrowArrayStream *value,
+                                      const sdp_dal_table_options *options);
+
+/// As sdp_dal_call_put_table(), for the parameter with an index.
+///
+/// Errors: as sdp_dal_call_put_table(). Blocks while the stream does, and while the store is full, up to
+/// SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_call_put_table_at(const sdp_dal_call *call,
+                                         size_t index,
+                                         struct ArrowArrayStream *value,
+                                         const sdp_dal_table_options *options);
+
+/// Gives the parameter with a name a table, which the call puts.
+///
+/// value: the record batches. It is moved: read to its end now, and released by the library, also on failure. Its
+/// arrays are released when the arguments are cleared or freed, or the parameter is given another value.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Blocks while the stream does.
+sdp_dal_status sdp_dal_args_set_table(sdp_dal_args *args,
+                                      const char *name,
+                                      struct ArrowArrayStream *value);
+
+/// Gives the next parameter by position a table, which the call puts.
+///
+/// value: the record batches. It is moved: read to its end now, and released by the library, also on failure. Its
+/// arrays are released when the arguments are cleared or freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Blocks while the stream does.
+sdp_dal_status sdp_dal_args_push_table(sdp_dal_args *args,
+                                       struct ArrowArrayStream *value);
+
+/// A tensor as DLPack 1.0 has it. Nothing is copied; the read-only flag is set, and the memory must not be written.
+/// Strides are in elements. Dimension names are not part of it.
+///
+/// out: a struct whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
+/// whatever is closed or deleted, and may outlive tensor.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_tensor_to_dlpack(const sdp_dal_tensor *tensor,
+                                        struct DLManagedTensorVersioned **out);
+
+/// As sdp_dal_tensor_to_dlpack(), for programs that know DLPack before its version 1. It has no flag that says so, but
+/// the memory must not be written.
+///
+/// out: a struct whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
+/// whatever is closed or deleted, and may outlive tensor.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_tensor_to_dlpack_unversioned(const sdp_dal_tensor *tensor,
+                                                    struct DLManagedTensor **out);
+
+/// The view of a tensor of DLPack's, to be put or passed as an argument.
+///
+/// tensor: stays yours; its deleter is not called.
+/// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
+/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: it points to strides and to what tensor points
+/// to.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, also for a tensor that lies in no CPU memory, has more than one lane, or is of a
+/// type that is no sdp_dal_dtype. Does not block.
+sdp_dal_status sdp_dal_tensor_view_from_dlpack(const struct DLManagedTensorVersioned *tensor,
+                                               int64_t *strides,
+                                               sdp_dal_tensor_view *out);
+
+/// As sdp_dal_tensor_view_from_dlpack(), for a tensor of DLPack before its version 1.
+///
+/// tensor: stays yours; its deleter is not called.
+/// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
+/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: it points to strides and to what tensor points
+/// to.
+///
+/// Errors: as sdp_dal_tensor_view_from_dlpack(). Does not block.
+sdp_dal_status sdp_dal_tensor_view_from_dlpack_unversioned(const struct DLManagedTensor *tensor,
+                                                           int64_t *strides,
+                                                           sdp_dal_tensor_view *out);
+
 /// An empty set of arguments.
 ///
 /// out: The caller owns *out and must call sdp_dal_args_free().
@@ -2956,6 +3224,119 @@ sdp_dal_status sdp_dal_ref_watch(const sdp_dal_ref *reference,
 /// Errors: as sdp_dal_processor_start(). Does not wait for others.
 sdp_dal_status sdp_dal_processor_watch(const sdp_dal_processor *processor,
                                        bool on);
+
+/// Gives the parameter with a name a complex number for a parameter of type complex64 or complex128.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_args_set_complex(sdp_dal_args *args,
+                                        const char *name,
+                                        double re,
+                                        double im);
+
+/// Gives the next parameter by position a complex number for a parameter of type complex64 or complex128.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_args_push_complex(sdp_dal_args *args,
+                                         double re,
+                                         double im);
+
+/// A complex number.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+sdp_dal_status sdp_dal_call_get_complex(const sdp_dal_call *call,
+                                        const char *name,
+                                        double *out_re,
+                                        double *out_im);
+
+/// As sdp_dal_call_get_complex(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+sdp_dal_status sdp_dal_call_get_complex_at(const sdp_dal_call *call,
+                                           size_t index,
+                                           double *out_re,
+                                           double *out_im);
+
+/// The ID of a tensor, table, oid or id parameter, input or output.
+///
+/// out_id: room for SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+sdp_dal_status sdp_dal_call_get_id(const sdp_dal_call *call,
+                                   const char *name,
+                                   uint8_t *out_id);
+
+/// As sdp_dal_call_get_id(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+sdp_dal_status sdp_dal_call_get_id_at(const sdp_dal_call *call,
+                                      size_t index,
+                                      uint8_t *out_id);
+
+/// Writes an output of type oid, an object of any kind, with one copy and seals it.
+///
+/// data, size: the object's bytes; data may be NULL if size is 0.
+/// metadata, metadata_size: its metadata; metadata may be NULL if metadata_size is 0.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for an output of another type, or a null one), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while the store is full, up
+/// to SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_call_put_object(const sdp_dal_call *call,
+                                       const char *name,
+                                       const void *data,
+                                       size_t size,
+                                       const void *metadata,
+                                       size_t metadata_size);
+
+/// As sdp_dal_call_put_object(), for the parameter with an index.
+///
+/// Errors: as sdp_dal_call_put_object(). Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_call_put_object_at(const sdp_dal_call *call,
+                                          size_t index,
+                                          const void *data,
+                                          size_t size,
+                                          const void *metadata,
+                                          size_t metadata_size);
+
+/// Gives the parameter with a name a value of any Arrow type.
+///
+/// value: an array of one element. schema: its type. Both are moved: they are released by the library, also on
+/// failure.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_args_set_arrow(sdp_dal_args *args,
+                                      const char *name,
+                                      struct ArrowArray *value,
+                                      struct ArrowSchema *schema);
+
+/// Gives the next parameter by position a value of any Arrow type.
+///
+/// value: an array of one element. schema: its type. Both are moved: they are released by the library, also on
+/// failure.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_args_push_arrow(sdp_dal_args *args,
+                                       struct ArrowArray *value,
+                                       struct ArrowSchema *schema);
+
+/// A value of any Arrow type, as an array of one element, which is null if the parameter was left out.
+///
+/// out, out_schema: the array and its type. You release both; they may outlive the call.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_call_get_arrow(const sdp_dal_call *call,
+                                      const char *name,
+                                      struct ArrowArray *out,
+                                      struct ArrowSchema *out_schema);
+
+/// As sdp_dal_call_get_arrow(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_call_get_arrow_at(const sdp_dal_call *call,
+                                         size_t index,
+                                         struct ArrowArray *out,
+                                         struct ArrowSchema *out_schema);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -189,6 +189,7 @@ fn cell_text(cell: &Cell) -> String {
         Cell::Binary(bytes) if bytes.len() <= SAMPLE => format!("0x{}", hexadecimal(bytes)),
         Cell::Binary(bytes) => format!("{} bytes", bytes.len()),
         // Arrow's text has a line for each element.
+        Cell::Complex(re, im) => format!("({re}, {im})"),
         Cell::Array(array) => format!("{array:?}").split_whitespace().collect::<Vec<_>>().join(" "),
         Cell::Id(id) => id.to_string(),
     }

@@ -115,7 +115,7 @@ impl<'a> Input<'a> {
             Cell::Utf8(_) => "is a text: use sdp_dal_call_get_string()",
             Cell::Binary(_) => "is binary: use sdp_dal_call_get_binary()",
             Cell::Id(_) => "is an object: use sdp_dal_call_get_tensor() or sdp_dal_call_get_ref()",
-            Cell::Array(_) => "has a type that C cannot read",
+            Cell::Complex(..) | Cell::Array(_) => "has another type: use sdp_dal_call_get_arrow()",
         };
         self.site.wrong(format_args!("{asked} is asked for, but {} {found}", self.name()))
     }

@@ -15,13 +15,14 @@
 #![allow(unsafe_code, reason = "this room turns C pointers into Rust values")]
 #![allow(non_camel_case_types, reason = "exported types bear the names of the header")]
 
-mod arrow;
+mod dlpack_abi;
 mod guard;
 mod handle;
 mod strings;
 mod structs;
 
 mod args;
+mod arrow;
 mod buffer;
 mod call;
 mod call_inputs;
@@ -29,6 +30,8 @@ mod call_outputs;
 mod call_run;
 mod caller;
 mod client;
+mod dlpack;
+mod expected;
 mod ids;
 mod list;
 mod log;
@@ -45,8 +48,10 @@ mod status;
 mod store;
 mod stores;
 mod subscription;
+mod table;
 mod tensor;
 mod types;
+mod values;
 mod version;
 mod view;
 mod writer;

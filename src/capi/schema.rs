@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use arrow::datatypes::Field;
 use arrow::ffi::FFI_ArrowSchema;
 
-use super::arrow::not_exported;
+use super::arrow::give;
 use super::guard::{guard, guard_value, Site};
 use super::handle::{make, word, Handle};
 use super::status::sdp_dal_status;
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn sdp_dal_schema_from_arrow(
 ) -> sdp_dal_status {
     guard("sdp_dal_schema_from_arrow", |site| {
         // SAFETY: the header's rules for pointers. The schema is taken before anything can fail.
-        let (schema, out) = unsafe { (site.arrow_fields(schema, "schema"), site.out(out, "out")?) };
+        let (schema, out) = unsafe { (site.take_columns(schema, "schema"), site.out(out, "out")?) };
         out.set(make(CallSchema::from_arrow(&schema?)?));
         Ok(())
     })
@@ -141,8 +141,8 @@ pub unsafe extern "C" fn sdp_dal_schema_to_arrow(
 ) -> sdp_dal_status {
     guard("sdp_dal_schema_to_arrow", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, schema) = unsafe { (site.arrow_schema_out(out, "out")?, site.handle(schema, "schema")?) };
-        out.set(FFI_ArrowSchema::try_from(schema.to_arrow()).map_err(not_exported)?);
+        let (out, schema) = unsafe { (site.out(out, "out")?, site.handle(schema, "schema")?) };
+        give(FFI_ArrowSchema::try_from(schema.to_arrow()), out)?;
         Ok(())
     })
 }
@@ -375,14 +375,14 @@ pub unsafe extern "C" fn sdp_dal_schema_param_arrow(
 ) -> sdp_dal_status {
     guard("sdp_dal_schema_param_arrow", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, schema) = unsafe { (site.arrow_schema_out(out, "out")?, site.handle(schema, "schema")?) };
+        let (out, schema) = unsafe { (site.out(out, "out")?, site.handle(schema, "schema")?) };
         let param = site.schema_param(schema, index)?;
         let ParamType::Scalar(data_type) = &param.ty else {
             let (name, ty) = (&param.name, &param.ty);
             return Err(site.wrong(format_args!("parameter '{name}' is {ty}, a value is needed")));
         };
         let field = Field::new(&param.name, data_type.clone(), param.nullable);
-        out.set(FFI_ArrowSchema::try_from(field).map_err(not_exported)?);
+        give(FFI_ArrowSchema::try_from(field), out)?;
         Ok(())
     })
 }
@@ -401,12 +401,12 @@ pub unsafe extern "C" fn sdp_dal_schema_param_columns(
 ) -> sdp_dal_status {
     guard("sdp_dal_schema_param_columns", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, schema) = unsafe { (site.arrow_schema_out(out, "out")?, site.handle(schema, "schema")?) };
+        let (out, schema) = unsafe { (site.out(out, "out")?, site.handle(schema, "schema")?) };
         let param = site.schema_param(schema, index)?;
         let name = &param.name;
         match &param.ty {
             ParamType::Table(Some(columns)) => {
-                out.set(FFI_ArrowSchema::try_from(columns.as_ref()).map_err(not_exported)?);
+                give(FFI_ArrowSchema::try_from(columns.as_ref()), out)?;
                 Ok(())
             }
             ParamType::Table(None) => {

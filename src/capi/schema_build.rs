@@ -70,7 +70,7 @@ pub unsafe extern "C" fn sdp_dal_schema_add_value_arrow(
     guard("sdp_dal_schema_add_value_arrow", |site| {
         // SAFETY: the header's rules for pointers.
         unsafe {
-            let ty = site.arrow_type(arrow_type, "arrow_type").map(|data_type| ParamType::value(&data_type));
+            let ty = site.take_type(arrow_type, "arrow_type").map(|data_type| ParamType::value(&data_type));
             site.add_param(schema, name, Direction::In, ty, nullable)
         }
     })
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn sdp_dal_schema_add_table(
         unsafe {
             let ty = match columns.is_null() {
                 true => Ok(ParamType::Table(None)),
-                false => site.arrow_fields(columns, "columns").map(|columns| ParamType::table(&columns)),
+                false => site.take_columns(columns, "columns").map(|columns| ParamType::table(&columns)),
             };
             site.add_param(schema, name, site.direction(direction, "direction")?, ty, nullable)
         }

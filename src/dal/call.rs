@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{Buffer, ObjectId, Store};
+use crate::store::{Buffer, CreateSpec, ObjectId, Store, Writer};
 use crate::wire::{CallSchema, Cell, Direction, Layout, Order, Param, ParamType, TensorSource};
 
 use super::crew::{Crew, Pulling, Turn};
@@ -218,7 +218,7 @@ impl Call {
         })
     }
 
-    fn spec(&self, param: usize) -> Result<&Param> {
+    pub(super) fn spec(&self, param: usize) -> Result<&Param> {
         self.schema().params.get(param).ok_or_else(|| {
             let count = self.schema().params.len();
             Error::new(
@@ -228,7 +228,7 @@ impl Call {
         })
     }
 
-    fn wrong(&self, spec: &Param, what: &str) -> Error {
+    pub(super) fn wrong(&self, spec: &Param, what: &str) -> Error {
         Error::invalid(format!("{}: parameter '{}' {what}", self.function(), spec.name))
     }
 
@@ -368,6 +368,18 @@ impl Call {
             return Err(self.wrong(spec, error.message()));
         }
         target.seal(memory).map(drop)
+    }
+
+    /// Writes an output object at once and seals it.
+    pub(super) fn put_output(
+        &self,
+        param: usize,
+        spec: &CreateSpec<'_>,
+        fill: impl FnOnce(&mut Writer),
+    ) -> Result<()> {
+        let put = self.inner.outputs.put(param, spec, fill);
+        self.inner.end_if_done();
+        put
     }
 
     fn output_spec(&self, param: usize) -> Result<&Param> {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use crate::error::{Error, Kind, Result};
 use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Want};
 use crate::timeout::Timeout;
-use crate::wire::{CallEncoder, CallSchema, Cell, Direction, ParamType, TensorSource, MAX_ROWS};
+use crate::wire::{CallEncoder, CallSchema, Cell, Direction, ParamType, MAX_ROWS};
 
-use super::args::{plan, Args, Planned, Results};
+use super::args::{plan, Args, Planned, PutValue, Results};
 use super::caller::{Caller, FoundProcessor};
 use super::discovery::Target;
 use super::expect::Expectation;
@@ -38,8 +38,8 @@ pub(super) struct Prepared<'a> {
     pub(super) cells: Vec<Vec<Cell>>,
     pub(super) outputs: Vec<Vec<(usize, Output)>>,
     pub(super) inputs: Held,
-    /// Tensors given by value: the references under which they are put, with row and parameter.
-    values: Vec<(Ref, &'a TensorSource<'a>, usize, usize)>,
+    /// Tensors and tables given by value: the references under which they are put, with row and parameter.
+    values: Vec<(Ref, PutValue<'a>, usize, usize)>,
     /// Outputs of one row that another row takes: the call claims them, as a reference of its own would keep it alive.
     pub(super) passed_on: Vec<ObjectId>,
     /// A bit for each of the first 32 parameters whose object is not there in some row when the call is issued.
@@ -161,10 +161,10 @@ impl Caller {
         Ok(all)
     }
 
-    /// Puts the tensors that were given by value; what the calls have to hold.
+    /// Puts what was given by value; what the calls have to hold.
     pub(super) fn put_values(&self, schema: &CallSchema, prepared: &mut Prepared<'_>) -> Result<Arc<Held>> {
         for (reference, source, row, param) in std::mem::take(&mut prepared.values) {
-            reference.put_tensor(source).map_err(|error| {
+            source.put(&reference).map_err(|error| {
                 let row = if prepared.cells.len() > 1 { format!("row {row}: ") } else { String::new() };
                 error.context(format!("{row}{}: parameter '{}'", schema.name, schema.params[param].name))
             })?;
@@ -302,7 +302,7 @@ impl<'a> Rows<'_, 'a> {
                 }
                 Planned::ObjectId(id) => namespace.borrow(id, expect()),
                 Planned::Object(reference) => reference,
-                Planned::Tensor(source) => {
+                Planned::Put(source) => {
                     let reference = namespace.unswept_ref(expect())?;
                     cells.push(Cell::Id(reference.id()));
                     self.prepared.inputs.refs.push(reference.clone());

@@ -58,6 +58,7 @@ mod processor;
 mod queue;
 mod reference;
 mod relations;
+mod table;
 mod take;
 mod tensor;
 
@@ -65,7 +66,7 @@ pub use args::{Arg, Args, Results};
 pub use broadcast::Reply;
 pub use call::Call;
 pub use caller::{Caller, CallerOptions, FoundProcessor, Select};
-pub use expect::Expectation;
+pub use expect::{Expectation, ExpectedTable};
 pub use many::{wait_many, WaitMode};
 pub use namespace::{Namespace, NamespaceOptions};
 pub use namespaces::{namespaces, DeclaredNamespace};
@@ -73,6 +74,7 @@ pub use output::CallMemory;
 pub use passing::import;
 pub use processor::{Function, FunctionOptions, Processor, ProcessorOptions};
 pub use reference::Ref;
+pub use table::Table;
 pub use tensor::{Tensor, TensorWriter};
 
 use crate::timeout::{Deadline, Timeout};

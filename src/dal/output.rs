@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result, MESSAGE_MAX};
 use crate::log::{self, Level};
-use crate::store::{EntryKey, ObjectId, ObjectState, Store};
+use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Writer};
 use crate::wire::{Cell, Direction, Layout};
 
 use super::call::CallInner;
@@ -195,18 +195,14 @@ impl Outputs {
         }
     }
 
-    /// Memory for an output. ALREADY_EXISTS if it is being written, sealed or failed.
-    pub(super) fn create(
-        &self,
-        param: usize,
-        form: TensorForm,
-        zeroed: bool,
-    ) -> Result<(ObjectId, TensorMemory)> {
+    /// Lends an output, which is to come back by [`Outputs::seal_by`] or [`Outputs::reopen`]. ALREADY_EXISTS if it is
+    /// being written, sealed or failed.
+    fn lend(&self, param: usize) -> Result<(ObjectId, Option<EntryKey>)> {
         let taken = |how: &str| {
             let function = &self.function.schema.name;
             Err(Error::new(Kind::AlreadyExists, format!("{function}: output '{}' {how}", self.name(param))))
         };
-        let (id, key) = self.with_slot(param, |slot| match slot.progress {
+        self.with_slot(param, |slot| match slot.progress {
             Progress::Lent | Progress::LentFailed(_) | Progress::Kept(_) => {
                 taken("is being written: seal or abort it first")
             }
@@ -216,7 +212,40 @@ impl Outputs {
                 slot.progress = Progress::Lent;
                 Ok((slot.id, slot.key))
             }
+        })
+    }
+
+    fn named(&self, param: usize, error: Error) -> Error {
+        error.context(format!("{}: output '{}'", self.function.schema.name, self.name(param)))
+    }
+
+    /// Writes an output at once and seals it; ALREADY_EXISTS as [`Outputs::create`]. What nobody wants is not written.
+    pub(super) fn put(
+        &self,
+        param: usize,
+        spec: &CreateSpec<'_>,
+        fill: impl FnOnce(&mut Writer),
+    ) -> Result<()> {
+        let (id, key) = self.lend(param)?;
+        let writer = key.map(|key| self.store.create_output(key, &id, spec)).transpose();
+        let mut writer = writer.map_err(|error| {
+            self.reopen(param);
+            self.named(param, error)
         })?;
+        if let Some(writer) = &mut writer {
+            fill(writer);
+        }
+        self.seal_by(param, || writer.map_or(Ok(None), Writer::seal)).map(drop)
+    }
+
+    /// Memory for an output. ALREADY_EXISTS if it is being written, sealed or failed.
+    pub(super) fn create(
+        &self,
+        param: usize,
+        form: TensorForm,
+        zeroed: bool,
+    ) -> Result<(ObjectId, TensorMemory)> {
+        let (id, key) = self.lend(param)?;
         let memory = match key {
             Some(key) => form
                 .spec(false, false, zeroed)
@@ -227,8 +256,7 @@ impl Outputs {
         if memory.is_err() {
             self.reopen(param);
         }
-        let context = || format!("{}: output '{}'", self.function.schema.name, self.name(param));
-        Ok((id, memory.map_err(|error| error.context(context()))?))
+        Ok((id, memory.map_err(|error| self.named(param, error))?))
     }
 
     /// Hands lent memory to the call, which will seal it when the function has succeeded.
@@ -264,19 +292,20 @@ impl Outputs {
 
     /// Seals lent memory.
     pub(super) fn seal(&self, param: usize, memory: TensorMemory) -> Result<Ref> {
+        self.seal_by(param, || memory.seal())
+    }
+
+    /// Seals lent memory by `seal`, or drops it with that if the output has failed meanwhile.
+    fn seal_by(&self, param: usize, seal: impl FnOnce() -> Result<Option<Want>>) -> Result<Ref> {
         let lent = self.with_slot(param, |slot| Ok(matches!(slot.progress, Progress::Lent)))?;
         if !lent {
-            drop(memory);
+            drop(seal);
             self.reopen(param);
             return Err(self.over(param));
         }
-        if let Err(error) = memory.seal() {
+        if let Err(error) = seal() {
             self.reopen(param);
-            return Err(error.context(format!(
-                "{}: output '{}'",
-                self.function.schema.name,
-                self.name(param)
-            )));
+            return Err(self.named(param, error));
         }
         self.with_slot(param, |slot| {
             slot.progress = Progress::Sealed;

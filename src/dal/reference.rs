@@ -131,7 +131,7 @@ impl Ref {
         self.inner.home.is_some()
     }
 
-    /// What is expected of the tensor.
+    /// What is expected of the object.
     pub fn expectation(&self) -> &Expectation {
         &self.inner.expect
     }
@@ -306,7 +306,10 @@ impl Ref {
 
     /// Into the awaited entry if a call has promised the object, else a new one. `spec` is told whether the
     /// sealed object is wanted by us and whether it stays without that.
-    fn create<'a>(&self, spec: impl FnOnce(bool, bool) -> Result<CreateSpec<'a>>) -> Result<Writer> {
+    pub(super) fn create<'a>(
+        &self,
+        spec: impl FnOnce(bool, bool) -> Result<CreateSpec<'a>>,
+    ) -> Result<Writer> {
         let state = self.state()?;
         let owning = self.is_owning();
         let (kept, seen) = {

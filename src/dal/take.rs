@@ -11,6 +11,7 @@ use super::crew::Turn;
 use super::expect::{dims, DimSizes, Expectation};
 use super::output::{of_input, Need, Outputs};
 use super::queue::PendingRow;
+use super::table::Table;
 
 /// Why a call that was claimed does not run.
 enum Refusal {
@@ -107,11 +108,16 @@ fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: &Error)
     }
 }
 
-/// Reads a tensor and compares it with the parameter and with the other inputs' sizes.
+/// Reads a tensor or a table and compares it with the parameter and with the other inputs' sizes.
 fn read(pending: &PendingRow, param: usize, buffer: Buffer, sizes: Option<&mut DimSizes>) -> Result<Input> {
     let spec = &pending.object.function.schema.params[param];
-    if !matches!(spec.ty, ParamType::Tensor { .. }) {
-        return Ok(Input::Object(buffer));
+    match &spec.ty {
+        ParamType::Tensor { .. } => {}
+        ParamType::Table(_) => {
+            let table = Table::read(buffer)?.check(&Expectation::of_param(spec))?;
+            return Ok(Input::Object(table.buffer().clone()));
+        }
+        _ => return Ok(Input::Object(buffer)),
     }
     let tensor = pending.object.read(param, buffer)?;
     let layout = tensor.layout();
