@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use support::{root, run, scratch, Compiler, C11, CPP17, CPP20};
 
 /// The files of `src/capi` with something for the header, in the header's order.
-const FILES: [&str; 23] = [
+const FILES: [&str; 24] = [
     "version",
     "status",
     "types",
@@ -20,6 +20,7 @@ const FILES: [&str; 23] = [
     "ids",
     "schema",
     "schema_build",
+    "schema_metadata",
     "namespaces",
     "object",
     "writer",
