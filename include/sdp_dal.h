@@ -1327,50 +1327,6 @@ sdp_dal_status sdp_dal_schema_param_columns(const sdp_dal_schema *schema,
                                             size_t index,
                                             struct ArrowSchema *out);
 
-/// Says something about the function or one of its parameters. Callers and processors see it, and it makes no
-/// difference to whether they fit.
-///
-/// param: the parameter's name; NULL: the function. key: not empty, and not starting with "proc:". value: NULL takes
-/// it back.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
-sdp_dal_status sdp_dal_schema_set_metadata(sdp_dal_schema *schema,
-                                           const char *param,
-                                           const char *key,
-                                           const char *value);
-
-/// The number of things said about the function or one of its parameters.
-///
-/// param: the parameter's name; NULL: the function.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
-sdp_dal_status sdp_dal_schema_num_metadata(const sdp_dal_schema *schema,
-                                           const char *param,
-                                           size_t *out);
-
-/// Copies a key of the metadata of the function or one of its parameters; they are sorted.
-///
-/// param: the parameter's name; NULL: the function. index: 0 to what sdp_dal_schema_num_metadata() gave - 1.
-/// buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
-sdp_dal_status sdp_dal_schema_metadata_key(const sdp_dal_schema *schema,
-                                           const char *param,
-                                           size_t index,
-                                           char *buffer,
-                                           size_t *length);
-
-/// Copies what is said about the function or one of its parameters under a key.
-///
-/// param: the parameter's name; NULL: the function. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
-sdp_dal_status sdp_dal_schema_metadata(const sdp_dal_schema *schema,
-                                       const char *param,
-                                       const char *key,
-                                       char *buffer,
-                                       size_t *length);
-
 /// What keeps a caller that expects one schema from calling a function of another.
 ///
 /// Every parameter expected must be there with equal direction, kind and type; others must be inputs that may be left
@@ -1455,6 +1411,50 @@ sdp_dal_status sdp_dal_schema_add_oid(sdp_dal_schema *schema,
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_schema_add_id(sdp_dal_schema *schema, const char *name, bool nullable);
+
+/// Says something about the function or one of its parameters. Callers and processors see it, and it makes no
+/// difference to whether they fit.
+///
+/// param: the parameter's name; NULL: the function. key: not empty, and not starting with "proc:". value: NULL takes
+/// it back.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_set_metadata(sdp_dal_schema *schema,
+                                           const char *param,
+                                           const char *key,
+                                           const char *value);
+
+/// The number of things said about the function or one of its parameters.
+///
+/// param: the parameter's name; NULL: the function.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_num_metadata(const sdp_dal_schema *schema,
+                                           const char *param,
+                                           size_t *out);
+
+/// Copies a key of the metadata of the function or one of its parameters; they are sorted.
+///
+/// param: the parameter's name; NULL: the function. index: 0 to what sdp_dal_schema_num_metadata() gave - 1.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_metadata_key(const sdp_dal_schema *schema,
+                                           const char *param,
+                                           size_t index,
+                                           char *buffer,
+                                           size_t *length);
+
+/// Copies what is said about the function or one of its parameters under a key.
+///
+/// param: the parameter's name; NULL: the function. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_metadata(const sdp_dal_schema *schema,
+                                       const char *param,
+                                       const char *key,
+                                       char *buffer,
+                                       size_t *length);
 
 /// Fills options with their defaults.
 ///

@@ -328,6 +328,42 @@ fn null_outputs_and_inputs_that_were_left_out() {
 }
 
 #[test]
+fn rows_without_outputs_run_once_and_keep_their_inputs() {
+    let place = Place::new("sink");
+    let store = place.open();
+    const SINK: &str = "sink(x: int64, ys: int64[i])";
+    let seen: Arc<Mutex<Vec<i64>>> = Arc::default();
+    let notes = seen.clone();
+    let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+    let sink: Function = Arc::new(move |call: &Call| {
+        let Cell::Int(x) = *call.cell(0)? else { return Err(Error::invalid("x is no integer")) };
+        notes.lock().push(x + values(call.tensor(1)?.bytes())[0]);
+        Ok(())
+    });
+    processor.register(CallSchema::parse(SINK).unwrap(), Some(sink)).unwrap();
+    processor.start().unwrap();
+    let namespace = Namespace::new(&store, None);
+    namespace.prefix().unwrap();
+    let schemas = vec![CallSchema::parse(SINK).unwrap()];
+    let options = CallerOptions { max_in_flight: 1, ..CallerOptions::default() };
+    let caller = Caller::new(&namespace, schemas, &options).unwrap();
+    let before = objects(&store);
+    // Two inputs, one of them shared.
+    let (ys, other) = (put(&namespace, &[10]), put(&namespace, &[20]));
+    let batch = [row(1, &ys), row(2, &other), row(3, &ys)];
+    assert!(caller.batch("sink", &batch, LONG).unwrap().iter().all(Results::is_empty));
+    assert_eq!(caller.batch("sink", &batch, SHORT).err().unwrap().kind(), Kind::Timeout);
+    drop((batch, ys, other));
+    namespace.sweep(10);
+    while processor.process(Timeout::Poll).unwrap() {}
+    assert_eq!(*seen.lock(), [11, 22, 13]);
+    namespace.sweep(10);
+    assert_eq!(objects(&store), before);
+    let ys = put(&namespace, &[0]);
+    assert_eq!(caller.batch("sink", &[row(1, &ys)], SHORT).unwrap().len(), 1);
+}
+
+#[test]
 fn a_batch_in_flight_counts_as_one_call() {
     let place = Place::new("flight");
     let store = place.open();
@@ -747,4 +783,28 @@ fn namespaces_are_listed_with_what_they_declare() {
     child.0.wait().unwrap();
     let listed = namespaces(&store).unwrap();
     assert!(listed.iter().all(|namespace| namespace.name != "Noting" || !namespace.alive));
+}
+
+#[test]
+fn a_call_runs_if_only_some_of_its_outputs_exist() {
+    let place = Place::new("some");
+    let store = place.open();
+    const TWO: &str = "two() -> (a: int64[i], b: int64[i])";
+    let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+    let function: Function = Arc::new(|call: &Call| {
+        let late = call.create_tensor(0, &[1], Order::C, true).err().unwrap();
+        assert_eq!(late.kind(), Kind::AlreadyExists);
+        call.create_tensor(1, &[1], Order::C, true)?.seal().map(drop)
+    });
+    processor.register(CallSchema::parse(TWO).unwrap(), Some(function)).unwrap();
+    processor.start().unwrap();
+    let namespace = Namespace::new(&store, None);
+    let schemas = vec![CallSchema::parse(TWO).unwrap()];
+    let caller = Caller::new(&namespace, schemas, &CallerOptions::default()).unwrap();
+    let mut args = Args::new();
+    args.set("a", Arg::Ref(put(&namespace, &[42])));
+    let results = caller.call("two", &args).unwrap();
+    assert!(processor.process(LONG).unwrap());
+    assert_eq!(got(results.get("a").unwrap().unwrap()), [42]);
+    assert_eq!(got(results.get("b").unwrap().unwrap()), [0]);
 }

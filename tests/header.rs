@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use support::{root, run, scratch, Compiler, C11, CPP17, CPP20};
 
 /// The files of `src/capi` with something for the header, in the header's order.
-const FILES: [&str; 34] = [
+const FILES: [&str; 35] = [
     "version",
     "status",
     "log",
@@ -23,6 +23,7 @@ const FILES: [&str; 34] = [
     "ids",
     "schema",
     "schema_build",
+    "schema_metadata",
     "namespaces",
     "object",
     "writer",

@@ -44,6 +44,7 @@ mod replies;
 mod results;
 mod schema;
 mod schema_build;
+mod schema_metadata;
 mod status;
 mod store;
 mod stores;

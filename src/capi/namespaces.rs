@@ -5,7 +5,8 @@ use std::ptr;
 
 use super::guard::{guard, guard_value, Site};
 use super::handle::{make, word, Handle};
-use super::schema::{metadata_value, sdp_dal_schema};
+use super::schema::sdp_dal_schema;
+use super::schema_metadata::metadata_value;
 use super::status::sdp_dal_status;
 use super::store::sdp_dal_store;
 use super::structs::Extensible;
