@@ -75,6 +75,16 @@ fn tensors_and_references() {
 }
 
 #[test]
+fn tables_objects_and_values_between_processes() {
+    compile_and_run("c/tables.c", &C_AND_CPP, true);
+}
+
+#[test]
+fn dlpack_both_ways() {
+    compile_and_run("c/dlpack.c", &C_AND_CPP, true);
+}
+
+#[test]
 fn calls_with_callbacks_and_pull_style() {
     compile_and_run("c/calls.c", &C_AND_CPP, true);
 }

@@ -5,8 +5,8 @@
 //! slices of others are cut to their elements; only then are offsets changed, while they are copied.
 
 use arrow::array::{
-    Array, ArrayData, ArrayRef, AsArray, GenericByteViewArray, GenericListViewArray, OffsetSizeTrait,
-    RunArray, UnionArray,
+    Array, ArrayData, ArrayRef, AsArray, ByteView, GenericByteViewArray, GenericListViewArray,
+    OffsetSizeTrait, RunArray, UnionArray,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow::datatypes::{
@@ -284,7 +284,11 @@ impl Body {
 
     fn views<T: ByteViewType>(&mut self, array: &GenericByteViewArray<T>) {
         // A slice of many: its bytes are collected, which is one copy more of less than half of them.
-        let used = array.views().iter().map(|view| u64::from(*view as u32)).filter(|length| *length > 12);
+        let used = array
+            .views()
+            .iter()
+            .map(|view| u64::from(ByteView::from(*view).length))
+            .filter(|length| *length > 12);
         let kept: usize = array.data_buffers().iter().map(Buffer::len).sum();
         let collected;
         let array = if kept as u64 > 2 * used.sum::<u64>() + 4096 {
