@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sdp_dal::dal::{
-    Arg, Args, Call, Caller, CallerOptions, Function, Namespace, Processor, ProcessorOptions,
+    Arg, Args, Call, Caller, CallerOptions, Function, Namespace, Processor, ProcessorOptions, Results,
 };
 use sdp_dal::store::{CreateSpec, DeleteMode, ObjectId, Store, StoreOptions};
 use sdp_dal::sync::atomic::{AtomicU64, Ordering};
 use sdp_dal::sync::futex::{FutexWord, EVERY_BIT};
 use sdp_dal::timeout::Timeout;
-use sdp_dal::wire::{CallSchema, Cell, Order};
+use sdp_dal::wire::{CallSchema, Cell, Elem, Layout, Order, TensorSource};
 
 const HELP: &str = "\
 Measures the store and calls; prints one table.
@@ -33,6 +33,9 @@ It needs 300 MB of memory and of /dev/shm.
 const ROLE: &str = "SDP_DAL_BENCH_ROLE";
 const PLACE: &str = "SDP_DAL_BENCH_PLACE";
 const EMPTY: &str = "empty(x: int64) -> (out: int64[])";
+const TAGGED: &str = "tagged(x: int64, ys: int64[i]) -> (out: int64[])";
+/// Rows of a call object.
+const ROWS: u32 = 100;
 const LONG: Timeout = Timeout::After(Duration::from_secs(60));
 const SLICE: Duration = Duration::from_secs(1);
 const SMALL: u64 = 100;
@@ -340,13 +343,15 @@ fn small_objects(place: &Scratch, rounds: usize) -> Vec<Row> {
 fn process(path: &Path) {
     let store = Store::open(path, &StoreOptions::default()).expect("the store of the bench");
     let mut processor = Processor::new(&store, &ProcessorOptions::default()).expect("a processor");
-    let empty: Function = Arc::new(|call: &Call| {
-        let mut writer = call.create_tensor(1, &[], Order::C, false)?;
-        writer.bytes_mut().fill(0);
-        writer.seal().map(drop)
-    });
-    let schema = CallSchema::parse(EMPTY).expect("a signature");
-    processor.register(schema, Some(empty)).expect("nothing else is registered");
+    for (signature, output) in [(EMPTY, 1), (TAGGED, 2)] {
+        let function: Function = Arc::new(move |call: &Call| {
+            let mut writer = call.create_tensor(output, &[], Order::C, false)?;
+            writer.bytes_mut().fill(0);
+            writer.seal().map(drop)
+        });
+        let schema = CallSchema::parse(signature).expect("a signature");
+        processor.register(schema, Some(function)).expect("the other one has another name");
+    }
     processor.start().expect("it can start");
     while processor.process(Timeout::Forever).is_ok() {}
 }
@@ -356,9 +361,9 @@ fn calls(place: &Scratch, rounds: usize) -> Vec<Row> {
     let store = open(&path, 64 << 20);
     let _other = Other::start("processor", &path);
     let namespace = Namespace::new(&store, Some("bench"));
-    let schema = CallSchema::parse(EMPTY).expect("a signature");
+    let schemas = [EMPTY, TAGGED].map(|signature| CallSchema::parse(signature).expect("a signature"));
     let found = CallerOptions { timeout: LONG, ..CallerOptions::default() };
-    let caller = Caller::new(&namespace, vec![schema], &found).expect("the processor comes");
+    let caller = Caller::new(&namespace, schemas.to_vec(), &found).expect("the processor comes");
     let mut args = Args::new();
     args.push(Arg::Cell(Cell::Int(1)));
     let issue = || caller.call("empty", &args).expect("a call");
@@ -378,12 +383,48 @@ fn calls(place: &Scratch, rounds: usize) -> Vec<Row> {
             done.push(begun.elapsed().as_secs_f64() / f64::from(BATCH));
         }
     }
+    let (single, [batch_issuing, batch_done]) = batches(&namespace, &caller, rounds);
     let row = |name, seconds, plasma| Row { name, seconds, bytes: None, floor: Floor::PingPong, plasma };
     vec![
         row("empty call, there and back", there_and_back, "400 µs"),
         row("empty calls, pipelined: issuing one", median(issuing), ""),
         row("empty calls, pipelined: one done", median(done), ""),
+        row("empty calls with an input, pipelined: one done", single, ""),
+        row("the same as rows of 100: issuing one", batch_issuing, ""),
+        row("the same as rows of 100: one done", batch_done, ""),
     ]
+}
+
+/// A call with an input object, one done of many single ones; and as rows of call objects: issuing one, one done.
+fn batches(namespace: &Namespace, caller: &Caller, rounds: usize) -> (f64, [f64; 2]) {
+    let layout = Layout::contiguous(Elem::Int64, &[1], Order::C, &[String::new()]).expect("a layout");
+    let source = TensorSource { bytes: &[0; 8], origin: 0, layout: &layout };
+    let mut args = Args::new();
+    args.push(Arg::Cell(Cell::Int(1)));
+    args.push(Arg::Ref(namespace.put_tensor(&source).expect("room for a number")));
+    let rows = vec![args.clone(); ROWS as usize];
+    let mut times: [Vec<f64>; 3] = Default::default();
+    for round in 0..=rounds {
+        let mut timed = |nth: usize, issue: &dyn Fn() -> Vec<Results>| {
+            let begun = Instant::now();
+            let results = issue();
+            let issued = begun.elapsed().as_secs_f64() / f64::from(BATCH);
+            for result in &results {
+                result.at(0).expect("one output").wait(LONG).expect("the output");
+            }
+            if round > 0 {
+                times[nth].push(begun.elapsed().as_secs_f64() / f64::from(BATCH));
+                if nth == 1 {
+                    times[2].push(issued);
+                }
+            }
+        };
+        timed(0, &|| (0..BATCH).map(|_| caller.call("tagged", &args).expect("a call")).collect());
+        let batch = |_| caller.batch("tagged", &rows, LONG).expect("a batch");
+        timed(1, &|| (0..BATCH / ROWS).flat_map(batch).collect());
+    }
+    let [single, done, issuing] = times.map(median);
+    (single, [issuing, done])
 }
 
 // ---- large objects --------------------------------------------------------------------------------------------------

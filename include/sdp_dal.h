@@ -72,6 +72,59 @@
 #define SDP_DAL_VERSION 0x00001000u
 #define SDP_DAL_VERSION_STRING "0.1.0"
 
+/* Arrow's C data and stream interface. The guards are Arrow's own: its other headers may come before or after. */
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE 2
+#define ARROW_FLAG_MAP_KEYS_SORTED 4
+
+struct ArrowSchema {
+    const char *format;
+    const char *name;
+    const char *metadata;
+    int64_t flags;
+    int64_t n_children;
+    struct ArrowSchema **children;
+    struct ArrowSchema *dictionary;
+    void (*release)(struct ArrowSchema *);
+    void *private_data;
+};
+
+struct ArrowArray {
+    int64_t length;
+    int64_t null_count;
+    int64_t offset;
+    int64_t n_buffers;
+    int64_t n_children;
+    const void **buffers;
+    struct ArrowArray **children;
+    struct ArrowArray *dictionary;
+    void (*release)(struct ArrowArray *);
+    void *private_data;
+};
+
+#endif /* ARROW_C_DATA_INTERFACE */
+
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+
+struct ArrowArrayStream {
+    int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
+    int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
+    const char *(*get_last_error)(struct ArrowArrayStream *);
+    void (*release)(struct ArrowArrayStream *);
+    void *private_data;
+};
+
+#endif /* ARROW_C_STREAM_INTERFACE */
+
+/* DLPack's structs; include its header to use them. */
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+
+
 /// The values of sdp_dal_status.
 ///
 /// The numbers never change and are never used again. New ones may come with any version: treat a negative
@@ -215,6 +268,50 @@ typedef enum {
     SDP_DAL_STORE_RESERVE = 8,
 } sdp_dal_store_flag;
 
+/// To which of several processors a call goes.
+typedef enum {
+    /// The one with the fewest calls that have not ended.
+    SDP_DAL_SELECT_LEAST_BUSY = 0,
+    /// The one with the lowest prefix, and always to that one while it lives: for functions that accumulate state.
+    SDP_DAL_SELECT_FIRST = 1,
+} sdp_dal_select;
+
+/// Bits for the flags of sdp_dal_caller_options.
+typedef enum {
+    /// Do not compare the sizes of equal dimension names, nor with the sizes that the signature fixes.
+    SDP_DAL_CALLER_LOOSE_DIMS = 1,
+} sdp_dal_caller_flag;
+
+/// Who gives a parameter.
+typedef enum {
+    /// The caller gives it.
+    SDP_DAL_IN = 0,
+    /// The function makes it.
+    SDP_DAL_OUT = 1,
+} sdp_dal_direction;
+
+/// What a parameter is.
+typedef enum {
+    /// A value of an Arrow type, written into the call itself.
+    SDP_DAL_PARAM_VALUE = 1,
+    /// A tensor object.
+    SDP_DAL_PARAM_TENSOR = 2,
+    /// A table object.
+    SDP_DAL_PARAM_TABLE = 3,
+    /// An object of any kind: waited for if it is an input, made if it is an output.
+    SDP_DAL_PARAM_OID = 4,
+    /// An object's ID that is only passed.
+    SDP_DAL_PARAM_ID = 5,
+} sdp_dal_param_kind;
+
+/// Bits of the flags of sdp_dal_param_info.
+typedef enum {
+    /// May be left out.
+    SDP_DAL_PARAM_NULLABLE = 1,
+    /// A table whose columns are fixed.
+    SDP_DAL_PARAM_COLUMNS = 2,
+} sdp_dal_param_flag;
+
 /// Bits for the flags of sdp_dal_object_spec.
 typedef enum {
     /// Zero the memory: memory that was used before is not zero.
@@ -260,6 +357,71 @@ typedef enum {
     SDP_DAL_INFO_CLAIMED = 4,
 } sdp_dal_info_flag;
 
+/// Bits for the flags of sdp_dal_function_options.
+typedef enum {
+    /// The function may run in as many threads at once as call sdp_dal_processor_process(). Without it, its calls wait for
+    /// each other while those of other functions are run.
+    SDP_DAL_FUNCTION_REENTRANT = 1,
+    /// Its calls run strictly in the order in which they were issued, by whomever, one at a time, the rows of a batch in
+    /// their order. One whose inputs do not exist yet holds up those behind it, but not those of other functions. One that
+    /// fails by its inputs fails in its turn. Not together with SDP_DAL_FUNCTION_REENTRANT.
+    SDP_DAL_FUNCTION_ORDERED = 2,
+    /// Equal dimension names may have different sizes, and fixed sizes of the signature are not checked.
+    SDP_DAL_FUNCTION_LOOSE_DIMS = 4,
+} sdp_dal_function_flag;
+
+/// What an event says.
+typedef enum {
+    /// An object is complete.
+    SDP_DAL_EVENT_SEALED = 1,
+    /// An object that was complete, or had failed, is deleted.
+    SDP_DAL_EVENT_DELETED = 2,
+    /// An object will never exist.
+    SDP_DAL_EVENT_FAILED = 3,
+    /// A namespace was declared; the ID is that of its declaration.
+    SDP_DAL_EVENT_NAMESPACE_APPEARED = 4,
+    /// A namespace's declaration is deleted.
+    SDP_DAL_EVENT_NAMESPACE_GONE = 5,
+    /// A call is in its processor's queue; the actor is its caller.
+    SDP_DAL_EVENT_CALL_ISSUED = 6,
+    /// A processor has taken a call.
+    SDP_DAL_EVENT_CALL_CLAIMED = 7,
+    /// A call that was taken has ended.
+    SDP_DAL_EVENT_CALL_ENDED = 8,
+    /// Events were lost: list the objects again with sdp_dal_object_list(). What happens after this event is told.
+    SDP_DAL_EVENT_RESYNC = 9,
+} sdp_dal_event_kind;
+
+/// How many of several objects must have ended, for sdp_dal_ref_wait_many().
+typedef enum {
+    /// All of them.
+    SDP_DAL_WAIT_ALL = 0,
+    /// One of them.
+    SDP_DAL_WAIT_ANY = 1,
+} sdp_dal_wait_mode;
+
+/// How much a message matters.
+typedef enum {
+    /// No messages.
+    SDP_DAL_LOG_OFF = 0,
+    /// Something that was asked for is lost: a call without outputs has failed.
+    SDP_DAL_LOG_ERROR = 1,
+    /// Somebody else's fault was made good: a dead client, a rebuild of the bookkeeping.
+    SDP_DAL_LOG_WARNING = 2,
+    /// What an operator may want to see: an object was evicted.
+    SDP_DAL_LOG_INFO = 3,
+    /// What only the search for a mistake needs.
+    SDP_DAL_LOG_DEBUG = 4,
+} sdp_dal_log_level;
+
+/// Which claims on an object sdp_dal_object_holders() lists.
+typedef enum {
+    /// The clients that hold its bytes.
+    SDP_DAL_HOLDERS_OF_BYTES = 0,
+    /// The clients that want it to exist: they own it.
+    SDP_DAL_HOLDERS_OWNING = 1,
+} sdp_dal_holder_kind;
+
 /// The arguments of a call, by name (set) or by position (push). Made by sdp_dal_args_create(), used by any number of
 /// calls, ended by sdp_dal_args_free().
 ///
@@ -270,16 +432,28 @@ typedef struct sdp_dal_args sdp_dal_args;
 /// The bytes of a complete object: they stay as long as the handle. Ended by sdp_dal_buffer_free().
 typedef struct sdp_dal_buffer sdp_dal_buffer;
 
-/// A call that a processor took. In a callback it is borrowed; sdp_dal_processor_next() gives one that you own. It is
-/// ended by sdp_dal_call_finish(), or when its last handle goes.
+/// A call that a processor took. In a callback it is borrowed; sdp_dal_processor_next() gives one that you own.
+///
+/// Its outputs can be written until it ends: by sdp_dal_call_finish(), or when nobody is left who owes them. These are the
+/// callback, until it has returned; the handle that sdp_dal_processor_next() gave, until it is freed; and each handle that
+/// sdp_dal_call_defer() gave, until it is freed. What was not sealed then fails with SDP_DAL_OUTPUT_NOT_WRITTEN; sealed
+/// outputs stay. What was read from a call is valid longer: until its last handle is freed, those of
+/// sdp_dal_call_retain() included.
 typedef struct sdp_dal_call sdp_dal_call;
 
 /// Issues calls to the processors that offer its functions. Made by sdp_dal_caller_open(), ended by
 /// sdp_dal_caller_close().
 typedef struct sdp_dal_caller sdp_dal_caller;
 
+/// The clients of a store as they were at one moment. Made by sdp_dal_client_list(), ended by sdp_dal_clients_free().
+typedef struct sdp_dal_clients sdp_dal_clients;
+
 /// A list of objects. Made by sdp_dal_object_list(), ended by sdp_dal_list_free().
 typedef struct sdp_dal_list sdp_dal_list;
+
+/// The namespaces of a store as they were at one moment, by prefix. Made by sdp_dal_namespace_list(), ended by
+/// sdp_dal_namespaces_free().
+typedef struct sdp_dal_namespaces sdp_dal_namespaces;
 
 /// Offers functions to callers and runs their calls. Made by sdp_dal_processor_open(), ended by
 /// sdp_dal_processor_close().
@@ -290,13 +464,27 @@ typedef struct sdp_dal_processor sdp_dal_processor;
 /// or received in a call) never does. Ended by sdp_dal_ref_free().
 typedef struct sdp_dal_ref sdp_dal_ref;
 
+/// References to the outputs of many calls: of each row at each processor. Made by sdp_dal_caller_batch() and
+/// sdp_dal_caller_broadcast(), ended by sdp_dal_replies_free().
+typedef struct sdp_dal_replies sdp_dal_replies;
+
 /// References to the outputs of one call, in the order of its signature. Made by sdp_dal_caller_call(), ended by
 /// sdp_dal_results_free().
 typedef struct sdp_dal_results sdp_dal_results;
 
+/// A function's name and its parameters, with metadata that are for people and programs and not for the library. Made
+/// by sdp_dal_schema_create(), _parse(), _from_arrow() or _clone(), ended by sdp_dal_schema_free().
+typedef struct sdp_dal_schema sdp_dal_schema;
+
 /// A store that this process uses, and a namespace in it. Made by sdp_dal_store_open(), ended by
 /// sdp_dal_store_close().
 typedef struct sdp_dal_store sdp_dal_store;
+
+/// The stores of this machine as they were at one moment. Made by sdp_dal_stores_list(), ended by sdp_dal_stores_free().
+typedef struct sdp_dal_stores sdp_dal_stores;
+
+/// What happens to the objects of a store. Made by sdp_dal_store_subscribe(), ended by sdp_dal_subscription_free().
+typedef struct sdp_dal_subscription sdp_dal_subscription;
 
 /// A complete tensor: its elements stay as long as the handle. Ended by sdp_dal_tensor_free().
 typedef struct sdp_dal_tensor sdp_dal_tensor;
@@ -306,6 +494,16 @@ typedef struct sdp_dal_writer sdp_dal_writer;
 
 /// How a function ended: SDP_DAL_OK, or one of the negative values of sdp_dal_status_code.
 typedef int32_t sdp_dal_status;
+
+/// Receives the messages of the library.
+///
+/// level: one of sdp_dal_log_level. message: one line, without an end of line. Borrowed: valid until the function
+/// returns. user_data: what was given to sdp_dal_set_log().
+///
+/// It is called in the thread in which the message arises, by several threads at once, and holds up what that thread is
+/// doing. It may use the library: what that has to tell is not told, and the last error of the thread stays. It must not
+/// fork, and no C++ exception may leave it.
+typedef void (*sdp_dal_log_function)(int32_t level, const char *message, void *user_data);
 
 /// Where the elements of a tensor lie. The view owns nothing.
 ///
@@ -416,6 +614,107 @@ typedef struct {
     uint32_t reserved_0;
 } sdp_dal_store_stat;
 
+/// What a store looks like from outside.
+typedef struct {
+    /// sizeof(sdp_dal_store_summary), set by sdp_dal_store_summary_init().
+    size_t struct_size;
+    /// When it was made, in nanoseconds since 1970.
+    int64_t created_ns;
+    /// Bytes that fit into the empty store.
+    uint64_t size;
+    /// Bytes that it has taken from the system for objects.
+    uint64_t reserved;
+    /// The user ID of its owner.
+    uint32_t owner;
+    /// Living clients; 0: it is left over, and the next who opens its path replaces it.
+    uint32_t clients;
+    /// Most clients at a time.
+    uint32_t max_clients;
+    /// 0.
+    uint32_t reserved_0;
+} sdp_dal_store_summary;
+
+/// What there is to know about a client: a process that uses the store (one that has two copies of this library is two).
+/// Its name and host have functions of their own.
+typedef struct {
+    /// sizeof(sdp_dal_client_info), set by sdp_dal_client_info_init().
+    size_t struct_size;
+    /// When it opened the store, in nanoseconds since 1970.
+    int64_t since_ns;
+    /// Objects whose bytes it holds.
+    uint64_t pins;
+    /// Objects that it wants to exist.
+    uint64_t wants;
+    /// Bytes of the objects whose bytes it holds.
+    uint64_t pinned_bytes;
+    /// Its number, which no other client of this store ever gets.
+    uint32_t number;
+    /// Its process ID in its own container.
+    uint32_t pid;
+    /// 1 if it lives; 0 if it has died, and what it held was not yet given back.
+    uint32_t alive;
+    /// 0.
+    uint32_t reserved;
+} sdp_dal_client_info;
+
+/// What a parameter is.
+typedef struct {
+    /// sizeof(sdp_dal_param_info), set by sdp_dal_param_info_init().
+    size_t struct_size;
+    /// One of sdp_dal_direction.
+    int32_t direction;
+    /// One of sdp_dal_param_kind.
+    int32_t kind;
+    /// Element type of a tensor, one of sdp_dal_dtype; else 0.
+    int32_t dtype;
+    /// Number of dimensions of a tensor; else 0.
+    int32_t ndim;
+    /// Bits of sdp_dal_param_flag.
+    uint32_t flags;
+    /// 0.
+    uint32_t reserved;
+} sdp_dal_param_info;
+
+/// What a namespace declares.
+typedef struct {
+    /// sizeof(sdp_dal_namespace_options), set by sdp_dal_namespace_options_init().
+    size_t struct_size;
+    /// Its name in displays; NULL: the program's.
+    const char *name;
+    /// First bytes of its prefix; may be NULL if there are none.
+    const uint8_t *prefix;
+    /// Bytes of prefix, 0 to SDP_DAL_PREFIX_SIZE.
+    size_t prefix_size;
+    /// Functions whose calls are to be put into it; may be NULL if there are none.
+    const sdp_dal_schema *const *schemas;
+    /// Number of schemas.
+    size_t num_schemas;
+    /// Keys of what else is said about it; may be NULL if there are none. They do not start with "proc:".
+    const char *const *metadata_keys;
+    /// The values of the keys.
+    const char *const *metadata_values;
+    /// Number of keys, and of values.
+    size_t num_metadata;
+} sdp_dal_namespace_options;
+
+/// A declared namespace.
+typedef struct {
+    /// sizeof(sdp_dal_namespace_info), set by sdp_dal_namespace_info_init().
+    size_t struct_size;
+    /// Number of the client that declared it.
+    uint32_t owner;
+    /// The owner's process ID in its own container.
+    uint32_t pid;
+    /// Calls in its queue that have not ended.
+    uint32_t queued;
+    /// 1 if the owner lives and has not closed it, else 0.
+    uint32_t alive;
+    /// Number of the owner's arguments, its program included.
+    uint32_t num_args;
+    /// Its prefix.
+    uint8_t prefix[4];
+} sdp_dal_namespace_info;
+
 /// How to create a raw object. Zero bytes mean the default.
 typedef struct {
     /// sizeof(sdp_dal_object_spec), set by sdp_dal_object_spec_init().
@@ -465,6 +764,14 @@ typedef struct {
     uint32_t reserved;
 } sdp_dal_object_info;
 
+/// How a table is put. Zero bytes mean the default.
+typedef struct {
+    /// sizeof(sdp_dal_table_options), set by sdp_dal_table_options_init().
+    size_t struct_size;
+    /// Most rows of a record batch: longer ones are split. 0: as they come.
+    size_t max_chunksize;
+} sdp_dal_table_options;
+
 /// How a caller finds its processors.
 typedef struct {
     /// sizeof(sdp_dal_caller_options), set by sdp_dal_caller_options_init().
@@ -475,11 +782,16 @@ typedef struct {
     size_t processor_prefix_size;
     /// Fewer compatible processors are an error; 0: none are needed. sdp_dal_caller_options_init() sets 1.
     uint64_t minimum_processors;
-    /// Most calls that a processor has not ended; issuing then waits. 0: no limit.
+    /// Most calls that a processor has not ended; issuing then waits. A batch is one call, until its last row has
+    /// ended. 0: no limit.
     uint64_t max_in_flight;
-    /// How long sdp_dal_caller_open() waits for the processors, and sdp_dal_caller_call() for room when max_in_flight
+    /// How long sdp_dal_caller_open() waits for the processors, and issuing for room when max_in_flight
     /// is reached. sdp_dal_caller_options_init() sets SDP_DAL_POLL.
     int64_t timeout_ns;
+    /// One of sdp_dal_select.
+    int32_t select;
+    /// Bits of sdp_dal_caller_flag.
+    uint32_t flags;
 } sdp_dal_caller_options;
 
 /// How a processor shows itself.
@@ -492,16 +804,33 @@ typedef struct {
     const uint8_t *prefix;
     /// Bytes of prefix, 0 to SDP_DAL_PREFIX_SIZE.
     size_t prefix_size;
+    /// How many threads its functions may use all together, see sdp_dal_call_thread_budget(); 0: what the process's
+    /// affinity and its control group's quota leave.
+    int32_t threads;
+    /// 0.
+    uint32_t reserved_0;
 } sdp_dal_processor_options;
+
+/// How the calls of a function are run. Zero bytes mean the default: one at a time, in no strict order, with sizes
+/// checked.
+typedef struct {
+    /// sizeof(sdp_dal_function_options), set by sdp_dal_function_options_init().
+    size_t struct_size;
+    /// Bits of sdp_dal_function_flag.
+    uint32_t flags;
+    /// 0.
+    uint32_t reserved_0;
+} sdp_dal_function_options;
 
 /// A processing function.
 ///
-/// call: the call to work on. Borrowed: valid until the function returns; sdp_dal_call_retain() gives a handle that lasts.
+/// call: the call to work on. Borrowed: valid until the function returns; sdp_dal_call_retain() gives a handle that lasts,
+/// sdp_dal_call_defer() one by which the outputs can be written later.
 /// user_data: what was given to sdp_dal_processor_register().
 ///
 /// Returns SDP_DAL_OK, or any other value to fail the outputs: with the text given to sdp_dal_call_fail(), else with
 /// that of sdp_dal_last_error() if the value came from a function of this library. Outputs created in place are sealed
-/// when it returns SDP_DAL_OK. It runs in the thread that called sdp_dal_processor_process(); it may issue calls and
+/// when it returns SDP_DAL_OK, unless the call was deferred. It runs in the thread that called sdp_dal_processor_process(); it may issue calls and
 /// wait, but must not close its processor, and no C++ exception may leave it.
 typedef sdp_dal_status (*sdp_dal_function)(sdp_dal_call *call, void *user_data);
 
@@ -517,6 +846,30 @@ typedef struct {
     /// Bits of sdp_dal_tensor_flag.
     uint32_t flags;
 } sdp_dal_output_options;
+
+/// One thing that happened.
+typedef struct {
+    /// sizeof(sdp_dal_event), set by sdp_dal_event_init().
+    size_t struct_size;
+    /// Its place in the order of all events of the store; 0 for SDP_DAL_EVENT_RESYNC.
+    uint64_t sequence;
+    /// When it happened, in nanoseconds since 1970.
+    int64_t time_ns;
+    /// Bytes of the object's data; of a failed object, of its text.
+    uint64_t data_size;
+    /// Bytes of the object's metadata.
+    uint64_t metadata_size;
+    /// Number of the client that did it; 0 for SDP_DAL_EVENT_RESYNC.
+    uint32_t actor;
+    /// One of sdp_dal_event_kind.
+    int32_t kind;
+    /// ID of the object, all zeros for SDP_DAL_EVENT_RESYNC.
+    uint8_t id[20];
+    /// How many bytes of metadata follow.
+    uint32_t metadata_length;
+    /// The first bytes of the object's metadata, which say what it is: "sdp:kind=call;sdp:func=..." for a call.
+    uint8_t metadata[56];
+} sdp_dal_event;
 
 #ifdef __cplusplus
 extern "C" {
@@ -547,6 +900,21 @@ const char *sdp_dal_status_name(int32_t status);
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_last_error(char *buffer,
                                   size_t *length);
+
+/// Says who receives the messages of the library, in the whole process. Without it they go nowhere, unless the
+/// environment's SDP_DAL_LOG (error, warning, info or debug) sends them to standard error.
+///
+/// level: one of sdp_dal_log_level: messages that matter less are not told.
+/// function: receives them; NULL: they are written to standard error.
+/// user_data: handed to the function; it must stay valid until another function was set.
+///
+/// When this has returned, the function that was set before is not running any more and will not be called again: so do
+/// not hold a lock which that function takes. Called from within that function it does not wait.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Blocks while the function that was set before runs in other threads.
+sdp_dal_status sdp_dal_set_log(int32_t level,
+                               sdp_dal_log_function function,
+                               void *user_data);
 
 /// Bytes of one element of a tensor; 0 if dtype is no sdp_dal_dtype. Does not block.
 size_t sdp_dal_dtype_size(int32_t dtype);
@@ -640,6 +1008,17 @@ sdp_dal_status sdp_dal_store_prefix(const sdp_dal_store *store, uint8_t *out_pre
 sdp_dal_status sdp_dal_store_get_stat(const sdp_dal_store *store,
                                       sdp_dal_store_stat *out);
 
+/// Gives memory that no object uses back to the system: what lies behind the last object. Gaps between objects stay, for
+/// they are reused first. Else memory stays with the store while anybody uses it, because memory that was used before
+/// is faster. What SDP_DAL_STORE_RESERVE took is given back, too.
+///
+/// out_bytes: the bytes that were given back.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED, SDP_DAL_IO. Does not wait for
+/// others; holds up those who create objects, some milliseconds at a time.
+sdp_dal_status sdp_dal_store_trim(const sdp_dal_store *store,
+                                  uint64_t *out_bytes);
+
 /// Ends all waiting in this process on this store, and keeps it from starting, while on is true: every function
 /// that waits returns SDP_DAL_INTERRUPTED.
 ///
@@ -648,6 +1027,555 @@ sdp_dal_status sdp_dal_store_get_stat(const sdp_dal_store *store,
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_store_interrupt(const sdp_dal_store *store,
                                        bool on);
+
+/// Fills a summary with zeros and its size.
+///
+/// summary: the struct. struct_size: sizeof(sdp_dal_store_summary).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_store_summary_init(sdp_dal_store_summary *summary, size_t struct_size);
+
+/// Lists the stores of this machine that this process may look at, without opening them: /dev/shm and every other
+/// tmpfs, with the folders directly below each.
+///
+/// out: The caller owns *out and must call sdp_dal_stores_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_IO, SDP_DAL_PERMISSION_DENIED, SDP_DAL_NOT_FOUND if there is no /proc.
+/// Does not wait for others.
+sdp_dal_status sdp_dal_stores_list(sdp_dal_stores **out);
+
+/// The number of stores in a list; 0 if stores is no such list. Does not block.
+size_t sdp_dal_stores_count(const sdp_dal_stores *stores);
+
+/// How many files and folders could not be looked into for a list: they are other users', or stores of another version.
+/// 0 if stores is no such list. Does not block.
+size_t sdp_dal_stores_skipped(const sdp_dal_stores *stores);
+
+/// One store of a list.
+///
+/// index: 0 to sdp_dal_stores_count() - 1. out: filled; call sdp_dal_store_summary_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_stores_summary(const sdp_dal_stores *stores,
+                                      size_t index,
+                                      sdp_dal_store_summary *out);
+
+/// Copies the path under which a store of a list was made: the one to open it by.
+///
+/// index: 0 to sdp_dal_stores_count() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_stores_path(const sdp_dal_stores *stores,
+                                   size_t index,
+                                   char *buffer,
+                                   size_t *length);
+
+/// Copies the path of the file in which a store of a list lies.
+///
+/// index: 0 to sdp_dal_stores_count() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_stores_file(const sdp_dal_stores *stores,
+                                   size_t index,
+                                   char *buffer,
+                                   size_t *length);
+
+/// Ends a list of stores. NULL is allowed. Does not block.
+void sdp_dal_stores_free(sdp_dal_stores *stores);
+
+/// Fills an info with zeros and its size.
+///
+/// info: the struct. struct_size: sizeof(sdp_dal_client_info).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_client_info_init(sdp_dal_client_info *info, size_t struct_size);
+
+/// Lists the clients of a store, this process among them, by number. Looks at every object.
+///
+/// out: The caller owns *out and must call sdp_dal_clients_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_client_list(const sdp_dal_store *store, sdp_dal_clients **out);
+
+/// The number of clients in a list; 0 if clients is no such list. Does not block.
+size_t sdp_dal_clients_count(const sdp_dal_clients *clients);
+
+/// One client of a list.
+///
+/// index: 0 to sdp_dal_clients_count() - 1. out: filled; call sdp_dal_client_info_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_clients_info(const sdp_dal_clients *clients,
+                                    size_t index,
+                                    sdp_dal_client_info *out);
+
+/// Copies the name that a client of a list gave itself.
+///
+/// index: 0 to sdp_dal_clients_count() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_clients_name(const sdp_dal_clients *clients,
+                                    size_t index,
+                                    char *buffer,
+                                    size_t *length);
+
+/// Copies the name of the host, or container, of a client of a list.
+///
+/// index: 0 to sdp_dal_clients_count() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_clients_host(const sdp_dal_clients *clients,
+                                    size_t index,
+                                    char *buffer,
+                                    size_t *length);
+
+/// Ends a list of clients. NULL is allowed. Does not block.
+void sdp_dal_clients_free(sdp_dal_clients *clients);
+
+/// This process's own number among the clients of a store.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_store_client(const sdp_dal_store *store, uint32_t *out_number);
+
+/// Changes the name under which lists and messages show this process as a client of the store. Up to 64 bytes are kept.
+/// Whoever reads it while it changes may see parts of both names.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_store_set_client_name(const sdp_dal_store *store,
+                                             const char *name);
+
+/// The clients that hold or own an object, by their numbers: sdp_dal_client_list() tells who they are.
+///
+/// id: SDP_DAL_ID_SIZE bytes. kind: one of sdp_dal_holder_kind.
+/// numbers: room for the numbers; may be NULL if *count is 0.
+/// count: in, how many numbers there is room for; out, how many there are. If that is more than there is room for,
+/// nothing is written and the function still returns SDP_DAL_OK.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_object_holders(const sdp_dal_store *store,
+                                      const uint8_t *id,
+                                      int32_t kind,
+                                      uint32_t *numbers,
+                                      size_t *count);
+
+/// Writes an ID, or the first bytes of one, in hexadecimal digits.
+///
+/// id: size bytes, 0 to SDP_DAL_ID_SIZE; SDP_DAL_PREFIX_SIZE of them are a prefix.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_id_format(const uint8_t *id, size_t size, char *buffer, size_t *length);
+
+/// Reads an ID, or the first bytes of one, from hexadecimal digits.
+///
+/// text: an even number of digits, up to 40.
+/// out: room for SDP_DAL_ID_SIZE bytes; those that text does not have are 0. out_size: bytes that it has.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_id_parse(const char *text,
+                                uint8_t *out,
+                                size_t *out_size);
+
+/// Whether an ID names a namespace's declaration: a prefix and zeros; false if id is NULL. Does not block.
+///
+/// id: SDP_DAL_ID_SIZE bytes.
+bool sdp_dal_id_is_declaration(const uint8_t *id);
+
+/// An ID in a handle's namespace that was never given out before and never will be again.
+///
+/// out_id: room for SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: as sdp_dal_store_prefix(). Does not wait for others.
+sdp_dal_status sdp_dal_store_new_id(const sdp_dal_store *store, uint8_t *out_id);
+
+/// Fills an info with zeros and its size.
+///
+/// info: the struct. struct_size: sizeof(sdp_dal_param_info).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_param_info_init(sdp_dal_param_info *info, size_t struct_size);
+
+/// A function without parameters, to be built with sdp_dal_schema_add_value() and its neighbours.
+///
+/// name: a letter or _, then letters, digits and _.
+/// out: The caller owns *out and must call sdp_dal_schema_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_create(const char *name, sdp_dal_schema **out);
+
+/// Reads a signature in one line, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
+///
+/// out: The caller owns *out and must call sdp_dal_schema_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT with the column, what was found and what was expected. Does not block.
+sdp_dal_status sdp_dal_schema_parse(const char *signature,
+                                    sdp_dal_schema **out);
+
+/// Reads an Arrow schema whose metadata say what Arrow's types cannot, with the keys of docs/wire-format.md. Metadata
+/// with other keys are kept.
+///
+/// schema: moved, also if this fails: it is marked as released and need not be released any more.
+/// out: The caller owns *out and must call sdp_dal_schema_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_from_arrow(struct ArrowSchema *schema,
+                                         sdp_dal_schema **out);
+
+/// The Arrow schema of a function's calls, with all metadata.
+///
+/// out: filled. The caller owns it and must call out->release(); released on failure.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_to_arrow(const sdp_dal_schema *schema, struct ArrowSchema *out);
+
+/// Copies the signature in one line. sdp_dal_schema_parse() makes the same schema of it, but for its metadata.
+///
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_format(const sdp_dal_schema *schema,
+                                     char *buffer,
+                                     size_t *length);
+
+/// A second schema that is equal to the first.
+///
+/// out: The caller owns *out and must call sdp_dal_schema_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_clone(const sdp_dal_schema *schema, sdp_dal_schema **out);
+
+/// Ends a schema. NULL is allowed. Does not block.
+void sdp_dal_schema_free(sdp_dal_schema *schema);
+
+/// Copies the name of the function.
+///
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_name(const sdp_dal_schema *schema, char *buffer, size_t *length);
+
+/// The number of parameters; 0 if schema is no schema. Does not block.
+size_t sdp_dal_schema_num_params(const sdp_dal_schema *schema);
+
+/// Copies the name of a parameter.
+///
+/// index: 0 to sdp_dal_schema_num_params() - 1, in positional order. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_param_name(const sdp_dal_schema *schema,
+                                         size_t index,
+                                         char *buffer,
+                                         size_t *length);
+
+/// The index of the parameter with a name.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_param_index(const sdp_dal_schema *schema,
+                                          const char *name,
+                                          size_t *out);
+
+/// What a parameter is.
+///
+/// index: 0 to sdp_dal_schema_num_params() - 1. out: filled; call sdp_dal_param_info_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_param_info(const sdp_dal_schema *schema,
+                                         size_t index,
+                                         sdp_dal_param_info *out);
+
+/// One dimension of a tensor parameter.
+///
+/// index: 0 to sdp_dal_schema_num_params() - 1. dim: 0 to the info's ndim - 1.
+/// out_size: its size, -1 if that is not fixed.
+/// buffer, length: its name, as in sdp_dal_last_error(); "" if it has none.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_param_dim(const sdp_dal_schema *schema,
+                                        size_t index,
+                                        size_t dim,
+                                        int64_t *out_size,
+                                        char *buffer,
+                                        size_t *length);
+
+/// Copies the type of a parameter as a signature writes it: "int64", "float64[row,uvw=3]", "table{a: utf8}".
+///
+/// index: 0 to sdp_dal_schema_num_params() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_param_type(const sdp_dal_schema *schema,
+                                         size_t index,
+                                         char *buffer,
+                                         size_t *length);
+
+/// The type of a value parameter, as an Arrow field of its name.
+///
+/// index: 0 to sdp_dal_schema_num_params() - 1.
+/// out: filled. The caller owns it and must call out->release(); released on failure.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the parameter is an object). Does not block.
+sdp_dal_status sdp_dal_schema_param_arrow(const sdp_dal_schema *schema,
+                                          size_t index,
+                                          struct ArrowSchema *out);
+
+/// The columns of a table parameter, as an Arrow schema.
+///
+/// index: 0 to sdp_dal_schema_num_params() - 1.
+/// out: filled. The caller owns it and must call out->release(); released on failure.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if its columns are not fixed. Does not block.
+sdp_dal_status sdp_dal_schema_param_columns(const sdp_dal_schema *schema,
+                                            size_t index,
+                                            struct ArrowSchema *out);
+
+/// What keeps a caller that expects one schema from calling a function of another.
+///
+/// Every parameter expected must be there with equal direction, kind and type; others must be inputs that may be left
+/// out. Names count, the order and metadata do not.
+///
+/// out_count: the number of mismatches; 0: they are compatible.
+/// buffer, length: one sentence a line, as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_mismatches(const sdp_dal_schema *expected,
+                                         const sdp_dal_schema *actual,
+                                         size_t *out_count,
+                                         char *buffer,
+                                         size_t *length);
+
+/// Appends a parameter that is a plain value.
+///
+/// name: a letter or _, then letters, digits and _.
+/// type_text: its type as a signature writes it: "int64", "utf8", "timestamp<ns,UTC>", "list<float64>".
+/// nullable: whether it may be left out.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_add_value(sdp_dal_schema *schema,
+                                        const char *name,
+                                        const char *type_text,
+                                        bool nullable);
+
+/// Appends a parameter that is a value of any Arrow type.
+///
+/// name, nullable: as in sdp_dal_schema_add_value().
+/// arrow_type: its type; the field's name, nullability and metadata are not looked at. Moved, also if this fails: it is
+/// marked as released and need not be released any more.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_add_value_arrow(sdp_dal_schema *schema,
+                                              const char *name,
+                                              struct ArrowSchema *arrow_type,
+                                              bool nullable);
+
+/// Appends a parameter that is a tensor.
+///
+/// direction: one of sdp_dal_direction. name, nullable: as in sdp_dal_schema_add_value().
+/// dtype: its element type, one of sdp_dal_dtype. ndim: 0 to SDP_DAL_MAX_DIMS.
+/// dim_names: ndim names, each with "=" and a size behind it if that is fixed: "row", "uvw=3"; "" or NULL for a
+/// dimension without a name, "=3" for one that has a size alone. NULL if none has a name.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_add_tensor(sdp_dal_schema *schema,
+                                         int32_t direction,
+                                         const char *name,
+                                         int32_t dtype,
+                                         int32_t ndim,
+                                         const char *const *dim_names,
+                                         bool nullable);
+
+/// Appends a parameter that is a table.
+///
+/// direction: one of sdp_dal_direction. name, nullable: as in sdp_dal_schema_add_value().
+/// columns: the columns it must have; their metadata are not looked at. NULL: any. Moved, also if this fails: it is
+/// marked as released and need not be released any more.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_add_table(sdp_dal_schema *schema,
+                                        int32_t direction,
+                                        const char *name,
+                                        struct ArrowSchema *columns,
+                                        bool nullable);
+
+/// Appends a parameter that is an object of any kind: waited for if it is an input, made if it is an output.
+///
+/// direction: one of sdp_dal_direction. name, nullable: as in sdp_dal_schema_add_value().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_add_oid(sdp_dal_schema *schema,
+                                      int32_t direction,
+                                      const char *name,
+                                      bool nullable);
+
+/// Appends a parameter that is an object's ID, which is only passed: nobody waits for the object.
+///
+/// name, nullable: as in sdp_dal_schema_add_value().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_schema_add_id(sdp_dal_schema *schema, const char *name, bool nullable);
+
+/// Says something about the function or one of its parameters. Callers and processors see it, and it makes no
+/// difference to whether they fit.
+///
+/// param: the parameter's name; NULL: the function. key: not empty, and not starting with "proc:". value: NULL takes
+/// it back.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_set_metadata(sdp_dal_schema *schema,
+                                           const char *param,
+                                           const char *key,
+                                           const char *value);
+
+/// The number of things said about the function or one of its parameters.
+///
+/// param: the parameter's name; NULL: the function.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_num_metadata(const sdp_dal_schema *schema,
+                                           const char *param,
+                                           size_t *out);
+
+/// Copies a key of the metadata of the function or one of its parameters; they are sorted.
+///
+/// param: the parameter's name; NULL: the function. index: 0 to what sdp_dal_schema_num_metadata() gave - 1.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_metadata_key(const sdp_dal_schema *schema,
+                                           const char *param,
+                                           size_t index,
+                                           char *buffer,
+                                           size_t *length);
+
+/// Copies what is said about the function or one of its parameters under a key.
+///
+/// param: the parameter's name; NULL: the function. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_metadata(const sdp_dal_schema *schema,
+                                       const char *param,
+                                       const char *key,
+                                       char *buffer,
+                                       size_t *length);
+
+/// Fills options with their defaults.
+///
+/// options: the struct. struct_size: sizeof(sdp_dal_namespace_options).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespace_options_init(sdp_dal_namespace_options *options,
+                                              size_t struct_size);
+
+/// Fills an info with zeros and its size.
+///
+/// info: the struct. struct_size: sizeof(sdp_dal_namespace_info).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespace_info_init(sdp_dal_namespace_info *info, size_t struct_size);
+
+/// Reserves a namespace of the same attachment at once: the lowest free prefix that starts as the options say.
+///
+/// Objects that are left under the prefix are deleted first. It stays reserved as long as the handle, or an owning
+/// reference made from it, lives. With schemas it is what callers look for, and their calls are put into it;
+/// sdp_dal_processor_open() is for those that also run them.
+///
+/// options: NULL for the defaults.
+/// out: The caller owns *out and must call sdp_dal_store_close().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NAMESPACE_IN_USE if the only such prefix belongs to a living client,
+/// SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_namespace_reserve(const sdp_dal_store *store,
+                                         const sdp_dal_namespace_options *options,
+                                         sdp_dal_store **out);
+
+/// Lists the declared namespaces.
+///
+/// out: The caller owns *out and must call sdp_dal_namespaces_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_namespace_list(const sdp_dal_store *store,
+                                      sdp_dal_namespaces **out);
+
+/// The number of namespaces in a list; 0 if list is no list of namespaces. Does not block.
+size_t sdp_dal_namespaces_count(const sdp_dal_namespaces *list);
+
+/// One namespace of a list.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1. out: filled; call sdp_dal_namespace_info_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespaces_info(const sdp_dal_namespaces *list,
+                                       size_t index,
+                                       sdp_dal_namespace_info *out);
+
+/// Copies the name that a namespace gave itself; "" if its declaration is damaged.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1. buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespaces_name(const sdp_dal_namespaces *list,
+                                       size_t index,
+                                       char *buffer,
+                                       size_t *length);
+
+/// Copies an argument of the process that declared a namespace; the first is its program.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1. arg: 0 to the info's num_args - 1.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespaces_arg(const sdp_dal_namespaces *list,
+                                      size_t index,
+                                      size_t arg,
+                                      char *buffer,
+                                      size_t *length);
+
+/// The number of keys of a namespace's metadata; 0 if there is no such namespace. Does not block.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1.
+size_t sdp_dal_namespaces_num_metadata(const sdp_dal_namespaces *list, size_t index);
+
+/// Copies a key of a namespace's metadata; they are sorted. Those of the library start with "proc:".
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1. key: 0 to sdp_dal_namespaces_num_metadata() - 1.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespaces_metadata_key(const sdp_dal_namespaces *list,
+                                               size_t index,
+                                               size_t key,
+                                               char *buffer,
+                                               size_t *length);
+
+/// Copies what is said about a namespace under a key.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1.
+/// buffer, length: as in sdp_dal_last_error(). The value of "proc:argv" has a NUL behind each argument.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_namespaces_metadata(const sdp_dal_namespaces *list,
+                                           size_t index,
+                                           const char *key,
+                                           char *buffer,
+                                           size_t *length);
+
+/// The number of functions that a namespace offers; 0 if there is no such namespace. Does not block.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1.
+size_t sdp_dal_namespaces_num_functions(const sdp_dal_namespaces *list,
+                                        size_t index);
+
+/// A function that a namespace offers.
+///
+/// index: 0 to sdp_dal_namespaces_count() - 1. function: 0 to sdp_dal_namespaces_num_functions() - 1.
+/// out: The caller owns *out and must call sdp_dal_schema_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_namespaces_function(const sdp_dal_namespaces *list,
+                                           size_t index,
+                                           size_t function,
+                                           sdp_dal_schema **out);
+
+/// Ends a list of namespaces. NULL is allowed. Does not block.
+void sdp_dal_namespaces_free(sdp_dal_namespaces *list);
 
 /// Fills a spec with its defaults.
 ///
@@ -979,6 +1907,20 @@ sdp_dal_status sdp_dal_ref_error(const sdp_dal_ref *reference,
 sdp_dal_status sdp_dal_ref_wait(const sdp_dal_ref *reference,
                                 int64_t timeout_ns);
 
+/// Waits until all, or any, of several objects exist or never will.
+///
+/// refs: count references into one store. mode: one of sdp_dal_wait_mode.
+/// out_statuses: count statuses, each what sdp_dal_ref_wait() would return now: SDP_DAL_TIMEOUT for what has not ended,
+/// the error of what will never exist. NULL if not asked for.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if not enough have ended, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
+/// An object that failed has ended, and is no error of this function. Blocks up to timeout_ns.
+sdp_dal_status sdp_dal_ref_wait_many(const sdp_dal_ref *const *refs,
+                                     size_t count,
+                                     int32_t mode,
+                                     int64_t timeout_ns,
+                                     sdp_dal_status *out_statuses);
+
 /// Waits until the object exists, and holds it as a tensor. Nothing is copied.
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
@@ -1004,6 +1946,29 @@ sdp_dal_status sdp_dal_ref_get_buffer(const sdp_dal_ref *reference,
 /// Does not wait for others.
 sdp_dal_status sdp_dal_ref_disown(const sdp_dal_ref *reference);
 
+/// Keeps another object alive until this one is found to exist, or to have failed.
+///
+/// reference: the object that needs the other one to come into being. other: what must live until then; it may be freed
+/// at once. What it keeps alive itself is also kept.
+/// timeout_ns: how long to wait until the other one exists.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the other one is, or keeps alive, this one), SDP_DAL_TIMEOUT, and the
+/// others of sdp_dal_ref_wait(). Blocks up to timeout_ns.
+sdp_dal_status sdp_dal_ref_add_dependency(const sdp_dal_ref *reference,
+                                          const sdp_dal_ref *other,
+                                          int64_t timeout_ns);
+
+/// Keeps another object alive as long as this one is needed: by this reference, by what was cloned from it, or by a call
+/// that takes it as input.
+///
+/// reference: the object that refers to the other one. other: what must live as long; it may be freed at once.
+/// timeout_ns: how long to wait until the other one exists.
+///
+/// Errors and blocking: as sdp_dal_ref_add_dependency().
+sdp_dal_status sdp_dal_ref_add_reference(const sdp_dal_ref *reference,
+                                         const sdp_dal_ref *other,
+                                         int64_t timeout_ns);
+
 /// A second handle of the same reference, with an end of its own. A tensor that is being written stays with the
 /// first handle.
 ///
@@ -1016,6 +1981,281 @@ sdp_dal_status sdp_dal_ref_clone(const sdp_dal_ref *reference,
 /// Ends a reference. The last owning one of this process deletes the object, unless it was disowned. A tensor that
 /// was created in place and not sealed is aborted. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_ref_free(sdp_dal_ref *reference);
+
+/// A text from which sdp_dal_ref_import() makes an owning reference to the same object: in another process, or by
+/// another copy of this library in this process, whose handles this copy cannot use.
+///
+/// The text claims nothing: keep the reference until the import is done. An object that does not exist yet takes the
+/// calls on which it depends with it, if the reference is an owning one; so its text may be long.
+///
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if the object does not exist and no call is to make it,
+/// SDP_DAL_OBJECT_DELETED, SDP_DAL_LIMIT_REACHED if it depends on too many calls that have not ended,
+/// SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_ref_export(const sdp_dal_ref *reference,
+                                  char *buffer,
+                                  size_t *length);
+
+/// Makes an owning reference from the text of sdp_dal_ref_export(). It needs the reference that was exported no more.
+///
+/// store: the store in which the object lies; NULL: it is opened at the path that it had for whoever exported.
+/// text: what sdp_dal_ref_export() gave.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT also if the object lies in another store, SDP_DAL_OBJECT_DELETED if the object
+/// that was meant is gone, SDP_DAL_BUSY, SDP_DAL_FORKED; without a store as sdp_dal_store_open().
+/// Does not wait for others.
+sdp_dal_status sdp_dal_ref_import(const sdp_dal_store *store,
+                                  const char *text,
+                                  sdp_dal_ref **out);
+
+/// A borrowed reference to the object with an ID, which must be such a tensor: what is read or written through the
+/// reference is checked.
+///
+/// id: SDP_DAL_ID_SIZE bytes.
+/// dtype: the element type, one of sdp_dal_dtype. ndim, dim_names: its dimensions. dim_names may be NULL, and a name
+/// empty: then any name will do.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_ref_from_id_as(const sdp_dal_store *store,
+                                      const uint8_t *id,
+                                      int32_t dtype,
+                                      int32_t ndim,
+                                      const char *const *dim_names,
+                                      sdp_dal_ref **out);
+
+/// The element type of the tensor that a reference expects, one of sdp_dal_dtype; 0 if it expects no tensor, or any.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_ref_dtype(const sdp_dal_ref *reference,
+                                 int32_t *out);
+
+/// The number of dimensions of the tensor that a reference expects; -1 if it expects no tensor, or any.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_ref_ndim(const sdp_dal_ref *reference,
+                                int32_t *out);
+
+/// Copies the name of a dimension of the tensor that a reference expects; empty for one without a name.
+///
+/// index: from 0 to the number of dimensions, exclusive.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if there is no such dimension. Does not block.
+sdp_dal_status sdp_dal_ref_dim_name(const sdp_dal_ref *reference,
+                                    size_t index,
+                                    char *buffer,
+                                    size_t *length);
+
+/// Fills options with their defaults.
+///
+/// options: the struct. struct_size: sizeof(sdp_dal_table_options).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_table_options_init(sdp_dal_table_options *options, size_t struct_size);
+
+/// Puts a table: one copy into the store.
+///
+/// stream: the record batches. It is moved: read to its end and released by the library, also on failure.
+/// options: NULL for the defaults.
+/// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the stream fails, with its text), SDP_DAL_OUT_OF_MEMORY,
+/// SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the stream does, and while
+/// the store is full, up to SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_table_put(const sdp_dal_store *store,
+                                 struct ArrowArrayStream *stream,
+                                 const sdp_dal_table_options *options,
+                                 sdp_dal_ref **out);
+
+/// Puts a table that is given column by column: one copy into the store. The chunks of all columns must be equally
+/// long.
+///
+/// schema: the columns' names and types, a struct. It stays yours.
+/// columns, count: a stream of arrays for each column of schema. They are moved: read to their ends and released by
+/// the library, also on failure.
+/// options: NULL for the defaults.
+/// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: as sdp_dal_table_put(). Blocks while the streams do, and while the store is full, up to
+/// SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_table_put_columns(const sdp_dal_store *store,
+                                         const struct ArrowSchema *schema,
+                                         struct ArrowArrayStream *columns,
+                                         size_t count,
+                                         const sdp_dal_table_options *options,
+                                         sdp_dal_ref **out);
+
+/// An owning reference to a table that does not exist yet: to be passed as the output of a call, or to be written later
+/// by sdp_dal_ref_put_table().
+///
+/// schema: the columns it will have, a struct; NULL for any. It stays yours.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
+/// Does not wait for others.
+sdp_dal_status sdp_dal_ref_new_table(const sdp_dal_store *store,
+                                     const struct ArrowSchema *schema,
+                                     sdp_dal_ref **out);
+
+/// A borrowed reference to the object with an ID, which must be a table: what is read through the reference is checked.
+///
+/// id: SDP_DAL_ID_SIZE bytes. schema: the columns of the table, a struct; NULL for any. It stays yours.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_ref_from_id_as_table(const sdp_dal_store *store,
+                                            const uint8_t *id,
+                                            const struct ArrowSchema *schema,
+                                            sdp_dal_ref **out);
+
+/// Writes the table of a reference that has no value yet: one copy into the store.
+///
+/// stream: the record batches. It is moved: read to its end and released by the library, also on failure.
+/// options: NULL for the defaults.
+///
+/// Errors: as sdp_dal_table_put(); SDP_DAL_INVALID_ARGUMENT names the column if the reference expects others;
+/// SDP_DAL_ALREADY_EXISTS. Blocks while the stream does, and while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_ref_put_table(sdp_dal_ref *reference,
+                                     struct ArrowArrayStream *stream,
+                                     const sdp_dal_table_options *options);
+
+/// Waits until the object exists, and gives it as a table. Nothing is copied. What is checked are the bounds of the
+/// arrays, not their values.
+///
+/// out: a stream of the record batches. You release it, and the schema and the arrays that it gives, in any order and
+/// thread; the object's bytes stay until then, whatever is closed or deleted.
+///
+/// Errors: as sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is no table, or (with the column's name)
+/// another than the reference expects; SDP_DAL_CORRUPT. Blocks up to timeout_ns.
+sdp_dal_status sdp_dal_ref_get_table(const sdp_dal_ref *reference,
+                                     int64_t timeout_ns,
+                                     struct ArrowArrayStream *out);
+
+/// As sdp_dal_ref_get_table(), for a table of one record batch (or none): the whole table as one struct array.
+///
+/// out, out_schema: the array and its type. You release both, in any order and thread.
+///
+/// Errors: as sdp_dal_ref_get_table(), and SDP_DAL_INVALID_ARGUMENT if the table has more record batches. Blocks up to
+/// timeout_ns.
+sdp_dal_status sdp_dal_ref_get_batch(const sdp_dal_ref *reference,
+                                     int64_t timeout_ns,
+                                     struct ArrowArray *out,
+                                     struct ArrowSchema *out_schema);
+
+/// The columns of a reference to a table: those that it expects, else those of the table if that exists.
+///
+/// out: the schema, a struct. You release it.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if nothing is known of the columns, SDP_DAL_CORRUPT,
+/// SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_ref_table_schema(const sdp_dal_ref *reference,
+                                        struct ArrowSchema *out);
+
+/// An input table, as sdp_dal_ref_get_table() gives it; it may outlive the call.
+///
+/// out: a stream of the record batches. You release it, and what it gives, in any order and thread.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_CORRUPT. Does not block.
+sdp_dal_status sdp_dal_call_get_table(const sdp_dal_call *call,
+                                      const char *name,
+                                      struct ArrowArrayStream *out);
+
+/// As sdp_dal_call_get_table(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_CORRUPT. Does not block.
+sdp_dal_status sdp_dal_call_get_table_at(const sdp_dal_call *call,
+                                         size_t index,
+                                         struct ArrowArrayStream *out);
+
+/// Writes an output (a table, or an object of any kind) with one copy and seals it.
+///
+/// value: the record batches. It is moved: read to its end and released by the library, also on failure.
+/// options: NULL for the defaults.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also, with the column's name, for columns that the signature forbids, or a null
+/// output), SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
+/// while the stream does, and while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_call_put_table(const sdp_dal_call *call,
+                                      const char *name,
+                                      struct ArrowArrayStream *value,
+                                      const sdp_dal_table_options *options);
+
+/// As sdp_dal_call_put_table(), for the parameter with an index.
+///
+/// Errors: as sdp_dal_call_put_table(). Blocks while the stream does, and while the store is full, up to
+/// SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_call_put_table_at(const sdp_dal_call *call,
+                                         size_t index,
+                                         struct ArrowArrayStream *value,
+                                         const sdp_dal_table_options *options);
+
+/// Gives the parameter with a name a table, which the call puts.
+///
+/// value: the record batches. It is moved: read to its end now, and released by the library, also on failure. Its
+/// arrays are released when the arguments are cleared or freed, or the parameter is given another value.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Blocks while the stream does.
+sdp_dal_status sdp_dal_args_set_table(sdp_dal_args *args,
+                                      const char *name,
+                                      struct ArrowArrayStream *value);
+
+/// Gives the next parameter by position a table, which the call puts.
+///
+/// value: the record batches. It is moved: read to its end now, and released by the library, also on failure. Its
+/// arrays are released when the arguments are cleared or freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Blocks while the stream does.
+sdp_dal_status sdp_dal_args_push_table(sdp_dal_args *args,
+                                       struct ArrowArrayStream *value);
+
+/// A tensor as DLPack 1.0 has it. Nothing is copied; the read-only flag is set, and the memory must not be written.
+/// Strides are in elements. Dimension names are not part of it.
+///
+/// out: a struct whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
+/// whatever is closed or deleted, and may outlive tensor.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_tensor_to_dlpack(const sdp_dal_tensor *tensor,
+                                        struct DLManagedTensorVersioned **out);
+
+/// As sdp_dal_tensor_to_dlpack(), for programs that know DLPack before its version 1. It has no flag that says so, but
+/// the memory must not be written.
+///
+/// out: a struct whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
+/// whatever is closed or deleted, and may outlive tensor.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_tensor_to_dlpack_unversioned(const sdp_dal_tensor *tensor,
+                                                    struct DLManagedTensor **out);
+
+/// The view of a tensor of DLPack's, to be put or passed as an argument.
+///
+/// tensor: stays yours; its deleter is not called.
+/// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
+/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: it points to strides and to what tensor points
+/// to.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, also for a tensor that lies in no CPU memory, has more than one lane, or is of a
+/// type that is no sdp_dal_dtype. Does not block.
+sdp_dal_status sdp_dal_tensor_view_from_dlpack(const struct DLManagedTensorVersioned *tensor,
+                                               int64_t *strides,
+                                               sdp_dal_tensor_view *out);
+
+/// As sdp_dal_tensor_view_from_dlpack(), for a tensor of DLPack before its version 1.
+///
+/// tensor: stays yours; its deleter is not called.
+/// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
+/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: it points to strides and to what tensor points
+/// to.
+///
+/// Errors: as sdp_dal_tensor_view_from_dlpack(). Does not block.
+sdp_dal_status sdp_dal_tensor_view_from_dlpack_unversioned(const struct DLManagedTensor *tensor,
+                                                           int64_t *strides,
+                                                           sdp_dal_tensor_view *out);
 
 /// An empty set of arguments.
 ///
@@ -1219,6 +2459,18 @@ sdp_dal_status sdp_dal_caller_open(const sdp_dal_store *store,
                                    const sdp_dal_caller_options *options,
                                    sdp_dal_caller **out);
 
+/// As sdp_dal_caller_open(), for functions that are given as schemas.
+///
+/// store, options, out: as in sdp_dal_caller_open().
+/// schemas: num_schemas schemas of the functions that will be called; they stay yours.
+///
+/// Errors and blocking: as sdp_dal_caller_open().
+sdp_dal_status sdp_dal_caller_open_schemas(const sdp_dal_store *store,
+                                           const sdp_dal_schema *const *schemas,
+                                           size_t num_schemas,
+                                           const sdp_dal_caller_options *options,
+                                           sdp_dal_caller **out);
+
 /// Looks again for compatible processors. New ones join only here; the dead leave by themselves.
 ///
 /// timeout_ns: how long to wait until there are as many as the options asked for.
@@ -1226,7 +2478,7 @@ sdp_dal_status sdp_dal_caller_open(const sdp_dal_store *store,
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.
-sdp_dal_status sdp_dal_caller_find_processors(sdp_dal_caller *caller,
+sdp_dal_status sdp_dal_caller_find_processors(const sdp_dal_caller *caller,
                                               int64_t timeout_ns,
                                               size_t *out_count);
 
@@ -1246,6 +2498,21 @@ sdp_dal_status sdp_dal_caller_processor(const sdp_dal_caller *caller,
                                         char *buffer,
                                         size_t *length);
 
+/// Waits until a processor that the caller found has gone (it died, or was closed), and says which. Each is told once.
+///
+/// One that dies without a word is noticed within 250 ms.
+///
+/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes. buffer, length: its name, as in sdp_dal_last_error(); a name that
+/// does not fit is not told again.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if none has gone since the last notice, SDP_DAL_INTERRUPTED,
+/// SDP_DAL_FORKED. Blocks up to timeout_ns.
+sdp_dal_status sdp_dal_caller_next_lost(const sdp_dal_caller *caller,
+                                        int64_t timeout_ns,
+                                        uint8_t *out_prefix,
+                                        char *buffer,
+                                        size_t *length);
+
 /// Issues a call, and does not wait for it.
 ///
 /// All arguments are checked before anything is written. Tensors given by value are put; their memory may be used
@@ -1259,13 +2526,96 @@ sdp_dal_status sdp_dal_caller_processor(const sdp_dal_caller *caller,
 /// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_TIMEOUT, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
 /// SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT, and up to the options' timeout_ns
 /// while max_in_flight calls are on their way.
-sdp_dal_status sdp_dal_caller_call(sdp_dal_caller *caller,
+sdp_dal_status sdp_dal_caller_call(const sdp_dal_caller *caller,
                                    const char *function,
                                    const sdp_dal_args *args,
                                    sdp_dal_results **out);
 
 /// Ends a caller. The calls it issued, and their references, go on. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_caller_close(sdp_dal_caller *caller);
+
+/// Issues many calls of one function to one processor at once, as rows of one call object, and does not wait for them.
+///
+/// All rows are checked before anything is written, and errors name the row. Rows run one by one, in this order as far
+/// as their inputs exist; one that fails leaves the others alone. One whose outputs were all dropped is skipped, and
+/// dropping all references to all outputs cancels what has not started. A batch is one call for max_in_flight.
+///
+/// function: the name of one of the caller's functions. rows: num_rows sets of arguments, up to 1048576; they stay
+/// yours, and one may stand in several places. The same output must not be given twice.
+/// out: one processor with num_rows results; no processor, and nothing issued, for no rows. The caller of this function
+/// owns *out and must call sdp_dal_replies_free().
+///
+/// Errors and blocking: as sdp_dal_caller_call().
+sdp_dal_status sdp_dal_caller_batch(const sdp_dal_caller *caller,
+                                    const char *function,
+                                    const sdp_dal_args *const *rows,
+                                    size_t num_rows,
+                                    sdp_dal_replies **out);
+
+/// Issues the same rows to every processor that the caller found, and does not wait for them.
+///
+/// All rows are checked before anything is written. Tensors given by value are put once for all. Every processor has
+/// outputs of its own: an output must not be given if there is more than one. With max_in_flight it waits until every
+/// processor has room. What keeps one processor from getting the call is no error of this function but the status of
+/// its place: SDP_DAL_PROCESSOR_LOST if it has gone (the caller forgets it then), SDP_DAL_TIMEOUT if it still has no
+/// room; the others get the call.
+///
+/// function: the name of one of the caller's functions. rows: num_rows sets of arguments, as in sdp_dal_caller_batch();
+/// a single call is one row.
+/// out: the processors in the order of their prefixes, each with num_rows results; none if the caller has none. The
+/// caller of this function owns *out and must call sdp_dal_replies_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
+/// SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to
+/// SDP_DAL_FULL_TIMEOUT, and up to the options' timeout_ns while a processor has no room.
+sdp_dal_status sdp_dal_caller_broadcast(const sdp_dal_caller *caller,
+                                        const char *function,
+                                        const sdp_dal_args *const *rows,
+                                        size_t num_rows,
+                                        sdp_dal_replies **out);
+
+/// The number of processors; 0 if replies is no replies handle. Does not block.
+size_t sdp_dal_replies_num_processors(const sdp_dal_replies *replies);
+
+/// The number of rows; 0 if replies is no replies handle. Does not block.
+size_t sdp_dal_replies_num_rows(const sdp_dal_replies *replies);
+
+/// Whether a processor got the rows: SDP_DAL_OK, or why not; sdp_dal_last_error() then has the sentence.
+///
+/// processor: 0 to sdp_dal_replies_num_processors() - 1.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT, SDP_DAL_OUT_OF_MEMORY,
+/// SDP_DAL_LIMIT_REACHED, SDP_DAL_BUSY. Does not block.
+sdp_dal_status sdp_dal_replies_status(const sdp_dal_replies *replies,
+                                      size_t processor);
+
+/// Name and prefix of a processor that the rows were meant for.
+///
+/// processor: 0 to sdp_dal_replies_num_processors() - 1.
+/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes. buffer, length: the name, as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_replies_processor(const sdp_dal_replies *replies,
+                                         size_t processor,
+                                         uint8_t *out_prefix,
+                                         char *buffer,
+                                         size_t *length);
+
+/// References to the outputs of one row at one processor.
+///
+/// processor: 0 to sdp_dal_replies_num_processors() - 1. row: 0 to sdp_dal_replies_num_rows() - 1.
+/// out: Borrowed: valid until the replies are freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, and those of sdp_dal_replies_status() if the processor did not get the rows. Does
+/// not block.
+sdp_dal_status sdp_dal_replies_results(const sdp_dal_replies *replies,
+                                       size_t processor,
+                                       size_t row,
+                                       const sdp_dal_results **out);
+
+/// Ends the replies. Calls of which no output is referred to any more, and that have not started, are cancelled.
+/// NULL is allowed. Waits at most 100 ms.
+void sdp_dal_replies_free(sdp_dal_replies *replies);
 
 /// Fills options with their defaults.
 ///
@@ -1274,6 +2624,13 @@ void sdp_dal_caller_close(sdp_dal_caller *caller);
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_processor_options_init(sdp_dal_processor_options *options,
                                               size_t struct_size);
+
+/// Fills options with their defaults.
+///
+/// options: the struct. struct_size: sizeof(sdp_dal_function_options).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_function_options_init(sdp_dal_function_options *options, size_t struct_size);
 
 /// Makes a processor. Nobody sees it before it is started.
 ///
@@ -1286,7 +2643,7 @@ sdp_dal_status sdp_dal_processor_open(const sdp_dal_store *store,
                                       const sdp_dal_processor_options *options,
                                       sdp_dal_processor **out);
 
-/// Offers a function.
+/// Offers a function: its calls run one at a time, in no strict order (sdp_dal_processor_register_with() has other ways).
 ///
 /// signature: name and parameters, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
 /// function: what runs its calls; NULL: they come out of sdp_dal_processor_next() only.
@@ -1300,6 +2657,30 @@ sdp_dal_status sdp_dal_processor_register(sdp_dal_processor *processor,
                                           void *user_data,
                                           sdp_dal_drop drop);
 
+/// As sdp_dal_processor_register(), and says how the function's calls are run.
+///
+/// options: NULL for the defaults.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for SDP_DAL_FUNCTION_REENTRANT with SDP_DAL_FUNCTION_ORDERED),
+/// SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
+sdp_dal_status sdp_dal_processor_register_with(sdp_dal_processor *processor,
+                                               const char *signature,
+                                               const sdp_dal_function_options *options,
+                                               sdp_dal_function function,
+                                               void *user_data,
+                                               sdp_dal_drop drop);
+
+/// As sdp_dal_processor_register(), for a function that is given as a schema, whose metadata callers see.
+///
+/// schema: stays yours. function, user_data, drop: as in sdp_dal_processor_register().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
+sdp_dal_status sdp_dal_processor_register_schema(sdp_dal_processor *processor,
+                                                 const sdp_dal_schema *schema,
+                                                 sdp_dal_function function,
+                                                 void *user_data,
+                                                 sdp_dal_drop drop);
+
 /// Publishes the functions: callers find the processor from now on, and no function can be added.
 ///
 /// The first sdp_dal_processor_process() or sdp_dal_processor_next() does it too.
@@ -1308,7 +2689,8 @@ sdp_dal_status sdp_dal_processor_register(sdp_dal_processor *processor,
 /// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED. Does not wait for others.
 sdp_dal_status sdp_dal_processor_start(sdp_dal_processor *processor);
 
-/// Takes the oldest call whose inputs exist and runs its function. Several threads may do so at once.
+/// Takes the oldest call whose inputs exist and whose function may run, and runs it. Several threads may do so at once: a
+/// function that is not SDP_DAL_FUNCTION_REENTRANT runs in one of them.
 ///
 /// A function that fails is no error of this function: its outputs carry the error.
 ///
@@ -1318,7 +2700,8 @@ sdp_dal_status sdp_dal_processor_start(sdp_dal_processor *processor);
 sdp_dal_status sdp_dal_processor_process(const sdp_dal_processor *processor,
                                          int64_t timeout_ns);
 
-/// Takes the oldest call whose inputs exist, to be worked on and ended with sdp_dal_call_finish().
+/// Takes the oldest call whose inputs exist and whose function may run, to be worked on and ended with
+/// sdp_dal_call_finish(). Until then, or until *out is freed, the function counts as running.
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
 ///
@@ -1346,7 +2729,8 @@ sdp_dal_status sdp_dal_processor_name(const sdp_dal_processor *processor,
                                       size_t *length);
 
 /// Ends a processor: fails the calls that wait for it with SDP_DAL_PROCESSOR_LOST, waits for functions that run, and
-/// calls every drop. NULL is allowed.
+/// calls every drop. Calls that were taken with sdp_dal_processor_next() or deferred can still be finished. NULL is
+/// allowed.
 ///
 /// Blocks while functions run in other threads.
 void sdp_dal_processor_close(sdp_dal_processor *processor);
@@ -1406,17 +2790,17 @@ sdp_dal_status sdp_dal_call_fail(sdp_dal_call *call,
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY. Does not wait for others.
 sdp_dal_status sdp_dal_call_fail_with(sdp_dal_call *call, int32_t status, const char *message);
 
-/// Ends a call that was taken with sdp_dal_processor_next(): seals the outputs that were created in place, and fails
-/// those that were not written with SDP_DAL_OUTPUT_NOT_WRITTEN. Calling it again does nothing.
+/// Ends a call that was taken with sdp_dal_processor_next() or deferred: seals the outputs that were created in place, and
+/// fails those that were not written with SDP_DAL_OUTPUT_NOT_WRITTEN. Calling it again does nothing.
 ///
-/// The handle stays, to be freed. What was read from it stays valid until then.
+/// The handle stays, to be freed. What was read from it stays valid until then. By a deferred handle it does not end the
+/// function's run, by any other it does (a callback runs until it returns).
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. Does not wait for others.
 sdp_dal_status sdp_dal_call_finish(sdp_dal_call *call);
 
-/// A further handle of the same call, which keeps what was read from it valid after the callback has returned. The
-/// outputs end with the callback all the same: a call whose outputs are to be written later is taken with
-/// sdp_dal_processor_next().
+/// A further handle of the same call, which keeps what was read from it valid: values, views, private copies. It does not
+/// keep the call open: once the call has ended its outputs cannot be written by it (sdp_dal_call_defer() is for that).
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
 ///
@@ -1424,8 +2808,8 @@ sdp_dal_status sdp_dal_call_finish(sdp_dal_call *call);
 sdp_dal_status sdp_dal_call_retain(const sdp_dal_call *call,
                                    sdp_dal_call **out);
 
-/// Ends a handle of a call that you own. With the last one the call ends, and outputs that were not sealed fail. NULL
-/// is allowed. Waits at most 100 ms.
+/// Ends a handle of a call that you own. With the last one that may write its outputs the call ends, and those that were not
+/// sealed fail. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_call_free(sdp_dal_call *call);
 
 /// Whether a parameter was left out or given as null.
@@ -1646,6 +3030,12 @@ sdp_dal_status sdp_dal_call_put_tensor(const sdp_dal_call *call,
 sdp_dal_status sdp_dal_call_seal(const sdp_dal_call *call,
                                  const char *name);
 
+/// Gives the memory of an output that was created in place back: it can be created again, with another shape.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written). Waits at most 100 ms.
+sdp_dal_status sdp_dal_call_abort(const sdp_dal_call *call,
+                                  const char *name);
+
 /// As sdp_dal_call_create_tensor(), for the parameter with an index.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
@@ -1684,6 +3074,269 @@ sdp_dal_status sdp_dal_call_put_tensor_at(const sdp_dal_call *call,
 /// wait for others.
 sdp_dal_status sdp_dal_call_seal_at(const sdp_dal_call *call,
                                     size_t index);
+
+/// As sdp_dal_call_abort(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (if it is not being written). Waits at most 100 ms.
+sdp_dal_status sdp_dal_call_abort_at(const sdp_dal_call *call,
+                                     size_t index);
+
+/// Who called: the number of the client, as lists of clients have it.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_call_caller(const sdp_dal_call *call, uint32_t *out_client);
+
+/// The ID of the call, which is an object itself. The rows of a batch share it.
+///
+/// out_id: room for SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_call_id(const sdp_dal_call *call, uint8_t *out_id);
+
+/// How many threads this run may use: the processor's threads (sdp_dal_processor_options), else what this thread's
+/// affinity and the control group's quota leave, shared among the threads that work for the processor at this moment.
+///
+/// out: 1 or more.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_call_thread_budget(const sdp_dal_call *call,
+                                          int32_t *out);
+
+/// Tells how far the call has come, to whoever has a reference to one of its outputs: see sdp_dal_ref_progress(). Costs some
+/// nanoseconds, may be told by any thread.
+///
+/// fraction: 0 to 1; what lies outside is cut.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a NaN), SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_call_set_progress(const sdp_dal_call *call,
+                                         double fraction);
+
+/// How far the call has come that makes an object.
+///
+/// out: what the function told last with sdp_dal_call_set_progress(); 0 before it runs, 1 once the object exists.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_ref_progress(const sdp_dal_ref *reference,
+                                    double *out);
+
+/// Whether a processor has taken the call that makes an object, which has not ended yet.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_ref_is_running(const sdp_dal_ref *reference, bool *out);
+
+/// A handle by which the outputs can be written after the function has returned, from any thread: the call ends with
+/// sdp_dal_call_finish(), or when the handle is freed (and every other that may write its outputs). A function that
+/// returns an error ends the call all the same.
+///
+/// The function no longer counts as running once it has returned: its next call may be run, also if it is
+/// SDP_DAL_FUNCTION_ORDERED. In pull style that is when the handle of sdp_dal_processor_next() is freed. The handle may
+/// outlive the processor, and with it the user_data of the function.
+///
+/// out: The caller owns *out and must call sdp_dal_call_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the call has ended). Does not block.
+sdp_dal_status sdp_dal_call_defer(const sdp_dal_call *call,
+                                  sdp_dal_call **out);
+
+/// A private copy of an input tensor, which may be written: for libraries that scribble on their inputs. It is made when it
+/// is asked for first; asking for the same parameter again gives the same memory, as it is then.
+///
+/// out_view: filled; call sdp_dal_tensor_view_init() on it first. The copy, in the order in which the tensor is stored.
+/// out_data: its elements, 64-byte aligned, writable. Both are borrowed: valid until the callback returns or the last
+/// handle of the call is freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_OUT_OF_MEMORY. Does not block.
+sdp_dal_status sdp_dal_call_copy_tensor(const sdp_dal_call *call,
+                                        const char *name,
+                                        sdp_dal_tensor_view *out_view,
+                                        void **out_data);
+
+/// As sdp_dal_call_copy_tensor(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_OUT_OF_MEMORY. Does not
+/// block.
+sdp_dal_status sdp_dal_call_copy_tensor_at(const sdp_dal_call *call,
+                                           size_t index,
+                                           sdp_dal_tensor_view *out_view,
+                                           void **out_data);
+
+/// Fills an event with zeros and its size.
+///
+/// event: the struct. struct_size: sizeof(sdp_dal_event).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_event_init(sdp_dal_event *event, size_t struct_size);
+
+/// Tells of what happens from now on to objects whose IDs start with given bytes. To keep a table of objects, subscribe
+/// first and then list them: nothing is missed in between, though it may be told twice.
+///
+/// Somebody who reads slowly loses events, and is told so by SDP_DAL_EVENT_RESYNC; writers never wait for readers.
+///
+/// prefix: 0 to SDP_DAL_ID_SIZE bytes; may be NULL if prefix_size is 0, which means every object.
+/// out: The caller owns *out and must call sdp_dal_subscription_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_store_subscribe(const sdp_dal_store *store,
+                                       const uint8_t *prefix,
+                                       size_t prefix_size,
+                                       sdp_dal_subscription **out);
+
+/// The next event.
+///
+/// out: filled; call sdp_dal_event_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if there was none, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
+/// Blocks up to timeout_ns.
+sdp_dal_status sdp_dal_subscription_next(sdp_dal_subscription *subscription,
+                                         int64_t timeout_ns,
+                                         sdp_dal_event *out);
+
+/// Ends a subscription. NULL is allowed. Waits at most 100 ms.
+void sdp_dal_subscription_free(sdp_dal_subscription *subscription);
+
+/// A descriptor for poll(2), epoll(7) and event loops: readable when something may be new for what this process
+/// watches in the store (sdp_dal_ref_watch(), sdp_dal_processor_watch(), subscriptions), now and then for no reason.
+///
+/// When it is readable, call sdp_dal_store_clear_event_fd() first, then look with SDP_DAL_POLL until there is nothing:
+/// what comes after the look makes it readable again. The first call starts the library's only thread, which ends with
+/// the last handle of the store. The descriptor is the library's: do not close or read it.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_IO, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_store_event_fd(const sdp_dal_store *store,
+                                      int *out_fd);
+
+/// Makes the descriptor of sdp_dal_store_event_fd() unreadable until something is new.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_store_clear_event_fd(const sdp_dal_store *store);
+
+/// Lets the descriptor of sdp_dal_store_event_fd() become readable when the object of this reference may exist or have
+/// failed, or not any more. Ends by itself when that was seen through the reference.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_ref_watch(const sdp_dal_ref *reference,
+                                 bool on);
+
+/// Lets the descriptor of sdp_dal_store_event_fd() become readable when a call may have come for this processor, or the
+/// inputs of one that waits, or not any more. Starts the processor if that has not happened yet.
+///
+/// Errors: as sdp_dal_processor_start(). Does not wait for others.
+sdp_dal_status sdp_dal_processor_watch(const sdp_dal_processor *processor,
+                                       bool on);
+
+/// Gives the parameter with a name a complex number for a parameter of type complex64 or complex128.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_args_set_complex(sdp_dal_args *args,
+                                        const char *name,
+                                        double re,
+                                        double im);
+
+/// Gives the next parameter by position a complex number for a parameter of type complex64 or complex128.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_args_push_complex(sdp_dal_args *args,
+                                         double re,
+                                         double im);
+
+/// A complex number.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+sdp_dal_status sdp_dal_call_get_complex(const sdp_dal_call *call,
+                                        const char *name,
+                                        double *out_re,
+                                        double *out_im);
+
+/// As sdp_dal_call_get_complex(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+sdp_dal_status sdp_dal_call_get_complex_at(const sdp_dal_call *call,
+                                           size_t index,
+                                           double *out_re,
+                                           double *out_im);
+
+/// The ID of a tensor, table, oid or id parameter, input or output.
+///
+/// out_id: room for SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+sdp_dal_status sdp_dal_call_get_id(const sdp_dal_call *call,
+                                   const char *name,
+                                   uint8_t *out_id);
+
+/// As sdp_dal_call_get_id(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+sdp_dal_status sdp_dal_call_get_id_at(const sdp_dal_call *call,
+                                      size_t index,
+                                      uint8_t *out_id);
+
+/// Writes an output of type oid, an object of any kind, with one copy and seals it.
+///
+/// data, size: the object's bytes; data may be NULL if size is 0.
+/// metadata, metadata_size: its metadata; metadata may be NULL if metadata_size is 0.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for an output of another type, or a null one), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while the store is full, up
+/// to SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_call_put_object(const sdp_dal_call *call,
+                                       const char *name,
+                                       const void *data,
+                                       size_t size,
+                                       const void *metadata,
+                                       size_t metadata_size);
+
+/// As sdp_dal_call_put_object(), for the parameter with an index.
+///
+/// Errors: as sdp_dal_call_put_object(). Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_call_put_object_at(const sdp_dal_call *call,
+                                          size_t index,
+                                          const void *data,
+                                          size_t size,
+                                          const void *metadata,
+                                          size_t metadata_size);
+
+/// Gives the parameter with a name a value of any Arrow type.
+///
+/// value: an array of one element. schema: its type. Both are moved: they are released by the library, also on
+/// failure.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_args_set_arrow(sdp_dal_args *args,
+                                      const char *name,
+                                      struct ArrowArray *value,
+                                      struct ArrowSchema *schema);
+
+/// Gives the next parameter by position a value of any Arrow type.
+///
+/// value: an array of one element. schema: its type. Both are moved: they are released by the library, also on
+/// failure.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_args_push_arrow(sdp_dal_args *args,
+                                       struct ArrowArray *value,
+                                       struct ArrowSchema *schema);
+
+/// A value of any Arrow type, as an array of one element, which is null if the parameter was left out.
+///
+/// out, out_schema: the array and its type. You release both; they may outlive the call.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_call_get_arrow(const sdp_dal_call *call,
+                                      const char *name,
+                                      struct ArrowArray *out,
+                                      struct ArrowSchema *out_schema);
+
+/// As sdp_dal_call_get_arrow(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_call_get_arrow_at(const sdp_dal_call *call,
+                                         size_t index,
+                                         struct ArrowArray *out,
+                                         struct ArrowSchema *out_schema);
 
 #ifdef __cplusplus
 }  // extern "C"

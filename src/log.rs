@@ -2,13 +2,21 @@
 //!
 //! Nothing is printed unless somebody wants it: a program installs a hook with [`set`], or the environment's
 //! `SDP_DAL_LOG` (`error`, `warning`, `info` or `debug`) sends the lines to standard error. A text is made only if its
-//! level is wanted. Never called with the store's lock held: a hook may take its time, or use the library.
+//! level is wanted.
+//!
+//! A sink may take its time and use the library, so it is never called while the thread holds something that such a use
+//! would need. The store's lock: what happened under it is collected, and told after it. A mutex of this process: whoever
+//! holds one while it uses a store takes [`hold`] first; what is written meanwhile is told when the last hold of the thread
+//! goes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 use once_cell::sync::Lazy;
+use parking_lot::Condvar;
 
+use crate::shm::liveness::forks;
 use crate::sync::atomic::{lock, AtomicU32, Mutex, Ordering};
 
 /// How much a message matters.
@@ -40,21 +48,36 @@ impl Level {
     }
 }
 
-/// What receives the messages, in the thread in which they arise.
+/// What receives the messages, in the thread in which they arise. One that panics is not heard: the panic ends there.
 pub type Sink = Arc<dyn Fn(Level, &str) + Send + Sync>;
+
+/// A sink, and how many threads are in it.
+struct Hook {
+    sink: Sink,
+    running: Mutex<u32>,
+    idle: Condvar,
+    /// In a forked child the other threads do not come back.
+    forks: u32,
+}
 
 struct Log {
     /// The gravest level that is dropped is one above this; 0: everything is.
     most: AtomicU32,
     /// None: standard error.
-    sink: Mutex<Option<Sink>>,
+    hook: Mutex<Option<Arc<Hook>>>,
 }
 
-static LOG: Lazy<Log> = Lazy::new(|| Log { most: AtomicU32::new(of_environment()), sink: Mutex::new(None) });
+static LOG: Lazy<Log> = Lazy::new(|| Log { most: AtomicU32::new(of_environment()), hook: Mutex::new(None) });
 
 thread_local! {
     /// Whether this thread is in the sink: what happens there is not told again.
     static TELLING: Cell<bool> = const { Cell::new(false) };
+    /// How many holds this thread has.
+    static HOLDS: Cell<u32> = const { Cell::new(0) };
+    /// Whether anything waits: a look that costs nothing.
+    static WAITING: Cell<bool> = const { Cell::new(false) };
+    /// What waits for the last hold to go.
+    static HELD: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
 }
 
 fn of_environment() -> u32 {
@@ -62,39 +85,136 @@ fn of_environment() -> u32 {
     Level::ALL.into_iter().find(|level| level.name() == wanted).map_or(0, |level| level as u32)
 }
 
-/// Sends messages up to `most` to `sink`; a sink of None is standard error, a level of None ends it.
+/// Sends messages up to `most` to `sink`; a sink of None is standard error, a level of None ends it. When this returns no
+/// thread is in the sink before any more, except if it was called from within a sink: then it does not wait.
 pub fn set(most: Option<Level>, sink: Option<Sink>) {
-    let before = std::mem::replace(&mut *lock(&LOG.sink), sink);
+    let hook = sink
+        .map(|sink| Arc::new(Hook { sink, running: Mutex::new(0), idle: Condvar::new(), forks: forks() }));
+    let before = std::mem::replace(&mut *lock(&LOG.hook), hook);
     // SYNC: only a filter; the sink is handed over by its mutex.
     LOG.most.store(most.map_or(0, |level| level as u32), Ordering::Relaxed);
-    drop(before);
+    let Some(before) = before else { return };
+    if TELLING.try_with(Cell::get).unwrap_or(false) || before.forks != forks() {
+        return;
+    }
+    let mut running = lock(&before.running);
+    while *running > 0 {
+        before.idle.wait(&mut running);
+    }
 }
 
 /// Tells what `text` says, if anybody listens at this level.
 pub fn write(level: Level, text: impl FnOnce() -> String) {
-    if LOG.most.load(Ordering::Relaxed) < level as u32 {
+    if LOG.most.load(Ordering::Relaxed) < level as u32 || TELLING.try_with(Cell::get).unwrap_or(false) {
         return;
     }
-    // A thread that ends has no cell any more: it may tell.
-    if TELLING.try_with(|telling| telling.replace(true)).unwrap_or(false) {
+    if HOLDS.try_with(Cell::get).unwrap_or(0) > 0 {
+        later(level, text());
+    } else {
+        tell(level, &text());
+    }
+}
+
+/// Keeps a message until the thread's last [`hold`] goes, or until [`flush`].
+pub(crate) fn later(level: Level, text: String) {
+    if LOG.most.load(Ordering::Relaxed) >= level as u32 {
+        let kept = HELD.try_with(|held| held.borrow_mut().push((level, text)));
+        let _ = WAITING.try_with(|waiting| waiting.set(kept.is_ok()));
+    }
+}
+
+/// Tells what was kept, unless the thread has a hold.
+pub(crate) fn flush() {
+    if !WAITING.try_with(Cell::get).unwrap_or(false)
+        || HOLDS.try_with(Cell::get).unwrap_or(0) > 0
+        || TELLING.try_with(Cell::get).unwrap_or(false)
+    {
         return;
     }
-    let sink = lock(&LOG.sink).clone();
-    match sink {
-        Some(sink) => sink(level, &text()),
-        None => eprintln!("sdp_dal {}: {}", level.name(), text()),
+    let _ = WAITING.try_with(|waiting| waiting.set(false));
+    let held = HELD.try_with(|held| std::mem::take(&mut *held.borrow_mut())).unwrap_or_default();
+    for (level, text) in held {
+        tell(level, &text);
     }
-    let _ = TELLING.try_with(|telling| telling.set(false));
+}
+
+/// As long as it lives this thread's messages wait.
+pub(crate) struct Hold(());
+
+/// To be taken before a mutex under which a store is used.
+pub(crate) fn hold() -> Hold {
+    let _ = HOLDS.try_with(|holds| holds.set(holds.get() + 1));
+    Hold(())
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let _ = HOLDS.try_with(|holds| holds.set(holds.get().saturating_sub(1)));
+        // What panics may still hold more than this; whoever catches it flushes.
+        if !std::thread::panicking() {
+            flush();
+        }
+    }
+}
+
+/// While it lives this thread is in the sink.
+struct Telling {
+    hook: Option<Arc<Hook>>,
+}
+
+impl Telling {
+    fn begin() -> Telling {
+        let _ = TELLING.try_with(|telling| telling.set(true));
+        let hook = lock(&LOG.hook);
+        // Counted while nobody can replace it, so that `set` waits for us.
+        if let Some(hook) = &*hook {
+            *lock(&hook.running) += 1;
+        }
+        Telling { hook: hook.clone() }
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        let _ = TELLING.try_with(|telling| telling.set(false));
+        if let Some(hook) = &self.hook {
+            *lock(&hook.running) -= 1;
+            hook.idle.notify_all();
+        }
+    }
+}
+
+fn tell(level: Level, text: &str) {
+    let telling = Telling::begin();
+    match &telling.hook {
+        // A message must not end what it tells of.
+        Some(hook) => drop(catch_unwind(AssertUnwindSafe(|| (hook.sink)(level, text)))),
+        None => eprintln!("sdp_dal {}: {text}", level.name()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The log is the process's: one test at a time.
+    static ALONE: Mutex<()> = Mutex::new(());
+
+    type Lines = Arc<Mutex<Vec<String>>>;
+
+    fn ear() -> (Lines, Lines) {
+        let heard = Lines::default();
+        (heard.clone(), heard)
+    }
+
+    fn said(heard: &Lines) -> Vec<String> {
+        lock(heard).iter().filter(|line| line.contains("a test")).cloned().collect()
+    }
+
     #[test]
     fn a_sink_gets_what_is_grave_enough_and_may_use_the_log_itself() {
-        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
-        let ear = heard.clone();
+        let _alone = lock(&ALONE);
+        let (heard, ear) = ear();
         set(
             Some(Level::Warning),
             Some(Arc::new(move |level, text| {
@@ -106,8 +226,60 @@ mod tests {
         write(Level::Info, || panic!("nobody wants it"));
         set(None, None);
         write(Level::Error, || panic!("nobody listens"));
-        let heard: Vec<_> =
-            lock(&heard).iter().filter(|line| line.contains("a test speaks")).cloned().collect();
-        assert_eq!(heard, ["warning a test speaks"]);
+        assert_eq!(said(&heard), ["warning a test speaks"]);
+    }
+
+    #[test]
+    fn a_sink_that_panics_is_called_again() {
+        let _alone = lock(&ALONE);
+        let (heard, ear) = ear();
+        set(
+            Some(Level::Warning),
+            Some(Arc::new(move |_, text| {
+                lock(&ear).push(text.to_owned());
+                assert!(!text.contains("a test panics"), "as this test wants it");
+            })),
+        );
+        write(Level::Warning, || "a test panics".to_owned());
+        write(Level::Warning, || "a test goes on".to_owned());
+        set(None, None);
+        assert_eq!(said(&heard), ["a test panics", "a test goes on"]);
+    }
+
+    #[test]
+    fn what_is_written_under_a_hold_is_told_after_the_last() {
+        let _alone = lock(&ALONE);
+        let (heard, ear) = ear();
+        set(Some(Level::Warning), Some(Arc::new(move |_, text| lock(&ear).push(text.to_owned()))));
+        let (outer, inner) = (hold(), hold());
+        write(Level::Warning, || "a test waits".to_owned());
+        write(Level::Info, || panic!("nobody wants it"));
+        drop(inner);
+        assert!(said(&heard).is_empty());
+        drop(outer);
+        set(None, None);
+        assert_eq!(said(&heard), ["a test waits"]);
+    }
+
+    #[test]
+    fn who_replaces_a_sink_waits_until_nobody_is_in_it() {
+        let _alone = lock(&ALONE);
+        let (entered, leave) = (Arc::new(std::sync::Barrier::new(2)), Arc::new(AtomicU32::new(0)));
+        let inside = {
+            let (entered, leave) = (entered.clone(), leave.clone());
+            move |_: Level, text: &str| {
+                if text.contains("a test stays") {
+                    entered.wait();
+                    std::thread::sleep(std::time::Duration::from_millis(50));
+                    leave.store(1, Ordering::SeqCst);
+                }
+            }
+        };
+        set(Some(Level::Warning), Some(Arc::new(inside)));
+        let teller = std::thread::spawn(|| write(Level::Warning, || "a test stays".to_owned()));
+        entered.wait();
+        set(None, None);
+        assert_eq!(leave.load(Ordering::SeqCst), 1, "the sink was still running");
+        teller.join().unwrap();
     }
 }

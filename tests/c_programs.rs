@@ -75,8 +75,53 @@ fn tensors_and_references() {
 }
 
 #[test]
+fn tables_objects_and_values_between_processes() {
+    compile_and_run("c/tables.c", &C_AND_CPP, true);
+}
+
+#[test]
+fn dlpack_both_ways() {
+    compile_and_run("c/dlpack.c", &C_AND_CPP, true);
+}
+
+#[test]
 fn calls_with_callbacks_and_pull_style() {
     compile_and_run("c/calls.c", &C_AND_CPP, true);
+}
+
+#[test]
+fn how_a_processor_runs_its_functions() {
+    let folder = scratch("programs-c-processor-c");
+    let stores = Stores::new();
+    for compiler in C_AND_CPP {
+        let built = compile(&folder, &root().join("tests/c/processor.c"), compiler);
+        let alone = stores.path(&format!("alone-{}", compiler.standard));
+        run(program(&folder, &built).arg(&alone).arg("alone"));
+        let shared = stores.path(compiler.standard);
+        let mut command = program(&folder, &built);
+        command.env("SDP_DAL_LOG", "error").arg(&shared).arg("processor");
+        let processor = Running::start(&mut command);
+        run(program(&folder, &built).arg(&shared).arg("caller"));
+        let said = processor.ended();
+        let logged: Vec<_> = said.lines().filter(|line| line.contains("the sink is blocked")).collect();
+        assert_eq!(logged.len(), 1, "{said}");
+        assert!(logged[0].contains("sink: ") && logged[0].contains("processor-c"), "{said}");
+    }
+}
+
+#[test]
+fn events_and_event_loops() {
+    compile_and_run("c/events.c", &C_AND_CPP, true);
+}
+
+#[test]
+fn schemas_ids_and_namespaces() {
+    compile_and_run("c/schemas.c", &C_AND_CPP, true);
+}
+
+#[test]
+fn batches_broadcasts_and_losses_with_processors_of_their_own() {
+    compile_and_run("c/caller.c", &C_AND_CPP, true);
 }
 
 #[test]
@@ -132,8 +177,13 @@ impl Running {
     }
 
     /// Ctrl-C; its output when it has ended well.
-    fn interrupt(mut self) -> String {
+    fn interrupt(self) -> String {
         run(Command::new("kill").args(["-INT", &self.0.id().to_string()]));
+        self.ended()
+    }
+
+    /// Its output when it has ended well by itself.
+    fn ended(mut self) -> String {
         let status = self.0.wait().expect("a child can be waited for");
         let mut said = String::new();
         use std::io::Read;

@@ -53,7 +53,7 @@ fn call_id(declaration: ObjectId, n: u32) -> ObjectId {
 /// What the children do. Each is run with one fail point set, until one of them comes to it and dies.
 type Role = (&'static str, fn(&Path));
 
-const ROLES: [Role; 8] = [
+const ROLES: [Role; 10] = [
     ("objects", objects),
     ("caller", caller),
     ("processor", processor),
@@ -61,7 +61,9 @@ const ROLES: [Role; 8] = [
     ("alone", alone),
     ("destroyer", destroyer),
     ("awaited", awaited),
+    ("reader", reader),
     ("server", server),
+    ("untouched", untouched),
 ];
 
 fn objects(path: &Path) {
@@ -78,6 +80,7 @@ fn objects(path: &Path) {
     drop(held);
     drop(owned);
     store.create(&id(0xcc, 4), &CreateSpec { data_size: 10, ..CreateSpec::default() }).unwrap().abort();
+    store.trim().unwrap();
 }
 
 /// Issues calls to a namespace of its own and to the observer's.
@@ -142,11 +145,27 @@ fn awaited(path: &Path) {
     }
 }
 
+/// Reads the event log while it writes.
+fn reader(path: &Path) {
+    let store = Store::open(path, &options()).unwrap();
+    let mut log = store.subscribe(b"").unwrap();
+    put(&store, &id(0xcc, 1), 100, false);
+    store.delete(&id(0xcc, 1), DeleteMode::Now).unwrap();
+    while log.next(Timeout::Poll).is_ok() {}
+}
+
 /// Offers a namespace until it is killed.
 fn server(path: &Path) {
     let store = Store::open(path, &options()).unwrap();
     let _declaration = declare(&store);
     std::thread::sleep(Duration::from_secs(60));
+}
+
+/// Makes an object whose memory nobody has touched.
+fn untouched(path: &Path) {
+    let store = Store::open(path, &options()).unwrap();
+    let spec = CreateSpec { data_size: 8 << 20, keep: true, ..CreateSpec::default() };
+    store.create(&id(0xcc, 1), &spec).unwrap().seal().unwrap();
 }
 
 fn own_path(path: &Path) -> PathBuf {
@@ -312,8 +331,8 @@ fn died_at(point: &str) -> bool {
         for (role, _) in ROLES {
             let path = common::path(&format!("crash-{role}"));
             let what = format!("{role} killed at {fail}");
-            if role == "server" {
-                // Needs somebody to kill it: see `wants_of_the_dead`.
+            if role == "server" || role == "untouched" {
+                // These are for tests of their own.
                 continue;
             }
             if role == "alone" || role == "destroyer" {
@@ -392,19 +411,65 @@ fn the_last_living_client_takes_the_store_with_it_though_a_younger_one_died() {
 
 #[test]
 fn a_stopped_holder_of_the_lock_is_named() {
+    let told = std::sync::Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let ear = told.clone();
+    let sink = std::sync::Arc::new(move |level, text: &str| ear.lock().push((level, text.to_owned())));
+    sdp_dal::log::set(Some(sdp_dal::log::Level::Warning), Some(sink));
     let path = common::path("crash-stopped");
     let observer = Observer::new(&path);
     let mut child = spawn_child("objects", &path, "create.committed:1:stop");
     wait_until_stopped(&child);
     // Reading goes on; what needs the lock says who has it.
     assert_eq!(observer.store.get(&id(0xaa, 1), Timeout::Poll).unwrap().data().len(), 70_000);
-    let error = observer.store.delete(&id(0xaa, 1), DeleteMode::Now).unwrap_err();
+    let patient = std::thread::spawn({
+        let store = observer.store.clone();
+        move || store.delete(&id(0xaa, 1), DeleteMode::Now).unwrap_err()
+    });
+    // Who asked for a moment does not wait as long as who asked for nothing.
+    let poll = observer.store.wait_until(&[], Timeout::Poll, &mut || observer.store.stat().map(Some));
+    assert_eq!(poll.err().map(|error| error.kind()), Some(Kind::Busy));
+    assert!(!patient.is_finished());
+    let error = patient.join().unwrap();
     assert_eq!(error.kind(), Kind::Busy);
     assert!(error.message().contains(&child.id().to_string()), "{error}");
     support::messages::must_be_documented(error.kind().code(), error.message());
     child.kill().unwrap();
     child.wait().unwrap();
     observer.finds_all_in_order("a stopped holder that was killed");
+    sdp_dal::log::set(None, None);
+    let rebuilt = format!("{}: rebuilt the bookkeeping of ", path.display());
+    let told = told.lock();
+    let (level, line) = told.iter().find(|(_, line)| line.starts_with(&rebuilt)).expect("nothing was told");
+    assert_eq!(*level, sdp_dal::log::Level::Warning);
+    assert!(
+        line.contains("the lock was taken over from ") && line.contains(&format!("(pid {} on ", child.id()))
+    );
+}
+
+#[test]
+fn memory_that_was_reserved_before_a_trim_is_reserved_again() {
+    use std::os::unix::fs::MetadataExt;
+    let path = common::path("crash-trim");
+    let observer = Observer::new(&path);
+    let store = &observer.store;
+    let kept = || std::fs::metadata(&path).unwrap().blocks() * 512;
+    let tables = kept() - store.stat().unwrap().reserved;
+    // The child has reserved memory, and not yet raised the watermark over it.
+    let mut child = spawn_child("untouched", &path, "growth.reserved:1:stop");
+    wait_until_stopped(&child);
+    let reserved = store.stat().unwrap().reserved;
+    assert!(kept() - tables > reserved);
+    assert!(store.trim().unwrap() >= 6 << 20);
+    assert_eq!(kept() - tables, store.stat().unwrap().reserved);
+    // SAFETY: wakes our own child.
+    unsafe { libc::kill(child.id().try_into().unwrap(), libc::SIGCONT) };
+    assert!(child.wait().unwrap().success());
+    // Nobody has touched the child's object: its memory is there all the same.
+    assert!(store.stat().unwrap().reserved >= reserved + (6 << 20));
+    assert_eq!(kept() - tables, store.stat().unwrap().reserved);
+    drop(store.get(&id(0xcc, 1), Timeout::Poll).unwrap());
+    store.delete(&id(0xcc, 1), DeleteMode::Now).unwrap();
+    observer.finds_all_in_order("a trim while somebody grew");
 }
 
 #[test]

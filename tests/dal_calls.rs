@@ -78,7 +78,7 @@ fn simple(call: &Call) -> Result<()> {
 }
 
 fn processor(store: &Store, functions: &[(&str, Function)]) -> Processor {
-    let options = ProcessorOptions { name: Some("TestProcessor".to_owned()), prefix: Vec::new() };
+    let options = ProcessorOptions { name: Some("TestProcessor".to_owned()), ..ProcessorOptions::default() };
     let mut processor = Processor::new(store, &options).unwrap();
     for (signature, function) in functions {
         processor.register(CallSchema::parse(signature).unwrap(), Some(function.clone())).unwrap();
@@ -474,8 +474,12 @@ fn a_lost_input_is_told_from_a_cancelled_call() {
     args.push(Arg::Cell(Cell::Int(1)));
     args.push(Arg::Ref(ys.clone()));
     assert_eq!(caller.call("simple_fn", &args).err().unwrap().kind(), Kind::ObjectDeleted);
-    // The processor has not seen the input: it cannot know that it will not come, until the caller gives up.
+    // The processor has not seen either input. The caller has noted which of them was there when it called.
     assert_eq!(process_all(&processor), 0);
+    let error = lost.wait(Timeout::Poll).err().unwrap();
+    assert_eq!(error.kind(), Kind::InputLost);
+    assert!(error.message().starts_with("simple_fn: input 'ys' was deleted"), "{error}");
+    assert_eq!(waiting.wait(Timeout::Poll).err().unwrap().kind(), Kind::Timeout);
     drop(waiting);
     drop(lost);
     let seen = simple_call(&caller, 5, &put(&namespace, &[1]));

@@ -56,7 +56,10 @@ fn prototypes() -> Vec<Prototype> {
 
 /// What a call passes for a parameter when it has nothing to pass.
 fn nothing(parameter: &str) -> &'static str {
-    let pointer = parameter.contains('*') || parameter.trim_start().starts_with("sdp_dal_function ");
+    let pointer = parameter.contains('*')
+        || ["sdp_dal_function ", "sdp_dal_log_function "]
+            .iter()
+            .any(|function| parameter.trim_start().starts_with(function));
     if pointer {
         "NULL"
     } else {
@@ -66,7 +69,11 @@ fn nothing(parameter: &str) -> &'static str {
 
 /// The type of handle that a parameter takes.
 fn handle(parameter: &str) -> Option<&str> {
-    const HANDLES: [&str; 10] = [
+    const HANDLES: [&str; 17] = [
+        "sdp_dal_subscription",
+        "sdp_dal_list",
+        "sdp_dal_clients",
+        "sdp_dal_stores",
         "sdp_dal_store",
         "sdp_dal_ref",
         "sdp_dal_tensor",
@@ -77,6 +84,9 @@ fn handle(parameter: &str) -> Option<&str> {
         "sdp_dal_results",
         "sdp_dal_processor",
         "sdp_dal_call",
+        "sdp_dal_replies",
+        "sdp_dal_schema",
+        "sdp_dal_namespaces",
     ];
     let kind = parameter.split_whitespace().find(|word| *word != "const")?;
     let one_star = parameter.matches('*').count() == 1;
@@ -111,7 +121,8 @@ fn program() -> String {
             let _ = writeln!(text, "(void){};", call(&values));
             continue;
         }
-        if name == "sdp_dal_last_error" {
+        // What these do with nothing is right.
+        if ["sdp_dal_last_error", "sdp_dal_set_log", "sdp_dal_ref_wait_many"].contains(&name.as_str()) {
             let _ = writeln!(text, "(void){};", call(&values));
             continue;
         }

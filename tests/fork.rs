@@ -46,6 +46,9 @@ fn in_child(
     );
     let _ = (store.reap_all(), store.reap_by_turn(), store.check(), store.namespaces(), store.look(&id(1)));
     let _ = (store.delete(&id(1), sdp_dal::store::DeleteMode::Now), store.want(&id(1)).is_err());
+    let _ = (store.set_progress(key, 0.5), store.progress(key), store.client_title(store.number()));
+    store.nudge(&id(1));
+    let _ = (store.trim(), store.set_client_name("child"), store.want_life(key, &id(1)).is_err());
     store.interrupt(true);
     // Inherited bytes stay readable.
     if held.data() != [1; 8] {

@@ -251,7 +251,11 @@ fn call_in(store: &Store, prefix: &[u8]) -> Buffer {
 
 /// A call as a caller issues it, of fixed places as its parameters allow; and the declaration of who will run it.
 fn issued(dump: &mut Dump, store: &Store, callers: &Namespace) {
-    let options = ProcessorOptions { name: Some("TestProcessor".to_owned()), prefix: b"\x07".to_vec() };
+    let options = ProcessorOptions {
+        name: Some("TestProcessor".to_owned()),
+        prefix: b"\x07".to_vec(),
+        ..ProcessorOptions::default()
+    };
     let mut processor = Processor::new(store, &options).unwrap();
     for signature in [SIMPLE, NESTED] {
         processor.register(schema(signature), None).unwrap();
@@ -388,7 +392,13 @@ fn nested_row(full: bool) -> Vec<Cell> {
 fn documented_declaration(dump: &mut Dump, store: &Namespace) {
     let functions = ["ms2dirty(uvw: float64[row,uvw=3])", "dirty2ms()"].map(schema).to_vec();
     let argv = names(&["ng_processor", "/dev/shm/store"]);
-    let declaration = Declaration { name: "NiftyProcessor".to_owned(), pid: 42, argv, functions };
+    let declaration = Declaration {
+        name: "NiftyProcessor".to_owned(),
+        pid: 42,
+        argv,
+        functions,
+        metadata: Default::default(),
+    };
     let (data, metadata) = declaration.encode([0, 0, 0, 1]).unwrap();
     let uvw = object("uvw", false, "in", &tensor("float64", "row,uvw=3"), "null");
     let functions = format!(

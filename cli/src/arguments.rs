@@ -10,6 +10,7 @@ use sdp_dal::store::{Create, ObjectId, ObjectInfo, Store, StoreOptions, ID_SIZE}
 use crate::call::Call;
 use crate::events::Events;
 use crate::namespaces::Namespaces;
+use crate::stores::{Stores, Trim};
 use crate::top::Top;
 use crate::trace::Trace;
 use crate::wait::Wait;
@@ -51,6 +52,14 @@ pub enum Command {
     Show(OneObject),
     /// Figures of the store.
     Stat(Statistics),
+    /// List the stores of this machine.
+    ///
+    /// Nobody attaches, and nothing is cleaned up: a store that is left over takes memory until its path is opened again.
+    Stores(Stores),
+    /// Give memory that no object uses back to the system.
+    ///
+    /// Writing gets slower after it, until the store has grown again.
+    Trim(Trim),
     /// Who holds objects' bytes and who owns objects.
     Holders(Holders),
     /// Write what happens, as it happens: objects, namespaces and calls.

@@ -14,7 +14,7 @@ use sdp_dal::wire::{read_tensor, CallSchema};
 use serde_json::{Map, Value};
 
 use crate::arguments::{open, path_or_default, whole_bytes};
-use crate::contents;
+use crate::contents::{self, Depth};
 use crate::declared::{living, Declared};
 use crate::give;
 use crate::interrupt::{Interrupt, SLICE};
@@ -291,7 +291,7 @@ fn write(
             npy::write(path, &layout, &buffer.data()[start..][..size])?;
             file = Some(path.display().to_string());
         }
-        let read = buffer.as_ref().map(contents::read).transpose()?;
+        let read = buffer.as_ref().map(|buffer| contents::read(buffer, Depth::Values)).transpose()?;
         if json {
             let value = serde_json::to_value(&read);
             let mut value = value.map_err(|wrong| Error::internal(format!("an output as JSON: {wrong}")))?;

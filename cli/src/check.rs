@@ -5,7 +5,7 @@ use sdp_dal::store::Store;
 use serde::Serialize;
 
 use crate::arguments::{open, path_or_default, WholeStore};
-use crate::contents::{self, Inside};
+use crate::contents::{self, Depth, Inside};
 use crate::table::{count, plain, Output};
 use crate::Outcome;
 
@@ -49,7 +49,9 @@ fn walk(store: &Store) -> Result<(usize, Vec<String>)> {
     for info in &infos {
         let says = |error: &Error| format!("object {} is damaged: {error}", info.id);
         match contents::look(store, info) {
-            Ok(Inside::Sealed(buffer)) => wrong.extend(contents::read(&buffer).err().as_ref().map(says)),
+            Ok(Inside::Sealed(buffer)) => {
+                wrong.extend(contents::read(&buffer, Depth::Line).err().as_ref().map(says))
+            }
             Ok(Inside::Failed(_) | Inside::Nothing) => {}
             Err(error) if error.kind() == Kind::Corrupt => wrong.push(says(&error)),
             Err(error) => return Err(error),

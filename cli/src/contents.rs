@@ -1,14 +1,19 @@
 //! What is inside an object.
 
+use sdp_dal::dal::Table;
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{Buffer, ObjectInfo, ObjectState, Store};
 use sdp_dal::timeout::Timeout;
-use sdp_dal::wire::{decode_call, object_kind, read_tensor, Cell, Declaration, ObjectKind, Order};
+use sdp_dal::wire::{decode_call, object_kind, read_tensor, Cell, Declaration, ObjectKind, Order, ParamType};
 use serde::Serialize;
 
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::FieldRef;
+use arrow::record_batch::RecordBatch;
 use arrow::util::display::array_value_to_string as array_text;
 
 use crate::elements;
+use crate::table::count;
 
 /// Bytes of a raw object that are shown.
 const SAMPLE: usize = 64;
@@ -34,8 +39,15 @@ pub enum Contents {
         /// The first elements, in C order.
         first: String,
     },
-    /// An Arrow stream.
-    Table,
+    /// A table.
+    Table {
+        /// Name and type of each column.
+        columns: Vec<(String, String)>,
+        /// How many rows it has.
+        rows: usize,
+        /// The first rows as text.
+        head: Vec<Vec<String>>,
+    },
     /// A call.
     Call {
         /// Its function.
@@ -95,18 +107,28 @@ pub fn kind(buffer: &Buffer) -> ObjectKind {
     object_kind(buffer.metadata())
 }
 
+/// How much of an object is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// What the one line needs.
+    Line,
+    /// The first values, too.
+    Values,
+}
+
 /// Reads an object. What does not add up is an error.
-pub fn read(buffer: &Buffer) -> Result<Contents> {
+pub fn read(buffer: &Buffer, depth: Depth) -> Result<Contents> {
     let (data, metadata) = (buffer.data(), buffer.metadata());
     Ok(match kind(buffer) {
         ObjectKind::Tensor => {
             let (layout, start) = read_tensor(data, metadata)?;
             let order = if layout.order() == Some(Order::F) { "F" } else { "C" };
-            let first = elements::first(&layout, data.get(start..).unwrap_or_default(), VALUES);
+            let most = if depth == Depth::Values { VALUES } else { 0 };
+            let first = elements::first(&layout, data.get(start..).unwrap_or_default(), most);
             let elem = layout.elem.to_string();
             Contents::Tensor { elem, shape: layout.shape, dims: layout.names, order, first }
         }
-        ObjectKind::Table => Contents::Table,
+        ObjectKind::Table => read_table(&Table::read(buffer.clone())?, depth)?,
         ObjectKind::Call => {
             let call = decode_call(data, metadata, &[])?;
             let names = || call.schema.params.iter().map(|param| param.name.clone());
@@ -118,7 +140,7 @@ pub fn read(buffer: &Buffer) -> Result<Contents> {
             }
         }
         ObjectKind::Declaration => {
-            let Declaration { name, pid, argv, functions } = Declaration::decode(data, metadata)?;
+            let Declaration { name, pid, argv, functions, .. } = Declaration::decode(data, metadata)?;
             Contents::Declaration {
                 name,
                 pid,
@@ -139,7 +161,10 @@ impl Contents {
                 let order = if *order == "F" { ", F order" } else { "" };
                 format!("{elem}[{}]{order}", dims.join(", "))
             }
-            Contents::Table => "Arrow stream".to_owned(),
+            Contents::Table { columns, rows, .. } => {
+                let columns: Vec<String> = columns.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+                format!("{} of {{{}}}", count(*rows, "row"), columns.join(", "))
+            }
             Contents::Call { function, rows: 1, .. } => format!("{function}()"),
             Contents::Call { function, rows, .. } => format!("{function}(), {rows} rows"),
             Contents::Declaration { name, functions, .. } => {
@@ -154,7 +179,14 @@ impl Contents {
     pub fn details(&self) -> Vec<String> {
         match self {
             Contents::Tensor { first, .. } => vec![first.clone()],
-            Contents::Table => vec![],
+            Contents::Table { columns, rows, head } => {
+                let names = columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
+                let mut lines = aligned(&names, head);
+                if *rows > head.len() && !head.is_empty() {
+                    lines.push(format!("and {} more", count(rows - head.len(), "row")));
+                }
+                lines
+            }
             Contents::Call { rows, first_rows, .. } => {
                 let mut lines = Vec::new();
                 for (at, row) in first_rows.iter().enumerate() {
@@ -175,6 +207,41 @@ impl Contents {
             Contents::Raw { begins } => vec![format!("begins with {begins}")],
         }
     }
+}
+
+fn read_table(table: &Table, depth: Depth) -> Result<Contents> {
+    let field = |field: &FieldRef| {
+        let mark = if field.is_nullable() { "?" } else { "" };
+        (field.name().clone(), format!("{}{mark}", ParamType::Scalar(field.data_type().clone())))
+    };
+    let columns = table.schema().fields().iter().map(field).collect();
+    let rows = table.batches().iter().map(RecordBatch::num_rows).sum();
+    let mut head = Vec::new();
+    for batch in table.batches().iter().filter(|_| depth == Depth::Values) {
+        let batch = batch.slice(0, batch.num_rows().min(ROWS - head.len()));
+        for column in batch.columns() {
+            // The values are as their writer left them: what is not checked must not be looked at.
+            column.to_data().validate_full().map_err(|wrong| {
+                Error::new(Kind::Corrupt, format!("a column's values do not add up: {wrong}"))
+            })?;
+        }
+        let text = |array: &ArrayRef, row| array_text(array, row).unwrap_or_else(|wrong| wrong.to_string());
+        let row = |row| batch.columns().iter().map(|array| text(array, row)).collect();
+        head.extend((0..batch.num_rows()).map(row));
+    }
+    Ok(Contents::Table { columns, rows, head })
+}
+
+/// Lines of a heading and rows, with their columns below each other.
+fn aligned(names: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    if rows.is_empty() {
+        return vec![];
+    }
+    let mut table = crate::table::Table::new(names);
+    for row in rows {
+        table.row(row.iter().map(crate::table::Cell::new).collect());
+    }
+    table.lines(false)
 }
 
 fn dimension((size, name): (&i64, &String)) -> String {
@@ -200,6 +267,7 @@ pub fn cell_text(cell: &Cell) -> String {
         Cell::Utf8(text) => format!("{text:?}"),
         Cell::Binary(bytes) if bytes.len() <= SAMPLE => format!("0x{}", hexadecimal(bytes)),
         Cell::Binary(bytes) => format!("{} bytes", bytes.len()),
+        Cell::Complex(re, im) => format!("{re:?}{}{im:?}j", if im.is_sign_negative() { "" } else { "+" }),
         Cell::Array(array) => array_text(array, 0).unwrap_or_else(|wrong| wrong.to_string()),
         Cell::Id(id) => id.to_string(),
     }

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, FixedSizeListArray, StringArray};
-use arrow::array::{Float32Array, Float64Array};
+use arrow::array::{ArrayRef, StringArray};
 use arrow::compute::{cast_with_options, CastOptions};
 use arrow::datatypes::{DataType, FieldRef};
 use sdp_dal::dal::{Arg, Args};
@@ -149,25 +148,13 @@ fn other(data_type: &DataType, text: &str) -> Option<Cell> {
     }
 }
 
-/// A complex value is a list of its two parts.
+/// A complex value, of its two parts.
 fn complex(field: &FieldRef, text: &str) -> Option<Cell> {
-    let elem = match field.data_type() {
-        DataType::Float32 => Elem::Complex64,
-        DataType::Float64 => Elem::Complex128,
-        _ => return None,
-    };
+    if !matches!(field.data_type(), DataType::Float32 | DataType::Float64) {
+        return None;
+    }
     let mut bytes = Vec::new();
-    elements::parse(elem, text, &mut bytes).ok()?;
-    let parts: ArrayRef = match elem {
-        Elem::Complex64 => {
-            let part = |bytes: &[u8]| bytes.try_into().map(f32::from_le_bytes).unwrap_or_default();
-            Arc::new(Float32Array::from(bytes.chunks_exact(4).map(part).collect::<Vec<_>>()))
-        }
-        _ => {
-            let part = |bytes: &[u8]| bytes.try_into().map(f64::from_le_bytes).unwrap_or_default();
-            Arc::new(Float64Array::from(bytes.chunks_exact(8).map(part).collect::<Vec<_>>()))
-        }
-    };
-    let list = FixedSizeListArray::try_new(Arc::clone(field), 2, parts, None).ok()?;
-    Some(Cell::Array(Arc::new(list)))
+    elements::parse(Elem::Complex128, text, &mut bytes).ok()?;
+    let part = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(f64::from_le_bytes);
+    Some(Cell::Complex(part(0)?, part(8)?))
 }

@@ -5,7 +5,7 @@ use sdp_dal::store::{ObjectInfo, Store};
 use serde::Serialize;
 
 use crate::arguments::{list, open, path_and_id, Listing};
-use crate::contents::{self, Inside};
+use crate::contents::{self, Depth, Inside};
 use crate::people::People;
 use crate::table::{age, count, human_size, moment, Cell, Output, Shade, Table};
 use crate::Outcome;
@@ -35,7 +35,7 @@ pub struct ObjectReport {
 fn kind_and_line(inside: &Inside) -> (Option<&'static str>, String) {
     match inside {
         Inside::Sealed(buffer) => {
-            let line = match contents::read(buffer) {
+            let line = match contents::read(buffer, Depth::Line) {
                 Ok(contents) => contents.line(),
                 Err(error) => format!("damaged: {error}"),
             };

@@ -1,8 +1,13 @@
 //! `sdp-dal`: serves a store, looks into it, checks it, deletes from it.
 //!
-//! One file a command: `serve` (store), `list` (ls), `show`, `stat`, `holders`, `check`, `remove` (rm and destroy).
-//! `arguments` says what a path and an ID are, `contents` what is inside an object, `people` who is who, `table` how it
-//! all looks. Every command but `store` only opens a store that is there.
+//! One file a command, or a pair of them: `serve` (store), `list` (ls), `show`, `stat`, `holders`, `namespaces`, `events`,
+//! `top`, `trace`, `wait`, `call`, `check`, `remove` (rm and destroy), `stores` (and trim). Every command but `store` only
+//! opens a store that is there.
+//!
+//! What they share: `arguments` says what a path and an ID are, `contents` what is inside an object, `people` who is who,
+//! `declared` what namespaces offer, `table` how it all looks. `feed` is what `events`, `trace` and `top` read; of a trace,
+//! `recorder` makes sense of events with what `history` remembers, `chrome` and `graph` write. `give` reads the arguments of
+//! a call, `elements` numbers, `npy` files. `interrupt` hears Ctrl-C, `screen` has the terminal.
 
 #![forbid(unsafe_code)]
 
@@ -30,6 +35,7 @@ mod screen;
 mod serve;
 mod show;
 mod stat;
+mod stores;
 mod table;
 mod top;
 mod trace;
@@ -88,6 +94,8 @@ fn run(arguments: &Arguments, output: &mut Output) -> Result<Outcome> {
         Command::Namespaces(which) => namespaces::run(which, accept, output),
         Command::Wait(which) => wait::run(which, accept, output),
         Command::Call(which) => call::run(which, accept, output),
+        Command::Stores(which) => stores::run(which, output),
+        Command::Trim(which) => stores::trim(which, accept, output),
         Command::Check(which) => check::run(which, accept, output),
         Command::Rm(which) => remove::rm(which, accept, output),
         Command::Destroy(which) => remove::destroy(which, accept, output),

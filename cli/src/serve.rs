@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use sdp_dal::error::{Error, Kind, Result};
-use sdp_dal::store::{memory_limit, Create, Store, StoreOptions};
+use sdp_dal::store::{Create, Store, StoreOptions};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -104,12 +104,8 @@ fn announce(store: &Store, adopted: bool, wished: &ServeOptions, output: &mut Ou
         output.line(format!("Made the store {path}"));
     }
     output.line(format!("Allowing the store to use up to {} of memory", both_sizes(size)));
-    if let Some(limit) = memory_limit().filter(|limit| *limit < size) {
-        warn(&format!(
-            "the control group may use {}, less than the store's size: the kernel will kill a process when it is \
-             reached; give a smaller -m, or raise the limit",
-            both_sizes(limit)
-        ));
+    if let Some(warning) = store.memory_warning() {
+        warn(&warning);
     }
     output.line("Ready; SIGINT or SIGTERM ends this command");
     output.flush()

@@ -6,7 +6,7 @@ use sdp_dal::wire::ObjectKind;
 use serde::Serialize;
 
 use crate::arguments::{find, open, path_and_id, OneObject};
-use crate::contents::{self, Contents, Inside};
+use crate::contents::{self, Contents, Depth, Inside};
 use crate::declared::prefix_text;
 use crate::history::Call;
 use crate::list::{shade, ObjectReport};
@@ -125,7 +125,7 @@ pub fn run(which: &OneObject, accept_owner: Option<u32>, output: &mut Output) ->
     let (metadata, read, error) = match &inside {
         Inside::Sealed(buffer) => {
             let metadata = String::from_utf8_lossy(buffer.metadata()).into_owned();
-            match contents::read(buffer) {
+            match contents::read(buffer, Depth::Values) {
                 Ok(contents) => (Some(metadata), Some(contents), None),
                 Err(error) => (Some(metadata), None, Some(error)),
             }

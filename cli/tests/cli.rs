@@ -89,6 +89,7 @@ fn one_of_each(store: &Store) -> Vec<Want> {
         pid: 4711,
         argv: vec!["adder".to_owned(), "-v".to_owned()],
         functions: vec![schema],
+        metadata: Default::default(),
     };
     let (data, metadata) = declaration.encode([0xd0; 4]).unwrap();
     vec![

@@ -9,7 +9,7 @@ use super::status::sdp_dal_status;
 use super::view::{sdp_dal_tensor_view, CallersTensor};
 use crate::dal::{Arg, Args, Ref};
 use crate::error::Result;
-use crate::wire::Cell;
+use crate::wire::{Cell, TableSource};
 
 /// The arguments of a call, by name (set) or by position (push). Made by sdp_dal_args_create(), used by any number of
 /// calls, ended by sdp_dal_args_free().
@@ -37,11 +37,12 @@ struct Entry {
     value: Value,
 }
 
-enum Value {
+pub(super) enum Value {
     Null,
     Cell(Cell),
     Ref(Ref),
     Tensor(CallersTensor),
+    Table(TableSource),
 }
 
 impl ArgsState {
@@ -64,6 +65,7 @@ impl ArgsState {
                 Value::Null => Arg::Null,
                 Value::Cell(cell) => Arg::Cell(cell.clone()),
                 Value::Ref(reference) => Arg::Ref(reference.clone()),
+                Value::Table(table) => Arg::Table(table),
                 // SAFETY: the caller's promise.
                 Value::Tensor(tensor) => Arg::Tensor(unsafe { tensor.source() }),
             };
@@ -77,7 +79,7 @@ impl ArgsState {
 }
 
 /// Where an argument goes.
-enum Place {
+pub(super) enum Place {
     Name(*const c_char),
     Next,
 }
@@ -85,7 +87,12 @@ enum Place {
 impl Site {
     /// # Safety
     /// The header's rules for pointers.
-    unsafe fn add(self, args: *mut sdp_dal_args, place: Place, value: Result<Value>) -> Result<()> {
+    pub(super) unsafe fn add(
+        self,
+        args: *mut sdp_dal_args,
+        place: Place,
+        value: Result<Value>,
+    ) -> Result<()> {
         // SAFETY: the caller's promise.
         unsafe {
             let args = self.handle_mut(args, "args")?;

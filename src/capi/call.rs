@@ -10,36 +10,73 @@ use super::tensor::HeldTensor;
 use crate::dal::Call;
 use crate::error::{Error, Kind, Result};
 
-/// A call that a processor took. In a callback it is borrowed; sdp_dal_processor_next() gives one that you own. It is
-/// ended by sdp_dal_call_finish(), or when its last handle goes.
+/// A call that a processor took. In a callback it is borrowed; sdp_dal_processor_next() gives one that you own.
+///
+/// Its outputs can be written until it ends: by sdp_dal_call_finish(), or when nobody is left who owes them. These are the
+/// callback, until it has returned; the handle that sdp_dal_processor_next() gave, until it is freed; and each handle that
+/// sdp_dal_call_defer() gave, until it is freed. What was not sealed then fails with SDP_DAL_OUTPUT_NOT_WRITTEN; sealed
+/// outputs stay. What was read from a call is valid longer: until its last handle is freed, those of
+/// sdp_dal_call_retain() included.
 pub struct sdp_dal_call {
     _opaque: [u8; 0],
 }
 
 impl Handle for sdp_dal_call {
-    type Value = Arc<CallState>;
+    type Value = CallHandle;
     const WORD: u64 = word(b"sdpCall_");
 }
 
-/// A call, and what the views of its inputs point to.
-pub(super) struct CallState {
+/// What a handle holds: everything that was read from the call, and perhaps the duty to write its outputs.
+pub(super) struct CallHandle {
+    state: Arc<CallState>,
+    /// The call as it was given to this handle, which it keeps open; None: the state's.
+    owner: Option<Call>,
+}
+
+impl CallHandle {
+    /// For a callback: the library keeps the call open until it has returned.
+    pub(super) fn lent(call: &Call) -> CallHandle {
+        CallHandle { state: Arc::new(CallState::new(call.clone())), owner: None }
+    }
+
+    /// For a call that whoever gets the handle is to end.
+    pub(super) fn owning(call: Call) -> CallHandle {
+        CallHandle { state: Arc::new(CallState::new(call.clone())), owner: Some(call) }
+    }
+
+    pub(super) fn retain(&self) -> CallHandle {
+        CallHandle { state: self.state.clone(), owner: None }
+    }
+
+    pub(super) fn defer(&self) -> Result<CallHandle> {
+        Ok(CallHandle { state: self.state.clone(), owner: Some(self.state.call.defer()?) })
+    }
+
+    pub(super) fn call(&self) -> &Call {
+        self.owner.as_ref().unwrap_or(&self.state.call)
+    }
+
+    /// An input tensor whose view lives as long as a handle of the call.
+    pub(super) fn input(&self, param: usize) -> Result<&HeldTensor> {
+        self.state.input(param)
+    }
+}
+
+/// A call, and what the views of its inputs point to; shared by the handles of a call.
+struct CallState {
+    /// Does not keep the call open.
     call: Call,
     /// One for each parameter, filled when its view is asked for.
     inputs: Vec<OnceLock<HeldTensor>>,
 }
 
 impl CallState {
-    pub(super) fn new(call: Call) -> CallState {
+    fn new(call: Call) -> CallState {
         let inputs = call.schema().params.iter().map(|_| OnceLock::new()).collect();
         CallState { call, inputs }
     }
 
-    pub(super) fn call(&self) -> &Call {
-        &self.call
-    }
-
-    /// An input tensor whose view lives as long as the call.
-    pub(super) fn input(&self, param: usize) -> Result<&HeldTensor> {
+    fn input(&self, param: usize) -> Result<&HeldTensor> {
         let Some(place) = self.inputs.get(param) else {
             return Err(Error::internal("a parameter's index was not checked"));
         };
@@ -90,7 +127,7 @@ pub unsafe extern "C" fn sdp_dal_call_function(
     guard("sdp_dal_call_function", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, state) = unsafe { (site.text_out(buffer, length)?, site.handle(call, "call")?) };
-        out.set(state.call.function());
+        out.set(state.call().function());
         Ok(())
     })
 }
@@ -109,7 +146,7 @@ pub unsafe extern "C" fn sdp_dal_call_signature(
     guard("sdp_dal_call_signature", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, state) = unsafe { (site.text_out(buffer, length)?, site.handle(call, "call")?) };
-        out.set(&state.call.schema().to_string());
+        out.set(&state.call().schema().to_string());
         Ok(())
     })
 }
@@ -119,7 +156,7 @@ pub unsafe extern "C" fn sdp_dal_call_signature(
 pub unsafe extern "C" fn sdp_dal_call_row(call: *const sdp_dal_call) -> usize {
     guard_value("sdp_dal_call_row", 0, |site| {
         // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(call, "call")? }.call.row())
+        Ok(unsafe { site.handle(call, "call")? }.call().row())
     })
 }
 
@@ -128,7 +165,7 @@ pub unsafe extern "C" fn sdp_dal_call_row(call: *const sdp_dal_call) -> usize {
 pub unsafe extern "C" fn sdp_dal_call_num_params(call: *const sdp_dal_call) -> usize {
     guard_value("sdp_dal_call_num_params", 0, |site| {
         // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(call, "call")? }.call.schema().params.len())
+        Ok(unsafe { site.handle(call, "call")? }.call().schema().params.len())
     })
 }
 
@@ -150,9 +187,9 @@ pub unsafe extern "C" fn sdp_dal_call_param_name(
         let (out, state, index) = unsafe {
             let out = site.text_out(buffer, length)?;
             let state = site.handle(call, "call")?;
-            (out, state, site.param(&state.call, Which::Index(index))?)
+            (out, state, site.param(state.call(), Which::Index(index))?)
         };
-        out.set(&state.call.schema().params[index].name);
+        out.set(&state.call().schema().params[index].name);
         Ok(())
     })
 }
@@ -171,7 +208,7 @@ pub unsafe extern "C" fn sdp_dal_call_param_index(
         let (out, index) = unsafe {
             let out = site.out(out, "out")?;
             let state = site.handle(call, "call")?;
-            (out, site.param(&state.call, Which::Name(name))?)
+            (out, site.param(state.call(), Which::Name(name))?)
         };
         out.set(index);
         Ok(())
@@ -183,7 +220,7 @@ pub unsafe extern "C" fn sdp_dal_call_param_index(
 pub unsafe extern "C" fn sdp_dal_call_is_cancelled(call: *const sdp_dal_call) -> bool {
     guard_value("sdp_dal_call_is_cancelled", false, |site| {
         // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(call, "call")? }.call.is_cancelled())
+        Ok(unsafe { site.handle(call, "call")? }.call().is_cancelled())
     })
 }
 
@@ -201,7 +238,7 @@ pub unsafe extern "C" fn sdp_dal_call_fail(
     guard("sdp_dal_call_fail", |site| {
         // SAFETY: the header's rules for pointers.
         let (state, message) = unsafe { (site.handle(call, "call")?, site.text(message, "message")?) };
-        state.call.fail(&Error::new(Kind::FunctionFailed, message))
+        state.call().fail(&Error::new(Kind::FunctionFailed, message))
     })
 }
 
@@ -221,27 +258,27 @@ pub unsafe extern "C" fn sdp_dal_call_fail_with(
         let (state, message) = unsafe { (site.handle(call, "call")?, site.text(message, "message")?) };
         let kind = Kind::from_code(status)
             .ok_or_else(|| site.wrong(format_args!("'status' is {status}, an error's status is needed")))?;
-        state.call.fail(&Error::new(kind, message))
+        state.call().fail(&Error::new(kind, message))
     })
 }
 
-/// Ends a call that was taken with sdp_dal_processor_next(): seals the outputs that were created in place, and fails
-/// those that were not written with SDP_DAL_OUTPUT_NOT_WRITTEN. Calling it again does nothing.
+/// Ends a call that was taken with sdp_dal_processor_next() or deferred: seals the outputs that were created in place, and
+/// fails those that were not written with SDP_DAL_OUTPUT_NOT_WRITTEN. Calling it again does nothing.
 ///
-/// The handle stays, to be freed. What was read from it stays valid until then.
+/// The handle stays, to be freed. What was read from it stays valid until then. By a deferred handle it does not end the
+/// function's run, by any other it does (a callback runs until it returns).
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. Does not wait for others.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_finish(call: *mut sdp_dal_call) -> sdp_dal_status {
     guard("sdp_dal_call_finish", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe { site.handle(call, "call")? }.call.finish()
+        unsafe { site.handle(call, "call")? }.call().finish()
     })
 }
 
-/// A further handle of the same call, which keeps what was read from it valid after the callback has returned. The
-/// outputs end with the callback all the same: a call whose outputs are to be written later is taken with
-/// sdp_dal_processor_next().
+/// A further handle of the same call, which keeps what was read from it valid: values, views, private copies. It does not
+/// keep the call open: once the call has ended its outputs cannot be written by it (sdp_dal_call_defer() is for that).
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
 ///
@@ -253,14 +290,14 @@ pub unsafe extern "C" fn sdp_dal_call_retain(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_retain", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(call, "call")?) };
-        out.set(make(Arc::clone(state)));
+        let (out, handle) = unsafe { (site.out(out, "out")?, site.handle(call, "call")?) };
+        out.set(make(handle.retain()));
         Ok(())
     })
 }
 
-/// Ends a handle of a call that you own. With the last one the call ends, and outputs that were not sealed fail. NULL
-/// is allowed. Waits at most 100 ms.
+/// Ends a handle of a call that you own. With the last one that may write its outputs the call ends, and those that were not
+/// sealed fail. NULL is allowed. Waits at most 100 ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_free(call: *mut sdp_dal_call) {
     guard("sdp_dal_call_free", |site| {

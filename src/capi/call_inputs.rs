@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::call::{sdp_dal_call, CallState, Which};
+use super::call::{sdp_dal_call, CallHandle, Which};
 use super::guard::{guard, Site};
 use super::handle::make;
 use super::reference::{sdp_dal_ref, RefState};
@@ -13,16 +13,16 @@ use crate::error::{Error, Result};
 use crate::wire::Cell;
 
 /// One parameter of a call.
-struct Input<'a> {
+pub(super) struct Input<'a> {
     site: Site,
-    state: &'a CallState,
-    param: usize,
+    pub(super) state: &'a CallHandle,
+    pub(super) param: usize,
 }
 
 impl Site {
     /// # Safety
     /// The header's rules for pointers.
-    unsafe fn input<'a>(self, call: *const sdp_dal_call, which: Which) -> Result<Input<'a>> {
+    pub(super) unsafe fn input<'a>(self, call: *const sdp_dal_call, which: Which) -> Result<Input<'a>> {
         // SAFETY: the caller's promise.
         unsafe {
             let state = self.handle(call, "call")?;
@@ -84,7 +84,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn tensor(&self) -> Result<&'a HeldTensor> {
+    pub(super) fn tensor(&self) -> Result<&'a HeldTensor> {
         self.state.input(self.param)
     }
 
@@ -115,7 +115,7 @@ impl<'a> Input<'a> {
             Cell::Utf8(_) => "is a text: use sdp_dal_call_get_string()",
             Cell::Binary(_) => "is binary: use sdp_dal_call_get_binary()",
             Cell::Id(_) => "is an object: use sdp_dal_call_get_tensor() or sdp_dal_call_get_ref()",
-            Cell::Array(_) => "has a type that C cannot read",
+            Cell::Complex(..) | Cell::Array(_) => "has another type: use sdp_dal_call_get_arrow()",
         };
         self.site.wrong(format_args!("{asked} is asked for, but {} {found}", self.name()))
     }

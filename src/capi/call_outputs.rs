@@ -110,6 +110,17 @@ impl Site {
         };
         state.call().seal_output(param).map(drop)
     }
+
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn abort_output(self, call: *const sdp_dal_call, which: Which) -> Result<()> {
+        // SAFETY: the caller's promise.
+        let (state, param) = unsafe {
+            let state = self.handle(call, "call")?;
+            (state, self.param(state.call(), which)?)
+        };
+        state.call().abort_output(param)
+    }
 }
 
 /// Creates an output tensor in place: memory in the store to fill. The element type is the signature's. It is
@@ -197,6 +208,20 @@ pub unsafe extern "C" fn sdp_dal_call_seal(call: *const sdp_dal_call, name: *con
     })
 }
 
+/// Gives the memory of an output that was created in place back: it can be created again, with another shape.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written). Waits at most 100 ms.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_abort(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_abort", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.abort_output(call, Which::Name(name)) }
+    })
+}
+
 /// As sdp_dal_call_create_tensor(), for the parameter with an index.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
@@ -269,5 +294,16 @@ pub unsafe extern "C" fn sdp_dal_call_seal_at(call: *const sdp_dal_call, index: 
     guard("sdp_dal_call_seal_at", |site| {
         // SAFETY: the header's rules for pointers.
         unsafe { site.seal_output(call, Which::Index(index)) }
+    })
+}
+
+/// As sdp_dal_call_abort(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (if it is not being written). Waits at most 100 ms.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_abort_at(call: *const sdp_dal_call, index: usize) -> sdp_dal_status {
+    guard("sdp_dal_call_abort_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.abort_output(call, Which::Index(index)) }
     })
 }

@@ -7,9 +7,11 @@ use super::args::sdp_dal_args;
 use super::guard::{guard, guard_value, Site};
 use super::handle::{make, word, Handle};
 use super::results::{sdp_dal_results, ResultsState};
+use super::schema::sdp_dal_schema;
 use super::status::sdp_dal_status;
 use super::store::sdp_dal_store;
 use super::structs::Extensible;
+use super::types::{sdp_dal_caller_flag, sdp_dal_select};
 use crate::dal::{Caller, CallerOptions, FoundProcessor};
 use crate::error::Result;
 use crate::store::PREFIX_SIZE;
@@ -38,18 +40,23 @@ pub struct sdp_dal_caller_options {
     pub processor_prefix_size: usize,
     /// Fewer compatible processors are an error; 0: none are needed. sdp_dal_caller_options_init() sets 1.
     pub minimum_processors: u64,
-    /// Most calls that a processor has not ended; issuing then waits. 0: no limit.
+    /// Most calls that a processor has not ended; issuing then waits. A batch is one call, until its last row has
+    /// ended. 0: no limit.
     pub max_in_flight: u64,
-    /// How long sdp_dal_caller_open() waits for the processors, and sdp_dal_caller_call() for room when max_in_flight
+    /// How long sdp_dal_caller_open() waits for the processors, and issuing for room when max_in_flight
     /// is reached. sdp_dal_caller_options_init() sets SDP_DAL_POLL.
     pub timeout_ns: i64,
+    /// One of sdp_dal_select.
+    pub select: i32,
+    /// Bits of sdp_dal_caller_flag.
+    pub flags: u32,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_caller_options {
     const INIT: &'static str = "sdp_dal_caller_options_init()";
 }
-const _: () = assert!(size_of::<sdp_dal_caller_options>() == 3 * size_of::<usize>() + 3 * 8);
+const _: () = assert!(size_of::<sdp_dal_caller_options>() == 3 * size_of::<usize>() + 3 * 8 + 2 * 4);
 
 const DEFAULTS: sdp_dal_caller_options = sdp_dal_caller_options {
     struct_size: 0,
@@ -58,6 +65,8 @@ const DEFAULTS: sdp_dal_caller_options = sdp_dal_caller_options {
     minimum_processors: 1,
     max_in_flight: 0,
     timeout_ns: 0,
+    select: sdp_dal_select::SDP_DAL_SELECT_LEAST_BUSY as i32,
+    flags: 0,
 };
 
 /// Fills options with their defaults.
@@ -122,6 +131,33 @@ pub unsafe extern "C" fn sdp_dal_caller_open(
     })
 }
 
+/// As sdp_dal_caller_open(), for functions that are given as schemas.
+///
+/// store, options, out: as in sdp_dal_caller_open().
+/// schemas: num_schemas schemas of the functions that will be called; they stay yours.
+///
+/// Errors and blocking: as sdp_dal_caller_open().
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_caller_open_schemas(
+    store: *const sdp_dal_store,
+    schemas: *const *const sdp_dal_schema,
+    num_schemas: usize,
+    options: *const sdp_dal_caller_options,
+    out: *mut *mut sdp_dal_caller,
+) -> sdp_dal_status {
+    guard("sdp_dal_caller_open_schemas", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace, schemas, options) = unsafe {
+            let out = site.out(out, "out")?;
+            let namespace = site.handle(store, "store")?;
+            let schemas = site.schemas(schemas, num_schemas, "schemas")?;
+            (out, namespace, schemas, site.caller_options(options)?)
+        };
+        out.set(make(Caller::new(namespace, schemas, &options)?));
+        Ok(())
+    })
+}
+
 /// Looks again for compatible processors. New ones join only here; the dead leave by themselves.
 ///
 /// timeout_ns: how long to wait until there are as many as the options asked for.
@@ -131,7 +167,7 @@ pub unsafe extern "C" fn sdp_dal_caller_open(
 /// Blocks up to timeout_ns.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_find_processors(
-    caller: *mut sdp_dal_caller,
+    caller: *const sdp_dal_caller,
     timeout_ns: i64,
     out_count: *mut usize,
 ) -> sdp_dal_status {
@@ -190,6 +226,39 @@ pub unsafe extern "C" fn sdp_dal_caller_processor(
     })
 }
 
+/// Waits until a processor that the caller found has gone (it died, or was closed), and says which. Each is told once.
+///
+/// One that dies without a word is noticed within 250 ms.
+///
+/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes. buffer, length: its name, as in sdp_dal_last_error(); a name that
+/// does not fit is not told again.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if none has gone since the last notice, SDP_DAL_INTERRUPTED,
+/// SDP_DAL_FORKED. Blocks up to timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_caller_next_lost(
+    caller: *const sdp_dal_caller,
+    timeout_ns: i64,
+    out_prefix: *mut u8,
+    buffer: *mut c_char,
+    length: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_caller_next_lost", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (prefix, name, caller) = unsafe {
+            (
+                site.prefix_out(out_prefix, "out_prefix")?,
+                site.text_out(buffer, length)?,
+                site.handle(caller, "caller")?,
+            )
+        };
+        let lost = caller.next_lost(site.timeout(timeout_ns)?)?;
+        prefix.set(lost.prefix);
+        name.set(&lost.name);
+        Ok(())
+    })
+}
+
 /// Issues a call, and does not wait for it.
 ///
 /// All arguments are checked before anything is written. Tensors given by value are put; their memory may be used
@@ -205,7 +274,7 @@ pub unsafe extern "C" fn sdp_dal_caller_processor(
 /// while max_in_flight calls are on their way.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_call(
-    caller: *mut sdp_dal_caller,
+    caller: *const sdp_dal_caller,
     function: *const c_char,
     args: *const sdp_dal_args,
     out: *mut *mut sdp_dal_results,
@@ -248,11 +317,15 @@ impl Site {
             usize::try_from(value)
                 .map_err(|_| self.wrong(format_args!("'options.{name}' is too large: {value}")))
         };
+        const LOOSE_DIMS: u32 = sdp_dal_caller_flag::SDP_DAL_CALLER_LOOSE_DIMS as u32;
+        let flags = self.flags(options.flags, LOOSE_DIMS, "options.flags")?;
         Ok(CallerOptions {
             minimum_processors: number(options.minimum_processors, "minimum_processors")?,
             processor_prefix: prefix.to_vec(),
             timeout: self.timeout(options.timeout_ns)?,
             max_in_flight: number(options.max_in_flight, "max_in_flight")?,
+            select: self.select(options.select, "options.select")?,
+            strict_dims: flags & LOOSE_DIMS == 0,
         })
     }
 

@@ -18,18 +18,24 @@ pub(super) trait Handle {
 }
 
 /// Every kind's word, with the name that messages use.
-const KINDS: [(u64, &str); 12] = [
+const KINDS: [(u64, &str); 18] = [
     (word(b"sdpStore"), "a store handle"),
     (word(b"sdpWrite"), "a writer handle"),
     (word(b"sdpBuffr"), "a buffer handle"),
     (word(b"sdpList_"), "a list handle"),
+    (word(b"sdpCensu"), "a stores handle"),
+    (word(b"sdpClien"), "a clients handle"),
     (word(b"sdpTensr"), "a tensor handle"),
     (word(b"sdpRefer"), "a reference handle"),
     (word(b"sdpArgmt"), "an args handle"),
     (word(b"sdpReslt"), "a results handle"),
     (word(b"sdpCalls"), "a caller handle"),
+    (word(b"sdpReply"), "a replies handle"),
+    (word(b"sdpSchem"), "a schema handle"),
+    (word(b"sdpNames"), "a list of namespaces"),
     (word(b"sdpProcs"), "a processor handle"),
     (word(b"sdpCall_"), "a call handle"),
+    (word(b"sdpSubsc"), "a subscription handle"),
     (ENDED, "a handle that was freed or closed before"),
 ];
 
@@ -127,6 +133,23 @@ impl Site {
             self.check(handle, name)?;
             Ok(&(*handle.cast::<Boxed<H::Value>>()).value)
         }
+    }
+
+    /// The values of an array of handles.
+    ///
+    /// # Safety
+    /// `handles` is NULL or points to `count` pointers, each as for [`Site::handle`].
+    pub(super) unsafe fn handles<'a, H: Handle>(
+        self,
+        handles: *const *const H,
+        count: usize,
+        name: &str,
+    ) -> Result<Vec<&'a H::Value>> {
+        if count > 0 && (handles.is_null() || !handles.is_aligned()) {
+            return Err(self.wrong(format_args!("'{name}' is no array: {count} handles are needed")));
+        }
+        // SAFETY: the caller's promise.
+        (0..count).map(|i| unsafe { self.handle(*handles.add(i), &format!("{name}[{i}]")) }).collect()
     }
 
     /// The value of a handle that one thread at a time may use.

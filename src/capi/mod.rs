@@ -15,26 +15,44 @@
 #![allow(unsafe_code, reason = "this room turns C pointers into Rust values")]
 #![allow(non_camel_case_types, reason = "exported types bear the names of the header")]
 
+mod dlpack_abi;
 mod guard;
 mod handle;
 mod strings;
 mod structs;
 
 mod args;
+mod arrow;
 mod buffer;
 mod call;
 mod call_inputs;
 mod call_outputs;
+mod call_run;
 mod caller;
+mod client;
+mod dlpack;
+mod expected;
+mod ids;
 mod list;
+mod log;
+mod namespaces;
 mod object;
+mod passing;
 mod processor;
 mod reference;
+mod replies;
 mod results;
+mod schema;
+mod schema_build;
+mod schema_metadata;
 mod status;
 mod store;
+mod stores;
+mod subscription;
+mod table;
 mod tensor;
 mod types;
+mod values;
 mod version;
 mod view;
 mod writer;

@@ -4,13 +4,14 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
 
-use super::call::{sdp_dal_call, CallState};
-use super::guard::guard;
+use super::call::{sdp_dal_call, CallHandle};
+use super::guard::{guard, Site};
 use super::handle::{make, word, Handle, Lent};
+use super::schema::sdp_dal_schema;
 use super::status::{self, sdp_dal_status};
 use super::store::sdp_dal_store;
 use super::structs::Extensible;
-use crate::dal::{Call, Function, Processor, ProcessorOptions};
+use crate::dal::{Call, Function, FunctionOptions, Processor, ProcessorOptions};
 use crate::error::{Error, Kind, Result};
 use crate::wire::CallSchema;
 
@@ -27,12 +28,13 @@ impl Handle for sdp_dal_processor {
 
 /// A processing function.
 ///
-/// call: the call to work on. Borrowed: valid until the function returns; sdp_dal_call_retain() gives a handle that lasts.
+/// call: the call to work on. Borrowed: valid until the function returns; sdp_dal_call_retain() gives a handle that lasts,
+/// sdp_dal_call_defer() one by which the outputs can be written later.
 /// user_data: what was given to sdp_dal_processor_register().
 ///
 /// Returns SDP_DAL_OK, or any other value to fail the outputs: with the text given to sdp_dal_call_fail(), else with
 /// that of sdp_dal_last_error() if the value came from a function of this library. Outputs created in place are sealed
-/// when it returns SDP_DAL_OK. It runs in the thread that called sdp_dal_processor_process(); it may issue calls and
+/// when it returns SDP_DAL_OK, unless the call was deferred. It runs in the thread that called sdp_dal_processor_process(); it may issue calls and
 /// wait, but must not close its processor, and no C++ exception may leave it.
 pub type sdp_dal_function =
     Option<unsafe extern "C" fn(call: *mut sdp_dal_call, user_data: *mut c_void) -> sdp_dal_status>;
@@ -52,12 +54,51 @@ pub struct sdp_dal_processor_options {
     pub prefix: *const u8,
     /// Bytes of prefix, 0 to SDP_DAL_PREFIX_SIZE.
     pub prefix_size: usize,
+    /// How many threads its functions may use all together, see sdp_dal_call_thread_budget(); 0: what the process's
+    /// affinity and its control group's quota leave.
+    pub threads: i32,
+    /// 0.
+    pub reserved_0: u32,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_processor_options {
     const INIT: &'static str = "sdp_dal_processor_options_init()";
 }
+const _: () = assert!(size_of::<sdp_dal_processor_options>() == 4 * size_of::<usize>() + 2 * 4);
+
+/// Bits for the flags of sdp_dal_function_options.
+#[repr(C)]
+pub enum sdp_dal_function_flag {
+    /// The function may run in as many threads at once as call sdp_dal_processor_process(). Without it, its calls wait for
+    /// each other while those of other functions are run.
+    SDP_DAL_FUNCTION_REENTRANT = 1,
+    /// Its calls run strictly in the order in which they were issued, by whomever, one at a time, the rows of a batch in
+    /// their order. One whose inputs do not exist yet holds up those behind it, but not those of other functions. One that
+    /// fails by its inputs fails in its turn. Not together with SDP_DAL_FUNCTION_REENTRANT.
+    SDP_DAL_FUNCTION_ORDERED = 2,
+    /// Equal dimension names may have different sizes, and fixed sizes of the signature are not checked.
+    SDP_DAL_FUNCTION_LOOSE_DIMS = 4,
+}
+
+/// How the calls of a function are run. Zero bytes mean the default: one at a time, in no strict order, with sizes
+/// checked.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_function_options {
+    /// sizeof(sdp_dal_function_options), set by sdp_dal_function_options_init().
+    pub struct_size: usize,
+    /// Bits of sdp_dal_function_flag.
+    pub flags: u32,
+    /// 0.
+    pub reserved_0: u32,
+}
+
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_function_options {
+    const INIT: &'static str = "sdp_dal_function_options_init()";
+}
+const _: () = assert!(size_of::<sdp_dal_function_options>() == size_of::<usize>() + 2 * 4);
 
 /// What C gave to be handed back: dropped with the last function that uses it.
 struct UserData {
@@ -95,7 +136,26 @@ pub unsafe extern "C" fn sdp_dal_processor_options_init(
             name: ptr::null(),
             prefix: ptr::null(),
             prefix_size: 0,
+            threads: 0,
+            reserved_0: 0,
         };
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.init_struct(options, struct_size, defaults) }
+    })
+}
+
+/// Fills options with their defaults.
+///
+/// options: the struct. struct_size: sizeof(sdp_dal_function_options).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_function_options_init(
+    options: *mut sdp_dal_function_options,
+    struct_size: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_function_options_init", |site| {
+        let defaults = sdp_dal_function_options { struct_size: 0, flags: 0, reserved_0: 0 };
         // SAFETY: the header's rules for pointers.
         unsafe { site.init_struct(options, struct_size, defaults) }
     })
@@ -124,6 +184,13 @@ pub unsafe extern "C" fn sdp_dal_processor_open(
                 Some(options) => ProcessorOptions {
                     name: site.text_or_none(options.name, "options.name")?.map(str::to_owned),
                     prefix: site.start_of_prefix(options.prefix, options.prefix_size)?.to_vec(),
+                    threads: {
+                        site.zero(options.reserved_0, "options.reserved_0")?;
+                        u32::try_from(options.threads).map_err(|_| {
+                            let found = options.threads;
+                            site.wrong(format_args!("'options.threads' is {found}: give 0 or more"))
+                        })?
+                    },
                 },
             };
             (out, namespace, options)
@@ -133,7 +200,7 @@ pub unsafe extern "C" fn sdp_dal_processor_open(
     })
 }
 
-/// Offers a function.
+/// Offers a function: its calls run one at a time, in no strict order (sdp_dal_processor_register_with() has other ways).
 ///
 /// signature: name and parameters, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
 /// function: what runs its calls; NULL: they come out of sdp_dal_processor_next() only.
@@ -151,19 +218,120 @@ pub unsafe extern "C" fn sdp_dal_processor_register(
 ) -> sdp_dal_status {
     guard("sdp_dal_processor_register", |site| {
         // SAFETY: the header's rules for pointers.
-        let (processor, signature) =
-            unsafe { (site.handle_mut(processor, "processor")?, site.text(signature, "signature")?) };
-        let schema = CallSchema::parse(signature)?;
-        let user_data = Arc::new(UserData { pointer: user_data, drop });
-        let registered = processor.register(schema, function_of(function, &user_data));
-        if registered.is_err() {
-            // Nothing of the function stayed behind, so nobody will call its drop: it stays the caller's.
-            if let Some(user_data) = Arc::into_inner(user_data) {
-                std::mem::forget(user_data);
-            }
-        }
-        registered
+        unsafe { site.register(processor, signature, ptr::null(), (function, user_data, drop)) }
     })
+}
+
+/// As sdp_dal_processor_register(), and says how the function's calls are run.
+///
+/// options: NULL for the defaults.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for SDP_DAL_FUNCTION_REENTRANT with SDP_DAL_FUNCTION_ORDERED),
+/// SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_register_with(
+    processor: *mut sdp_dal_processor,
+    signature: *const c_char,
+    options: *const sdp_dal_function_options,
+    function: sdp_dal_function,
+    user_data: *mut c_void,
+    drop: sdp_dal_drop,
+) -> sdp_dal_status {
+    guard("sdp_dal_processor_register_with", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.register(processor, signature, options, (function, user_data, drop)) }
+    })
+}
+
+impl Site {
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn register(
+        self,
+        processor: *mut sdp_dal_processor,
+        signature: *const c_char,
+        options: *const sdp_dal_function_options,
+        (function, user_data, drop): (sdp_dal_function, *mut c_void, sdp_dal_drop),
+    ) -> Result<()> {
+        // SAFETY: the caller's promise.
+        let (processor, signature, options) = unsafe {
+            (
+                self.handle_mut(processor, "processor")?,
+                self.text(signature, "signature")?,
+                self.in_struct(options, "options")?,
+            )
+        };
+        let options =
+            options.map_or(Ok(FunctionOptions::default()), |options| self.function_options(&options))?;
+        register(
+            processor,
+            CallSchema::parse(signature)?,
+            options,
+            function,
+            UserData { pointer: user_data, drop },
+        )
+    }
+
+    fn function_options(self, options: &sdp_dal_function_options) -> Result<FunctionOptions> {
+        const REENTRANT: u32 = sdp_dal_function_flag::SDP_DAL_FUNCTION_REENTRANT as u32;
+        const ORDERED: u32 = sdp_dal_function_flag::SDP_DAL_FUNCTION_ORDERED as u32;
+        const LOOSE_DIMS: u32 = sdp_dal_function_flag::SDP_DAL_FUNCTION_LOOSE_DIMS as u32;
+        self.zero(options.reserved_0, "options.reserved_0")?;
+        let flags = self.flags(options.flags, REENTRANT | ORDERED | LOOSE_DIMS, "options.flags")?;
+        Ok(FunctionOptions {
+            reentrant: flags & REENTRANT != 0,
+            ordered: flags & ORDERED != 0,
+            loose_dims: flags & LOOSE_DIMS != 0,
+        })
+    }
+
+    /// A field that has no meaning yet.
+    fn zero(self, value: u32, name: &str) -> Result<()> {
+        if value == 0 {
+            return Ok(());
+        }
+        Err(self.wrong(format_args!("'{name}' is {value}, it must be 0")))
+    }
+}
+
+/// As sdp_dal_processor_register(), for a function that is given as a schema, whose metadata callers see.
+///
+/// schema: stays yours. function, user_data, drop: as in sdp_dal_processor_register().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_register_schema(
+    processor: *mut sdp_dal_processor,
+    schema: *const sdp_dal_schema,
+    function: sdp_dal_function,
+    user_data: *mut c_void,
+    drop: sdp_dal_drop,
+) -> sdp_dal_status {
+    guard("sdp_dal_processor_register_schema", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (processor, schema) =
+            unsafe { (site.handle_mut(processor, "processor")?, site.handle(schema, "schema")?) };
+        let options = FunctionOptions::default();
+        register(processor, schema.clone(), options, function, UserData { pointer: user_data, drop })
+    })
+}
+
+fn register(
+    processor: &mut Processor,
+    schema: CallSchema,
+    options: FunctionOptions,
+    function: sdp_dal_function,
+    user_data: UserData,
+) -> Result<()> {
+    let user_data = Arc::new(user_data);
+    let registered = processor.register_with(schema, options, function_of(function, &user_data));
+    if registered.is_err() {
+        // Nothing of the function stayed behind, so nobody will call its drop: it stays the caller's.
+        if let Some(user_data) = Arc::into_inner(user_data) {
+            std::mem::forget(user_data);
+        }
+    }
+    registered
 }
 
 /// What dal calls: lends the call to C and reads how it ended.
@@ -171,7 +339,7 @@ fn function_of(function: sdp_dal_function, user_data: &Arc<UserData>) -> Option<
     let function = function?;
     let user_data = Arc::clone(user_data);
     Some(Arc::new(move |call: &Call| {
-        let lent = Lent::<sdp_dal_call>::new(Arc::new(CallState::new(call.clone())));
+        let lent = Lent::<sdp_dal_call>::new(CallHandle::lent(call));
         let before = status::failures();
         // SAFETY: the header's rules for callbacks; `lent` lives until it has returned.
         let code = unsafe { function(lent.as_ptr(), user_data.pointer) };
@@ -205,7 +373,8 @@ pub unsafe extern "C" fn sdp_dal_processor_start(processor: *mut sdp_dal_process
     })
 }
 
-/// Takes the oldest call whose inputs exist and runs its function. Several threads may do so at once.
+/// Takes the oldest call whose inputs exist and whose function may run, and runs it. Several threads may do so at once: a
+/// function that is not SDP_DAL_FUNCTION_REENTRANT runs in one of them.
 ///
 /// A function that fails is no error of this function: its outputs carry the error.
 ///
@@ -227,7 +396,8 @@ pub unsafe extern "C" fn sdp_dal_processor_process(
     })
 }
 
-/// Takes the oldest call whose inputs exist, to be worked on and ended with sdp_dal_call_finish().
+/// Takes the oldest call whose inputs exist and whose function may run, to be worked on and ended with
+/// sdp_dal_call_finish(). Until then, or until *out is freed, the function counts as running.
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
 ///
@@ -244,7 +414,7 @@ pub unsafe extern "C" fn sdp_dal_processor_next(
         // SAFETY: the header's rules for pointers.
         let (out, processor) = unsafe { (site.out(out, "out")?, site.handle(processor, "processor")?) };
         let call = processor.next(site.timeout(timeout_ns)?)?;
-        out.set(make(Arc::new(CallState::new(call))));
+        out.set(make(CallHandle::owning(call)));
         Ok(())
     })
 }
@@ -289,7 +459,8 @@ pub unsafe extern "C" fn sdp_dal_processor_name(
 }
 
 /// Ends a processor: fails the calls that wait for it with SDP_DAL_PROCESSOR_LOST, waits for functions that run, and
-/// calls every drop. NULL is allowed.
+/// calls every drop. Calls that were taken with sdp_dal_processor_next() or deferred can still be finished. NULL is
+/// allowed.
 ///
 /// Blocks while functions run in other threads.
 #[no_mangle]

@@ -10,7 +10,7 @@ use super::store::sdp_dal_store;
 use super::tensor::{sdp_dal_tensor, HeldTensor};
 use super::types::sdp_dal_object_state as state;
 use super::view::{sdp_dal_tensor_spec, sdp_dal_tensor_view, TensorSpec};
-use crate::dal::{Ref, TensorWriter};
+use crate::dal::{wait_many, Ref, TensorWriter, WaitMode};
 use crate::error::{Error, Kind, Result};
 use crate::store::ObjectState;
 use crate::wire::Elem;
@@ -288,6 +288,64 @@ pub unsafe extern "C" fn sdp_dal_ref_wait(reference: *const sdp_dal_ref, timeout
     })
 }
 
+/// How many of several objects must have ended, for sdp_dal_ref_wait_many().
+#[repr(C)]
+pub enum sdp_dal_wait_mode {
+    /// All of them.
+    SDP_DAL_WAIT_ALL = 0,
+    /// One of them.
+    SDP_DAL_WAIT_ANY = 1,
+}
+
+/// Waits until all, or any, of several objects exist or never will.
+///
+/// refs: count references into one store. mode: one of sdp_dal_wait_mode.
+/// out_statuses: count statuses, each what sdp_dal_ref_wait() would return now: SDP_DAL_TIMEOUT for what has not ended,
+/// the error of what will never exist. NULL if not asked for.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if not enough have ended, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
+/// An object that failed has ended, and is no error of this function. Blocks up to timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_wait_many(
+    refs: *const *const sdp_dal_ref,
+    count: usize,
+    mode: i32,
+    timeout_ns: i64,
+    out_statuses: *mut sdp_dal_status,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_wait_many", |site| {
+        let statuses = if out_statuses.is_null() {
+            None
+        } else {
+            // SAFETY: the header's rules for pointers.
+            Some(unsafe { site.out_array(out_statuses, count, "out_statuses")? })
+        };
+        let mode = match mode {
+            mode if mode == sdp_dal_wait_mode::SDP_DAL_WAIT_ALL as i32 => WaitMode::All,
+            mode if mode == sdp_dal_wait_mode::SDP_DAL_WAIT_ANY as i32 => WaitMode::Any,
+            other => return Err(site.wrong(format_args!("'mode' is {other}, which is no sdp_dal_wait_mode"))),
+        };
+        // SAFETY: the header's rules for pointers.
+        let refs = unsafe { site.handles(refs, count, "refs")? };
+        let refs: Vec<&Ref> = refs.into_iter().map(RefState::reference).collect();
+        let ends = wait_many(&refs, mode, site.timeout(timeout_ns)?)?;
+        let pending = |end: &Result<()>| matches!(end, Err(error) if error.kind() == Kind::Timeout);
+        let open = ends.iter().filter(|end| pending(end)).count();
+        let enough = match mode {
+            WaitMode::All => open == 0,
+            WaitMode::Any => open < ends.len() || ends.is_empty(),
+        };
+        for (out, end) in statuses.into_iter().flatten().zip(&ends) {
+            out.set(end.as_ref().map_or_else(|error| error.kind().code(), |()| status::OK));
+        }
+        if enough {
+            return Ok(());
+        }
+        let count = ends.len();
+        Err(Error::new(Kind::Timeout, format!("{open} of {count} objects did not come to exist in time")))
+    })
+}
+
 /// Waits until the object exists, and holds it as a tensor. Nothing is copied.
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
@@ -336,6 +394,47 @@ pub unsafe extern "C" fn sdp_dal_ref_disown(reference: *const sdp_dal_ref) -> sd
     guard("sdp_dal_ref_disown", |site| {
         // SAFETY: the header's rules for pointers.
         unsafe { site.handle(reference, "reference")? }.reference.disown()
+    })
+}
+
+/// Keeps another object alive until this one is found to exist, or to have failed.
+///
+/// reference: the object that needs the other one to come into being. other: what must live until then; it may be freed
+/// at once. What it keeps alive itself is also kept.
+/// timeout_ns: how long to wait until the other one exists.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the other one is, or keeps alive, this one), SDP_DAL_TIMEOUT, and the
+/// others of sdp_dal_ref_wait(). Blocks up to timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_add_dependency(
+    reference: *const sdp_dal_ref,
+    other: *const sdp_dal_ref,
+    timeout_ns: i64,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_add_dependency", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (state, other) = unsafe { (site.handle(reference, "reference")?, site.handle(other, "other")?) };
+        state.reference.add_dependency(&other.reference, site.timeout(timeout_ns)?)
+    })
+}
+
+/// Keeps another object alive as long as this one is needed: by this reference, by what was cloned from it, or by a call
+/// that takes it as input.
+///
+/// reference: the object that refers to the other one. other: what must live as long; it may be freed at once.
+/// timeout_ns: how long to wait until the other one exists.
+///
+/// Errors and blocking: as sdp_dal_ref_add_dependency().
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_add_reference(
+    reference: *const sdp_dal_ref,
+    other: *const sdp_dal_ref,
+    timeout_ns: i64,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_add_reference", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (state, other) = unsafe { (site.handle(reference, "reference")?, site.handle(other, "other")?) };
+        state.reference.add_reference(&other.reference, site.timeout(timeout_ns)?)
     })
 }
 

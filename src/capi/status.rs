@@ -70,7 +70,7 @@ pub enum sdp_dal_status_code {
 pub(super) const OK: sdp_dal_status = 0;
 
 /// What this thread's failures left.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Last {
     code: sdp_dal_status,
     text: String,
@@ -93,6 +93,16 @@ pub(super) fn remember(error: &Error) {
             last.failures += 1;
         }
     });
+}
+
+/// Runs what the user did not call; whatever fails in it, this thread's last error stays what it was.
+pub(super) fn unchanged<T>(run: impl FnOnce() -> T) -> T {
+    let before = LAST.try_with(|last| last.borrow().clone());
+    let result = run();
+    if let Ok(before) = before {
+        let _ = LAST.try_with(|last| last.replace(before));
+    }
+    result
 }
 
 /// A moment in this thread, for [`text_since`].

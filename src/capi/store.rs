@@ -321,6 +321,27 @@ pub unsafe extern "C" fn sdp_dal_store_get_stat(
     })
 }
 
+/// Gives memory that no object uses back to the system: what lies behind the last object. Gaps between objects stay, for
+/// they are reused first. Else memory stays with the store while anybody uses it, because memory that was used before
+/// is faster. What SDP_DAL_STORE_RESERVE took is given back, too.
+///
+/// out_bytes: the bytes that were given back.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED, SDP_DAL_IO. Does not wait for
+/// others; holds up those who create objects, some milliseconds at a time.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_trim(
+    store: *const sdp_dal_store,
+    out_bytes: *mut u64,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_trim", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace) = unsafe { (site.out(out_bytes, "out_bytes")?, site.handle(store, "store")?) };
+        out.set(namespace.store().trim()?);
+        Ok(())
+    })
+}
+
 /// Ends all waiting in this process on this store, and keeps it from starting, while on is true: every function
 /// that waits returns SDP_DAL_INTERRUPTED.
 ///

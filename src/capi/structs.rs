@@ -22,7 +22,7 @@ pub(super) struct Out<T> {
     place: *mut T,
 }
 
-impl<T: Copy> Out<T> {
+impl<T> Out<T> {
     pub(super) fn set(self, value: T) {
         // SAFETY: Site::out() checked the pointer.
         unsafe { self.place.write(value) };
@@ -52,7 +52,7 @@ impl Site {
     ///
     /// # Safety
     /// `place` is NULL or has room for a `T`; all bits zero is a `T`.
-    pub(super) unsafe fn out<T: Copy>(self, place: *mut T, name: &str) -> Result<Out<T>> {
+    pub(super) unsafe fn out<T>(self, place: *mut T, name: &str) -> Result<Out<T>> {
         if place.is_null() || !place.is_aligned() {
             let found = if place.is_null() { "NULL" } else { "not aligned" };
             return Err(self.wrong(format_args!("'{name}' is {found}, room for the result is needed")));
@@ -66,7 +66,7 @@ impl Site {
     ///
     /// # Safety
     /// As [`Site::out`].
-    pub(super) unsafe fn outs<A: Copy, B: Copy>(
+    pub(super) unsafe fn outs<A, B>(
         self,
         (first, first_name): (*mut A, &str),
         (second, second_name): (*mut B, &str),

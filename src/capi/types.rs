@@ -3,10 +3,11 @@
 use std::ffi::c_char;
 
 use super::guard::{guard_value, Site};
+use crate::dal::Select;
 use crate::error::Result;
 use crate::store::{Create, DeleteMode, ID_SIZE, PREFIX_SIZE};
 use crate::timeout::Timeout;
-use crate::wire::{Elem, Order, MAX_DIMS};
+use crate::wire::{Direction, Elem, Order, MAX_DIMS};
 
 /// Values for a parameter timeout_ns, which is else a number of nanoseconds on the monotonic clock.
 #[repr(C)]
@@ -132,6 +133,57 @@ pub enum sdp_dal_store_flag {
     SDP_DAL_STORE_RESERVE = 8,
 }
 
+/// To which of several processors a call goes.
+#[repr(C)]
+pub enum sdp_dal_select {
+    /// The one with the fewest calls that have not ended.
+    SDP_DAL_SELECT_LEAST_BUSY = 0,
+    /// The one with the lowest prefix, and always to that one while it lives: for functions that accumulate state.
+    SDP_DAL_SELECT_FIRST = 1,
+}
+
+/// Bits for the flags of sdp_dal_caller_options.
+#[repr(C)]
+pub enum sdp_dal_caller_flag {
+    /// Do not compare the sizes of equal dimension names, nor with the sizes that the signature fixes.
+    SDP_DAL_CALLER_LOOSE_DIMS = 1,
+}
+
+/// Who gives a parameter.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub enum sdp_dal_direction {
+    /// The caller gives it.
+    SDP_DAL_IN = 0,
+    /// The function makes it.
+    SDP_DAL_OUT = 1,
+}
+
+/// What a parameter is.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub enum sdp_dal_param_kind {
+    /// A value of an Arrow type, written into the call itself.
+    SDP_DAL_PARAM_VALUE = 1,
+    /// A tensor object.
+    SDP_DAL_PARAM_TENSOR = 2,
+    /// A table object.
+    SDP_DAL_PARAM_TABLE = 3,
+    /// An object of any kind: waited for if it is an input, made if it is an output.
+    SDP_DAL_PARAM_OID = 4,
+    /// An object's ID that is only passed.
+    SDP_DAL_PARAM_ID = 5,
+}
+
+/// Bits of the flags of sdp_dal_param_info.
+#[repr(C)]
+pub enum sdp_dal_param_flag {
+    /// May be left out.
+    SDP_DAL_PARAM_NULLABLE = 1,
+    /// A table whose columns are fixed.
+    SDP_DAL_PARAM_COLUMNS = 2,
+}
+
 /// Bits for the flags of sdp_dal_object_spec.
 #[repr(C)]
 pub enum sdp_dal_object_flag {
@@ -224,6 +276,28 @@ impl Site {
             IF_MISSING => Ok(Create::IfMissing),
             NEVER => Ok(Create::Never),
             _ => Err(self.wrong(format_args!("'{name}' is {mode}, which is no sdp_dal_create_mode"))),
+        }
+    }
+
+    /// To which processor a call goes.
+    pub(super) fn select(self, select: i32, name: &str) -> Result<Select> {
+        const LEAST_BUSY: i32 = sdp_dal_select::SDP_DAL_SELECT_LEAST_BUSY as i32;
+        const FIRST: i32 = sdp_dal_select::SDP_DAL_SELECT_FIRST as i32;
+        match select {
+            LEAST_BUSY => Ok(Select::LeastBusy),
+            FIRST => Ok(Select::First),
+            _ => Err(self.wrong(format_args!("'{name}' is {select}, which is no sdp_dal_select"))),
+        }
+    }
+
+    /// Who gives a parameter.
+    pub(super) fn direction(self, direction: i32, name: &str) -> Result<Direction> {
+        const IN: i32 = sdp_dal_direction::SDP_DAL_IN as i32;
+        const OUT: i32 = sdp_dal_direction::SDP_DAL_OUT as i32;
+        match direction {
+            IN => Ok(Direction::In),
+            OUT => Ok(Direction::Out),
+            _ => Err(self.wrong(format_args!("'{name}' is {direction}, which is no sdp_dal_direction"))),
         }
     }
 

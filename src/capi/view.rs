@@ -112,7 +112,7 @@ pub unsafe extern "C" fn sdp_dal_tensor_spec_init(
     })
 }
 
-const NO_VIEW: sdp_dal_tensor_view = sdp_dal_tensor_view {
+pub(super) const NO_VIEW: sdp_dal_tensor_view = sdp_dal_tensor_view {
     struct_size: 0,
     data: ptr::null(),
     shape: ptr::null(),

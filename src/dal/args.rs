@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::store::ObjectId;
-use crate::wire::{CallSchema, Cell, Direction, Param, ParamType, TensorSource};
+use crate::wire::{CallSchema, Cell, Direction, Param, ParamType, TableSource, TensorSource};
 
 use super::expect::{dims, DimSizes, Expectation};
 use super::reference::Ref;
@@ -19,11 +19,13 @@ pub enum Arg<'a> {
     /// A tensor in the caller's memory: copied once into the caller's namespace when the call is issued,
     /// after all arguments were checked.
     Tensor(TensorSource<'a>),
+    /// A table in the caller's memory: put as a tensor is.
+    Table(&'a TableSource),
     /// Nothing, for a nullable parameter. A null output is neither created nor returned.
     Null,
 }
 
-/// Arguments by name or by position (the order of the schema). They borrow the tensors given by value until
+/// Arguments by name or by position (the order of the schema). They borrow the tensors and tables given by value until
 /// the call is issued.
 #[derive(Clone, Default)]
 pub struct Args<'a> {
@@ -104,6 +106,22 @@ impl Results {
     }
 }
 
+/// A value that is put when the call is issued.
+#[derive(Clone, Copy)]
+pub(super) enum PutValue<'a> {
+    Tensor(&'a TensorSource<'a>),
+    Table(&'a TableSource),
+}
+
+impl PutValue<'_> {
+    pub(super) fn put(self, reference: &Ref) -> Result<()> {
+        match self {
+            PutValue::Tensor(source) => reference.put_tensor(source),
+            PutValue::Table(source) => reference.put_table(source),
+        }
+    }
+}
+
 /// An argument that was checked against its parameter.
 pub(super) enum Planned<'a> {
     /// A plain value; its type and range are checked when the row is encoded.
@@ -111,7 +129,7 @@ pub(super) enum Planned<'a> {
     Null,
     Object(Ref),
     ObjectId(ObjectId),
-    Tensor(&'a TensorSource<'a>),
+    Put(PutValue<'a>),
     /// An output that was not given.
     NewOutput,
 }
@@ -179,7 +197,7 @@ fn plan_input<'a>(param: &Param, arg: Option<&'a Arg<'_>>) -> Result<Planned<'a>
             Err(Error::invalid(format!("takes {}, not a plain value", kind_name(&param.ty))))
         }
         Some(Arg::Cell(cell)) => Ok(Planned::Value(cell.clone())),
-        Some(Arg::Ref(_) | Arg::Tensor(_)) if !expects_object => {
+        Some(Arg::Ref(_) | Arg::Tensor(_) | Arg::Table(_)) if !expects_object => {
             Err(Error::invalid("takes a plain value, not an object"))
         }
         Some(Arg::Ref(reference)) => {
@@ -190,7 +208,14 @@ fn plan_input<'a>(param: &Param, arg: Option<&'a Arg<'_>>) -> Result<Planned<'a>
                 return Err(Error::invalid(format!("takes {}, not a tensor's value", kind_name(&param.ty))));
             }
             Expectation::of_param(param).check(source.layout)?;
-            Ok(Planned::Tensor(source))
+            Ok(Planned::Put(PutValue::Tensor(source)))
+        }
+        Some(Arg::Table(source)) => {
+            if !matches!(param.ty, ParamType::Table(_) | ParamType::Oid) {
+                return Err(Error::invalid(format!("takes {}, not a table's value", kind_name(&param.ty))));
+            }
+            Expectation::of_param(param).check_table(source.schema(), source.batches())?;
+            Ok(Planned::Put(PutValue::Table(source)))
         }
     }
 }
@@ -204,7 +229,7 @@ fn plan_output<'a>(param: &Param, arg: Option<&'a Arg<'_>>) -> Result<Planned<'a
         Some(Arg::Ref(reference)) => {
             check_reference(param, reference).map(|()| Planned::Object(reference.clone()))
         }
-        Some(Arg::Cell(_) | Arg::Tensor(_)) => {
+        Some(Arg::Cell(_) | Arg::Tensor(_) | Arg::Table(_)) => {
             Err(Error::invalid("is an output: it takes a reference to write to, not a value"))
         }
     }
@@ -229,7 +254,7 @@ fn check_reference(param: &Param, reference: &Ref) -> Result<()> {
 fn learn_sizes(sizes: &mut DimSizes, param: &Param, planned: &Planned<'_>) -> Result<()> {
     let Some(dims) = dims(param) else { return Ok(()) };
     match planned {
-        Planned::Tensor(source) => sizes.learn(&param.name, dims, &source.layout.shape),
+        Planned::Put(PutValue::Tensor(source)) => sizes.learn(&param.name, dims, &source.layout.shape),
         Planned::Object(reference) => match reference.known_tensor() {
             Some(known) => sizes.learn(&param.name, dims, &known.layout().shape),
             None => Ok(()),
@@ -270,7 +295,7 @@ fn kind_name(ty: &ParamType) -> &'static str {
     match ty {
         ParamType::Scalar(_) => "a plain value",
         ParamType::Tensor { .. } => "a tensor or a reference",
-        ParamType::Table(_) => "a reference to a table",
+        ParamType::Table(_) => "a table or a reference",
         ParamType::Oid | ParamType::Id => "a reference",
     }
 }
@@ -282,7 +307,7 @@ mod tests {
     use arrow::datatypes::DataType;
 
     fn param(name: &str, direction: Direction, ty: ParamType, nullable: bool) -> Param {
-        Param { name: name.to_owned(), direction, ty, nullable }
+        Param::new(name, direction, ty, nullable)
     }
 
     fn tensor(dims: &[&str]) -> ParamType {
@@ -291,16 +316,16 @@ mod tests {
     }
 
     fn gridder() -> CallSchema {
-        CallSchema {
-            name: "grid".to_owned(),
-            params: vec![
+        CallSchema::new(
+            "grid",
+            vec![
                 param("n", Direction::In, ParamType::Scalar(DataType::Int64), false),
                 param("ms", Direction::In, tensor(&["row", "chan"]), false),
                 param("wgt", Direction::In, tensor(&["row", "chan"]), true),
                 param("dirty", Direction::Out, tensor(&["x", "y"]), false),
                 param("psf", Direction::Out, tensor(&["x", "y"]), true),
             ],
-        }
+        )
     }
 
     fn id(byte: u8) -> ObjectId {

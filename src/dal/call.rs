@@ -5,16 +5,18 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{Buffer, Store};
+use crate::store::{Buffer, CreateSpec, ObjectId, Store, Writer};
 use crate::wire::{CallSchema, Cell, Direction, Layout, Order, Param, ParamType, TensorSource};
 
+use super::crew::{Crew, Pulling, Turn};
 use super::expect::{dims, DimSizes, Expectation};
-use super::output::{OutputMemory, OutputTarget, Outputs};
+use super::output::{CallMemory, OutputTarget, Outputs};
+use super::private_copy::PrivateCopy;
 use super::queue::CallObject;
 use super::reference::Ref;
 use super::tensor::{Tensor, TensorForm, TensorMemory, TensorWriter};
 
-/// A call that was taken: one invocation of a function. Clones share it, any thread may use it.
+/// A call that was taken: one invocation of a function. Any thread may use it.
 ///
 /// Parameters go by their index in the schema ([`Call::param`] finds it). The inputs stay pinned until the
 /// call has ended *and* every handle made from it (tensors, references, writers, clones) is gone.
@@ -24,21 +26,46 @@ use super::tensor::{Tensor, TensorForm, TensorMemory, TensorWriter};
 /// with the call and gives a pointer; such outputs are sealed by [`Call::seal_output`], or all at once by
 /// [`Call::finish`].
 ///
-/// Dropping the last handle without `finish` ends the call: what was not sealed fails with
-/// OUTPUT_NOT_WRITTEN.
-#[derive(Clone)]
+/// A call is *open* (its outputs can be written) until it is finished, or until nobody is left who owes its outputs:
+/// the function that runs, the handle that [`Processor::next`](super::Processor::next) gave, and those that
+/// [`Call::defer`] gives. What was not sealed then fails with OUTPUT_NOT_WRITTEN. Clones share the call and keep what
+/// was read from it, but do not keep it open.
 pub struct Call {
     inner: Arc<CallInner>,
+    owner: Option<Owner>,
 }
 
 pub(super) struct CallInner {
     pub(super) outputs: Outputs,
-    store: Store,
     object: Arc<CallObject>,
     row: usize,
     /// By parameter.
     inputs: Vec<Option<Input>>,
+    /// By parameter, as they are asked for.
+    copies: Mutex<Vec<(usize, PrivateCopy)>>,
     sizes: Mutex<DimSizes>,
+    crew: Arc<Crew>,
+    /// None once the function has returned.
+    run: Mutex<Option<Run>>,
+    /// Handles that keep the call open; 0 once it has been let go.
+    owners: Mutex<u32>,
+}
+
+/// What a function that runs holds.
+struct Run {
+    _turn: Turn,
+    /// Pull style: the thread that works on the call counts, wherever it is.
+    pulling: Option<Pulling>,
+}
+
+/// What is known of a call that was just taken.
+pub(super) struct Taken {
+    pub(super) object: Arc<CallObject>,
+    pub(super) row: usize,
+    pub(super) outputs: Outputs,
+    pub(super) inputs: Vec<Option<Input>>,
+    pub(super) sizes: DimSizes,
+    pub(super) turn: Turn,
 }
 
 /// An input that was pinned when the call was taken.
@@ -48,7 +75,7 @@ pub(super) enum Input {
 }
 
 impl CallInner {
-    /// Takes the call off the queue if the function has returned and nothing is being written any more.
+    /// Takes the call off the queue if it was finished and nothing is being written any more.
     pub(super) fn end_if_done(&self) {
         if self.outputs.end() {
             // What fails here is the store's own bookkeeping: it is put right when the queue is looked at
@@ -56,26 +83,99 @@ impl CallInner {
             let _ = self.object.end_row();
         }
     }
+
+    /// Whether `next` has given it out and it still runs.
+    fn is_pulled(&self) -> bool {
+        self.run.lock().as_ref().is_some_and(|run| run.pulling.is_some())
+    }
+
+    /// The function has returned: its next call may be taken.
+    fn end_run(&self) {
+        let run = self.run.lock().take();
+        drop(run);
+    }
 }
 
-impl Drop for CallInner {
+/// Keeps a call open. The last one that goes ends it.
+struct Owner {
+    call: Arc<CallInner>,
+    /// The function that runs: its end is that of the run.
+    runs: bool,
+    /// Whether what the call keeps is to be sealed at the end.
+    succeeded: bool,
+}
+
+impl Drop for Owner {
     fn drop(&mut self) {
-        let _ = self.outputs.finish(false);
-        self.end_if_done();
+        let last = {
+            let mut owners = self.call.owners.lock();
+            *owners -= 1;
+            *owners == 0
+        };
+        if last {
+            // An output that was not written is told to whoever waits for it.
+            let _ = self.call.outputs.finish(self.succeeded);
+            self.call.end_if_done();
+        }
+        if self.runs {
+            self.call.end_run();
+        }
+    }
+}
+
+impl Clone for Call {
+    fn clone(&self) -> Call {
+        Call { inner: self.inner.clone(), owner: None }
     }
 }
 
 impl Call {
-    pub(super) fn new(
-        store: &Store,
-        object: Arc<CallObject>,
-        row: usize,
-        outputs: Outputs,
-        inputs: Vec<Option<Input>>,
-        sizes: DimSizes,
-    ) -> Call {
-        let sizes = Mutex::new(sizes);
-        Call { inner: Arc::new(CallInner { outputs, store: store.clone(), object, row, inputs, sizes }) }
+    pub(super) fn new(taken: Taken) -> Call {
+        let Taken { object, row, outputs, inputs, sizes, turn } = taken;
+        let crew = turn.crew().clone();
+        let inner = Arc::new(CallInner {
+            outputs,
+            object,
+            row,
+            inputs,
+            copies: Mutex::default(),
+            sizes: Mutex::new(sizes),
+            crew,
+            run: Mutex::new(Some(Run { _turn: turn, pulling: None })),
+            owners: Mutex::new(1),
+        });
+        let owner = Owner { call: inner.clone(), runs: true, succeeded: false };
+        Call { inner, owner: Some(owner) }
+    }
+
+    /// Given out by `next`: whoever works on it counts as one of the processor's threads.
+    pub(super) fn pulled(&self, pulling: Pulling) {
+        if let Some(run) = &mut *self.inner.run.lock() {
+            run.pulling = Some(pulling);
+        }
+    }
+
+    /// The function has succeeded: unless the call was deferred it is finished.
+    pub(super) fn returned(mut self) {
+        if let Some(owner) = &mut self.owner {
+            owner.succeeded = true;
+        }
+    }
+
+    /// A handle that keeps the call open after its function has returned: the outputs can be written until the handle is
+    /// finished or dropped, from any thread. The function no longer counts as running once it has returned (pull
+    /// style: once the handle that `next` gave is dropped), also if it is ordered. INVALID_ARGUMENT if the call has
+    /// ended.
+    pub fn defer(&self) -> Result<Call> {
+        let finished = self.inner.outputs.is_finished();
+        let mut owners = self.inner.owners.lock();
+        if *owners == 0 || finished {
+            let text = format!("{}: the call has ended and cannot be deferred any more", self.function());
+            return Err(Error::invalid(text));
+        }
+        *owners += 1;
+        let owner = Owner { call: self.inner.clone(), runs: false, succeeded: false };
+        Ok(Call { inner: self.inner.clone(), owner: Some(owner) })
     }
 
     /// The function's name.
@@ -93,6 +193,16 @@ impl Call {
         self.inner.object.function.index
     }
 
+    /// The ID of the call object, which a batch's rows share.
+    pub fn id(&self) -> ObjectId {
+        self.inner.object.call.id
+    }
+
+    /// Attachment number of the caller.
+    pub fn caller(&self) -> u32 {
+        self.inner.object.call.issuer
+    }
+
     /// The row of this invocation in its call object; 0 unless it was issued as a batch.
     pub fn row(&self) -> usize {
         self.inner.row
@@ -108,7 +218,7 @@ impl Call {
         })
     }
 
-    fn spec(&self, param: usize) -> Result<&Param> {
+    pub(super) fn spec(&self, param: usize) -> Result<&Param> {
         self.schema().params.get(param).ok_or_else(|| {
             let count = self.schema().params.len();
             Error::new(
@@ -118,7 +228,7 @@ impl Call {
         })
     }
 
-    fn wrong(&self, spec: &Param, what: &str) -> Error {
+    pub(super) fn wrong(&self, spec: &Param, what: &str) -> Error {
         Error::invalid(format!("{}: parameter '{}' {what}", self.function(), spec.name))
     }
 
@@ -139,6 +249,21 @@ impl Call {
             Input::Tensor(tensor) => Ok(tensor.clone()),
             Input::Object(buffer) => Tensor::read(buffer.clone()),
         }
+    }
+
+    /// A private copy of an input tensor, which may be scribbled on: made when it is asked for first, in the order in
+    /// which the tensor is stored. There is one for each parameter; later calls give the same memory, as it is then.
+    /// The pointer is valid as long as a handle of the call lives.
+    pub fn copy_tensor(&self, param: usize) -> Result<CallMemory> {
+        let tensor = self.tensor(param)?;
+        let mut copies = self.inner.copies.lock();
+        if let Some((_, copy)) = copies.iter_mut().find(|(other, _)| *other == param) {
+            return Ok(copy.memory());
+        }
+        let mut copy = PrivateCopy::of(&tensor)?;
+        let memory = copy.memory();
+        copies.push((param, copy));
+        Ok(memory)
     }
 
     /// The bytes of an input object, whatever they hold.
@@ -176,7 +301,7 @@ impl Call {
                 };
                 Ok(Ref::pinned(buffer, Expectation::of_param(spec)))
             }
-            (_, Cell::Id(id)) => Ok(Ref::borrowed(&self.inner.store, *id, Expectation::of_param(spec))),
+            (_, Cell::Id(id)) => Ok(Ref::borrowed(self.store(), *id, Expectation::of_param(spec))),
             (_, Cell::Null) => Err(self.wrong(spec, "is null in this call")),
             _ => Err(self.wrong(spec, "is a plain value, not an object")),
         }
@@ -207,7 +332,7 @@ impl Call {
         shape: &[i64],
         order: Order,
         zeroed: bool,
-    ) -> Result<OutputMemory> {
+    ) -> Result<CallMemory> {
         let (_, memory) = self.lend(param, self.new_form(param, shape, order)?, zeroed)?;
         self.inner.outputs.keep(param, memory)
     }
@@ -245,6 +370,18 @@ impl Call {
         target.seal(memory).map(drop)
     }
 
+    /// Writes an output object at once and seals it.
+    pub(super) fn put_output(
+        &self,
+        param: usize,
+        spec: &CreateSpec<'_>,
+        fill: impl FnOnce(&mut Writer),
+    ) -> Result<()> {
+        let put = self.inner.outputs.put(param, spec, fill);
+        self.inner.end_if_done();
+        put
+    }
+
     fn output_spec(&self, param: usize) -> Result<&Param> {
         let spec = self.spec(param)?;
         match (spec.direction, &spec.ty) {
@@ -272,7 +409,7 @@ impl Call {
     }
 
     fn check_sizes(&self, spec: &Param, shape: &[i64]) -> Result<()> {
-        if !self.inner.object.function.strict_dims {
+        if self.inner.object.function.options.loose_dims {
             return Ok(());
         }
         let fits = self.inner.sizes.lock().fits(&spec.name, dims(spec).unwrap_or_default(), shape);
@@ -283,7 +420,7 @@ impl Call {
         let spec = self.output_spec(param)?;
         let (id, memory) = self.inner.outputs.create(param, form, zeroed)?;
         let target = OutputTarget { call: self.inner.clone(), param, id };
-        if self.inner.object.function.strict_dims {
+        if !self.inner.object.function.options.loose_dims {
             let shape = &memory.layout().shape;
             // Two threads may have made two outputs of different sizes at once: the second sees it here.
             let learnt = self.inner.sizes.lock().learn(&spec.name, dims(spec).unwrap_or_default(), shape);
@@ -302,23 +439,38 @@ impl Call {
         self.inner.outputs.fail(error)
     }
 
-    /// Ends the call: seals the outputs that the call keeps; those that nobody can write any more fail with
-    /// OUTPUT_NOT_WRITTEN, which is returned too. Writers that are still alive may be sealed later: the call
-    /// ends with the last of them. Calling it again does nothing.
+    /// Ends the call, also a deferred one: seals the outputs that the call keeps; those that nobody can write any more
+    /// fail with OUTPUT_NOT_WRITTEN, which is returned too. Writers that are still alive may be sealed later: the
+    /// call ends with the last of them. Calling it again does nothing.
+    ///
+    /// In pull style it ends the run as well, unless it is done by a deferred handle.
     pub fn finish(&self) -> Result<()> {
         let result = self.inner.outputs.finish(true);
-        if self.inner.outputs.end() {
-            self.inner.object.end_row()?;
+        let ended = if self.inner.outputs.end() { self.inner.object.end_row() } else { Ok(()) };
+        if self.owner.as_ref().is_none_or(|owner| owner.runs) && self.inner.is_pulled() {
+            self.inner.end_run();
         }
-        result
+        ended.and(result)
     }
 
     /// Whether nobody wants what is still to be written (or, without outputs, the call itself).
     pub fn is_cancelled(&self) -> bool {
-        let has_outputs = self.schema().params.iter().any(|param| param.direction == Direction::Out);
-        match self.inner.outputs.abandoned() {
-            Some(abandoned) => abandoned,
-            None => !has_outputs && !self.inner.object.is_wanted(),
-        }
+        self.inner.outputs.are_abandoned()
+    }
+
+    /// How many threads this run may use: the processor's threads, or what affinity and the control group's quota leave,
+    /// shared among the threads that work for the processor now. At least 1.
+    pub fn thread_budget(&self) -> u32 {
+        self.inner.crew.thread_budget()
+    }
+
+    /// Tells how far the call has come, from 0 to 1, to whoever has a reference to one of its outputs
+    /// ([`Ref::progress`]). INVALID_ARGUMENT for what is no number.
+    pub fn set_progress(&self, fraction: f64) -> Result<()> {
+        self.inner.outputs.set_progress(fraction)
+    }
+
+    fn store(&self) -> &Store {
+        &self.inner.object.store
     }
 }

@@ -1,25 +1,35 @@
 //! Callers: finding processors and issuing calls to them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Prefix, Want};
+use crate::log::{self, Level};
+use crate::store::{id_text, EntryKey, ObjectId, Prefix};
 use crate::timeout::{Deadline, Timeout};
-use crate::wire::{CallEncoder, CallSchema, Cell, Direction, ParamType, TensorSource};
+use crate::wire::{CallEncoder, CallSchema};
 
-use super::args::{plan, Args, Planned, Results};
 use super::discovery::{too_few, Declarations, Target};
-use super::expect::Expectation;
-use super::flight::Flight;
-use super::issued::{IssuedCall, Unfinished};
-use super::namespace::{fresh_id, Namespace};
-use super::reference::Ref;
+use super::namespace::Namespace;
 
 /// Pauses between two looks for processors: the first and the longest.
 const SEARCH_PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
+
+/// Most losses that are kept for somebody who never asks.
+const UNTOLD_MAX: usize = 1024;
+
+/// To which of several processors a call goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Select {
+    /// The one with the fewest calls that have not ended.
+    #[default]
+    LeastBusy,
+    /// The one with the lowest prefix, and always to that one while it lives: for functions that accumulate state.
+    First,
+}
 
 /// Which processors a caller wants.
 #[derive(Clone, Debug)]
@@ -31,8 +41,13 @@ pub struct CallerOptions {
     /// How long to wait for the minimum when the caller is made, and for room when calls in flight are
     /// limited.
     pub timeout: Timeout,
-    /// Most unfinished calls of this caller to one processor; 0: no limit.
+    /// Most unfinished calls of this caller to one processor; 0: no limit. A batch is one call.
     pub max_in_flight: usize,
+    /// To which of several processors a call goes.
+    pub select: Select,
+    /// Whether tensors whose sizes are known when a call is issued must agree in equal dimension names, and with the
+    /// sizes that the signature fixes.
+    pub strict_dims: bool,
 }
 
 impl Default for CallerOptions {
@@ -42,6 +57,8 @@ impl Default for CallerOptions {
             processor_prefix: Vec::new(),
             timeout: Timeout::Poll,
             max_in_flight: 0,
+            select: Select::LeastBusy,
+            strict_dims: true,
         }
     }
 }
@@ -57,11 +74,10 @@ pub struct FoundProcessor {
 
 /// Finds processors that offer all of its functions and issues calls to them. Any thread may use it.
 pub struct Caller {
-    namespace: Namespace,
-    options: CallerOptions,
-    strict_dims: bool,
-    functions: Vec<CallEncoder>,
-    schemas: Vec<Arc<CallSchema>>,
+    pub(super) namespace: Namespace,
+    pub(super) options: CallerOptions,
+    pub(super) functions: Vec<CallEncoder>,
+    pub(super) schemas: Vec<Arc<CallSchema>>,
     declarations: Declarations,
     processors: Mutex<Processors>,
 }
@@ -72,16 +88,26 @@ struct Processors {
     targets: Vec<Arc<Target>>,
     /// One that was found and has gone.
     lost: Option<String>,
+    /// Those that have gone and that nobody was told of.
+    untold: VecDeque<FoundProcessor>,
+    /// What [`Select::First`] has settled on.
+    first: Option<EntryKey>,
 }
 
-/// A call's row with its objects, before anything is written.
-struct Prepared<'a> {
-    cells: Vec<Cell>,
-    inputs: Vec<Ref>,
-    claims: Vec<Want>,
-    /// Tensors given by value, with the references under which they are put.
-    values: Vec<(Ref, &'a TensorSource<'a>, usize)>,
-    outputs: Vec<(usize, Option<Ref>)>,
+impl Processors {
+    /// Keeps the targets for which `stays` holds; the others have gone.
+    fn retain(&mut self, mut stays: impl FnMut(&Arc<Target>) -> bool) -> Vec<Arc<Target>> {
+        let (stay, gone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.targets).into_iter().partition(|target| stays(target));
+        self.targets = stay;
+        for target in &gone {
+            self.lost = Some(target.title());
+            self.untold.push_back(target.found());
+        }
+        let most = self.untold.len().min(UNTOLD_MAX);
+        self.untold.drain(..self.untold.len() - most);
+        gone
+    }
 }
 
 impl Caller {
@@ -99,7 +125,6 @@ impl Caller {
         let caller = Caller {
             namespace: namespace.clone(),
             options: options.clone(),
-            strict_dims: true,
             functions,
             schemas,
             declarations: Declarations::default(),
@@ -109,10 +134,14 @@ impl Caller {
         Ok(caller)
     }
 
-    /// Whether tensors whose sizes are known when a call is issued must agree in equal dimension names (the
-    /// default).
+    /// As [`CallerOptions::strict_dims`].
     pub fn set_strict_dims(&mut self, strict: bool) {
-        self.strict_dims = strict;
+        self.options.strict_dims = strict;
+    }
+
+    /// How long issuing waits for room if nothing else is said.
+    pub fn timeout(&self) -> Timeout {
+        self.options.timeout
     }
 
     /// Looks again for compatible processors: new ones join only here. Waits for the minimum; returns their
@@ -122,23 +151,45 @@ impl Caller {
         let deadline = timeout.deadline();
         let (mut pause, longest) = SEARCH_PAUSE;
         loop {
+            let _patience = self.namespace.store().patience(super::remaining(timeout, &deadline));
             let known = self.processors.lock().targets.clone();
             let start = &self.options.processor_prefix;
             let found = self.declarations.search(self.namespace.store(), start, &self.schemas, &known)?;
             let minimum = self.options.minimum_processors;
             let count = found.targets.len();
             let error = (count < minimum).then(|| too_few(&self.schemas, start, minimum, &found));
-            let mut processors = self.processors.lock();
-            processors.targets = found.targets;
-            if count > 0 {
-                processors.lost = None;
-            }
-            drop(processors);
+            self.adopt(found.targets);
             let Some(error) = error else { return Ok(count) };
             let Some(left) = deadline.left(pause) else { return Err(error) };
             self.pause(left)?;
             pause = (pause * 2).min(longest);
         }
+    }
+
+    /// Takes over what a search has found.
+    fn adopt(&self, found: Vec<Arc<Target>>) {
+        let (new, gone) = {
+            let mut processors = self.processors.lock();
+            let named = |target: &Arc<Target>, among: &[Arc<Target>]| {
+                among.iter().any(|other| other.declaration == target.declaration)
+            };
+            let gone = processors.retain(|target| named(target, &found));
+            // Another thread's search may have been faster: its targets know what is in flight.
+            let new: Vec<_> =
+                found.into_iter().filter(|target| !named(target, &processors.targets)).collect();
+            processors.targets.extend(new.iter().cloned());
+            processors.targets.sort_by_key(|target| target.prefix);
+            if !processors.targets.is_empty() {
+                processors.lost = None;
+            }
+            (new, gone)
+        };
+        for target in new {
+            log::write(Level::Info, || {
+                format!("Found processor {} at prefix {}", target.name, id_text(&target.prefix))
+            });
+        }
+        tell(&gone);
     }
 
     /// Waits without watching anything; only an interrupt ends it early.
@@ -153,21 +204,12 @@ impl Caller {
 
     /// The number of processors found that still live.
     pub fn num_processors(&self) -> usize {
-        match self.living() {
-            Ok(living) => living.len(),
-            Err(_) => self.processors.lock().targets.len(),
-        }
+        self.known().len()
     }
 
     /// The processors found that still live, by prefix.
     pub fn processors(&self) -> Vec<FoundProcessor> {
-        let _ = self.living();
-        self.processors
-            .lock()
-            .targets
-            .iter()
-            .map(|target| FoundProcessor { name: target.name.clone(), prefix: target.prefix })
-            .collect()
+        self.known().iter().map(|target| target.found()).collect()
     }
 
     /// Where values and outputs lie.
@@ -180,247 +222,148 @@ impl Caller {
         self.schemas.iter().map(|schema| &**schema)
     }
 
-    /// Issues one call and does not wait for it: the results fill in later. All arguments are checked first.
-    /// With a limit of calls in flight it waits for room up to the options' timeout.
-    pub fn call(&self, function: &str, args: &Args<'_>) -> Result<Results> {
-        self.call_within(function, args, self.options.timeout)
-    }
-
-    /// As [`Caller::call`]; waits for room up to `timeout` (TIMEOUT). INVALID_ARGUMENT names function and
-    /// parameter, OBJECT_DELETED an input that is gone; NO_PROCESSOR if none was found, PROCESSOR_LOST if all
-    /// that were found have gone.
-    pub fn call_within(&self, function: &str, args: &Args<'_>, timeout: Timeout) -> Result<Results> {
-        let encoder = self.function(function)?;
-        let schema = encoder.schema();
-        let planned = plan(schema, args, self.strict_dims)?;
-        let mut prepared = self.prepare(schema, planned)?;
-        let bytes = encoder.encode(std::slice::from_ref(&prepared.cells))?;
-        self.namespace.sweep(2 * prepared.outputs.len() + 2);
-        let deadline = timeout.deadline();
-        let mut target = self.choose(function, timeout, &deadline)?;
-        for (reference, source, param) in std::mem::take(&mut prepared.values) {
-            let context = || format!("{function}: parameter '{}'", schema.params[param].name);
-            reference.put_tensor(source).map_err(|error| error.context(context()))?;
-            prepared.inputs.push(reference);
-        }
-        loop {
-            match self.issue(&target, encoder, &bytes, &mut prepared) {
-                Ok(()) => return Ok(Results::new(schema.clone(), prepared.outputs)),
-                Err(error) if matches!(error.kind(), Kind::ProcessorLost | Kind::NotFound) => {
-                    self.forget(&target);
-                    target = self.choose(function, timeout, &deadline)?;
-                }
-                Err(error) => return Err(error.context(function)),
+    /// Waits until a processor that this caller found has gone (it died, or closed), and says which. Each is told
+    /// once. TIMEOUT if none has gone since the last time. A death without a word is seen within 250 ms.
+    pub fn next_lost(&self, timeout: Timeout) -> Result<FoundProcessor> {
+        let declaration = |target: &Arc<Target>| ObjectId::declaration(target.prefix);
+        let watched: Vec<_> = self.processors.lock().targets.iter().map(declaration).collect();
+        let waited = self.namespace.store().wait_until(&watched, timeout, &mut || {
+            let untold = self.processors.lock().untold.pop_front();
+            if untold.is_some() {
+                return Ok(untold);
             }
-        }
-    }
-
-    fn function(&self, name: &str) -> Result<&CallEncoder> {
-        self.functions.iter().find(|encoder| encoder.schema().name == name).ok_or_else(|| {
-            let names: Vec<_> = self.schemas.iter().map(|schema| schema.name.as_str()).collect();
-            let text = format!("this caller has no function '{name}', only: {}", names.join(", "));
-            Error::new(Kind::NotFound, text)
+            self.living()?;
+            Ok(self.processors.lock().untold.pop_front())
+        });
+        waited.map_err(|error| match error.kind() {
+            Kind::Timeout => Error::new(Kind::Timeout, "no processor of this caller has gone"),
+            _ => error,
         })
     }
 
-    /// Gives every object its ID and claims the inputs. Nothing is written.
-    fn prepare<'a>(&self, schema: &CallSchema, planned: Vec<Planned<'a>>) -> Result<Prepared<'a>> {
-        let mut prepared = Prepared {
-            cells: Vec::with_capacity(planned.len()),
-            inputs: Vec::new(),
-            claims: Vec::new(),
-            values: Vec::new(),
-            outputs: Vec::new(),
-        };
-        for (place, (param, planned)) in schema.params.iter().zip(planned).enumerate() {
-            let is_output = param.direction == Direction::Out;
-            let expect = || Expectation::of_param(param);
-            let reference = match planned {
-                Planned::Value(cell) => {
-                    prepared.cells.push(cell);
-                    continue;
-                }
-                Planned::Null => {
-                    prepared.cells.push(Cell::Null);
-                    if is_output {
-                        prepared.outputs.push((place, None));
-                    }
-                    continue;
-                }
-                Planned::ObjectId(id) if param.ty == ParamType::Id => {
-                    prepared.cells.push(Cell::Id(id));
-                    continue;
-                }
-                Planned::ObjectId(id) => self.namespace.borrow(id, expect()),
-                Planned::Object(reference) => reference,
-                Planned::NewOutput => self.namespace.new_ref(expect())?,
-                Planned::Tensor(source) => {
-                    let reference = self.namespace.new_ref(expect())?;
-                    prepared.cells.push(Cell::Id(reference.id()));
-                    prepared.values.push((reference, source, place));
-                    continue;
-                }
-            };
-            let named = |error: Error| error.context(format!("{}: parameter '{}'", schema.name, param.name));
-            self.check_store(&reference).map_err(named)?;
-            prepared.cells.push(Cell::Id(reference.id()));
-            if is_output {
-                prepared.outputs.push((place, Some(reference)));
-            } else {
-                if param.ty != ParamType::Id {
-                    prepared.claims.extend(reference.claim_input().map_err(named)?);
-                }
-                prepared.inputs.push(reference);
-            }
-        }
-        Ok(prepared)
-    }
-
-    fn check_store(&self, reference: &Ref) -> Result<()> {
-        let (ours, theirs) = (self.namespace.store(), reference.store());
-        if ours.number() == theirs.number() && ours.path() == theirs.path() {
-            return Ok(());
-        }
-        Err(Error::invalid(format!(
-            "object {} lies in the store {}, the caller uses {}",
-            reference.id(),
-            theirs.path().display(),
-            ours.path().display()
-        )))
-    }
-
-    /// Writes the call into the processor's namespace, publishes it and ties the outputs to it. On an error
-    /// the prepared call can be issued to another processor.
-    fn issue(
+    /// A living processor for another call of ours, as the options select it; waits for room.
+    pub(super) fn choose(
         &self,
-        target: &Target,
-        encoder: &CallEncoder,
-        bytes: &[u8],
-        prepared: &mut Prepared<'_>,
-    ) -> Result<()> {
-        let store = self.namespace.store();
-        let id = fresh_id(target.prefix, store);
-        let outputs: Vec<Ref> = prepared.outputs.iter().filter_map(|(_, output)| output.clone()).collect();
-        let ids: Vec<ObjectId> = outputs.iter().map(Ref::id).collect();
-        let new: Vec<bool> =
-            outputs.iter().map(|output| matches!(output.state(), Ok(ObjectState::Absent))).collect();
-        let data_size = u64::try_from(bytes.len()).map_err(|_| Error::invalid("the call is too large"))?;
-        let spec = CreateSpec {
-            data_size,
-            metadata: encoder.metadata(),
-            want: true,
-            keep: false,
-            evictable: false,
-            zeroed: false,
-            full_timeout: None,
-        };
-        let mut writer = store.create(&id, &spec)?;
-        writer.copy_from(0, bytes);
-        let (want, promises) = store.issue(writer, target.declaration, &ids)?;
-        let call_key = want.key();
-        let keys: Vec<EntryKey> = promises.iter().map(Want::key).collect();
-        let mut claims = std::mem::take(&mut prepared.claims);
-        for ((output, promise), new) in outputs.iter().zip(promises).zip(new) {
-            claims.extend(output.promised(promise, new));
-        }
-        let inputs = std::mem::take(&mut prepared.inputs);
-        let call = Arc::new(IssuedCall::new(id, target.owner, want, inputs, claims));
-        for output in &outputs {
-            output.depend_on(call.clone());
-            self.namespace.remember(output.unfinished());
-        }
-        if outputs.is_empty() {
-            self.namespace.remember(Unfinished::Call(call));
-        }
-        if self.options.max_in_flight > 0 {
-            let outputs = ids.into_iter().zip(keys).collect();
-            target.flights.add(Flight { call: (id, call_key), outputs });
-        }
-        Ok(())
-    }
-
-    /// The least busy living processor that has room for another call of ours; waits for room.
-    fn choose(&self, function: &str, timeout: Timeout, deadline: &Deadline) -> Result<Arc<Target>> {
-        let limit = match self.options.max_in_flight {
-            0 => usize::MAX,
-            limit => limit,
-        };
-        if limit == usize::MAX {
+        function: &str,
+        timeout: Timeout,
+        deadline: &Deadline,
+    ) -> Result<Arc<Target>> {
+        if self.options.max_in_flight == 0 {
             // Whether it still lives is seen when the call is issued.
             if let [only] = &self.processors.lock().targets[..] {
                 return Ok(only.clone());
             }
         }
-        if let Some(target) = self.least_busy(function, limit)? {
+        if let Some(target) = self.select(function)? {
             return Ok(target);
         }
-        let mut watched = Vec::new();
-        for target in &self.processors.lock().targets {
-            target.flights.watch(&mut watched);
-        }
-        let timeout = super::remaining(timeout, deadline);
-        self.namespace
-            .store()
-            .wait_until(&watched, timeout, &mut || self.least_busy(function, limit))
-            .map_err(|error| match error.kind() {
-                Kind::Timeout => {
-                    let text = format!(
-                        "{function}: every processor still has {limit} unfinished calls of this caller"
-                    );
-                    Error::new(Kind::Timeout, text)
-                }
+        self.wait_for_room(timeout, deadline, &mut || self.select(function)).map_err(|error| {
+            match error.kind() {
+                Kind::Timeout => error.context(function),
                 _ => error,
-            })
+            }
+        })
     }
 
-    /// None if all living processors have `limit` calls of ours. An error if none lives.
-    fn least_busy(&self, function: &str, limit: usize) -> Result<Option<Arc<Target>>> {
-        let living = self.living()?;
+    /// Waits until `look` gives something, which it may when a call in flight has ended or a processor has gone.
+    pub(super) fn wait_for_room<T>(
+        &self,
+        timeout: Timeout,
+        deadline: &Deadline,
+        look: &mut dyn FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        loop {
+            let watched = self.in_flight();
+            let timeout = super::remaining(timeout, deadline);
+            let waited = self.namespace.store().wait_until(&watched, timeout, &mut || match look()? {
+                Some(found) => Ok(Some(Some(found))),
+                None if self.in_flight() != watched => Ok(Some(None)),
+                None => Ok(None),
+            });
+            match waited {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => {}
+                Err(error) if error.kind() == Kind::Timeout => {
+                    let limit = self.options.max_in_flight;
+                    let text =
+                        format!("{limit} calls of this caller are unfinished there, and it may have {limit}");
+                    return Err(Error::new(Kind::Timeout, text));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What to watch for room.
+    fn in_flight(&self) -> Vec<ObjectId> {
+        let mut watched = Vec::new();
+        for target in &self.processors.lock().targets {
+            watched.push(ObjectId::declaration(target.prefix));
+            target.flights.watch(&mut watched);
+        }
+        watched
+    }
+
+    /// Whether another call of ours may be sent there.
+    pub(super) fn has_room(&self, target: &Target) -> bool {
+        let limit = self.options.max_in_flight;
+        limit == 0 || target.flights.count(self.namespace.store(), target.owner) < limit
+    }
+
+    /// None if those that may be chosen have no room. An error if none lives.
+    fn select(&self, function: &str) -> Result<Option<Arc<Target>>> {
+        let mut living = self.living()?;
+        if self.options.select == Select::First {
+            let mut processors = self.processors.lock();
+            let settled = living.iter().position(|target| processors.first == Some(target.declaration));
+            living.truncate(settled.unwrap_or(0) + 1);
+            living.drain(..settled.unwrap_or(0));
+            processors.first = living.first().map(|target| target.declaration);
+        }
         if living.is_empty() {
             return Err(self.nobody(function));
         }
-        let store = self.namespace.store();
-        let has_room =
-            |target: &Target| limit == usize::MAX || target.flights.count(store, target.owner) < limit;
         // The first of equals: they are sorted by prefix.
-        let idle =
-            living.into_iter().filter(|(_, target)| has_room(target)).min_by_key(|(queued, _)| *queued);
-        Ok(idle.map(|(_, target)| target))
+        let mut free: Vec<_> = living.into_iter().filter(|target| self.has_room(target)).collect();
+        if free.len() < 2 {
+            return Ok(free.pop());
+        }
+        let declarations: Vec<_> = free.iter().map(|target| target.declaration).collect();
+        Ok(Some(free.swap_remove(self.namespace.store().least_queued(&declarations)?)))
     }
 
-    /// The processors found that still live, with the calls in their queues. Forgets the others.
-    fn living(&self) -> Result<Vec<(u32, Arc<Target>)>> {
-        let namespaces = self.namespace.store().namespaces()?;
-        let queued = |target: &Target| {
-            let namespace = namespaces.iter().find(|namespace| namespace.key == target.declaration)?;
-            namespace.alive.then_some(namespace.queued)
+    /// The processors found, whether they live or not.
+    pub(super) fn found(&self) -> Vec<Arc<Target>> {
+        self.processors.lock().targets.clone()
+    }
+
+    /// The processors found that still live, or all of them where that cannot be asked.
+    fn known(&self) -> Vec<Arc<Target>> {
+        self.living().unwrap_or_else(|_| self.found())
+    }
+
+    /// The processors found that still live. Forgets the others. Takes no lock of the store.
+    pub(super) fn living(&self) -> Result<Vec<Arc<Target>>> {
+        let store = self.namespace.store();
+        store.here()?;
+        let (living, gone) = {
+            let mut processors = self.processors.lock();
+            let lives =
+                |target: &Arc<Target>| store.is_wanted(target.declaration) && store.alive(target.owner);
+            let gone = processors.retain(lives);
+            (processors.targets.clone(), gone)
         };
-        let mut processors = self.processors.lock();
-        let mut living = Vec::new();
-        let mut lost = None;
-        processors.targets.retain(|target| match queued(target) {
-            Some(queued) => {
-                living.push((queued, target.clone()));
-                true
-            }
-            None => {
-                lost = Some(target.title());
-                false
-            }
-        });
-        if lost.is_some() {
-            processors.lost = lost;
-        }
+        tell(&gone);
         Ok(living)
     }
 
-    fn forget(&self, target: &Arc<Target>) {
-        let mut processors = self.processors.lock();
-        processors.targets.retain(|other| !Arc::ptr_eq(other, target));
-        processors.lost = Some(target.title());
+    /// It turned out to be gone.
+    pub(super) fn forget(&self, target: &Arc<Target>) {
+        let gone = self.processors.lock().retain(|other| !Arc::ptr_eq(other, target));
+        tell(&gone);
     }
 
-    fn nobody(&self, function: &str) -> Error {
+    pub(super) fn nobody(&self, function: &str) -> Error {
         match &self.processors.lock().lost {
             Some(lost) => {
                 let text = format!("{function}: processor {lost} has gone; the inputs are still there");
@@ -431,5 +374,12 @@ impl Caller {
                 Error::new(Kind::NoProcessor, format!("{text}: start one and call find_processors"))
             }
         }
+    }
+}
+
+/// Tells the log who has gone.
+fn tell(gone: &[Arc<Target>]) {
+    for target in gone {
+        log::write(Level::Warning, || format!("processor {} has gone", target.title()));
     }
 }

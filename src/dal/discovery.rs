@@ -6,11 +6,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{EntryKey, NamespaceInfo, ObjectId, Prefix, Store};
-use crate::timeout::Timeout;
+use crate::store::{id_text, EntryKey, NamespaceInfo, Prefix, Store};
 use crate::wire::{CallSchema, Declaration};
 
+use super::caller::FoundProcessor;
 use super::flight::Flights;
+use super::namespaces;
 
 /// A compatible processor, found in one life of its declaration.
 pub(super) struct Target {
@@ -23,6 +24,11 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// What the caller shows of it.
+    pub(super) fn found(&self) -> FoundProcessor {
+        FoundProcessor { name: self.name.clone(), prefix: self.prefix }
+    }
+
     /// Name and prefix, for messages.
     pub(super) fn title(&self) -> String {
         title(&self.name, self.prefix)
@@ -30,11 +36,7 @@ impl Target {
 }
 
 fn title(name: &str, prefix: Prefix) -> String {
-    format!("'{name}' at prefix {}", hex(&prefix))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("'{name}' at prefix {}", id_text(&prefix))
 }
 
 /// What a search found.
@@ -81,16 +83,8 @@ impl Declarations {
         if let Some(declaration) = self.read.lock().get(&namespace.key) {
             return Ok(Some(declaration.clone()));
         }
-        let id = ObjectId::declaration(namespace.prefix);
-        let buffer = match store.get_key(namespace.key, &id, Timeout::Poll) {
-            Ok(buffer) => buffer,
-            Err(error) if matches!(error.kind(), Kind::ObjectDeleted | Kind::NotFound | Kind::Timeout) => {
-                return Ok(None)
-            }
-            Err(error) => return Err(error),
-        };
         // Somebody else's damaged declaration is no reason not to find the others.
-        let Ok(declaration) = Declaration::decode(buffer.data(), buffer.metadata()) else { return Ok(None) };
+        let Some(declaration) = namespaces::read(store, namespace)?.flatten() else { return Ok(None) };
         let declaration = Arc::new(declaration);
         self.read.lock().insert(namespace.key, declaration.clone());
         Ok(Some(declaration))
@@ -135,7 +129,8 @@ fn judge(
 /// NO_PROCESSOR: how many of how many, and who came near.
 pub(super) fn too_few(schemas: &[Arc<CallSchema>], start: &[u8], minimum: usize, found: &Found) -> Error {
     let names: Vec<_> = schemas.iter().map(|schema| schema.name.as_str()).collect();
-    let place = if start.is_empty() { String::new() } else { format!(" with a prefix {}…", hex(start)) };
+    let place =
+        if start.is_empty() { String::new() } else { format!(" with a prefix {}…", id_text(start)) };
     let mut text = format!(
         "found {} of {minimum} processors for {}{place}: start one, or wait longer for it",
         found.targets.len(),
@@ -154,7 +149,7 @@ mod tests {
 
     #[test]
     fn too_few_says_how_many_and_who_came_near() {
-        let schema = Arc::new(CallSchema { name: "grid".to_owned(), params: Vec::new() });
+        let schema = Arc::new(CallSchema::new("grid", Vec::new()));
         let near = vec![format!("{} does not fit (grid: not offered)", title("Old", [0, 0, 0, 7]))];
         let error = too_few(&[schema], &[1, 2], 2, &Found { targets: Vec::new(), near });
         assert_eq!(error.kind(), Kind::NoProcessor);

@@ -1,52 +1,100 @@
-//! What a reference or a parameter expects of a tensor, and whether dimension sizes agree within one call.
+//! What a reference or a parameter expects of its object, and whether dimension sizes agree within one call.
 
 use std::collections::HashMap;
 
-use crate::error::{Error, Result};
-use crate::wire::{Dim, Elem, Layout, Param, ParamType};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
 
-/// What a reference expects of the tensor it names. Unknown parts are not checked.
+use crate::error::{Error, Result};
+use crate::wire::{check_columns, Dim, Elem, Layout, Param, ParamType};
+
+/// What a reference expects of the tensor or the table it names. Unknown parts are not checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expectation {
     /// Element type, if known.
     pub elem: Option<Elem>,
     /// Dimension names in order, if known; an empty name fits every name. An empty list says 0-dimensional.
     pub names: Option<Vec<String>>,
+    /// That it is a table. Then nothing is expected of a tensor.
+    pub table: Option<ExpectedTable>,
+}
+
+/// What is expected of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpectedTable {
+    /// Nothing but that it is one.
+    Any,
+    /// These columns.
+    Columns(SchemaRef),
+}
+
+impl ExpectedTable {
+    /// These columns, or any.
+    pub fn new(columns: Option<SchemaRef>) -> ExpectedTable {
+        columns.map_or(ExpectedTable::Any, ExpectedTable::Columns)
+    }
+
+    /// The columns, if they are fixed.
+    pub fn columns(&self) -> Option<&SchemaRef> {
+        match self {
+            ExpectedTable::Any => None,
+            ExpectedTable::Columns(columns) => Some(columns),
+        }
+    }
 }
 
 impl From<Option<(Elem, Vec<String>)>> for Expectation {
     fn from(pair: Option<(Elem, Vec<String>)>) -> Expectation {
         match pair {
-            Some((elem, names)) => Expectation { elem: Some(elem), names: Some(names) },
+            Some((elem, names)) => Expectation { elem: Some(elem), names: Some(names), table: None },
             None => Expectation::default(),
         }
     }
 }
 
+impl From<ExpectedTable> for Expectation {
+    fn from(table: ExpectedTable) -> Expectation {
+        Expectation { table: Some(table), ..Expectation::default() }
+    }
+}
+
 impl Expectation {
-    /// What a tensor parameter expects; nothing for other parameters.
+    /// What a tensor or a table parameter expects; nothing for other parameters.
     pub(super) fn of_param(param: &Param) -> Expectation {
         match &param.ty {
             ParamType::Tensor { elem, dims } => Expectation {
                 elem: Some(*elem),
                 names: Some(dims.iter().map(|dim| dim.name.clone()).collect()),
+                table: None,
             },
+            ParamType::Table(columns) => ExpectedTable::new(columns.clone()).into(),
             _ => Expectation::default(),
         }
     }
 
     /// What is known of a tensor that was read.
     pub(super) fn of_layout(layout: &Layout) -> Expectation {
-        Expectation { elem: Some(layout.elem), names: Some(layout.names.clone()) }
+        Expectation { elem: Some(layout.elem), names: Some(layout.names.clone()), table: None }
     }
 
     /// INVALID_ARGUMENT with what was found and what was expected, unless the tensor fits.
     pub(super) fn check(&self, layout: &Layout) -> Result<()> {
         let elem_fits = self.elem.is_none_or(|elem| elem == layout.elem);
-        if elem_fits && self.names_fit(layout) {
+        if self.table.is_none() && elem_fits && self.names_fit(layout) {
             return Ok(());
         }
         Err(Error::invalid(format!("found {}, expected {self}", Expectation::of_layout(layout))))
+    }
+
+    /// INVALID_ARGUMENT with what was found and what was expected, unless the table fits; it names the column.
+    pub(super) fn check_table(&self, schema: &Schema, batches: &[RecordBatch]) -> Result<()> {
+        if self.elem.is_some() || self.names.is_some() {
+            return Err(Error::invalid(format!("found a table, expected {self}")));
+        }
+        match self.table.as_ref().and_then(ExpectedTable::columns) {
+            Some(columns) => check_columns(columns, schema, batches),
+            None => Ok(()),
+        }
     }
 
     fn names_fit(&self, layout: &Layout) -> bool {
@@ -58,8 +106,17 @@ impl Expectation {
         names_agree(expected, &layout.names, layout.shape.len())
     }
 
-    /// Whether two expectations can be met by one tensor.
+    /// Whether two expectations can be met by one object.
     pub(super) fn agrees(&self, other: &Expectation) -> bool {
+        let is_tensor = |expect: &Expectation| expect.elem.is_some() || expect.names.is_some();
+        match (&self.table, &other.table) {
+            (Some(_), None) if is_tensor(other) => return false,
+            (None, Some(_)) if is_tensor(self) => return false,
+            (Some(ExpectedTable::Columns(one)), Some(ExpectedTable::Columns(two))) => {
+                return check_columns(one, two, &[]).is_ok();
+            }
+            _ => {}
+        }
         let elems = match (self.elem, other.elem) {
             (Some(one), Some(two)) => one == two,
             _ => true,
@@ -85,6 +142,9 @@ impl Expectation {
 
 impl std::fmt::Display for Expectation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(table) = &self.table {
+            return write!(f, "{}", ParamType::Table(table.columns().cloned()));
+        }
         f.write_str(self.elem.map_or("any type", Elem::name))?;
         match &self.names {
             Some(names) => {

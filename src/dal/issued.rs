@@ -16,9 +16,24 @@ pub(super) struct IssuedCall {
     processor: u32,
     /// None only while it is dropped.
     want: Option<Want>,
-    inputs: Vec<Ref>,
-    /// Claims on objects whose references are borrowed.
+    /// Claims on outputs whose references are borrowed, or that other rows of the call take as inputs.
     claims: Vec<Want>,
+    /// Its inputs; all processors of a broadcast share them.
+    inputs: Arc<Held>,
+}
+
+/// Objects that must live as long as something else does.
+#[derive(Default)]
+pub(super) struct Held {
+    pub(super) refs: Vec<Ref>,
+    /// Claims on objects whose references are borrowed.
+    pub(super) claims: Vec<Want>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        bury(std::mem::take(&mut self.refs));
+    }
 }
 
 impl IssuedCall {
@@ -26,10 +41,20 @@ impl IssuedCall {
         id: ObjectId,
         processor: u32,
         want: Want,
-        inputs: Vec<Ref>,
         claims: Vec<Want>,
+        inputs: Arc<Held>,
     ) -> IssuedCall {
-        IssuedCall { id, processor, want: Some(want), inputs, claims }
+        IssuedCall { id, processor, want: Some(want), claims, inputs }
+    }
+
+    /// What it takes.
+    pub(super) fn inputs(&self) -> &Held {
+        &self.inputs
+    }
+
+    /// Which call it is.
+    pub(super) fn name(&self) -> Option<(ObjectId, EntryKey)> {
+        self.want.as_ref().map(|want| (self.id, want.key()))
     }
 
     fn ended(&self, store: &Store) -> bool {
@@ -37,12 +62,12 @@ impl IssuedCall {
     }
 }
 
-/// Whether a call has ended of which no output tells: it is gone, or was claimed and is pinned by nobody any
-/// more, or its processor died before it took it.
+/// Whether a call has ended of which no output tells: it is gone, or has ended, or was claimed by one who died
+/// (pinned by nobody any more), or its processor died before it took it.
 pub(super) fn call_ended(store: &Store, id: &ObjectId, key: EntryKey, processor: u32) -> bool {
     match store.info(id) {
         Ok(info) if key != info.key => true,
-        Ok(info) if info.claimed => info.pinned_by.is_empty(),
+        Ok(info) if info.claimed => info.ended || info.pinned_by.is_empty(),
         Ok(_) => !store.alive(processor),
         Err(error) => matches!(error.kind(), Kind::NotFound | Kind::ObjectDeleted),
     }
@@ -53,7 +78,6 @@ impl Drop for IssuedCall {
         // The call goes before its inputs: see the module head.
         self.want = None;
         self.claims.clear();
-        bury(std::mem::take(&mut self.inputs));
     }
 }
 

@@ -26,34 +26,55 @@
 //! never held while waiting or while a function runs. A processor that dies leaves its queue and its awaited
 //! outputs to the store, which fails them with PROCESSOR_LOST.
 //!
+//! A function *runs* from the moment its call is taken until it has returned (pull style: until the call is
+//! finished, or the handle given by `next` is dropped). That is when another call of a function that is not
+//! re-entrant, or the next call of an ordered one, is taken. A call is *open* longer if it was deferred: until it
+//! is finished, or nobody who may write its outputs is left.
+//!
+//! Locks: the queue's first; within it a call object's, or the crew's. All others are taken alone.
+//!
 //! # Rows
 //!
 //! A call object has rows, one per invocation, and a [`Call`] is one row of it. A call object is claimed when
 //! its first row is taken and finished when its last row has ended.
 
 mod args;
+mod broadcast;
 mod call;
 mod caller;
+mod crew;
 mod discovery;
 mod expect;
 mod flight;
+mod issue;
 mod issued;
+mod many;
 mod namespace;
+mod namespaces;
 mod output;
+mod passing;
+mod private_copy;
 mod processor;
 mod queue;
 mod reference;
+mod relations;
+mod table;
 mod take;
 mod tensor;
 
 pub use args::{Arg, Args, Results};
+pub use broadcast::Reply;
 pub use call::Call;
-pub use caller::{Caller, CallerOptions, FoundProcessor};
-pub use expect::Expectation;
-pub use namespace::Namespace;
-pub use output::OutputMemory;
-pub use processor::{Function, Processor, ProcessorOptions};
+pub use caller::{Caller, CallerOptions, FoundProcessor, Select};
+pub use expect::{Expectation, ExpectedTable};
+pub use many::{wait_many, WaitMode};
+pub use namespace::{Namespace, NamespaceOptions};
+pub use namespaces::{namespaces, DeclaredNamespace};
+pub use output::CallMemory;
+pub use passing::import;
+pub use processor::{Function, FunctionOptions, Processor, ProcessorOptions};
 pub use reference::Ref;
+pub use table::Table;
 pub use tensor::{Tensor, TensorWriter};
 
 use crate::timeout::{Deadline, Timeout};

@@ -5,12 +5,13 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
-use crate::store::{CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
+use crate::log::{self, Level};
+use crate::store::{id_text, CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::wire::{CallSchema, Declaration, Elem, Layout, Order, TensorSource};
+use crate::wire::{CallSchema, Declaration, Elem, Layout, Metadata, Order, TensorSource};
 
 use super::expect::Expectation;
-use super::issued::{Backlog, Unfinished};
+use super::issued::{Backlog, IssuedCall, Unfinished};
 use super::reference::Ref;
 use super::tensor::{TensorForm, TensorWriter};
 
@@ -21,9 +22,22 @@ pub struct Namespace {
     inner: Arc<NamespaceInner>,
 }
 
+/// What a namespace declares.
+#[derive(Clone, Debug, Default)]
+pub struct NamespaceOptions {
+    /// The name that other clients see; None: the program's.
+    pub name: Option<String>,
+    /// Start of the prefix, up to 4 bytes. A full one that belongs to a living client is refused.
+    pub prefix: Vec<u8>,
+    /// Functions whose calls are to be put into it.
+    pub functions: Vec<CallSchema>,
+    /// What else is said about it.
+    pub metadata: Metadata,
+}
+
 pub(super) struct NamespaceInner {
     store: Store,
-    name: String,
+    declared: NamespaceOptions,
     reserved: Mutex<Option<Arc<Reserved>>>,
     backlog: Mutex<Backlog>,
 }
@@ -36,7 +50,8 @@ pub(super) struct Reserved {
 
 /// Where an owning reference comes from.
 pub(super) struct Home {
-    _reserved: Arc<Reserved>,
+    /// None for a reference that was imported: the prefix is another client's.
+    _reserved: Option<Arc<Reserved>>,
     /// Weak: the namespace's backlog holds references.
     namespace: Weak<NamespaceInner>,
 }
@@ -50,10 +65,32 @@ impl Home {
 impl Namespace {
     /// A namespace that other clients see as `name` (default: the program's name). Nothing is written yet.
     pub fn new(store: &Store, name: Option<&str>) -> Namespace {
-        let name = name.map_or_else(program_name, str::to_owned);
+        Namespace::declaring(
+            store,
+            NamespaceOptions { name: name.map(str::to_owned), ..NamespaceOptions::default() },
+        )
+    }
+
+    /// A namespace that is reserved at once: the lowest free prefix with the given start, whose objects are deleted
+    /// first. With functions it is what callers look for: their calls lie in it. NAMESPACE_IN_USE if the only such
+    /// prefix belongs to a living client.
+    pub fn reserve(store: &Store, options: NamespaceOptions) -> Result<Namespace> {
+        if let Some(key) = options.metadata.keys().find(|key| key.is_empty() || key.starts_with("proc:")) {
+            return Err(Error::invalid(format!(
+                "'{key}' is no key for a namespace's metadata: keys have a letter or more, and those that start with \
+                 'proc:' are the library's"
+            )));
+        }
+        let namespace = Namespace::declaring(store, options);
+        namespace.prefix()?;
+        Ok(namespace)
+    }
+
+    fn declaring(store: &Store, mut declared: NamespaceOptions) -> Namespace {
+        declared.name.get_or_insert_with(program_name);
         let inner = NamespaceInner {
             store: store.clone(),
-            name,
+            declared,
             reserved: Mutex::new(None),
             backlog: Mutex::new(Backlog::default()),
         };
@@ -67,7 +104,7 @@ impl Namespace {
 
     /// The name that other clients see.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        self.inner.declared.name.as_deref().unwrap_or_default()
     }
 
     /// The prefix; reserves it if that has not happened yet.
@@ -78,13 +115,17 @@ impl Namespace {
     fn reserved(&self) -> Result<Arc<Reserved>> {
         // A forked child would give out the IDs of its parent.
         self.inner.store.here()?;
+        let _held = log::hold();
         let mut reserved = self.inner.reserved.lock();
         if let Some(reserved) = &*reserved {
             return Ok(reserved.clone());
         }
-        let declaration = declare(&self.inner.store, &[], &self.inner.name, Vec::new())?;
+        let NamespaceOptions { prefix, functions, metadata, .. } = self.inner.declared.clone();
+        let declaration = declare(&self.inner.store, &prefix, self.name(), functions, metadata)?;
         let new = Arc::new(Reserved { prefix: declaration.id().prefix(), _declaration: declaration });
         *reserved = Some(new.clone());
+        drop(reserved);
+        log::write(Level::Info, || format!("Store using prefix {} for objects", id_text(&new.prefix)));
         Ok(new)
     }
 
@@ -126,10 +167,26 @@ impl Namespace {
     /// later.
     pub fn new_ref(&self, expect: impl Into<Expectation>) -> Result<Ref> {
         self.sweep(2);
+        self.unswept_ref(expect)
+    }
+
+    /// As [`Namespace::new_ref`], for those that sweep once for many.
+    pub(super) fn unswept_ref(&self, expect: impl Into<Expectation>) -> Result<Ref> {
         let reserved = self.reserved()?;
         let id = fresh_id(reserved.prefix, &self.inner.store);
-        let home = Home { _reserved: reserved, namespace: Arc::downgrade(&self.inner) };
+        let home = Home { _reserved: Some(reserved), namespace: Arc::downgrade(&self.inner) };
         Ok(Ref::owning(&self.inner.store, id, expect.into(), home))
+    }
+
+    /// An owning reference to an object of somebody else's, which the claim is on, with the calls on which it depends.
+    pub(super) fn adopt(&self, want: Want, calls: Vec<Arc<IssuedCall>>) -> Ref {
+        let home = Home { _reserved: None, namespace: Arc::downgrade(&self.inner) };
+        let promised = !calls.is_empty();
+        let reference = Ref::imported(&self.inner.store, home, want, calls);
+        if promised {
+            self.remember(reference.unfinished());
+        }
+        reference
     }
 
     /// A borrowed reference to an ID. Never deletes the object.
@@ -178,15 +235,21 @@ pub(super) fn raw_spec(data_len: usize, metadata: &[u8], want: bool, keep: bool)
 }
 
 /// Reserves the lowest free prefix that starts with `start` and writes the declaration.
-pub(super) fn declare(store: &Store, start: &[u8], name: &str, functions: Vec<CallSchema>) -> Result<Want> {
+pub(super) fn declare(
+    store: &Store,
+    start: &[u8],
+    name: &str,
+    functions: Vec<CallSchema>,
+    metadata: Metadata,
+) -> Result<Want> {
     if start.len() > PREFIX_SIZE {
         return Err(Error::invalid(format!(
             "a namespace prefix has at most {PREFIX_SIZE} bytes, not {}",
             start.len()
         )));
     }
-    let declaration =
-        Declaration { name: name.to_owned(), pid: std::process::id(), argv: arguments(), functions };
+    let pid = std::process::id();
+    let declaration = Declaration { name: name.to_owned(), pid, argv: arguments(), functions, metadata };
     store.reserve(start, &mut |prefix| declaration.encode(prefix))
 }
 

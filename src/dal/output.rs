@@ -10,27 +10,28 @@
 //!
 //! *Lent* memory belongs to a [`TensorWriter`](super::TensorWriter), which keeps the call alive and may be
 //! sealed after the function has returned. *Kept* memory stays with the call, for languages that hold nothing
-//! but a pointer: it is sealed when the function has succeeded. The call has ended when `finish` was called
-//! and nothing is lent any more.
+//! but a pointer: it is sealed when the call is finished. The call has ended when `finish` was called and nothing
+//! is lent any more.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result, MESSAGE_MAX};
-use crate::store::{EntryKey, ObjectId, ObjectState, Store};
+use crate::log::{self, Level};
+use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Writer};
 use crate::wire::{Cell, Direction, Layout};
 
 use super::call::CallInner;
 use super::expect::Expectation;
-use super::queue::Offered;
+use super::queue::{CallObject, Offered};
 use super::reference::Ref;
 use super::tensor::{TensorForm, TensorMemory};
 
-/// Memory of an output that the call keeps. The pointer is valid until the output is sealed, aborted or
-/// failed, or the call has ended.
+/// Memory that the call keeps. For an output the pointer is valid until it is sealed, aborted or failed; for the
+/// private copy of an input as long as a handle of the call lives.
 #[derive(Clone, Debug)]
-pub struct OutputMemory {
+pub struct CallMemory {
     /// The body, 64-byte aligned.
     pub data: *mut u8,
     /// Bytes of the body.
@@ -90,6 +91,8 @@ struct State {
     slots: Vec<Slot>,
     finished: bool,
     ended: bool,
+    /// A failure that no output carries was logged.
+    logged: bool,
 }
 
 /// What is to be done with a call, seen from its outputs.
@@ -107,12 +110,15 @@ pub(super) enum Need {
 pub(super) struct Outputs {
     store: Store,
     function: Arc<Offered>,
+    call: EntryKey,
+    caller: u32,
     state: Mutex<State>,
 }
 
 impl Outputs {
     /// Looks up the entries that the outputs of this row have now.
-    pub(super) fn look(store: &Store, function: &Arc<Offered>, row: &[Cell]) -> Result<Outputs> {
+    pub(super) fn look(store: &Store, object: &CallObject, row: usize) -> Result<Outputs> {
+        let (function, row) = (&object.function, &object.rows[row]);
         let mut slots = Vec::new();
         for (param, spec) in function.schema.params.iter().enumerate() {
             let Some(Cell::Id(id)) = row.get(param).filter(|_| spec.direction == Direction::Out) else {
@@ -126,8 +132,9 @@ impl Outputs {
             };
             slots.push(Slot { param, id: *id, key, ours, ended_before, progress: Progress::Open });
         }
-        let state = State { slots, finished: false, ended: false };
-        Ok(Outputs { store: store.clone(), function: function.clone(), state: Mutex::new(state) })
+        let state = Mutex::new(State { slots, finished: false, ended: false, logged: false });
+        let (call, caller) = (object.call.key, object.call.issuer);
+        Ok(Outputs { store: store.clone(), function: function.clone(), call, caller, state })
     }
 
     pub(super) fn need(&self) -> Need {
@@ -144,14 +151,26 @@ impl Outputs {
         }
     }
 
-    /// Whether nobody wants any output that is still to be written; None if there is no such output.
-    pub(super) fn abandoned(&self) -> Option<bool> {
+    /// Whether nobody wants what is still to be written, or, without outputs, the call itself.
+    pub(super) fn are_abandoned(&self) -> bool {
         let state = self.state.lock();
+        if state.slots.is_empty() {
+            return !self.store.is_wanted(self.call);
+        }
         let open =
             |slot: &&Slot| matches!(slot.progress, Progress::Open | Progress::Lent | Progress::Kept(_));
         let mut open = state.slots.iter().filter(open).filter(|slot| !slot.ended_before).peekable();
-        open.peek()?;
-        Some(!open.any(|slot| slot.key.is_some_and(|key| self.store.is_wanted(key))))
+        open.peek().is_some() && !open.any(|slot| slot.key.is_some_and(|key| self.store.is_wanted(key)))
+    }
+
+    /// Tells whoever waits for the outputs that we make (or, without outputs, looks at the call) how far we are.
+    pub(super) fn set_progress(&self, fraction: f64) -> Result<()> {
+        let state = self.state.lock();
+        if state.slots.is_empty() {
+            return self.store.set_progress(self.call, fraction);
+        }
+        let mut ours = state.slots.iter().filter(|slot| slot.ours).filter_map(|slot| slot.key);
+        ours.try_for_each(|key| self.store.set_progress(key, fraction))
     }
 
     fn name(&self, param: usize) -> &str {
@@ -176,18 +195,14 @@ impl Outputs {
         }
     }
 
-    /// Memory for an output. ALREADY_EXISTS if it is being written, sealed or failed.
-    pub(super) fn create(
-        &self,
-        param: usize,
-        form: TensorForm,
-        zeroed: bool,
-    ) -> Result<(ObjectId, TensorMemory)> {
+    /// Lends an output, which is to come back by [`Outputs::seal_by`] or [`Outputs::reopen`]. ALREADY_EXISTS if it is
+    /// being written, sealed or failed.
+    fn lend(&self, param: usize) -> Result<(ObjectId, Option<EntryKey>)> {
         let taken = |how: &str| {
             let function = &self.function.schema.name;
             Err(Error::new(Kind::AlreadyExists, format!("{function}: output '{}' {how}", self.name(param))))
         };
-        let (id, key) = self.with_slot(param, |slot| match slot.progress {
+        self.with_slot(param, |slot| match slot.progress {
             Progress::Lent | Progress::LentFailed(_) | Progress::Kept(_) => {
                 taken("is being written: seal or abort it first")
             }
@@ -197,7 +212,40 @@ impl Outputs {
                 slot.progress = Progress::Lent;
                 Ok((slot.id, slot.key))
             }
+        })
+    }
+
+    fn named(&self, param: usize, error: Error) -> Error {
+        error.context(format!("{}: output '{}'", self.function.schema.name, self.name(param)))
+    }
+
+    /// Writes an output at once and seals it; ALREADY_EXISTS as [`Outputs::create`]. What nobody wants is not written.
+    pub(super) fn put(
+        &self,
+        param: usize,
+        spec: &CreateSpec<'_>,
+        fill: impl FnOnce(&mut Writer),
+    ) -> Result<()> {
+        let (id, key) = self.lend(param)?;
+        let writer = key.map(|key| self.store.create_output(key, &id, spec)).transpose();
+        let mut writer = writer.map_err(|error| {
+            self.reopen(param);
+            self.named(param, error)
         })?;
+        if let Some(writer) = &mut writer {
+            fill(writer);
+        }
+        self.seal_by(param, || writer.map_or(Ok(None), Writer::seal)).map(drop)
+    }
+
+    /// Memory for an output. ALREADY_EXISTS if it is being written, sealed or failed.
+    pub(super) fn create(
+        &self,
+        param: usize,
+        form: TensorForm,
+        zeroed: bool,
+    ) -> Result<(ObjectId, TensorMemory)> {
+        let (id, key) = self.lend(param)?;
         let memory = match key {
             Some(key) => form
                 .spec(false, false, zeroed)
@@ -208,14 +256,13 @@ impl Outputs {
         if memory.is_err() {
             self.reopen(param);
         }
-        let context = || format!("{}: output '{}'", self.function.schema.name, self.name(param));
-        Ok((id, memory.map_err(|error| error.context(context()))?))
+        Ok((id, memory.map_err(|error| self.named(param, error))?))
     }
 
     /// Hands lent memory to the call, which will seal it when the function has succeeded.
-    pub(super) fn keep(&self, param: usize, mut memory: TensorMemory) -> Result<OutputMemory> {
+    pub(super) fn keep(&self, param: usize, mut memory: TensorMemory) -> Result<CallMemory> {
         let layout = memory.layout().clone();
-        let view = OutputMemory { data: memory.data_ptr(), len: memory.bytes_mut().len(), layout };
+        let view = CallMemory { data: memory.data_ptr(), len: memory.bytes_mut().len(), layout };
         self.with_slot(param, |slot| {
             // Another thread may have failed the call since it was created.
             if !matches!(slot.progress, Progress::Lent) {
@@ -245,19 +292,20 @@ impl Outputs {
 
     /// Seals lent memory.
     pub(super) fn seal(&self, param: usize, memory: TensorMemory) -> Result<Ref> {
+        self.seal_by(param, || memory.seal())
+    }
+
+    /// Seals lent memory by `seal`, or drops it with that if the output has failed meanwhile.
+    fn seal_by(&self, param: usize, seal: impl FnOnce() -> Result<Option<Want>>) -> Result<Ref> {
         let lent = self.with_slot(param, |slot| Ok(matches!(slot.progress, Progress::Lent)))?;
         if !lent {
-            drop(memory);
+            drop(seal);
             self.reopen(param);
             return Err(self.over(param));
         }
-        if let Err(error) = memory.seal() {
+        if let Err(error) = seal() {
             self.reopen(param);
-            return Err(error.context(format!(
-                "{}: output '{}'",
-                self.function.schema.name,
-                self.name(param)
-            )));
+            return Err(self.named(param, error));
         }
         self.with_slot(param, |slot| {
             slot.progress = Progress::Sealed;
@@ -293,12 +341,16 @@ impl Outputs {
         }
     }
 
-    /// Fails what is not sealed: "function: text".
+    /// Fails what is not sealed: "function: text". What no output can carry is logged.
     pub(super) fn fail(&self, error: &Error) -> Result<()> {
         let error = in_function(error, &self.function.schema.name);
         let mut failed = Vec::new();
         let mut given_up = Vec::new();
-        for slot in &mut self.state.lock().slots {
+        let mut state = self.state.lock();
+        let unheard =
+            state.slots.iter().all(|slot| slot.ended_before || matches!(slot.progress, Progress::Sealed));
+        let log = unheard && !std::mem::replace(&mut state.logged, unheard);
+        for slot in &mut state.slots {
             match std::mem::replace(&mut slot.progress, Progress::Failed) {
                 Progress::Sealed => slot.progress = Progress::Sealed,
                 Progress::Failed => {}
@@ -311,7 +363,11 @@ impl Outputs {
                 Progress::Open => failed.push((slot.key, slot.ours)),
             }
         }
+        drop(state);
         drop(given_up);
+        if log {
+            tell_nobody(&self.store, self.caller, &error);
+        }
         let mut result = Ok(());
         // What another processor has promised as well is left to that one.
         for key in failed.into_iter().filter_map(|(key, ours)| key.filter(|_| ours)) {
@@ -383,6 +439,11 @@ impl Outputs {
         open.iter().filter(|slot| unwritten(slot)).map(|(param, _)| self.name(*param).to_owned()).collect()
     }
 
+    /// Whether nothing can be created any more.
+    pub(super) fn is_finished(&self) -> bool {
+        self.state.lock().finished
+    }
+
     /// True once: when the function has returned and no output is lent any more.
     pub(super) fn end(&self) -> bool {
         let mut state = self.state.lock();
@@ -394,6 +455,14 @@ impl Outputs {
         state.ended = true;
         true
     }
+}
+
+/// Logs the failure of a call that has no output to carry it.
+pub(super) fn tell_nobody(store: &Store, caller: u32, error: &Error) {
+    log::write(Level::Error, || {
+        let caller = store.client_title(caller);
+        format!("a call of {caller} has failed, and no output carries its error: {error}")
+    });
 }
 
 /// The error with `function: ` in front.

@@ -2,17 +2,18 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
-use std::thread::ThreadId;
 
 use once_cell::sync::OnceCell;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{ObjectId, Prefix, Store, Want, PREFIX_SIZE};
+use crate::log::{self, Level};
+use crate::store::{id_text, ObjectId, Prefix, Store, Want, Watch, PREFIX_SIZE};
 use crate::timeout::Timeout;
-use crate::wire::CallSchema;
+use crate::wire::{CallSchema, Metadata};
 
 use super::call::Call;
+use super::crew::Crew;
 use super::namespace::{declare, program_name};
 use super::queue::{CallQueue, Offered, Scan};
 use super::take;
@@ -27,6 +28,23 @@ pub struct ProcessorOptions {
     pub name: Option<String>,
     /// Start of the namespace's prefix, up to 4 bytes. A full one that belongs to a living client is refused.
     pub prefix: Vec<u8>,
+    /// How many threads its functions may use all together ([`Call::thread_budget`]); 0: what the process's affinity and
+    /// its control group's quota leave.
+    pub threads: u32,
+}
+
+/// How the calls of a function are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionOptions {
+    /// It may run in several threads at once, in as many as take calls. Without this its calls wait for each other
+    /// while those of other functions are taken.
+    pub reentrant: bool,
+    /// Its calls run strictly in the order in which they were issued, by whomever, one at a time; the rows of a batch in
+    /// their order. One whose inputs do not exist yet holds up those behind it, but not the calls of other
+    /// functions. One that fails by its inputs fails in its turn. Cannot go with `reentrant`.
+    pub ordered: bool,
+    /// Equal dimension names may have different sizes, and fixed sizes of the signature are not checked.
+    pub loose_dims: bool,
 }
 
 /// Offers functions and runs calls. Several threads may take calls from one processor at once. Dropping it
@@ -36,7 +54,7 @@ pub struct Processor {
     name: String,
     prefix: Vec<u8>,
     functions: Vec<(Arc<Offered>, Option<Function>)>,
-    strict_dims: bool,
+    threads: u32,
     started: OnceCell<Started>,
 }
 
@@ -47,9 +65,16 @@ struct Started {
     /// None once it is closed.
     declaration: Mutex<Option<Want>>,
     queue: Mutex<Queue>,
-    /// The threads inside `process`, one entry for each time.
-    running: Mutex<Vec<ThreadId>>,
-    idle: Condvar,
+    /// Set while an event loop is to be woken when a call may be ready.
+    watch: Mutex<Option<Watched>>,
+    crew: Arc<Crew>,
+}
+
+/// What an event loop is woken for.
+#[derive(Default)]
+struct Watched {
+    ids: Vec<ObjectId>,
+    _kept: Option<Watch>,
 }
 
 struct Queue {
@@ -71,21 +96,30 @@ impl Processor {
             name: options.name.clone().unwrap_or_else(program_name),
             prefix: options.prefix.clone(),
             functions: Vec::new(),
-            strict_dims: true,
+            threads: options.threads,
             started: OnceCell::new(),
         })
-    }
-
-    /// Whether the functions registered from now on ask for equal sizes of equal dimension names and for the
-    /// fixed sizes of their signature (the default).
-    pub fn set_strict_dims(&mut self, strict: bool) {
-        self.strict_dims = strict;
     }
 
     /// Offers a function. With None its calls come only out of [`Processor::next`]. ALREADY_STARTED after
     /// `start`, ALREADY_EXISTS for a name that is taken.
     pub fn register(&mut self, schema: CallSchema, function: Option<Function>) -> Result<()> {
+        self.register_with(schema, FunctionOptions::default(), function)
+    }
+
+    /// As [`Processor::register`], and says how its calls are run.
+    pub fn register_with(
+        &mut self,
+        schema: CallSchema,
+        options: FunctionOptions,
+        function: Option<Function>,
+    ) -> Result<()> {
         let name = &schema.name;
+        if options.reentrant && options.ordered {
+            return Err(Error::invalid(format!(
+                "function '{name}' cannot be both re-entrant and ordered: ordered calls run one at a time"
+            )));
+        }
         if self.started.get().is_some() {
             let text = format!("processor '{}' has started: '{name}' comes too late", self.name);
             return Err(Error::new(Kind::AlreadyStarted, text));
@@ -95,7 +129,7 @@ impl Processor {
             return Err(Error::new(Kind::AlreadyExists, text));
         }
         let index = self.functions.len();
-        let offered = Offered { index, schema: Arc::new(schema), strict_dims: self.strict_dims };
+        let offered = Offered { index, schema: Arc::new(schema), options };
         self.functions.push((Arc::new(offered), function));
         Ok(())
     }
@@ -107,18 +141,24 @@ impl Processor {
     }
 
     fn started(&self) -> Result<&Started> {
+        let _held = log::hold();
         self.started.get_or_try_init(|| {
             let functions: Vec<_> = self.functions.iter().map(|(offered, _)| offered.clone()).collect();
             let schemas = functions.iter().map(|offered| (*offered.schema).clone()).collect();
-            let declaration = declare(&self.store, &self.prefix, &self.name, schemas)?;
+            let declaration = declare(&self.store, &self.prefix, &self.name, schemas, Metadata::new())?;
+            let crew = Crew::new(&self.store, declaration.id(), functions.len(), self.threads);
             let calls = CallQueue::new(declaration.key(), functions)?;
+            let prefix = declaration.id().prefix();
+            log::write(Level::Info, || {
+                format!("{} waiting for calls at prefix {}", self.name, id_text(&prefix))
+            });
             Ok(Started {
                 store: self.store.clone(),
                 prefix: declaration.id().prefix(),
                 declaration: Mutex::new(Some(declaration)),
+                watch: Mutex::new(None),
                 queue: Mutex::new(Queue { calls, closed: false }),
-                running: Mutex::new(Vec::new()),
-                idle: Condvar::new(),
+                crew,
             })
         })
     }
@@ -126,6 +166,18 @@ impl Processor {
     /// The prefix of its namespace; starts the processor if that has not happened yet.
     pub fn prefix(&self) -> Result<Prefix> {
         Ok(self.started()?.prefix)
+    }
+
+    /// Lets the store's event descriptor become readable when a call may be ready, or no longer; starts the processor if
+    /// that has not happened yet.
+    pub fn watch(&self, on: bool) -> Result<()> {
+        let started = self.started()?;
+        if !on {
+            drop(started.watch.lock().take());
+            return Ok(());
+        }
+        started.watch.lock().get_or_insert_default();
+        started.watch_anew(&[ObjectId::declaration(started.prefix)])
     }
 
     /// The name that callers see.
@@ -138,11 +190,16 @@ impl Processor {
         self.functions.iter().map(|(offered, _)| &*offered.schema)
     }
 
-    /// Takes the oldest call whose inputs exist. A call that cannot run (an input has failed or is lost, or
+    /// Takes the oldest call whose inputs exist and whose function may run: it counts as running until it is finished or the
+    /// handle is dropped. A call that cannot run (an input has failed or is lost, or
     /// is not what the function expects) fails its outputs and is passed over. TIMEOUT if none came,
     /// INTERRUPTED, PROCESSOR_LOST once the processor is closed.
     pub fn next(&self, timeout: Timeout) -> Result<Call> {
-        self.started()?.next(timeout)
+        let started = self.started()?;
+        let pulling = started.crew.pull();
+        let call = started.next(timeout)?;
+        call.pulled(pulling);
+        Ok(call)
     }
 
     /// Takes a call as [`Processor::next`] does and runs its function in this thread; false if none came in
@@ -155,22 +212,22 @@ impl Processor {
             )));
         }
         let started = self.started()?;
-        let _running = Running::enter(started);
+        let _inside = started.crew.enter();
         let call = match started.next(timeout) {
             Ok(call) => call,
             Err(error) if error.kind() == Kind::Timeout => return Ok(false),
             Err(error) => return Err(error),
         };
         if let Some((_, Some(function))) = self.functions.get(call.function_index()) {
-            run(&call, function)?;
+            return run(call, function).map(|()| true);
         }
         Ok(true)
     }
 
     /// Closes the processor: it leaves the callers' lists, its queued calls fail with PROCESSOR_LOST, and
     /// threads that wait in `next` or `process` get PROCESSOR_LOST. Waits for running callbacks;
-    /// INVALID_ARGUMENT from within one. Calls taken with `next` may still be finished. Closing again does
-    /// nothing.
+    /// INVALID_ARGUMENT from within one. Calls taken with `next` and deferred ones may still be finished. Closing again
+    /// does nothing.
     pub fn shutdown(&self) -> Result<()> {
         match self.started.get() {
             Some(started) => started.close(&self.name),
@@ -191,54 +248,36 @@ impl Drop for Processor {
 }
 
 /// Runs a function; whatever comes of it, the call has ended for this thread afterwards.
-fn run(call: &Call, function: &Function) -> Result<()> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| function(call))).unwrap_or_else(|panic| {
+fn run(call: Call, function: &Function) -> Result<()> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| function(&call))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         Err(Error::new(Kind::FunctionFailed, format!("panicked: {}", text.unwrap_or("no text"))))
     });
-    let failed = match outcome {
-        Ok(()) => Ok(()),
-        Err(error) => call.fail(&error),
+    let Err(error) = outcome else {
+        call.returned();
+        return Ok(());
     };
-    // An output that was not written is told to whoever waits for it.
+    let failed = call.fail(&error);
+    // Nothing is left to be written, also if it was deferred.
     let _ = call.finish();
     failed
-}
-
-/// While it lives, `close` waits for this thread.
-struct Running<'a> {
-    started: &'a Started,
-}
-
-impl Running<'_> {
-    fn enter(started: &Started) -> Running<'_> {
-        started.running.lock().push(std::thread::current().id());
-        Running { started }
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        let mut running = self.started.running.lock();
-        let thread = std::thread::current().id();
-        if let Some(place) = running.iter().position(|other| *other == thread) {
-            running.swap_remove(place);
-        }
-        self.started.idle.notify_all();
-    }
 }
 
 impl Started {
     fn next(&self, timeout: Timeout) -> Result<Call> {
         let deadline = timeout.deadline();
         loop {
-            let scan = match self.scan()? {
+            // What holds up the lock must not hold up a poll.
+            let patience = self.store.patience(super::remaining(timeout, &deadline));
+            let scan = self.scan()?;
+            drop(patience);
+            let scan = match scan {
                 Scan::Blocked(missing) => self.wait(&missing, super::remaining(timeout, &deadline))?,
                 ready => ready,
             };
-            if let Scan::Ready(row) = scan {
-                if let Some(call) = take::take(&self.store, row)? {
+            if let Scan::Ready(row, turn) = scan {
+                if let Some(call) = take::take(&self.store, row, turn)? {
                     return Ok(call);
                 }
             }
@@ -249,23 +288,38 @@ impl Started {
     fn wait(&self, missing: &[ObjectId], timeout: Timeout) -> Result<Scan> {
         let mut ids = vec![ObjectId::declaration(self.prefix)];
         ids.extend_from_slice(missing);
+        self.watch_anew(&ids)?;
         self.store.wait_until(&ids, timeout, &mut || match self.scan()? {
             Scan::Blocked(now) if now.iter().all(|id| missing.binary_search(id).is_ok()) => Ok(None),
             scan => Ok(Some(scan)),
         })
     }
 
+    /// What an event loop is woken for changes with the calls that wait.
+    fn watch_anew(&self, ids: &[ObjectId]) -> Result<()> {
+        let mut watch = self.watch.lock();
+        match &mut *watch {
+            Some(watched) if watched.ids != ids => {
+                let kept = self.store.watch(ids)?;
+                *watched = Watched { ids: ids.to_vec(), _kept: Some(kept) };
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn scan(&self) -> Result<Scan> {
+        let _held = log::hold();
         let mut queue = self.queue.lock();
         if queue.closed {
             return Err(Error::new(Kind::ProcessorLost, "this processor was closed"));
         }
         queue.calls.pull(&self.store)?;
-        queue.calls.scan(&self.store)
+        queue.calls.scan(&self.store, &self.crew)
     }
 
     fn close(&self, name: &str) -> Result<()> {
-        if self.running.lock().contains(&std::thread::current().id()) {
+        if self.crew.has_this_thread() {
             return Err(Error::invalid("a function cannot close the processor that runs it"));
         }
         if std::mem::replace(&mut self.queue.lock().closed, true) {
@@ -280,15 +334,14 @@ impl Started {
         drop(self.declaration.lock().take());
         // What came in between. The store has failed it if the queue went with the declaration.
         let _ = self.refuse_all(&error);
-        let mut running = self.running.lock();
-        while !running.is_empty() {
-            self.idle.wait(&mut running);
-        }
+        self.crew.wake();
+        self.crew.wait_until_idle();
         refused
     }
 
     fn refuse_all(&self, error: &Error) -> Result<()> {
         let (pulled, rows) = {
+            let _held = log::hold();
             let mut queue = self.queue.lock();
             let pulled = queue.calls.pull(&self.store);
             (pulled, queue.calls.take_all())

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{Buffer, CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Writer};
+use crate::store::{Buffer, CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Watch, Writer};
 use crate::timeout::Timeout;
 use crate::wire::{Elem, Order, TensorSource};
 
 use super::expect::Expectation;
-use super::issued::{IssuedCall, Unfinished};
-use super::namespace::{new_layout, raw_spec, Home};
+use super::issued::{Held, IssuedCall, Unfinished};
+use super::namespace::{new_layout, raw_spec, Home, Namespace};
 use super::tensor::{KnownTensor, Tensor, TensorForm, TensorWriter};
 
 /// A handle to an object that may not exist yet; clones share it, any thread may use it.
@@ -38,9 +38,11 @@ pub(super) struct RefInner {
 
 /// What this reference knows and holds of its object.
 #[derive(Default)]
-struct Life {
+pub(super) struct Life {
     /// Calls that are to make the object. Dropped before the claim on the object.
     calls: Vec<Arc<IssuedCall>>,
+    /// What must live until the object exists.
+    pub(super) dependencies: Held,
     want: Option<Want>,
     /// The entry this reference has seen: another object under the same ID is not meant.
     key: Option<EntryKey>,
@@ -49,6 +51,25 @@ struct Life {
     /// Stays though nobody holds it.
     kept: bool,
     tensor: Option<KnownTensor>,
+    /// An event loop is to be woken when the object has ended.
+    watch: Option<Watch>,
+    /// What must live as long as the object. Dropped after the claim on it.
+    pub(super) references: Held,
+}
+
+impl Life {
+    /// The references that this one holds.
+    pub(super) fn holds(&self, refs: &mut Vec<Ref>) {
+        let inputs = self.calls.iter().map(|call| call.inputs());
+        for held in inputs.chain([&self.dependencies, &self.references]) {
+            refs.extend(held.refs.iter().cloned());
+        }
+    }
+
+    /// Whether something is held until the object exists.
+    fn waits(&self) -> bool {
+        !self.calls.is_empty() || !self.dependencies.refs.is_empty()
+    }
 }
 
 impl Ref {
@@ -77,6 +98,13 @@ impl Ref {
         Ref::new(&store, id, expect, None, Some(buffer), life)
     }
 
+    /// A reference to somebody else's object that we want, too, and to the calls on which it depends.
+    pub(super) fn imported(store: &Store, home: Home, want: Want, calls: Vec<Arc<IssuedCall>>) -> Ref {
+        let id = want.id();
+        let life = Life { calls, key: Some(want.key()), want: Some(want), ..Life::default() };
+        Ref::new(store, id, Expectation::default(), Some(home), None, life)
+    }
+
     fn new(
         store: &Store,
         id: ObjectId,
@@ -103,9 +131,33 @@ impl Ref {
         self.inner.home.is_some()
     }
 
-    /// What is expected of the tensor.
+    /// What is expected of the object.
     pub fn expectation(&self) -> &Expectation {
         &self.inner.expect
+    }
+
+    /// Tells references to one handle from others.
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.inner).addr()
+    }
+
+    /// INVALID_ARGUMENT unless the object lies in this store; `what` the other one is used by.
+    pub(super) fn check_store(&self, ours: &Store, what: &str) -> Result<()> {
+        let theirs = &self.inner.store;
+        if ours.number() == theirs.number() && ours.path() == theirs.path() {
+            return Ok(());
+        }
+        let (id, theirs, ours) = (self.inner.id, theirs.path().display(), ours.path().display());
+        Err(Error::invalid(format!("object {id} lies in the store {theirs}, {what} {ours}")))
+    }
+
+    pub(super) fn life(&self) -> parking_lot::MutexGuard<'_, Life> {
+        self.inner.life.lock()
+    }
+
+    /// Where it was made, if it is an owning one and that still lives.
+    pub(super) fn namespace(&self) -> Option<Namespace> {
+        self.inner.home.as_ref().and_then(Home::namespace)
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -135,6 +187,27 @@ impl Ref {
     /// Whether the object exists (a failed one never will). Does not block.
     pub fn exists(&self) -> Result<bool> {
         Ok(self.inner.pinned.is_some() || matches!(self.state()?, ObjectState::Sealed { .. }))
+    }
+
+    /// How far whoever makes the object has come, from 0 to 1, as it has told; None before the call was taken. 1
+    /// once the object exists. Does not block.
+    pub fn progress(&self) -> Result<Option<f64>> {
+        if self.inner.pinned.is_some() {
+            return Ok(Some(1.0));
+        }
+        match self.state()? {
+            ObjectState::Absent => Ok(None),
+            ObjectState::Sealed { .. } => Ok(Some(1.0)),
+            ObjectState::Awaited { key, .. }
+            | ObjectState::Creating { key }
+            | ObjectState::Failed { key, .. } => self.inner.store.progress(key),
+        }
+    }
+
+    /// Whether a processor has taken the call that makes the object, which has not ended yet. Does not block.
+    pub fn is_running(&self) -> Result<bool> {
+        let open = matches!(self.state()?, ObjectState::Awaited { .. } | ObjectState::Creating { .. });
+        Ok(open && self.progress()?.is_some())
     }
 
     /// Waits until the object exists. Gives the error of a failed one, OBJECT_DELETED if this reference has
@@ -233,7 +306,10 @@ impl Ref {
 
     /// Into the awaited entry if a call has promised the object, else a new one. `spec` is told whether the
     /// sealed object is wanted by us and whether it stays without that.
-    fn create<'a>(&self, spec: impl FnOnce(bool, bool) -> Result<CreateSpec<'a>>) -> Result<Writer> {
+    pub(super) fn create<'a>(
+        &self,
+        spec: impl FnOnce(bool, bool) -> Result<CreateSpec<'a>>,
+    ) -> Result<Writer> {
         let state = self.state()?;
         let owning = self.is_owning();
         let (kept, seen) = {
@@ -285,6 +361,16 @@ impl Ref {
         self.inner.life.lock().calls.push(call);
     }
 
+    /// The calls that are to make the object.
+    pub(super) fn calls(&self) -> Vec<Arc<IssuedCall>> {
+        self.inner.life.lock().calls.clone()
+    }
+
+    /// The life of the object that this reference has seen.
+    pub(super) fn life_key(&self) -> Option<EntryKey> {
+        self.inner.life.lock().key
+    }
+
     /// What the namespace's backlog remembers of an output.
     pub(super) fn unfinished(&self) -> Unfinished {
         if !self.is_owning() || self.inner.life.lock().kept {
@@ -294,20 +380,32 @@ impl Ref {
         }
     }
 
-    /// Whether no call has to be held for this object any more.
+    /// Whether nothing has to be held any more until this object exists.
     pub(super) fn is_settled(&self) -> bool {
-        if self.inner.life.lock().calls.is_empty() {
-            return true;
-        }
+        let promised = {
+            let life = self.inner.life.lock();
+            if !life.waits() {
+                return true;
+            }
+            life.lost || life.key.is_some()
+        };
         match self.state() {
             Ok(ObjectState::Sealed { .. } | ObjectState::Failed { .. }) => true,
-            // An entry that is gone will not be made by the call either.
-            Ok(ObjectState::Absent) => {
+            // An entry that is gone will not be made any more; what nobody promised may still be put.
+            Ok(ObjectState::Absent) if promised => {
                 self.settle(false);
                 true
             }
             _ => false,
         }
+    }
+
+    /// Lets the store's event descriptor become readable when the object may have ended, or no longer. Does not block.
+    pub fn watch(&self, on: bool) -> Result<()> {
+        let watch = on.then(|| self.inner.store.watch(&[self.inner.id])).transpose()?;
+        let before = std::mem::replace(&mut self.inner.life.lock().watch, watch);
+        drop(before);
+        Ok(())
     }
 
     /// Keeps the object for good: it stays until it is deleted by its ID. If a call is still to make it, that
@@ -321,8 +419,7 @@ impl Ref {
         if let Some(key) = key {
             self.inner.store.set_keep(key, true)?;
         }
-        let namespace = self.inner.home.as_ref().and_then(Home::namespace);
-        if let Some(namespace) = namespace.filter(|_| promised) {
+        if let Some(namespace) = self.namespace().filter(|_| promised) {
             namespace.remember(Unfinished::Kept(self.clone()));
         }
         Ok(())
@@ -351,7 +448,13 @@ impl Ref {
         }
     }
 
-    fn deleted(&self) -> Error {
+    /// Whether there was an entry of its object when this reference last looked: should it be absent later, it was
+    /// deleted.
+    pub(super) fn was_seen(&self) -> bool {
+        self.inner.life.lock().key.is_some()
+    }
+
+    pub(super) fn deleted(&self) -> Error {
         Error::new(Kind::ObjectDeleted, format!("object {} was deleted: nobody kept it", self.inner.id))
     }
 
@@ -382,15 +485,17 @@ impl Ref {
 
     /// The object has ended one way or the other: its calls and their inputs go.
     fn settle(&self, sealed: bool) {
-        let (calls, stays) = {
+        let (calls, dependencies, stays, watch) = {
             let mut life = self.inner.life.lock();
             let stays = life.key.filter(|_| sealed && life.kept && !self.is_owning());
-            (std::mem::take(&mut life.calls), stays)
+            let dependencies = std::mem::take(&mut life.dependencies);
+            (std::mem::take(&mut life.calls), dependencies, stays, life.watch.take())
         };
+        drop(watch);
         if let Some(key) = stays.filter(|_| !calls.is_empty()) {
             // Gone already if this fails: deleted by its ID.
             let _ = self.inner.store.set_keep(key, true);
         }
-        drop(calls);
+        drop((calls, dependencies));
     }
 }

@@ -1,15 +1,17 @@
 //! Taking a call whose inputs exist: claim, pin, check.
 
 use crate::error::{Error, Kind, Result};
+use crate::log::{self, Level};
 use crate::store::{Buffer, ObjectId, ObjectState, Store};
 use crate::timeout::Timeout;
 use crate::wire::{Param, ParamType};
 
-use super::call::{Call, Input};
+use super::call::{Call, Input, Taken};
+use super::crew::Turn;
 use super::expect::{dims, DimSizes, Expectation};
 use super::output::{of_input, Need, Outputs};
 use super::queue::PendingRow;
-use super::tensor::Tensor;
+use super::table::Table;
 
 /// Why a call that was claimed does not run.
 enum Refusal {
@@ -21,19 +23,21 @@ enum Refusal {
 
 /// Takes the call. None if there is nothing to run: cancelled, everything there already, or failed by an
 /// input.
-pub(super) fn take(store: &Store, pending: PendingRow) -> Result<Option<Call>> {
+pub(super) fn take(store: &Store, pending: PendingRow, turn: Turn) -> Result<Option<Call>> {
     let object = &pending.object;
     if !object.claim()? {
         return Ok(None);
     }
-    let outputs = Outputs::look(store, &object.function, pending.cells())?;
+    let outputs = Outputs::look(store, object, pending.row)?;
     if outputs.need() != Need::Run {
         object.end_row()?;
         return Ok(None);
     }
     match pin_inputs(store, &pending, &outputs) {
         Ok((inputs, sizes)) => {
-            Ok(Some(Call::new(store, object.clone(), pending.row, outputs, inputs, sizes)))
+            outputs.set_progress(0.0)?;
+            let (object, row) = (object.clone(), pending.row);
+            Ok(Some(Call::new(Taken { object, row, outputs, inputs, sizes, turn })))
         }
         Err(refusal) => {
             let failed = match refusal {
@@ -51,7 +55,7 @@ pub(super) fn refuse(store: &Store, pending: &PendingRow, error: &Error) -> Resu
     if !pending.object.claim()? {
         return Ok(());
     }
-    let failed = Outputs::look(store, &pending.object.function, pending.cells())?.fail(error);
+    let failed = Outputs::look(store, &pending.object, pending.row)?.fail(error);
     pending.object.end_row()?;
     failed
 }
@@ -80,9 +84,11 @@ fn pin_inputs(
             None => store.get(id, Timeout::Poll),
         };
         let buffer = got.map_err(|error| missing(pending, outputs, spec, &error))?;
-        let sizes = function.strict_dims.then_some(&mut sizes);
-        pinned[*param] =
-            Some(read(buffer, spec, sizes).map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?);
+        let sizes = (!function.options.loose_dims).then_some(&mut sizes);
+        pinned[*param] = Some(
+            read(pending, *param, buffer, sizes)
+                .map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?,
+        );
     }
     Ok((pinned, sizes))
 }
@@ -95,18 +101,25 @@ fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: &Error)
                 return Refusal::Cancelled;
             }
             let text = format!("input '{}' was deleted before the call ran", spec.name);
+            log::write(Level::Warning, || format!("{}: {text}", pending.object));
             Refusal::Failed(Error::new(Kind::InputLost, text))
         }
         _ => Refusal::Failed(of_input(error, &spec.name)),
     }
 }
 
-/// Reads a tensor and compares it with the parameter and with the other inputs' sizes.
-fn read(buffer: Buffer, spec: &Param, sizes: Option<&mut DimSizes>) -> Result<Input> {
-    if !matches!(spec.ty, ParamType::Tensor { .. }) {
-        return Ok(Input::Object(buffer));
+/// Reads a tensor or a table and compares it with the parameter and with the other inputs' sizes.
+fn read(pending: &PendingRow, param: usize, buffer: Buffer, sizes: Option<&mut DimSizes>) -> Result<Input> {
+    let spec = &pending.object.function.schema.params[param];
+    match &spec.ty {
+        ParamType::Tensor { .. } => {}
+        ParamType::Table(_) => {
+            let table = Table::read(buffer)?.check(&Expectation::of_param(spec))?;
+            return Ok(Input::Object(table.buffer().clone()));
+        }
+        _ => return Ok(Input::Object(buffer)),
     }
-    let tensor = Tensor::read(buffer)?;
+    let tensor = pending.object.read(param, buffer)?;
     let layout = tensor.layout();
     Expectation::of_param(spec).check(layout)?;
     if let Some(sizes) = sizes {

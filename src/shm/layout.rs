@@ -167,7 +167,8 @@ pub struct Entry {
     pub digest: AtomicU64,
     /// Microseconds from create to seal, at most what fits.
     pub construct: AtomicU32,
-    /// The status of a failed object (positive); its text is the data.
+    /// The status of a failed object (positive); its text is the data. Of a call: one bit for each of the first 32
+    /// columns, set if the objects that it names were there when the call was issued.
     pub failure: AtomicU32,
     /// Neighbours in its namespace's list (in the list of declarations, for a declaration). Derived.
     pub previous: AtomicU32,
@@ -177,7 +178,8 @@ pub struct Entry {
     pub first: AtomicU32,
     /// See `first`.
     pub last: AtomicU32,
-    /// For a declaration: the sequence of the newest call in its queue.
+    /// For a declaration: the sequence of the newest call in its queue. For every other object: how far whoever makes it
+    /// has come.
     pub newest_call: AtomicU64,
 }
 
@@ -215,14 +217,14 @@ pub struct Pool {
     pub start: AtomicU64,
     /// Where it ends. Fixed when the segment is made.
     pub end: AtomicU64,
-    /// Memory below this exists. Raised only under the lock, after the memory was reserved.
+    /// Memory below this exists. Changed only under the lock: raised after the memory was reserved, lowered before it goes.
     pub reserved: AtomicU64,
     /// Bytes in used extents.
     pub used: AtomicU64,
     /// The extent that lies last, or [`NONE`].
     pub last: AtomicU32,
-    /// For alignment; 0.
-    pub padding: AtomicU32,
+    /// How often memory above the watermark was given back to the system: what was reserved before may be gone.
+    pub trims: AtomicU32,
     /// One bit for each power of two that has a free extent.
     pub first_map: AtomicU64,
     /// For each power of two, one bit for each subdivision that has a free extent.

@@ -9,9 +9,10 @@ use std::os::fd::AsRawFd;
 
 use super::layout::UNIT;
 use crate::error::{Error, Kind, Result};
+use crate::log::{self, Level};
 
 /// Most bytes reserved by one round of system calls: a signal or another client need not wait for more.
-const ROUND: u64 = 16 << 20;
+pub const ROUND: u64 = 16 << 20;
 
 /// Reserves plain memory for a range of the file.
 pub fn reserve_plain(file: &File, from: u64, to: u64) -> Result<()> {
@@ -46,17 +47,31 @@ pub fn reserve_plain(file: &File, from: u64, to: u64) -> Result<()> {
 /// end of what was reserved (`to`, unless the memory ran out after some units) or why not even one unit was.
 pub fn reserve_units(file: &File, base: *const u8, from: u64, to: u64) -> Result<u64> {
     let mut at = from;
-    while at < to {
+    let mut plain = 0;
+    let mut failed = None;
+    while at < to && failed.is_none() {
         let end = (at / UNIT * UNIT + ROUND).min(to);
-        if let Err(error) = reserve_round(file, base, at, end) {
-            return if at > from { Ok(at) } else { Err(error) };
+        match reserve_round(file, base, at, end) {
+            Ok(units) => {
+                plain += units;
+                at = end;
+            }
+            Err(error) => failed = Some(error),
         }
-        at = end;
     }
-    Ok(at)
+    if plain > 0 {
+        log::write(Level::Debug, || {
+            format!("{} bytes of a store's memory could not be had as huge pages", plain * UNIT)
+        });
+    }
+    match failed {
+        Some(error) if at == from => Err(error),
+        _ => Ok(at),
+    }
 }
 
-fn reserve_round(file: &File, base: *const u8, from: u64, to: u64) -> Result<()> {
+/// How many units are not huge pages.
+fn reserve_round(file: &File, base: *const u8, from: u64, to: u64) -> Result<u64> {
     let mut unit = from / UNIT * UNIT;
     while unit < to {
         // One page makes the range eligible; collapsing then brings the rest as one huge page, without zeroing 4 KB pieces.
@@ -65,14 +80,35 @@ fn reserve_round(file: &File, base: *const u8, from: u64, to: u64) -> Result<()>
     }
     let start = from / UNIT * UNIT;
     if collapse(base, start, to.next_multiple_of(UNIT) - start) {
-        return Ok(());
+        return Ok(0);
     }
+    let mut plain = 0;
     let mut unit = start;
     while unit < to {
         if !collapse(base, unit, UNIT) {
             reserve_plain(file, unit, unit + UNIT)?;
+            plain += 1;
         }
         unit += UNIT;
+    }
+    Ok(plain)
+}
+
+/// Gives the memory of a range of the file back to the system.
+pub fn punch(file: &File, from: u64, to: u64) -> Result<()> {
+    if to <= from {
+        return Ok(());
+    }
+    let offset = i64::try_from(from).map_err(|_| Error::internal("an offset beyond the file"))?;
+    let length = i64::try_from(to - from).map_err(|_| Error::internal("a length beyond the file"))?;
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: the descriptor is open. The caller holds the lock, and the range is above the watermark: nobody reads or
+    // writes there.
+    while unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, length) } != 0 {
+        let error = std::io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EINTR) {
+            return Err(Error::io("giving memory back (fallocate)", &error));
+        }
     }
     Ok(())
 }

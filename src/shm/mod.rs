@@ -2,13 +2,15 @@
 //!
 //! `layout` names every word; `segment` makes, opens, checks and maps the file; `place` turns the path of a store into the
 //! file; `memory` reserves pages before anybody touches them; `heap` deals out extents; `liveness` knows who is dead;
-//! `span` is the way in which bytes leave this room: read-only for what `get` hands out, writable for a creator.
+//! `span` is the way in which bytes leave this room: read-only for what `get` hands out, writable for a creator; `arrays`
+//! makes Arrow's buffers and arrays of them.
 //!
 //! Words in the segment are atomics at checked places. Nothing here ever forms a `&mut` to shared memory, except a
 //! creator's to the bytes that only it can see.
 
 #![allow(unsafe_code, reason = "mapped memory and system calls")]
 
+pub mod arrays;
 pub mod heap;
 pub mod layout;
 pub mod liveness;

@@ -20,7 +20,8 @@ use super::liveness;
 use crate::error::{Error, Kind, Result};
 use crate::sync::fail;
 
-const SHM: &str = "/dev/shm";
+/// Where stores lie whose path is not on a tmpfs.
+pub const SHM: &str = "/dev/shm";
 
 /// Where a store is, or would be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,14 +7,14 @@
 use std::fs::File;
 use std::mem::size_of;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use memmap2::{MmapMut, MmapOptions};
 
 use super::layout::{
-    load_text, store_text, Client, Entry, Event, Extent, Geometry, Header, HeapControl, ALIGN, EVENTS,
+    load_text, store_text, Client, Entry, Event, Extent, Geometry, Header, HeapControl, Pool, ALIGN, EVENTS,
     EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, LOG_BUCKET, MAGIC, NONE, OPTION_EVICTION, UNIT, VERSION,
 };
 use super::liveness::{self, Liveness};
@@ -368,6 +368,12 @@ impl Segment {
         let to = to.next_multiple_of(UNIT).min(self.geometry.file_size);
         memory::reserve_units(&self.file, self.bookkeeping.start, from, to)
     }
+
+    /// Gives heap memory back to the system. Under the lock, and above the watermark.
+    pub fn punch_heap(&self, from: u64, to: u64) -> Result<()> {
+        self.check_heap_range(from, to.saturating_sub(from))?;
+        memory::punch(&self.file, from, to.next_multiple_of(UNIT).min(self.geometry.file_size))
+    }
 }
 
 fn reserve_objects(file: &File, geometry: &Geometry, from: u32, to: u32) -> Result<()> {
@@ -412,6 +418,75 @@ pub fn low_half(word: u64) -> u32 {
 pub fn epoch_nanos() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Bytes of a file that may be a store, at least.
+pub const HEADER_SIZE: u64 = size_of::<Header>() as u64;
+
+/// What a store looks like to one who does not attach.
+pub struct Glance {
+    /// The path under which it was made (cut).
+    pub path: String,
+    /// Nanoseconds since the epoch.
+    pub created: u64,
+    /// Bytes that the user can put.
+    pub size: u64,
+    /// Bytes of heap memory that exist.
+    pub reserved: u64,
+    /// Living clients.
+    pub clients: u32,
+    /// Client slots.
+    pub max_clients: u32,
+}
+
+/// Looks at a file without attaching. `None`: it is not a store; an error: it is one that cannot be understood. Nothing is
+/// mapped: whoever owns the file may cut it off meanwhile.
+pub fn glance(file: &File) -> std::io::Result<Option<Glance>> {
+    let unclear = |error: Error| std::io::Error::other(error.to_string());
+    let mut magic = [0; 8];
+    file.read_exact_at(&mut magic, 0)?;
+    if u64::from_le_bytes(magic) != MAGIC {
+        return Ok(None);
+    }
+    // SAFETY: Header, HeapControl and Client are made of atomic integers.
+    let header: Vec<Header> = unsafe { copy_of(file, 0, 1)? };
+    let geometry = Geometry::of_header(&header[0], file.metadata()?.len()).map_err(unclear)?;
+    // SAFETY: as above.
+    let heap: Vec<HeapControl> = unsafe { copy_of(file, geometry.heap, 1)? };
+    // SAFETY: as above.
+    let clients: Vec<Client> = unsafe { copy_of(file, geometry.clients, geometry.max_clients as usize)? };
+    let used =
+        |pool: &Pool, start: u64, end: u64| pool.reserved.load(Ordering::Relaxed).clamp(start, end) - start;
+    let lives = |client: &&Client| {
+        let number = client.number.load(Ordering::Relaxed);
+        number != 0 && liveness::lives(file, number)
+    };
+    Ok(Some(Glance {
+        path: load_text(&header[0].path),
+        created: header[0].created.load(Ordering::Relaxed),
+        size: geometry.size,
+        reserved: used(&heap[0].small, geometry.small, geometry.small_end())
+            + used(&heap[0].large, geometry.large, geometry.large_end()),
+        clients: u32::try_from(clients.iter().filter(lives).count()).unwrap_or(u32::MAX),
+        max_clients: geometry.max_clients,
+    }))
+}
+
+/// What lies at an offset of a file, copied.
+///
+/// # Safety
+/// Every pattern of bits is a `T`.
+unsafe fn copy_of<T>(file: &File, offset: u64, count: usize) -> std::io::Result<Vec<T>> {
+    let mut copy: Vec<T> = Vec::with_capacity(count);
+    let size = count * size_of::<T>();
+    // SAFETY: the room that was just allocated, all of it written before anybody sees it; the caller's promise on T.
+    unsafe {
+        std::ptr::write_bytes(copy.as_mut_ptr(), 0, count);
+        let bytes = std::slice::from_raw_parts_mut(copy.as_mut_ptr().cast::<u8>(), size);
+        file.read_exact_at(bytes, offset)?;
+        copy.set_len(count);
+    }
+    Ok(copy)
 }
 
 /// A file in `/dev/shm` that no path leads to and no living client uses.

@@ -18,6 +18,7 @@ use super::descriptor::Descriptor;
 use super::options::{protects, Create, StoreOptions};
 use super::Store;
 use crate::error::{Error, Kind, Result};
+use crate::log::{self, Level};
 use crate::shm::layout::{store_text, BUCKETS};
 use crate::shm::liveness::forks;
 use crate::shm::place::{self, Found, Place};
@@ -77,6 +78,7 @@ impl Store {
     /// # Errors
     /// `NotFound`, `PermissionDenied`, `Corrupt`, `Unsupported`, `OutOfMemory`, `LimitReached` (no client slot is free).
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Store> {
+        let _held = log::hold();
         let mut registry = lock(&REGISTRY);
         registry.retain(|_, held| held.strong_count() > 0);
         for attempt in 0..1000 {
@@ -95,7 +97,13 @@ impl Store {
                     ));
                 }
                 Found::Nothing(place) => {
-                    Segment::make(&place, &options.plan(&place.file)?)?;
+                    let plan = options.plan(&place.file)?;
+                    if Segment::make(&place, &plan)? {
+                        log::write(Level::Debug, || {
+                            let (path, file) = (place.path.display(), place.file.display());
+                            format!("{path}: made a store of {} bytes in {file}", plan.size)
+                        });
+                    }
                     continue;
                 }
             };
@@ -115,6 +123,12 @@ impl Store {
                 registry.insert((meta.dev(), meta.ino()), Arc::downgrade(&attachment));
                 drop(registry);
                 let store = Store { attachment };
+                log::write(Level::Debug, || {
+                    format!("{}: opened the store as client {}", store.path().display(), store.number())
+                });
+                if let Some(warning) = store.memory_warning() {
+                    log::write(Level::Warning, || format!("{}: {warning}", store.path().display()));
+                }
                 store.reap_all();
                 return Ok(store);
             }
@@ -315,6 +329,10 @@ impl Attachment {
         if last {
             self.place.remove(self.segment.file());
         }
+        log::write(Level::Debug, || {
+            let path = self.place.path.display();
+            format!("{path}: closed the store{}", if last { ", which went with its last client" } else { "" })
+        });
         Ok(())
     }
 }

@@ -86,6 +86,11 @@ impl Buffer {
         &self.held.span.bytes()[..self.held.data_size]
     }
 
+    /// The data and then the metadata, without the pin: they stay as long as this or a clone.
+    pub fn span(&self) -> &ReadSpan {
+        &self.held.span
+    }
+
     /// The metadata.
     pub fn metadata(&self) -> &[u8] {
         &self.held.span.bytes()[self.held.data_size..]

@@ -30,6 +30,9 @@ pub struct QueuedCall {
     pub sequence: u64,
     /// Attachment number of the caller.
     pub issuer: u32,
+    /// One bit for each of the first 32 columns, set if the objects that it names were there when the call was issued:
+    /// one that is absent now was deleted, and does not come any more.
+    pub there: u32,
 }
 
 /// What became of an attempt to claim a call.
@@ -40,13 +43,16 @@ pub enum Claim {
     Gone,
 }
 
+/// Most outputs promised in one turn of the lock: a call of many rows has many.
+const PROMISES: usize = 256;
+
 /// Most calls given by one look at a queue.
 const BATCH: usize = 256;
 
 impl Store {
-    /// Publishes a written call. If the declaration still lives its first life, one step under the lock promises the outputs
-    /// that do not exist yet (produced by the declaration's owner, wanted by us) and puts the call at the end of the queue.
-    /// Gives the claim on the call, and one on each output.
+    /// Publishes a written call. As long as the declaration lives its first life, steps under the lock promise the outputs
+    /// that do not exist yet (produced by the declaration's owner, wanted by us); the last one puts the call at the end of the
+    /// queue. Gives the claim on the call, and one on each output. Nothing is left of a call that could not be published.
     ///
     /// # Errors
     /// `ProcessorLost` if the declaration is gone; `LimitReached`.
@@ -58,31 +64,42 @@ impl Store {
     ) -> Result<(Want, Vec<Want>)> {
         let id = call.id();
         let key = call.key().ok_or_else(|| Error::internal("a call in scratch memory"))?;
-        let mut keys = Vec::with_capacity(outputs.len());
         let lost = || Error::new(Kind::ProcessorLost, "the processor has gone");
         let spec = CreateSpec::default();
-        self.attachment.with_room(&spec, &id, |locked| {
-            keys.clear();
-            let (entry, word) = locked.entry_of(declaration)?.ok_or_else(lost)?;
-            if word.state() != State::Sealed || locked.unwanted(declaration.index)? {
-                return Err(lost());
+        let mut wants = Vec::with_capacity(outputs.len());
+        let mut keys = Vec::with_capacity(outputs.len().min(PROMISES));
+        let mut rest = outputs;
+        loop {
+            let (some, later) = rest.split_at(rest.len().min(PROMISES));
+            self.attachment.with_room(&spec, &id, |locked| {
+                keys.clear();
+                let (entry, word) = locked.entry_of(declaration)?.ok_or_else(lost)?;
+                if word.state() != State::Sealed || locked.unwanted(declaration.index)? {
+                    return Err(lost());
+                }
+                let new = some.iter().filter(|output| locked.find(output).is_none()).count();
+                if !locked.has_entries(u32::try_from(new).unwrap_or(u32::MAX)) {
+                    return Ok(Err(Need::Objects));
+                }
+                for output in some {
+                    keys.push(locked.promise(output, entry.creator.load(Ordering::Relaxed))?);
+                    fail::point("issue.promised");
+                }
+                if later.is_empty() {
+                    locked.publish(&id, key, entry)?;
+                }
+                Ok(Ok(()))
+            })?;
+            wants.extend(keys.iter().zip(some).map(|(key, id)| Want::adopt(self, *id, *key)));
+            if later.is_empty() {
+                break;
             }
-            let new = outputs.iter().filter(|output| locked.find(output).is_none()).count();
-            if !locked.has_entries(u32::try_from(new).unwrap_or(u32::MAX)) {
-                return Ok(Err(Need::Objects));
-            }
-            for output in outputs {
-                keys.push(locked.promise(output, entry.creator.load(Ordering::Relaxed))?);
-                fail::point("issue.promised");
-            }
-            locked.publish(&id, key, entry)?;
-            Ok(Ok(()))
-        })?;
+            rest = later;
+        }
         self.attachment.ring(&ObjectId::declaration(id.prefix()));
         fail::point("issue.rung");
         let want = Want::adopt(self, id, key);
         drop(call.into_pin());
-        let wants = keys.iter().zip(outputs).map(|(key, id)| Want::adopt(self, *id, *key)).collect();
         Ok((want, wants))
     }
 
@@ -105,6 +122,7 @@ impl Store {
                         id: id_of(entry),
                         sequence: entry.sequence.load(Ordering::Relaxed),
                         issuer: entry.creator.load(Ordering::Relaxed),
+                        there: entry.failure.load(Ordering::Relaxed),
                     });
                 }
                 Ok(calls.len() < BATCH)
@@ -131,12 +149,16 @@ impl Store {
         Ok(if claimed { Claim::Claimed(buffer) } else { Claim::Gone })
     }
 
-    /// A claimed call has ended: it no longer counts as queued. When it goes is up to its caller.
+    /// A claimed call has ended: it no longer counts as queued, and whoever waits for that is woken. When it goes is up
+    /// to its caller.
     pub fn finish(&self, key: EntryKey) -> Result<()> {
         self.attachment.here()?;
         let entry = self.attachment.segment.entry(key.index)?;
+        let id = id_of(entry);
+        // Marked: the life is the call's, and the ID read before is its.
         if self.mark(entry, key, ENDED, |word| word.state() != State::Free) {
             self.attachment.tell(EventKind::CallEnded, key);
+            self.attachment.ring(&id);
         }
         Ok(())
     }

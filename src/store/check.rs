@@ -8,7 +8,7 @@ use super::index::id_of;
 use super::locked::Locked;
 use super::Store;
 use crate::error::Result;
-use crate::shm::layout::{State, Word, NONE};
+use crate::shm::layout::{State, Word, LOG_BUCKET, NONE};
 use crate::shm::segment::low_half;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::pins::row_is_empty;
@@ -21,12 +21,22 @@ impl Store {
             locked.check_entries(&mut wrong)?;
             locked.check_index(&mut wrong)?;
             locked.check_lists(&mut wrong)?;
+            locked.check_readers(&mut wrong);
             Ok(wrong)
         })
     }
 }
 
 impl Locked<'_> {
+    fn check_readers(&self, wrong: &mut Vec<String>) {
+        let row = self.segment().bucket(LOG_BUCKET);
+        let readers: u32 = row.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum();
+        let counted = self.segment().header().subscribers.load(Ordering::Relaxed);
+        if readers != counted {
+            wrong.push(format!("{readers} clients read the event log, {counted} are counted"));
+        }
+    }
+
     fn used(&self) -> u32 {
         self.segment().header().entries_used.load(Ordering::Relaxed).min(self.segment().objects_reserved())
     }

@@ -7,6 +7,7 @@ use super::events::EventKind;
 use super::id::ObjectId;
 use super::index::{id_of, set_id};
 use super::locked::Locked;
+use super::progress::unstarted;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{Entry, State, Word, ABANDONED, NONE};
 use crate::shm::segment::epoch_nanos;
@@ -107,7 +108,8 @@ impl Locked<'_> {
         entry.failure.store(0, Ordering::Relaxed);
         entry.released.store(0, Ordering::Relaxed);
         entry.digest.store(0, Ordering::Relaxed);
-        entry.newest_call.store(0, Ordering::Relaxed);
+        let word = if birth.id.is_declaration() { 0 } else { unstarted(generation) };
+        entry.newest_call.store(word, Ordering::Relaxed);
         self.segment().wants(index)?.iter().for_each(|word| word.store(0, Ordering::Relaxed));
         if birth.want {
             self.want_bit(index)?.set();

@@ -18,6 +18,7 @@ use super::index::id_of;
 use super::locked::Locked;
 use super::Store;
 use crate::error::{Error, Result};
+use crate::log;
 use crate::shm::layout::{self, State, EVENTS, EVENT_METADATA, LOG_BUCKET};
 use crate::shm::segment::epoch_nanos;
 use crate::sync::atomic::{fence, lock, AtomicU64, Ordering};
@@ -115,6 +116,7 @@ impl Store {
                 prefix.len()
             )));
         }
+        let _held = log::hold();
         let mut readers = lock(&self.attachment.readers);
         if *readers == 0 {
             self.attachment.locked(|locked| locked.set_reader(true))?;
@@ -197,6 +199,7 @@ impl Drop for Subscription {
         if attachment.here().is_err() {
             return;
         }
+        let _held = log::hold();
         let mut readers = lock(&attachment.readers);
         *readers = readers.saturating_sub(1);
         if *readers == 0 {

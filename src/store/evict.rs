@@ -8,6 +8,7 @@ use super::attachment::Attachment;
 use super::entries::EntryKey;
 use super::index::id_of;
 use crate::error::Result;
+use crate::log::{self, Level};
 use crate::shm::layout::{Entry, State, Word, EVICTABLE, KEEP, OPTION_EVICTION};
 use crate::sync::atomic::Ordering;
 use crate::sync::pins::row_is_empty;
@@ -43,8 +44,10 @@ impl Attachment {
             }
         }
         let Some((_, key)) = oldest else { return Ok(false) };
-        let id = id_of(self.segment.entry(key.index)?);
-        self.locked(|locked| {
+        let entry = self.segment.entry(key.index)?;
+        let id = id_of(entry);
+        let size = entry.data_size.load(Ordering::Relaxed);
+        let evicted = self.locked(|locked| {
             // Somebody may have got or claimed it since; then another look finds another one, or none.
             match locked.entry_of(key)? {
                 Some((entry, word))
@@ -56,6 +59,14 @@ impl Attachment {
             }
         })?;
         self.ring(&id);
+        if evicted {
+            log::write(Level::Info, || {
+                let path = self.place.path.display();
+                format!(
+                    "{path}: evicted the object {id} of {size} bytes: the store is full and nobody owns it"
+                )
+            });
+        }
         Ok(true)
     }
 

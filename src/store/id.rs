@@ -73,14 +73,54 @@ impl FromStr for ObjectId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<ObjectId> {
-        let wrong = || Error::invalid(format!("'{text}' is not an object ID: it has 40 hexadecimal digits"));
-        if text.len() != 2 * ID_SIZE || !text.is_ascii() {
-            return Err(wrong());
+        match parse_id_start(text) {
+            Ok((id, ID_SIZE)) => Ok(id),
+            _ => Err(Error::invalid(format!("'{text}' is not an object ID: it has 40 hexadecimal digits"))),
         }
-        let mut bytes = [0; ID_SIZE];
-        for (i, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| wrong())?;
+    }
+}
+
+/// An ID, or the first bytes of one, in hexadecimal digits.
+pub fn id_text(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads an ID, or the first bytes of one, and how many bytes there are; those that the text does not have are 0.
+pub fn parse_id_start(text: &str) -> Result<(ObjectId, usize)> {
+    let wrong = || {
+        Error::invalid(format!(
+            "'{text}' is no start of an object ID: it has an even number of hexadecimal digits, at most {}",
+            2 * ID_SIZE
+        ))
+    };
+    if text.len() > 2 * ID_SIZE
+        || !text.len().is_multiple_of(2)
+        || !text.bytes().all(|digit| digit.is_ascii_hexdigit())
+    {
+        return Err(wrong());
+    }
+    let mut bytes = [0; ID_SIZE];
+    for (byte, at) in bytes.iter_mut().zip((0..text.len()).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| wrong())?;
+    }
+    Ok((ObjectId(bytes), text.len() / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_their_starts_are_read_and_written() {
+        let text = "000102030405060708090a0b0c0d0e0f10111213";
+        let id: ObjectId = text.parse().unwrap();
+        assert_eq!((id.to_string(), id_text(id.as_bytes())), (text.to_owned(), text.to_owned()));
+        assert_eq!(parse_id_start("").unwrap(), (ObjectId::new([0; ID_SIZE]), 0));
+        let (start, size) = parse_id_start("AbCd").unwrap();
+        assert_eq!((&start.as_bytes()[..3], size), (&[0xab, 0xcd, 0][..], 2));
+        for wrong in ["a", "0x", "é0", "+1", &text.repeat(2)] {
+            assert!(parse_id_start(wrong).unwrap_err().message().contains("even number"), "{wrong}");
         }
-        Ok(ObjectId(bytes))
+        assert!("abcd".parse::<ObjectId>().unwrap_err().message().contains("40 hexadecimal"));
     }
 }

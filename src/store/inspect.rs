@@ -7,7 +7,7 @@ use super::id::ObjectId;
 use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{load_text, State, Word, CLAIMED, EVICTABLE, KEEP};
+use crate::shm::layout::{load_text, store_text, State, Word, CLAIMED, ENDED, EVICTABLE, KEEP};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 use super::buffer::Look;
@@ -70,6 +70,8 @@ pub struct ObjectInfo {
     pub evictable: bool,
     /// It is a call that was taken.
     pub claimed: bool,
+    /// It is a call that has ended.
+    pub ended: bool,
     /// Attachment numbers of those who hold its bytes.
     pub pinned_by: Vec<u32>,
     /// Attachment numbers of those who own it.
@@ -188,6 +190,7 @@ impl Store {
             keep: flags & KEEP != 0,
             evictable: flags & EVICTABLE != 0,
             claimed: word.has(CLAIMED),
+            ended: word.has(ENDED),
             pinned_by: numbers(segment.pins(index)?),
             wanted_by: numbers(segment.wants(index)?),
         };
@@ -281,6 +284,30 @@ impl Store {
         }
         clients.sort_by_key(|client| client.number);
         Ok(clients)
+    }
+
+    /// How messages name a client: its name and process, or its number if it has gone.
+    pub fn client_title(&self, number: u32) -> String {
+        let segment = &self.attachment.segment;
+        let slots = 0..segment.geometry().max_clients;
+        let here = slots
+            .map(|slot| segment.client(slot))
+            .find(|client| self.attachment.here().is_ok() && client.number.load(Ordering::Acquire) == number);
+        match here {
+            Some(client) => {
+                let (name, pid) = (load_text(&client.name), client.pid.load(Ordering::Relaxed));
+                format!("{name} (pid {pid}, client {number})")
+            }
+            None => format!("client {number}, which has gone"),
+        }
+    }
+
+    /// Changes the name under which others see this client. Others may read a part of each for a moment; so they do for ever
+    /// if we die in the middle.
+    pub fn set_client_name(&self, name: &str) -> Result<()> {
+        self.attachment.here()?;
+        store_text(&self.attachment.segment.client(self.attachment.slot).name, name);
+        Ok(())
     }
 
     /// Figures of the store.

@@ -11,6 +11,7 @@
 mod attachment;
 mod buffer;
 mod calls;
+mod census;
 mod check;
 mod create;
 mod delete;
@@ -26,8 +27,10 @@ mod lists;
 mod locked;
 mod namespaces;
 mod options;
+mod progress;
 mod reap;
 mod recover;
+mod trim;
 mod wait;
 mod waiters;
 mod want;
@@ -35,15 +38,19 @@ mod want;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::error::Result;
+
 pub use buffer::Buffer;
 pub use calls::{Claim, QueuedCall};
+pub use census::{census, stores, Census, StoreSummary};
 pub use create::{CreateSpec, Writer};
 pub use delete::DeleteMode;
 pub use descriptor::Watch;
 pub use entries::EntryKey;
 pub use events::{Event, EventKind, Subscription};
-pub use id::{ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
+pub use id::{id_text, parse_id_start, ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
 pub use inspect::{ClientInfo, ObjectInfo, ObjectState, StoreStat};
+pub use locked::Patience;
 pub use namespaces::NamespaceInfo;
 pub use options::{memory_limit, Create, StoreOptions};
 pub use want::Want;
@@ -60,9 +67,22 @@ impl Store {
         &self.attachment.place.path
     }
 
-    /// Fails with `Forked` in a child that inherited this; what touches the mapping asks by itself.
-    pub(crate) fn here(&self) -> crate::error::Result<()> {
+    /// Whether both are this process's use of one store.
+    pub fn is_same(&self, other: &Store) -> bool {
+        Arc::ptr_eq(&self.attachment, &other.attachment)
+    }
+
+    /// Whether this process may use it.
+    ///
+    /// # Errors
+    /// `Forked` in a child that inherited it.
+    pub fn here(&self) -> Result<()> {
         self.attachment.here()
+    }
+
+    /// Tells this store from every other, also from one that was or will be at the same path.
+    pub fn identity(&self) -> u64 {
+        self.attachment.seed
     }
 
     /// This attachment's number, which is never used again in this store.

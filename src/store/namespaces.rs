@@ -112,6 +112,26 @@ impl Store {
         }
     }
 
+    /// Which of these declarations has the fewest calls in its queue that have not ended: its place, the first of equals. One
+    /// that has gone counts as full. A queue is only looked at until it is known not to be the shortest.
+    pub fn least_queued(&self, declarations: &[EntryKey]) -> Result<usize> {
+        self.attachment.here()?;
+        self.attachment.locked(|locked| {
+            let (mut best, mut fewest) = (0, u32::MAX);
+            for (place, key) in declarations.iter().enumerate() {
+                let Some((entry, _)) = locked.entry_of(*key)? else { continue };
+                let queued = locked.queued(entry.first.load(Ordering::Relaxed), fewest)?;
+                if queued < fewest {
+                    (best, fewest) = (place, queued);
+                }
+                if fewest == 0 {
+                    break;
+                }
+            }
+            Ok(best)
+        })
+    }
+
     /// The declared namespaces, by prefix.
     pub fn namespaces(&self) -> Result<Vec<NamespaceInfo>> {
         let mut found = Vec::with_capacity(MOST);
@@ -125,7 +145,7 @@ impl Store {
                         key: EntryKey { index, generation: word.generation() },
                         owner: entry.creator.load(Ordering::Relaxed),
                         alive: !locked.unwanted(index)?,
-                        queued: locked.queued(entry.first.load(Ordering::Relaxed))?,
+                        queued: locked.queued(entry.first.load(Ordering::Relaxed), u32::MAX)?,
                     });
                 }
                 Ok(found.len() < MOST)
@@ -140,12 +160,13 @@ impl Store {
 }
 
 impl Locked<'_> {
-    fn queued(&self, first: u32) -> Result<u32> {
+    /// Calls in a list that have not ended, counted up to `most`.
+    fn queued(&self, first: u32, most: u32) -> Result<u32> {
         let mut count = 0;
         self.walk(first, |_, entry| {
             let word = Word(entry.state.load(Ordering::Acquire));
             count += u32::from(word.state() == State::Sealed && word.has(CALL) && !word.has(ENDED));
-            Ok(true)
+            Ok(count < most)
         })?;
         Ok(count)
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::Store;
 use crate::error::{Error, Result};
 use crate::shm::place;
 use crate::shm::segment::Plan;
@@ -50,6 +51,19 @@ pub fn full_timeout() -> Duration {
 /// an error: the kernel kills a process of the group.
 pub fn memory_limit() -> Option<u64> {
     place::cgroup_limit()
+}
+
+impl Store {
+    /// What is wrong if this process's control group may use less memory than the store can hold. Opening tells it to the log.
+    pub fn memory_warning(&self) -> Option<String> {
+        let size = self.attachment.segment.geometry().size;
+        memory_limit().filter(|limit| *limit < size).map(|limit| {
+            format!(
+                "the control group may use {limit} bytes of memory, less than the store's size of {size}: the kernel \
+                 will kill a process when the limit is reached; make a smaller store, or raise the limit"
+            )
+        })
+    }
 }
 
 /// Whether the creator's pointer faults after sealing.

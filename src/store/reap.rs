@@ -9,6 +9,7 @@ use super::entries::EntryKey;
 use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
+use crate::log::{self, Level};
 use crate::shm::layout::{load_text, State, Word, LOG_BUCKET, WHEN_RELEASED};
 use crate::shm::segment::epoch_nanos;
 use crate::sync::atomic::{fence, lock, AtomicU64, Ordering};
@@ -73,6 +74,7 @@ impl Attachment {
         if self.here().is_err() || number == self.number || number == 0 {
             return false;
         }
+        let _held = log::hold();
         let _one_thread = lock(&self.reaping);
         if !self.segment.liveness.begin_reaping(number).unwrap_or(false) {
             return false;
@@ -89,7 +91,7 @@ impl Attachment {
     }
 
     fn reap_slot(&self, number: u32, slot: u32) -> Result<()> {
-        let name = load_text(&self.segment.client(slot).name);
+        let (name, who) = (load_text(&self.segment.client(slot).name), self.who(number));
         let lost = Error::new(
             Kind::ProcessorLost,
             format!(
@@ -98,8 +100,9 @@ impl Attachment {
         );
         let header = self.segment.header();
         let used = header.entries_used.load(Ordering::Acquire).min(self.segment.objects_reserved());
+        let mut held = 0u32;
         for index in 0..used {
-            self.reap_entry(index, number, slot, &lost)?;
+            held += u32::from(self.reap_entry(index, number, slot, &lost)?);
         }
         fail::point("reap.entries_done");
         for bucket in 0..=LOG_BUCKET {
@@ -118,14 +121,23 @@ impl Attachment {
             }
             fail::point("reap.slot_freed");
             Ok(())
-        })
+        })?;
+        log::write(Level::Warning, || {
+            format!(
+                "{}: {who} died without closing the store; gave back the {held} objects that it held, owned or was \
+                 to make",
+                self.place.path.display()
+            )
+        });
+        Ok(())
     }
 
-    fn reap_entry(&self, index: u32, number: u32, slot: u32, lost: &Error) -> Result<()> {
+    /// Whether the dead had any part in the object.
+    fn reap_entry(&self, index: u32, number: u32, slot: u32, lost: &Error) -> Result<bool> {
         let entry = self.segment.entry(index)?;
         let (pins, wants) = (self.segment.pins(index)?, self.segment.wants(index)?);
-        clear_slot(pins, slot);
-        clear_slot(wants, slot);
+        // Both are cleared, whatever the first was.
+        let claimed = clear_slot(pins, slot) | clear_slot(wants, slot);
         fence(Ordering::SeqCst);
         fail::point("reap.bits_cleared");
         let word = Word(entry.state.load(Ordering::SeqCst));
@@ -153,14 +165,13 @@ impl Attachment {
             self.fail_awaited(key, lost)?;
             fail::point("reap.failed");
         }
-        Ok(())
+        Ok(claimed || promised)
     }
 }
 
-/// Clears a slot's bit in a row.
-fn clear_slot(row: &[AtomicU64], slot: u32) {
+/// Clears a slot's bit in a row. Whether it was set.
+fn clear_slot(row: &[AtomicU64], slot: u32) -> bool {
     let mask = 1 << (slot % 64);
-    if let Some(word) = row.get(slot as usize / 64).filter(|word| word.load(Ordering::Relaxed) & mask != 0) {
-        word.fetch_and(!mask, Ordering::SeqCst);
-    }
+    let set = row.get(slot as usize / 64).filter(|word| word.load(Ordering::Relaxed) & mask != 0);
+    set.is_some_and(|word| word.fetch_and(!mask, Ordering::SeqCst) & mask != 0)
 }

@@ -13,6 +13,7 @@ use super::attachment::Attachment;
 use super::buffer::{deleted, Buffer, Look};
 use super::entries::EntryKey;
 use super::id::ObjectId;
+use super::locked::Patience;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::segment::to_usize;
@@ -154,6 +155,15 @@ impl Store {
         }
     }
 
+    /// Makes the threads of this process that wait for this ID look again, for what other processes need not know.
+    pub fn nudge(&self, id: &ObjectId) {
+        let attachment = &self.attachment;
+        if attachment.here().is_ok() {
+            let bits = attachment.hash(id).wake_bit();
+            doorbell::ring(&attachment.segment.client(attachment.slot).bell.0, bits);
+        }
+    }
+
     /// Blocks until `check` gives something, looking again whenever one of `ids` changes (an object; a declaration: its
     /// namespace's queue of calls).
     ///
@@ -167,6 +177,7 @@ impl Store {
     ) -> Result<T> {
         let attachment = &*self.attachment;
         attachment.here()?;
+        let _patience = Patience::of(timeout);
         if let Some(done) = check()? {
             return Ok(done);
         }
@@ -207,6 +218,7 @@ impl Store {
         loop {
             let seen = doorbell::read(bell);
             attachment.interrupt_error()?;
+            let _patience = Patience::until(&deadline);
             if let Some(done) = check()? {
                 return Ok(done);
             }

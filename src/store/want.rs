@@ -4,8 +4,10 @@
 //! deletes the object, unless it is kept. Death clears the bits.
 
 use super::attachment::{Attachment, LEAVE_PATIENCE};
+use super::buffer::deleted;
 use super::entries::EntryKey;
 use super::id::ObjectId;
+use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{State, Word, KEEP};
@@ -55,6 +57,29 @@ impl Store {
             let (index, word) = locked.find(id).ok_or_else(missing)?;
             locked.want_bit(index)?.set();
             Ok(EntryKey { index, generation: word.generation() })
+        })?;
+        Ok(Want::adopt(self, *id, key))
+    }
+
+    /// Claims this life of an object, in any state.
+    ///
+    /// # Errors
+    /// `ObjectDeleted` if it is over.
+    pub fn want_life(&self, key: EntryKey, id: &ObjectId) -> Result<Want> {
+        let attachment = &self.attachment;
+        attachment.here()?;
+        // The key may come from anywhere: one that names no entry must not pass for damage.
+        if key.index >= attachment.segment.objects_reserved() {
+            return Err(deleted(id));
+        }
+        attachment.locked(|locked| {
+            let found = locked.entry_of(key)?;
+            found
+                .filter(|(entry, word)| word.state() != State::Doomed && id_of(entry) == *id)
+                .ok_or_else(|| deleted(id))?;
+            // SYNC: dead from here on, the bit is cleared by the reaper.
+            locked.want_bit(key.index)?.set();
+            Ok(())
         })?;
         Ok(Want::adopt(self, *id, key))
     }

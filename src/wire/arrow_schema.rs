@@ -25,7 +25,7 @@ use super::message::{corrupt, Head};
 use super::signature::{dims_text, parse_dims};
 use super::type_text::type_text;
 use super::types::{bare_field, read_schema, without_metadata};
-use super::{base64, CallSchema, Direction, Elem, Param, ParamType};
+use super::{base64, CallSchema, Direction, Elem, Metadata, Param, ParamType};
 
 /// Schema metadata: the function's name.
 const FUNCTION: &str = "proc:func";
@@ -39,6 +39,9 @@ const ELEM: &str = "proc:elem";
 const DIMS: &str = "proc:dims";
 /// Field metadata: a table's schema.
 const TABLE: &str = "proc:table";
+
+/// The keys that mean something here: metadata under them would be taken for ours.
+pub(crate) const OUR_KEYS: [&str; 6] = [FUNCTION, PAR, TYPE, ELEM, DIMS, TABLE];
 
 /// The Arrow type of an object ID.
 #[expect(clippy::cast_possible_truncation, reason = "20 fits")]
@@ -65,7 +68,7 @@ pub(crate) fn read_schema_message(bytes: &[u8]) -> Result<Schema> {
 impl Param {
     /// The field of this parameter in the function's Arrow schema.
     fn to_arrow(&self) -> Field {
-        let mut metadata: HashMap<String, String> = HashMap::new();
+        let mut metadata: HashMap<String, String> = self.metadata.clone().into_iter().collect();
         let mut set = |key: &str, value: &str| metadata.insert(key.to_owned(), value.to_owned());
         let data_type = match &self.ty {
             ParamType::Scalar(data_type) => data_type.clone(),
@@ -137,8 +140,15 @@ impl Param {
             (true, _, Some("table")) => ParamType::Table(value(TABLE).map(read_table).transpose()?),
             (true, _, Some(other)) => return Err(unknown(TYPE, other, "tensor, table or oid")),
         };
-        Ok(Param { name: field.name().clone(), direction, ty, nullable: field.is_nullable() })
+        let metadata = others(field.metadata());
+        Ok(Param { name: field.name().clone(), direction, ty, nullable: field.is_nullable(), metadata })
     }
+}
+
+/// The metadata with other keys than ours.
+fn others(metadata: &HashMap<String, String>) -> Metadata {
+    let other = metadata.iter().filter(|(key, _)| !OUR_KEYS.contains(&key.as_str()));
+    other.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// The columns in a field's metadata, without metadata of their own.
@@ -150,7 +160,7 @@ fn read_table(text: &str) -> Result<Arc<Schema>> {
 }
 
 /// The schema's columns without any metadata.
-fn bare_schema(schema: &Schema) -> Schema {
+pub(crate) fn bare_schema(schema: &Schema) -> Schema {
     Schema::new(schema.fields().iter().map(|field| bare_field(field)).collect::<Vec<_>>())
 }
 
@@ -158,11 +168,12 @@ impl CallSchema {
     /// The Arrow schema of the function's calls: a column a parameter, in positional order.
     pub fn to_arrow(&self) -> Schema {
         let fields: Vec<Field> = self.params.iter().map(Param::to_arrow).collect();
-        let metadata = HashMap::from([(FUNCTION.to_owned(), self.name.clone())]);
+        let mut metadata: HashMap<String, String> = self.metadata.clone().into_iter().collect();
+        metadata.insert(FUNCTION.to_owned(), self.name.clone());
         Schema::new_with_metadata(fields, metadata)
     }
 
-    /// Reads a function out of an Arrow schema. Metadata with other keys are not kept.
+    /// Reads a function out of an Arrow schema. Metadata with keys that mean nothing here are kept.
     ///
     /// InvalidArgument with a sentence that names the function and the parameter.
     pub fn from_arrow(schema: &Schema) -> Result<CallSchema> {
@@ -175,7 +186,8 @@ impl CallSchema {
             Param::from_arrow(field)
                 .map_err(|wrong| wrong.context(format!("parameter '{}' of function '{name}'", field.name())))
         });
-        let schema = CallSchema { name: name.clone(), params: params.collect::<Result<_>>()? };
+        let metadata = others(schema.metadata());
+        let schema = CallSchema { name: name.clone(), params: params.collect::<Result<_>>()?, metadata };
         schema.check()?;
         Ok(schema)
     }

@@ -20,7 +20,7 @@ use crate::store::{ObjectId, ID_SIZE};
 use super::arrow_schema::ID_TYPE;
 use super::type_text::type_text;
 use super::types::{retyped, same_type};
-use super::{CallSchema, Param, ParamType};
+use super::{CallSchema, Elem, Param, ParamType};
 
 /// One value of a call's row, before it is written and after it is read.
 ///
@@ -38,6 +38,8 @@ pub enum Cell {
     Uint(u64),
     /// A float of any size.
     Float(f64),
+    /// A complex number: real and imaginary part. When it is read it is an array.
+    Complex(f64, f64),
     /// A text.
     Utf8(String),
     /// Bytes.
@@ -49,6 +51,27 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// The parts of a complex number, if it is one.
+    pub fn complex(&self) -> Option<(f64, f64)> {
+        match self {
+            Cell::Complex(re, im) => Some((*re, *im)),
+            Cell::Array(array) if array.len() == 1 => {
+                let is = |elem: Elem| same_type(array.data_type(), &elem.scalar_type());
+                let parts = array.as_fixed_size_list_opt()?.value(0);
+                if is(Elem::Complex64) {
+                    let parts = parts.as_primitive::<Float32Type>();
+                    Some((parts.value(0).into(), parts.value(1).into()))
+                } else if is(Elem::Complex128) {
+                    let parts = parts.as_primitive::<Float64Type>();
+                    Some((parts.value(0), parts.value(1)))
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        }
+    }
+
     /// What it is, for errors.
     fn describe(&self) -> String {
         match self {
@@ -57,6 +80,7 @@ impl Cell {
             Cell::Int(value) => format!("the integer {value}"),
             Cell::Uint(value) => format!("the integer {value}"),
             Cell::Float(value) => format!("the float {value:?}"),
+            Cell::Complex(re, im) => format!("the complex number ({re:?}, {im:?})"),
             Cell::Utf8(text) => {
                 let start: String = text.chars().take(40).collect();
                 format!("the text {start:?}{}", if start.len() < text.len() { "..." } else { "" })
@@ -66,6 +90,14 @@ impl Cell {
             Cell::Id(id) => format!("the object {id}"),
         }
     }
+}
+
+/// The value of a parameter as an array of one element of the parameter's type.
+pub fn cell_array(param: &Param, cell: &Cell, function: &str) -> Result<ArrayRef> {
+    let mut column = Column::new(param);
+    column.nullable |= matches!(cell, Cell::Null);
+    let value = column.fit(cell, 0, function)?;
+    column.array(&[value])
 }
 
 /// How a column's values lie in memory.
@@ -188,6 +220,7 @@ impl Column {
                 self.fits_size(bytes).then_some(Value::Bytes(Cow::Borrowed(bytes)))
             }
             (ColumnKind::Other, Cell::Array(array)) => self.fit_array(array),
+            (ColumnKind::Other, Cell::Complex(re, im)) => self.fit_complex(*re, *im),
             (_, Cell::Array(array)) => {
                 // A value of a simple type may come as an array of one, if it is of that very type.
                 let simple = array.len() == 1 && *array.data_type() == self.data_type;
@@ -204,7 +237,7 @@ impl Column {
                         ColumnKind::Float(width) => small_float(width, value),
                         _ => None,
                     },
-                    Cell::Array(_) => None,
+                    Cell::Complex(..) | Cell::Array(_) => None,
                 }
             }
             _ => None,
@@ -222,6 +255,22 @@ impl Column {
             return Some(Value::Array(Arc::clone(array)));
         }
         Some(Value::Array(make_array(retyped(array.to_data(), &self.data_type).ok()?)))
+    }
+
+    fn fit_complex<'c>(&self, re: f64, im: f64) -> Option<Value<'c>> {
+        let elem = [Elem::Complex64, Elem::Complex128];
+        let elem = elem.into_iter().find(|elem| same_type(&elem.scalar_type(), &self.data_type))?;
+        let width = elem.stored().size();
+        let mut bytes = vec![0; 2 * width];
+        for (part, to) in [re, im].into_iter().zip(bytes.chunks_mut(width)) {
+            let value = if width == 8 { Some(Value::Bits(part.to_bits())) } else { small_float(width, part) };
+            value?.write(to);
+        }
+        let DataType::FixedSizeList(item, _) = &self.data_type else { return None };
+        let parts = ArrayData::builder(item.data_type().clone()).len(2).add_buffer(Buffer::from_vec(bytes));
+        let list = ArrayData::builder(self.data_type.clone()).len(1);
+        let list = list.add_child_data(parts.align_buffers(true).build().ok()?).build().ok()?;
+        Some(Value::Array(make_array(list)))
     }
 
     fn int<'c>(&self, value: i128) -> Option<Value<'c>> {

@@ -1,27 +1,50 @@
 //! Record batches out of bytes that may be damaged.
 //!
 //! Arrow's own reader trusts offsets and counts so far that damage makes it panic or ask for any amount of memory. This
-//! one checks every number against the bytes that there are, and has Arrow validate each array that it builds. It is
-//! made for small batches (calls and declarations): the body is copied, and values are validated too.
+//! one checks every number against the bytes that there are, and has Arrow validate each array that it builds. Nothing
+//! is copied: arrays are slices of the buffer that is read. (Those that lie at addresses their type does not allow are;
+//! no writer of ours leaves any.)
 
 use std::sync::Arc;
 
-use arrow::array::{layout, make_array, new_empty_array, Array, ArrayData, ArrayRef, BufferSpec, UnionArray};
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Schema, UnionFields, UnionMode};
+use arrow::array::{
+    layout, make_array, new_empty_array, Array, ArrayData, ArrayDataBuilder, ArrayRef, BufferSpec, UnionArray,
+};
+use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, SchemaRef, UnionFields, UnionMode};
 use arrow::ipc;
 
 use crate::error::Result;
+use crate::shm::arrays::{array_in_bounds, nulls_in_bounds};
 
 use super::message::{corrupt, Head};
 use super::types::{children, read_schema, Dictionary, ReadSchema};
 
-/// Most elements of an array in a call.
-const MAX_LENGTH: i64 = i32::MAX as i64;
+/// Arrow's buffers start at multiples of this.
+const ALIGNED: usize = 8;
+
+/// How far arrays are looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// That every buffer lies within the bytes and is long enough.
+    Bounds,
+    /// The values too: offsets, indices, UTF-8.
+    Values,
+}
+
+impl Check {
+    /// Most elements of an array: more than fit any store, or any call.
+    fn max_length(self) -> i64 {
+        match self {
+            Check::Bounds => 1 << 46,
+            Check::Values => i32::MAX as i64,
+        }
+    }
+}
 
 /// A stream of one record batch.
 pub(crate) struct Batch {
-    pub(crate) schema: Schema,
+    pub(crate) schema: SchemaRef,
     /// As many as the schema's fields, each `rows` long and of its field's type.
     pub(crate) columns: Vec<ArrayRef>,
     pub(crate) rows: usize,
@@ -29,47 +52,96 @@ pub(crate) struct Batch {
 
 /// Reads a stream of one record batch of at most `max_rows` rows.
 pub(crate) fn read_stream(data: &[u8], max_rows: usize) -> Result<Batch> {
-    let head = Head::read(data, 0)?.ok_or_else(|| corrupt("found no bytes, expected an Arrow stream"))?;
-    let message = head.message()?;
-    check_version(&message)?;
-    let schema = message.header_as_schema().ok_or_else(|| {
-        corrupt(format!(
-            "the stream starts with an Arrow {:?} message, expected a Schema",
-            message.header_type()
-        ))
-    })?;
-    let ReadSchema { schema, dictionaries } = read_schema(&schema)?;
-    let mut at = head.body(&message, data)?.end;
-    let mut found: Vec<Option<ArrayRef>> = vec![None; dictionaries.len()];
-    let mut batch: Option<(Vec<ArrayRef>, usize)> = None;
-    while let Some(head) = Head::read(data, at)? {
+    let mut stream = Stream::open(Buffer::from(data), Check::Values)?;
+    let (columns, rows) = stream.next()?.ok_or_else(|| corrupt("the stream has no record batch"))?;
+    if rows > max_rows {
+        return Err(corrupt(format!("the record batch has {rows} rows, at most {max_rows} are possible")));
+    }
+    if stream.next()?.is_some() {
+        return Err(corrupt("the stream has more than one record batch"));
+    }
+    Ok(Batch { schema: stream.schema, columns, rows })
+}
+
+/// A stream of record batches, read one by one.
+pub(crate) struct Stream {
+    data: Buffer,
+    check: Check,
+    /// Where the next message starts.
+    at: usize,
+    pub(crate) schema: SchemaRef,
+    dictionaries: Vec<Dictionary>,
+    /// The values that the stream gave last to each of the dictionaries.
+    found: Vec<Option<ArrayRef>>,
+}
+
+impl Stream {
+    /// Reads the schema.
+    pub(crate) fn open(data: Buffer, check: Check) -> Result<Stream> {
+        let head =
+            Head::read(&data, 0)?.ok_or_else(|| corrupt("found no bytes, expected an Arrow stream"))?;
         let message = head.message()?;
         check_version(&message)?;
-        let body = head.body(&message, data)?;
-        at = body.end;
-        if let Some(dictionary) = message.header_as_dictionary_batch() {
-            read_dictionary(&dictionary, &data[body], &dictionaries, &mut found)?;
-            continue;
-        }
-        let record = message.header_as_record_batch().ok_or_else(|| {
-            corrupt(format!("found an Arrow {:?} message, expected a RecordBatch", message.header_type()))
+        let schema = message.header_as_schema().ok_or_else(|| {
+            corrupt(format!(
+                "the stream starts with an Arrow {:?} message, expected a Schema",
+                message.header_type()
+            ))
         })?;
-        if batch.is_some() {
-            return Err(corrupt("the stream has more than one record batch"));
-        }
-        let types: Vec<&DataType> = schema.fields().iter().map(|field| field.data_type()).collect();
-        let mut reader = BatchReader::new(&record, &data[body], &found, 0)?;
-        let rows =
-            usize::try_from(record.length()).ok().filter(|rows| *rows <= max_rows).ok_or_else(|| {
-                corrupt(format!(
-                    "the record batch has {} rows, at most {max_rows} are possible",
-                    record.length()
-                ))
-            })?;
-        batch = Some((reader.columns(&types, rows)?, rows));
+        let ReadSchema { schema, dictionaries } = read_schema(&schema)?;
+        let at = head.body(&message, &data)?.end;
+        let found = vec![None; dictionaries.len()];
+        Ok(Stream { data, check, at, schema: Arc::new(schema), dictionaries, found })
     }
-    let (columns, rows) = batch.ok_or_else(|| corrupt("the stream has no record batch"))?;
-    Ok(Batch { schema, columns, rows })
+
+    /// The columns of the next record batch and its number of rows; none at the end of the stream.
+    pub(crate) fn next(&mut self) -> Result<Option<(Vec<ArrayRef>, usize)>> {
+        while let Some(head) = Head::read(&self.data, self.at)? {
+            let message = head.message()?;
+            check_version(&message)?;
+            let range = head.body(&message, &self.data)?;
+            self.at = range.end;
+            let mut body = self.data.slice_with_length(range.start, range.len());
+            if body.as_ptr().align_offset(ALIGNED) != 0 {
+                body = Buffer::from(body.as_slice());
+            }
+            if let Some(dictionary) = message.header_as_dictionary_batch() {
+                self.dictionary(&dictionary, body)?;
+                continue;
+            }
+            let record = message.header_as_record_batch().ok_or_else(|| {
+                corrupt(format!("found an Arrow {:?} message, expected a RecordBatch", message.header_type()))
+            })?;
+            let rows = (0..=self.check.max_length()).contains(&record.length()).then_some(record.length());
+            let rows = rows
+                .and_then(|rows| usize::try_from(rows).ok())
+                .ok_or_else(|| corrupt(format!("the record batch has {} rows", record.length())))?;
+            let types: Vec<&DataType> = self.schema.fields().iter().map(|field| field.data_type()).collect();
+            let mut reader = BatchReader::new(&record, body, self.check, &self.found, 0)?;
+            return Ok(Some((reader.columns(&types, rows)?, rows)));
+        }
+        Ok(None)
+    }
+
+    /// Reads the values of a dictionary into all its places.
+    fn dictionary(&mut self, batch: &ipc::DictionaryBatch<'_>, body: Buffer) -> Result<()> {
+        if batch.isDelta() {
+            return Err(corrupt("the stream has a delta dictionary; only whole ones are possible here"));
+        }
+        let id = batch.id();
+        let place = self.dictionaries.iter().position(|dictionary| dictionary.id == id);
+        let place = place.ok_or_else(|| corrupt(format!("the schema has no dictionary {id}")))?;
+        let record = batch.data().ok_or_else(|| corrupt(format!("dictionary {id} has no values")))?;
+        let values = &self.dictionaries[place].values;
+        // The dictionaries inside this one's values follow it.
+        let array = BatchReader::new(&record, body, self.check, &self.found, place + 1)?.column(values)?;
+        for (other, slot) in self.dictionaries.iter().zip(&mut self.found) {
+            if other.id == id && other.values == *values {
+                *slot = Some(Arc::clone(&array));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn check_version(message: &ipc::Message<'_>) -> Result<()> {
@@ -79,33 +151,8 @@ fn check_version(message: &ipc::Message<'_>) -> Result<()> {
     Err(corrupt(format!("the Arrow message is of metadata version {:?}, expected V5", message.version())))
 }
 
-/// Reads the values of a dictionary into all its places.
-fn read_dictionary(
-    batch: &ipc::DictionaryBatch<'_>,
-    body: &[u8],
-    dictionaries: &[Dictionary],
-    found: &mut [Option<ArrayRef>],
-) -> Result<()> {
-    if batch.isDelta() {
-        return Err(corrupt("the stream has a delta dictionary; a stream of one batch needs none"));
-    }
-    let id = batch.id();
-    let place = dictionaries.iter().position(|dictionary| dictionary.id == id);
-    let place = place.ok_or_else(|| corrupt(format!("the schema has no dictionary {id}")))?;
-    let record = batch.data().ok_or_else(|| corrupt(format!("dictionary {id} has no values")))?;
-    let values = &dictionaries[place].values;
-    // The dictionaries inside this one's values follow it.
-    let array = BatchReader::new(&record, body, found, place + 1)?.column(values)?;
-    for (other, slot) in dictionaries.iter().zip(found) {
-        if other.id == id && other.values == *values {
-            *slot = Some(Arc::clone(&array));
-        }
-    }
-    Ok(())
-}
-
 /// Dictionaries in a type, nested ones included.
-fn dictionaries_in(data_type: &DataType) -> usize {
+pub(crate) fn dictionaries_in(data_type: &DataType) -> usize {
     match data_type {
         DataType::Dictionary(_, values) => 1 + dictionaries_in(values),
         other => children(other).into_iter().map(|field| dictionaries_in(field.data_type())).sum(),
@@ -118,6 +165,7 @@ struct BatchReader<'a> {
     buffers: flatbuffers::VectorIter<'a, ipc::Buffer>,
     variadic: Box<dyn Iterator<Item = i64> + 'a>,
     body: Buffer,
+    check: Check,
     dictionaries: &'a [Option<ArrayRef>],
     next_dictionary: usize,
 }
@@ -125,7 +173,8 @@ struct BatchReader<'a> {
 impl<'a> BatchReader<'a> {
     fn new(
         batch: &ipc::RecordBatch<'a>,
-        body: &[u8],
+        body: Buffer,
+        check: Check,
         dictionaries: &'a [Option<ArrayRef>],
         next_dictionary: usize,
     ) -> Result<BatchReader<'a>> {
@@ -138,7 +187,8 @@ impl<'a> BatchReader<'a> {
             nodes: nodes.iter(),
             buffers: buffers.iter(),
             variadic: Box::new(batch.variadicBufferCounts().into_iter().flatten()),
-            body: Buffer::from(body),
+            body,
+            check,
             dictionaries,
             next_dictionary,
         })
@@ -161,7 +211,8 @@ impl<'a> BatchReader<'a> {
 
     fn column(&mut self, data_type: &DataType) -> Result<ArrayRef> {
         let node = self.nodes.next().ok_or_else(|| corrupt("the record batch has too few nodes"))?;
-        if !(0..=MAX_LENGTH).contains(&node.length()) || !(0..=node.length()).contains(&node.null_count()) {
+        let most = self.check.max_length();
+        if !(0..=most).contains(&node.length()) || !(0..=node.length()).contains(&node.null_count()) {
             return Err(corrupt(format!(
                 "an array has {} elements and {} nulls",
                 node.length(),
@@ -169,7 +220,14 @@ impl<'a> BatchReader<'a> {
             )));
         }
         let length = usize::try_from(node.length()).map_err(|_| corrupt("an array is too long"))?;
-        if let DataType::Union(fields, mode) = data_type {
+        if let DataType::FixedSizeList(_, size) = data_type {
+            let items = i64::from(*size).checked_mul(node.length());
+            if items.is_none_or(|items| items > most) {
+                return Err(corrupt(format!("{length} lists of {size} elements are too many")));
+            }
+        }
+        // Arrow's builder does not look at the values of a union.
+        if let (DataType::Union(fields, mode), Check::Values) = (data_type, self.check) {
             return self.union(fields, *mode, length);
         }
         let layout = layout(data_type);
@@ -177,7 +235,7 @@ impl<'a> BatchReader<'a> {
         if layout.can_contain_null_mask {
             let validity = self.buffer()?;
             if node.null_count() > 0 {
-                nulls = Some(null_buffer(validity, length)?);
+                nulls = Some(self.nulls(validity, length, node.null_count())?);
             }
         }
         let mut builder = ArrayData::builder(data_type.clone()).len(length).nulls(nulls);
@@ -206,8 +264,25 @@ impl<'a> BatchReader<'a> {
         for child in children(data_type) {
             builder = builder.add_child_data(self.column(child.data_type())?.into_data());
         }
-        let array = builder.align_buffers(true).build();
-        Ok(make_array(array.map_err(|wrong| corrupt(format!("an array does not add up: {wrong}")))?))
+        Ok(make_array(self.build(builder)?))
+    }
+
+    fn build(&self, builder: ArrayDataBuilder) -> Result<ArrayData> {
+        let array = match self.check {
+            Check::Bounds => array_in_bounds(builder),
+            Check::Values => builder.align_buffers(true).build(),
+        };
+        array.map_err(|wrong| corrupt(format!("an array does not add up: {wrong}")))
+    }
+
+    fn nulls(&self, validity: Buffer, length: usize, count: i64) -> Result<NullBuffer> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let nulls = nulls_in_bounds(validity, length, count)
+            .map_err(|wrong| corrupt(format!("an array does not add up: {wrong}")))?;
+        Ok(match self.check {
+            Check::Bounds => nulls,
+            Check::Values => NullBuffer::new(nulls.into_inner()),
+        })
     }
 
     /// The values of the next dictionary; none of them if none came, as when all of a column is null.
@@ -244,11 +319,11 @@ impl<'a> BatchReader<'a> {
         let range = || {
             let start = usize::try_from(buffer.offset()).ok()?;
             let length = usize::try_from(buffer.length()).ok()?;
-            (start % 8 == 0 && start.checked_add(length)? <= self.body.len()).then_some((start, length))
+            (start % ALIGNED == 0 && start.checked_add(length)? <= self.body.len()).then_some((start, length))
         };
         let (start, length) = range().ok_or_else(|| {
             corrupt(format!(
-                "a buffer lies at {} with {} bytes (expected: at a multiple of 8) in a body of {} bytes",
+                "a buffer lies at {} with {} bytes (expected: at a multiple of {ALIGNED}) in a body of {} bytes",
                 buffer.offset(),
                 buffer.length(),
                 self.body.len()
@@ -256,11 +331,4 @@ impl<'a> BatchReader<'a> {
         })?;
         Ok(self.body.slice_with_length(start, length))
     }
-}
-
-fn null_buffer(validity: Buffer, length: usize) -> Result<NullBuffer> {
-    if validity.len() < length.div_ceil(8) {
-        return Err(corrupt(format!("the validity of {length} elements has {} bytes", validity.len())));
-    }
-    Ok(NullBuffer::new(BooleanBuffer::new(validity, 0, length)))
 }

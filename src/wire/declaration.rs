@@ -18,7 +18,7 @@ use super::arrow_schema::{read_schema_message, schema_message};
 use super::columns::read_stream;
 use super::message::corrupt;
 use super::metadata::{expect_kind, DECLARATION_METADATA};
-use super::{CallSchema, ObjectKind};
+use super::{CallSchema, Metadata, ObjectKind};
 
 /// Schema metadata: the display name.
 const NAME: &str = "proc:namespace";
@@ -46,6 +46,8 @@ pub struct Declaration {
     pub argv: Vec<String>,
     /// The functions that it offers.
     pub functions: Vec<CallSchema>,
+    /// What else is said about it.
+    pub metadata: Metadata,
 }
 
 impl Declaration {
@@ -70,14 +72,7 @@ impl Declaration {
         if let Some(argument) = self.argv.iter().find(|argument| argument.contains('\0')) {
             return Err(Error::invalid(format!("the argument {argument:?} of the process holds a NUL")));
         }
-        let argv: String = self.argv.iter().flat_map(|argument| [argument.as_str(), "\0"]).collect();
-        let metadata = HashMap::from([
-            (NAME.to_owned(), self.name.clone()),
-            (PID.to_owned(), self.pid.to_string()),
-            (ARGV.to_owned(), argv),
-            (PREFIX.to_owned(), prefix.iter().map(|byte| format!("{byte:02x}")).collect()),
-            (VERSION.to_owned(), "1".to_owned()),
-        ]);
+        let metadata: HashMap<String, String> = self.all_metadata(prefix).into_iter().collect();
         let field = Field::new(COLUMN, DataType::Binary, false);
         let schema = Arc::new(Schema::new_with_metadata(vec![field], metadata));
         let column: BinaryArray = schemas.iter().map(|schema| Some(schema.as_slice())).collect();
@@ -89,6 +84,20 @@ impl Declaration {
         writer.finish().map_err(refused)?;
         drop(writer);
         Ok((data, DECLARATION_METADATA.to_vec()))
+    }
+
+    /// Everything that its metadata say, as they stand in the object.
+    pub fn all_metadata(&self, prefix: Prefix) -> Metadata {
+        let argv: String = self.argv.iter().flat_map(|argument| [argument.as_str(), "\0"]).collect();
+        let mut all = self.metadata.clone();
+        all.extend([
+            (NAME.to_owned(), self.name.clone()),
+            (PID.to_owned(), self.pid.to_string()),
+            (ARGV.to_owned(), argv),
+            (PREFIX.to_owned(), prefix.iter().map(|byte| format!("{byte:02x}")).collect()),
+            (VERSION.to_owned(), "1".to_owned()),
+        ]);
+        all
     }
 
     /// Reads a declaration. InvalidArgument if the object is none, Corrupt if its bytes do not add up.
@@ -111,7 +120,10 @@ impl Declaration {
             let schema = read_schema_message(column.value(row))?;
             functions.push(CallSchema::from_arrow(&schema).map_err(|wrong| corrupt(wrong.message()))?);
         }
-        Ok(Declaration { name, pid, argv, functions })
+        let known = [NAME, PID, ARGV, PREFIX, VERSION];
+        let others = about.iter().filter(|(key, _)| !known.contains(&key.as_str()));
+        let metadata = others.map(|(key, value)| (key.clone(), value.clone())).collect();
+        Ok(Declaration { name, pid, argv, functions, metadata })
     }
 }
 
@@ -123,7 +135,8 @@ mod tests {
 
     fn declaration(functions: Vec<CallSchema>) -> Declaration {
         let argv = ["gridder", "", "--name=é b"].map(str::to_owned).to_vec();
-        Declaration { name: "NiftyProcessor é".into(), pid: 4_000_000_000, argv, functions }
+        let metadata = Metadata::from([("telescope".to_owned(), "Low".to_owned())]);
+        Declaration { name: "NiftyProcessor é".into(), pid: 4_000_000_000, argv, functions, metadata }
     }
 
     #[test]
@@ -136,7 +149,13 @@ mod tests {
             let (data, metadata) = written.encode([0, 1, 2, 255]).unwrap();
             assert_eq!(Declaration::decode(&data, &metadata).unwrap(), written);
         }
-        let bare = Declaration { name: String::new(), pid: 0, argv: vec![], functions: vec![] };
+        let bare = Declaration {
+            name: String::new(),
+            pid: 0,
+            argv: vec![],
+            functions: vec![],
+            metadata: Metadata::new(),
+        };
         let (data, metadata) = bare.encode([0; 4]).unwrap();
         assert_eq!(Declaration::decode(&data, &metadata).unwrap(), bare);
     }

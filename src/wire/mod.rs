@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!   Elem, Layout ──> tensor object      (tensor.rs, copy.rs)
+//!   record batches ──> table object    (table.rs, record.rs, columns.rs)
 //!   CallSchema   <── one-line signature (signature.rs, type_text.rs)
 //!   CallSchema   <─> Arrow schema       (schema.rs, arrow_schema.rs)
 //!   CallEncoder  ──> call object ──> CallDecoder        (call.rs, cell.rs, template.rs, columns.rs)
@@ -27,9 +28,11 @@ mod layout;
 mod matching;
 mod message;
 mod metadata;
+mod record;
 mod scanner;
 mod schema;
 mod signature;
+mod table;
 mod template;
 mod tensor;
 mod type_text;
@@ -39,11 +42,12 @@ mod types;
 mod testing;
 
 pub use call::{decode_call, CallDecoder, CallEncoder, DecodedCall, MAX_ROWS};
-pub use cell::Cell;
+pub use cell::{cell_array, Cell};
 pub use copy::copy_tensor;
 pub use declaration::Declaration;
 pub use dtype::Elem;
 pub use layout::{Layout, Order, TensorSource, MAX_DIMS};
 pub use metadata::{object_kind, ObjectKind, TABLE_METADATA};
-pub use schema::{CallSchema, Dim, Direction, Param, ParamType};
+pub use schema::{CallSchema, Dim, Direction, Metadata, Param, ParamType};
+pub use table::{check_columns, read_table, TableForm, TableMemory, TableSource};
 pub use tensor::{read_tensor, tensor_header, TensorHeader};

@@ -1,14 +1,23 @@
 //! A function's name and its parameters.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
+use super::arrow_schema::{bare_schema, OUR_KEYS};
 use super::scanner::is_name;
-use super::types::type_fault;
+use super::type_text::parse_type;
+use super::types::{type_fault, without_metadata};
 use super::{Elem, MAX_DIMS};
+
+/// What starts the metadata keys that mean something to the library.
+pub(crate) const RESERVED: &str = "proc:";
+
+/// Texts by key. Carried from whoever wrote them to whoever reads them, and no part of what makes two functions one.
+pub type Metadata = BTreeMap<String, String>;
 
 /// A dimension of a tensor parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +26,26 @@ pub struct Dim {
     pub name: String,
     /// Its size where it is fixed.
     pub size: Option<i64>,
+}
+
+impl Dim {
+    /// A dimension as programs give it: its name, with `=` and a size behind it if that is fixed. No text: neither;
+    /// `=3`: a size alone. InvalidArgument for a size that is none, or that has no `=`.
+    pub fn named(text: &str) -> Result<Dim> {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number(text) {
+            return Err(Error::invalid(format!(
+                "'{text}' is no name of a dimension: write '={text}' for a dimension of that size without a name"
+            )));
+        }
+        let Some((name, size)) = text.rsplit_once('=').filter(|(_, size)| is_number(size)) else {
+            return Ok(Dim { name: text.to_owned(), size: None });
+        };
+        let size = size.parse().map_err(|_| {
+            Error::invalid(format!("dimension '{name}' has the size {size}; sizes are below 2^63"))
+        })?;
+        Ok(Dim { name: name.to_owned(), size: Some(size) })
+    }
 }
 
 /// What a parameter is.
@@ -40,6 +69,22 @@ pub enum ParamType {
 }
 
 impl ParamType {
+    /// A value of a type, written as in a signature: `utf8`, `list<int64>`. InvalidArgument with the column, what was
+    /// found and what was expected.
+    pub fn parse_value(text: &str) -> Result<ParamType> {
+        parse_type(text).map(ParamType::Scalar)
+    }
+
+    /// A value of an Arrow type. The metadata of nested fields are no part of it.
+    pub fn value(data_type: &DataType) -> ParamType {
+        ParamType::Scalar(without_metadata(data_type))
+    }
+
+    /// A table with these columns. Their metadata are no part of it.
+    pub fn table(columns: &Schema) -> ParamType {
+        ParamType::Table(Some(Arc::new(bare_schema(columns))))
+    }
+
     /// Whether a call holds an object ID for it.
     pub fn is_object(&self) -> bool {
         !matches!(self, ParamType::Scalar(_))
@@ -76,6 +121,8 @@ pub struct Param {
     pub ty: ParamType,
     /// Whether it may be left out.
     pub nullable: bool,
+    /// What else is said about it: for people and programs, not for the library.
+    pub metadata: Metadata,
 }
 
 /// A function's name and parameters. The positional order is that of `params`.
@@ -85,9 +132,67 @@ pub struct CallSchema {
     pub name: String,
     /// Inputs and outputs.
     pub params: Vec<Param>,
+    /// What else is said about it: for people and programs, not for the library.
+    pub metadata: Metadata,
 }
 
 impl CallSchema {
+    /// A function without further metadata.
+    pub fn new(name: impl Into<String>, params: Vec<Param>) -> CallSchema {
+        CallSchema { name: name.into(), params, metadata: Metadata::new() }
+    }
+
+    /// The same function without the metadata that are no part of its signature.
+    pub fn bare(&self) -> CallSchema {
+        let bare = |param: &Param| Param { metadata: Metadata::new(), ..param.clone() };
+        CallSchema::new(&self.name, self.params.iter().map(bare).collect())
+    }
+
+    /// Says something about the function or one of its parameters; no value takes it back. InvalidArgument for a key
+    /// that starts with `proc:` (those are the library's), NotFound for a parameter that there is not.
+    pub fn set_metadata(&mut self, param: Option<&str>, key: &str, value: Option<&str>) -> Result<()> {
+        if key.is_empty() || key.starts_with(RESERVED) {
+            return Err(Error::invalid(format!(
+                "'{key}' is no key for metadata: keys have a letter or more, and those that start with '{RESERVED}' \
+                 are the library's"
+            )));
+        }
+        let metadata = match param {
+            None => &mut self.metadata,
+            Some(name) => {
+                let place = self.param(name).map(|(place, _)| place).ok_or_else(|| self.no_param(name))?;
+                &mut self.params[place].metadata
+            }
+        };
+        match value {
+            Some(value) => metadata.insert(key.to_owned(), value.to_owned()),
+            None => metadata.remove(key),
+        };
+        Ok(())
+    }
+
+    /// What is said about the function or one of its parameters. NotFound for a parameter that there is not.
+    pub fn metadata_of(&self, param: Option<&str>) -> Result<&Metadata> {
+        match param {
+            None => Ok(&self.metadata),
+            Some(name) => {
+                self.param(name).map(|(_, param)| &param.metadata).ok_or_else(|| self.no_param(name))
+            }
+        }
+    }
+
+    fn no_param(&self, name: &str) -> Error {
+        let names: Vec<_> = self.params.iter().map(|param| param.name.as_str()).collect();
+        let text = format!("'{}' has no parameter '{name}', only: {}", self.name, names.join(", "));
+        Error::new(Kind::NotFound, text)
+    }
+
+    /// Appends a parameter. On an error (see [`CallSchema::check`]) the schema stays what it was.
+    pub fn add(&mut self, param: Param) -> Result<()> {
+        self.params.push(param);
+        self.check().inspect_err(|_| drop(self.params.pop()))
+    }
+
     /// The parameter with this name and its position.
     pub fn param(&self, name: &str) -> Option<(usize, &Param)> {
         self.params.iter().enumerate().find(|(_, param)| param.name == name)
@@ -112,6 +217,13 @@ impl CallSchema {
                 self.name
             )));
         }
+        let metadata = self.params.iter().map(|param| &param.metadata).chain([&self.metadata]);
+        if let Some(key) = metadata.flat_map(Metadata::keys).find(|key| OUR_KEYS.contains(&key.as_str())) {
+            return Err(Error::invalid(format!(
+                "function '{}' has further metadata '{key}': that key is the library's",
+                self.name
+            )));
+        }
         let mut names = HashSet::new();
         for param in &self.params {
             param.check().map_err(|wrong| wrong.context(format!("function '{}'", self.name)))?;
@@ -127,6 +239,11 @@ impl CallSchema {
 }
 
 impl Param {
+    /// A parameter without further metadata.
+    pub fn new(name: impl Into<String>, direction: Direction, ty: ParamType, nullable: bool) -> Param {
+        Param { name: name.into(), direction, ty, nullable, metadata: Metadata::new() }
+    }
+
     fn check(&self) -> Result<()> {
         let name = &self.name;
         if !is_name(name) {
@@ -175,20 +292,13 @@ mod tests {
     use super::*;
 
     fn tensor(name: &str, direction: Direction, dims: Vec<Dim>) -> Param {
-        Param {
-            name: name.into(),
-            direction,
-            ty: ParamType::Tensor { elem: Elem::Int64, dims },
-            nullable: false,
-        }
+        Param::new(name, direction, ParamType::Tensor { elem: Elem::Int64, dims }, false)
     }
 
     #[test]
     fn parameters_are_found_by_name_and_direction() {
-        let schema = CallSchema {
-            name: "f".into(),
-            params: vec![tensor("y", Direction::Out, vec![]), tensor("x", Direction::In, vec![])],
-        };
+        let params = vec![tensor("y", Direction::Out, vec![]), tensor("x", Direction::In, vec![])];
+        let schema = CallSchema::new("f", params);
         assert_eq!(schema.param("x").map(|(at, _)| at), Some(1));
         assert!(schema.param("z").is_none());
         assert_eq!(schema.inputs().map(|(at, _)| at).collect::<Vec<_>>(), [1]);
@@ -197,9 +307,37 @@ mod tests {
     }
 
     #[test]
+    fn a_schema_is_built_and_told_about() {
+        let mut schema = CallSchema::new("f", Vec::new());
+        let dims = ["row", "uvw=3", "", "=2", "a b=x"].map(|text| Dim::named(text).unwrap());
+        schema.add(tensor("x", Direction::In, dims.to_vec())).unwrap();
+        schema.add(Param::new("n", Direction::In, ParamType::parse_value("utf8").unwrap(), true)).unwrap();
+        assert_eq!(schema.to_string(), "f(x: int64[row,uvw=3,*,2,\"a b=x\"], n: utf8?)");
+        assert!(schema.add(tensor("x", Direction::Out, Vec::new())).is_err());
+        assert_eq!(schema.params.len(), 2);
+        assert!(Dim::named("3").unwrap_err().message().contains("write '=3'"));
+        assert!(Dim::named("x=99999999999999999999").unwrap_err().message().contains("below 2^63"));
+        assert!(ParamType::parse_value("utf9").unwrap_err().message().contains("'utf9'"));
+        assert!(ParamType::parse_value("utf8 x").unwrap_err().message().contains("found 'x'"));
+
+        schema.set_metadata(None, "author", Some("me")).unwrap();
+        schema.set_metadata(Some("n"), "unit", Some("Jy")).unwrap();
+        assert_eq!(schema.metadata_of(Some("n")).unwrap().get("unit").map(String::as_str), Some("Jy"));
+        let plain = CallSchema::parse(&schema.to_string()).unwrap();
+        assert_ne!(schema, plain);
+        assert_eq!((schema.bare(), schema.mismatches(&plain)), (plain, Vec::new()));
+        schema.set_metadata(Some("n"), "unit", None).unwrap();
+        assert!(schema.metadata_of(Some("n")).unwrap().is_empty());
+        assert_eq!(schema.set_metadata(Some("m"), "a", None).unwrap_err().kind(), Kind::NotFound);
+        assert!(schema.set_metadata(None, "proc:func", Some("g")).unwrap_err().message().contains("proc:"));
+        schema.params[0].metadata.insert("proc:par".into(), "out".into());
+        assert!(schema.check().unwrap_err().message().contains("'proc:par'"));
+    }
+
+    #[test]
     fn wrong_schemas_are_refused() {
         let message = |name: &str, params: Vec<Param>| {
-            CallSchema { name: name.into(), params }.check().unwrap_err().message().to_owned()
+            CallSchema::new(name, params).check().unwrap_err().message().to_owned()
         };
         assert!(message("a b", vec![]).contains("'a b'"));
         assert!(message("f", vec![tensor("1", Direction::In, vec![])]).contains("'1'"));

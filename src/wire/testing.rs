@@ -55,7 +55,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, Schema, TimeUnit, UnionFields, UnionMode};
 
-use super::{CallSchema, Dim, Direction, Elem, Param, ParamType};
+use super::{CallSchema, Dim, Direction, Elem, Metadata, Param, ParamType};
 
 const UNITS: [TimeUnit; 4] =
     [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
@@ -174,6 +174,15 @@ fn any_param_type(random: &mut Random) -> ParamType {
     }
 }
 
+fn any_metadata(random: &mut Random) -> Metadata {
+    let pairs = [("unit", "Jy"), ("é", ""), ("proc:later", "x"), ("long", "\n\0;=")];
+    pairs
+        .iter()
+        .filter(|_| random.below(3) == 0)
+        .map(|(key, value)| ((*key).into(), (*value).into()))
+        .collect()
+}
+
 /// Any valid schema.
 pub(crate) fn any_schema(random: &mut Random) -> CallSchema {
     let params = (0..random.below(6)).map(|at| {
@@ -181,8 +190,160 @@ pub(crate) fn any_schema(random: &mut Random) -> CallSchema {
         let made = !matches!(ty, ParamType::Scalar(_) | ParamType::Id);
         let direction = if made && random.below(2) == 0 { Direction::Out } else { Direction::In };
         let name = format!("{}{at}", random.pick(&["in", "out", "x", "_"]));
-        Param { name, direction, ty, nullable: random.below(2) == 0 }
+        let nullable = random.below(2) == 0;
+        Param { metadata: any_metadata(random), ..Param::new(name, direction, ty, nullable) }
     });
     let params = params.collect();
-    CallSchema { name: "any_fn".into(), params }
+    CallSchema { metadata: any_metadata(random), ..CallSchema::new("any_fn", params) }
+}
+
+use arrow::array::{
+    make_array, Array, ArrayData, ArrayRef, BinaryViewArray, Int16Array, Int32Array, RunArray,
+    StringViewArray, UInt16Array, UnionArray,
+};
+use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow::datatypes::{Int16Type, Int32Type};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+
+fn any_nulls(random: &mut Random, length: usize, nullable: bool) -> Option<NullBuffer> {
+    (nullable && random.below(2) == 0).then(|| (0..length).map(|_| random.below(3) > 0).collect())
+}
+
+/// Offsets of so many lists that start at 0, and the number of their elements.
+fn any_offsets(random: &mut Random, length: usize, large: bool) -> (Buffer, usize) {
+    let mut offsets = vec![0_i64];
+    offsets.extend((0..length).scan(0, |end, _| {
+        *end += random.below(5) as i64;
+        Some(*end)
+    }));
+    let last = usize::try_from(*offsets.last().unwrap()).unwrap();
+    let small = || offsets.iter().map(|offset| i32::try_from(*offset).unwrap()).collect::<Vec<_>>();
+    (if large { Buffer::from_vec(offsets.clone()) } else { Buffer::from_vec(small()) }, last)
+}
+
+fn any_text(random: &mut Random) -> String {
+    (0..random.below(20)).map(|_| *random.pick(&['a', 'é', 'z', '€'])).collect()
+}
+
+/// Any array of this type.
+pub(crate) fn any_array(random: &mut Random, field: &Field, length: usize) -> ArrayRef {
+    let nulls = any_nulls(random, length, field.is_nullable());
+    let builder = || ArrayData::builder(field.data_type().clone()).len(length);
+    let plain = builder().nulls(nulls.clone());
+    let data = match field.data_type() {
+        DataType::Null => builder().build(),
+        DataType::Boolean => {
+            plain.add_buffer((0..length.div_ceil(8)).map(|_| random.byte()).collect()).build()
+        }
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => {
+            let large = matches!(field.data_type(), DataType::LargeUtf8 | DataType::LargeBinary);
+            let (offsets, end) = any_offsets(random, length, large);
+            plain.add_buffer(offsets).add_buffer(vec![b'x'; end].into()).build()
+        }
+        DataType::Utf8View => {
+            let texts = (0..length)
+                .map(|_| field.is_nullable().then(|| any_text(random)).or(Some("no null, and long".into())));
+            return Arc::new(texts.collect::<StringViewArray>());
+        }
+        DataType::BinaryView => {
+            let texts = (0..length).map(|_| Some(any_text(random)));
+            return Arc::new(texts.collect::<BinaryViewArray>());
+        }
+        DataType::List(item) | DataType::LargeList(item) | DataType::Map(item, _) => {
+            let large = matches!(field.data_type(), DataType::LargeList(_));
+            let (offsets, end) = any_offsets(random, length, large);
+            let child = any_array(random, item, end);
+            // Keys and entries of maps are not null.
+            plain.add_buffer(offsets).add_child_data(child.to_data()).build()
+        }
+        DataType::ListView(item) | DataType::LargeListView(item) => {
+            let large = matches!(field.data_type(), DataType::LargeListView(_));
+            let child = any_array(random, item, 10);
+            let pairs: Vec<(i64, i64)> =
+                (0..length).map(|_| (random.below(6) as i64, random.below(5) as i64)).collect();
+            let buffer = |numbers: Vec<i64>| match large {
+                true => Buffer::from_vec(numbers),
+                false => Buffer::from_vec(
+                    numbers.into_iter().map(|n| i32::try_from(n).unwrap()).collect::<Vec<_>>(),
+                ),
+            };
+            plain
+                .add_buffer(buffer(pairs.iter().map(|pair| pair.0).collect()))
+                .add_buffer(buffer(pairs.iter().map(|pair| pair.1).collect()))
+                .add_child_data(child.to_data())
+                .build()
+        }
+        DataType::FixedSizeList(item, size) => {
+            let child = any_array(random, item, length * usize::try_from(*size).unwrap());
+            plain.add_child_data(child.to_data()).build()
+        }
+        DataType::Struct(fields) => {
+            let columns = fields.iter().map(|field| any_array(random, field, length).to_data()).collect();
+            plain.child_data(columns).build()
+        }
+        DataType::Dictionary(_, values) => {
+            let values = any_array(random, &Field::new("", values.as_ref().clone(), true), 5);
+            let keys = (0..length).map(|_| u16::try_from(random.below(5)).unwrap());
+            let keys = UInt16Array::new(keys.collect::<Vec<_>>().into(), nulls);
+            return Arc::new(arrow::array::DictionaryArray::try_new(keys, values).unwrap());
+        }
+        DataType::RunEndEncoded(ends, item) => {
+            let runs = if length == 0 { 0 } else { 1 + random.below(length) };
+            let values = any_array(random, item, runs);
+            let mut at: Vec<usize> = (1..=runs).collect();
+            if let Some(last) = at.last_mut() {
+                *last = length;
+            }
+            let small = at.iter().map(|end| i16::try_from(*end).unwrap());
+            let data = match ends.data_type() {
+                DataType::Int16 => {
+                    let ends = Int16Array::from_iter_values(small);
+                    RunArray::<Int16Type>::try_new(&ends, &values).unwrap().into_data()
+                }
+                _ => {
+                    let ends = Int32Array::from_iter_values(small.map(i32::from));
+                    RunArray::<Int32Type>::try_new(&ends, &values).unwrap().into_data()
+                }
+            };
+            data.into_builder().data_type(field.data_type().clone()).build()
+        }
+        DataType::Union(fields, mode) => {
+            let ids: Vec<i8> = fields.iter().map(|(id, _)| id).collect();
+            let chosen: ScalarBuffer<i8> = (0..length).map(|_| *random.pick(&ids)).collect::<Vec<_>>().into();
+            let dense = *mode == UnionMode::Dense;
+            let children =
+                fields.iter().map(|(_, field)| any_array(random, field, if dense { 7 } else { length }));
+            let children = children.collect();
+            let offsets = dense.then(|| {
+                (0..length).map(|_| i32::try_from(random.below(7)).unwrap()).collect::<Vec<_>>().into()
+            });
+            return Arc::new(UnionArray::try_new(fields.clone(), chosen, offsets, children).unwrap());
+        }
+        other => {
+            let width = match other {
+                DataType::FixedSizeBinary(size) => usize::try_from(*size).unwrap(),
+                _ => other.primitive_width().unwrap(),
+            };
+            let mut bytes = vec![0; width * length];
+            bytes
+                .chunks_mut(width.max(1))
+                .for_each(|element| element.iter_mut().take(2).for_each(|byte| *byte = random.byte() & 0x3f));
+            plain.add_buffer(Buffer::from_vec(bytes)).align_buffers(true).build()
+        }
+    };
+    make_array(data.unwrap())
+}
+
+/// A schema of any columns, and batches of it.
+pub(crate) fn any_batches(random: &mut Random, depth: usize) -> (Arc<Schema>, Vec<RecordBatch>) {
+    let columns = (0..1 + random.below(4)).map(|_| any_field(random, depth)).collect::<Vec<_>>();
+    let schema = Arc::new(Schema::new(columns));
+    let batches = (0..random.below(4)).map(|_| {
+        let rows = random.below(40);
+        let columns = schema.fields().iter().map(|field| any_array(random, field, rows)).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options).unwrap()
+    });
+    let batches = batches.collect();
+    (schema, batches)
 }

@@ -9,6 +9,7 @@
 //! its own; it is one word, raised after the memory was reserved.
 
 mod check;
+mod trim;
 
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{Extent, Geometry, HeapControl, Pool, ALIGN, FIRST, NONE, SECOND, SMALL, UNIT};
@@ -51,10 +52,26 @@ pub struct Taken {
     pub offset: u64,
 }
 
+/// One of the heap's two regions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// Objects below [`SMALL`].
+    Small,
+    /// Everything else.
+    Large,
+}
+
+impl Region {
+    /// Both.
+    pub const ALL: [Region; 2] = [Region::Small, Region::Large];
+}
+
 /// What must be reserved before an allocation can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growth {
-    large: bool,
+    region: Region,
+    /// How often the region had been trimmed.
+    trims: u32,
     /// The watermark that was seen.
     pub from: u64,
     /// The watermark that is needed.
@@ -151,6 +168,13 @@ impl<'a> Heap<'a> {
 
     fn reserved(&self, pool: &Pool) -> u64 {
         get64(&pool.reserved).clamp(self.start(pool), self.end(pool))
+    }
+
+    fn pool(&self, region: Region) -> &'a Pool {
+        match region {
+            Region::Small => &self.control().small,
+            Region::Large => &self.control().large,
+        }
     }
 
     fn pool_of(&self, offset: u64) -> &'a Pool {
@@ -365,14 +389,16 @@ impl<'a> Heap<'a> {
         let control = self.control();
         if size < SMALL {
             if let Some((from, to)) = self.room_behind(&control.small, size)?.filter(|(from, to)| to > from) {
-                return Ok(Some(Growth { large: false, from, to }));
+                let trims = get32(&control.small.trims);
+                return Ok(Some(Growth { region: Region::Small, trims, from, to }));
             }
         }
         let room = self.room_behind(&control.large, size)?;
         if room.is_some_and(|(from, to)| to <= from) {
             return Err(Error::new(Kind::Corrupt, "the heap's last free extent is in no list"));
         }
-        Ok(room.map(|(from, to)| Growth { large: true, from, to }))
+        let trims = get32(&control.large.trims);
+        Ok(room.map(|(from, to)| Growth { region: Region::Large, trims, from, to }))
     }
 
     /// The watermark, and where it must be so that `size` bytes fit behind what is used.
@@ -386,10 +412,13 @@ impl<'a> Heap<'a> {
         Ok((need <= end).then(|| (from, need.next_multiple_of(UNIT).min(end))))
     }
 
-    /// Raises the watermark after the memory up to `to` was reserved.
+    /// Raises the watermark after the memory up to `to` was reserved. Does nothing if the region was trimmed meanwhile: the
+    /// memory may be gone again.
     pub fn raise(&self, growth: Growth, to: u64) -> Result<()> {
-        let control = self.control();
-        let pool = if growth.large { &control.large } else { &control.small };
+        let pool = self.pool(growth.region);
+        if get32(&pool.trims) != growth.trims {
+            return Ok(());
+        }
         let from = self.reserved(pool);
         let to = to.min(self.end(pool));
         if to <= from {

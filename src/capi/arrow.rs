@@ -1,0 +1,344 @@
+//! Arrow's C structs: taking them over, giving them out; and values of any Arrow type.
+
+use std::ffi::{c_char, c_void, CStr};
+use std::ptr;
+
+use arrow::array::{make_array, Array, ArrayData, ArrayRef};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::error::ArrowError;
+use arrow::ffi::{from_ffi_and_data_type, FFI_ArrowArray, FFI_ArrowSchema};
+use arrow::ffi_stream::FFI_ArrowArrayStream;
+
+use super::args::{sdp_dal_args, Place, Value};
+use super::call::{sdp_dal_call, Which};
+use super::guard::{guard, Site};
+use super::status::sdp_dal_status;
+use super::structs::Out;
+use crate::error::{Error, Result};
+use crate::wire::{cell_array, Cell};
+
+/// The chunks of a stream, and what one chunk is.
+pub(super) struct Chunks {
+    pub(super) schema: FFI_ArrowSchema,
+    arrays: Vec<FFI_ArrowArray>,
+}
+
+impl Chunks {
+    /// The arrays, of the type that `schema` says.
+    pub(super) fn import(self, site: Site, name: &str, data_type: &DataType) -> Result<Vec<ArrayData>> {
+        let arrays = self.arrays.into_iter();
+        // SAFETY: what a stream gives is what its schema says; the header asks for that.
+        let arrays = arrays.map(|array| unsafe { from_ffi_and_data_type(array, data_type.clone()) });
+        let arrays = arrays.collect::<std::result::Result<_, ArrowError>>();
+        arrays.map_err(|wrong| site.unreadable(name, &wrong))
+    }
+}
+
+impl Site {
+    fn unreadable(self, name: &str, wrong: &ArrowError) -> Error {
+        self.wrong(format_args!("'{name}' cannot be read: {wrong}"))
+    }
+
+    /// Takes over an Arrow struct: from now on it is ours to release, also when anything else goes wrong. What the caller
+    /// has left is a released one.
+    ///
+    /// # Safety
+    /// `place` is NULL or points to a `T` that is valid or released, and all bits zero is a released `T`.
+    unsafe fn take<T>(self, place: *mut T, name: &str, released: fn(&T) -> bool) -> Result<T> {
+        if place.is_null() || !place.is_aligned() {
+            let found = if place.is_null() { "NULL" } else { "not aligned" };
+            return Err(self.wrong(format_args!("'{name}' is {found}, an Arrow struct is needed")));
+        }
+        // SAFETY: the caller's promise.
+        let taken = unsafe { ptr::replace(place, std::mem::zeroed()) };
+        if released(&taken) {
+            return Err(self.wrong(format_args!("'{name}' was released, or is empty")));
+        }
+        Ok(taken)
+    }
+
+    /// # Safety
+    /// As [`Site::take`].
+    pub(super) unsafe fn take_array(self, array: *mut FFI_ArrowArray, name: &str) -> Result<FFI_ArrowArray> {
+        // SAFETY: the caller's promise; a zeroed array has no release.
+        unsafe { self.take(array, name, FFI_ArrowArray::is_released) }
+    }
+
+    /// # Safety
+    /// As [`Site::take`].
+    pub(super) unsafe fn take_schema(
+        self,
+        schema: *mut FFI_ArrowSchema,
+        name: &str,
+    ) -> Result<FFI_ArrowSchema> {
+        // SAFETY: the caller's promise; a zeroed schema has no release.
+        unsafe { self.take(schema, name, is_released) }
+    }
+
+    /// # Safety
+    /// As [`Site::take`].
+    pub(super) unsafe fn take_stream(
+        self,
+        stream: *mut FFI_ArrowArrayStream,
+        name: &str,
+    ) -> Result<FFI_ArrowArrayStream> {
+        // SAFETY: the caller's promise; a zeroed stream has no release.
+        unsafe { self.take(stream, name, |stream| stream.release.is_none()) }
+    }
+
+    /// Everything that a stream has.
+    pub(super) fn chunks(self, mut stream: FFI_ArrowArrayStream, name: &str) -> Result<Chunks> {
+        let (Some(get_schema), Some(get_next)) = (stream.get_schema, stream.get_next) else {
+            return Err(self.wrong(format_args!("'{name}' has no get_schema or no get_next")));
+        };
+        let mut schema = FFI_ArrowSchema::empty();
+        // SAFETY: the stream is not released, and its functions do what Arrow asks of them.
+        let status = unsafe { get_schema(&raw mut stream, &raw mut schema) };
+        if status != 0 {
+            return Err(self.stream_error(&mut stream, name, status));
+        }
+        if is_released(&schema) {
+            return Err(self.wrong(format_args!("'{name}' gave no schema")));
+        }
+        let mut arrays = Vec::new();
+        loop {
+            let mut array = FFI_ArrowArray::empty();
+            // SAFETY: as above.
+            let status = unsafe { get_next(&raw mut stream, &raw mut array) };
+            if status != 0 {
+                return Err(self.stream_error(&mut stream, name, status));
+            }
+            if array.is_released() {
+                return Ok(Chunks { schema, arrays });
+            }
+            arrays.push(array);
+        }
+    }
+
+    fn stream_error(self, stream: &mut FFI_ArrowArrayStream, name: &str, status: i32) -> Error {
+        let text = stream.get_last_error.map_or(ptr::null(), |last_error| {
+            // SAFETY: the stream is not released.
+            unsafe { last_error(&raw mut *stream) }
+        });
+        let text = if text.is_null() {
+            "no reason given".into()
+        } else {
+            // SAFETY: Arrow's streams give NULL or a text that is valid until their next call.
+            unsafe { CStr::from_ptr(text) }.to_string_lossy()
+        };
+        self.wrong(format_args!("'{name}' failed with error {status}: {text}"))
+    }
+
+    /// The columns that a schema of type struct has.
+    pub(super) fn columns(self, schema: &FFI_ArrowSchema, name: &str) -> Result<Schema> {
+        Schema::try_from(schema).map_err(|wrong| self.unreadable(name, &wrong))
+    }
+
+    /// The columns of a schema that stays the caller's; none for NULL.
+    ///
+    /// # Safety
+    /// `schema` is NULL or points to a valid or released schema.
+    pub(super) unsafe fn columns_or_none(
+        self,
+        schema: *const FFI_ArrowSchema,
+        name: &str,
+    ) -> Result<Option<Schema>> {
+        if schema.is_null() {
+            return Ok(None);
+        }
+        if !schema.is_aligned() {
+            return Err(self.wrong(format_args!("'{name}' is not aligned, an Arrow struct is needed")));
+        }
+        // SAFETY: the caller's promise.
+        let schema = unsafe { &*schema };
+        if is_released(schema) {
+            return Err(self.wrong(format_args!("'{name}' was released, or is empty")));
+        }
+        self.columns(schema, name).map(Some)
+    }
+
+    /// Takes over the columns or parameters of a schema.
+    ///
+    /// # Safety
+    /// As [`Site::take`].
+    pub(super) unsafe fn take_columns(self, schema: *mut FFI_ArrowSchema, name: &str) -> Result<Schema> {
+        // SAFETY: the caller's promise.
+        let taken = unsafe { self.take_schema(schema, name)? };
+        self.columns(&taken, name)
+    }
+
+    /// Takes over a type.
+    ///
+    /// # Safety
+    /// As [`Site::take`].
+    pub(super) unsafe fn take_type(self, schema: *mut FFI_ArrowSchema, name: &str) -> Result<DataType> {
+        // SAFETY: the caller's promise.
+        let taken = unsafe { self.take_schema(schema, name)? };
+        Ok(self.field(&taken, name)?.data_type().clone())
+    }
+
+    pub(super) fn field(self, schema: &FFI_ArrowSchema, name: &str) -> Result<Field> {
+        Field::try_from(schema).map_err(|wrong| self.unreadable(name, &wrong))
+    }
+
+    /// An array and its type, as a value of one element.
+    ///
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn arrow_value(self, array: *mut FFI_ArrowArray, schema: *mut FFI_ArrowSchema) -> Result<Value> {
+        // SAFETY: the caller's promise. Both are taken before either is looked at.
+        let (array, schema) =
+            unsafe { (self.take_array(array, "value"), self.take_schema(schema, "schema")) };
+        let (array, schema) = (array?, schema?);
+        let field = self.field(&schema, "schema")?;
+        let chunks = Chunks { schema, arrays: vec![array] };
+        let array = chunks.import(self, "value", field.data_type())?.remove(0);
+        if array.len() != 1 {
+            return Err(self.wrong(format_args!("'value' has {} elements, one is needed", array.len())));
+        }
+        Ok(Value::Cell(Cell::Array(make_array(array))))
+    }
+
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn get_arrow(
+        self,
+        call: *const sdp_dal_call,
+        which: Which,
+        array: *mut FFI_ArrowArray,
+        schema: *mut FFI_ArrowSchema,
+    ) -> Result<()> {
+        // SAFETY: the caller's promise; zeroed structs are released ones.
+        let (out, state, param) = unsafe {
+            let out = self.outs((array, "out"), (schema, "out_schema"))?;
+            let state = self.handle(call, "call")?;
+            (out, state, self.param(state.call(), which)?)
+        };
+        let call = state.call();
+        let spec = &call.schema().params[param];
+        let value = cell_array(spec, call.cell(param)?, call.function())?;
+        give_array(value, spec.nullable, out)
+    }
+}
+
+/// The struct of Arrow's C data interface, of which arrow keeps the fields to itself.
+#[repr(C)]
+struct SchemaFields {
+    format: *const c_char,
+    name: *const c_char,
+    metadata: *const c_char,
+    flags: i64,
+    n_children: i64,
+    children: *const *const FFI_ArrowSchema,
+    dictionary: *const FFI_ArrowSchema,
+    release: Option<unsafe extern "C" fn(*mut FFI_ArrowSchema)>,
+    private_data: *const c_void,
+}
+const _: () = assert!(size_of::<SchemaFields>() == size_of::<FFI_ArrowSchema>());
+
+/// Whether a schema is a released one, or says nothing.
+fn is_released(schema: &FFI_ArrowSchema) -> bool {
+    // SAFETY: both are the struct of Arrow's C data interface.
+    let fields = unsafe { &*ptr::from_ref(schema).cast::<SchemaFields>() };
+    fields.release.is_none() || fields.format.is_null()
+}
+
+/// Gives an array out, with its type.
+fn give_array(
+    array: ArrayRef,
+    nullable: bool,
+    out: (Out<FFI_ArrowArray>, Out<FFI_ArrowSchema>),
+) -> Result<()> {
+    let field = Field::new("", array.data_type().clone(), nullable);
+    give(FFI_ArrowSchema::try_from(&field), out.1)?;
+    out.0.set(FFI_ArrowArray::new(&array.to_data()));
+    Ok(())
+}
+
+/// Gives a schema out.
+pub(super) fn give(
+    schema: std::result::Result<FFI_ArrowSchema, ArrowError>,
+    out: Out<FFI_ArrowSchema>,
+) -> Result<()> {
+    let given =
+        schema.map_err(|wrong| Error::invalid(format!("it has no form in Arrow's C structs: {wrong}")))?;
+    out.set(given);
+    Ok(())
+}
+
+/// Gives the parameter with a name a value of any Arrow type.
+///
+/// value: an array of one element. schema: its type. Both are moved: they are released by the library, also on
+/// failure.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_arrow(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    value: *mut FFI_ArrowArray,
+    schema: *mut FFI_ArrowSchema,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_arrow", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe {
+            let value = site.arrow_value(value, schema);
+            site.add(args, Place::Name(name), value)
+        }
+    })
+}
+
+/// Gives the next parameter by position a value of any Arrow type.
+///
+/// value: an array of one element. schema: its type. Both are moved: they are released by the library, also on
+/// failure.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_push_arrow(
+    args: *mut sdp_dal_args,
+    value: *mut FFI_ArrowArray,
+    schema: *mut FFI_ArrowSchema,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_push_arrow", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe {
+            let value = site.arrow_value(value, schema);
+            site.add(args, Place::Next, value)
+        }
+    })
+}
+
+/// A value of any Arrow type, as an array of one element, which is null if the parameter was left out.
+///
+/// out, out_schema: the array and its type. You release both; they may outlive the call.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_arrow(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut FFI_ArrowArray,
+    out_schema: *mut FFI_ArrowSchema,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_arrow", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.get_arrow(call, Which::Name(name), out, out_schema) }
+    })
+}
+
+/// As sdp_dal_call_get_arrow(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_arrow_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    out: *mut FFI_ArrowArray,
+    out_schema: *mut FFI_ArrowSchema,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_arrow_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.get_arrow(call, Which::Index(index), out, out_schema) }
+    })
+}

@@ -1,0 +1,213 @@
+//! What a processing function can ask and do about its run: who called, threads, progress, private copies, going on
+//! later.
+
+use std::ffi::{c_char, c_void};
+
+use super::call::{sdp_dal_call, Which};
+use super::call_inputs::Input;
+use super::guard::{guard, Site};
+use super::handle::make;
+use super::reference::sdp_dal_ref;
+use super::status::sdp_dal_status;
+use super::structs::{Out, OutStruct};
+use super::view::sdp_dal_tensor_view;
+use crate::error::Result;
+
+/// Who called: the number of the client, as lists of clients have it.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_caller(
+    call: *const sdp_dal_call,
+    out_client: *mut u32,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_caller", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, handle) = unsafe { (site.out(out_client, "out_client")?, site.handle(call, "call")?) };
+        out.set(handle.call().caller());
+        Ok(())
+    })
+}
+
+/// The ID of the call, which is an object itself. The rows of a batch share it.
+///
+/// out_id: room for SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_id(call: *const sdp_dal_call, out_id: *mut u8) -> sdp_dal_status {
+    guard("sdp_dal_call_id", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, handle) = unsafe { (site.id_out(out_id, "out_id")?, site.handle(call, "call")?) };
+        out.set(handle.call().id());
+        Ok(())
+    })
+}
+
+/// How many threads this run may use: the processor's threads (sdp_dal_processor_options), else what this thread's
+/// affinity and the control group's quota leave, shared among the threads that work for the processor at this moment.
+///
+/// out: 1 or more.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_thread_budget(
+    call: *const sdp_dal_call,
+    out: *mut i32,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_thread_budget", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, handle) = unsafe { (site.out(out, "out")?, site.handle(call, "call")?) };
+        out.set(i32::try_from(handle.call().thread_budget()).unwrap_or(i32::MAX));
+        Ok(())
+    })
+}
+
+/// Tells how far the call has come, to whoever has a reference to one of its outputs: see sdp_dal_ref_progress(). Costs some
+/// nanoseconds, may be told by any thread.
+///
+/// fraction: 0 to 1; what lies outside is cut.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a NaN), SDP_DAL_FORKED. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_set_progress(
+    call: *const sdp_dal_call,
+    fraction: f64,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_set_progress", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.handle(call, "call")? }.call().set_progress(fraction)
+    })
+}
+
+/// How far the call has come that makes an object.
+///
+/// out: what the function told last with sdp_dal_call_set_progress(); 0 before it runs, 1 once the object exists.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_progress(
+    reference: *const sdp_dal_ref,
+    out: *mut f64,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_progress", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
+        out.set(state.reference().progress()?.unwrap_or(0.0));
+        Ok(())
+    })
+}
+
+/// Whether a processor has taken the call that makes an object, which has not ended yet.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_is_running(
+    reference: *const sdp_dal_ref,
+    out: *mut bool,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_is_running", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
+        out.set(state.reference().is_running()?);
+        Ok(())
+    })
+}
+
+/// A handle by which the outputs can be written after the function has returned, from any thread: the call ends with
+/// sdp_dal_call_finish(), or when the handle is freed (and every other that may write its outputs). A function that
+/// returns an error ends the call all the same.
+///
+/// The function no longer counts as running once it has returned: its next call may be run, also if it is
+/// SDP_DAL_FUNCTION_ORDERED. In pull style that is when the handle of sdp_dal_processor_next() is freed. The handle may
+/// outlive the processor, and with it the user_data of the function.
+///
+/// out: The caller owns *out and must call sdp_dal_call_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the call has ended). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_defer(
+    call: *const sdp_dal_call,
+    out: *mut *mut sdp_dal_call,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_defer", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, handle) = unsafe { (site.out(out, "out")?, site.handle(call, "call")?) };
+        out.set(make(handle.defer()?));
+        Ok(())
+    })
+}
+
+/// Where a private copy is to go.
+struct CopyOuts {
+    view: OutStruct<sdp_dal_tensor_view>,
+    data: Out<*mut c_void>,
+}
+
+impl Site {
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn copy_outs(
+        self,
+        out_view: *mut sdp_dal_tensor_view,
+        out_data: *mut *mut c_void,
+    ) -> Result<CopyOuts> {
+        // SAFETY: the caller's promise. Both are cleared, also if one of them is NULL.
+        let (data, view) = unsafe { (self.out(out_data, "out_data"), self.out_struct(out_view, "out_view")) };
+        Ok(CopyOuts { view: view?, data: data? })
+    }
+}
+
+impl CopyOuts {
+    fn set(self, input: &Input<'_>) -> Result<()> {
+        let mut view = input.tensor()?.view();
+        let copy = input.state.call().copy_tensor(input.param)?;
+        view.data = copy.data.cast();
+        self.view.set(view);
+        self.data.set(copy.data.cast());
+        Ok(())
+    }
+}
+
+/// A private copy of an input tensor, which may be written: for libraries that scribble on their inputs. It is made when it
+/// is asked for first; asking for the same parameter again gives the same memory, as it is then.
+///
+/// out_view: filled; call sdp_dal_tensor_view_init() on it first. The copy, in the order in which the tensor is stored.
+/// out_data: its elements, 64-byte aligned, writable. Both are borrowed: valid until the callback returns or the last
+/// handle of the call is freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_OUT_OF_MEMORY. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_copy_tensor(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out_view: *mut sdp_dal_tensor_view,
+    out_data: *mut *mut c_void,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_copy_tensor", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (outs, input) =
+            unsafe { (site.copy_outs(out_view, out_data)?, site.input(call, Which::Name(name))?) };
+        outs.set(&input)
+    })
+}
+
+/// As sdp_dal_call_copy_tensor(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_OUT_OF_MEMORY. Does not
+/// block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_copy_tensor_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    out_view: *mut sdp_dal_tensor_view,
+    out_data: *mut *mut c_void,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_copy_tensor_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (outs, input) =
+            unsafe { (site.copy_outs(out_view, out_data)?, site.input(call, Which::Index(index))?) };
+        outs.set(&input)
+    })
+}

@@ -1,0 +1,192 @@
+//! Tensors as DLPack's structs, both ways, without a copy.
+
+use std::ffi::c_void;
+
+use super::dlpack_abi::{
+    self as abi, dlpack_type, Given, Unversioned as DLManagedTensor, Versioned as DLManagedTensorVersioned,
+};
+
+use super::guard::{guard, Site};
+use super::status::sdp_dal_status;
+use super::structs::OutStruct;
+use super::tensor::sdp_dal_tensor;
+use super::view::{sdp_dal_tensor_view, NO_VIEW};
+use crate::error::{Error, Result};
+use crate::wire::Elem;
+
+impl Site {
+    /// Fills a view of somebody's DLPack tensor; byte strides go to `strides`, which has room for MAX_DIMS.
+    ///
+    /// # Safety
+    /// The tensor's pointers are what DLPack says, and `strides` is NULL or has that room.
+    unsafe fn view_dlpack(
+        self,
+        tensor: &abi::Tensor,
+        strides: *mut i64,
+        out: OutStruct<sdp_dal_tensor_view>,
+    ) -> Result<()> {
+        if strides.is_null() || !strides.is_aligned() {
+            return Err(
+                self.wrong("'strides' is NULL or not aligned, room for SDP_DAL_MAX_DIMS numbers is needed")
+            );
+        }
+        if tensor.device.device_type != abi::CPU {
+            return Err(self.wrong(format_args!(
+                "the tensor lies in the memory of a device of DLPack's type {}, only CPU memory (1) can be read",
+                tensor.device.device_type
+            )));
+        }
+        let elem = self.dlpack_elem(tensor.dtype)?;
+        let ndim = self.ndim(tensor.ndim, "ndim")?;
+        let size = i64::try_from(elem.size()).map_err(|_| Error::internal("an element's size"))?;
+        // SAFETY: the caller's promise.
+        let shape = unsafe { self.items(tensor.shape, ndim, "shape")? };
+        let too_far = || self.wrong("the tensor's shape and strides span more than any memory");
+        if tensor.strides.is_null() {
+            let mut next = size;
+            for (at, length) in shape.iter().enumerate().rev() {
+                // SAFETY: there is room for MAX_DIMS, and there are at most as many dimensions.
+                unsafe { strides.add(at).write(next) };
+                next = next.checked_mul((*length).max(1)).ok_or_else(too_far)?;
+            }
+        } else {
+            // SAFETY: the caller's promise.
+            let elements = unsafe { self.items(tensor.strides, ndim, "strides")? };
+            for (at, stride) in elements.iter().enumerate() {
+                let bytes = stride.checked_mul(size).ok_or_else(too_far)?;
+                // SAFETY: as above.
+                unsafe { strides.add(at).write(bytes) };
+            }
+        }
+        let offset = usize::try_from(tensor.byte_offset).map_err(|_| too_far())?;
+        out.set(sdp_dal_tensor_view {
+            data: tensor.data.cast::<u8>().wrapping_add(offset).cast::<c_void>(),
+            shape: tensor.shape,
+            strides,
+            dtype: elem as i32,
+            ndim: tensor.ndim,
+            ..NO_VIEW
+        });
+        Ok(())
+    }
+
+    fn dlpack_elem(self, found: abi::DataType) -> Result<Elem> {
+        let abi::DataType { code, bits, lanes } = found;
+        if lanes != 1 {
+            return Err(
+                self.wrong(format_args!("the tensor's elements have {lanes} lanes, only 1 is possible"))
+            );
+        }
+        if code == abi::BFLOAT {
+            return Err(
+                self.wrong("the tensor is of bfloat16, which tensors here are not: convert it to float32")
+            );
+        }
+        Elem::ALL.into_iter().find(|elem| dlpack_type(*elem) == found).ok_or_else(|| {
+            self.wrong(format_args!(
+                "the tensor is of DLPack's type code {code} with {bits} bits, which is no sdp_dal_dtype"
+            ))
+        })
+    }
+}
+
+/// A tensor as DLPack 1.0 has it. Nothing is copied; the read-only flag is set, and the memory must not be written.
+/// Strides are in elements. Dimension names are not part of it.
+///
+/// out: a struct whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
+/// whatever is closed or deleted, and may outlive tensor.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_tensor_to_dlpack(
+    tensor: *const sdp_dal_tensor,
+    out: *mut *mut DLManagedTensorVersioned,
+) -> sdp_dal_status {
+    guard("sdp_dal_tensor_to_dlpack", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, held) = unsafe { (site.out(out, "out")?, site.handle(tensor, "tensor")?) };
+        out.set(Given::versioned(held.tensor().clone())?);
+        Ok(())
+    })
+}
+
+/// As sdp_dal_tensor_to_dlpack(), for programs that know DLPack before its version 1. It has no flag that says so, but
+/// the memory must not be written.
+///
+/// out: a struct whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
+/// whatever is closed or deleted, and may outlive tensor.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_tensor_to_dlpack_unversioned(
+    tensor: *const sdp_dal_tensor,
+    out: *mut *mut DLManagedTensor,
+) -> sdp_dal_status {
+    guard("sdp_dal_tensor_to_dlpack_unversioned", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, held) = unsafe { (site.out(out, "out")?, site.handle(tensor, "tensor")?) };
+        out.set(Given::unversioned(held.tensor().clone())?);
+        Ok(())
+    })
+}
+
+/// The view of a tensor of DLPack's, to be put or passed as an argument.
+///
+/// tensor: stays yours; its deleter is not called.
+/// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
+/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: it points to strides and to what tensor points
+/// to.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, also for a tensor that lies in no CPU memory, has more than one lane, or is of a
+/// type that is no sdp_dal_dtype. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_tensor_view_from_dlpack(
+    tensor: *const DLManagedTensorVersioned,
+    strides: *mut i64,
+    out: *mut sdp_dal_tensor_view,
+) -> sdp_dal_status {
+    guard("sdp_dal_tensor_view_from_dlpack", |site| {
+        // SAFETY: the header's rules for pointers. Every version starts with its number.
+        unsafe {
+            let out = site.out_struct(out, "out")?;
+            if tensor.is_null() || !tensor.is_aligned() {
+                return Err(
+                    site.wrong("'tensor' is NULL or not aligned, a DLManagedTensorVersioned is needed")
+                );
+            }
+            let abi::Version { major, minor } = (*tensor).version;
+            if major != abi::VERSION.major {
+                return Err(site.wrong(format_args!(
+                    "'tensor' is of DLPack's version {major}.{minor}, only version 1 can be read"
+                )));
+            }
+            site.view_dlpack(&(*tensor).tensor, strides, out)
+        }
+    })
+}
+
+/// As sdp_dal_tensor_view_from_dlpack(), for a tensor of DLPack before its version 1.
+///
+/// tensor: stays yours; its deleter is not called.
+/// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
+/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: it points to strides and to what tensor points
+/// to.
+///
+/// Errors: as sdp_dal_tensor_view_from_dlpack(). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_tensor_view_from_dlpack_unversioned(
+    tensor: *const DLManagedTensor,
+    strides: *mut i64,
+    out: *mut sdp_dal_tensor_view,
+) -> sdp_dal_status {
+    guard("sdp_dal_tensor_view_from_dlpack_unversioned", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe {
+            let out = site.out_struct(out, "out")?;
+            if tensor.is_null() || !tensor.is_aligned() {
+                return Err(site.wrong("'tensor' is NULL or not aligned, a DLManagedTensor is needed"));
+            }
+            site.view_dlpack(&(*tensor).tensor, strides, out)
+        }
+    })
+}

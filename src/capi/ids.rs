@@ -1,0 +1,85 @@
+//! Object IDs as text, and new ones.
+
+use std::ffi::c_char;
+
+use super::guard::{guard, guard_value};
+use super::status::sdp_dal_status;
+use super::store::sdp_dal_store;
+use crate::store::{id_text, parse_id_start, ID_SIZE};
+
+/// Writes an ID, or the first bytes of one, in hexadecimal digits.
+///
+/// id: size bytes, 0 to SDP_DAL_ID_SIZE; SDP_DAL_PREFIX_SIZE of them are a prefix.
+/// buffer, length: as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_id_format(
+    id: *const u8,
+    size: usize,
+    buffer: *mut c_char,
+    length: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_id_format", |site| {
+        // SAFETY: the header's rules for pointers.
+        let out = unsafe { site.text_out(buffer, length)? };
+        if size > ID_SIZE {
+            return Err(site.wrong(format_args!("'size' is {size}, an ID has at most {ID_SIZE} bytes")));
+        }
+        // SAFETY: the header's rules for pointers.
+        out.set(&id_text(unsafe { site.bytes(id, size, "id")? }));
+        Ok(())
+    })
+}
+
+/// Reads an ID, or the first bytes of one, from hexadecimal digits.
+///
+/// text: an even number of digits, up to 40.
+/// out: room for SDP_DAL_ID_SIZE bytes; those that text does not have are 0. out_size: bytes that it has.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_id_parse(
+    text: *const c_char,
+    out: *mut u8,
+    out_size: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_id_parse", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, out_size, text) =
+            unsafe { (site.id_out(out, "out")?, site.out(out_size, "out_size")?, site.text(text, "text")?) };
+        let (id, size) = parse_id_start(text)?;
+        out.set(id);
+        out_size.set(size);
+        Ok(())
+    })
+}
+
+/// Whether an ID names a namespace's declaration: a prefix and zeros; false if id is NULL. Does not block.
+///
+/// id: SDP_DAL_ID_SIZE bytes.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_id_is_declaration(id: *const u8) -> bool {
+    guard_value("sdp_dal_id_is_declaration", false, |site| {
+        // SAFETY: the header's rules for pointers.
+        Ok(unsafe { site.id(id, "id")? }.is_declaration())
+    })
+}
+
+/// An ID in a handle's namespace that was never given out before and never will be again.
+///
+/// out_id: room for SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: as sdp_dal_store_prefix(). Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_new_id(
+    store: *const sdp_dal_store,
+    out_id: *mut u8,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_new_id", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace) = unsafe { (site.id_out(out_id, "out_id")?, site.handle(store, "store")?) };
+        out.set(namespace.new_id()?);
+        Ok(())
+    })
+}

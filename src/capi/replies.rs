@@ -1,0 +1,246 @@
+//! sdp_dal_replies: what became of a batch, or of a broadcast, at each processor.
+
+use std::ffi::c_char;
+
+use super::args::sdp_dal_args;
+use super::caller::sdp_dal_caller;
+use super::guard::{guard, guard_value, Site};
+use super::handle::{make, word, Handle, Lent};
+use super::results::{sdp_dal_results, ResultsState};
+use super::status::sdp_dal_status;
+use crate::dal::{Args, FoundProcessor, Results};
+use crate::error::Result;
+
+/// References to the outputs of many calls: of each row at each processor. Made by sdp_dal_caller_batch() and
+/// sdp_dal_caller_broadcast(), ended by sdp_dal_replies_free().
+pub struct sdp_dal_replies {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sdp_dal_replies {
+    type Value = RepliesState;
+    const WORD: u64 = word(b"sdpReply");
+}
+
+pub(super) struct RepliesState {
+    rows: usize,
+    processors: Vec<Reply>,
+}
+
+struct Reply {
+    processor: FoundProcessor,
+    results: Result<Vec<Lent<sdp_dal_results>>>,
+}
+
+impl Reply {
+    fn new(processor: FoundProcessor, results: Result<Vec<Results>>) -> Reply {
+        let lend = |results: Vec<Results>| {
+            results.into_iter().map(|results| Lent::new(ResultsState::new(results))).collect()
+        };
+        Reply { processor, results: results.map(lend) }
+    }
+}
+
+impl RepliesState {
+    fn at(&self, site: Site, processor: usize) -> Result<&Reply> {
+        let count = self.processors.len();
+        let past = || site.wrong(format_args!("'processor' is {processor}, the call went to {count}"));
+        self.processors.get(processor).ok_or_else(past)
+    }
+}
+
+impl Site {
+    /// The arguments of each row.
+    ///
+    /// # Safety
+    /// The header's rules for pointers, for the array and what is in it; the tensors' memory stays as it is as long as
+    /// `'a`.
+    unsafe fn rows<'a>(self, rows: *const *const sdp_dal_args, count: usize) -> Result<Vec<Args<'a>>> {
+        // SAFETY: the caller's promise.
+        let rows = unsafe { self.items(rows, count, "rows")? };
+        let to_dal = |(row, args): (usize, &*const sdp_dal_args)| {
+            // SAFETY: the caller's promise.
+            Ok(unsafe { self.handle(*args, &format!("rows[{row}]"))?.to_dal() })
+        };
+        rows.iter().enumerate().map(to_dal).collect()
+    }
+}
+
+/// Issues many calls of one function to one processor at once, as rows of one call object, and does not wait for them.
+///
+/// All rows are checked before anything is written, and errors name the row. Rows run one by one, in this order as far
+/// as their inputs exist; one that fails leaves the others alone. One whose outputs were all dropped is skipped, and
+/// dropping all references to all outputs cancels what has not started. A batch is one call for max_in_flight.
+///
+/// function: the name of one of the caller's functions. rows: num_rows sets of arguments, up to 1048576; they stay
+/// yours, and one may stand in several places. The same output must not be given twice.
+/// out: one processor with num_rows results; no processor, and nothing issued, for no rows. The caller of this function
+/// owns *out and must call sdp_dal_replies_free().
+///
+/// Errors and blocking: as sdp_dal_caller_call().
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_caller_batch(
+    caller: *const sdp_dal_caller,
+    function: *const c_char,
+    rows: *const *const sdp_dal_args,
+    num_rows: usize,
+    out: *mut *mut sdp_dal_replies,
+) -> sdp_dal_status {
+    guard("sdp_dal_caller_batch", |site| {
+        // SAFETY: the header's rules for pointers; the tensors' memory is only used until we return.
+        let (out, caller, function, args) = unsafe {
+            (
+                site.out(out, "out")?,
+                site.handle(caller, "caller")?,
+                site.text(function, "function")?,
+                site.rows(rows, num_rows)?,
+            )
+        };
+        let sent = caller.batch_to(function, &args, caller.timeout())?;
+        let processors = sent.into_iter().map(|(processor, results)| Reply::new(processor, Ok(results)));
+        out.set(make(RepliesState { rows: num_rows, processors: processors.collect() }));
+        Ok(())
+    })
+}
+
+/// Issues the same rows to every processor that the caller found, and does not wait for them.
+///
+/// All rows are checked before anything is written. Tensors given by value are put once for all. Every processor has
+/// outputs of its own: an output must not be given if there is more than one. With max_in_flight it waits until every
+/// processor has room. What keeps one processor from getting the call is no error of this function but the status of
+/// its place: SDP_DAL_PROCESSOR_LOST if it has gone (the caller forgets it then), SDP_DAL_TIMEOUT if it still has no
+/// room; the others get the call.
+///
+/// function: the name of one of the caller's functions. rows: num_rows sets of arguments, as in sdp_dal_caller_batch();
+/// a single call is one row.
+/// out: the processors in the order of their prefixes, each with num_rows results; none if the caller has none. The
+/// caller of this function owns *out and must call sdp_dal_replies_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
+/// SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to
+/// SDP_DAL_FULL_TIMEOUT, and up to the options' timeout_ns while a processor has no room.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_caller_broadcast(
+    caller: *const sdp_dal_caller,
+    function: *const c_char,
+    rows: *const *const sdp_dal_args,
+    num_rows: usize,
+    out: *mut *mut sdp_dal_replies,
+) -> sdp_dal_status {
+    guard("sdp_dal_caller_broadcast", |site| {
+        // SAFETY: the header's rules for pointers; the tensors' memory is only used until we return.
+        let (out, caller, function, args) = unsafe {
+            (
+                site.out(out, "out")?,
+                site.handle(caller, "caller")?,
+                site.text(function, "function")?,
+                site.rows(rows, num_rows)?,
+            )
+        };
+        let replies = caller.broadcast_batch(function, &args, caller.timeout())?;
+        let processors = replies.into_iter().map(|reply| Reply::new(reply.processor, reply.results));
+        out.set(make(RepliesState { rows: num_rows, processors: processors.collect() }));
+        Ok(())
+    })
+}
+
+/// The number of processors; 0 if replies is no replies handle. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_replies_num_processors(replies: *const sdp_dal_replies) -> usize {
+    guard_value("sdp_dal_replies_num_processors", 0, |site| {
+        // SAFETY: the header's rules for pointers.
+        Ok(unsafe { site.handle(replies, "replies")? }.processors.len())
+    })
+}
+
+/// The number of rows; 0 if replies is no replies handle. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_replies_num_rows(replies: *const sdp_dal_replies) -> usize {
+    guard_value("sdp_dal_replies_num_rows", 0, |site| {
+        // SAFETY: the header's rules for pointers.
+        Ok(unsafe { site.handle(replies, "replies")? }.rows)
+    })
+}
+
+/// Whether a processor got the rows: SDP_DAL_OK, or why not; sdp_dal_last_error() then has the sentence.
+///
+/// processor: 0 to sdp_dal_replies_num_processors() - 1.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT, SDP_DAL_OUT_OF_MEMORY,
+/// SDP_DAL_LIMIT_REACHED, SDP_DAL_BUSY. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_replies_status(
+    replies: *const sdp_dal_replies,
+    processor: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_replies_status", |site| {
+        // SAFETY: the header's rules for pointers.
+        let reply = unsafe { site.handle(replies, "replies")? }.at(site, processor)?;
+        reply.results.as_ref().map(|_| ()).map_err(Clone::clone)
+    })
+}
+
+/// Name and prefix of a processor that the rows were meant for.
+///
+/// processor: 0 to sdp_dal_replies_num_processors() - 1.
+/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes. buffer, length: the name, as in sdp_dal_last_error().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_replies_processor(
+    replies: *const sdp_dal_replies,
+    processor: usize,
+    out_prefix: *mut u8,
+    buffer: *mut c_char,
+    length: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_replies_processor", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (prefix, name, replies) = unsafe {
+            (
+                site.prefix_out(out_prefix, "out_prefix")?,
+                site.text_out(buffer, length)?,
+                site.handle(replies, "replies")?,
+            )
+        };
+        let reply = replies.at(site, processor)?;
+        prefix.set(reply.processor.prefix);
+        name.set(&reply.processor.name);
+        Ok(())
+    })
+}
+
+/// References to the outputs of one row at one processor.
+///
+/// processor: 0 to sdp_dal_replies_num_processors() - 1. row: 0 to sdp_dal_replies_num_rows() - 1.
+/// out: Borrowed: valid until the replies are freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, and those of sdp_dal_replies_status() if the processor did not get the rows. Does
+/// not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_replies_results(
+    replies: *const sdp_dal_replies,
+    processor: usize,
+    row: usize,
+    out: *mut *const sdp_dal_results,
+) -> sdp_dal_status {
+    guard("sdp_dal_replies_results", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, replies) = unsafe { (site.out(out, "out")?, site.handle(replies, "replies")?) };
+        let results = replies.at(site, processor)?.results.as_ref().map_err(Clone::clone)?;
+        let past = || site.wrong(format_args!("'row' is {row}, the call has {} rows", results.len()));
+        out.set(results.get(row).ok_or_else(past)?.as_ptr().cast_const());
+        Ok(())
+    })
+}
+
+/// Ends the replies. Calls of which no output is referred to any more, and that have not started, are cancelled.
+/// NULL is allowed. Waits at most 100 ms.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_replies_free(replies: *mut sdp_dal_replies) {
+    guard("sdp_dal_replies_free", |site| {
+        // SAFETY: the header's rules for pointers.
+        drop(unsafe { site.end(replies, "replies")? });
+        Ok(())
+    });
+}

@@ -1,0 +1,258 @@
+//! sdp_dal_subscription: what happens in a store, as it happens; and waiting in an event loop.
+
+use std::ffi::c_int;
+
+use super::guard::guard;
+use super::handle::{make, word, Handle};
+use super::processor::sdp_dal_processor;
+use super::reference::sdp_dal_ref;
+use super::status::sdp_dal_status;
+use super::store::sdp_dal_store;
+use super::structs::Extensible;
+use crate::store::{Event, EventKind, Subscription, ID_SIZE};
+
+/// What happens to the objects of a store. Made by sdp_dal_store_subscribe(), ended by sdp_dal_subscription_free().
+pub struct sdp_dal_subscription {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sdp_dal_subscription {
+    type Value = Subscription;
+    const WORD: u64 = word(b"sdpSubsc");
+}
+
+/// What an event says.
+#[repr(C)]
+#[allow(dead_code, reason = "the header's constants; Rust uses store::EventKind")]
+pub enum sdp_dal_event_kind {
+    /// An object is complete.
+    SDP_DAL_EVENT_SEALED = 1,
+    /// An object that was complete, or had failed, is deleted.
+    SDP_DAL_EVENT_DELETED = 2,
+    /// An object will never exist.
+    SDP_DAL_EVENT_FAILED = 3,
+    /// A namespace was declared; the ID is that of its declaration.
+    SDP_DAL_EVENT_NAMESPACE_APPEARED = 4,
+    /// A namespace's declaration is deleted.
+    SDP_DAL_EVENT_NAMESPACE_GONE = 5,
+    /// A call is in its processor's queue; the actor is its caller.
+    SDP_DAL_EVENT_CALL_ISSUED = 6,
+    /// A processor has taken a call.
+    SDP_DAL_EVENT_CALL_CLAIMED = 7,
+    /// A call that was taken has ended.
+    SDP_DAL_EVENT_CALL_ENDED = 8,
+    /// Events were lost: list the objects again with sdp_dal_object_list(). What happens after this event is told.
+    SDP_DAL_EVENT_RESYNC = 9,
+}
+
+const _: () = assert!(
+    EventKind::Sealed as i32 == sdp_dal_event_kind::SDP_DAL_EVENT_SEALED as i32
+        && EventKind::Deleted as i32 == sdp_dal_event_kind::SDP_DAL_EVENT_DELETED as i32
+        && EventKind::Failed as i32 == sdp_dal_event_kind::SDP_DAL_EVENT_FAILED as i32
+        && EventKind::NamespaceAppeared as i32 == sdp_dal_event_kind::SDP_DAL_EVENT_NAMESPACE_APPEARED as i32
+        && EventKind::NamespaceGone as i32 == sdp_dal_event_kind::SDP_DAL_EVENT_NAMESPACE_GONE as i32
+        && EventKind::CallIssued as i32 == sdp_dal_event_kind::SDP_DAL_EVENT_CALL_ISSUED as i32
+        && EventKind::CallClaimed as i32 == sdp_dal_event_kind::SDP_DAL_EVENT_CALL_CLAIMED as i32
+        && EventKind::CallEnded as i32 == sdp_dal_event_kind::SDP_DAL_EVENT_CALL_ENDED as i32
+        && EventKind::Resync as i32 == sdp_dal_event_kind::SDP_DAL_EVENT_RESYNC as i32
+);
+
+/// Bytes of metadata in a sdp_dal_event.
+const METADATA: usize = 56;
+
+/// One thing that happened.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_event {
+    /// sizeof(sdp_dal_event), set by sdp_dal_event_init().
+    pub struct_size: usize,
+    /// Its place in the order of all events of the store; 0 for SDP_DAL_EVENT_RESYNC.
+    pub sequence: u64,
+    /// When it happened, in nanoseconds since 1970.
+    pub time_ns: i64,
+    /// Bytes of the object's data; of a failed object, of its text.
+    pub data_size: u64,
+    /// Bytes of the object's metadata.
+    pub metadata_size: u64,
+    /// Number of the client that did it; 0 for SDP_DAL_EVENT_RESYNC.
+    pub actor: u32,
+    /// One of sdp_dal_event_kind.
+    pub kind: i32,
+    /// ID of the object, all zeros for SDP_DAL_EVENT_RESYNC.
+    pub id: [u8; 20],
+    /// How many bytes of metadata follow.
+    pub metadata_length: u32,
+    /// The first bytes of the object's metadata, which say what it is: "sdp:kind=call;sdp:func=..." for a call.
+    pub metadata: [u8; 56],
+}
+
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_event {
+    const INIT: &'static str = "sdp_dal_event_init()";
+}
+const _: () =
+    assert!(size_of::<sdp_dal_event>() == size_of::<usize>() + 4 * 8 + 2 * 4 + ID_SIZE + 4 + METADATA);
+
+const NO_EVENT: sdp_dal_event = sdp_dal_event {
+    struct_size: 0,
+    sequence: 0,
+    time_ns: 0,
+    data_size: 0,
+    metadata_size: 0,
+    actor: 0,
+    kind: 0,
+    id: [0; ID_SIZE],
+    metadata_length: 0,
+    metadata: [0; METADATA],
+};
+
+fn event_of(event: &Event) -> sdp_dal_event {
+    let used = event.metadata.len().min(METADATA);
+    let mut metadata = [0; METADATA];
+    metadata[..used].copy_from_slice(&event.metadata[..used]);
+    sdp_dal_event {
+        struct_size: 0,
+        sequence: event.sequence,
+        time_ns: i64::try_from(event.time.as_nanos()).unwrap_or(i64::MAX),
+        data_size: event.data_size,
+        metadata_size: event.metadata_size,
+        actor: event.actor,
+        kind: event.kind as i32,
+        id: *event.id.as_bytes(),
+        metadata_length: u32::try_from(used).unwrap_or(0),
+        metadata,
+    }
+}
+
+/// Fills an event with zeros and its size.
+///
+/// event: the struct. struct_size: sizeof(sdp_dal_event).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_event_init(event: *mut sdp_dal_event, struct_size: usize) -> sdp_dal_status {
+    guard("sdp_dal_event_init", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.init_struct(event, struct_size, NO_EVENT) }
+    })
+}
+
+/// Tells of what happens from now on to objects whose IDs start with given bytes. To keep a table of objects, subscribe
+/// first and then list them: nothing is missed in between, though it may be told twice.
+///
+/// Somebody who reads slowly loses events, and is told so by SDP_DAL_EVENT_RESYNC; writers never wait for readers.
+///
+/// prefix: 0 to SDP_DAL_ID_SIZE bytes; may be NULL if prefix_size is 0, which means every object.
+/// out: The caller owns *out and must call sdp_dal_subscription_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_subscribe(
+    store: *const sdp_dal_store,
+    prefix: *const u8,
+    prefix_size: usize,
+    out: *mut *mut sdp_dal_subscription,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_subscribe", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace, prefix) = unsafe {
+            (site.out(out, "out")?, site.handle(store, "store")?, site.bytes(prefix, prefix_size, "prefix")?)
+        };
+        out.set(make(namespace.store().subscribe(prefix)?));
+        Ok(())
+    })
+}
+
+/// The next event.
+///
+/// out: filled; call sdp_dal_event_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if there was none, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
+/// Blocks up to timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_subscription_next(
+    subscription: *mut sdp_dal_subscription,
+    timeout_ns: i64,
+    out: *mut sdp_dal_event,
+) -> sdp_dal_status {
+    guard("sdp_dal_subscription_next", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, subscription) =
+            unsafe { (site.out_struct(out, "out")?, site.handle_mut(subscription, "subscription")?) };
+        let event = subscription.next(site.timeout(timeout_ns)?)?;
+        out.set(event_of(&event));
+        Ok(())
+    })
+}
+
+/// Ends a subscription. NULL is allowed. Waits at most 100 ms.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_subscription_free(subscription: *mut sdp_dal_subscription) {
+    guard("sdp_dal_subscription_free", |site| {
+        // SAFETY: the header's rules for pointers.
+        drop(unsafe { site.end(subscription, "subscription")? });
+        Ok(())
+    });
+}
+
+/// A descriptor for poll(2), epoll(7) and event loops: readable when something may be new for what this process
+/// watches in the store (sdp_dal_ref_watch(), sdp_dal_processor_watch(), subscriptions), now and then for no reason.
+///
+/// When it is readable, call sdp_dal_store_clear_event_fd() first, then look with SDP_DAL_POLL until there is nothing:
+/// what comes after the look makes it readable again. The first call starts the library's only thread, which ends with
+/// the last handle of the store. The descriptor is the library's: do not close or read it.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_IO, SDP_DAL_FORKED. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_event_fd(
+    store: *const sdp_dal_store,
+    out_fd: *mut c_int,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_event_fd", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace) = unsafe { (site.out(out_fd, "out_fd")?, site.handle(store, "store")?) };
+        out.set(namespace.store().event_descriptor()?);
+        Ok(())
+    })
+}
+
+/// Makes the descriptor of sdp_dal_store_event_fd() unreadable until something is new.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_clear_event_fd(store: *const sdp_dal_store) -> sdp_dal_status {
+    guard("sdp_dal_store_clear_event_fd", |site| {
+        // SAFETY: the header's rules for pointers.
+        let namespace = unsafe { site.handle(store, "store")? };
+        namespace.store().clear_event_descriptor()
+    })
+}
+
+/// Lets the descriptor of sdp_dal_store_event_fd() become readable when the object of this reference may exist or have
+/// failed, or not any more. Ends by itself when that was seen through the reference.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_watch(reference: *const sdp_dal_ref, on: bool) -> sdp_dal_status {
+    guard("sdp_dal_ref_watch", |site| {
+        // SAFETY: the header's rules for pointers.
+        let reference = unsafe { site.handle(reference, "reference")? };
+        reference.reference().watch(on)
+    })
+}
+
+/// Lets the descriptor of sdp_dal_store_event_fd() become readable when a call may have come for this processor, or the
+/// inputs of one that waits, or not any more. Starts the processor if that has not happened yet.
+///
+/// Errors: as sdp_dal_processor_start(). Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_watch(
+    processor: *const sdp_dal_processor,
+    on: bool,
+) -> sdp_dal_status {
+    guard("sdp_dal_processor_watch", |site| {
+        // SAFETY: the header's rules for pointers.
+        let processor = unsafe { site.handle(processor, "processor")? };
+        processor.watch(on)
+    })
+}

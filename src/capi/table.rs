@@ -1,0 +1,508 @@
+//! Tables: Arrow's C structs in and out.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use arrow::array::{make_array, Array, StructArray};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use arrow::ffi_stream::FFI_ArrowArrayStream;
+use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchOptions};
+
+use super::args::{sdp_dal_args, Place, Value};
+use super::arrow::give;
+use super::call::{sdp_dal_call, Which};
+use super::guard::{guard, Site};
+use super::handle::make;
+use super::reference::{sdp_dal_ref, RefState};
+use super::status::sdp_dal_status;
+use super::store::sdp_dal_store;
+use super::structs::{Extensible, Out};
+use crate::dal::{ExpectedTable, Table};
+use crate::error::{Error, Kind, Result};
+use crate::timeout::Timeout;
+use crate::wire::TableSource;
+
+/// How a table is put. Zero bytes mean the default.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_table_options {
+    /// sizeof(sdp_dal_table_options), set by sdp_dal_table_options_init().
+    pub struct_size: usize,
+    /// Most rows of a record batch: longer ones are split. 0: as they come.
+    pub max_chunksize: usize,
+}
+
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_table_options {
+    const INIT: &'static str = "sdp_dal_table_options_init()";
+}
+const _: () = assert!(size_of::<sdp_dal_table_options>() == 2 * size_of::<usize>());
+
+/// Fills options with their defaults.
+///
+/// options: the struct. struct_size: sizeof(sdp_dal_table_options).
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_table_options_init(
+    options: *mut sdp_dal_table_options,
+    struct_size: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_table_options_init", |site| {
+        let defaults = sdp_dal_table_options { struct_size: 0, max_chunksize: 0 };
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.init_struct(options, struct_size, defaults) }
+    })
+}
+
+impl Site {
+    /// The table that a stream gives; the stream is released in any case.
+    ///
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn table(self, stream: *mut FFI_ArrowArrayStream, name: &str) -> Result<TableSource> {
+        // SAFETY: the caller's promise.
+        let chunks = self.chunks(unsafe { self.take_stream(stream, name)? }, name)?;
+        let schema = Arc::new(self.columns(&chunks.schema, name)?);
+        let rows = DataType::Struct(schema.fields().clone());
+        let batches = chunks.import(self, name, &rows)?.into_iter().map(|data| {
+            let rows = data.len();
+            let (_, columns, nulls) = StructArray::from(data).into_parts();
+            if nulls.is_some_and(|nulls| nulls.null_count() > 0) {
+                return Err(self.wrong(format_args!("'{name}' has rows that are null as a whole")));
+            }
+            let options = RecordBatchOptions::new().with_row_count(Some(rows));
+            RecordBatch::try_new_with_options(schema.clone(), columns, &options)
+                .map_err(|wrong| self.wrong(format_args!("'{name}' is no table: {wrong}")))
+        });
+        let batches = batches.collect::<Result<_>>()?;
+        TableSource::new(schema, batches).map_err(|wrong| self.wrong(wrong))
+    }
+
+    /// # Safety
+    /// As [`Site::table`].
+    unsafe fn split_table(
+        self,
+        stream: *mut FFI_ArrowArrayStream,
+        name: &str,
+        options: *const sdp_dal_table_options,
+    ) -> Result<TableSource> {
+        // SAFETY: the caller's promise. The stream is taken first, so that it is released whatever the options are.
+        let (table, options) = unsafe { (self.table(stream, name), self.in_struct(options, "options")) };
+        Ok(table?.split(options?.map_or(0, |options| options.max_chunksize)))
+    }
+
+    /// The table of columns that are streams of arrays; all are released in any case.
+    ///
+    /// # Safety
+    /// The header's rules for pointers; `columns` are `count` streams.
+    unsafe fn table_of_columns(
+        self,
+        schema: *const FFI_ArrowSchema,
+        columns: *mut FFI_ArrowArrayStream,
+        count: usize,
+    ) -> Result<TableSource> {
+        if columns.is_null() && count > 0 {
+            return Err(self.wrong(format_args!("'columns' is NULL, {count} streams are needed")));
+        }
+        let name = |nth: usize| format!("columns[{nth}]");
+        // SAFETY: the caller's promise. All are taken before any is read.
+        let streams: Vec<_> = (0..count)
+            .map(|nth| unsafe { self.take_stream(columns.wrapping_add(nth), &name(nth)) })
+            .collect();
+        // SAFETY: the caller's promise.
+        let schema = unsafe { self.columns_or_none(schema, "schema")? };
+        let schema = schema
+            .ok_or_else(|| self.wrong("'schema' is NULL, a schema with the columns' names is needed"))?;
+        let mut arrays = Vec::new();
+        for (nth, stream) in streams.into_iter().enumerate() {
+            let chunks = self.chunks(stream?, &name(nth))?;
+            let field = self.field(&chunks.schema, &name(nth))?;
+            let imported = chunks.import(self, &name(nth), field.data_type())?;
+            arrays.push(imported.into_iter().map(make_array).collect());
+        }
+        TableSource::from_columns(Arc::new(schema), &arrays).map_err(|wrong| self.wrong(wrong))
+    }
+
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn put_output_table(
+        self,
+        call: *const sdp_dal_call,
+        which: Which,
+        value: *mut FFI_ArrowArrayStream,
+        options: *const sdp_dal_table_options,
+    ) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let value = self.split_table(value, "value", options);
+            let state = self.handle(call, "call")?;
+            let param = self.param(state.call(), which)?;
+            state.call().put_table(param, &value?)
+        }
+    }
+
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn get_input_table(
+        self,
+        call: *const sdp_dal_call,
+        which: Which,
+        out: *mut FFI_ArrowArrayStream,
+    ) -> Result<()> {
+        // SAFETY: the caller's promise; a zeroed stream is a released one.
+        unsafe {
+            let out = self.out(out, "out")?;
+            let state = self.handle(call, "call")?;
+            let param = self.param(state.call(), which)?;
+            give_stream(&state.call().table(param)?, out);
+        }
+        Ok(())
+    }
+}
+
+fn give_stream(table: &Table, out: Out<FFI_ArrowArrayStream>) {
+    let batches: Vec<_> = table.batches().iter().cloned().map(Ok).collect();
+    let reader = RecordBatchIterator::new(batches, table.schema().clone());
+    out.set(FFI_ArrowArrayStream::new(Box::new(reader)));
+}
+
+fn expected(columns: Option<Schema>) -> ExpectedTable {
+    ExpectedTable::new(columns.map(Arc::new))
+}
+
+/// Puts a table: one copy into the store.
+///
+/// stream: the record batches. It is moved: read to its end and released by the library, also on failure.
+/// options: NULL for the defaults.
+/// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the stream fails, with its text), SDP_DAL_OUT_OF_MEMORY,
+/// SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the stream does, and while
+/// the store is full, up to SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_table_put(
+    store: *const sdp_dal_store,
+    stream: *mut FFI_ArrowArrayStream,
+    options: *const sdp_dal_table_options,
+    out: *mut *mut sdp_dal_ref,
+) -> sdp_dal_status {
+    guard("sdp_dal_table_put", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe {
+            let table = site.split_table(stream, "stream", options);
+            let out = site.out(out, "out")?;
+            let namespace = site.handle(store, "store")?;
+            out.set(make(RefState::new(namespace.put_table(&table?)?)));
+        }
+        Ok(())
+    })
+}
+
+/// Puts a table that is given column by column: one copy into the store. The chunks of all columns must be equally
+/// long.
+///
+/// schema: the columns' names and types, a struct. It stays yours.
+/// columns, count: a stream of arrays for each column of schema. They are moved: read to their ends and released by
+/// the library, also on failure.
+/// options: NULL for the defaults.
+/// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: as sdp_dal_table_put(). Blocks while the streams do, and while the store is full, up to
+/// SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_table_put_columns(
+    store: *const sdp_dal_store,
+    schema: *const FFI_ArrowSchema,
+    columns: *mut FFI_ArrowArrayStream,
+    count: usize,
+    options: *const sdp_dal_table_options,
+    out: *mut *mut sdp_dal_ref,
+) -> sdp_dal_status {
+    guard("sdp_dal_table_put_columns", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe {
+            let table = site.table_of_columns(schema, columns, count);
+            let out = site.out(out, "out")?;
+            let namespace = site.handle(store, "store")?;
+            let options = site.in_struct(options, "options")?;
+            let table = table?.split(options.map_or(0, |options| options.max_chunksize));
+            out.set(make(RefState::new(namespace.put_table(&table)?)));
+        }
+        Ok(())
+    })
+}
+
+/// An owning reference to a table that does not exist yet: to be passed as the output of a call, or to be written later
+/// by sdp_dal_ref_put_table().
+///
+/// schema: the columns it will have, a struct; NULL for any. It stays yours.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
+/// Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_new_table(
+    store: *const sdp_dal_store,
+    schema: *const FFI_ArrowSchema,
+    out: *mut *mut sdp_dal_ref,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_new_table", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace, columns) = unsafe {
+            (site.out(out, "out")?, site.handle(store, "store")?, site.columns_or_none(schema, "schema")?)
+        };
+        out.set(make(RefState::new(namespace.new_ref(expected(columns))?)));
+        Ok(())
+    })
+}
+
+/// A borrowed reference to the object with an ID, which must be a table: what is read through the reference is checked.
+///
+/// id: SDP_DAL_ID_SIZE bytes. schema: the columns of the table, a struct; NULL for any. It stays yours.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_from_id_as_table(
+    store: *const sdp_dal_store,
+    id: *const u8,
+    schema: *const FFI_ArrowSchema,
+    out: *mut *mut sdp_dal_ref,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_from_id_as_table", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace, id, columns) = unsafe {
+            (
+                site.out(out, "out")?,
+                site.handle(store, "store")?,
+                site.id(id, "id")?,
+                site.columns_or_none(schema, "schema")?,
+            )
+        };
+        out.set(make(RefState::new(namespace.borrow(id, expected(columns)))));
+        Ok(())
+    })
+}
+
+/// Writes the table of a reference that has no value yet: one copy into the store.
+///
+/// stream: the record batches. It is moved: read to its end and released by the library, also on failure.
+/// options: NULL for the defaults.
+///
+/// Errors: as sdp_dal_table_put(); SDP_DAL_INVALID_ARGUMENT names the column if the reference expects others;
+/// SDP_DAL_ALREADY_EXISTS. Blocks while the stream does, and while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_put_table(
+    reference: *mut sdp_dal_ref,
+    stream: *mut FFI_ArrowArrayStream,
+    options: *const sdp_dal_table_options,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_put_table", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe {
+            let table = site.split_table(stream, "stream", options);
+            let state = site.handle_mut(reference, "reference")?;
+            state.reference().put_table(&table?)
+        }
+    })
+}
+
+/// Waits until the object exists, and gives it as a table. Nothing is copied. What is checked are the bounds of the
+/// arrays, not their values.
+///
+/// out: a stream of the record batches. You release it, and the schema and the arrays that it gives, in any order and
+/// thread; the object's bytes stay until then, whatever is closed or deleted.
+///
+/// Errors: as sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is no table, or (with the column's name)
+/// another than the reference expects; SDP_DAL_CORRUPT. Blocks up to timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_get_table(
+    reference: *const sdp_dal_ref,
+    timeout_ns: i64,
+    out: *mut FFI_ArrowArrayStream,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_get_table", |site| {
+        // SAFETY: the header's rules for pointers; a zeroed stream is a released one.
+        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
+        give_stream(&state.reference().get_table(site.timeout(timeout_ns)?)?, out);
+        Ok(())
+    })
+}
+
+/// As sdp_dal_ref_get_table(), for a table of one record batch (or none): the whole table as one struct array.
+///
+/// out, out_schema: the array and its type. You release both, in any order and thread.
+///
+/// Errors: as sdp_dal_ref_get_table(), and SDP_DAL_INVALID_ARGUMENT if the table has more record batches. Blocks up to
+/// timeout_ns.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_get_batch(
+    reference: *const sdp_dal_ref,
+    timeout_ns: i64,
+    out: *mut FFI_ArrowArray,
+    out_schema: *mut FFI_ArrowSchema,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_get_batch", |site| {
+        // SAFETY: the header's rules for pointers; zeroed structs are released ones.
+        let ((out, out_schema), state) = unsafe {
+            (site.outs((out, "out"), (out_schema, "out_schema"))?, site.handle(reference, "reference")?)
+        };
+        let table = state.reference().get_table(site.timeout(timeout_ns)?)?;
+        let batch = match table.batches() {
+            [] => RecordBatch::new_empty(table.schema().clone()),
+            [only] => only.clone(),
+            more => {
+                return Err(Error::invalid(format!(
+                    "object {}: the table has {} record batches: use sdp_dal_ref_get_table()",
+                    state.reference().id(),
+                    more.len()
+                )))
+            }
+        };
+        give(FFI_ArrowSchema::try_from(table.schema().as_ref()), out_schema)?;
+        out.set(FFI_ArrowArray::new(&StructArray::from(batch).to_data()));
+        Ok(())
+    })
+}
+
+/// The columns of a reference to a table: those that it expects, else those of the table if that exists.
+///
+/// out: the schema, a struct. You release it.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if nothing is known of the columns, SDP_DAL_CORRUPT,
+/// SDP_DAL_FORKED. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_table_schema(
+    reference: *const sdp_dal_ref,
+    out: *mut FFI_ArrowSchema,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_table_schema", |site| {
+        // SAFETY: the header's rules for pointers; a zeroed schema is a released one.
+        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
+        let reference = state.reference();
+        let expected = reference.expectation().table.as_ref().and_then(ExpectedTable::columns);
+        let columns: SchemaRef = match expected {
+            Some(columns) => columns.clone(),
+            None if reference.exists()? => reference.get_table(Timeout::Poll)?.schema().clone(),
+            None => {
+                let text = format!("the columns of object {} are not known yet", reference.id());
+                return Err(Error::new(Kind::NotFound, text));
+            }
+        };
+        give(FFI_ArrowSchema::try_from(columns.as_ref()), out)
+    })
+}
+
+/// An input table, as sdp_dal_ref_get_table() gives it; it may outlive the call.
+///
+/// out: a stream of the record batches. You release it, and what it gives, in any order and thread.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_CORRUPT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_table(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut FFI_ArrowArrayStream,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_table", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.get_input_table(call, Which::Name(name), out) }
+    })
+}
+
+/// As sdp_dal_call_get_table(), for the parameter with an index.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_CORRUPT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_table_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    out: *mut FFI_ArrowArrayStream,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_table_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.get_input_table(call, Which::Index(index), out) }
+    })
+}
+
+/// Writes an output (a table, or an object of any kind) with one copy and seals it.
+///
+/// value: the record batches. It is moved: read to its end and released by the library, also on failure.
+/// options: NULL for the defaults.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also, with the column's name, for columns that the signature forbids, or a null
+/// output), SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
+/// while the stream does, and while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_put_table(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    value: *mut FFI_ArrowArrayStream,
+    options: *const sdp_dal_table_options,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_put_table", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.put_output_table(call, Which::Name(name), value, options) }
+    })
+}
+
+/// As sdp_dal_call_put_table(), for the parameter with an index.
+///
+/// Errors: as sdp_dal_call_put_table(). Blocks while the stream does, and while the store is full, up to
+/// SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_put_table_at(
+    call: *const sdp_dal_call,
+    index: usize,
+    value: *mut FFI_ArrowArrayStream,
+    options: *const sdp_dal_table_options,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_put_table_at", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.put_output_table(call, Which::Index(index), value, options) }
+    })
+}
+
+/// Gives the parameter with a name a table, which the call puts.
+///
+/// value: the record batches. It is moved: read to its end now, and released by the library, also on failure. Its
+/// arrays are released when the arguments are cleared or freed, or the parameter is given another value.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Blocks while the stream does.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_table(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    value: *mut FFI_ArrowArrayStream,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_table", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe {
+            let value = site.table(value, "value").map(Value::Table);
+            site.add(args, Place::Name(name), value)
+        }
+    })
+}
+
+/// Gives the next parameter by position a table, which the call puts.
+///
+/// value: the record batches. It is moved: read to its end now, and released by the library, also on failure. Its
+/// arrays are released when the arguments are cleared or freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Blocks while the stream does.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_push_table(
+    args: *mut sdp_dal_args,
+    value: *mut FFI_ArrowArrayStream,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_push_table", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe {
+            let value = site.table(value, "value").map(Value::Table);
+            site.add(args, Place::Next, value)
+        }
+    })
+}

@@ -1,0 +1,113 @@
+//! Broadcast: the same call to every processor that a caller found.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Kind, Result};
+use crate::timeout::Timeout;
+
+use super::args::{Args, Results};
+use super::caller::{Caller, FoundProcessor};
+use super::discovery::Target;
+use super::issue::results_of;
+
+/// What one processor's part of a broadcast came to.
+pub struct Reply {
+    /// Whom it was sent to.
+    pub processor: FoundProcessor,
+    /// References to the outputs of each row, or why nothing was issued to this processor.
+    pub results: Result<Vec<Results>>,
+}
+
+impl Caller {
+    /// Issues a call to every processor found, as [`Caller::broadcast_batch`] does.
+    pub fn broadcast(&self, function: &str, args: &Args<'_>, timeout: Timeout) -> Result<Vec<Reply>> {
+        self.broadcast_batch(function, std::slice::from_ref(args), timeout)
+    }
+
+    /// Issues the same rows to every processor found, one call object each: a reply for each processor, by prefix, and
+    /// none if there is no processor. Values are put once; every processor has outputs of its own, so that outputs can
+    /// only be given if there is one processor at most (INVALID_ARGUMENT).
+    ///
+    /// All rows are checked before anything is issued. What keeps one processor from getting the call stands in its
+    /// place: PROCESSOR_LOST if it has gone (it is forgotten then), TIMEOUT if it has no room after `timeout`, for
+    /// which the others wait.
+    pub fn broadcast_batch(&self, function: &str, rows: &[Args<'_>], timeout: Timeout) -> Result<Vec<Reply>> {
+        let encoder = self.function(function)?;
+        let schema = encoder.schema();
+        let mut prepared = self.prepare(schema, rows)?;
+        let targets = self.found();
+        if prepared.given && targets.len() > 1 {
+            return Err(Error::invalid(format!(
+                "{function}: an output was given, but the call goes to {} processors and each needs its own: leave \
+                 outputs out of a broadcast",
+                targets.len()
+            )));
+        }
+        if rows.is_empty() {
+            let none = |target: &Arc<Target>| Reply { processor: target.found(), results: Ok(Vec::new()) };
+            return Ok(targets.iter().map(none).collect());
+        }
+        // What only encoding finds is found before anything is put.
+        let outputs = self.address(schema, &mut prepared)?;
+        let bytes = encoder.encode(&prepared.cells)?;
+        let mut first = Some((outputs, bytes));
+        self.wait_for_all(&targets, timeout)?;
+        let living = self.living()?;
+        let lives = |target: &Arc<Target>| living.iter().any(|other| Arc::ptr_eq(other, target));
+        let inputs = match targets.iter().any(lives) {
+            true => self.put_values(schema, &mut prepared)?,
+            false => Arc::default(),
+        };
+        let mut replies = Vec::with_capacity(targets.len());
+        for target in targets {
+            let mut send = || {
+                if !lives(&target) {
+                    return Err(gone(&target));
+                }
+                if !self.has_room(&target) {
+                    let text = format!("processor {} has no room for another call", target.title());
+                    return Err(Error::new(Kind::Timeout, text));
+                }
+                let (outputs, bytes) = match first.take() {
+                    Some(first) => first,
+                    None => {
+                        let outputs = self.address(schema, &mut prepared)?;
+                        (outputs, encoder.encode(&prepared.cells)?)
+                    }
+                };
+                match self.issue(&target, encoder, &bytes, &outputs, &inputs, &prepared) {
+                    Ok(()) => Ok(results_of(schema, outputs)),
+                    Err(error) if matches!(error.kind(), Kind::ProcessorLost | Kind::NotFound) => {
+                        self.forget(&target);
+                        Err(gone(&target))
+                    }
+                    Err(error) => Err(error),
+                }
+            };
+            let results = send().map_err(|error| error.context(function));
+            replies.push(Reply { processor: target.found(), results });
+        }
+        Ok(replies)
+    }
+
+    /// Waits until all of these that live have room, or the time has passed.
+    fn wait_for_all(&self, targets: &[Arc<Target>], timeout: Timeout) -> Result<()> {
+        if self.options.max_in_flight == 0 {
+            return Ok(());
+        }
+        let waited = self.wait_for_room(timeout, &timeout.deadline(), &mut || {
+            let living = self.living()?;
+            let among = |target: &Arc<Target>| targets.iter().any(|other| Arc::ptr_eq(other, target));
+            let mut ours = living.iter().filter(|target| among(target));
+            Ok(ours.all(|target| self.has_room(target)).then_some(()))
+        });
+        match waited {
+            Err(error) if error.kind() != Kind::Timeout => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn gone(target: &Target) -> Error {
+    Error::new(Kind::ProcessorLost, format!("processor {} has gone", target.title()))
+}

@@ -1,0 +1,163 @@
+//! Who works for a processor: the threads, and the functions they run.
+//!
+//! A [`Turn`] is one run of a function, from the scan that found its call until the function has returned. A function
+//! that is not re-entrant has one turn at a time: a scan that meets it busy notes that somebody waits for it, and the
+//! end of the turn rings our own doorbell then. The waiter has read the bell before it scanned, so it does not sleep
+//! through that.
+
+use std::sync::Arc;
+use std::thread::{available_parallelism, ThreadId};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::store::{ObjectId, Store};
+
+use super::queue::Offered;
+
+/// The threads of this process that work for one processor, and what they do.
+pub(super) struct Crew {
+    store: Store,
+    /// Where its threads wait for calls.
+    declaration: ObjectId,
+    /// What its threads share; 0: what the system leaves to this process.
+    threads: u32,
+    work: Mutex<Work>,
+    idle: Condvar,
+}
+
+struct Work {
+    /// By function.
+    functions: Vec<Runs>,
+    /// The threads inside `process`, one entry for each time.
+    inside: Vec<ThreadId>,
+    /// Threads inside `next`, and calls that it gave and that still run.
+    pulling: usize,
+}
+
+#[derive(Clone, Default)]
+struct Runs {
+    running: u32,
+    /// A thread has passed over a call because the function was running.
+    held_up: bool,
+}
+
+impl Crew {
+    pub(super) fn new(store: &Store, declaration: ObjectId, functions: usize, threads: u32) -> Arc<Crew> {
+        let functions = vec![Runs::default(); functions];
+        let work = Mutex::new(Work { functions, inside: Vec::new(), pulling: 0 });
+        Arc::new(Crew { store: store.clone(), declaration, threads, work, idle: Condvar::new() })
+    }
+
+    /// Whether a call of this function can be taken now. If not, the end of its run wakes whoever waits for calls.
+    pub(super) fn may_run(&self, function: &Offered) -> bool {
+        if function.options.reentrant {
+            return true;
+        }
+        let runs = &mut self.work.lock().functions[function.index];
+        runs.held_up |= runs.running > 0;
+        runs.running == 0
+    }
+
+    /// A run of a function begins.
+    pub(super) fn begin(self: &Arc<Crew>, function: usize) -> Turn {
+        self.work.lock().functions[function].running += 1;
+        Turn { crew: self.clone(), function }
+    }
+
+    /// This thread enters `process`.
+    pub(super) fn enter(&self) -> Inside<'_> {
+        self.work.lock().inside.push(std::thread::current().id());
+        Inside { crew: self }
+    }
+
+    /// Whether this thread is inside `process`.
+    pub(super) fn has_this_thread(&self) -> bool {
+        self.work.lock().inside.contains(&std::thread::current().id())
+    }
+
+    /// A thread enters `next`; what it gets is handed to the call.
+    pub(super) fn pull(self: &Arc<Crew>) -> Pulling {
+        self.work.lock().pulling += 1;
+        Pulling { crew: self.clone() }
+    }
+
+    /// Waits until no thread is inside `process`.
+    pub(super) fn wait_until_idle(&self) {
+        let mut work = self.work.lock();
+        while !work.inside.is_empty() {
+            self.idle.wait(&mut work);
+        }
+    }
+
+    /// Makes the threads that wait for calls look again.
+    pub(super) fn wake(&self) {
+        self.store.nudge(&self.declaration);
+    }
+
+    /// How many threads one run may use now: its share of what there is for all threads of the processor.
+    pub(super) fn thread_budget(&self) -> u32 {
+        let all = match self.threads {
+            // Knows this thread's affinity and the control group's quota.
+            0 => available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX)),
+            threads => threads,
+        };
+        let sharers = {
+            let work = self.work.lock();
+            work.inside.len() + work.pulling
+        };
+        let sharers = u32::try_from(sharers).unwrap_or(u32::MAX);
+        (all / sharers.max(1)).max(1)
+    }
+}
+
+/// One run of a function.
+pub(super) struct Turn {
+    crew: Arc<Crew>,
+    function: usize,
+}
+
+impl Turn {
+    pub(super) fn crew(&self) -> &Arc<Crew> {
+        &self.crew
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let held_up = {
+            let runs = &mut self.crew.work.lock().functions[self.function];
+            runs.running -= 1;
+            std::mem::take(&mut runs.held_up)
+        };
+        if held_up {
+            self.crew.wake();
+        }
+    }
+}
+
+/// While it lives, `close` waits for this thread.
+pub(super) struct Inside<'a> {
+    crew: &'a Crew,
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        let mut work = self.crew.work.lock();
+        let thread = std::thread::current().id();
+        if let Some(place) = work.inside.iter().position(|other| *other == thread) {
+            work.inside.swap_remove(place);
+        }
+        self.crew.idle.notify_all();
+    }
+}
+
+/// A thread that waits in `next`, then the run of the call that it got.
+pub(super) struct Pulling {
+    crew: Arc<Crew>,
+}
+
+impl Drop for Pulling {
+    fn drop(&mut self) {
+        self.crew.work.lock().pulling -= 1;
+    }
+}

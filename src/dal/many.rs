@@ -1,0 +1,59 @@
+//! Waiting for several references at once.
+
+use crate::error::{Error, Kind, Result};
+use crate::store::ObjectId;
+use crate::timeout::Timeout;
+
+use super::reference::Ref;
+
+/// How many of the references must have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitMode {
+    /// All of them.
+    All,
+    /// One of them; of none there is nothing to wait for.
+    Any,
+}
+
+/// Waits until all, or any, of the objects exist or never will. How each of them stands in the end: TIMEOUT for one that
+/// has not ended, the error of one that failed, was deleted or lost its processor. The references are of one store.
+///
+/// # Errors
+/// TIMEOUT is none: it stands in the list. INVALID_ARGUMENT for references of several stores; INTERRUPTED, FORKED.
+pub fn wait_many(refs: &[&Ref], mode: WaitMode, timeout: Timeout) -> Result<Vec<Result<()>>> {
+    let mut ended: Vec<Option<Result<()>>> = vec![None; refs.len()];
+    let Some((first, others)) = refs.split_first() else { return Ok(Vec::new()) };
+    let store = first.store();
+    if let Some(other) = others.iter().find(|other| !other.store().is_same(store)) {
+        return Err(Error::invalid(format!(
+            "object {} lies in the store {}, object {} in {}: wait for each store by itself",
+            first.id(),
+            store.path().display(),
+            other.id(),
+            other.store().path().display()
+        )));
+    }
+    let ids: Vec<ObjectId> = refs.iter().map(|reference| reference.id()).collect();
+    let waited = store.wait_until(&ids, timeout, &mut || {
+        for (reference, end) in refs.iter().zip(&mut ended).filter(|(_, end)| end.is_none()) {
+            match reference.wait(Timeout::Poll) {
+                Err(error) if error.kind() == Kind::Timeout => {}
+                Err(error) if matches!(error.kind(), Kind::Interrupted | Kind::Forked) => return Err(error),
+                result => *end = Some(result),
+            }
+        }
+        let enough = match mode {
+            WaitMode::All => ended.iter().all(Option::is_some),
+            WaitMode::Any => ended.iter().any(Option::is_some),
+        };
+        Ok(enough.then_some(()))
+    });
+    match waited {
+        Err(error) if error.kind() != Kind::Timeout => return Err(error),
+        _ => {}
+    }
+    let missing = |id: &ObjectId| {
+        Err(Error::new(Kind::Timeout, format!("the object {id} did not come to exist in time")))
+    };
+    Ok(ended.into_iter().zip(&ids).map(|(end, id)| end.unwrap_or_else(|| missing(id))).collect())
+}

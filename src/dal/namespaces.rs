@@ -1,0 +1,69 @@
+//! Who has declared what: the namespaces of a store, with what their declarations say.
+
+use crate::error::{Kind, Result};
+use crate::store::{NamespaceInfo, ObjectId, Prefix, Store};
+use crate::timeout::Timeout;
+use crate::wire::{CallSchema, Declaration, Metadata};
+
+/// One declared namespace.
+#[derive(Clone, Debug)]
+pub struct DeclaredNamespace {
+    /// Its prefix.
+    pub prefix: Prefix,
+    /// The name it gave itself; empty if its declaration cannot be read, and then nothing below is there either.
+    pub name: String,
+    /// The owner's process ID in its own container.
+    pub pid: u32,
+    /// The owner's command line.
+    pub argv: Vec<String>,
+    /// The functions that it offers.
+    pub functions: Vec<CallSchema>,
+    /// All metadata of its declaration, the library's own included.
+    pub metadata: Metadata,
+    /// Attachment number of who declared it.
+    pub owner: u32,
+    /// Whether the owner lives and has not closed it.
+    pub alive: bool,
+    /// Calls in its queue that have not ended.
+    pub queued: u32,
+}
+
+/// The declared namespaces of a store, by prefix. A damaged declaration is listed without what it says.
+pub fn namespaces(store: &Store) -> Result<Vec<DeclaredNamespace>> {
+    let mut found = Vec::new();
+    for namespace in store.namespaces()? {
+        found.extend(read(store, &namespace)?.map(|declaration| told(&namespace, declaration)));
+    }
+    Ok(found)
+}
+
+/// What a declaration says, None if it cannot be understood. None at all if it went in the meantime.
+pub(super) fn read(store: &Store, namespace: &NamespaceInfo) -> Result<Option<Option<Declaration>>> {
+    let id = ObjectId::declaration(namespace.prefix);
+    match store.get_key(namespace.key, &id, Timeout::Poll) {
+        Ok(buffer) => Ok(Some(Declaration::decode(buffer.data(), buffer.metadata()).ok())),
+        Err(error) if matches!(error.kind(), Kind::ObjectDeleted | Kind::NotFound | Kind::Timeout) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn told(namespace: &NamespaceInfo, declaration: Option<Declaration>) -> DeclaredNamespace {
+    let metadata = declaration.as_ref().map(|declaration| declaration.all_metadata(namespace.prefix));
+    let (name, pid, argv, functions) = match declaration {
+        Some(declaration) => (declaration.name, declaration.pid, declaration.argv, declaration.functions),
+        None => Default::default(),
+    };
+    DeclaredNamespace {
+        prefix: namespace.prefix,
+        name,
+        pid,
+        argv,
+        functions,
+        metadata: metadata.unwrap_or_default(),
+        owner: namespace.owner,
+        alive: namespace.alive,
+        queued: namespace.queued,
+    }
+}

@@ -1,0 +1,81 @@
+//! Relations between references: what must live until an object exists, and what must live as long as it.
+//!
+//! A reference holds what it is related to, as an issued call holds its inputs. Two that held each other would never be
+//! let go, so a relation that closes a ring is refused. (A ring through a call that is issued later opens by itself: the
+//! call is let go when its outputs have ended.)
+
+use std::collections::HashSet;
+
+use parking_lot::{const_mutex, Mutex};
+
+use crate::error::{Error, Result};
+use crate::timeout::Timeout;
+
+use super::issued::Held;
+use super::reference::{Life, Ref};
+
+/// Held while a relation is made: two threads must not close a ring together.
+static MAKING: Mutex<()> = const_mutex(());
+
+impl Ref {
+    /// Keeps `other` alive until this object is found to exist or to have failed (by asking, waiting, or a sweep of its
+    /// namespace). Waits up to `timeout` until the other exists (TIMEOUT); gives its error if it has failed.
+    /// INVALID_ARGUMENT if the other one is, or keeps alive, this one.
+    pub fn add_dependency(&self, other: &Ref, timeout: Timeout) -> Result<()> {
+        self.relate(other, timeout, |life| &mut life.dependencies)?;
+        if !self.is_settled() {
+            if let Some(namespace) = self.namespace() {
+                namespace.remember(self.unfinished());
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps `other` alive as long as this reference or a clone of it lives, or a call that takes this object as input
+    /// needs it. Waits and fails as [`Ref::add_dependency`] does.
+    pub fn add_reference(&self, other: &Ref, timeout: Timeout) -> Result<()> {
+        self.relate(other, timeout, |life| &mut life.references)
+    }
+
+    fn relate(
+        &self,
+        other: &Ref,
+        timeout: Timeout,
+        place: impl FnOnce(&mut Life) -> &mut Held,
+    ) -> Result<()> {
+        let id = self.id();
+        if other.id() == id {
+            return Err(Error::invalid(format!("object {id} cannot keep itself alive")));
+        }
+        other.check_store(self.store(), "this one in")?;
+        other.wait(timeout)?;
+        let claim = other.claim_input()?;
+        let _making = MAKING.lock();
+        if other.keeps_alive(self) {
+            return Err(Error::invalid(format!(
+                "object {} keeps object {id} alive already: both would stay for ever",
+                other.id()
+            )));
+        }
+        let mut life = self.life();
+        let held = place(&mut life);
+        held.refs.push(other.clone());
+        held.claims.extend(claim);
+        Ok(())
+    }
+
+    /// Whether `other` is held by this reference, or by one that it holds, and so on.
+    fn keeps_alive(&self, other: &Ref) -> bool {
+        let mut seen = HashSet::new();
+        let mut open = vec![self.clone()];
+        while let Some(next) = open.pop() {
+            if next.address() == other.address() {
+                return true;
+            }
+            if seen.insert(next.address()) {
+                next.life().holds(&mut open);
+            }
+        }
+        false
+    }
+}

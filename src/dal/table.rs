@@ -1,0 +1,157 @@
+//! Tables in the store: read in place, put with one copy.
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+
+use crate::error::{Error, Result};
+use crate::store::{Buffer, ObjectId, Writer};
+use crate::timeout::Timeout;
+use crate::wire::{
+    read_table, Direction, Param, ParamType, TableForm, TableMemory, TableSource, TABLE_METADATA,
+};
+
+use super::call::Call;
+use super::expect::Expectation;
+use super::namespace::{raw_spec, Namespace};
+use super::reference::Ref;
+
+/// A sealed table held: its bytes stay as long as this, a clone, or an array of its batches lives, whatever anybody
+/// deletes or closes.
+///
+/// The arrays lie in shared memory. That they are within the object was checked; their values (offsets, indices, UTF-8)
+/// are what the table's writer wrote.
+#[derive(Clone)]
+pub struct Table {
+    buffer: Buffer,
+    content: TableSource,
+}
+
+impl Table {
+    /// Reads the metadata of a table object, and copies nothing else. INVALID_ARGUMENT or CORRUPT if it holds none.
+    pub fn read(buffer: Buffer) -> Result<Table> {
+        let data = buffer.span().arrow(buffer.data().len(), buffer.clone());
+        let content = read_table(data, buffer.metadata())
+            .map_err(|error| error.context(format!("object {}", buffer.id())))?;
+        Ok(Table { buffer, content })
+    }
+
+    /// The columns' names and types.
+    pub fn schema(&self) -> &SchemaRef {
+        self.content.schema()
+    }
+
+    /// The record batches, in place.
+    pub fn batches(&self) -> &[RecordBatch] {
+        self.content.batches()
+    }
+
+    /// The same table as what can be put: the arrays hold the object.
+    pub fn content(&self) -> &TableSource {
+        &self.content
+    }
+
+    /// The object behind the table.
+    pub fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+
+    /// INVALID_ARGUMENT unless the table is what is expected.
+    pub(super) fn check(self, expect: &Expectation) -> Result<Table> {
+        expect.check_table(self.schema(), self.batches())?;
+        Ok(self)
+    }
+}
+
+/// The memory of a table's object.
+struct ObjectMemory<'w>(&'w mut Writer);
+
+impl TableMemory for ObjectMemory<'_> {
+    fn copy(&mut self, at: usize, bytes: &[u8]) {
+        self.0.copy_from(at, bytes);
+    }
+
+    fn bytes(&mut self, at: usize, length: usize) -> &mut [u8] {
+        &mut self.0.data_mut()[at..at + length]
+    }
+}
+
+impl Namespace {
+    /// Copies a table into shared memory, once. Waits for space if the store is full (OUT_OF_MEMORY).
+    pub fn put_table(&self, value: &TableSource) -> Result<Ref> {
+        let reference = self.new_ref(Expectation::default())?;
+        reference.put_table(value)?;
+        Ok(reference)
+    }
+}
+
+impl Ref {
+    /// Writes the table, with one copy. ALREADY_EXISTS if somebody has written it, INVALID_ARGUMENT if the value is
+    /// not what this reference expects. A borrowed reference to an ID that nobody promised makes an object that stays
+    /// until it is deleted.
+    pub fn put_table(&self, value: &TableSource) -> Result<()> {
+        let context = |error: Error| error.context(format!("object {}", self.id()));
+        self.expectation().check_table(value.schema(), value.batches()).map_err(context)?;
+        let form = TableForm::of(value).map_err(context)?;
+        let mut writer = self.create(|want, keep| raw_spec(form.size(), TABLE_METADATA, want, keep))?;
+        form.write(&mut ObjectMemory(&mut writer));
+        self.born(writer.seal()?, None)
+    }
+
+    /// Waits as [`Ref::wait`] does, pins the object and reads it as a table. INVALID_ARGUMENT names the column if it is
+    /// another table than this reference expects.
+    pub fn get_table(&self, timeout: Timeout) -> Result<Table> {
+        let table = Table::read(self.get_buffer(timeout)?)?;
+        table.check(self.expectation()).map_err(|error| error.context(format!("object {}", self.id())))
+    }
+}
+
+impl Call {
+    /// An input table. INVALID_ARGUMENT if the parameter is no table, or null.
+    pub fn table(&self, param: usize) -> Result<Table> {
+        let spec = self.spec(param)?;
+        match &spec.ty {
+            ParamType::Table(_) | ParamType::Oid => Table::read(self.buffer(param)?),
+            _ => Err(self.wrong(spec, "is no table")),
+        }
+    }
+
+    /// Writes an output table with one copy and seals it. INVALID_ARGUMENT names the column if the parameter's columns
+    /// are fixed and others; ALREADY_EXISTS if the output is being written or sealed.
+    pub fn put_table(&self, param: usize, value: &TableSource) -> Result<()> {
+        let spec = self.written(param, "a table", |ty| matches!(ty, ParamType::Table(_) | ParamType::Oid))?;
+        let form = Expectation::of_param(spec)
+            .check_table(value.schema(), value.batches())
+            .and_then(|()| TableForm::of(value))
+            .map_err(|error| error.context(format!("{}: parameter '{}'", self.function(), spec.name)))?;
+        let raw = raw_spec(form.size(), TABLE_METADATA, false, false)?;
+        self.put_output(param, &raw, |writer| form.write(&mut ObjectMemory(writer)))
+    }
+
+    /// Writes an output that may be any object, and seals it. Errors as [`Call::put_table`].
+    pub fn put_object(&self, param: usize, data: &[u8], metadata: &[u8]) -> Result<()> {
+        self.written(param, "bytes", |ty| matches!(ty, ParamType::Oid))?;
+        let raw = raw_spec(data.len(), metadata, false, false)?;
+        self.put_output(param, &raw, |writer| writer.copy_from(0, data))
+    }
+
+    /// The parameter that is to be written with `what`, if it is an output that takes such.
+    fn written(&self, param: usize, what: &str, takes: impl Fn(&ParamType) -> bool) -> Result<&Param> {
+        let spec = self.spec(param)?;
+        match spec.direction {
+            Direction::In => Err(self.wrong(spec, "is an input: it cannot be written")),
+            Direction::Out if takes(&spec.ty) => Ok(spec),
+            Direction::Out => Err(self.wrong(spec, &format!("is {}: it does not take {what}", spec.ty))),
+        }
+    }
+
+    /// The object behind an object parameter; for an ID that is only passed the ID. INVALID_ARGUMENT for plain values
+    /// and null.
+    pub fn object_id(&self, param: usize) -> Result<ObjectId> {
+        let spec = self.spec(param)?;
+        match self.cell(param)? {
+            crate::wire::Cell::Id(id) => Ok(*id),
+            crate::wire::Cell::Null => Err(self.wrong(spec, "is null in this call")),
+            _ => Err(self.wrong(spec, "is a plain value, not an object")),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Arrow buffers and arrays over bytes of the segment.
+//!
+//! Arrow takes foreign memory, and arrays whose values were not looked through, only from `unsafe` code; this is that
+//! code. What is checked before an array is made are its bounds: every buffer lies within the object and is long enough
+//! for the elements. What is trusted are the values (offsets, dictionary indices, UTF-8): whoever may write to the store
+//! writes what Arrow's libraries write. Looking through them would make getting a table as slow as copying it.
+
+use std::panic::AssertUnwindSafe;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use arrow::array::{ArrayData, ArrayDataBuilder};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use arrow::error::ArrowError;
+
+use super::span::ReadSpan;
+
+impl ReadSpan {
+    /// The first `length` bytes (at most all) as an Arrow buffer. It and its slices keep the mapping and `pin`, which is
+    /// what keeps the bytes.
+    pub fn arrow(&self, length: usize, pin: impl Send + Sync + 'static) -> Buffer {
+        let bytes = self.bytes();
+        let bytes = &bytes[..length.min(bytes.len())];
+        let owner = Arc::new(AssertUnwindSafe((self.clone(), pin)));
+        // SAFETY: the span, which is part of the owner, keeps the mapping; the bytes were checked against it, and are never
+        // written while they are pinned.
+        unsafe { Buffer::from_custom_allocation(NonNull::from(bytes).cast(), bytes.len(), owner) }
+    }
+}
+
+/// The array of a builder, its bounds checked and its values not. What is not aligned is copied.
+///
+/// # Errors
+/// What does not add up.
+pub fn array_in_bounds(builder: ArrayDataBuilder) -> Result<ArrayData, ArrowError> {
+    // SAFETY: validate() checks the number, the length and the alignment of the buffers, and the children, before the array
+    // is used; the values are trusted: see the module's head.
+    let mut data = unsafe { builder.build_unchecked() };
+    data.align_buffers();
+    data.validate()?;
+    Ok(data)
+}
+
+/// The validity of elements of which, as their writer says, `nulls` are null.
+///
+/// # Errors
+/// If there are fewer bits than elements, or fewer elements than nulls.
+pub fn nulls_in_bounds(bits: Buffer, length: usize, nulls: usize) -> Result<NullBuffer, ArrowError> {
+    if bits.len() < length.div_ceil(8) || nulls > length {
+        return Err(ArrowError::InvalidArgumentError(format!(
+            "{} bytes of validity with {nulls} nulls for {length} elements",
+            bits.len()
+        )));
+    }
+    // SAFETY: the bits were counted by their writer, whose values are trusted: see the module's head.
+    Ok(unsafe { NullBuffer::new_unchecked(BooleanBuffer::new(bits, 0, length), nulls) })
+}

@@ -1,0 +1,162 @@
+//! All stores of this machine, seen from outside: nobody attaches, nothing is written.
+//!
+//! A store is a file on a tmpfs whose first page is a store's header. Looked at are `/dev/shm` and every mounted tmpfs that we
+//! see, with the folders directly below each. Who lives in a store is asked from the kernel, by the byte locks of
+//! the numbers in its clients' slots.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::shm::place::{Place, SHM};
+use crate::shm::segment;
+
+/// A store as it looks from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreSummary {
+    /// The path under which it was made (cut to 512 bytes).
+    pub path: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// The user ID of the file's owner.
+    pub owner: u32,
+    /// When it was made, since the epoch.
+    pub created: Duration,
+    /// Bytes that can be put into it.
+    pub size: u64,
+    /// Bytes of memory that it has taken from the system for objects.
+    pub reserved: u64,
+    /// Living clients.
+    pub clients: u32,
+    /// Most clients.
+    pub max_clients: u32,
+}
+
+impl StoreSummary {
+    /// Whether no living client uses it: the next who opens its path replaces it, and until then it only takes memory.
+    pub fn is_left_over(&self) -> bool {
+        self.clients == 0
+    }
+}
+
+/// What a look at the machine found.
+#[derive(Clone, Debug, Default)]
+pub struct Census {
+    /// The stores, by the path under which they were made.
+    pub stores: Vec<StoreSummary>,
+    /// How many files and folders could not be looked into: they are other users', or stores of another version.
+    pub skipped: u32,
+}
+
+/// All stores on this machine that we may look at.
+///
+/// # Errors
+/// `Io` if the system does not tell what is mounted.
+pub fn stores() -> Result<Vec<StoreSummary>> {
+    census().map(|census| census.stores)
+}
+
+/// As [`stores`], and how much was not looked at.
+///
+/// # Errors
+/// As [`stores`].
+pub fn census() -> Result<Census> {
+    let mounts = fs::read("/proc/self/mounts").map_err(|e| Error::io("reading /proc/self/mounts", &e))?;
+    let mut found = Census::default();
+    let mut seen = HashSet::new();
+    for root in [PathBuf::from(SHM)].into_iter().chain(tmpfs_mounts(&mounts)) {
+        found.look_into(&root, &mut seen, true);
+    }
+    found.stores.sort_by(|a, b| (&a.path, &a.file).cmp(&(&b.path, &b.file)));
+    Ok(found)
+}
+
+impl Census {
+    /// Looks at the files of a folder, and at the folders in it if `deeper`. What was seen before, under another name or
+    /// through another mount, is not looked at again.
+    fn look_into(&mut self, folder: &Path, seen: &mut HashSet<(u64, u64)>, deeper: bool) {
+        let Ok(entries) = fs::read_dir(folder) else {
+            self.skipped += 1;
+            return;
+        };
+        let Ok(own) = fs::symlink_metadata(folder) else { return };
+        for entry in entries.flatten() {
+            // Another mount below this one has its own turn, if it is a tmpfs.
+            let Ok(meta) = entry.metadata() else { continue };
+            if meta.dev() != own.dev() {
+                continue;
+            }
+            if meta.is_dir() && deeper {
+                self.look_into(&entry.path(), seen, false);
+            } else if meta.is_file()
+                && meta.len() >= segment::HEADER_SIZE
+                && seen.insert((meta.dev(), meta.ino()))
+            {
+                self.look_at(&entry.path(), meta.uid());
+            }
+        }
+    }
+
+    fn look_at(&mut self, path: &Path, owner: u32) {
+        let place = Place { path: path.to_owned(), file: path.to_owned() };
+        let glance = match place.open(false).and_then(|file| segment::glance(&file)) {
+            Ok(Some(glance)) => glance,
+            Ok(None) => return,
+            Err(_) => {
+                self.skipped += 1;
+                return;
+            }
+        };
+        self.stores.push(StoreSummary {
+            path: glance.path,
+            file: path.to_owned(),
+            owner,
+            created: Duration::from_nanos(glance.created),
+            size: glance.size,
+            reserved: glance.reserved,
+            clients: glance.clients,
+            max_clients: glance.max_clients,
+        });
+    }
+}
+
+/// Where each tmpfs is mounted.
+fn tmpfs_mounts(mounts: &[u8]) -> Vec<PathBuf> {
+    let line = |line: &[u8]| {
+        let mut words = line.split(|byte| *byte == b' ').skip(1);
+        let (folder, kind) = (words.next()?, words.next()?);
+        (kind == b"tmpfs").then(|| PathBuf::from(std::ffi::OsString::from_vec(unescaped(folder))))
+    };
+    mounts.split(|byte| *byte == b'\n').filter_map(line).collect()
+}
+
+/// The kernel writes blanks and backslashes in paths as `\` and three octal digits.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, behind)) = rest.split_first() {
+        let octal = behind.get(..3).filter(|_| *first == b'\\').and_then(|digits| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            u8::from_str_radix(digits, 8).ok()
+        });
+        bytes.push(octal.unwrap_or(*first));
+        rest = if octal.is_some() { &behind[3..] } else { behind };
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_read_with_their_blanks() {
+        let mounts = b"proc /proc proc rw 0 0\ntmpfs /dev/shm tmpfs rw,size=1 0 0\ntmpfs /mnt/a\\040b\\134c tmpfs rw 0 0\n\n";
+        assert_eq!(tmpfs_mounts(mounts), [PathBuf::from("/dev/shm"), PathBuf::from("/mnt/a b\\c")]);
+        assert_eq!(unescaped(b"\\9x\\04"), b"\\9x\\04");
+    }
+}

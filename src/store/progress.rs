@@ -1,0 +1,95 @@
+//! How far whoever makes an object has come: one word of its entry, told and read without a lock.
+//!
+//! The upper half is the top bit and 31 bits of the entry's generation, so that a word of another life is not taken for
+//! this one's, and nobody can write into another life. (A declaration has its newest call's number in this word, which
+//! never comes near the top bit.) The lower half is 0 until the call that makes the object was taken, then 1 plus the
+//! fraction that was told last. The word is set at birth and means nothing any more once the object is sealed. It publishes
+//! nothing else, so its order with other words does not matter. Whoever dies leaves the last value.
+
+use super::entries::EntryKey;
+use super::index::id_of;
+use super::Store;
+use crate::error::{Error, Result};
+use crate::shm::segment::low_half;
+use crate::sync::atomic::Ordering;
+
+const BEGUN: u32 = 1;
+/// What stands for a fraction of 1, behind [`BEGUN`].
+const WHOLE: u32 = u32::MAX - BEGUN;
+
+/// The word of an object that nobody has begun to make.
+pub(super) fn unstarted(generation: u64) -> u64 {
+    (1 << 63) | u64::from(low_half(generation)) << 32
+}
+
+fn encode(generation: u64, fraction: f64) -> u64 {
+    let steps = (fraction.clamp(0.0, 1.0) * f64::from(WHOLE)).round();
+    #[expect(clippy::cast_possible_truncation, reason = "between 0 and WHOLE")]
+    let steps = steps as u32;
+    unstarted(generation) | u64::from(BEGUN + steps.min(WHOLE))
+}
+
+fn decode(generation: u64, word: u64) -> Option<f64> {
+    let ours = word & !u64::from(u32::MAX) == unstarted(generation);
+    let steps = low_half(word).checked_sub(BEGUN).filter(|_| ours)?;
+    Some(f64::from(steps) / f64::from(WHOLE))
+}
+
+impl Store {
+    /// Tells how far the making of this life of an object has come, from 0 to 1 (more and less are cut). Nothing happens
+    /// when that life is over.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for what is no number; `Forked`.
+    pub fn set_progress(&self, key: EntryKey, fraction: f64) -> Result<()> {
+        self.attachment.here()?;
+        if fraction.is_nan() {
+            return Err(Error::invalid("a progress that is not a number: give a fraction from 0 to 1"));
+        }
+        let entry = self.attachment.segment.entry(key.index)?;
+        if id_of(entry).is_declaration() {
+            return Err(Error::invalid("a namespace has no progress"));
+        }
+        let new = encode(key.generation, fraction);
+        let mut word = entry.newest_call.load(Ordering::Relaxed);
+        // SYNC: the generation in the word makes a writer that comes too late find another word than it expects.
+        while decode(key.generation, word).is_some() || word == unstarted(key.generation) {
+            match entry.newest_call.compare_exchange(word, new, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(seen) => word = seen,
+            }
+        }
+        Ok(())
+    }
+
+    /// What was told last of this life of an object; `None` if nobody has begun to make it, or the life is over.
+    ///
+    /// # Errors
+    /// `Forked`.
+    pub fn progress(&self, key: EntryKey) -> Result<Option<f64>> {
+        self.attachment.here()?;
+        let entry = self.attachment.segment.entry(key.index)?;
+        Ok(decode(key.generation, entry.newest_call.load(Ordering::Relaxed)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fraction_survives_and_another_life_is_seen() {
+        for generation in [0, 1, (1 << 32) + 7, (1 << 44) - 1] {
+            assert_eq!(decode(generation, unstarted(generation)), None);
+            assert_eq!(decode(generation, 5), None, "the number of a declaration's newest call");
+            for fraction in [0.0, 0.25, 0.5, 1.0 / 3.0, 1.0] {
+                let read = decode(generation, encode(generation, fraction)).unwrap();
+                assert!((read - fraction).abs() < 1e-9, "{fraction} became {read}");
+            }
+            assert_eq!(decode(generation, encode(generation, 1.0)), Some(1.0));
+            assert_eq!(decode(generation, encode(generation, 7.0)), Some(1.0));
+            assert_eq!(decode(generation, encode(generation, f64::NEG_INFINITY)), Some(0.0));
+            assert_eq!(decode(generation + 1, encode(generation, 0.5)), None);
+        }
+    }
+}

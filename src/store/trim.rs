@@ -1,0 +1,95 @@
+//! Trimming: memory that no object uses goes back to the system, on request only.
+//!
+//! Everybody relies on the memory below a region's watermark: touching a hole of a full tmpfs is a SIGBUS. So the watermark
+//! comes down first, to the end of the last used extent at most, and then what lies above it is punched out. Both happen
+//! under the lock, in pieces, so that nobody can have raised the watermark in between: the one system call under it that
+//! takes time, some 16 MB of it at once. Who reserves memory outside of the lock at that moment finds, when he wants to raise
+//! the watermark, that the region was trimmed since, and reserves anew: what he had may be punched out.
+//!
+//! Dying between any two steps leaves memory above the watermark, or a free extent that is too long under a dirty lock. The
+//! next holder rebuilds; the next growth, or trim, finds the memory.
+
+use std::os::unix::fs::MetadataExt;
+
+use super::attachment::Attachment;
+use super::Store;
+use crate::error::{Error, Result};
+use crate::shm::heap::Region;
+use crate::shm::memory::ROUND;
+use crate::sync::fail;
+
+impl Store {
+    /// Gives memory that no object uses back to the system: what lies behind the last object of each region. Gaps between
+    /// objects stay, for they are reused first. Reaps the dead before, evicts nothing. Writing gets slower after it until the
+    /// store has grown again. How many bytes were given back.
+    ///
+    /// # Errors
+    /// `Busy`, `Corrupt`, `Forked`; `Io` if the system refuses.
+    pub fn trim(&self) -> Result<u64> {
+        let attachment = &self.attachment;
+        attachment.here()?;
+        attachment.reap_dead();
+        let mut given = 0;
+        for region in Region::ALL {
+            given += attachment.trim_used(region)?;
+            given += attachment.trim_stray(region)?;
+        }
+        Ok(given)
+    }
+}
+
+impl Attachment {
+    /// Brings the watermark down, piece by piece, and punches out what it leaves.
+    fn trim_used(&self, region: Region) -> Result<u64> {
+        let mut given = 0;
+        loop {
+            let piece = self.locked(|locked| {
+                let Some((from, to)) = locked.heap().lower(region, ROUND)? else { return Ok(None) };
+                fail::point("trim.lowered");
+                let punched = self.punch(from, to)?;
+                fail::point("trim.punched");
+                Ok(Some(punched))
+            })?;
+            match piece {
+                Some(bytes) => given += bytes,
+                None => return Ok(given),
+            }
+        }
+    }
+
+    /// Punches out what those left above the watermark who died, or ran out of memory, while they reserved it. Pieces in which
+    /// there was nothing get longer and longer: such memory lies near a watermark.
+    fn trim_stray(&self, region: Region) -> Result<u64> {
+        let (mut given, mut at, mut length) = (0, 0, ROUND);
+        loop {
+            let (bytes, end, next) = self.locked(|locked| {
+                let heap = locked.heap();
+                let (watermark, end) = heap.above(region);
+                let from = watermark.max(at);
+                let to = from.saturating_add(length).min(end);
+                if from >= to {
+                    return Ok((0, end, end));
+                }
+                heap.count_trim(region);
+                Ok((self.punch(from, to)?, end, to))
+            })?;
+            given += bytes;
+            if next >= end {
+                return Ok(given);
+            }
+            at = next;
+            length = if bytes == 0 { length.saturating_mul(2) } else { ROUND };
+        }
+    }
+
+    /// What the file is smaller by afterwards.
+    fn punch(&self, from: u64, to: u64) -> Result<u64> {
+        let blocks = || {
+            let meta = self.segment.file().metadata();
+            meta.map(|meta| meta.blocks()).map_err(|e| Error::io("looking at the store", &e))
+        };
+        let before = blocks()?;
+        self.segment.punch_heap(from, to)?;
+        Ok(before.saturating_sub(blocks()?) * 512)
+    }
+}

@@ -1,0 +1,523 @@
+//! Table objects: an Arrow IPC stream whose buffers start at multiples of 64 bytes.
+//!
+//! Writing is in two steps, so that the data are copied once: [`TableForm::of`] finds out what goes where and how large
+//! the object will be; [`TableForm::parts`] then says what to copy into it. Reading copies nothing but the metadata.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::buffer::Buffer;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+
+use crate::error::{Error, Result};
+
+use super::columns::{dictionaries_in, Check, Stream};
+use super::message::{corrupt, encapsulate, Head, END_OF_STREAM};
+use super::metadata::{object_kind, ObjectKind};
+use super::record::{Body, Piece};
+use super::type_text::type_text;
+use super::types::{read_schema, same_type, type_fault, Dictionary};
+
+/// A table in the memory of this process: record batches of one schema.
+#[derive(Clone, Debug)]
+pub struct TableSource {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+}
+
+impl TableSource {
+    /// A table of these batches. InvalidArgument if one has other columns than the schema.
+    pub fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<TableSource> {
+        for (nth, batch) in batches.iter().enumerate() {
+            if batch.schema_ref().fields() != schema.fields() {
+                return Err(Error::invalid(format!(
+                    "record batch {nth} has other columns than the table's schema"
+                )));
+            }
+        }
+        for field in schema.fields() {
+            if let Some(fault) = type_fault(field.data_type()) {
+                return Err(Error::invalid(format!("column '{}' is of {fault}", field.name())));
+            }
+        }
+        Ok(TableSource { schema, batches })
+    }
+
+    /// A table of columns that are arrays in chunks. The chunks of all columns must be equally long: InvalidArgument names
+    /// the first two columns of which they are not.
+    pub fn from_columns(schema: SchemaRef, columns: &[Vec<ArrayRef>]) -> Result<TableSource> {
+        let fields = schema.fields();
+        if fields.len() != columns.len() {
+            return Err(Error::invalid(format!(
+                "{} columns are given, the schema has {}",
+                columns.len(),
+                fields.len()
+            )));
+        }
+        let lengths = |column: &Vec<ArrayRef>| column.iter().map(|chunk| chunk.len()).collect::<Vec<_>>();
+        let first = columns.first().map(lengths).unwrap_or_default();
+        for (field, column) in fields.iter().zip(columns) {
+            let found = lengths(column);
+            if found != first {
+                return Err(Error::invalid(format!(
+                    "the chunks of all columns must be equally long, but column '{}' has chunks of {} rows and column \
+                     '{}' of {}",
+                    fields[0].name(),
+                    list(&first),
+                    field.name(),
+                    list(&found)
+                )));
+            }
+            for chunk in column {
+                if chunk.data_type() != field.data_type() {
+                    return Err(Error::invalid(format!(
+                        "column '{}' holds {}, its schema says {}",
+                        field.name(),
+                        type_text(chunk.data_type()),
+                        type_text(field.data_type())
+                    )));
+                }
+            }
+        }
+        let batch = |nth: usize| {
+            let arrays = columns.iter().map(|column| Arc::clone(&column[nth])).collect();
+            new_batch(&schema, arrays, first[nth])
+                .map_err(|wrong| Error::invalid(format!("the columns make no table: {wrong}")))
+        };
+        let batches = (0..first.len()).map(batch).collect::<Result<_>>()?;
+        TableSource::new(schema, batches)
+    }
+
+    /// The same table in batches of at most so many rows; 0: as it is.
+    #[must_use]
+    pub fn split(self, max_rows: usize) -> TableSource {
+        if max_rows == 0 {
+            return self;
+        }
+        let mut batches = Vec::with_capacity(self.batches.len());
+        for batch in self.batches {
+            let rows = batch.num_rows();
+            if rows <= max_rows {
+                batches.push(batch);
+                continue;
+            }
+            batches.extend((0..rows).step_by(max_rows).map(|at| batch.slice(at, max_rows.min(rows - at))));
+        }
+        TableSource { schema: self.schema, batches }
+    }
+
+    /// The columns' names and types.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The record batches.
+    pub fn batches(&self) -> &[RecordBatch] {
+        &self.batches
+    }
+}
+
+/// A few numbers in words.
+fn list(numbers: &[usize]) -> String {
+    const MOST: usize = 8;
+    let mut text: Vec<String> = numbers.iter().take(MOST).map(ToString::to_string).collect();
+    if numbers.len() > MOST {
+        text.push(format!("... ({} chunks)", numbers.len()));
+    }
+    if text.is_empty() {
+        "no chunks".into()
+    } else {
+        text.join(", ")
+    }
+}
+
+fn new_batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> arrow::error::Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+}
+
+/// A table as it will lie in its object.
+pub struct TableForm {
+    parts: Vec<(usize, Piece)>,
+    size: usize,
+}
+
+impl TableForm {
+    /// Lays out a table. Copies nothing but what is small.
+    pub fn of(table: &TableSource) -> Result<TableForm> {
+        let (schema, dictionaries) = schema_message(&table.schema)?;
+        let mut form = TableForm { parts: Vec::new(), size: 0 };
+        form.add(0, Piece::Bytes(Buffer::from_vec(schema)));
+        let mut written: Vec<Option<ArrayRef>> = vec![None; dictionaries.len()];
+        for batch in &table.batches {
+            let body = Body::of(batch.columns())?;
+            form.dictionaries(&dictionaries, &body.dictionaries, &mut written)?;
+            form.message(body, batch.num_rows(), None)?;
+        }
+        form.add(form.size, Piece::Bytes(Buffer::from(END_OF_STREAM)));
+        Ok(form)
+    }
+
+    /// Writes the dictionaries that are not what the stream has said last.
+    fn dictionaries(
+        &mut self,
+        places: &[Dictionary],
+        values: &[ArrayRef],
+        written: &mut [Option<ArrayRef>],
+    ) -> Result<()> {
+        if places.len() != values.len() {
+            return Err(Error::internal("the dictionaries of a table were miscounted"));
+        }
+        // From the last to the first: a dictionary stands behind those inside it.
+        let mut changed = vec![false; places.len()];
+        for at in (0..places.len()).rev() {
+            let inside = at + 1..at + 1 + dictionaries_in(&places[at].values);
+            let known = written[at].as_ref().is_some_and(|known| same_array(known, &values[at]));
+            if known && !changed[inside].contains(&true) {
+                continue;
+            }
+            changed[at] = true;
+            written[at] = Some(Arc::clone(&values[at]));
+            let body = Body::of(std::slice::from_ref(&values[at]))?;
+            self.message(body, values[at].len(), Some(places[at].id))?;
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, body: Body, rows: usize, dictionary: Option<i64>) -> Result<()> {
+        self.add(self.size, Piece::Bytes(Buffer::from_vec(body.message(rows, dictionary)?)));
+        let start = self.size;
+        for (at, piece) in body.pieces {
+            self.add(start + at, piece);
+        }
+        self.size = start + body.size;
+        Ok(())
+    }
+
+    fn add(&mut self, at: usize, piece: Piece) {
+        self.size = at + piece.len();
+        self.parts.push((at, piece));
+    }
+
+    /// Bytes of the object.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Copies the table into its object of [`TableForm::size`] bytes, each part once.
+    pub fn write(&self, object: &mut impl TableMemory) {
+        let mut end = 0;
+        for (at, piece) in &self.parts {
+            object.bytes(end, at - end).fill(0);
+            end = at + piece.len();
+            match piece.plain() {
+                Some(bytes) => object.copy(*at, bytes),
+                None => piece.write(object.bytes(*at, piece.len())),
+            }
+        }
+        object.bytes(end, self.size - end).fill(0);
+    }
+}
+
+/// Where a table is written to.
+pub trait TableMemory {
+    /// Copies these bytes to an offset.
+    fn copy(&mut self, at: usize, bytes: &[u8]);
+    /// So many bytes from an offset on, to be written.
+    fn bytes(&mut self, at: usize, length: usize) -> &mut [u8];
+}
+
+impl TableMemory for Vec<u8> {
+    fn copy(&mut self, at: usize, bytes: &[u8]) {
+        self[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn bytes(&mut self, at: usize, length: usize) -> &mut [u8] {
+        &mut self[at..at + length]
+    }
+}
+
+/// Whether two arrays are the same memory; equal values may lie at different places, and are then written again.
+fn same_array(a: &ArrayRef, b: &ArrayRef) -> bool {
+    Arc::ptr_eq(a, b) || a.to_data().ptr_eq(&b.to_data())
+}
+
+/// The message of a schema, and its dictionaries in the order of a walk from the outside inwards.
+fn schema_message(schema: &Schema) -> Result<(Vec<u8>, Vec<Dictionary>)> {
+    let mut tracker = DictionaryTracker::new(false);
+    let generator = IpcDataGenerator::default();
+    let encoded =
+        generator.schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &IpcWriteOptions::default());
+    let message = encapsulate(&encoded.ipc_message)?;
+    let head = Head::read(&message, 0)?.ok_or_else(|| Error::internal("a schema without a message"))?;
+    let parsed = head.message()?;
+    let parsed = parsed.header_as_schema().ok_or_else(|| Error::internal("a message without its schema"))?;
+    let dictionaries = read_schema(&parsed)?.dictionaries;
+    Ok((message, dictionaries))
+}
+
+/// Reads a table object in place. `Bounds` are checked, the values are not.
+///
+/// InvalidArgument if this is an object of another kind; Corrupt if the bytes do not add up.
+pub fn read_table(data: Buffer, metadata: &[u8]) -> Result<TableSource> {
+    match object_kind(metadata) {
+        ObjectKind::Table => {}
+        // What some other program has put says itself what it is.
+        ObjectKind::Raw if metadata.is_empty() => {}
+        other => return Err(Error::invalid(format!("found a {other}, expected a table"))),
+    }
+    let mut stream = Stream::open(data, Check::Bounds)?;
+    let schema = Arc::clone(&stream.schema);
+    let mut batches = Vec::new();
+    while let Some((columns, rows)) = stream.next()? {
+        let batch = new_batch(&schema, columns, rows);
+        batches.push(batch.map_err(|wrong| corrupt(format!("a record batch does not add up: {wrong}")))?);
+    }
+    Ok(TableSource { schema, batches })
+}
+
+/// What keeps a table from having the columns `expected`: InvalidArgument names the column. A column that must not be null
+/// may be declared nullable if no value is null.
+pub fn check_columns(expected: &Schema, found: &Schema, batches: &[RecordBatch]) -> Result<()> {
+    let names = |schema: &Schema| {
+        let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            format!("'{}'", names.join("', '"))
+        }
+    };
+    for (nth, want) in expected.fields().iter().enumerate() {
+        let Some(have) = found.fields().get(nth).filter(|have| have.name() == want.name()) else {
+            return Err(Error::invalid(format!(
+                "expected column '{}' as number {nth}, the table has the columns {}",
+                want.name(),
+                names(found)
+            )));
+        };
+        check_column(want, have, nth, batches)?;
+    }
+    match found.fields().get(expected.fields().len()) {
+        Some(extra) => Err(Error::invalid(format!(
+            "found a column '{}', expected only the columns {}",
+            extra.name(),
+            names(expected)
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn check_column(want: &FieldRef, have: &FieldRef, nth: usize, batches: &[RecordBatch]) -> Result<()> {
+    if !same_type(want.data_type(), have.data_type()) {
+        return Err(Error::invalid(format!(
+            "column '{}' is {}, expected {}",
+            want.name(),
+            type_text(have.data_type()),
+            type_text(want.data_type())
+        )));
+    }
+    let nulls: usize = batches.iter().map(|batch| batch.column(nth).null_count()).sum();
+    if nulls > 0 && !want.is_nullable() {
+        return Err(Error::invalid(format!("column '{}' has {nulls} nulls, expected none", want.name())));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{any_batches, mutations, Random};
+    use super::*;
+    use arrow::array::{Int32Array, NullArray, StringArray};
+    use arrow::datatypes::{DataType, Field};
+    use arrow::ipc::reader::StreamReader;
+    use arrow::ipc::writer::StreamWriter;
+
+    /// The object of a table, at an address as in a store.
+    fn object(table: &TableSource) -> Buffer {
+        let form = TableForm::of(table).unwrap();
+        let mut bytes = vec![0xa5; form.size()];
+        form.write(&mut bytes);
+        let mut aligned = arrow::buffer::MutableBuffer::new(bytes.len());
+        aligned.extend_from_slice(&bytes);
+        aligned.into()
+    }
+
+    fn read(object: &Buffer) -> TableSource {
+        read_table(object.clone(), super::super::TABLE_METADATA).unwrap()
+    }
+
+    fn each_buffer(data: &arrow::array::ArrayData, seen: &mut impl FnMut(&Buffer)) {
+        data.buffers().iter().for_each(&mut *seen);
+        if let Some(nulls) = data.nulls() {
+            seen(nulls.buffer());
+        }
+        data.child_data().iter().for_each(|child| each_buffer(child, seen));
+    }
+
+    fn buffers(table: &TableSource, seen: &mut impl FnMut(&Buffer)) {
+        for column in table.batches().iter().flat_map(RecordBatch::columns) {
+            each_buffer(&column.to_data(), seen);
+        }
+    }
+
+    /// Equal values; arrays without a validity and such with one that says that nothing is null are equal.
+    fn same(a: &[RecordBatch], b: &[RecordBatch]) {
+        assert_eq!(a.len(), b.len());
+        for (a, b) in a.iter().zip(b) {
+            assert_eq!((a.schema(), a.num_rows()), (b.schema(), b.num_rows()));
+            for (a, b) in a.columns().iter().zip(b.columns()) {
+                assert_eq!(a.to_data(), b.to_data(), "{:?}", a.data_type());
+                b.to_data().validate_full().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn any_table_comes_back_in_place() {
+        let mut random = Random::new(11);
+        let mut compared = 0;
+        for _ in 0..400 {
+            let (schema, batches) = any_batches(&mut random, 3);
+            let table = TableSource::new(Arc::clone(&schema), batches).unwrap();
+            let object = object(&table);
+            let back = read(&object);
+            assert_eq!(back.schema().fields(), schema.fields());
+            same(table.batches(), back.batches());
+            let all = object.as_ptr_range();
+            buffers(&back, &mut |buffer| {
+                let inside =
+                    all.start <= buffer.as_ptr() && buffer.as_ptr().wrapping_add(buffer.len()) <= all.end;
+                assert!(inside || buffer.is_empty(), "a buffer of {} bytes was copied", buffer.len());
+                assert!(!inside || buffer.is_empty() || buffer.as_ptr() as usize % 64 == 0);
+            });
+            let mut ours = Vec::new();
+            let mut writer = StreamWriter::try_new(&mut ours, &schema).unwrap();
+            table.batches().iter().for_each(|batch| writer.write(batch).unwrap());
+            drop(writer);
+            // Some of these arrays are none that arrow reads after it has written them (nulls in what must not be null).
+            if arrows(&ours).is_ok() {
+                compared += 1;
+                same(table.batches(), &arrows(&object).unwrap());
+            }
+        }
+        assert!(compared > 200, "{compared}");
+    }
+
+    fn arrows(bytes: &[u8]) -> arrow::error::Result<Vec<RecordBatch>> {
+        StreamReader::try_new(bytes, None)?.collect()
+    }
+
+    #[test]
+    fn what_arrow_writes_is_read() {
+        let mut random = Random::new(12);
+        let mut compared = 0;
+        for _ in 0..200 {
+            let (schema, batches) = any_batches(&mut random, 3);
+            let mut bytes = Vec::new();
+            let mut writer = StreamWriter::try_new(&mut bytes, &schema).unwrap();
+            batches.iter().for_each(|batch| writer.write(batch).unwrap());
+            writer.finish().unwrap();
+            drop(writer);
+            if arrows(&bytes).is_ok() {
+                compared += 1;
+                same(&batches, read(&Buffer::from(bytes)).batches());
+            }
+        }
+        assert!(compared > 100, "{compared}");
+    }
+
+    #[test]
+    fn slices_are_cut_to_their_elements() {
+        let mut random = Random::new(13);
+        for _ in 0..300 {
+            let (schema, batches) = any_batches(&mut random, 2);
+            let slices = batches.iter().filter(|batch| batch.num_rows() > 2);
+            let slices: Vec<_> =
+                slices.map(|batch| batch.slice(1 + random.below(2), batch.num_rows() - 2)).collect();
+            let table = TableSource::new(schema, slices).unwrap();
+            same(table.batches(), read(&object(&table)).batches());
+        }
+        let field = Field::new("x", DataType::Utf8, false);
+        let long = StringArray::from_iter_values((0..10_000).map(|n| format!("number {n}")));
+        let schema = Arc::new(Schema::new(vec![field]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(long)]).unwrap();
+        let table = TableSource::new(schema, vec![batch.slice(9_000, 3)]).unwrap();
+        assert!(object(&table).len() < 1000);
+    }
+
+    #[test]
+    fn batches_are_split_and_share_their_dictionaries() {
+        let names: arrow::array::DictionaryArray<arrow::datatypes::Int32Type> =
+            ["LOFAR", "MeerKAT"].into_iter().cycle().take(100).collect();
+        let schema = Arc::new(Schema::new(vec![Field::new("name", names.data_type().clone(), true)]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(names)]).unwrap();
+        let whole = TableSource::new(schema, vec![batch.clone()]).unwrap();
+        let split = whole.clone().split(30);
+        let rows: Vec<_> = split.batches().iter().map(RecordBatch::num_rows).collect();
+        assert_eq!(rows, [30, 30, 30, 10]);
+        let object = object(&split);
+        let text = b"LOFARMeerKAT";
+        assert_eq!(object.windows(text.len()).filter(|bytes| bytes == text).count(), 1);
+        let back = read(&object);
+        assert_eq!(arrow::compute::concat_batches(back.schema(), back.batches()).unwrap(), batch);
+        assert_eq!(whole.clone().split(0).batches().len(), 1);
+    }
+
+    #[test]
+    fn tables_without_rows_or_columns() {
+        let none = Arc::new(Schema::empty());
+        let empty = TableSource::new(Arc::clone(&none), Vec::new()).unwrap();
+        assert!(read(&object(&empty)).batches().is_empty());
+        let batch = new_batch(&none, Vec::new(), 7).unwrap();
+        let rows = TableSource::new(none, vec![batch]).unwrap();
+        assert_eq!(read(&object(&rows)).batches()[0].num_rows(), 7);
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Null, true)]));
+        let nulls = new_batch(&schema, vec![Arc::new(NullArray::new(3))], 3).unwrap();
+        assert_eq!(read(&object(&TableSource::new(schema, vec![nulls]).unwrap())).batches()[0].num_rows(), 3);
+    }
+
+    #[test]
+    fn columns_in_chunks_must_match() {
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("a", DataType::Int32, false),
+            Field::new("b", DataType::Int32, false),
+        ]));
+        let chunk = |rows: i32| Arc::new(Int32Array::from_iter_values(0..rows)) as ArrayRef;
+        let table = TableSource::from_columns(
+            Arc::clone(&schema),
+            &[vec![chunk(2), chunk(3)], vec![chunk(2), chunk(3)]],
+        );
+        assert_eq!(table.unwrap().batches().len(), 2);
+        let wrong =
+            TableSource::from_columns(schema, &[vec![chunk(2), chunk(3)], vec![chunk(5)]]).unwrap_err();
+        assert!(
+            wrong.message().contains("column 'a' has chunks of 2, 3 rows and column 'b' of 5"),
+            "{wrong}"
+        );
+    }
+
+    #[test]
+    fn damaged_bytes_never_reach_outside() {
+        let mut random = Random::new(14);
+        for _ in 0..3 {
+            let (schema, batches) = any_batches(&mut random, 1);
+            let batches =
+                batches.iter().take(1).map(|batch| batch.slice(0, batch.num_rows().min(3))).collect();
+            let good = object(&TableSource::new(schema, batches).unwrap());
+            mutations(&good, |bytes| {
+                let mut aligned = arrow::buffer::MutableBuffer::new(bytes.len());
+                aligned.extend_from_slice(bytes);
+                let damaged: Buffer = aligned.into();
+                let all = damaged.as_ptr_range();
+                if let Ok(table) = read_table(damaged.clone(), super::super::TABLE_METADATA) {
+                    buffers(&table, &mut |buffer| {
+                        let starts_inside = all.contains(&buffer.as_ptr());
+                        assert!(!starts_inside || buffer.as_ptr().wrapping_add(buffer.len()) <= all.end);
+                    });
+                }
+            });
+        }
+    }
+}

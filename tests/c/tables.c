@@ -1,0 +1,389 @@
+/* Tables, values of any Arrow type, objects of any kind and DLPack. The calls are between two
+ * processes. argv[1]: the store's path. */
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "arrow_check.h"
+
+#define SIGNATURE                                                                                  \
+    "all_fn(t: table{x:float64,name:utf8}, o: oid, i: id, z: complex64, d: "                       \
+    "dictionary<int8,utf8>?, "                                                                     \
+    "f: float64[a,b]) -> (u: table{x:float64,name:utf8}, any: oid, g: float64[a,b], more: oid?)"
+
+static sdp_dal_table_options chunks_of(size_t rows) {
+    sdp_dal_table_options options;
+    OK(sdp_dal_table_options_init(&options, sizeof options));
+    options.max_chunksize = rows;
+    return options;
+}
+
+static void put_and_get(sdp_dal_store *store) {
+    const sdp_dal_table_options options = chunks_of(100);
+    struct ArrowArrayStream stream, second, columns[2];
+    struct ArrowSchema schema;
+    struct ArrowArray batch;
+    sdp_dal_ref *ref = NULL;
+    uint8_t id[SDP_DAL_ID_SIZE];
+    bool exists = true;
+
+    make_stream(&stream, TABLE, 2, 150);
+    OK(sdp_dal_table_put(store, &stream, NULL, &ref));
+    CHECK(stream.release == NULL && arrow_alive == 0);
+    OK(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &stream));
+    CHECK(check_stream(&stream, 300) == 2);
+    FAILS(sdp_dal_ref_get_batch(ref, SDP_DAL_POLL, &batch, &schema), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("2 record batches: use sdp_dal_ref_get_table()");
+    CHECK(batch.release == NULL && schema.release == NULL);
+    OK(sdp_dal_ref_table_schema(ref, &schema));
+    CHECK(schema.n_children == 2);
+    schema.release(&schema);
+    /* What was got can be put again, and holds the object meanwhile. */
+    OK(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &stream));
+    OK(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &second));
+    OK(sdp_dal_ref_id(ref, id));
+    sdp_dal_ref_free(ref);
+    OK(sdp_dal_object_contains(store, id, &exists));
+    CHECK(!exists);
+    OK(sdp_dal_table_put(store, &stream, &options, &ref));
+    CHECK(check_stream(&second, 300) == 2);
+    OK(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &stream));
+    CHECK(check_stream(&stream, 300) == 4);
+    sdp_dal_ref_free(ref);
+
+    table_schema(&schema);
+    make_stream(&columns[0], COLUMN_X, 3, 10);
+    make_stream(&columns[1], COLUMN_NAME, 3, 10);
+    OK(sdp_dal_table_put_columns(store, &schema, columns, 2, NULL, &ref));
+    OK(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &stream));
+    CHECK(check_stream(&stream, 30) == 3);
+    sdp_dal_ref_free(ref);
+    make_stream(&columns[0], COLUMN_X, 3, 10);
+    make_stream(&columns[1], COLUMN_NAME, 2, 15);
+    FAILS(sdp_dal_table_put_columns(store, &schema, columns, 2, NULL, &ref),
+          SDP_DAL_INVALID_ARGUMENT);
+    SAYS("column 'x' has chunks of 10, 10, 10 rows and column 'name' of 15, 15");
+    CHECK(ref == NULL && columns[1].release == NULL && arrow_alive == 3);
+
+    /* A reference that was made for a table. */
+    OK(sdp_dal_ref_new_table(store, &schema, &ref));
+    make_stream(&stream, COLUMN_X, 1, 1);
+    FAILS(sdp_dal_ref_put_table(ref, &stream, NULL), SDP_DAL_INVALID_ARGUMENT);
+    CHECK(stream.release == NULL);
+    make_stream(&stream, TABLE, 1, 7);
+    OK(sdp_dal_ref_put_table(ref, &stream, NULL));
+    make_stream(&stream, TABLE, 1, 7);
+    FAILS(sdp_dal_ref_put_table(ref, &stream, NULL), SDP_DAL_ALREADY_EXISTS);
+    schema.release(&schema);
+    OK(sdp_dal_ref_get_batch(ref, SDP_DAL_POLL, &batch, &schema));
+    CHECK(batch.length == 7 && batch.n_children == 2 && strcmp(schema.format, "+s") == 0);
+    sdp_dal_ref_free(ref);
+    /* The array outlives the reference, and its children may be moved out of it. */
+    struct ArrowArray moved = *batch.children[0];
+    batch.children[0]->release = NULL;
+    batch.release(&batch);
+    const double *x = (const double *)moved.buffers[1];
+    CHECK(x[6] > 5.5 && x[6] < 6.5);
+    moved.release(&moved);
+    schema.release(&schema);
+
+    make_stream(&stream, BROKEN, 0, 0);
+    FAILS(sdp_dal_table_put(store, &stream, NULL, &ref), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("'stream' failed with error 5: the disk is on fire");
+    FAILS(sdp_dal_table_put(store, &stream, NULL, &ref), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("released");
+    make_stream(&stream, TABLE, 1, 1);
+    FAILS(sdp_dal_table_put(NULL, &stream, NULL, &ref), SDP_DAL_INVALID_ARGUMENT);
+    make_stream(&stream, TABLE, 0, 0);
+    OK(sdp_dal_table_put(store, &stream, NULL, &ref));
+    OK(sdp_dal_ref_get_batch(ref, SDP_DAL_POLL, &batch, &schema));
+    CHECK(batch.length == 0 && batch.n_children == 2);
+    batch.release(&batch);
+    schema.release(&schema);
+    sdp_dal_ref_free(ref);
+    CHECK(arrow_alive == 0);
+}
+
+static void expectations(sdp_dal_store *store) {
+    const char *const names[2] = {"row", ""};
+    sdp_dal_ref *table = NULL, *tensor = NULL, *typed = NULL;
+    struct ArrowArrayStream stream;
+    struct ArrowSchema schema;
+    sdp_dal_tensor *held = NULL;
+    uint8_t id[SDP_DAL_ID_SIZE];
+    int32_t number = 0;
+    char text[16];
+    size_t length = sizeof text;
+    make_stream(&stream, TABLE, 1, 5);
+    OK(sdp_dal_table_put(store, &stream, NULL, &table));
+    OK(sdp_dal_ref_id(table, id));
+    OK(sdp_dal_ref_from_id_as(store, id, SDP_DAL_FLOAT32, 2, names, &tensor));
+    OK(sdp_dal_ref_dtype(tensor, &number));
+    CHECK(number == SDP_DAL_FLOAT32);
+    OK(sdp_dal_ref_ndim(tensor, &number));
+    CHECK(number == 2);
+    OK(sdp_dal_ref_dim_name(tensor, 0, text, &length));
+    CHECK(strcmp(text, "row") == 0);
+    FAILS(sdp_dal_ref_dim_name(tensor, 2, text, &length), SDP_DAL_NOT_FOUND);
+    FAILS(sdp_dal_ref_get_tensor(tensor, SDP_DAL_POLL, &held), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_ref_get_table(tensor, SDP_DAL_POLL, &stream), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("found a table, expected float32[row,?]");
+    OK(sdp_dal_ref_dtype(table, &number));
+    CHECK(number == 0);
+    OK(sdp_dal_ref_ndim(table, &number));
+    CHECK(number == -1);
+
+    table_schema(&schema);
+    schema.children[0]->format = "f";
+    OK(sdp_dal_ref_from_id_as_table(store, id, &schema, &typed));
+    FAILS(sdp_dal_ref_get_table(typed, SDP_DAL_POLL, &stream), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("column 'x' is float64, expected float32");
+    sdp_dal_ref_free(typed);
+    schema.children[0]->format = "g";
+    OK(sdp_dal_ref_from_id_as_table(store, id, &schema, &typed));
+    OK(sdp_dal_ref_get_table(typed, SDP_DAL_POLL, &stream));
+    CHECK(check_stream(&stream, 5) == 1);
+    schema.release(&schema);
+    OK(sdp_dal_ref_table_schema(typed, &schema));
+    CHECK(strcmp(schema.children[1]->name, "name") == 0);
+    schema.release(&schema);
+    sdp_dal_ref_free(typed);
+    sdp_dal_ref_free(tensor);
+    sdp_dal_ref_free(table);
+    CHECK(arrow_alive == 0);
+}
+
+/* A dictionary<int8,utf8> of one value, "two". */
+static void make_dictionary(struct ArrowArray *array, struct ArrowSchema *schema) {
+    const int32_t offsets[3] = {0, 3, 6};
+    const int8_t index = 1;
+    make_schema(schema, "c", "", 0);
+    schema->dictionary = (struct ArrowSchema *)calloc(1, sizeof *schema->dictionary);
+    make_schema(schema->dictionary, "u", "", 0);
+    make_array(array, 1, 2, 0);
+    array->buffers[1] = copy_of(&index, sizeof index);
+    array->dictionary = (struct ArrowArray *)calloc(1, sizeof *array->dictionary);
+    make_array(array->dictionary, 2, 3, 0);
+    array->dictionary->buffers[1] = copy_of(offsets, sizeof offsets);
+    array->dictionary->buffers[2] = copy_of("onetwo", 6);
+}
+
+static void check_dictionary(const struct ArrowArray *array, const struct ArrowSchema *schema) {
+    CHECK(strcmp(schema->format, "c") == 0 && strcmp(schema->dictionary->format, "u") == 0);
+    CHECK(array->length == 1 && array->dictionary != NULL);
+    const int8_t index = ((const int8_t *)array->buffers[1])[array->offset];
+    const int32_t *offsets =
+        (const int32_t *)array->dictionary->buffers[1] + array->dictionary->offset;
+    CHECK(memcmp((const char *)array->dictionary->buffers[2] + offsets[index], "two", 3) == 0);
+}
+
+static sdp_dal_status all_fn(sdp_dal_call *call, void *user_data) {
+    struct ArrowArrayStream stream;
+    struct ArrowArray array;
+    struct ArrowSchema schema;
+    sdp_dal_tensor_view view;
+    sdp_dal_output_options options;
+    sdp_dal_ref *o = NULL;
+    sdp_dal_buffer *bytes = NULL;
+    uint8_t id[SDP_DAL_ID_SIZE], other[SDP_DAL_ID_SIZE];
+    double re = 0, im = 0, *g = NULL;
+    bool null = false;
+    void *data = NULL;
+    (void)user_data;
+    OK(sdp_dal_call_get_table(call, "t", &stream));
+    CHECK(check_stream(&stream, 20) == 2);
+    OK(sdp_dal_call_get_table_at(call, 0, &stream));
+    stream.release(&stream);
+    FAILS(sdp_dal_call_get_table(call, "f", &stream), SDP_DAL_INVALID_ARGUMENT);
+    CHECK(stream.release == NULL);
+    OK(sdp_dal_call_get_complex(call, "z", &re, &im));
+    CHECK(re > 1.4 && re < 1.6 && im < -2.4 && im > -2.6);
+    FAILS(sdp_dal_call_get_complex(call, "f", &re, &im), SDP_DAL_INVALID_ARGUMENT);
+    OK(sdp_dal_call_get_arrow(call, "z", &array, &schema));
+    CHECK(strcmp(schema.format, "+w:2") == 0 && array.length == 1);
+    array.release(&array);
+    schema.release(&schema);
+    OK(sdp_dal_call_is_null(call, "d", &null));
+    OK(sdp_dal_call_get_arrow_at(call, 4, &array, &schema));
+    if (!null) check_dictionary(&array, &schema);
+    array.release(&array);
+    schema.release(&schema);
+    /* An oid is there when the function runs; an id need not be. */
+    OK(sdp_dal_call_get_ref(call, "o", &o));
+    OK(sdp_dal_ref_get_buffer(o, SDP_DAL_POLL, &bytes));
+    sdp_dal_buffer_free(bytes);
+    OK(sdp_dal_call_get_id(call, "o", id));
+    OK(sdp_dal_ref_id(o, other));
+    CHECK(memcmp(id, other, sizeof id) == 0);
+    sdp_dal_ref_free(o);
+    OK(sdp_dal_call_get_id(call, "i", id));
+    CHECK(id[7] == 77);
+    FAILS(sdp_dal_call_get_id(call, "z", id), SDP_DAL_INVALID_ARGUMENT);
+
+    check_view_init(&view);
+    OK(sdp_dal_call_get_tensor(call, "f", &view));
+    CHECK(view.order == SDP_DAL_ORDER_F && view.strides[0] == 8 && view.strides[1] == 16);
+    OK(sdp_dal_output_options_init(&options, sizeof options));
+    options.order = SDP_DAL_ORDER_F;
+    OK(sdp_dal_call_create_tensor_with(call, "g", 2, view.shape, &options, &data));
+    g = (double *)data;
+    for (int i = 0; i < 6; i++) g[i] = 2 * ((const double *)view.data)[i];
+
+    make_stream(&stream, COLUMN_X, 1, 3);
+    FAILS(sdp_dal_call_put_table(call, "u", &stream, NULL), SDP_DAL_INVALID_ARGUMENT);
+    make_stream(&stream, TABLE, 1, 3);
+    FAILS(sdp_dal_call_put_table(call, "g", &stream, NULL), SDP_DAL_INVALID_ARGUMENT);
+    CHECK(stream.release == NULL);
+    FAILS(sdp_dal_call_put_object(call, "u", "abc", 3, NULL, 0), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("does not take bytes");
+    make_stream(&stream, TABLE, 1, 3);
+    OK(sdp_dal_call_put_table(call, "u", &stream, NULL));
+    make_stream(&stream, TABLE, 1, 3);
+    FAILS(sdp_dal_call_put_table_at(call, 6, &stream, NULL), SDP_DAL_ALREADY_EXISTS);
+    if (null) {
+        make_stream(&stream, TABLE, 1, 4);
+        OK(sdp_dal_call_put_table(call, "any", &stream, NULL));
+        OK(sdp_dal_call_put_tensor(call, "more", &view));
+    } else {
+        OK(sdp_dal_call_put_object(call, "any", "abc", 3, "meta", 4));
+    }
+    CHECK(arrow_alive == 0);
+    return SDP_DAL_OK;
+}
+
+static int process(const char *path) {
+    sdp_dal_store *store = NULL;
+    sdp_dal_processor *processor = NULL;
+    OK(sdp_dal_store_open(path, NULL, &store));
+    OK(sdp_dal_processor_open(store, NULL, &processor));
+    OK(sdp_dal_processor_register(processor, SIGNATURE, all_fn, NULL, NULL));
+    for (int i = 0; i < 2; i++) OK(sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER));
+    sdp_dal_processor_close(processor);
+    sdp_dal_store_close(store);
+    return 0;
+}
+
+static void calls(sdp_dal_store *store) {
+    const char *const signature = SIGNATURE;
+    const double f[6] = {1, 2, 3, 4, 5, 6};
+    const int64_t shape[2] = {2, 3}, strides[2] = {8, 16};
+    uint8_t unborn[SDP_DAL_ID_SIZE] = {0, 0, 0, 9, 0, 0, 0, 77};
+    const void *found = NULL;
+    size_t size = 0;
+    struct ArrowArrayStream stream;
+    struct ArrowArray array;
+    struct ArrowSchema schema;
+    sdp_dal_caller_options options;
+    sdp_dal_caller *caller = NULL;
+    sdp_dal_args *args = NULL;
+    sdp_dal_results *results = NULL;
+    sdp_dal_ref *o = NULL, *table = NULL;
+    const sdp_dal_ref *out = NULL;
+    sdp_dal_tensor_view view;
+    sdp_dal_tensor *tensor = NULL;
+    sdp_dal_buffer *buffer = NULL;
+    OK(sdp_dal_caller_options_init(&options, sizeof options));
+    options.minimum_processors = 1;
+    options.timeout_ns = SDP_DAL_WAIT_FOREVER;
+    OK(sdp_dal_caller_open(store, &signature, 1, &options, &caller));
+    OK(sdp_dal_args_create(&args));
+
+    make_stream(&stream, COLUMN_X, 1, 1);
+    FAILS(sdp_dal_args_set_table(args, "t", &stream), SDP_DAL_INVALID_ARGUMENT);
+    make_stream(&stream, TABLE, 2, 10);
+    OK(sdp_dal_args_set_table(args, "t", &stream));
+    CHECK(stream.release == NULL && arrow_alive > 0);
+    OK(sdp_dal_ref_new(store, 0, 0, NULL, &o));
+    OK(sdp_dal_args_set_ref(args, "o", o));
+    OK(sdp_dal_args_set_id(args, "i", unborn));
+    OK(sdp_dal_args_set_complex(args, "z", 1.5, -2.5));
+    make_dictionary(&array, &schema);
+    OK(sdp_dal_args_set_arrow(args, "d", &array, &schema));
+    CHECK(array.release == NULL && schema.release == NULL);
+    make_doubles(&array, 0, 2);
+    make_schema(&schema, "g", "", 0);
+    FAILS(sdp_dal_args_set_arrow(args, "d", &array, &schema), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("has 2 elements, one is needed");
+    check_view_init(&view);
+    view.data = f;
+    view.shape = shape;
+    view.strides = strides;
+    view.dtype = SDP_DAL_FLOAT64;
+    view.ndim = 2;
+    OK(sdp_dal_args_set_tensor(args, "f", &view));
+    OK(sdp_dal_caller_call(caller, "all_fn", args, &results));
+    /* The call waits for its oid. */
+    OK(sdp_dal_ref_put_tensor(o, &view));
+    OK(sdp_dal_results_ref(results, "u", &out));
+    OK(sdp_dal_ref_get_table(out, SDP_DAL_WAIT_FOREVER, &stream));
+    CHECK(check_stream(&stream, 3) == 1);
+    OK(sdp_dal_results_ref(results, "any", &out));
+    OK(sdp_dal_ref_get_buffer(out, SDP_DAL_WAIT_FOREVER, &buffer));
+    OK(sdp_dal_buffer_data(buffer, &found, &size));
+    CHECK(size == 3 && memcmp(found, "abc", 3) == 0);
+    OK(sdp_dal_buffer_metadata(buffer, &found, &size));
+    CHECK(size == 4 && memcmp(found, "meta", 4) == 0);
+    sdp_dal_buffer_free(buffer);
+    OK(sdp_dal_results_ref(results, "g", &out));
+    OK(sdp_dal_ref_get_tensor(out, SDP_DAL_WAIT_FOREVER, &tensor));
+    OK(sdp_dal_tensor_get_view(tensor, &view));
+    CHECK(view.order == SDP_DAL_ORDER_F && view.strides[1] == 16);
+    CHECK(((const double *)view.data)[5] > 11.5 && ((const double *)view.data)[5] < 12.5);
+    sdp_dal_tensor_free(tensor);
+    sdp_dal_results_free(results);
+
+    /* A table where a tensor is needed; nothing is sent. */
+    OK(sdp_dal_ref_new_table(store, NULL, &table));
+    OK(sdp_dal_args_set_ref(args, "f", table));
+    FAILS(sdp_dal_caller_call(caller, "all_fn", args, &results), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("is a reference to table, expected float64[a,b]");
+    sdp_dal_ref_free(table);
+
+    view.data = f;
+    view.shape = shape;
+    view.strides = strides;
+    view.dim_names = NULL;
+    OK(sdp_dal_args_set_tensor(args, "f", &view));
+    OK(sdp_dal_args_set_null(args, "d"));
+    OK(sdp_dal_caller_call(caller, "all_fn", args, &results));
+    OK(sdp_dal_results_ref(results, "any", &out));
+    OK(sdp_dal_ref_get_table(out, SDP_DAL_WAIT_FOREVER, &stream));
+    CHECK(check_stream(&stream, 4) == 1);
+    OK(sdp_dal_results_ref(results, "more", &out));
+    OK(sdp_dal_ref_get_tensor(out, SDP_DAL_WAIT_FOREVER, &tensor));
+    sdp_dal_tensor_free(tensor);
+    sdp_dal_results_free(results);
+    sdp_dal_ref_free(o);
+    sdp_dal_args_free(args);
+    sdp_dal_caller_close(caller);
+    CHECK(arrow_alive == 0);
+}
+
+int main(int argc, char **argv) {
+    sdp_dal_store *store = NULL;
+    struct ArrowArrayStream stream;
+    sdp_dal_ref *ref = NULL;
+    int status = 0;
+    CHECK(argc == 2);
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        /* If a check fails in the caller, nobody is left to wait for. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        return process(argv[1]);
+    }
+    OK(sdp_dal_store_open(argv[1], NULL, &store));
+    put_and_get(store);
+    expectations(store);
+    calls(store);
+    make_stream(&stream, TABLE, 1, 9);
+    OK(sdp_dal_table_put(store, &stream, NULL, &ref));
+    OK(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &stream));
+    sdp_dal_ref_free(ref);
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    /* What was got outlives the store's handle. */
+    sdp_dal_store_close(store);
+    CHECK(check_stream(&stream, 9) == 1);
+    return 0;
+}
