@@ -16,7 +16,7 @@ use sdp_dal::wire::{
 };
 use serde_json::Value;
 
-use common::{command, id, put, run, until, Ended, Place, WATCHDOG};
+use common::{command, id, put, run, table, until, Ended, Place, WATCHDOG};
 
 /// `sdp-dal store`, running.
 struct Server {
@@ -94,7 +94,7 @@ fn one_of_each(store: &Store) -> Vec<Want> {
     let (data, metadata) = declaration.encode([0xd0; 4]).unwrap();
     vec![
         put(store, &id([0xa0; 4], 1), &tensor, &header.metadata),
-        put(store, &id([0xb0; 4], 1), b"", TABLE_METADATA),
+        put(store, &id([0xb0; 4], 1), &table(&[1, 2, 3]), TABLE_METADATA),
         put(store, &id([0xc0; 4], 1), &call, encoder.metadata()),
         put(store, &ObjectId::declaration([0xd0; 4]), &data, &metadata),
         put(store, &id([0xe0; 4], 1), b"\x01\x02\xff", b"anything"),
@@ -233,7 +233,7 @@ fn ls_names_every_kind() {
     assert_eq!(list.as_array().unwrap().len(), 6);
     for (start, kind, what) in [
         (0xa0, "tensor", "complex128[row=3, chan=4]"),
-        (0xb0, "table", "Arrow stream"),
+        (0xb0, "table", "3 rows of {n: int64}"),
         (0xc0, "call", "add()"),
         (0xd0, "declaration", "Adder\u{1b}[2J: 1 function"),
         (0xe0, "raw", ""),
@@ -278,6 +278,11 @@ fn show_tells_what_is_inside() {
     assert_eq!(tensor["creator_client"]["pid"], std::process::id());
     assert_eq!(tensor["owners"][0]["number"], store.number());
     assert_eq!(tensor["holders"], serde_json::json!([]));
+    assert!(place.run("show", &["a"]).out.contains("j, "));
+    let table = place.json("show", &["b"]);
+    assert_eq!(table["contents"]["columns"], serde_json::json!([["n", "int64"]]));
+    assert_eq!(table["contents"]["head"], serde_json::json!([["1"], ["2"], ["3"]]));
+    assert!(place.run("show", &["b"]).out.contains("3 rows of {n: int64}"));
     let call = place.json("show", &["c0"]);
     assert_eq!(call["contents"]["function"], "add");
     assert_eq!(call["contents"]["first_rows"][0][0], serde_json::json!(["x", "5"]));
@@ -474,4 +479,36 @@ fn a_reader_who_leaves_is_no_error() {
     let ended: Ended = Command::new("bash").args(["-c", &script]).output().unwrap().into();
     assert_eq!(ended.out.lines().last(), Some("0"), "{}{}", ended.out, ended.err);
     until("the client has left", || store.clients().unwrap().len() == 1);
+}
+
+#[test]
+fn stores_of_the_machine_are_listed() {
+    let (place, other) = (Place::new("census"), Place::linked("census-linked"));
+    let (_store, _other) = (place.make(), other.make());
+    let listed = run(&["stores", "--json"]);
+    assert_eq!(listed.code, Some(0), "{}", listed.err);
+    let list: Value = serde_json::from_str(&listed.out).unwrap();
+    for place in [&place, &other] {
+        let path = place.0.to_str().unwrap();
+        let store = list.as_array().unwrap().iter().find(|store| store["path"] == path).unwrap();
+        assert_eq!((&store["size"], &store["clients"]), (&(8 << 20).into(), &1.into()));
+        assert_eq!(store["left_over"], false);
+        assert!(store["created"].as_str().unwrap().ends_with('Z'));
+    }
+    let text = run(&["stores"]).out;
+    assert!(text.contains(place.0.to_str().unwrap()) && text.contains("1 of "), "{text}");
+}
+
+#[test]
+fn trim_gives_memory_back() {
+    let place = Place::new("trim");
+    let store = place.make();
+    drop(put(&store, &id([1; 4], 1), &vec![7; 6 << 20], b""));
+    let reserved = |place: &Place| place.json("stat", &[])["reserved"].as_u64().unwrap();
+    let before = reserved(&place);
+    let trimmed = place.run("trim", &[]);
+    assert_eq!(trimmed.code, Some(0), "{}", trimmed.err);
+    assert!(trimmed.out.starts_with("gave back ") && trimmed.out.contains("MiB"), "{}", trimmed.out);
+    assert!(reserved(&place) < before);
+    assert_eq!(place.json("check", &[])["sound"], true);
 }

@@ -11,11 +11,14 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::array::Int64Array;
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::record_batch::RecordBatch;
 use sdp_dal::dal::{Call, Processor, ProcessorOptions};
 use sdp_dal::error::{Error, Kind};
 use sdp_dal::store::{Create, CreateSpec, ObjectId, Store, StoreOptions, Want};
 use sdp_dal::timeout::Timeout;
-use sdp_dal::wire::{CallSchema, Cell, Order};
+use sdp_dal::wire::{CallSchema, Cell, Order, TableForm, TableMemory, TableSource};
 use serde_json::Value;
 
 /// What ends a test that hangs; nothing is measured by it.
@@ -110,6 +113,29 @@ pub fn put(store: &Store, id: &ObjectId, data: &[u8], metadata: &[u8]) -> Want {
     let mut writer = store.create(id, &spec).unwrap();
     writer.copy_from(0, data);
     writer.seal().unwrap().unwrap()
+}
+
+struct Bytes(Vec<u8>);
+
+impl TableMemory for Bytes {
+    fn copy(&mut self, at: usize, bytes: &[u8]) {
+        self.bytes(at, bytes.len()).copy_from_slice(bytes);
+    }
+
+    fn bytes(&mut self, at: usize, length: usize) -> &mut [u8] {
+        &mut self.0[at..at + length]
+    }
+}
+
+/// The data of a table with one column `n`.
+pub fn table(values: &[i64]) -> Vec<u8> {
+    let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+    let column = Arc::new(Int64Array::from(values.to_vec()));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap();
+    let form = TableForm::of(&TableSource::new(schema, vec![batch]).unwrap()).unwrap();
+    let mut bytes = Bytes(vec![0; form.size()]);
+    form.write(&mut bytes);
+    bytes.0
 }
 
 /// A command that runs, with its lines as they come.
@@ -265,7 +291,7 @@ fn worker_process() {
     let mut gate = gate.ok().filter(|gate| !gate.is_empty());
     let options = StoreOptions { create: Create::Never, name: Some(name.clone()), ..StoreOptions::default() };
     let store = Store::open(Path::new(&path), &options).unwrap();
-    let options = ProcessorOptions { name: Some(name), prefix: Vec::new() };
+    let options = ProcessorOptions { name: Some(name), ..ProcessorOptions::default() };
     let mut processor = Processor::new(&store, &options).unwrap();
     processor.register(CallSchema::parse(ADD).unwrap(), None).unwrap();
     processor.start().unwrap();
