@@ -103,7 +103,10 @@ fn split(words: &[String]) -> Result<(PathBuf, &str, &[String])> {
 
 /// Whole bytes of a prefix: the caller knows no halves.
 fn whole_prefix(digits: &str) -> Result<Vec<u8>> {
-    if digits.len() > 8 || digits.len() % 2 != 0 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if digits.len() > 8
+        || !digits.len().is_multiple_of(2)
+        || !digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
         return Err(Error::invalid(format!("'{digits}' is no prefix: 2, 4, 6 or 8 hexadecimal digits")));
     }
     whole_bytes(digits)
@@ -166,13 +169,16 @@ fn files(schema: &CallSchema, wishes: &[String]) -> Result<Vec<(String, PathBuf)
     Ok(files)
 }
 
+/// An output's name and, if it is not null, the object.
+type Made = (String, Option<Buffer>);
+
 /// Waits for the outputs (of a function without, for its end); none if a signal came.
 fn collect(
     namespace: &Namespace,
     results: &Results,
     deadline: Option<&Deadline>,
     interrupt: &Interrupt,
-) -> Result<Option<Vec<(String, Option<Buffer>)>>> {
+) -> Result<Option<Vec<Made>>> {
     let mut made = Vec::new();
     let mut progress = Progress::begin();
     for nth in 0..results.len() {
@@ -271,12 +277,7 @@ impl Drop for Progress {
     }
 }
 
-fn write(
-    made: &[(String, Option<Buffer>)],
-    files: &[(String, PathBuf)],
-    json: bool,
-    output: &mut Output,
-) -> Result<()> {
+fn write(made: &[Made], files: &[(String, PathBuf)], json: bool, output: &mut Output) -> Result<()> {
     let mut report = Map::new();
     for (name, buffer) in made {
         let mut file = None;

@@ -1,35 +1,38 @@
 //! Ctrl-C and its like: the first one lets a command end in good order, the second one ends it at once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sdp_dal::error::{Error, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::iterator::Signals;
 
 /// How long a command waits for anything without asking whether it was interrupted.
 pub const SLICE: Duration = Duration::from_millis(100);
 
 /// Whether a signal came that asks us to end.
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt(Arc<OnceLock<()>>);
 
 impl Interrupt {
     /// Takes SIGINT, SIGTERM and SIGHUP from now on.
     pub fn watch() -> Result<Interrupt> {
-        let came = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            // The order counts: the second signal finds the flag that the first one has set.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&came))
-                .and_then(|_| flag::register(signal, Arc::clone(&came)))
-                .map_err(|error| Error::io("waiting for signals", &error))?;
-        }
+        let mut source =
+            Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|e| Error::io("waiting for signals", &e))?;
+        let came = Arc::new(OnceLock::new());
+        let first = Arc::clone(&came);
+        std::thread::spawn(move || {
+            for signal in source.forever() {
+                if first.set(()).is_err() {
+                    std::process::exit(128 + signal);
+                }
+            }
+        });
         Ok(Interrupt(came))
     }
 
     /// Whether one came.
     pub fn came(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.get().is_some()
     }
 
     /// Waits this long. False if a signal came meanwhile.

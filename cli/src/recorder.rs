@@ -292,7 +292,7 @@ impl Recorder {
     }
 
     fn ended(&mut self, event: &Event, time: Duration, feed: &mut Feed) -> Result<()> {
-        if !self.calls.get(&event.id).is_some_and(|call| call.claimed.is_some()) {
+        if self.calls.get(&event.id).is_none_or(|call| call.claimed.is_none()) {
             // It ran already when the trace began: it is drawn from there.
             let call = feed.store().get(&event.id, Timeout::Poll).and_then(|buffer| Call::read(&buffer));
             let call = call.unwrap_or_else(|_| Call::unknown(&function(event).unwrap_or_default()));

@@ -259,7 +259,7 @@ fn namespaces(
     ]);
     for row in rows {
         let traffic = row.traffic;
-        let bytes = per_second(traffic.sealed_bytes, time).map(|rate| human_size(rate.round() as u64));
+        let bytes = bytes_per_second(traffic.sealed_bytes, time).map(human_size);
         let number = |count| per_second(count, time).map_or("-".to_owned(), |rate| format!("{rate:.1}"));
         table.row(vec![
             Cell::new(prefix_text(row.prefix)),
@@ -279,6 +279,11 @@ fn namespaces(
 /// None before there was time for anything.
 fn per_second(count: u64, time: Duration) -> Option<f64> {
     (!time.is_zero()).then(|| count as f64 / time.as_secs_f64())
+}
+
+fn bytes_per_second(count: u64, time: Duration) -> Option<u64> {
+    let rate = (u128::from(count) * 1_000_000_000).checked_div(time.as_nanos())?;
+    Some(u64::try_from(rate).unwrap_or(u64::MAX))
 }
 
 /// Since when the oldest call waits that nobody has taken.
