@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{Create, ObjectId, ObjectInfo, Store, StoreOptions, ID_SIZE};
 
@@ -78,6 +79,8 @@ pub enum Command {
     ///
     /// The store is locked for a moment, and the head of every object is read.
     Check(WholeStore),
+    /// Write a script that completes this program's command lines: for bash `source <(sdp-dal completions bash)`.
+    Completions(Completions),
     /// Delete objects.
     Rm(Removal),
     /// Delete a store whatever is in it and whoever uses it.
@@ -183,6 +186,14 @@ pub struct Removal {
     /// Let the objects be seen until nobody holds them.
     #[arg(long)]
     pub when_released: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Whose script it is to be.
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
 }
 
 /// Arguments of `destroy`.

@@ -43,10 +43,10 @@ mod wait;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use sdp_dal::error::{Kind, Result};
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Completions};
 use table::Output;
 
 /// How a command that did its work ended.
@@ -96,8 +96,16 @@ fn run(arguments: &Arguments, output: &mut Output) -> Result<Outcome> {
         Command::Call(which) => call::run(which, accept, output),
         Command::Stores(which) => stores::run(which, output),
         Command::Trim(which) => stores::trim(which, accept, output),
+        Command::Completions(which) => Ok(complete(which, output)),
         Command::Check(which) => check::run(which, accept, output),
         Command::Rm(which) => remove::rm(which, accept, output),
         Command::Destroy(which) => remove::destroy(which, accept, output),
     }
+}
+
+fn complete(which: &Completions, output: &mut Output) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(which.shell, &mut Arguments::command(), "sdp-dal", &mut script);
+    output.line(String::from_utf8_lossy(&script).trim_end());
+    Outcome::Fine
 }

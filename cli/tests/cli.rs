@@ -512,3 +512,32 @@ fn trim_gives_memory_back() {
     assert!(reserved(&place) < before);
     assert_eq!(place.json("check", &[])["sound"], true);
 }
+
+#[test]
+fn every_command_has_help_and_is_completed() {
+    let help = run(&["--help"]).out;
+    let commands: Vec<&str> = help
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands:"))
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|command| *command != "help")
+        .collect();
+    let expected =
+        ["store", "ls", "show", "stat", "stores", "events", "trace", "top", "call", "wait", "trim", "rm"];
+    assert!(expected.iter().all(|command| commands.contains(command)), "{commands:?}");
+    let script = run(&["completions", "bash"]);
+    assert_eq!(script.code, Some(0), "{}", script.err);
+    for command in commands {
+        assert!(script.out.contains(&format!("sdp__dal,{command}")), "{command}");
+        let ended = run(&[command, "--help"]);
+        assert_eq!((ended.code, ended.out.contains("Usage: sdp-dal")), (Some(0), true), "{command}");
+    }
+    let checked =
+        Command::new("bash").args(["-n", "/dev/stdin"]).stdin(Stdio::piped()).spawn().and_then(|mut bash| {
+            std::io::Write::write_all(&mut bash.stdin.take().unwrap(), script.out.as_bytes())?;
+            bash.wait()
+        });
+    assert!(checked.unwrap().success());
+}
