@@ -15,6 +15,8 @@ usage: scripts/demo.sh
 Builds the library and its C++ examples (in $build), runs them on an observation of the EVLA, and leaves
   $output/image.png   as observed, calibrated, and with the beam's sidelobes removed
   $output/image.fits  the same as FITS images
+  $output/trace.json  the calls over time, for ui.perfetto.dev or chrome://tracing
+  $output/graph.dot   the graph of calls, for Graphviz
 Missing Debian packages are installed if this runs as root; what is fetched is kept in
   $cache
 Takes a few minutes the first time, seconds afterwards. Nothing is left running, and no store is left behind.
@@ -137,7 +139,8 @@ fetch_and_build() {
 }
 
 observe() {
-    local programs=$build/cpp_examples status=0 processors=() pid
+    local programs=$build/cpp_examples status=0 processors=() tracer pid
+    mkdir -p "$output"
     [[ -w /dev/shm ]] || fail "/dev/shm is not writable: a store lies in shared memory"
     work=$(mktemp -d /dev/shm/sdp-dal-demo.XXXXXX)
     # Some 25 MB are needed; a container's /dev/shm often has no more than 64.
@@ -147,8 +150,14 @@ observe() {
     processors+=($!)
     start "$programs/gridder_processor" "$work/store"
     processors+=($!)
+    # It writes nothing of its own accord, and ends when it is asked to.
+    "$build/bin/sdp-dal" wait "$work/store" --processor GridderProcessor --timeout 60
+    start "$build/bin/sdp-dal" trace "$work/store" -o "$output/trace.json" --dot "$output/graph.dot"
+    tracer=$!
     run "$programs/imaging_caller" "$work/store" --data "$cache/day2_TDEM0003_10s_norx_1src_1spw.uvfits" \
         --output "$output" || status=$?
+    stop "$tracer"
+    finish "$tracer" || fail "the trace did not end as it should: status $?"
     stop "${processors[@]}"
     for pid in "${processors[@]}"; do
         finish "$pid" || fail "a processor did not end as it should: status $?"
