@@ -386,7 +386,7 @@ typedef enum {
     SDP_DAL_EVENT_CALL_ISSUED = 6,
     /// A processor has taken a call.
     SDP_DAL_EVENT_CALL_CLAIMED = 7,
-    /// A call that was taken has ended.
+    /// A call that was taken has ended. Its caller may have deleted it before.
     SDP_DAL_EVENT_CALL_ENDED = 8,
     /// Events were lost: list the objects again with sdp_dal_object_list(). What happens after this event is told.
     SDP_DAL_EVENT_RESYNC = 9,

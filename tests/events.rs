@@ -173,6 +173,40 @@ fn a_call_is_told_from_its_issue_to_its_end() {
 }
 
 #[test]
+fn the_end_of_a_call_is_told_after_its_deletion() {
+    let store = TestStore::open("events-late-end", SIZE);
+    let mut log = store.subscribe(b"").unwrap();
+    let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+    let schema = CallSchema::parse("grid(n: int8) -> (tag: int8[])").unwrap();
+    processor.register(schema.clone(), None).unwrap();
+    processor.start().unwrap();
+    let namespace = Namespace::new(&store, None);
+    let caller = Caller::new(&namespace, vec![schema], &CallerOptions::default()).unwrap();
+    let mut args = Args::new();
+    args.push(sdp_dal::dal::Arg::Cell(sdp_dal::wire::Cell::Int(1)));
+    let results = caller.call("grid", &args).unwrap();
+    let call = processor.next(Timeout::Poll).unwrap();
+    drop((results, caller));
+    let _ = call.finish();
+    let events = all(&mut log);
+    let id = events.iter().find(|event| event.kind == EventKind::CallIssued).expect("issued").id;
+    assert_eq!(
+        events.iter().filter(|event| event.id == id).map(|event| event.kind).collect::<Vec<_>>(),
+        [EventKind::CallIssued, EventKind::CallClaimed, EventKind::Deleted, EventKind::CallEnded]
+    );
+}
+
+#[test]
+fn who_waits_is_seen() {
+    let store = TestStore::open("events-waiters", SIZE);
+    assert_eq!(store.waiters().unwrap(), []);
+    let waiting = store.watch(&[id(1, 1), id(2, 2)]).unwrap();
+    assert_eq!(store.waiters().unwrap(), [store.number()]);
+    drop(waiting);
+    assert_eq!(store.waiters().unwrap(), []);
+}
+
+#[test]
 fn a_slow_reader_is_told_to_list_again() {
     let store = TestStore::open("events-slow", SIZE);
     let mut log = store.subscribe(b"").unwrap();

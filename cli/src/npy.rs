@@ -203,6 +203,6 @@ mod tests {
         assert!(head("'<f8'", "False", "(2,)").contains("8 bytes of elements"));
         assert!(wrong("{}").contains("'descr'"));
         assert!(parse(b"PK").err().unwrap().message().contains("no .npy file"));
-        assert!(parse(&MAGIC[..]).is_err() && parse(&file(9, "", &[])).is_err());
+        assert!(parse(MAGIC).is_err() && parse(&file(9, "", &[])).is_err());
     }
 }

@@ -33,6 +33,8 @@ pub struct Recorder {
     begin: Duration,
     objects: HashMap<ObjectId, Object>,
     bytes: u64,
+    /// The bytes that were written last.
+    counted: Option<u64>,
     calls: HashMap<ObjectId, Call>,
     /// Which call is to make an object.
     promised: HashMap<ObjectId, ObjectId>,
@@ -62,6 +64,7 @@ impl Recorder {
             begin,
             objects: HashMap::new(),
             bytes: 0,
+            counted: None,
             calls: HashMap::new(),
             promised: HashMap::new(),
             awaited: HashMap::new(),
@@ -187,6 +190,9 @@ impl Recorder {
     }
 
     fn count(&mut self, time: Duration, feed: &Feed) -> Result<()> {
+        if self.counted.replace(self.bytes) == Some(self.bytes) {
+            return Ok(());
+        }
         let (own, bytes) = (feed.store().number(), self.bytes);
         let chrome = self.chrome.as_mut();
         chrome.map_or(Ok(()), |chrome| chrome.counter(own, "bytes of objects", time, bytes))

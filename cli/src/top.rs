@@ -116,15 +116,12 @@ pub fn run(which: &Top, accept_owner: Option<u32>, output: &mut Output) -> Resul
     let mut declared = Declared::default();
     let interval = which.interval.max(Duration::from_millis(50));
     let screen = if which.once { None } else { Some(Screen::take()?) };
+    // The first picture comes at once, without rates.
+    if let Some(screen) = screen.as_ref().filter(|screen| screen.is_terminal()) {
+        screen.draw(&picture(&store, &inventory, &mut declared, Duration::ZERO, Some(screen), output)?)?;
+    }
     loop {
         let begun = Instant::now();
-        // The first picture comes at once, without rates.
-        if screen.as_ref().is_some_and(Screen::is_terminal)
-            && inventory.traffic.values().all(|t| t.sealed == 0)
-        {
-            let lines = picture(&store, &inventory, &mut declared, Duration::ZERO, screen.as_ref(), output)?;
-            screen.as_ref().map_or(Ok(true), |screen| screen.draw(&lines))?;
-        }
         while begun.elapsed() < interval {
             if interrupt.came() || screen.as_ref().is_some_and(Screen::wants_to_quit) {
                 return Ok(Outcome::Fine);
