@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The SDP Data Access Library: tensors and calls between the processes of one node, in shared
- * memory, without copies and without a server.
+ * The SDP Data Access Library: tensors, tables and calls between the processes of one node, in
+ * shared memory, without copies and without a server.
  *
  * This file is generated. Read this first:
  *
