@@ -290,6 +290,23 @@ fn fault_at(data_type: &DataType, depth: usize) -> Option<String> {
     children(data_type).into_iter().find_map(|field| fault_at(field.data_type(), depth + 1))
 }
 
+/// The first name or time zone, nested ones included, that holds a NUL byte: Arrow's streams can hold it, C's texts
+/// cannot.
+pub fn name_with_nul(field: &Field) -> Option<&str> {
+    if field.name().contains('\0') {
+        return Some(field.name());
+    }
+    nul_in_type(field.data_type())
+}
+
+fn nul_in_type(data_type: &DataType) -> Option<&str> {
+    match data_type {
+        DataType::Timestamp(_, Some(zone)) => Some(zone.as_ref()).filter(|zone| zone.contains('\0')),
+        DataType::Dictionary(_, values) => nul_in_type(values),
+        other => children(other).into_iter().find_map(|field| name_with_nul(field)),
+    }
+}
+
 /// The same type without the metadata of nested fields, which are no part of a parameter's type. An empty time zone is
 /// none, as in Arrow's own format.
 pub(crate) fn without_metadata(data_type: &DataType) -> DataType {
