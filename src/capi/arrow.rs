@@ -15,7 +15,7 @@ use super::guard::{guard, Site};
 use super::status::sdp_dal_status;
 use super::structs::Out;
 use crate::error::{Error, Result};
-use crate::wire::{cell_array, name_with_nul, Cell};
+use crate::wire::{cell_array, name_with_nul, type_text, Cell};
 
 /// The chunks of a stream, and what one chunk is.
 pub(super) struct Chunks {
@@ -137,6 +137,13 @@ impl Site {
 
     /// The columns that a schema of type struct has.
     pub(super) fn columns(self, schema: &FFI_ArrowSchema, name: &str) -> Result<Schema> {
+        let rows = self.field(schema, name)?;
+        if !matches!(rows.data_type(), DataType::Struct(_)) {
+            let found = type_text(rows.data_type());
+            return Err(
+                self.wrong(format_args!("'{name}' is of type {found}, a struct of columns is needed"))
+            );
+        }
         Schema::try_from(schema).map_err(|wrong| self.unreadable(name, &wrong))
     }
 
