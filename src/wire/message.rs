@@ -84,7 +84,7 @@ impl Head {
             max_depth: 2 * MAX_DEPTH,
             // Tables of a flatbuffer may be referred to many times, and are copied each time; nobody writes such.
             max_tables: self.flatbuffer.len(),
-            max_apparent_size: EXPANDED * self.flatbuffer.len(),
+            max_apparent_size: self.flatbuffer.len().saturating_mul(EXPANDED),
             ..VerifierOptions::default()
         };
         root_as_message_with_opts(&limits, &self.flatbuffer)

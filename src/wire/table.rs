@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{make_array, Array, ArrayRef};
 use arrow::buffer::Buffer;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
@@ -18,7 +18,7 @@ use super::message::{corrupt, encapsulate, Head, END_OF_STREAM};
 use super::metadata::{object_kind, ObjectKind};
 use super::record::{Body, Piece};
 use super::type_text::type_text;
-use super::types::{read_schema, same_type, type_fault, Dictionary};
+use super::types::{read_schema, retyped, same_type, type_fault, Dictionary};
 
 /// A table in the memory of this process: record batches of one schema.
 #[derive(Clone, Debug)]
@@ -58,6 +58,7 @@ impl TableSource {
         }
         let lengths = |column: &Vec<ArrayRef>| column.iter().map(|chunk| chunk.len()).collect::<Vec<_>>();
         let first = columns.first().map(lengths).unwrap_or_default();
+        let mut typed = Vec::new();
         for (field, column) in fields.iter().zip(columns) {
             let found = lengths(column);
             if found != first {
@@ -70,19 +71,10 @@ impl TableSource {
                     list(&found)
                 )));
             }
-            for chunk in column {
-                if chunk.data_type() != field.data_type() {
-                    return Err(Error::invalid(format!(
-                        "column '{}' holds {}, its schema says {}",
-                        field.name(),
-                        type_text(chunk.data_type()),
-                        type_text(field.data_type())
-                    )));
-                }
-            }
+            typed.push(column.iter().map(|chunk| chunk_of(chunk, field)).collect::<Result<_>>()?);
         }
         let batch = |nth: usize| {
-            let arrays = columns.iter().map(|column| Arc::clone(&column[nth])).collect();
+            let arrays = typed.iter().map(|column: &Vec<ArrayRef>| Arc::clone(&column[nth])).collect();
             new_batch(&schema, arrays, first[nth])
                 .map_err(|wrong| Error::invalid(format!("the columns make no table: {wrong}")))
         };
@@ -117,6 +109,22 @@ impl TableSource {
     pub fn batches(&self) -> &[RecordBatch] {
         &self.batches
     }
+}
+
+/// A chunk as its column's type names it: libraries give the items of lists and maps names of their own.
+fn chunk_of(chunk: &ArrayRef, field: &FieldRef) -> Result<ArrayRef> {
+    if chunk.data_type() == field.data_type() {
+        return Ok(Arc::clone(chunk));
+    }
+    if same_type(chunk.data_type(), field.data_type()) {
+        return Ok(make_array(retyped(chunk.to_data(), field.data_type())?));
+    }
+    Err(Error::invalid(format!(
+        "column '{}' holds {}, its schema says {}",
+        field.name(),
+        type_text(chunk.data_type()),
+        type_text(field.data_type())
+    )))
 }
 
 /// A few numbers in words.
@@ -478,6 +486,23 @@ mod tests {
         let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Null, true)]));
         let nulls = new_batch(&schema, vec![Arc::new(NullArray::new(3))], 3).unwrap();
         assert_eq!(read(&object(&TableSource::new(schema, vec![nulls]).unwrap())).batches()[0].num_rows(), 3);
+    }
+
+    #[test]
+    fn items_of_lists_may_have_any_name() {
+        let array = |name: &str| {
+            let item =
+                Field::new(name, DataType::Int32, true).with_metadata([("id".into(), "1".into())].into());
+            let items: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(3)]));
+            let offsets = arrow::buffer::OffsetBuffer::from_lengths([2, 0, 1]);
+            Arc::new(arrow::array::ListArray::new(Arc::new(item), offsets, items, None)) as ArrayRef
+        };
+        let (item, element) = (array("item"), array("element"));
+        let schema = Arc::new(Schema::new(vec![Field::new("l", item.data_type().clone(), true)]));
+        let table = TableSource::from_columns(Arc::clone(&schema), &[vec![item.clone(), element]]).unwrap();
+        let back = read(&object(&table));
+        assert_eq!(back.schema().fields(), schema.fields());
+        back.batches().iter().for_each(|batch| assert_eq!(batch.column(0), &item));
     }
 
     #[test]

@@ -41,9 +41,9 @@ pub(crate) fn mutations(bytes: &[u8], mut read: impl FnMut(&[u8])) {
         }
         changed[at] = bytes[at];
     }
-    // Lengths, counts and offsets have four or eight bytes.
-    for at in (0..bytes.len().saturating_sub(7)).step_by(4) {
-        for word in [-1, i64::MIN, i64::MAX, 1 << 46, 1 << 31, i64::from(i32::MAX)] {
+    // Lengths, counts and offsets have eight bytes.
+    for at in (0..bytes.len().saturating_sub(7)).step_by(8) {
+        for word in [i64::MIN, i64::MAX, 1 << 46, 1 << 31] {
             changed[at..at + 8].copy_from_slice(&word.to_le_bytes());
             read(&changed);
         }

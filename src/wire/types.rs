@@ -10,6 +10,7 @@ use arrow::datatypes::{
 use arrow::ipc;
 
 use crate::error::Result;
+use crate::shm::arrays::array_in_bounds;
 
 use super::message::corrupt;
 use super::type_text::MAX_DEPTH;
@@ -374,7 +375,7 @@ pub(crate) fn same_type(a: &DataType, b: &DataType) -> bool {
     }
 }
 
-/// The same array under a type that [`same_type`] calls the same.
+/// The same array under a type that [`same_type`] calls the same. Its values are not looked through.
 pub(crate) fn retyped(data: ArrayData, to: &DataType) -> Result<ArrayData> {
     if data.data_type() == to {
         return Ok(data);
@@ -386,7 +387,6 @@ pub(crate) fn retyped(data: ArrayData, to: &DataType) -> Result<ArrayData> {
     let inner = data.child_data().iter().cloned().zip(&types).map(|(child, to)| retyped(child, to));
     let inner = inner.collect::<Result<Vec<_>>>()?;
     let builder = data.into_builder().data_type(to.clone()).child_data(inner);
-    builder
-        .build()
+    array_in_bounds(builder)
         .map_err(|wrong| crate::error::Error::invalid(format!("the array cannot be used: {wrong}")))
 }
