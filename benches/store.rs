@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use sdp_dal::dal::{
     Arg, Args, Call, Caller, CallerOptions, Function, Namespace, Processor, ProcessorOptions, Results,
 };
@@ -16,7 +17,7 @@ use sdp_dal::store::{CreateSpec, DeleteMode, ObjectId, Store, StoreOptions};
 use sdp_dal::sync::atomic::{AtomicU64, Ordering};
 use sdp_dal::sync::futex::{FutexWord, EVERY_BIT};
 use sdp_dal::timeout::Timeout;
-use sdp_dal::wire::{CallSchema, Cell, Elem, Layout, Order, TensorSource};
+use sdp_dal::wire::{CallSchema, Cell, Elem, Layout, Order, TableSource, TensorSource};
 
 const HELP: &str = "\
 Measures the store and calls; prints one table.
@@ -27,7 +28,7 @@ Measures the store and calls; prints one table.
   --rounds N  rounds of each measurement (default 15); a figure is their median
   --help      this text
 
-It needs 300 MB of memory and of /dev/shm.
+It needs 400 MB of memory and of /dev/shm.
 ";
 
 const ROLE: &str = "SDP_DAL_BENCH_ROLE";
@@ -135,6 +136,7 @@ fn measure(rounds: usize) -> Vec<Row> {
     rows.extend(small_objects(&place, rounds));
     rows.extend(calls(&place, rounds));
     rows.extend(large_objects(&place, rounds));
+    rows.extend(tables(&place, rounds));
     rows
 }
 
@@ -466,6 +468,38 @@ fn large_objects(place: &Scratch, rounds: usize) -> Vec<Row> {
         plasma: "",
     });
     rows
+}
+
+/// Tables and tensors of the same bytes, in one store: 16 columns of float64.
+fn tables(place: &Scratch, rounds: usize) -> Vec<Row> {
+    const COLUMNS: usize = 16;
+    let store = open(&place.at("tables"), 2 * LARGE as u64 + (4 << 20));
+    let namespace = Namespace::new(&store, None);
+    let bytes = vec![4_u8; LARGE];
+    let layout = Layout::contiguous(Elem::Float64, &[LARGE as i64 / 8], Order::C, &[String::new()]);
+    let layout = layout.expect("a layout");
+    let tensor = TensorSource { bytes: &bytes, origin: 0, layout: &layout };
+    let table = |size: usize| {
+        let column = || Arc::new(Float64Array::from(vec![4.0; size / 8 / COLUMNS])) as ArrayRef;
+        let names = (0..COLUMNS).map(|column| format!("column {column}"));
+        let batch = RecordBatch::try_from_iter(names.map(|name| (name, column()))).expect("a record batch");
+        TableSource::new(batch.schema(), vec![batch]).expect("a table")
+    };
+    let (large, small) = (table(LARGE), table(LARGE / 1000));
+    let row = |name, seconds, bytes, floor| Row { name, seconds, bytes, floor, plasma: "" };
+    let put = |value: &TableSource| namespace.put_table(value).expect("room for the table");
+    let tensors = per_step(rounds, 1, |_| drop(namespace.put_tensor(&tensor).expect("room for the tensor")));
+    let tables = per_step(rounds, 1, |_| drop(put(&large)));
+    let get = |value: &TableSource| {
+        let reference = put(value);
+        per_step(rounds, BATCH, |_| drop(reference.get_table(Timeout::Poll).expect("the table")))
+    };
+    vec![
+        row("put a tensor of 80 MB", tensors, Some(LARGE), Floor::Memcpy),
+        row("put a table of 80 MB, 16 columns", tables, Some(LARGE), Floor::Memcpy),
+        row("get and release a table of 80 MB", get(&large), None, Floor::None),
+        row("get and release a table of 80 kB", get(&small), None, Floor::None),
+    ]
 }
 
 fn put(store: &Store, data: &[u8]) {

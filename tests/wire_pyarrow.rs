@@ -14,16 +14,18 @@ use std::process::Command;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Decimal128Array, DictionaryArray, FixedSizeListArray, Float32Array, Int64Array, Int8Array,
-    ListArray, RecordBatch, StringArray, StructArray, TimestampNanosecondArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray,
+    DurationMillisecondArray, FixedSizeListArray, Float32Array, Int16Array, Int32Array, Int64Array,
+    Int8Array, Int8Builder, LargeListArray, ListArray, MapBuilder, RecordBatch, RunArray, StringArray,
+    StringBuilder, StringViewArray, StructArray, TimestampNanosecondArray, TimestampSecondArray, UnionArray,
 };
-use arrow::datatypes::{DataType, Field, Fields, Int64Type, Int8Type, Schema};
-use arrow::ipc::writer::StreamWriter;
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{i256, DataType, Field, Fields, Int64Type, Int8Type, Schema, UnionFields};
 use sdp_dal::dal::{Arg, Args, Caller, CallerOptions, Namespace, Processor, ProcessorOptions, Ref};
 use sdp_dal::store::{Buffer, ObjectId, Store};
 use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{
-    CallEncoder, CallSchema, Cell, Declaration, Elem, Layout, Order, TensorSource, TABLE_METADATA,
+    CallEncoder, CallSchema, Cell, Declaration, Elem, Layout, Order, ParamType, TableSource, TensorSource,
 };
 
 use common::TestStore;
@@ -358,6 +360,92 @@ fn encoded(dump: &mut Dump, store: &Namespace) {
     }
 }
 
+const MANY: &str = "many(lu: large_utf8, vu: utf8_view, fb: binary<3>, dd: date32, du: duration<ms>, \
+     ll: large_list<list<int8>>, fl: fixed_list<int16,2>, mp: map<utf8,int8>, st: struct<x:struct<y:bool>>, \
+     un: dense_union<0=a:int8,1=b:utf8>, re: run_end<int32,int64>, dc: decimal256<40,3>, ts: timestamp<s>)";
+
+/// Values of types that a signature can name and JSON can show.
+fn many_types(dump: &mut Dump, store: &Namespace) {
+    let schema = schema(MANY);
+    let type_of = |name: &str| {
+        let param = schema.params.iter().find(|param| param.name == name).unwrap();
+        let ParamType::Scalar(data_type) = &param.ty else { unreachable!() };
+        data_type.clone()
+    };
+    let item_of = |data_type: &DataType| match data_type {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => item.clone(),
+        _ => unreachable!(),
+    };
+    let lists = type_of("ll");
+    let inner: ArrayRef = Arc::new(Int8Array::from(vec![1, 2, 3]));
+    let inner_item = item_of(item_of(&lists).data_type());
+    let inner = ListArray::new(inner_item, OffsetBuffer::from_lengths([2, 1]), inner, None);
+    let outer = LargeListArray::new(item_of(&lists), OffsetBuffer::from_lengths([2]), Arc::new(inner), None);
+    let pair = Arc::new(Int16Array::from(vec![-1, 1]));
+    let pair = FixedSizeListArray::new(item_of(&type_of("fl")), 2, pair, None);
+    let mut map = MapBuilder::new(None, StringBuilder::new(), Int8Builder::new());
+    map.keys().append_value("k");
+    map.values().append_value(5);
+    map.append(true).unwrap();
+    let DataType::Struct(outside) = type_of("st") else { unreachable!() };
+    let DataType::Struct(inside) = outside[0].data_type().clone() else { unreachable!() };
+    let within = StructArray::new(inside, vec![Arc::new(BooleanArray::from(vec![true]))], None);
+    let DataType::Union(fields, _) = type_of("un") else { unreachable!() };
+    let children: Vec<ArrayRef> =
+        vec![Arc::new(Int8Array::from(vec![3])), Arc::new(StringArray::from(vec!["one"]))];
+    let union = UnionArray::try_new(fields, vec![1_i8].into(), Some(vec![0].into()), children).unwrap();
+    let runs = RunArray::try_new(&Int32Array::from(vec![1]), &Int64Array::from(vec![9])).unwrap();
+    let money = Decimal256Array::from(vec![i256::from_i128(-1250)]).with_precision_and_scale(40, 3).unwrap();
+    let arrays: Vec<ArrayRef> = vec![
+        Arc::new(Date32Array::from(vec![365])),
+        Arc::new(DurationMillisecondArray::from(vec![1500])),
+        Arc::new(outer),
+        Arc::new(pair),
+        Arc::new(map.finish()),
+        Arc::new(StructArray::new(outside, vec![Arc::new(within)], None)),
+        Arc::new(union),
+        Arc::new(runs),
+        Arc::new(money),
+        Arc::new(TimestampSecondArray::from(vec![60])),
+    ];
+    let texts = [Cell::Utf8("large".to_owned()), Cell::Utf8("a view of many bytes".to_owned())];
+    let row: Vec<Cell> = texts
+        .into_iter()
+        .chain([Cell::Binary(vec![1, 2, 3])])
+        .chain(arrays.into_iter().map(Cell::Array))
+        .collect();
+    let types = [
+        ("lu", "large_string"),
+        ("vu", "string_view"),
+        ("fb", "fixed_size_binary[3]"),
+        ("dd", "date32[day]"),
+        ("du", "duration[ms]"),
+        ("ll", "large_list<item: list<item: int8>>"),
+        ("fl", "fixed_size_list<item: int16>[2]"),
+        ("mp", "map<string, int8>"),
+        ("st", "struct<x: struct<y: bool>>"),
+        ("un", "dense_union<a: int8=0, b: string=1>"),
+        ("re", "run_end_encoded<run_ends: int32, values: int64>"),
+        ("dc", "decimal256(40, 3)"),
+        ("ts", "timestamp[s]"),
+    ];
+    let fields: Vec<String> = types.iter().map(|(name, arrow)| value(name, arrow, false)).collect();
+    let text = format!(
+        "{{\"lu\": \"large\", \"vu\": \"a view of many bytes\", \"fb\": {}, \"dd\": {{\"date\": \"1971-01-01\"}}, \
+         \"du\": {{\"duration_ms\": 1500}}, \"ll\": [[1, 2], [3]], \"fl\": [-1, 1], \"mp\": [{{\"pair\": [\"k\", 5]}}], \
+         \"st\": {{\"x\": {{\"y\": true}}}}, \"un\": \"one\", \"re\": 9, \"dc\": {{\"decimal\": \"-1.250\"}}, \
+         \"ts\": {{\"naive_s\": 60}}}}",
+        hex(&[1, 2, 3])
+    );
+    let encoder = CallEncoder::new(Arc::new(schema.clone())).unwrap();
+    let fields = format!("[{}]", fields.join(", "));
+    for (name, rows) in [("call_many_types", 1), ("call_many_types_twice", 2)] {
+        let data = encoder.encode(&vec![row.clone(); rows]).unwrap();
+        let expected = call_text("many", &fields, &vec![text.clone(); rows]);
+        put(dump, store, name, (&data, encoder.metadata()), expected);
+    }
+}
+
 /// A row of [`NESTED`], with all it may have, or with nulls where they are allowed.
 fn nested_row(full: bool) -> Vec<Cell> {
     let array = |array: ArrayRef| Cell::Array(array);
@@ -411,23 +499,145 @@ fn documented_declaration(dump: &mut Dump, store: &Namespace) {
 
 // ---- tables and raw objects
 
-/// A table as docs/wire-format.md asks for it.
-fn table(dump: &mut Dump, store: &Namespace) {
-    let schema = Schema::new(vec![
-        Field::new("row", DataType::Int64, false),
-        Field::new("name", DataType::Utf8, true),
-    ]);
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(Int64Array::from(vec![1, 2, 3])),
-        Arc::new(StringArray::from(vec![Some("a"), None, Some("ccc")])),
+/// Puts a table; what pyarrow is to find: columns as `[name, type, nullable]`, and its record batches, lists of rows.
+fn put_table(
+    dump: &mut Dump,
+    store: &Namespace,
+    name: &str,
+    table: &TableSource,
+    columns: &str,
+    chunks: &[&[&str]],
+) {
+    let chunks = list(chunks, |rows| list(rows, |row| (*row).to_owned()));
+    let expected = format!("{{\"kind\": \"table\", \"columns\": {columns}, \"chunks\": {chunks}}}");
+    dump.add(name, &got(&store.put_table(table).unwrap()), expected);
+}
+
+fn table_of(fields: Vec<Field>, columns: Vec<ArrayRef>) -> TableSource {
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+    TableSource::new(batch.schema(), vec![batch]).unwrap()
+}
+
+/// A few rows of these batches, as slices of them.
+fn slice(table: &TableSource, from: usize, rows: usize) -> TableSource {
+    let batches = table.batches().iter().map(|batch| batch.slice(from, rows)).collect();
+    TableSource::new(table.schema().clone(), batches).unwrap()
+}
+
+/// Tables as programs put them.
+fn tables(dump: &mut Dump, store: &Namespace) {
+    let plain = table_of(
+        vec![
+            Field::new("row", DataType::Int64, false),
+            Field::new("name", DataType::Utf8, true),
+            Field::new("flag", DataType::Boolean, true),
+            Field::new("weight", DataType::Float32, true),
+        ],
+        vec![
+            Arc::new(Int64Array::from(vec![1, 2, 3, 4])),
+            Arc::new(StringArray::from(vec![Some("a"), None, Some("ccc"), Some("ü")])),
+            Arc::new(BooleanArray::from(vec![Some(true), None, Some(false), Some(true)])),
+            Arc::new(Float32Array::from(vec![Some(0.5), None, None, Some(-1.5)])),
+        ],
+    );
+    let columns = "[[\"row\", \"int64\", false], [\"name\", \"string\", true], [\"flag\", \"bool\", true], \
+                   [\"weight\", \"float\", true]]";
+    let rows = [
+        "{\"row\": 1, \"name\": \"a\", \"flag\": true, \"weight\": 0.5}",
+        "{\"row\": 2, \"name\": null, \"flag\": null, \"weight\": null}",
+        "{\"row\": 3, \"name\": \"ccc\", \"flag\": false, \"weight\": null}",
+        "{\"row\": 4, \"name\": \"ü\", \"flag\": true, \"weight\": -1.5}",
     ];
-    let batch = RecordBatch::try_new(Arc::new(schema.clone()), columns).unwrap();
-    let mut writer = StreamWriter::try_new(Vec::new(), &schema).unwrap();
-    writer.write(&batch).unwrap();
-    let data = writer.into_inner().unwrap();
-    let expected = "{\"kind\": \"table\", \"columns\": [[\"row\", \"int64\", false], [\"name\", \"string\", true]], \
-         \"rows\": [{\"row\": 1, \"name\": \"a\"}, {\"row\": 2, \"name\": null}, {\"row\": 3, \"name\": \"ccc\"}]}";
-    put(dump, store, "table_by_arrow", (&data, TABLE_METADATA), expected.to_owned());
+    let none = TableSource::new(plain.schema().clone(), Vec::new()).unwrap();
+    put_table(dump, store, "table_plain", &plain, columns, &[&rows]);
+    put_table(dump, store, "table_slice", &slice(&plain, 1, 2), columns, &[&rows[1..3]]);
+    put_table(dump, store, "table_no_rows", &slice(&plain, 1, 0), columns, &[&[]]);
+    put_table(dump, store, "table_no_batches", &none, columns, &[]);
+    put_table(dump, store, "table_split", &plain.split(3), columns, &[&rows[..3], &rows[3..]]);
+    let nothing = TableSource::new(Arc::new(Schema::empty()), Vec::new()).unwrap();
+    put_table(dump, store, "table_no_columns", &nothing, "[]", &[]);
+    nested_table(dump, store);
+    coded_table(dump, store);
+}
+
+/// Lists, structs, maps and views, whole and from the middle.
+fn nested_table(dump: &mut Dump, store: &Namespace) {
+    let lists = [Some(vec![Some(1), None]), None, Some(vec![]), Some(vec![Some(4)])];
+    let lists = ListArray::from_iter_primitive::<Int64Type, _, _>(lists);
+    let fields =
+        Fields::from(vec![Field::new("a", DataType::Int8, true), Field::new("b", DataType::Utf8View, true)]);
+    let (a, long) = ([Some(1), None, Some(3), Some(4)], "longer than twelve bytes");
+    let b = StringViewArray::from(vec![Some("short"), Some(long), None, Some(long)]);
+    let structs = StructArray::new(
+        fields,
+        vec![Arc::new(Int8Array::from(a.to_vec())), Arc::new(b)],
+        Some(vec![true, true, true, false].into()),
+    );
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), Int8Builder::new());
+    for n in 0..4_i8 {
+        for key in 0..n {
+            maps.keys().append_value(format!("k{key}"));
+            maps.values().append_value(n);
+        }
+        maps.append(n != 2).unwrap();
+    }
+    let maps = maps.finish();
+    let field = |name: &str, array: &dyn Array| Field::new(name, array.data_type().clone(), true);
+    let fields = vec![field("l", &lists), field("s", &structs), field("m", &maps)];
+    let table = table_of(fields, vec![Arc::new(lists), Arc::new(structs), Arc::new(maps)]);
+    let columns =
+        "[[\"l\", \"list<item: int64>\", true], [\"s\", \"struct<a: int8, b: string_view>\", true], \
+                   [\"m\", \"map<string, int8>\", true]]";
+    let rows = [
+        "{\"l\": [1, null], \"s\": {\"a\": 1, \"b\": \"short\"}, \"m\": []}".to_owned(),
+        format!("{{\"l\": null, \"s\": {{\"a\": null, \"b\": \"{long}\"}}, \"m\": [{{\"pair\": [\"k0\", 1]}}]}}"),
+        "{\"l\": [], \"s\": {\"a\": 3, \"b\": null}, \"m\": null}".to_owned(),
+        "{\"l\": [4], \"s\": null, \"m\": [{\"pair\": [\"k0\", 3]}, {\"pair\": [\"k1\", 3]}, {\"pair\": [\"k2\", 3]}]}".to_owned(),
+    ];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    put_table(dump, store, "table_nested", &table, columns, &[&rows]);
+    put_table(dump, store, "table_nested_slice", &slice(&table, 1, 3), columns, &[&rows[1..]]);
+}
+
+/// Dictionaries (one that changes from batch to batch), runs and unions.
+fn coded_table(dump: &mut Dump, store: &Namespace) {
+    let batch = |words: [&str; 3], ends: [i32; 2]| {
+        let words: DictionaryArray<Int8Type> = words.into_iter().collect();
+        let runs = RunArray::try_new(&Int32Array::from(ends.to_vec()), &Int64Array::from(vec![7, 8]));
+        let union = [(0_i8, DataType::Int64), (4, DataType::Utf8)];
+        let union: UnionFields = union
+            .into_iter()
+            .map(|(id, ty)| (id, Arc::new(Field::new(format!("u{id}"), ty, true))))
+            .collect();
+        let children: Vec<ArrayRef> =
+            vec![Arc::new(Int64Array::from(vec![10, 11])), Arc::new(StringArray::from(vec!["x"]))];
+        let (ids, places) = (vec![4_i8, 0, 0], vec![0, 0, 1]);
+        let union = UnionArray::try_new(union, ids.into(), Some(places.into()), children).unwrap();
+        let columns: Vec<ArrayRef> = vec![Arc::new(words), Arc::new(runs.unwrap()), Arc::new(union)];
+        let fields = ["d", "r", "u"].into_iter().zip(&columns);
+        let fields =
+            fields.map(|(name, column)| Field::new(name, column.data_type().clone(), true)).collect();
+        table_of(fields, columns)
+    };
+    let (first, second) = (batch(["p", "q", "p"], [1, 3]), batch(["q", "s", "t"], [2, 3]));
+    let batches = [first.batches(), second.batches(), second.batches()].concat();
+    let table = TableSource::new(first.schema().clone(), batches).unwrap();
+    let columns = "[[\"d\", \"dictionary<values=string, indices=int8, ordered=0>\", true], \
+                   [\"r\", \"run_end_encoded<run_ends: int32, values: int64>\", true], \
+                   [\"u\", \"dense_union<u0: int64=0, u4: string=4>\", true]]";
+    let row = |d: &str, r: i64, u: &str| format!("{{\"d\": \"{d}\", \"r\": {r}, \"u\": {u}}}");
+    let one = [row("p", 7, "\"x\""), row("q", 8, "10"), row("p", 8, "11")];
+    let two = [row("q", 7, "\"x\""), row("s", 7, "10"), row("t", 8, "11")];
+    let [one, two] = [&one, &two].map(|rows| rows.iter().map(String::as_str).collect::<Vec<_>>());
+    put_table(dump, store, "table_coded", &table, columns, &[&one, &two, &two]);
+    put_table(
+        dump,
+        store,
+        "table_coded_slice",
+        &slice(&table, 1, 2),
+        columns,
+        &[&one[1..], &two[1..], &two[1..]],
+    );
 }
 
 fn raw(dump: &mut Dump, store: &Namespace) {
@@ -447,7 +657,8 @@ fn stock_pyarrow_reads_everything() {
     issued(&mut dump, &store, &namespace);
     encoded(&mut dump, &namespace);
     documented_declaration(&mut dump, &namespace);
-    table(&mut dump, &namespace);
+    many_types(&mut dump, &namespace);
+    tables(&mut dump, &namespace);
     raw(&mut dump, &namespace);
     dump.finish();
     let python = python::environment("pyarrow", &PACKAGES);

@@ -15,7 +15,7 @@ use super::guard::{guard, Site};
 use super::status::sdp_dal_status;
 use super::structs::Out;
 use crate::error::{Error, Result};
-use crate::wire::{cell_array, Cell};
+use crate::wire::{cell_array, name_with_nul, type_text, Cell};
 
 /// The chunks of a stream, and what one chunk is.
 pub(super) struct Chunks {
@@ -24,11 +24,17 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    /// The arrays, of the type that `schema` says.
+    /// The arrays, of the type that `schema` says. Their bounds are checked; what lies at an address that its type does not
+    /// allow here (Arrow asks for eight bytes, decimals need more) is copied.
     pub(super) fn import(self, site: Site, name: &str, data_type: &DataType) -> Result<Vec<ArrayData>> {
         let arrays = self.arrays.into_iter();
-        // SAFETY: what a stream gives is what its schema says; the header asks for that.
-        let arrays = arrays.map(|array| unsafe { from_ffi_and_data_type(array, data_type.clone()) });
+        let arrays = arrays.map(|array| {
+            // SAFETY: what a stream gives is what its schema says; the header asks for that.
+            let mut data = unsafe { from_ffi_and_data_type(array, data_type.clone()) }?;
+            data.align_buffers();
+            data.validate()?;
+            Ok(data)
+        });
         let arrays = arrays.collect::<std::result::Result<_, ArrowError>>();
         arrays.map_err(|wrong| site.unreadable(name, &wrong))
     }
@@ -131,6 +137,13 @@ impl Site {
 
     /// The columns that a schema of type struct has.
     pub(super) fn columns(self, schema: &FFI_ArrowSchema, name: &str) -> Result<Schema> {
+        let rows = self.field(schema, name)?;
+        if !matches!(rows.data_type(), DataType::Struct(_)) {
+            let found = type_text(rows.data_type());
+            return Err(
+                self.wrong(format_args!("'{name}' is of type {found}, a struct of columns is needed"))
+            );
+        }
         Schema::try_from(schema).map_err(|wrong| self.unreadable(name, &wrong))
     }
 
@@ -196,6 +209,8 @@ impl Site {
         if array.len() != 1 {
             return Err(self.wrong(format_args!("'value' has {} elements, one is needed", array.len())));
         }
+        // What is written into a call must be what its readers accept.
+        array.validate_full().map_err(|wrong| self.unreadable("value", &wrong))?;
         Ok(Value::Cell(Cell::Array(make_array(array))))
     }
 
@@ -250,20 +265,34 @@ fn give_array(
     out: (Out<FFI_ArrowArray>, Out<FFI_ArrowSchema>),
 ) -> Result<()> {
     let field = Field::new("", array.data_type().clone(), nullable);
-    give(FFI_ArrowSchema::try_from(&field), out.1)?;
-    out.0.set(FFI_ArrowArray::new(&array.to_data()));
+    let given = FFI_ArrowArray::new(&array.to_data());
+    out.1.set(c_field(&field)?);
+    out.0.set(given);
     Ok(())
 }
 
-/// Gives a schema out.
-pub(super) fn give(
-    schema: std::result::Result<FFI_ArrowSchema, ArrowError>,
-    out: Out<FFI_ArrowSchema>,
-) -> Result<()> {
-    let given =
-        schema.map_err(|wrong| Error::invalid(format!("it has no form in Arrow's C structs: {wrong}")))?;
-    out.set(given);
-    Ok(())
+/// A schema as C's struct of type struct.
+pub(super) fn c_schema(schema: &Schema) -> Result<FFI_ArrowSchema> {
+    schema.fields().iter().try_for_each(|field| check_names(field))?;
+    FFI_ArrowSchema::try_from(schema).map_err(|wrong| formless(&wrong))
+}
+
+/// A field as C's struct.
+pub(super) fn c_field(field: &Field) -> Result<FFI_ArrowSchema> {
+    check_names(field)?;
+    FFI_ArrowSchema::try_from(field).map_err(|wrong| formless(&wrong))
+}
+
+/// Arrow's conversion takes a NUL for a mistake of the program's, in functions that C calls without our guard.
+fn check_names(field: &Field) -> Result<()> {
+    match name_with_nul(field) {
+        Some(name) => Err(formless(&format_args!("a name holds a NUL byte: {name:?}"))),
+        None => Ok(()),
+    }
+}
+
+fn formless(wrong: &dyn std::fmt::Display) -> Error {
+    Error::invalid(format!("it has no form in Arrow's C structs: {wrong}"))
 }
 
 /// Gives the parameter with a name a value of any Arrow type.

@@ -52,8 +52,10 @@ impl Site {
         } else {
             // SAFETY: the caller's promise.
             let elements = unsafe { self.items(tensor.strides, ndim, "strides")? };
-            for (at, stride) in elements.iter().enumerate() {
-                let bytes = stride.checked_mul(size).ok_or_else(too_far)?;
+            for (at, (stride, length)) in elements.iter().zip(shape).enumerate() {
+                // Nobody steps along a dimension of one element: its stride may be anything.
+                let bytes = if *length == 1 { Some(size) } else { stride.checked_mul(size) };
+                let bytes = bytes.ok_or_else(too_far)?;
                 // SAFETY: as above.
                 unsafe { strides.add(at).write(bytes) };
             }

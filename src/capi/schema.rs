@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use arrow::datatypes::Field;
 use arrow::ffi::FFI_ArrowSchema;
 
-use super::arrow::give;
+use super::arrow::{c_field, c_schema};
 use super::guard::{guard, guard_value, Site};
 use super::handle::{make, word, Handle};
 use super::status::sdp_dal_status;
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn sdp_dal_schema_to_arrow(
     guard("sdp_dal_schema_to_arrow", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, schema) = unsafe { (site.out(out, "out")?, site.handle(schema, "schema")?) };
-        give(FFI_ArrowSchema::try_from(schema.to_arrow()), out)?;
+        out.set(c_schema(&schema.to_arrow())?);
         Ok(())
     })
 }
@@ -382,7 +382,7 @@ pub unsafe extern "C" fn sdp_dal_schema_param_arrow(
             return Err(site.wrong(format_args!("parameter '{name}' is {ty}, a value is needed")));
         };
         let field = Field::new(&param.name, data_type.clone(), param.nullable);
-        give(FFI_ArrowSchema::try_from(field), out)?;
+        out.set(c_field(&field)?);
         Ok(())
     })
 }
@@ -406,7 +406,7 @@ pub unsafe extern "C" fn sdp_dal_schema_param_columns(
         let name = &param.name;
         match &param.ty {
             ParamType::Table(Some(columns)) => {
-                give(FFI_ArrowSchema::try_from(columns.as_ref()), out)?;
+                out.set(c_schema(columns)?);
                 Ok(())
             }
             ParamType::Table(None) => {

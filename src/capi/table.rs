@@ -10,7 +10,7 @@ use arrow::ffi_stream::FFI_ArrowArrayStream;
 use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchOptions};
 
 use super::args::{sdp_dal_args, Place, Value};
-use super::arrow::give;
+use super::arrow::c_schema;
 use super::call::{sdp_dal_call, Which};
 use super::guard::{guard, Site};
 use super::handle::make;
@@ -156,16 +156,18 @@ impl Site {
             let out = self.out(out, "out")?;
             let state = self.handle(call, "call")?;
             let param = self.param(state.call(), which)?;
-            give_stream(&state.call().table(param)?, out);
+            give_stream(&state.call().table(param)?, out)
         }
-        Ok(())
     }
 }
 
-fn give_stream(table: &Table, out: Out<FFI_ArrowArrayStream>) {
+fn give_stream(table: &Table, out: Out<FFI_ArrowArrayStream>) -> Result<()> {
+    // The stream's get_schema() runs without our guard: it must not be the first to find out.
+    c_schema(table.schema())?;
     let batches: Vec<_> = table.batches().iter().cloned().map(Ok).collect();
     let reader = RecordBatchIterator::new(batches, table.schema().clone());
     out.set(FFI_ArrowArrayStream::new(Box::new(reader)));
+    Ok(())
 }
 
 fn expected(columns: Option<Schema>) -> ExpectedTable {
@@ -326,8 +328,7 @@ pub unsafe extern "C" fn sdp_dal_ref_get_table(
     guard("sdp_dal_ref_get_table", |site| {
         // SAFETY: the header's rules for pointers; a zeroed stream is a released one.
         let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
-        give_stream(&state.reference().get_table(site.timeout(timeout_ns)?)?, out);
-        Ok(())
+        give_stream(&state.reference().get_table(site.timeout(timeout_ns)?)?, out)
     })
 }
 
@@ -361,8 +362,9 @@ pub unsafe extern "C" fn sdp_dal_ref_get_batch(
                 )))
             }
         };
-        give(FFI_ArrowSchema::try_from(table.schema().as_ref()), out_schema)?;
-        out.set(FFI_ArrowArray::new(&StructArray::from(batch).to_data()));
+        let given = FFI_ArrowArray::new(&StructArray::from(batch).to_data());
+        out_schema.set(c_schema(table.schema())?);
+        out.set(given);
         Ok(())
     })
 }
@@ -391,7 +393,8 @@ pub unsafe extern "C" fn sdp_dal_ref_table_schema(
                 return Err(Error::new(Kind::NotFound, text));
             }
         };
-        give(FFI_ArrowSchema::try_from(columns.as_ref()), out)
+        out.set(c_schema(&columns)?);
+        Ok(())
     })
 }
 

@@ -166,6 +166,8 @@ struct BatchReader<'a> {
     variadic: Box<dyn Iterator<Item = i64> + 'a>,
     body: Buffer,
     check: Check,
+    /// How many bytes were copied because of where they lie.
+    copied: usize,
     dictionaries: &'a [Option<ArrayRef>],
     next_dictionary: usize,
 }
@@ -189,6 +191,7 @@ impl<'a> BatchReader<'a> {
             variadic: Box::new(batch.variadicBufferCounts().into_iter().flatten()),
             body,
             check,
+            copied: 0,
             dictionaries,
             next_dictionary,
         })
@@ -243,7 +246,8 @@ impl<'a> BatchReader<'a> {
             let buffer = self.buffer()?;
             builder = builder.add_buffer(match spec {
                 // Arrow takes a buffer that ends inside an element for a mistake of the program's.
-                BufferSpec::FixedWidth { byte_width, .. } => {
+                BufferSpec::FixedWidth { byte_width, alignment } => {
+                    self.count_copy(&buffer, *alignment)?;
                     let rest = buffer.len().checked_rem(*byte_width).unwrap_or(0);
                     buffer.slice_with_length(0, buffer.len() - rest)
                 }
@@ -265,6 +269,17 @@ impl<'a> BatchReader<'a> {
             builder = builder.add_child_data(self.column(child.data_type())?.into_data());
         }
         Ok(make_array(self.build(builder)?))
+    }
+
+    /// A buffer that is not aligned will be copied; many that share their bytes must not become any amount of memory.
+    fn count_copy(&mut self, buffer: &Buffer, alignment: usize) -> Result<()> {
+        if buffer.as_ptr().align_offset(alignment) != 0 {
+            self.copied = self.copied.saturating_add(buffer.len());
+        }
+        if self.copied > self.body.len() {
+            return Err(corrupt("buffers of the record batch overlap"));
+        }
+        Ok(())
     }
 
     fn build(&self, builder: ArrayDataBuilder) -> Result<ArrayData> {

@@ -3,9 +3,12 @@
 use std::ops::Range;
 
 use arrow::buffer::Buffer;
-use arrow::ipc::{root_as_message, Message};
+use arrow::ipc::{root_as_message_with_opts, Message};
+use flatbuffers::VerifierOptions;
 
 use crate::error::{Error, Kind, Result};
+
+use super::type_text::MAX_DEPTH;
 
 /// Starts every message.
 const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -13,6 +16,9 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 const PREFIX: usize = 8;
 /// Bodies start at multiples of this from the start of the object.
 pub(crate) const ALIGNMENT: usize = 64;
+/// How often larger than itself a flatbuffer may be if what is referred to twice counts twice (as what writers share: field
+/// lists, names).
+const EXPANDED: usize = 64;
 /// Ends a stream: a message without a flatbuffer.
 pub(crate) const END_OF_STREAM: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
@@ -74,7 +80,14 @@ impl Head {
 
     /// The verified message.
     pub(crate) fn message(&self) -> Result<Message<'_>> {
-        root_as_message(&self.flatbuffer)
+        let limits = VerifierOptions {
+            max_depth: 2 * MAX_DEPTH,
+            // Tables of a flatbuffer may be referred to many times, and are copied each time; nobody writes such.
+            max_tables: self.flatbuffer.len(),
+            max_apparent_size: self.flatbuffer.len().saturating_mul(EXPANDED),
+            ..VerifierOptions::default()
+        };
+        root_as_message_with_opts(&limits, &self.flatbuffer)
             .map_err(|wrong| corrupt(format!("the metadata of an Arrow message do not add up: {wrong}")))
     }
 

@@ -51,3 +51,5 @@ pub use metadata::{object_kind, ObjectKind, TABLE_METADATA};
 pub use schema::{CallSchema, Dim, Direction, Metadata, Param, ParamType};
 pub use table::{check_columns, read_table, TableForm, TableMemory, TableSource};
 pub use tensor::{read_tensor, tensor_header, TensorHeader};
+pub(crate) use type_text::type_text;
+pub use types::name_with_nul;

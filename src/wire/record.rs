@@ -4,6 +4,8 @@
 //! lists their buffers as [`Piece`]s, so that each is copied once, from where it lies to where it belongs. Arrays that are
 //! slices of others are cut to their elements; only then are offsets changed, while they are copied.
 
+use std::ops::Range;
+
 use arrow::array::{
     Array, ArrayData, ArrayRef, AsArray, ByteView, GenericByteViewArray, GenericListViewArray,
     OffsetSizeTrait, RunArray, UnionArray,
@@ -123,6 +125,65 @@ fn some_of(array: &ArrayRef, start: usize, length: usize) -> Result<ArrayRef> {
     }
 }
 
+/// For each type of a dense union from where to where its child is used, if it is.
+fn used_of_children(ids: &[i8], offsets: &[i32]) -> Vec<Option<Range<i32>>> {
+    let mut used: Vec<Option<Range<i32>>> = vec![None; 128];
+    for (id, offset) in ids.iter().zip(offsets) {
+        let Some(place) = usize::try_from(*id).ok().and_then(|id| used.get_mut(id)) else { continue };
+        let end = offset.saturating_add(1);
+        *place = Some(match place.take() {
+            Some(range) => range.start.min(*offset)..range.end.max(end),
+            None => *offset..end,
+        });
+    }
+    used
+}
+
+/// Views of no more bytes hold them themselves.
+const INLINE: u64 = 12;
+
+/// The views of an array that mean something, each with its place. What lies behind a null may be anything.
+fn used_views<T: ByteViewType>(array: &GenericByteViewArray<T>) -> impl Iterator<Item = (usize, u128)> + '_ {
+    let nulls = array.nulls();
+    let views = array.views().iter().copied().enumerate();
+    views.filter(move |(at, _)| nulls.is_none_or(|nulls| nulls.is_valid(*at)))
+}
+
+/// The views of an array over buffers that hold nothing else. Views may say anything: those that come out of a store were
+/// never looked through.
+fn collected<T: ByteViewType>(array: &GenericByteViewArray<T>) -> Result<(Vec<u128>, Vec<Buffer>)> {
+    /// Arrow counts the bytes of a buffer of views in 31 bits.
+    const LARGEST: usize = i32::MAX as usize;
+    let mut views = vec![0; array.len()];
+    let mut full = Vec::new();
+    let mut bytes: Vec<u8> = Vec::new();
+    for (at, view) in used_views(array) {
+        let parsed = ByteView::from(view);
+        if u64::from(parsed.length) <= INLINE {
+            views[at] = view;
+            continue;
+        }
+        let found = || {
+            let (buffer, start, length) = (parsed.buffer_index, parsed.offset, parsed.length);
+            let buffer = array.data_buffers().get(usize::try_from(buffer).ok()?)?;
+            let start = usize::try_from(start).ok()?;
+            buffer.get(start..start.checked_add(usize::try_from(length).ok()?)?)
+        };
+        let found = found().ok_or_else(|| broken(&format!("view {at} lies outside of its buffers")))?;
+        if bytes.len() + found.len() > LARGEST {
+            full.push(Buffer::from_vec(std::mem::take(&mut bytes)));
+        }
+        let number = |place: usize| u32::try_from(place).map_err(|_| broken("it has too many bytes"));
+        let moved = ByteView { buffer_index: number(full.len())?, offset: number(bytes.len())?, ..parsed };
+        views[at] = moved.as_u128();
+        bytes.extend_from_slice(found);
+    }
+    if !bytes.is_empty() {
+        full.push(Buffer::from_vec(bytes));
+    }
+    Ok((views, full))
+}
+
 impl Body {
     /// The body of these columns.
     pub(crate) fn of(columns: &[ArrayRef]) -> Result<Body> {
@@ -170,8 +231,8 @@ impl Body {
             DataType::LargeUtf8 => self.bytes::<arrow::datatypes::LargeUtf8Type>(array)?,
             DataType::Binary => self.bytes::<arrow::datatypes::BinaryType>(array)?,
             DataType::LargeBinary => self.bytes::<arrow::datatypes::LargeBinaryType>(array)?,
-            DataType::Utf8View => self.views::<StringViewType>(array.as_byte_view()),
-            DataType::BinaryView => self.views::<BinaryViewType>(array.as_byte_view()),
+            DataType::Utf8View => self.views::<StringViewType>(array.as_byte_view())?,
+            DataType::BinaryView => self.views::<BinaryViewType>(array.as_byte_view())?,
             DataType::List(_) => {
                 let list = array.as_list::<i32>();
                 self.list(array, list.offsets(), list.values())?;
@@ -275,50 +336,62 @@ impl Body {
         for (offset, size) in ends() {
             end = end.max(offset.checked_add(size).ok_or_else(|| broken("a list ends beyond all elements"))?);
         }
-        let length = (end - start).to_usize();
-        let start_at = start.to_usize().ok_or_else(|| broken("a list starts before all elements"))?;
+        let bounds = start.to_usize().zip(end.to_usize());
+        let (first, last) = bounds.ok_or_else(|| broken("a list starts before all elements"))?;
         self.piece(Piece::offsets(array.offsets().inner().clone(), start));
         self.piece(Piece::Bytes(array.sizes().inner().clone()));
-        self.array(&some_of(array.values(), start_at, length.unwrap_or_default())?)
+        self.array(&some_of(array.values(), first, last - first)?)
     }
 
-    fn views<T: ByteViewType>(&mut self, array: &GenericByteViewArray<T>) {
-        // A slice of many: its bytes are collected, which is one copy more of less than half of them.
-        let used = array
-            .views()
-            .iter()
-            .map(|view| u64::from(ByteView::from(*view).length))
-            .filter(|length| *length > 12);
-        let kept: usize = array.data_buffers().iter().map(Buffer::len).sum();
-        let collected;
-        let array = if kept as u64 > 2 * used.sum::<u64>() + 4096 {
-            collected = array.gc();
-            &collected
-        } else {
-            array
-        };
+    fn views<T: ByteViewType>(&mut self, array: &GenericByteViewArray<T>) -> Result<()> {
         self.start(array);
-        self.piece(Piece::Bytes(array.views().inner().clone()));
-        self.variadic.push(signed(array.data_buffers().len()));
-        for buffer in array.data_buffers() {
-            self.piece(Piece::Bytes(buffer.clone()));
+        let used = used_views(array).map(|(_, view)| u64::from(ByteView::from(view).length));
+        let used: u64 = used.filter(|length| *length > INLINE).sum();
+        let kept: usize = array.data_buffers().iter().map(Buffer::len).sum();
+        // A slice of many: its bytes are collected, which is one copy more of less than half of them.
+        if kept as u64 > 2 * used + 4096 {
+            let (views, buffers) = collected(array)?;
+            self.view_buffers(Buffer::from_vec(views), &buffers);
+        } else {
+            self.view_buffers(array.views().inner().clone(), array.data_buffers());
         }
+        Ok(())
+    }
+
+    fn view_buffers(&mut self, views: Buffer, buffers: &[Buffer]) {
+        self.piece(Piece::Bytes(views));
+        self.variadic.push(signed(buffers.len()));
+        buffers.iter().for_each(|buffer| self.piece(Piece::Bytes(buffer.clone())));
     }
 
     fn union(&mut self, array: &UnionArray, fields: &UnionFields, mode: UnionMode) -> Result<()> {
         self.node(array.len(), 0);
         self.piece(Piece::Bytes(array.type_ids().inner().clone()));
-        if mode == UnionMode::Dense {
-            let offsets = array.offsets().ok_or_else(|| broken("a dense union has no offsets"))?;
-            self.piece(Piece::Bytes(offsets.inner().clone()));
-        }
-        for (id, _) in fields.iter() {
-            let child = array.child(id);
-            match mode {
-                UnionMode::Sparse => self.array(&some_of(child, 0, array.len())?)?,
-                // Whole: which of its elements a slice needs only its type IDs say.
-                UnionMode::Dense => self.array(child)?,
+        let (UnionMode::Dense, Some(offsets)) = (mode, array.offsets()) else {
+            for (id, _) in fields.iter() {
+                self.array(&some_of(array.child(id), 0, array.len())?)?;
             }
+            return Ok(());
+        };
+        let elements: usize = fields.iter().map(|(id, _)| array.child(id).len()).sum();
+        if elements <= array.len() {
+            self.piece(Piece::Bytes(offsets.inner().clone()));
+            return fields.iter().try_for_each(|(id, _)| self.array(array.child(id)));
+        }
+        // A slice of many: of each child only what lies between the first and the last element that is used.
+        let used = used_of_children(array.type_ids(), offsets);
+        let cut = array.type_ids().iter().zip(offsets).map(|(id, offset)| {
+            let first = used.get(usize::try_from(*id).ok()?)?.as_ref()?.start;
+            offset.checked_sub(first)
+        });
+        let cut: Option<Vec<i32>> = cut.collect();
+        let cut = cut.ok_or_else(|| broken("the types of a union are impossible"))?;
+        self.piece(Piece::Bytes(Buffer::from_vec(cut)));
+        for (id, _) in fields.iter() {
+            let range = usize::try_from(id).ok().and_then(|id| used.get(id)?.clone()).unwrap_or(0..0);
+            let bounds = range.start.to_usize().zip(range.end.to_usize());
+            let (first, end) = bounds.ok_or_else(|| broken("an offset of a union is negative"))?;
+            self.array(&some_of(array.child(id), first, end - first)?)?;
         }
         Ok(())
     }
@@ -329,6 +402,9 @@ impl Body {
         let (mut first, mut count) = (0, 0);
         let mut cut: Vec<R::Native> = Vec::new();
         if !array.is_empty() {
+            if ends.values().is_empty() {
+                return Err(broken("it has elements, but no runs"));
+            }
             first = ends.get_start_physical_index();
             let last = ends.get_end_physical_index();
             count = (last + 1).saturating_sub(first);

@@ -41,6 +41,14 @@ pub(crate) fn mutations(bytes: &[u8], mut read: impl FnMut(&[u8])) {
         }
         changed[at] = bytes[at];
     }
+    // Lengths, counts and offsets have eight bytes.
+    for at in (0..bytes.len().saturating_sub(7)).step_by(8) {
+        for word in [i64::MIN, i64::MAX, 1 << 46, 1 << 31] {
+            changed[at..at + 8].copy_from_slice(&word.to_le_bytes());
+            read(&changed);
+        }
+        changed[at..at + 8].copy_from_slice(&bytes[at..at + 8]);
+    }
     // Pairs and words, for lengths and offsets that only matter together.
     let mut random = Random::new(3);
     for _ in 0..2000 {

@@ -10,6 +10,7 @@ use arrow::datatypes::{
 use arrow::ipc;
 
 use crate::error::Result;
+use crate::shm::arrays::array_in_bounds;
 
 use super::message::corrupt;
 use super::type_text::MAX_DEPTH;
@@ -290,6 +291,23 @@ fn fault_at(data_type: &DataType, depth: usize) -> Option<String> {
     children(data_type).into_iter().find_map(|field| fault_at(field.data_type(), depth + 1))
 }
 
+/// The first name or time zone, nested ones included, that holds a NUL byte: Arrow's streams can hold it, C's texts
+/// cannot.
+pub fn name_with_nul(field: &Field) -> Option<&str> {
+    if field.name().contains('\0') {
+        return Some(field.name());
+    }
+    nul_in_type(field.data_type())
+}
+
+fn nul_in_type(data_type: &DataType) -> Option<&str> {
+    match data_type {
+        DataType::Timestamp(_, Some(zone)) => Some(zone.as_ref()).filter(|zone| zone.contains('\0')),
+        DataType::Dictionary(_, values) => nul_in_type(values),
+        other => children(other).into_iter().find_map(|field| name_with_nul(field)),
+    }
+}
+
 /// The same type without the metadata of nested fields, which are no part of a parameter's type. An empty time zone is
 /// none, as in Arrow's own format.
 pub(crate) fn without_metadata(data_type: &DataType) -> DataType {
@@ -357,7 +375,7 @@ pub(crate) fn same_type(a: &DataType, b: &DataType) -> bool {
     }
 }
 
-/// The same array under a type that [`same_type`] calls the same.
+/// The same array under a type that [`same_type`] calls the same. Its values are not looked through.
 pub(crate) fn retyped(data: ArrayData, to: &DataType) -> Result<ArrayData> {
     if data.data_type() == to {
         return Ok(data);
@@ -369,7 +387,6 @@ pub(crate) fn retyped(data: ArrayData, to: &DataType) -> Result<ArrayData> {
     let inner = data.child_data().iter().cloned().zip(&types).map(|(child, to)| retyped(child, to));
     let inner = inner.collect::<Result<Vec<_>>>()?;
     let builder = data.into_builder().data_type(to.clone()).child_data(inner);
-    builder
-        .build()
+    array_in_bounds(builder)
         .map_err(|wrong| crate::error::Error::invalid(format!("the array cannot be used: {wrong}")))
 }

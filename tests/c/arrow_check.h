@@ -94,11 +94,13 @@ static void make_texts(struct ArrowArray *array, int64_t first, int64_t length) 
 }
 
 /* What the streams here give: a table x: float64, name: utf8, or one of its columns. */
-enum { TABLE = 0, COLUMN_X = 1, COLUMN_NAME = 2, BROKEN = 3 };
+enum { TABLE = 0, COLUMN_X = 1, COLUMN_NAME = 2, BROKEN = 3, UNALIGNED = 4 };
 
 struct stream_state {
     int kind;
     int64_t chunk, chunks, rows;
+    /* Of UNALIGNED, a column x. */
+    const char *values;
 };
 
 static void table_schema(struct ArrowSchema *schema) {
@@ -109,13 +111,20 @@ static void table_schema(struct ArrowSchema *schema) {
 
 static int stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
     const struct stream_state *state = (const struct stream_state *)stream->private_data;
-    if (state->kind == COLUMN_X)
+    if (state->kind == COLUMN_X || state->kind == UNALIGNED)
         make_schema(out, "g", "", 0);
     else if (state->kind == COLUMN_NAME)
         make_schema(out, "u", "", 0);
     else
         table_schema(out);
     return 0;
+}
+
+/* An array whose values are somebody else's. */
+static void release_unowned(struct ArrowArray *array) {
+    free((void *)array->buffers);
+    array->release = NULL;
+    arrow_alive--;
 }
 
 static int stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
@@ -126,6 +135,10 @@ static int stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out) 
     if (state->chunk++ == state->chunks) return 0;
     if (state->kind == COLUMN_X) {
         make_doubles(out, first, state->rows);
+    } else if (state->kind == UNALIGNED) {
+        make_array(out, state->rows, 2, 0);
+        out->buffers[1] = state->values;
+        out->release = release_unowned;
     } else if (state->kind == COLUMN_NAME) {
         make_texts(out, first, state->rows);
     } else {
@@ -153,6 +166,7 @@ static void make_stream(struct ArrowArrayStream *stream, int kind, int64_t chunk
     state->chunk = 0;
     state->chunks = chunks;
     state->rows = rows;
+    state->values = NULL;
     stream->get_schema = stream_schema;
     stream->get_next = stream_next;
     stream->get_last_error = stream_error;

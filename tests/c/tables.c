@@ -105,6 +105,105 @@ static void put_and_get(sdp_dal_store *store) {
     CHECK(arrow_alive == 0);
 }
 
+/* A dictionary<int8,utf8> of one value, "two". */
+static void make_dictionary(struct ArrowArray *array, struct ArrowSchema *schema) {
+    const int32_t offsets[3] = {0, 3, 6};
+    const int8_t index = 1;
+    make_schema(schema, "c", "", 0);
+    schema->dictionary = (struct ArrowSchema *)calloc(1, sizeof *schema->dictionary);
+    make_schema(schema->dictionary, "u", "", 0);
+    make_array(array, 1, 2, 0);
+    array->buffers[1] = copy_of(&index, sizeof index);
+    array->dictionary = (struct ArrowArray *)calloc(1, sizeof *array->dictionary);
+    make_array(array->dictionary, 2, 3, 0);
+    array->dictionary->buffers[1] = copy_of(offsets, sizeof offsets);
+    array->dictionary->buffers[2] = copy_of("onetwo", 6);
+}
+
+/* Arrays at addresses that their types do not allow are read all the same. */
+static void unaligned(sdp_dal_store *store) {
+    double storage[4] = {0};
+    char *const values = (char *)storage + 4;
+    struct ArrowArrayStream stream;
+    struct ArrowSchema schema, wrong;
+    struct ArrowArray array;
+    sdp_dal_ref *ref = NULL;
+    sdp_dal_args *args = NULL;
+    for (int i = 0; i < 3; i++) {
+        const double value = i;
+        memcpy(values + 8 * i, &value, sizeof value);
+    }
+    make_stream(&stream, UNALIGNED, 1, 3);
+    ((struct stream_state *)stream.private_data)->values = values;
+    make_schema(&schema, "+s", "", 1);
+    make_schema(schema.children[0], "g", "x", 0);
+    OK(sdp_dal_table_put_columns(store, &schema, &stream, 1, NULL, &ref));
+    schema.release(&schema);
+    OK(sdp_dal_ref_get_batch(ref, SDP_DAL_POLL, &array, &schema));
+    const double *const x = (const double *)array.children[0]->buffers[1];
+    CHECK(array.length == 3 && x[2] > 1.5 && x[2] < 2.5);
+    array.release(&array);
+    schema.release(&schema);
+    sdp_dal_ref_free(ref);
+
+    OK(sdp_dal_args_create(&args));
+    make_doubles(&array, 0, 1);
+    free((void *)(uintptr_t)array.buffers[1]);
+    array.buffers[1] = values + 16;
+    array.release = release_unowned;
+    make_schema(&schema, "g", "", 0);
+    OK(sdp_dal_args_set_arrow(args, "x", &array, &schema));
+    /* A value that no reader would accept is not taken. */
+    make_dictionary(&array, &schema);
+    *(int8_t *)(uintptr_t)array.buffers[1] = 2;
+    FAILS(sdp_dal_args_set_arrow(args, "x", &array, &schema), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("'value' cannot be read");
+    make_texts(&array, 0, 1);
+    *(char *)(uintptr_t)array.buffers[2] = (char)0xff;
+    make_schema(&wrong, "u", "", 0);
+    FAILS(sdp_dal_args_push_arrow(args, &array, &wrong), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("UTF");
+    CHECK(array.release == NULL && wrong.release == NULL);
+    sdp_dal_args_free(args);
+    CHECK(arrow_alive == 0);
+}
+
+/* What other programs leave in a store may have names that C has no texts for. */
+static void impossible_names(sdp_dal_store *store) {
+    struct ArrowArrayStream stream;
+    struct ArrowSchema schema;
+    struct ArrowArray batch;
+    sdp_dal_ref *ref = NULL;
+    sdp_dal_buffer *buffer = NULL;
+    uint8_t *bytes = NULL;
+    const void *data = NULL, *metadata = NULL;
+    size_t size = 0, metadata_size = 0, changed = 0;
+    make_stream(&stream, TABLE, 1, 3);
+    OK(sdp_dal_table_put(store, &stream, NULL, &ref));
+    OK(sdp_dal_ref_get_buffer(ref, SDP_DAL_POLL, &buffer));
+    OK(sdp_dal_buffer_data(buffer, &data, &size));
+    OK(sdp_dal_buffer_metadata(buffer, &metadata, &metadata_size));
+    bytes = (uint8_t *)copy_of(data, size);
+    for (size_t i = 0; i + 4 <= size; i++) {
+        if (memcmp(bytes + i, "name", 4) == 0) {
+            bytes[i + 2] = 0;
+            changed++;
+        }
+    }
+    CHECK(changed == 1);
+    sdp_dal_ref_free(ref);
+    OK(sdp_dal_object_put(store, bytes, size, (const uint8_t *)metadata, metadata_size, &ref));
+    free(bytes);
+    sdp_dal_buffer_free(buffer);
+    FAILS(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &stream), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("a name holds a NUL byte: \"na\\0e\"");
+    CHECK(stream.release == NULL);
+    FAILS(sdp_dal_ref_get_batch(ref, SDP_DAL_POLL, &batch, &schema), SDP_DAL_INVALID_ARGUMENT);
+    CHECK(batch.release == NULL && schema.release == NULL);
+    FAILS(sdp_dal_ref_table_schema(ref, &schema), SDP_DAL_INVALID_ARGUMENT);
+    sdp_dal_ref_free(ref);
+}
+
 static void expectations(sdp_dal_store *store) {
     const char *const names[2] = {"row", ""};
     sdp_dal_ref *table = NULL, *tensor = NULL, *typed = NULL;
@@ -152,21 +251,6 @@ static void expectations(sdp_dal_store *store) {
     sdp_dal_ref_free(tensor);
     sdp_dal_ref_free(table);
     CHECK(arrow_alive == 0);
-}
-
-/* A dictionary<int8,utf8> of one value, "two". */
-static void make_dictionary(struct ArrowArray *array, struct ArrowSchema *schema) {
-    const int32_t offsets[3] = {0, 3, 6};
-    const int8_t index = 1;
-    make_schema(schema, "c", "", 0);
-    schema->dictionary = (struct ArrowSchema *)calloc(1, sizeof *schema->dictionary);
-    make_schema(schema->dictionary, "u", "", 0);
-    make_array(array, 1, 2, 0);
-    array->buffers[1] = copy_of(&index, sizeof index);
-    array->dictionary = (struct ArrowArray *)calloc(1, sizeof *array->dictionary);
-    make_array(array->dictionary, 2, 3, 0);
-    array->dictionary->buffers[1] = copy_of(offsets, sizeof offsets);
-    array->dictionary->buffers[2] = copy_of("onetwo", 6);
 }
 
 static void check_dictionary(const struct ArrowArray *array, const struct ArrowSchema *schema) {
@@ -375,6 +459,8 @@ int main(int argc, char **argv) {
     }
     OK(sdp_dal_store_open(argv[1], NULL, &store));
     put_and_get(store);
+    unaligned(store);
+    impossible_names(store);
     expectations(store);
     calls(store);
     make_stream(&stream, TABLE, 1, 9);

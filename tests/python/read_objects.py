@@ -31,6 +31,14 @@ def value_in(value):
             return decimal.Decimal(text)
         case [("time_ns", number)]:
             return EPOCH + datetime.timedelta(microseconds=number // 1000)
+        case [("naive_s", number)]:
+            return EPOCH.replace(tzinfo=None) + datetime.timedelta(seconds=number)
+        case [("duration_ms", number)]:
+            return datetime.timedelta(milliseconds=number)
+        case [("pair", pair)]:
+            return tuple(pair)
+        case [("date", text)]:
+            return datetime.date.fromisoformat(text)
     return value
 
 
@@ -119,13 +127,14 @@ def check_declaration(data, keys, expected):
 
 def check_table(data, keys, expected):
     source = pyarrow.py_buffer(data)
-    table = pyarrow.ipc.open_stream(source).read_all()
-    table.validate(full=True)
-    same("columns", [[field.name, str(field.type), field.nullable] for field in table.schema], expected["columns"])
-    same("rows", table.to_pylist(), expected["rows"])
-    for name, column in zip(table.column_names, table.columns):
-        for chunk in column.chunks:
-            aligned(f"column {name}", chunk.buffers(), source.address)
+    reader = pyarrow.ipc.open_stream(source)
+    same("columns", [[field.name, str(field.type), field.nullable] for field in reader.schema], expected["columns"])
+    batches = list(reader)
+    for batch in batches:
+        batch.validate(full=True)
+        for name, column in zip(reader.schema.names, batch.columns):
+            aligned(f"column {name}", column.buffers(), source.address)
+    same("rows", [batch.to_pylist() for batch in batches], expected["chunks"])
 
 
 def check_raw(data, keys, expected):
