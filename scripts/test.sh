@@ -74,7 +74,7 @@ run_format() {
     cargo fmt --all --check || return
     if [ -f .clang-format ]; then
         local sources
-        mapfile -t sources < <(git ls-files 'include/*.hpp' '*_examples/*.[ch]' '*_examples/*.[ch]pp' 'tests/*.[ch]' 'tests/*.[ch]pp')
+        mapfile -t sources < <(git ls-files 'include/*.hpp' 'include/sdp_dal/*.hpp' '*_examples/*.[ch]' '*_examples/*.[ch]pp' 'tests/*.[ch]' 'tests/*.[ch]pp')
         clang-format --dry-run -Werror "${sources[@]}"
     fi
 }
@@ -136,8 +136,8 @@ package_files() {
     abi=${version%.*}
     [ "${abi%%.*}" = 0 ] || abi=${abi%%.*}
     for file in "lib/libsdp_dal.so.$version" "lib/libsdp_dal.so.$abi" lib/libsdp_dal.so lib/libsdp_dal.a \
-        include/sdp_dal.h include/sdp_dal.hpp lib/pkgconfig/sdp_dal.pc lib/cmake/sdp_dal/sdp_dalConfig.cmake \
-        lib/cmake/sdp_dal/sdp_dalConfigVersion.cmake bin/sdp-dal; do
+        include/sdp_dal.h include/sdp_dal.hpp include/sdp_dal/processor.hpp lib/pkgconfig/sdp_dal.pc \
+        lib/cmake/sdp_dal/sdp_dalConfig.cmake lib/cmake/sdp_dal/sdp_dalConfigVersion.cmake bin/sdp-dal; do
         [ -s "$1/$file" ] || { echo "the package has no $file"; return 1; }
     done
     [ "$(find "$1" -name LICENSE -o -name THIRD-PARTY.txt | wc -l)" = 2 ] || { echo "licences are missing"; return 1; }

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What went wrong, as exceptions; and how long to wait. */
+
+#ifndef SDP_DAL_ERROR_HPP
+#define SDP_DAL_ERROR_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+
+#include "../sdp_dal.h"
+
+namespace sdp_dal {
+
+/// What a function of the library reported: its status, and its sentence as what().
+class error : public std::runtime_error {
+public:
+    error(sdp_dal_status status, const std::string &text)
+        : std::runtime_error(text), status_(status) {}
+    sdp_dal_status status() const noexcept { return status_; }
+
+private:
+    sdp_dal_status status_;
+};
+
+/// SDP_DAL_TIMEOUT
+class timeout_error : public error {
+    using error::error;
+};
+
+/// SDP_DAL_PROCESSOR_LOST
+class processor_lost : public error {
+    using error::error;
+};
+
+/// SDP_DAL_INTERRUPTED
+class interrupted : public error {
+    using error::error;
+};
+
+/// SDP_DAL_INVALID_ARGUMENT
+class invalid_argument : public error {
+    using error::error;
+};
+
+namespace detail {
+
+/// Runs a C function that copies a text out: fn(buffer, &length).
+template <class F> std::string text_of(F &&fn) {
+    std::string text;
+    std::size_t length = 0;
+    // The text may grow between two calls, if another thread changes what it tells.
+    while (true) {
+        std::size_t room = text.size();
+        length = room;
+        if (fn(room == 0 ? nullptr : &text[0], &length) != SDP_DAL_OK || length == 0) return {};
+        if (length <= room) break;
+        text.resize(length);
+    }
+    text.resize(length - 1);
+    return text;
+}
+
+[[noreturn]] inline void fail(sdp_dal_status status, const std::string &text) {
+    switch (status) {
+    case SDP_DAL_TIMEOUT:
+        throw timeout_error(status, text);
+    case SDP_DAL_PROCESSOR_LOST:
+        throw processor_lost(status, text);
+    case SDP_DAL_INTERRUPTED:
+        throw interrupted(status, text);
+    case SDP_DAL_INVALID_ARGUMENT:
+        throw invalid_argument(status, text);
+    default:
+        throw error(status, text);
+    }
+}
+
+[[noreturn]] inline void wrong(const std::string &text) { fail(SDP_DAL_INVALID_ARGUMENT, text); }
+
+inline void check(sdp_dal_status status) {
+    if (status == SDP_DAL_OK) return;
+    std::string text = text_of(sdp_dal_last_error);
+    fail(status, text.empty() ? std::string(sdp_dal_status_name(status)) : text);
+}
+
+} // namespace detail
+
+/// How long to wait; made from any std::chrono duration.
+using timeout = std::chrono::nanoseconds;
+/// Until it happens, the producer dies, or somebody interrupts.
+inline constexpr timeout forever{-1};
+/// Look once, do not wait.
+inline constexpr timeout poll{0};
+
+} // namespace sdp_dal
+
+#endif
