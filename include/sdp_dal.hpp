@@ -22,13 +22,23 @@
 #define SDP_DAL_HPP
 
 #include "sdp_dal/args.hpp"
+#include "sdp_dal/arrow.hpp"
 #include "sdp_dal/call.hpp"
 #include "sdp_dal/caller.hpp"
 #include "sdp_dal/error.hpp"
+#include "sdp_dal/events.hpp"
 #include "sdp_dal/function.hpp"
+#include "sdp_dal/id.hpp"
+#include "sdp_dal/listing.hpp"
+#include "sdp_dal/log.hpp"
+#include "sdp_dal/object.hpp"
+#include "sdp_dal/output.hpp"
+#include "sdp_dal/parameter.hpp"
 #include "sdp_dal/processor.hpp"
 #include "sdp_dal/reference.hpp"
+#include "sdp_dal/schema.hpp"
 #include "sdp_dal/store.hpp"
+#include "sdp_dal/table.hpp"
 #include "sdp_dal/view.hpp"
 
 #endif

@@ -74,7 +74,7 @@ run_format() {
     cargo fmt --all --check || return
     if [ -f .clang-format ]; then
         local sources
-        mapfile -t sources < <(git ls-files 'include/*.hpp' 'include/sdp_dal/*.hpp' '*_examples/*.[ch]' '*_examples/*.[ch]pp' 'tests/*.[ch]' 'tests/*.[ch]pp')
+        mapfile -t sources < <(git ls-files 'include/*.hpp' '*_examples/*.[ch]' '*_examples/*.[ch]pp' 'tests/*.[ch]' 'tests/*.[ch]pp')
         clang-format --dry-run -Werror "${sources[@]}"
     fi
 }

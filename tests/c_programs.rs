@@ -139,7 +139,7 @@ const REFUSED: [(&str, &str); 8] = [
     ("void f(double *) {}", "not a pointer"),
     ("void f(tensor_view<double, 1>) {}", "an input is read-only: write tensor_view<const T, N>"),
     ("int f(double) { return 0; }", "a processing function returns void"),
-    ("void f(double &) {}", "only output<T, N> may be"),
+    ("void f(double &) {}", "only output<T, N> may be a reference"),
     ("void f(std::vector<double>) {}", "a parameter of a processing function is bool"),
     ("void f(output<const double, 1>) {}", "its elements are not const"),
     ("void f(tensor_view<const char, 1>) {}", "the elements of a tensor are"),

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -36,6 +37,11 @@ class processor_lost : public error {
 
 /// SDP_DAL_INTERRUPTED
 class interrupted : public error {
+    using error::error;
+};
+
+/// SDP_DAL_CANCELLED
+class cancelled : public error {
     using error::error;
 };
 
@@ -70,6 +76,8 @@ template <class F> std::string text_of(F &&fn) {
         throw processor_lost(status, text);
     case SDP_DAL_INTERRUPTED:
         throw interrupted(status, text);
+    case SDP_DAL_CANCELLED:
+        throw cancelled(status, text);
     case SDP_DAL_INVALID_ARGUMENT:
         throw invalid_argument(status, text);
     default:
@@ -79,11 +87,37 @@ template <class F> std::string text_of(F &&fn) {
 
 [[noreturn]] inline void wrong(const std::string &text) { fail(SDP_DAL_INVALID_ARGUMENT, text); }
 
-inline void check(sdp_dal_status status) {
-    if (status == SDP_DAL_OK) return;
+/// The sentence of this thread's last failure, which had this status.
+inline std::string last_text(sdp_dal_status status) {
     std::string text = text_of(sdp_dal_last_error);
-    fail(status, text.empty() ? std::string(sdp_dal_status_name(status)) : text);
+    return text.empty() ? std::string(sdp_dal_status_name(status)) : text;
 }
+
+inline void check(sdp_dal_status status) {
+    if (status != SDP_DAL_OK) fail(status, last_text(status));
+}
+
+/// As text_of(), for what can fail.
+template <class F> std::string checked_text(F &&fn) {
+    sdp_dal_status status = SDP_DAL_OK;
+    std::string text =
+        text_of([&](char *buffer, std::size_t *length) { return status = fn(buffer, length); });
+    check(status);
+    return text;
+}
+
+/// A struct of C with its size and its defaults.
+template <class S> S filled(sdp_dal_status (*init)(S *, std::size_t)) {
+    S value;
+    check(init(&value, sizeof value));
+    return value;
+}
+
+/// A handle of C that ends itself.
+template <class H, void (*End)(H *)> struct ender {
+    void operator()(H *handle) const noexcept { End(handle); }
+};
+template <class H, void (*End)(H *)> using owned = std::unique_ptr<H, ender<H, End>>;
 
 } // namespace detail
 

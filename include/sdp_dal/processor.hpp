@@ -10,8 +10,26 @@
 namespace sdp_dal {
 
 struct processor_options {
-    /// First bytes of the prefix.
+    /// The start of the prefix, up to 8 hexadecimal digits.
     std::string prefix = {};
+    /// How many threads its functions may use all together; 0: what the system leaves.
+    std::int32_t threads = 0;
+};
+
+/// How the calls of a function are run: one at a time, in no strict order, unless said otherwise.
+struct function_options {
+    /// In as many threads at once as call processor::process().
+    bool reentrant = false;
+    /// Strictly in the order in which they were issued.
+    bool ordered = false;
+    /// Compare the sizes of equal dimension names, and those that the signature fixes.
+    bool strict_dims = true;
+
+    std::uint32_t flags() const {
+        return (reentrant ? std::uint32_t{SDP_DAL_FUNCTION_REENTRANT} : 0u) |
+               (ordered ? std::uint32_t{SDP_DAL_FUNCTION_ORDERED} : 0u) |
+               (strict_dims ? 0u : std::uint32_t{SDP_DAL_FUNCTION_LOOSE_DIMS});
+    }
 };
 
 /// Offers functions and runs their calls.
@@ -31,19 +49,39 @@ public:
     }
 
     /// Offers the function Fn under a name. params names its parameters in their order, tensors
-    /// with their dimensions: {"x", "ys[i]", "uvw[row,uvw=3]"}. Kinds and types come from the C++
-    /// function.
-    template <auto Fn> void add(const std::string &name, const std::vector<std::string> &params) {
-        detail::deduce<std::decay_t<decltype(Fn)>>::type::add(raw(), name, params,
+    /// with their dimensions, tables with their columns if these are fixed: {"x", "ys[i]",
+    /// "uvw[row,uvw=3]", "antennas{name: utf8}"}. Kinds and types come from the C++ function, which
+    /// may have a `call &` before them.
+    template <auto Fn>
+    void add(const std::string &name, const std::vector<std::string> &params,
+             const function_options &options = {}) {
+        detail::deduce<std::decay_t<decltype(Fn)>>::type::add(raw(), name, params, options.flags(),
                                                               detail::fixed<Fn>{});
     }
 
     /// The same for anything that can be called: a lambda with its state, for instance. It lives
     /// until the processor is closed.
     template <class F>
-    void add(const std::string &name, const std::vector<std::string> &params, F &&fn) {
+    void add(const std::string &name, const std::vector<std::string> &params, F &&fn,
+             const function_options &options = {}) {
         using D = std::decay_t<F>;
-        detail::deduce<D>::type::add(raw(), name, params, D(std::forward<F>(fn)));
+        detail::deduce<D>::type::add(raw(), name, params, options.flags(), D(std::forward<F>(fn)));
+    }
+
+    /// Offers a function that is given as a schema, whose metadata callers see: fn(call &) reads
+    /// and writes the parameters by name.
+    template <class F> void add(const schema &function, F &&fn) {
+        using D = std::decay_t<F>;
+        auto kept = std::make_unique<D>(std::forward<F>(fn));
+        detail::check(sdp_dal_processor_register_schema(
+            raw(), function.raw(), detail::trampoline<true, D>, kept.get(), detail::drop<D>));
+        (void)kept.release();
+    }
+
+    /// Offers a function whose calls come out of next() only.
+    void add(const schema &function) {
+        detail::check(
+            sdp_dal_processor_register_schema(raw(), function.raw(), nullptr, nullptr, nullptr));
     }
 
     /// Publishes the functions. The first process() does it too.
@@ -56,6 +94,18 @@ public:
         detail::check(status);
         return true;
     }
+
+    /// Takes one call, to be worked on and ended with finish(); nothing if none came in time.
+    std::optional<call> next(timeout time = forever) {
+        sdp_dal_call *handle = nullptr;
+        sdp_dal_status status = sdp_dal_processor_next(raw(), time.count(), &handle);
+        if (status == SDP_DAL_TIMEOUT) return std::nullopt;
+        detail::check(status);
+        return call(handle, true);
+    }
+
+    /// Lets store::event_fd() become readable when a call may have come.
+    void watch(bool on = true) const { detail::check(sdp_dal_processor_watch(raw(), on)); }
 
     /// Ends all waiting in this process on the processor's store while on. From any thread or
     /// signal handler.
@@ -84,11 +134,12 @@ private:
     }
 
     void open(const std::string &name, const processor_options &options) {
-        sdp_dal_processor_options raw;
-        detail::check(sdp_dal_processor_options_init(&raw, sizeof raw));
+        auto raw = detail::filled(sdp_dal_processor_options_init);
+        detail::id_start start(options.prefix);
         raw.name = name.empty() ? nullptr : name.c_str();
-        raw.prefix = reinterpret_cast<const std::uint8_t *>(options.prefix.data());
-        raw.prefix_size = options.prefix.size();
+        raw.prefix = start.bytes;
+        raw.prefix_size = start.size;
+        raw.threads = options.threads;
         sdp_dal_processor *handle = nullptr;
         detail::check(sdp_dal_processor_open(store_, &raw, &handle));
         handle_.reset(handle);

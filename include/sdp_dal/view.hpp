@@ -8,7 +8,6 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -56,16 +55,6 @@ template <class T> constexpr std::int32_t dtype_of() {
 }
 
 inline std::string dtype_name(std::int32_t dtype) { return sdp_dal_dtype_name(dtype); }
-
-inline std::string hex(const std::uint8_t *bytes, std::size_t size) {
-    static const char digits[] = "0123456789abcdef";
-    std::string text;
-    for (std::size_t i = 0; i < size; i++) {
-        text += digits[bytes[i] >> 4];
-        text += digits[bytes[i] & 15];
-    }
-    return text;
-}
 
 } // namespace detail
 
@@ -202,12 +191,14 @@ tensor_view<const T, N> typed_view(const sdp_dal_tensor_view &view, const std::s
     return {static_cast<const T *>(view.data), shape, strides};
 }
 
-template <class H, void (*End)(H *)> struct ender {
-    void operator()(H *handle) const noexcept { End(handle); }
-};
-template <class H, void (*End)(H *)> using owned = std::unique_ptr<H, ender<H, End>>;
-
 } // namespace detail
+
+/// The elements of a vector, which must outlive the view.
+template <class T> tensor_view<const T, 1> view(const std::vector<T> &elements) {
+    static_assert(!std::is_same_v<T, bool>, "std::vector<bool> has no elements in memory");
+    return {elements.data(), {static_cast<std::int64_t>(elements.size())}};
+}
+template <class T> void view(const std::vector<T> &&) = delete;
 
 } // namespace sdp_dal
 
