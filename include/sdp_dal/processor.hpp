@@ -78,7 +78,7 @@ public:
         (void)kept.release();
     }
 
-    /// Offers a function whose calls come out of next() only.
+    /// Offers a function whose calls come out of next(): process() is then not for this processor.
     void add(const schema &function) {
         detail::check(
             sdp_dal_processor_register_schema(raw(), function.raw(), nullptr, nullptr, nullptr));
