@@ -51,8 +51,8 @@ need_rust() {
 need_packages() {
     command -v dpkg-query >/dev/null || return 0
     local package missing=()
-    for package in gcc g++ gfortran libc6-dev binutils cmake make pkg-config libcfitsio-dev libpng-dev clang-format \
-        abigail-tools python3 python3-cffi python3-venv; do
+    for package in gcc g++ gfortran libc6-dev binutils cmake make pkg-config libcfitsio-dev libpng-dev \
+        libfftw3-dev clang-format abigail-tools python3 python3-cffi python3-venv; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
