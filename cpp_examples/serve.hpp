@@ -44,6 +44,18 @@ struct interruptible {
     interruptible &operator=(const interruptible &) = delete;
 };
 
+/// Takes calls until SIGINT or SIGTERM.
+inline void run(sdp_dal::processor &processor, const std::string &name) {
+    interruptible guard(processor);
+    processor.start();
+    std::cout << name << " waiting for calls at prefix " << processor.prefix() << std::endl;
+    try {
+        while (!stopping) processor.process(std::chrono::seconds(1));
+    } catch (const sdp_dal::interrupted &) {
+        // It is what the signal asked for.
+    }
+}
+
 } // namespace serving
 
 inline std::string default_store() {
@@ -71,16 +83,10 @@ int serve(int argc, char **argv, const std::string &name, const char *purpose, O
     try {
         sdp_dal::processor processor(argc > 1 ? argv[1] : default_store(), name);
         offer(processor);
-        serving::interruptible guard(processor);
-        processor.start();
-        std::cout << name << " waiting for calls at prefix " << processor.prefix() << std::endl;
-        while (!serving::stopping) processor.process(std::chrono::seconds(1));
+        serving::run(processor, name);
     } catch (const std::exception &failure) {
-        // An interrupted wait may end with an error: it is what the signal asked for.
-        if (!serving::stopping) {
-            std::cerr << argv[0] << ": " << failure.what() << '\n';
-            return EXIT_FAILURE;
-        }
+        std::cerr << argv[0] << ": " << failure.what() << '\n';
+        return EXIT_FAILURE;
     }
     return EXIT_SUCCESS;
 }

@@ -165,3 +165,16 @@ fn the_cpp_header_compiles_alone() {
         compiles_alone("cpp", "sdp_dal.hpp", compiler);
     }
 }
+
+#[test]
+fn every_part_of_the_cpp_header_compiles_alone() {
+    let umbrella = fs::read_to_string(root().join("include/sdp_dal.hpp")).expect("there is a C++ header");
+    let mut count = 0;
+    for entry in fs::read_dir(root().join("include/sdp_dal")).expect("its parts lie beside it").flatten() {
+        let part = format!("sdp_dal/{}", entry.file_name().to_string_lossy());
+        assert!(umbrella.contains(&format!("#include \"{part}\"")), "sdp_dal.hpp includes {part}");
+        compiles_alone(&part.replace('/', "-"), &part, CPP17);
+        count += 1;
+    }
+    assert!(count > 5, "only {count} parts found");
+}

@@ -41,7 +41,7 @@ static void tensors(sdp_dal::store &store) {
     const std::int32_t values[6] = {0, 1, 2, 3, 4, 5};
     auto ref =
         store.put(tensor_view<const std::int32_t, 2>(values, {3, 2}, {8, 4}), {"row", "pol"});
-    CHECK(ref.is_owning() && ref.exists() && ref.id().size() == 40);
+    CHECK(ref.is_owning() && ref.exists() && ref.id().text().size() == 40);
     auto held = ref.get<std::int32_t, 2>(sdp_dal::poll);
     CHECK(held(2, 1) == 5 && held.shape(0) == 3 && held.size() == 6);
     tensor_view<const std::int32_t, 2> view = held;

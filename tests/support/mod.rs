@@ -4,6 +4,7 @@
 pub mod declarations;
 pub mod documents;
 pub mod messages;
+pub mod programs;
 pub mod python;
 
 use std::path::{Path, PathBuf};

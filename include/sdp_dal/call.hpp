@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A call that a processor took. */
+
+#ifndef SDP_DAL_CALL_HPP
+#define SDP_DAL_CALL_HPP
+
+#include "parameter.hpp"
+
+namespace sdp_dal {
+
+/// A call that a processor took. A function gets the one that it runs as `call &`, its first
+/// parameter if it asks for it: valid until the function returns, while those of retain(), defer()
+/// and processor::next() are the program's own. Its parameters go by name.
+class call {
+public:
+    /// The name of the function.
+    std::string function() const {
+        return detail::checked_text([&](char *buffer, std::size_t *length) {
+            return sdp_dal_call_function(raw(), buffer, length);
+        });
+    }
+    std::string signature() const {
+        return detail::checked_text([&](char *buffer, std::size_t *length) {
+            return sdp_dal_call_signature(raw(), buffer, length);
+        });
+    }
+    /// The ID of the call; the rows of a batch share it.
+    object_id id() const {
+        std::uint8_t bytes[SDP_DAL_ID_SIZE];
+        detail::check(sdp_dal_call_id(raw(), bytes));
+        return object_id(bytes);
+    }
+    /// Which row of a batch this is.
+    std::size_t row() const { return sdp_dal_call_row(raw()); }
+    /// The number of the client that called.
+    std::uint32_t caller() const {
+        std::uint32_t number = 0;
+        detail::check(sdp_dal_call_caller(raw(), &number));
+        return number;
+    }
+    std::size_t num_params() const { return sdp_dal_call_num_params(raw()); }
+    std::string param_name(std::size_t index) const {
+        return detail::checked_text([&](char *buffer, std::size_t *length) {
+            return sdp_dal_call_param_name(raw(), index, buffer, length);
+        });
+    }
+    std::size_t index(const std::string &name) const {
+        std::size_t index = 0;
+        detail::check(sdp_dal_call_param_index(raw(), name.c_str(), &index));
+        return index;
+    }
+
+    /// Whether nobody wants the outputs any more: a long function may stop then.
+    bool is_cancelled() const { return sdp_dal_call_is_cancelled(raw()); }
+    /// Throws sdp_dal::cancelled if nobody wants the outputs any more.
+    void stop_if_cancelled() const {
+        if (is_cancelled())
+            detail::fail(SDP_DAL_CANCELLED, "the call was cancelled: nobody wants its outputs");
+    }
+    /// Tells how far the call has come, 0 to 1: see ref::progress().
+    void set_progress(double fraction) {
+        detail::check(sdp_dal_call_set_progress(raw(), fraction));
+    }
+    /// How many threads this run may use.
+    int thread_budget() const {
+        std::int32_t threads = 1;
+        detail::check(sdp_dal_call_thread_budget(raw(), &threads));
+        return threads;
+    }
+
+    /// The value of a parameter, of a type that a function could have as a parameter:
+    /// get<double>("x"), get<tensor_view<const double, 2>>("vis"), get<std::optional<table>>("t").
+    template <class T> T get(const std::string &name) const {
+        static_assert(!std::is_same_v<T, std::string_view>, "ask for a std::string");
+        static_assert(!detail::parameter<T>::is_output,
+                      "ask for it with output(), output_table() or output_object()");
+        detail::parameter<T> value;
+        value.load(raw(), index(name));
+        return std::move(value.get());
+    }
+    /// Whether a parameter was left out.
+    bool is_null(const std::string &name) const {
+        bool is_null = false;
+        detail::check(sdp_dal_call_is_null(raw(), name.c_str(), &is_null));
+        return is_null;
+    }
+    /// A value of any Arrow type, as an array of one element and its type.
+    void get_arrow(const std::string &name, arrow_array &value, arrow_schema &type) const {
+        value = {};
+        type = {};
+        detail::check(sdp_dal_call_get_arrow(raw(), name.c_str(), value.raw(), type.raw()));
+    }
+    /// An input tensor that may outlive the call. Nothing is copied.
+    template <class T, std::size_t N> tensor<T, N> hold(const std::string &name) const {
+        sdp_dal_tensor *handle = nullptr;
+        detail::check(sdp_dal_call_hold_tensor(raw(), name.c_str(), &handle));
+        return tensor<T, N>(handle);
+    }
+    /// A private copy of an input tensor, which may be written; valid as long as the call.
+    template <class T, std::size_t N> tensor_view<T, N> copy(const std::string &name) const {
+        auto view = detail::filled(sdp_dal_tensor_view_init);
+        void *data = nullptr;
+        detail::check(sdp_dal_call_copy_tensor(raw(), name.c_str(), &view, &data));
+        auto typed = detail::typed_view<T, N>(view, "parameter '" + name + "'");
+        return {static_cast<T *>(data), typed.shape(), typed.strides()};
+    }
+    /// A borrowed reference to the object of a parameter, to be passed on.
+    ref reference(const std::string &name) const {
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_call_get_ref(raw(), name.c_str(), &handle));
+        return ref(handle);
+    }
+
+    /// An output tensor: valid as long as this.
+    template <class T, std::size_t N> sdp_dal::output<T, N> output(const std::string &name) {
+        return {raw(), index(name)};
+    }
+    table_output output_table(const std::string &name) { return {raw(), index(name)}; }
+    object_output output_object(const std::string &name) { return {raw(), index(name)}; }
+
+    /// Fails all outputs that are not sealed yet, with a text for the people who called.
+    void fail(const std::string &message, sdp_dal_status status = SDP_DAL_FUNCTION_FAILED) {
+        detail::check(sdp_dal_call_fail_with(raw(), status, message.c_str()));
+    }
+
+    /// One by which the outputs can be written after the function has returned, from any thread:
+    /// the call ends with finish(), or when it goes. Views of inputs stay valid as long.
+    call defer() const {
+        sdp_dal_call *handle = nullptr;
+        detail::check(sdp_dal_call_defer(raw(), &handle));
+        return call(handle, true);
+    }
+    /// One that keeps what was read from the call valid, but not the call open.
+    call retain() const {
+        sdp_dal_call *handle = nullptr;
+        detail::check(sdp_dal_call_retain(raw(), &handle));
+        return call(handle, true);
+    }
+    /// Ends a call of defer() or processor::next(): seals what was created in place.
+    void finish() { detail::check(sdp_dal_call_finish(raw())); }
+
+    /// Of a C handle: that is taken over, or that stays the caller's.
+    call(sdp_dal_call *handle, bool take_over) : handle_(handle, end{take_over}) {}
+    sdp_dal_call *raw() const { return handle_.get(); }
+
+private:
+    struct end {
+        bool is_owner;
+        void operator()(sdp_dal_call *handle) const noexcept {
+            if (is_owner) sdp_dal_call_free(handle);
+        }
+    };
+
+    std::unique_ptr<sdp_dal_call, end> handle_;
+};
+
+} // namespace sdp_dal
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Finds processors and issues calls. */
+
+#ifndef SDP_DAL_CALLER_HPP
+#define SDP_DAL_CALLER_HPP
+
+#include "args.hpp"
+#include "store.hpp"
+
+namespace sdp_dal {
+
+struct caller_options {
+    /// Fewer compatible processors are an error.
+    std::uint64_t minimum_processors = 1;
+    /// The start of the prefixes to use, up to 8 hexadecimal digits.
+    std::string processor_prefix = {};
+    /// How long to wait for the processors, and for room when max_in_flight is reached.
+    timeout wait = poll;
+    /// Most unfinished calls per processor; 0: no limit.
+    std::uint64_t max_in_flight = 0;
+    /// To which of several processors a call goes, one of sdp_dal_select.
+    std::int32_t select = SDP_DAL_SELECT_LEAST_BUSY;
+    /// Compare the sizes of equal dimension names, and those that the signature fixes.
+    bool strict_dims = true;
+};
+
+/// Name and prefix (8 hexadecimal digits) of a processor.
+struct found_processor {
+    std::string name;
+    std::string prefix;
+};
+
+/// What became of a broadcast at one processor.
+struct reply {
+    /// The processor.
+    std::string name;
+    std::string prefix;
+    /// SDP_DAL_OK if it got the rows, else why not (SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT if it
+    /// has no room), with a sentence.
+    sdp_dal_status status;
+    std::string error;
+    /// The outputs of each row, if it got them.
+    std::vector<results> rows;
+
+    bool ok() const { return status == SDP_DAL_OK; }
+    /// An output of a single call; throws what kept the processor from getting it.
+    ref operator[](const std::string &output) const {
+        if (!ok()) detail::fail(status, error);
+        return rows.at(0)[output];
+    }
+};
+
+namespace detail {
+
+class replies_handle {
+public:
+    using issue = sdp_dal_status (*)(const sdp_dal_caller *, const char *,
+                                     const sdp_dal_args *const *, std::size_t, sdp_dal_replies **);
+
+    template <class Rows>
+    replies_handle(issue fn, const sdp_dal_caller *caller, const std::string &function,
+                   const Rows &rows) {
+        std::vector<const sdp_dal_args *> raw;
+        for (const args &row : rows) raw.push_back(row.raw());
+        sdp_dal_replies *handle = nullptr;
+        check(fn(caller, function.c_str(), raw.data(), raw.size(), &handle));
+        handle_.reset(handle);
+    }
+
+    std::size_t num_processors() const { return sdp_dal_replies_num_processors(handle_.get()); }
+
+    std::vector<results> rows(std::size_t processor) const {
+        std::vector<results> all;
+        std::size_t count = sdp_dal_replies_num_rows(handle_.get());
+        for (std::size_t row = 0; row < count; row++) {
+            const sdp_dal_results *borrowed = nullptr;
+            check(sdp_dal_replies_results(handle_.get(), processor, row, &borrowed));
+            // The names are kept once for all rows.
+            if (all.empty())
+                all.emplace_back(borrowed);
+            else
+                all.emplace_back(borrowed, all.front());
+        }
+        return all;
+    }
+
+    reply at(std::size_t processor) const {
+        std::uint8_t prefix[SDP_DAL_PREFIX_SIZE] = {};
+        std::string name = checked_text([&](char *buffer, std::size_t *length) {
+            return sdp_dal_replies_processor(handle_.get(), processor, prefix, buffer, length);
+        });
+        reply one{std::move(name), hex(prefix, sizeof prefix), SDP_DAL_OK, {}, {}};
+        one.status = sdp_dal_replies_status(handle_.get(), processor);
+        if (one.ok())
+            one.rows = rows(processor);
+        else
+            one.error = last_text(one.status);
+        return one;
+    }
+
+private:
+    owned<sdp_dal_replies, sdp_dal_replies_free> handle_;
+};
+
+} // namespace detail
+
+/// Finds processors and issues calls.
+class caller {
+public:
+    caller(store &store, const std::vector<std::string> &signatures,
+           const caller_options &options = {}) {
+        std::vector<const char *> texts;
+        for (const std::string &signature : signatures) texts.push_back(signature.c_str());
+        open(options, [&](const sdp_dal_caller_options &c, sdp_dal_caller **out) {
+            return sdp_dal_caller_open(store.raw(), texts.data(), texts.size(), &c, out);
+        });
+    }
+
+    /// A caller of functions that are given as schemas.
+    static caller of_schemas(store &store, const std::vector<schema> &schemas,
+                             const caller_options &options = {}) {
+        std::vector<const sdp_dal_schema *> raw;
+        for (const schema &function : schemas) raw.push_back(function.raw());
+        caller made;
+        made.open(options, [&](const sdp_dal_caller_options &c, sdp_dal_caller **out) {
+            return sdp_dal_caller_open_schemas(store.raw(), raw.data(), raw.size(), &c, out);
+        });
+        return made;
+    }
+
+    /// Issues a call, and does not wait for it.
+    results call(const std::string &function, const args &arguments) {
+        sdp_dal_results *handle = nullptr;
+        detail::check(sdp_dal_caller_call(raw(), function.c_str(), arguments.raw(), &handle));
+        detail::owned<sdp_dal_results, sdp_dal_results_free> kept(handle);
+        return results(handle);
+    }
+
+    /// The same with the arguments by position.
+    template <
+        class... A,
+        std::enable_if_t<(std::is_constructible_v<detail::argument, const A &> && ...), int> = 0>
+    results call(const std::string &function, const A &...arguments) {
+        args positional;
+        (positional.push(arguments), ...);
+        return call(function, positional);
+    }
+
+    /// Issues many calls of one function to one processor at once, and does not wait for them: the
+    /// outputs of each row.
+    std::vector<results> batch(const std::string &function, const std::vector<args> &rows) {
+        return issue_batch(function, rows);
+    }
+    std::vector<results> batch(const std::string &function, std::initializer_list<args> rows) {
+        return issue_batch(function, rows);
+    }
+
+    /// Issues a call to every processor that was found, and does not wait for it: the processors in
+    /// the order of their prefixes. One that cannot get it says so in its place.
+    std::vector<reply> broadcast(const std::string &function, const args &arguments) {
+        const args *one = &arguments;
+        struct {
+            const args *first;
+            const args *begin() const { return first; }
+            const args *end() const { return first + 1; }
+        } rows{one};
+        return issue_broadcast(function, rows);
+    }
+    /// The same with many rows.
+    std::vector<reply> broadcast_batch(const std::string &function, const std::vector<args> &rows) {
+        return issue_broadcast(function, rows);
+    }
+    std::vector<reply> broadcast_batch(const std::string &function,
+                                       std::initializer_list<args> rows) {
+        return issue_broadcast(function, rows);
+    }
+
+    /// Waits until a processor that was found has gone, and says which; nothing if none has in
+    /// time. Each is told once.
+    std::optional<found_processor> next_lost(timeout time = forever) {
+        std::uint8_t prefix[SDP_DAL_PREFIX_SIZE] = {};
+        char name[name_room];
+        std::size_t length = sizeof name;
+        sdp_dal_status status =
+            sdp_dal_caller_next_lost(raw(), time.count(), prefix, name, &length);
+        if (status == SDP_DAL_TIMEOUT) return std::nullopt;
+        detail::check(status);
+        return found_processor{length <= sizeof name ? std::string(name) : std::string(),
+                               detail::hex(prefix, sizeof prefix)};
+    }
+
+    /// Looks again for processors; their number.
+    std::size_t find_processors(timeout time = poll) {
+        std::size_t count = 0;
+        detail::check(sdp_dal_caller_find_processors(raw(), time.count(), &count));
+        return count;
+    }
+
+    std::size_t num_processors() const { return sdp_dal_caller_num_processors(raw()); }
+
+    std::vector<found_processor> processors() const {
+        std::vector<found_processor> found;
+        for (std::size_t i = 0; i < num_processors(); i++) {
+            std::uint8_t prefix[SDP_DAL_PREFIX_SIZE] = {};
+            std::string name = detail::text_of([&](char *buffer, std::size_t *length) {
+                return sdp_dal_caller_processor(raw(), i, prefix, buffer, length);
+            });
+            found.push_back({std::move(name), detail::hex(prefix, sizeof prefix)});
+        }
+        return found;
+    }
+
+    sdp_dal_caller *raw() const { return handle_.get(); }
+
+private:
+    // A processor's name that is longer is told as "".
+    static constexpr std::size_t name_room = 4096;
+
+    caller() = default;
+
+    template <class F> void open(const caller_options &options, F &&fn) {
+        auto c = detail::filled(sdp_dal_caller_options_init);
+        detail::id_start start(options.processor_prefix);
+        c.minimum_processors = options.minimum_processors;
+        c.processor_prefix = start.bytes;
+        c.processor_prefix_size = start.size;
+        c.timeout_ns = options.wait.count();
+        c.max_in_flight = options.max_in_flight;
+        c.select = options.select;
+        c.flags = options.strict_dims ? 0u : std::uint32_t{SDP_DAL_CALLER_LOOSE_DIMS};
+        sdp_dal_caller *handle = nullptr;
+        detail::check(fn(c, &handle));
+        handle_.reset(handle);
+    }
+
+    template <class Rows>
+    std::vector<results> issue_batch(const std::string &function, const Rows &rows) {
+        detail::replies_handle all(sdp_dal_caller_batch, raw(), function, rows);
+        return all.num_processors() == 0 ? std::vector<results>() : all.rows(0);
+    }
+
+    template <class Rows>
+    std::vector<reply> issue_broadcast(const std::string &function, const Rows &rows) {
+        detail::replies_handle all(sdp_dal_caller_broadcast, raw(), function, rows);
+        std::vector<reply> replies;
+        for (std::size_t i = 0; i < all.num_processors(); i++) replies.push_back(all.at(i));
+        return replies;
+    }
+
+    detail::owned<sdp_dal_caller, sdp_dal_caller_close> handle_;
+};
+
+} // namespace sdp_dal
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What went wrong, as exceptions; and how long to wait. */
+
+#ifndef SDP_DAL_ERROR_HPP
+#define SDP_DAL_ERROR_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "../sdp_dal.h"
+
+namespace sdp_dal {
+
+/// What a function of the library reported: its status, and its sentence as what().
+class error : public std::runtime_error {
+public:
+    error(sdp_dal_status status, const std::string &text)
+        : std::runtime_error(text), status_(status) {}
+    sdp_dal_status status() const noexcept { return status_; }
+
+private:
+    sdp_dal_status status_;
+};
+
+/// SDP_DAL_TIMEOUT
+class timeout_error : public error {
+    using error::error;
+};
+
+/// SDP_DAL_PROCESSOR_LOST
+class processor_lost : public error {
+    using error::error;
+};
+
+/// SDP_DAL_INTERRUPTED
+class interrupted : public error {
+    using error::error;
+};
+
+/// SDP_DAL_CANCELLED
+class cancelled : public error {
+    using error::error;
+};
+
+/// SDP_DAL_INVALID_ARGUMENT
+class invalid_argument : public error {
+    using error::error;
+};
+
+namespace detail {
+
+/// Runs a C function that copies a text out: fn(buffer, &length).
+template <class F> std::string text_of(F &&fn) {
+    std::string text;
+    std::size_t length = 0;
+    // The text may grow between two calls, if another thread changes what it tells.
+    while (true) {
+        std::size_t room = text.size();
+        length = room;
+        if (fn(room == 0 ? nullptr : &text[0], &length) != SDP_DAL_OK || length == 0) return {};
+        if (length <= room) break;
+        text.resize(length);
+    }
+    text.resize(length - 1);
+    return text;
+}
+
+[[noreturn]] inline void fail(sdp_dal_status status, const std::string &text) {
+    switch (status) {
+    case SDP_DAL_TIMEOUT:
+        throw timeout_error(status, text);
+    case SDP_DAL_PROCESSOR_LOST:
+        throw processor_lost(status, text);
+    case SDP_DAL_INTERRUPTED:
+        throw interrupted(status, text);
+    case SDP_DAL_CANCELLED:
+        throw cancelled(status, text);
+    case SDP_DAL_INVALID_ARGUMENT:
+        throw invalid_argument(status, text);
+    default:
+        throw error(status, text);
+    }
+}
+
+[[noreturn]] inline void wrong(const std::string &text) { fail(SDP_DAL_INVALID_ARGUMENT, text); }
+
+/// The sentence of this thread's last failure, which had this status.
+inline std::string last_text(sdp_dal_status status) {
+    std::string text = text_of(sdp_dal_last_error);
+    return text.empty() ? std::string(sdp_dal_status_name(status)) : text;
+}
+
+inline void check(sdp_dal_status status) {
+    if (status != SDP_DAL_OK) fail(status, last_text(status));
+}
+
+/// As text_of(), for what can fail.
+template <class F> std::string checked_text(F &&fn) {
+    sdp_dal_status status = SDP_DAL_OK;
+    std::string text =
+        text_of([&](char *buffer, std::size_t *length) { return status = fn(buffer, length); });
+    check(status);
+    return text;
+}
+
+/// A struct of C with its size and its defaults.
+template <class S> S filled(sdp_dal_status (*init)(S *, std::size_t)) {
+    S value;
+    check(init(&value, sizeof value));
+    return value;
+}
+
+/// A handle of C that ends itself.
+template <class H, void (*End)(H *)> struct ender {
+    void operator()(H *handle) const noexcept { End(handle); }
+};
+template <class H, void (*End)(H *)> using owned = std::unique_ptr<H, ender<H, End>>;
+
+} // namespace detail
+
+/// How long to wait; made from any std::chrono duration.
+using timeout = std::chrono::nanoseconds;
+/// Until it happens, the producer dies, or somebody interrupts.
+inline constexpr timeout forever{-1};
+/// Look once, do not wait.
+inline constexpr timeout poll{0};
+
+} // namespace sdp_dal
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What happens to the objects of a store, told as it happens. */
+
+#ifndef SDP_DAL_EVENTS_HPP
+#define SDP_DAL_EVENTS_HPP
+
+#include <cstddef>
+#include <iterator>
+#include <optional>
+#include <string>
+
+#include "id.hpp"
+
+namespace sdp_dal {
+
+/// One thing that happened.
+struct event {
+    /// One of sdp_dal_event_kind. After SDP_DAL_EVENT_RESYNC list the objects again.
+    std::int32_t kind = 0;
+    object_id id = {};
+    /// Number of the client that did it.
+    std::uint32_t actor = 0;
+    /// Its place in the order of all events of the store.
+    std::uint64_t sequence = 0;
+    /// In nanoseconds since 1970.
+    std::int64_t time_ns = 0;
+    /// Bytes of the object's data; of a failed object, of its text.
+    std::uint64_t data_size = 0;
+    std::uint64_t metadata_size = 0;
+    /// The first bytes of the object's metadata.
+    std::string metadata = {};
+};
+
+/// Made by store::subscribe().
+class subscription {
+public:
+    /// Takes the C handle over.
+    explicit subscription(sdp_dal_subscription *handle) : handle_(handle) {}
+
+    /// The next event; nothing if there was none in time.
+    std::optional<event> next(timeout time = forever) {
+        auto raw_event = detail::filled(sdp_dal_event_init);
+        sdp_dal_status status = sdp_dal_subscription_next(raw(), time.count(), &raw_event);
+        if (status == SDP_DAL_TIMEOUT) return std::nullopt;
+        detail::check(status);
+        event told;
+        told.kind = raw_event.kind;
+        told.id = object_id(raw_event.id);
+        told.actor = raw_event.actor;
+        told.sequence = raw_event.sequence;
+        told.time_ns = raw_event.time_ns;
+        told.data_size = raw_event.data_size;
+        told.metadata_size = raw_event.metadata_size;
+        told.metadata.assign(reinterpret_cast<const char *>(raw_event.metadata),
+                             raw_event.metadata_length);
+        return told;
+    }
+
+    /// For loops over events: for (const event &told : subscription). A loop ends when no event
+    /// came in time, which without within() never happens; store::interrupt() ends it too.
+    class iterator {
+    public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = event;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const event *;
+        using reference = const event &;
+
+        iterator() = default;
+        iterator(subscription *from, timeout time) : from_(from), time_(time) { ++*this; }
+        reference operator*() const { return *told_; }
+        pointer operator->() const { return &*told_; }
+        iterator &operator++() {
+            try {
+                told_ = from_->next(time_);
+            } catch (const interrupted &) {
+                told_.reset();
+            }
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const iterator &a, const iterator &b) {
+            return a.told_.has_value() == b.told_.has_value();
+        }
+        friend bool operator!=(const iterator &a, const iterator &b) { return !(a == b); }
+
+    private:
+        subscription *from_ = nullptr;
+        timeout time_ = forever;
+        std::optional<event> told_ = {};
+    };
+
+    struct range {
+        subscription *from;
+        timeout time;
+        iterator begin() const { return {from, time}; }
+        iterator end() const { return {}; }
+    };
+
+    iterator begin() { return {this, forever}; }
+    iterator end() { return {}; }
+    /// The events until none comes for some time; sdp_dal::poll: those that are there.
+    range within(timeout time) { return {this, time}; }
+
+    sdp_dal_subscription *raw() const { return handle_.get(); }
+
+private:
+    detail::owned<sdp_dal_subscription, sdp_dal_subscription_free> handle_;
+};
+
+} // namespace sdp_dal
+
+#endif

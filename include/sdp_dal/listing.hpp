@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who uses a store and what is offered in it, as it was at one moment. */
+
+#ifndef SDP_DAL_LISTING_HPP
+#define SDP_DAL_LISTING_HPP
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "id.hpp"
+#include "schema.hpp"
+
+namespace sdp_dal {
+
+/// A process that uses a store.
+struct client_info {
+    /// No other client of the store ever gets it.
+    std::uint32_t number;
+    /// Its process ID in its own container.
+    std::uint32_t pid;
+    std::string name;
+    std::string host;
+    bool alive;
+    /// When it opened the store, in nanoseconds since 1970.
+    std::int64_t since_ns;
+    /// Objects whose bytes it holds, and their bytes.
+    std::uint64_t pins, pinned_bytes;
+    /// Objects that it wants to exist.
+    std::uint64_t wants;
+};
+
+/// A declared namespace.
+struct namespace_info {
+    std::string name;
+    /// 8 hexadecimal digits.
+    std::string prefix;
+    /// Number of the client that declared it.
+    std::uint32_t owner;
+    /// The owner's process ID in its own container, and its arguments, the program first.
+    std::uint32_t pid;
+    std::vector<std::string> arguments;
+    /// Calls in its queue that have not ended.
+    std::uint32_t queued;
+    /// The owner lives and has not closed it.
+    bool alive;
+    std::map<std::string, std::string> metadata;
+    std::vector<schema> functions;
+};
+
+/// What a store of this machine looks like from outside.
+struct store_summary {
+    /// Where it was made: the path to open it by.
+    std::string path;
+    /// The file in which it lies.
+    std::string file;
+    /// When it was made, in nanoseconds since 1970.
+    std::int64_t created_ns;
+    std::uint64_t size;
+    std::uint64_t reserved;
+    std::uint32_t owner;
+    /// Living clients; 0: it is left over.
+    std::uint32_t clients;
+};
+
+namespace detail {
+
+inline std::vector<client_info> list_clients(const sdp_dal_store *store) {
+    sdp_dal_clients *handle = nullptr;
+    check(sdp_dal_client_list(store, &handle));
+    owned<sdp_dal_clients, sdp_dal_clients_free> list(handle);
+    std::vector<client_info> all;
+    for (std::size_t i = 0; i < sdp_dal_clients_count(handle); i++) {
+        auto raw = filled(sdp_dal_client_info_init);
+        check(sdp_dal_clients_info(handle, i, &raw));
+        auto text = [&](auto get) {
+            return checked_text(
+                [&](char *buffer, std::size_t *length) { return get(handle, i, buffer, length); });
+        };
+        all.push_back({raw.number, raw.pid, text(sdp_dal_clients_name), text(sdp_dal_clients_host),
+                       raw.alive != 0, raw.since_ns, raw.pins, raw.pinned_bytes, raw.wants});
+    }
+    return all;
+}
+
+inline namespace_info read_namespace(const sdp_dal_namespaces *list, std::size_t i) {
+    auto raw = filled(sdp_dal_namespace_info_init);
+    check(sdp_dal_namespaces_info(list, i, &raw));
+    namespace_info info{checked_text([&](char *buffer, std::size_t *length) {
+                            return sdp_dal_namespaces_name(list, i, buffer, length);
+                        }),
+                        hex(raw.prefix, sizeof raw.prefix),
+                        raw.owner,
+                        raw.pid,
+                        {},
+                        raw.queued,
+                        raw.alive != 0,
+                        {},
+                        {}};
+    for (std::size_t arg = 0; arg < raw.num_args; arg++)
+        info.arguments.push_back(checked_text([&](char *buffer, std::size_t *length) {
+            return sdp_dal_namespaces_arg(list, i, arg, buffer, length);
+        }));
+    for (std::size_t at = 0; at < sdp_dal_namespaces_num_metadata(list, i); at++) {
+        std::string key = checked_text([&](char *buffer, std::size_t *length) {
+            return sdp_dal_namespaces_metadata_key(list, i, at, buffer, length);
+        });
+        info.metadata[key] = checked_text([&](char *buffer, std::size_t *length) {
+            return sdp_dal_namespaces_metadata(list, i, key.c_str(), buffer, length);
+        });
+    }
+    for (std::size_t at = 0; at < sdp_dal_namespaces_num_functions(list, i); at++) {
+        sdp_dal_schema *handle = nullptr;
+        check(sdp_dal_namespaces_function(list, i, at, &handle));
+        info.functions.emplace_back(handle);
+    }
+    return info;
+}
+
+inline std::vector<namespace_info> list_namespaces(const sdp_dal_store *store) {
+    sdp_dal_namespaces *handle = nullptr;
+    check(sdp_dal_namespace_list(store, &handle));
+    owned<sdp_dal_namespaces, sdp_dal_namespaces_free> list(handle);
+    std::vector<namespace_info> all;
+    for (std::size_t i = 0; i < sdp_dal_namespaces_count(handle); i++)
+        all.push_back(read_namespace(handle, i));
+    return all;
+}
+
+} // namespace detail
+
+/// The stores of this machine that this process may look at.
+inline std::vector<store_summary> list_stores() {
+    sdp_dal_stores *handle = nullptr;
+    detail::check(sdp_dal_stores_list(&handle));
+    detail::owned<sdp_dal_stores, sdp_dal_stores_free> list(handle);
+    std::vector<store_summary> all;
+    for (std::size_t i = 0; i < sdp_dal_stores_count(handle); i++) {
+        auto raw = detail::filled(sdp_dal_store_summary_init);
+        detail::check(sdp_dal_stores_summary(handle, i, &raw));
+        auto text = [&](auto get) {
+            return detail::checked_text(
+                [&](char *buffer, std::size_t *length) { return get(handle, i, buffer, length); });
+        };
+        all.push_back({text(sdp_dal_stores_path), text(sdp_dal_stores_file), raw.created_ns,
+                       raw.size, raw.reserved, raw.owner, raw.clients});
+    }
+    return all;
+}
+
+} // namespace sdp_dal
+
+#endif

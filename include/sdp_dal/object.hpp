@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Raw objects: bytes under an ID. */
+
+#ifndef SDP_DAL_OBJECT_HPP
+#define SDP_DAL_OBJECT_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "id.hpp"
+
+namespace sdp_dal {
+
+/// The bytes of a complete object: they stay as long as this.
+class buffer {
+public:
+    /// Takes the C handle over.
+    explicit buffer(sdp_dal_buffer *handle) : handle_(handle) {}
+
+    const void *data() const { return bytes(sdp_dal_buffer_data).data(); }
+    std::size_t size() const { return bytes(sdp_dal_buffer_data).size(); }
+    std::string_view bytes() const { return bytes(sdp_dal_buffer_data); }
+    std::string_view metadata() const { return bytes(sdp_dal_buffer_metadata); }
+
+    object_id id() const {
+        std::uint8_t id[SDP_DAL_ID_SIZE];
+        detail::check(sdp_dal_buffer_id(raw(), id));
+        return object_id(id);
+    }
+
+    /// A second one of the same bytes, with an end of its own.
+    buffer clone() const {
+        sdp_dal_buffer *handle = nullptr;
+        detail::check(sdp_dal_buffer_clone(raw(), &handle));
+        return buffer(handle);
+    }
+
+    sdp_dal_buffer *raw() const { return handle_.get(); }
+
+private:
+    using getter = sdp_dal_status (*)(const sdp_dal_buffer *, const void **, std::size_t *);
+    std::string_view bytes(getter get) const {
+        const void *data = nullptr;
+        std::size_t size = 0;
+        detail::check(get(raw(), &data, &size));
+        return {static_cast<const char *>(data), size};
+    }
+
+    detail::owned<sdp_dal_buffer, sdp_dal_buffer_free> handle_;
+};
+
+/// How a raw object is created.
+struct object_options {
+    /// Bytes that can be read beside the data.
+    std::string metadata = {};
+    /// Bits of sdp_dal_object_flag.
+    std::uint32_t flags = 0;
+    /// How long to wait for space when the store is full; 0: SDP_DAL_FULL_TIMEOUT.
+    timeout full_timeout = timeout{0};
+};
+
+/// A raw object that is being written. If it goes before seal(), the object will not exist.
+class object_writer {
+public:
+    object_writer(sdp_dal_writer *handle, void *data, std::size_t size)
+        : handle_(handle), data_(data), size_(size) {}
+
+    /// The memory to fill; not after seal().
+    void *data() const { return data_; }
+    std::size_t size() const { return size_; }
+
+    /// Makes the object complete.
+    void seal() {
+        detail::check(sdp_dal_writer_seal(handle_.get()));
+        data_ = nullptr;
+    }
+    /// Gives the memory back.
+    void abort() {
+        detail::check(sdp_dal_writer_abort(handle_.get()));
+        data_ = nullptr;
+    }
+
+    sdp_dal_writer *raw() const { return handle_.get(); }
+
+private:
+    detail::owned<sdp_dal_writer, sdp_dal_writer_free> handle_;
+    void *data_;
+    std::size_t size_;
+};
+
+} // namespace sdp_dal
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a processing function writes. */
+
+#ifndef SDP_DAL_OUTPUT_HPP
+#define SDP_DAL_OUTPUT_HPP
+
+#include <string_view>
+
+#include "reference.hpp"
+
+namespace sdp_dal {
+
+/// An output of a processing function: it knows its shape, so it asks for the memory.
+template <class T, std::size_t N> class output {
+    static_assert(!std::is_const_v<T>, "an output is written: its elements are not const");
+    static_assert(detail::dtype_of<T>() != 0);
+
+public:
+    output(sdp_dal_call *call, std::size_t index) : call_(call), index_(index) {}
+
+    /// Memory in the store, C order, not zeroed unless asked for; sealed when the function returns.
+    tensor_view<T, N> create(std::array<std::int64_t, N> shape, bool zeroed = false) {
+        sdp_dal_output_options options;
+        detail::check(sdp_dal_output_options_init(&options, sizeof options));
+        options.flags = zeroed ? std::uint32_t{SDP_DAL_TENSOR_ZEROED} : 0u;
+        void *data = nullptr;
+        detail::check(sdp_dal_call_create_tensor_with_at(
+            call_, index_, static_cast<std::int32_t>(N), shape.data(), &options, &data));
+        return {static_cast<T *>(data), shape};
+    }
+
+    /// Copies a tensor.
+    template <class U> void put(const tensor_view<U, N> &value) {
+        static_assert(std::is_same_v<std::remove_const_t<U>, T>,
+                      "the output has another element type");
+        detail::check(sdp_dal_call_put_tensor_at(call_, index_, detail::c_view(value, {}).get()));
+    }
+
+    /// Makes it visible before the function returns.
+    void seal() { detail::check(sdp_dal_call_seal_at(call_, index_)); }
+
+    /// Gives the memory back: it can be created again, with another shape.
+    void abort() { detail::check(sdp_dal_call_abort_at(call_, index_)); }
+
+private:
+    sdp_dal_call *call_;
+    std::size_t index_;
+};
+
+/// An output that is a table.
+class table_output {
+public:
+    table_output(sdp_dal_call *call, std::size_t index) : call_(call), index_(index) {}
+
+    /// Copies a table into the store, in record batches of at most so many rows; 0: as they are.
+    void put(const table &value, std::size_t max_chunksize = 0) {
+        put(value.stream().raw(), max_chunksize);
+    }
+    /// The same from a stream of an Arrow library, which is read to its end and released.
+    void put(ArrowArrayStream *stream, std::size_t max_chunksize = 0) {
+        auto options = detail::filled(sdp_dal_table_options_init);
+        options.max_chunksize = max_chunksize;
+        detail::check(sdp_dal_call_put_table_at(call_, index_, stream, &options));
+    }
+
+private:
+    sdp_dal_call *call_;
+    std::size_t index_;
+};
+
+/// An output that is an object of any kind.
+class object_output {
+public:
+    object_output(sdp_dal_call *call, std::size_t index) : call_(call), index_(index) {}
+
+    /// Copies bytes, and metadata that can be read beside them.
+    void put(std::string_view data, std::string_view metadata = {}) {
+        detail::check(sdp_dal_call_put_object_at(call_, index_, data.data(), data.size(),
+                                                 metadata.data(), metadata.size()));
+    }
+
+private:
+    sdp_dal_call *call_;
+    std::size_t index_;
+};
+
+} // namespace sdp_dal
+
+#endif

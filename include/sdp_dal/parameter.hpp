@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How the parameters of a C++ function are written in a signature, and read from a call. */
+
+#ifndef SDP_DAL_PARAMETER_HPP
+#define SDP_DAL_PARAMETER_HPP
+
+#include <complex>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "output.hpp"
+
+namespace sdp_dal {
+
+namespace detail {
+
+template <class T> using bare = std::remove_cv_t<std::remove_reference_t<T>>;
+
+/// How a parameter of a C++ function is written in a signature and read from a call.
+///   type(dims)  text of the type; dims is what stands in the brackets, nothing if there are none
+///   is_output, nullable
+///   load(call, index), then get()
+template <class T, class = void> struct parameter {
+    static_assert(
+        always_false<T>::value,
+        "a parameter of a processing function is bool, an integer, float, double, std::complex, "
+        "std::string, std::string_view, std::vector<std::byte>, object_id, tensor_view<const T, "
+        "N>, "
+        "table, ref, output<T, N>, table_output, object_output, or std::optional of one of these; "
+        "before them there may be call &");
+};
+
+inline void no_dims(const std::optional<std::string> &dims, const char *type) {
+    if (dims)
+        wrong((dims->rfind('{', 0) == 0 ? *dims : "[" + *dims + "]") +
+              " is given, but the C++ type is " + type + ", which has no dimensions");
+}
+
+template <class T> struct parameter<T, std::enable_if_t<std::is_arithmetic_v<T>>> {
+    static constexpr bool is_output = false, nullable = false;
+    static std::string type(const std::optional<std::string> &dims) {
+        std::string name = dtype_name(dtype_of<T>());
+        no_dims(dims, name.c_str());
+        return name;
+    }
+    void load(sdp_dal_call *call, std::size_t index) {
+        if constexpr (std::is_same_v<T, bool>) {
+            check(sdp_dal_call_get_bool_at(call, index, &value));
+        } else if constexpr (std::is_floating_point_v<T>) {
+            double wide = 0;
+            check(sdp_dal_call_get_double_at(call, index, &wide));
+            value = static_cast<T>(wide);
+        } else if constexpr (std::is_signed_v<T>) {
+            std::int64_t wide = 0;
+            check(sdp_dal_call_get_int64_at(call, index, &wide));
+            value = static_cast<T>(wide);
+        } else {
+            std::uint64_t wide = 0;
+            check(sdp_dal_call_get_uint64_at(call, index, &wide));
+            value = static_cast<T>(wide);
+        }
+    }
+    T &get() { return value; }
+    T value = {};
+};
+
+template <> struct parameter<std::string> {
+    static constexpr bool is_output = false, nullable = false;
+    static std::string type(const std::optional<std::string> &dims) {
+        no_dims(dims, "a text");
+        return "utf8";
+    }
+    void load(sdp_dal_call *call, std::size_t index) {
+        std::size_t length = 0;
+        check(sdp_dal_call_get_string_at(call, index, nullptr, &length));
+        value.resize(length);
+        check(sdp_dal_call_get_string_at(call, index, &value[0], &length));
+        value.resize(length - 1);
+    }
+    std::string &get() { return value; }
+    std::string value = {};
+};
+
+template <> struct parameter<std::string_view> : parameter<std::string> {
+    std::string_view get() { return value; }
+};
+
+template <class T> struct parameter<std::complex<T>> {
+    static constexpr bool is_output = false, nullable = false;
+    static std::string type(const std::optional<std::string> &dims) {
+        std::string name = dtype_name(dtype_of<std::complex<T>>());
+        no_dims(dims, name.c_str());
+        return name;
+    }
+    void load(sdp_dal_call *call, std::size_t index) {
+        double re = 0, im = 0;
+        check(sdp_dal_call_get_complex_at(call, index, &re, &im));
+        value = {static_cast<T>(re), static_cast<T>(im)};
+    }
+    std::complex<T> &get() { return value; }
+    std::complex<T> value = {};
+};
+
+template <> struct parameter<std::vector<std::byte>> {
+    static constexpr bool is_output = false, nullable = false;
+    static std::string type(const std::optional<std::string> &dims) {
+        no_dims(dims, "bytes");
+        return "binary";
+    }
+    void load(sdp_dal_call *call, std::size_t index) {
+        const void *data = nullptr;
+        std::size_t size = 0;
+        check(sdp_dal_call_get_binary_at(call, index, &data, &size));
+        const std::byte *first = static_cast<const std::byte *>(data);
+        value.assign(first, first + size);
+    }
+    std::vector<std::byte> &get() { return value; }
+    std::vector<std::byte> value = {};
+};
+
+/// An ID that is only passed: nobody waits for its object.
+template <> struct parameter<object_id> {
+    static constexpr bool is_output = false, nullable = false;
+    static std::string type(const std::optional<std::string> &dims) {
+        no_dims(dims, "an object's ID");
+        return "id";
+    }
+    void load(sdp_dal_call *call, std::size_t index) {
+        std::uint8_t bytes[SDP_DAL_ID_SIZE];
+        check(sdp_dal_call_get_id_at(call, index, bytes));
+        value = object_id(bytes);
+    }
+    object_id &get() { return value; }
+    object_id value = {};
+};
+
+/// An object of any kind, which is waited for.
+template <> struct parameter<ref> {
+    static constexpr bool is_output = false, nullable = false;
+    static std::string type(const std::optional<std::string> &dims) {
+        no_dims(dims, "a reference to any object");
+        return "oid";
+    }
+    void load(sdp_dal_call *call, std::size_t index) {
+        sdp_dal_ref *handle = nullptr;
+        check(sdp_dal_call_get_ref_at(call, index, &handle));
+        value.emplace(handle);
+    }
+    ref &get() { return *value; }
+    std::optional<ref> value = {};
+};
+
+/// Columns are written in braces: "rows{id: int64, name: utf8?}".
+inline std::string table_type(const std::optional<std::string> &columns) {
+    if (columns && columns->rfind('{', 0) != 0)
+        wrong("[" + *columns +
+              "] is given, but the C++ type is a table: its columns stand in "
+              "braces");
+    return "table" + columns.value_or("");
+}
+
+template <> struct parameter<table> {
+    static constexpr bool is_output = false, nullable = false;
+    static std::string type(const std::optional<std::string> &columns) {
+        return table_type(columns);
+    }
+    void load(sdp_dal_call *call, std::size_t index) {
+        arrow_stream stream;
+        check(sdp_dal_call_get_table_at(call, index, stream.raw()));
+        value = table(stream.raw());
+    }
+    table &get() { return value; }
+    table value = {};
+};
+
+/// An output that knows its call, and asks it for memory.
+template <class O> struct output_parameter {
+    static constexpr bool is_output = true, nullable = false;
+    void load(sdp_dal_call *call, std::size_t index) { value.emplace(call, index); }
+    O &get() { return *value; }
+    std::optional<O> value = {};
+};
+
+template <> struct parameter<table_output> : output_parameter<table_output> {
+    static std::string type(const std::optional<std::string> &columns) {
+        return table_type(columns);
+    }
+};
+
+template <> struct parameter<object_output> : output_parameter<object_output> {
+    static std::string type(const std::optional<std::string> &dims) {
+        no_dims(dims, "an object of any kind");
+        return "oid";
+    }
+};
+
+inline std::string tensor_type(std::int32_t dtype, std::size_t ndim,
+                               const std::optional<std::string> &dims) {
+    if (dims && !dims->empty() && dims->rfind('{', 0) == 0)
+        wrong(*dims + " is given, but the C++ type is a tensor: name its dimensions in brackets");
+    std::size_t given = 0;
+    if (dims && !dims->empty()) {
+        given = 1;
+        for (char letter : *dims) given += letter == ',' ? 1 : 0;
+    }
+    if (!dims && ndim != 0)
+        wrong("the C++ type is a tensor of " + std::to_string(ndim) +
+              " dimensions: name them in brackets");
+    if (given != ndim)
+        wrong("[" + *dims + "] has " + std::to_string(given) + " dimensions, the C++ type has " +
+              std::to_string(ndim));
+    return dtype_name(dtype) + "[" + dims.value_or("") + "]";
+}
+
+template <class T, std::size_t N> struct parameter<tensor_view<T, N>> {
+    static_assert(std::is_const_v<T>,
+                  "an input is read-only: write tensor_view<const T, N>, and output<T, N> for "
+                  "what the function is to write");
+    static constexpr bool is_output = false, nullable = false;
+    static std::string type(const std::optional<std::string> &dims) {
+        return tensor_type(dtype_of<T>(), N, dims);
+    }
+    void load(sdp_dal_call *call, std::size_t index) {
+        sdp_dal_tensor_view raw;
+        check(sdp_dal_tensor_view_init(&raw, sizeof raw));
+        check(sdp_dal_call_get_tensor_at(call, index, &raw));
+        value = typed_view<std::remove_const_t<T>, N>(raw, "parameter " + std::to_string(index));
+    }
+    tensor_view<T, N> &get() { return value; }
+    tensor_view<T, N> value = {};
+};
+
+template <class T, std::size_t N> struct parameter<output<T, N>> : output_parameter<output<T, N>> {
+    static std::string type(const std::optional<std::string> &dims) {
+        return tensor_type(dtype_of<T>(), N, dims);
+    }
+};
+
+template <class T> struct parameter<std::optional<T>> {
+    using inner = parameter<T>;
+    static constexpr bool is_output = inner::is_output, nullable = true;
+    static_assert(!inner::nullable, "std::optional of std::optional has no meaning here");
+    static std::string type(const std::optional<std::string> &dims) { return inner::type(dims); }
+    void load(sdp_dal_call *call, std::size_t index) {
+        bool is_null = false;
+        check(sdp_dal_call_is_null_at(call, index, &is_null));
+        if (is_null) return;
+        one.load(call, index);
+        value = T(one.get());
+    }
+    std::optional<T> &get() { return value; }
+    inner one = {};
+    std::optional<T> value = {};
+};
+
+/// "uvw[row,uvw=3]" taken apart: dims is what stands in the brackets. "rows{a: utf8}" too: columns
+/// keep their braces.
+struct named_dims {
+    std::string name;
+    std::optional<std::string> dims;
+
+    explicit named_dims(const std::string &text) {
+        std::size_t brace = text.find('{');
+        if (brace != std::string::npos) {
+            if (text.back() != '}')
+                wrong("'" + text + "' lacks its closing brace: write name{column: type}");
+            name = text.substr(0, brace);
+            dims = text.substr(brace);
+            return;
+        }
+        std::size_t open = text.find('[');
+        if (open == std::string::npos) {
+            name = text;
+            return;
+        }
+        if (text.back() != ']')
+            wrong("'" + text + "' lacks its closing bracket: write name[dim,dim]");
+        name = text.substr(0, open);
+        dims = text.substr(open + 1, text.size() - open - 2);
+    }
+};
+
+} // namespace detail
+
+} // namespace sdp_dal
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Tensors that are held, and references to objects that may not exist yet. */
+
+#ifndef SDP_DAL_REFERENCE_HPP
+#define SDP_DAL_REFERENCE_HPP
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "id.hpp"
+#include "object.hpp"
+#include "table.hpp"
+
+namespace sdp_dal {
+
+/// A complete tensor, held: its elements stay as long as this.
+template <class T, std::size_t N> class tensor {
+    static_assert(!std::is_const_v<T>,
+                  "write tensor<double, 2>: what it holds is read-only anyway");
+
+public:
+    /// Takes the C handle over.
+    explicit tensor(sdp_dal_tensor *handle) : handle_(handle) {
+        sdp_dal_tensor_view view;
+        detail::check(sdp_dal_tensor_view_init(&view, sizeof view));
+        detail::check(sdp_dal_tensor_get_view(handle, &view));
+        view_ = detail::typed_view<T, N>(view, "the tensor");
+    }
+
+    tensor_view<const T, N> view() const { return view_; }
+    operator tensor_view<const T, N>() const { return view_; }
+    const T *data() const { return view_.data(); }
+    std::array<std::int64_t, N> shape() const { return view_.shape(); }
+    std::int64_t shape(std::size_t i) const { return view_.shape(i); }
+    std::size_t size() const { return view_.size(); }
+    template <class... I> const T &operator()(I... indices) const { return view_(indices...); }
+    object_id id() const {
+        std::uint8_t bytes[SDP_DAL_ID_SIZE];
+        detail::check(sdp_dal_tensor_id(raw(), bytes));
+        return object_id(bytes);
+    }
+    /// A second one of the same tensor, with an end of its own.
+    tensor clone() const {
+        sdp_dal_tensor *handle = nullptr;
+        detail::check(sdp_dal_tensor_clone(raw(), &handle));
+        return tensor(handle);
+    }
+    /// As DLPack 1.0 has it. You call its deleter; it may outlive this.
+    DLManagedTensorVersioned *to_dlpack() const {
+        DLManagedTensorVersioned *out = nullptr;
+        detail::check(sdp_dal_tensor_to_dlpack(raw(), &out));
+        return out;
+    }
+    sdp_dal_tensor *raw() const { return handle_.get(); }
+
+private:
+    detail::owned<sdp_dal_tensor, sdp_dal_tensor_free> handle_;
+    tensor_view<const T, N> view_;
+};
+
+/// A reference to an object that may not exist yet. Copies share it.
+class ref {
+public:
+    /// Takes the C handle over.
+    explicit ref(sdp_dal_ref *handle) : handle_(handle, sdp_dal_ref_free) {}
+
+    /// A reference of one's own to what a borrowed C handle refers to.
+    static ref clone(const sdp_dal_ref *borrowed) {
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_ref_clone(borrowed, &handle));
+        return ref(handle);
+    }
+
+    /// Waits until the object exists; throws the error of one that never will.
+    void wait(timeout time = forever) const {
+        detail::check(sdp_dal_ref_wait(raw(), time.count()));
+    }
+
+    bool exists() const {
+        bool exists = false;
+        detail::check(sdp_dal_ref_exists(raw(), &exists));
+        return exists;
+    }
+
+    /// Waits until the object exists, and holds it. Nothing is copied.
+    template <class T, std::size_t N> tensor<T, N> get(timeout time = forever) const {
+        sdp_dal_tensor *handle = nullptr;
+        detail::check(sdp_dal_ref_get_tensor(raw(), time.count(), &handle));
+        return tensor<T, N>(handle);
+    }
+
+    /// Waits until the table exists, and holds it. Nothing is copied.
+    table get_table(timeout time = forever) const {
+        arrow_stream stream;
+        detail::check(sdp_dal_ref_get_table(raw(), time.count(), stream.raw()));
+        return table(stream.raw());
+    }
+
+    /// Waits until the object exists, and holds its bytes, whatever it is.
+    buffer get_buffer(timeout time = forever) const {
+        sdp_dal_buffer *handle = nullptr;
+        detail::check(sdp_dal_ref_get_buffer(raw(), time.count(), &handle));
+        return buffer(handle);
+    }
+
+    /// Writes the table of a reference that has no value yet.
+    void put(const table &value) {
+        detail::check(sdp_dal_ref_put_table(raw(), value.stream().raw(), nullptr));
+    }
+
+    /// Writes the value of a reference that has none yet.
+    template <class T, std::size_t N>
+    void put(const tensor_view<T, N> &value, const std::vector<std::string> &dims = {}) {
+        detail::check(sdp_dal_ref_put_tensor(raw(), detail::c_view(value, dims).get()));
+    }
+
+    /// The object stays when its last reference goes.
+    void disown() const { detail::check(sdp_dal_ref_disown(raw())); }
+
+    bool is_owning() const { return sdp_dal_ref_is_owning(raw()); }
+
+    object_id id() const {
+        std::uint8_t bytes[SDP_DAL_ID_SIZE];
+        detail::check(sdp_dal_ref_id(raw(), bytes));
+        return object_id(bytes);
+    }
+
+    /// One of sdp_dal_object_state.
+    std::int32_t state() const {
+        std::int32_t state = SDP_DAL_STATE_ABSENT;
+        detail::check(sdp_dal_ref_state(raw(), &state));
+        return state;
+    }
+
+    /// Why the object will never exist; nothing if it has not failed.
+    std::optional<error> failure() const {
+        sdp_dal_status status = SDP_DAL_OK;
+        std::string text = detail::checked_text([&](char *buffer, std::size_t *length) {
+            return sdp_dal_ref_error(raw(), &status, buffer, length);
+        });
+        if (status == SDP_DAL_OK) return std::nullopt;
+        return error(status, text);
+    }
+
+    /// How far the call has come that makes the object, 0 to 1.
+    double progress() const {
+        double fraction = 0;
+        detail::check(sdp_dal_ref_progress(raw(), &fraction));
+        return fraction;
+    }
+
+    /// Whether a processor has taken the call that makes the object, which has not ended yet.
+    bool is_running() const {
+        bool running = false;
+        detail::check(sdp_dal_ref_is_running(raw(), &running));
+        return running;
+    }
+
+    /// Keeps another object alive until this one is found to exist, or to have failed.
+    void add_dependency(const ref &other, timeout time = forever) const {
+        detail::check(sdp_dal_ref_add_dependency(raw(), other.raw(), time.count()));
+    }
+
+    /// Keeps another object alive as long as this one is needed.
+    void add_reference(const ref &other, timeout time = forever) const {
+        detail::check(sdp_dal_ref_add_reference(raw(), other.raw(), time.count()));
+    }
+
+    /// A text from which store::import_ref() makes a reference in another process, or in another
+    /// copy of the library. Keep the reference until then.
+    std::string export_text() const {
+        return detail::checked_text([&](char *buffer, std::size_t *length) {
+            return sdp_dal_ref_export(raw(), buffer, length);
+        });
+    }
+
+    /// As store::import_ref(), for whoever has not opened the store.
+    static ref import_text(const std::string &text) {
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_ref_import(nullptr, text.c_str(), &handle));
+        return ref(handle);
+    }
+
+    /// Lets store::event_fd() become readable when the object may exist or have failed.
+    void watch(bool on = true) const { detail::check(sdp_dal_ref_watch(raw(), on)); }
+
+    sdp_dal_ref *raw() const { return handle_.get(); }
+
+private:
+    std::shared_ptr<sdp_dal_ref> handle_;
+};
+
+/// Waits until all of several objects exist or never will; false if they had not in time. One that
+/// failed has ended too: get() throws its error.
+inline bool wait_all(const std::vector<ref> &refs, timeout time = forever) {
+    std::vector<const sdp_dal_ref *> raw;
+    for (const ref &one : refs) raw.push_back(one.raw());
+    sdp_dal_status status =
+        sdp_dal_ref_wait_many(raw.data(), raw.size(), SDP_DAL_WAIT_ALL, time.count(), nullptr);
+    if (status == SDP_DAL_TIMEOUT) return false;
+    detail::check(status);
+    return true;
+}
+
+/// Waits until any of several objects exists or never will: the index of the first such one;
+/// nothing if there was none in time.
+inline std::optional<std::size_t> wait_any(const std::vector<ref> &refs, timeout time = forever) {
+    std::vector<const sdp_dal_ref *> raw;
+    for (const ref &one : refs) raw.push_back(one.raw());
+    std::vector<sdp_dal_status> statuses(refs.size());
+    sdp_dal_status status = sdp_dal_ref_wait_many(raw.data(), raw.size(), SDP_DAL_WAIT_ANY,
+                                                  time.count(), statuses.data());
+    if (status == SDP_DAL_TIMEOUT) return std::nullopt;
+    detail::check(status);
+    for (std::size_t i = 0; i < statuses.size(); i++)
+        if (statuses[i] != SDP_DAL_TIMEOUT) return i;
+    return std::nullopt;
+}
+
+/// A tensor in the store that is being written. If it goes before seal(), the tensor will not
+/// exist.
+template <class T, std::size_t N> class tensor_writer {
+public:
+    tensor_writer(sdp_dal_ref *handle, T *data, std::array<std::int64_t, N> shape)
+        : handle_(handle), view_(data, shape) {}
+
+    /// The elements to fill; not after seal().
+    tensor_view<T, N> view() const { return view_; }
+
+    /// Makes the tensor complete and gives its reference.
+    ref seal() {
+        if (!handle_) detail::wrong("the tensor was sealed before");
+        detail::check(sdp_dal_ref_seal(handle_.get()));
+        view_ = {};
+        return ref(handle_.release());
+    }
+
+private:
+    detail::owned<sdp_dal_ref, sdp_dal_ref_free> handle_;
+    tensor_view<T, N> view_;
+};
+
+} // namespace sdp_dal
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The store of this process, and what is put into it. */
+
+#ifndef SDP_DAL_STORE_HPP
+#define SDP_DAL_STORE_HPP
+
+#include <map>
+#include <utility>
+
+#include "events.hpp"
+#include "listing.hpp"
+#include "reference.hpp"
+
+namespace sdp_dal {
+
+struct store_options {
+    /// Bytes that can be put into a new store; 0: the default.
+    std::uint64_t size = 0;
+    /// Name in displays; empty: the program's.
+    std::string name = {};
+    std::uint32_t max_objects = 0;
+    std::uint32_t max_clients = 0;
+    /// Make the store if there is none.
+    bool create = true;
+    /// More bits of sdp_dal_store_flag; group and accept_owner count with theirs.
+    std::uint32_t flags = 0;
+    std::uint32_t group = 0;
+    std::uint32_t accept_owner = 0;
+};
+
+/// What store::reserve_namespace() declares.
+struct namespace_options {
+    /// Its name in displays; empty: the program's.
+    std::string name = {};
+    /// The start of its prefix, up to 8 hexadecimal digits.
+    std::string prefix = {};
+    /// Functions whose calls are to be put into it.
+    std::vector<schema> functions = {};
+    /// What else is said about it; the keys do not start with "proc:".
+    std::map<std::string, std::string> metadata = {};
+};
+
+/// A store that this process uses, with a namespace in it.
+class store {
+public:
+    /// Opens the store at a path, and makes it if there is none.
+    explicit store(const std::string &path, const store_options &options = {}) {
+        sdp_dal_store_options raw;
+        detail::check(sdp_dal_store_options_init(&raw, sizeof raw));
+        raw.size = options.size;
+        raw.name = options.name.empty() ? nullptr : options.name.c_str();
+        raw.max_objects = options.max_objects;
+        raw.max_clients = options.max_clients;
+        raw.create = options.create ? SDP_DAL_CREATE_IF_MISSING : SDP_DAL_CREATE_NEVER;
+        raw.flags = options.flags;
+        raw.group = options.group;
+        raw.accept_owner = options.accept_owner;
+        sdp_dal_store *handle = nullptr;
+        detail::check(sdp_dal_store_open(path.c_str(), &raw, &handle));
+        handle_.reset(handle);
+    }
+
+    /// Copies a tensor into the store.
+    template <class T, std::size_t N>
+    ref put(const tensor_view<T, N> &value, const std::vector<std::string> &dims = {}) {
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_tensor_put(raw(), detail::c_view(value, dims).get(), &handle));
+        return ref(handle);
+    }
+
+    /// Copies a table into the store, in record batches of at most so many rows; 0: as they are.
+    ref put(const table &value, std::size_t max_chunksize = 0) {
+        auto options = detail::filled(sdp_dal_table_options_init);
+        options.max_chunksize = max_chunksize;
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_table_put(raw(), value.stream().raw(), &options, &handle));
+        return ref(handle);
+    }
+
+    /// Memory in the store for a tensor, to be filled in place: C order, not zeroed unless asked
+    /// for.
+    template <class T, std::size_t N>
+    tensor_writer<T, N> create(std::array<std::int64_t, N> shape,
+                               const std::vector<std::string> &dims = {}, bool zeroed = false) {
+        detail::c_view form(tensor_view<T, N>(nullptr, shape), dims);
+        sdp_dal_tensor_spec spec;
+        detail::check(sdp_dal_tensor_spec_init(&spec, sizeof spec));
+        spec.shape = form.get()->shape;
+        spec.dim_names = form.get()->dim_names;
+        spec.dtype = form.get()->dtype;
+        spec.ndim = form.get()->ndim;
+        spec.flags = zeroed ? std::uint32_t{SDP_DAL_TENSOR_ZEROED} : 0u;
+        void *data = nullptr;
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_tensor_create(raw(), &spec, &data, &handle));
+        return tensor_writer<T, N>(handle, static_cast<T *>(data), shape);
+    }
+
+    /// An owning reference to a tensor that does not exist yet: to be passed as an output.
+    template <class T, std::size_t N> ref new_ref(const std::vector<std::string> &dims = {}) {
+        detail::c_view form(tensor_view<T, N>(nullptr, {}), dims);
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_ref_new(raw(), form.get()->dtype, form.get()->ndim,
+                                      form.get()->dim_names, &handle));
+        return ref(handle);
+    }
+
+    /// An owning reference to a table that does not exist yet.
+    ref new_table_ref() {
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_ref_new_table(raw(), nullptr, &handle));
+        return ref(handle);
+    }
+
+    /// A borrowed reference to the object with an ID.
+    ref find(const object_id &id) const {
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_ref_from_id(raw(), id.data(), &handle));
+        return ref(handle);
+    }
+
+    /// An owning reference from the text of ref::export_text(), to an object in this store.
+    ref import_ref(const std::string &text) const {
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_ref_import(raw(), text.c_str(), &handle));
+        return ref(handle);
+    }
+
+    /// An ID in this namespace that was never given out before.
+    object_id new_id() {
+        std::uint8_t bytes[SDP_DAL_ID_SIZE];
+        detail::check(sdp_dal_store_new_id(raw(), bytes));
+        return object_id(bytes);
+    }
+
+    /// Puts bytes as a raw object.
+    ref put_object(std::string_view data, std::string_view metadata = {}) {
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_object_put(raw(), bytes(data), data.size(), bytes(metadata),
+                                         metadata.size(), &handle));
+        return ref(handle);
+    }
+
+    /// Creates a raw object of some bytes under an ID, to be filled and sealed.
+    object_writer create_object(const object_id &id, std::size_t size,
+                                const object_options &options = {}) {
+        auto spec = detail::filled(sdp_dal_object_spec_init);
+        spec.data_size = size;
+        spec.metadata = bytes(options.metadata);
+        spec.metadata_size = options.metadata.size();
+        spec.full_timeout_ns = options.full_timeout.count();
+        spec.flags = options.flags;
+        void *data = nullptr;
+        sdp_dal_writer *handle = nullptr;
+        detail::check(sdp_dal_object_create(raw(), id.data(), &spec, &data, &handle));
+        return object_writer(handle, data, size);
+    }
+
+    /// Waits for a raw object and holds its bytes.
+    buffer get_object(const object_id &id, timeout time = forever) const {
+        sdp_dal_buffer *handle = nullptr;
+        detail::check(sdp_dal_object_get(raw(), id.data(), time.count(), &handle));
+        return buffer(handle);
+    }
+
+    /// Whether a complete object with this ID is there.
+    bool contains(const object_id &id) const {
+        bool contains = false;
+        detail::check(sdp_dal_object_contains(raw(), id.data(), &contains));
+        return contains;
+    }
+
+    /// Deletes an object; what is held stays readable. mode: one of sdp_dal_delete_mode.
+    void delete_object(const object_id &id, std::int32_t mode = SDP_DAL_DELETE_NOW) {
+        detail::check(sdp_dal_object_delete(raw(), id.data(), mode));
+    }
+
+    /// Makes an object stay though nobody wants it, or undoes that.
+    void set_keep(const object_id &id, bool keep) {
+        detail::check(sdp_dal_object_set_keep(raw(), id.data(), keep));
+    }
+
+    /// What there is to know about an object.
+    sdp_dal_object_info info(const object_id &id) const {
+        auto info = detail::filled(sdp_dal_object_info_init);
+        detail::check(sdp_dal_object_get_info(raw(), id.data(), &info));
+        return info;
+    }
+
+    /// The objects whose IDs start with some hexadecimal digits, in every state.
+    std::vector<sdp_dal_object_info> objects(const std::string &prefix = {}) const {
+        detail::id_start start(prefix);
+        sdp_dal_list *handle = nullptr;
+        detail::check(sdp_dal_object_list(raw(), start.bytes, start.size, &handle));
+        detail::owned<sdp_dal_list, sdp_dal_list_free> list(handle);
+        std::vector<sdp_dal_object_info> all(sdp_dal_list_count(handle));
+        for (std::size_t i = 0; i < all.size(); i++) {
+            all[i] = detail::filled(sdp_dal_object_info_init);
+            detail::check(sdp_dal_list_info(handle, i, &all[i]));
+        }
+        return all;
+    }
+
+    /// The numbers of the clients that hold or own an object. kind: one of sdp_dal_holder_kind.
+    std::vector<std::uint32_t> holders(const object_id &id,
+                                       std::int32_t kind = SDP_DAL_HOLDERS_OF_BYTES) const {
+        std::vector<std::uint32_t> numbers;
+        while (true) {
+            std::size_t count = numbers.size();
+            detail::check(sdp_dal_object_holders(raw(), id.data(), kind,
+                                                 count == 0 ? nullptr : numbers.data(), &count));
+            bool fits = count <= numbers.size();
+            numbers.resize(count);
+            if (fits) return numbers;
+        }
+    }
+
+    /// A further namespace of the same attachment.
+    store new_namespace(const std::string &name = {}) const {
+        sdp_dal_store *handle = nullptr;
+        detail::check(
+            sdp_dal_store_new_namespace(raw(), name.empty() ? nullptr : name.c_str(), &handle));
+        return store(handle);
+    }
+
+    /// Reserves a namespace at once: the lowest free prefix that starts as the options say.
+    store reserve_namespace(const namespace_options &options) const {
+        auto c = detail::filled(sdp_dal_namespace_options_init);
+        detail::id_start start(options.prefix);
+        std::vector<const sdp_dal_schema *> schemas;
+        for (const schema &function : options.functions) schemas.push_back(function.raw());
+        std::vector<const char *> keys, values;
+        for (const auto &[key, value] : options.metadata) {
+            keys.push_back(key.c_str());
+            values.push_back(value.c_str());
+        }
+        c.name = options.name.empty() ? nullptr : options.name.c_str();
+        c.prefix = start.bytes;
+        c.prefix_size = start.size;
+        c.schemas = schemas.data();
+        c.num_schemas = schemas.size();
+        c.metadata_keys = keys.data();
+        c.metadata_values = values.data();
+        c.num_metadata = keys.size();
+        sdp_dal_store *handle = nullptr;
+        detail::check(sdp_dal_namespace_reserve(raw(), &c, &handle));
+        return store(handle);
+    }
+
+    /// The declared namespaces.
+    std::vector<namespace_info> namespaces() const { return detail::list_namespaces(raw()); }
+
+    /// The processes that use the store.
+    std::vector<client_info> clients() const { return detail::list_clients(raw()); }
+
+    /// This process's own number among the clients.
+    std::uint32_t client() const {
+        std::uint32_t number = 0;
+        detail::check(sdp_dal_store_client(raw(), &number));
+        return number;
+    }
+
+    /// Changes the name under which lists show this process.
+    void set_client_name(const std::string &name) {
+        detail::check(sdp_dal_store_set_client_name(raw(), name.c_str()));
+    }
+
+    /// Numbers about the store as it is now.
+    sdp_dal_store_stat stat() const {
+        auto stat = detail::filled(sdp_dal_store_stat_init);
+        detail::check(sdp_dal_store_get_stat(raw(), &stat));
+        return stat;
+    }
+
+    /// Gives memory that no object uses back to the system; the bytes that were.
+    std::uint64_t trim() {
+        std::uint64_t bytes = 0;
+        detail::check(sdp_dal_store_trim(raw(), &bytes));
+        return bytes;
+    }
+
+    /// Tells of what happens from now on to objects whose IDs start with some hexadecimal digits.
+    subscription subscribe(const std::string &prefix = {}) const {
+        detail::id_start start(prefix);
+        sdp_dal_subscription *handle = nullptr;
+        detail::check(sdp_dal_store_subscribe(raw(), start.bytes, start.size, &handle));
+        return subscription(handle);
+    }
+
+    /// A descriptor for event loops: readable when something may be new for what is watched
+    /// (ref::watch(), processor::watch(), subscriptions). Then call clear_event_fd() first, and
+    /// look.
+    int event_fd() const {
+        int fd = -1;
+        detail::check(sdp_dal_store_event_fd(raw(), &fd));
+        return fd;
+    }
+    void clear_event_fd() const { detail::check(sdp_dal_store_clear_event_fd(raw())); }
+
+    /// Ends all waiting in this process on this store while on. From any thread or signal handler.
+    void interrupt(bool on = true) { detail::check(sdp_dal_store_interrupt(raw(), on)); }
+
+    /// The namespace's prefix in 8 hexadecimal digits.
+    std::string prefix() const {
+        std::uint8_t bytes[SDP_DAL_PREFIX_SIZE];
+        detail::check(sdp_dal_store_prefix(raw(), bytes));
+        return detail::hex(bytes, sizeof bytes);
+    }
+
+    std::string path() const {
+        return detail::text_of([&](char *buffer, std::size_t *length) {
+            return sdp_dal_store_path(raw(), buffer, length);
+        });
+    }
+
+    /// Takes the C handle over.
+    explicit store(sdp_dal_store *handle) : handle_(handle) {}
+
+    sdp_dal_store *raw() const { return handle_.get(); }
+
+private:
+    static const std::uint8_t *bytes(std::string_view text) {
+        return reinterpret_cast<const std::uint8_t *>(text.data());
+    }
+
+    detail::owned<sdp_dal_store, sdp_dal_store_close> handle_;
+};
+
+} // namespace sdp_dal
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Element types, and views of elements that lie somewhere. */
+
+#ifndef SDP_DAL_VIEW_HPP
+#define SDP_DAL_VIEW_HPP
+
+#include <array>
+#include <complex>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "error.hpp"
+
+namespace sdp_dal {
+
+namespace detail {
+
+template <class T> struct always_false : std::false_type {};
+
+template <class T> constexpr std::int32_t dtype_of() {
+    using U = std::remove_cv_t<T>;
+    if constexpr (std::is_same_v<U, bool>) {
+        return SDP_DAL_BOOL;
+    } else if constexpr (std::is_same_v<U, float>) {
+        return SDP_DAL_FLOAT32;
+    } else if constexpr (std::is_same_v<U, double>) {
+        return SDP_DAL_FLOAT64;
+    } else if constexpr (std::is_same_v<U, std::complex<float>>) {
+        return SDP_DAL_COMPLEX64;
+    } else if constexpr (std::is_same_v<U, std::complex<double>>) {
+        return SDP_DAL_COMPLEX128;
+    } else if constexpr (std::is_integral_v<U> && !std::is_same_v<U, char> &&
+                         !std::is_same_v<U, wchar_t> && !std::is_same_v<U, char16_t> &&
+                         !std::is_same_v<U, char32_t>) {
+        constexpr bool is_signed = std::is_signed_v<U>;
+        switch (sizeof(U)) {
+        case 1:
+            return is_signed ? SDP_DAL_INT8 : SDP_DAL_UINT8;
+        case 2:
+            return is_signed ? SDP_DAL_INT16 : SDP_DAL_UINT16;
+        case 4:
+            return is_signed ? SDP_DAL_INT32 : SDP_DAL_UINT32;
+        default:
+            return is_signed ? SDP_DAL_INT64 : SDP_DAL_UINT64;
+        }
+    } else {
+        static_assert(always_false<T>::value,
+                      "the elements of a tensor are bool, integers of 8 to 64 bits, float, double, "
+                      "std::complex<float> or std::complex<double>");
+        return 0;
+    }
+}
+
+inline std::string dtype_name(std::int32_t dtype) { return sdp_dal_dtype_name(dtype); }
+
+} // namespace detail
+
+/// Elements of type T with N indices that lie somewhere: owns nothing. T const means read-only.
+/// Strides are in bytes and may be negative.
+template <class T, std::size_t N> class tensor_view {
+    static_assert(N <= SDP_DAL_MAX_DIMS, "a tensor has at most SDP_DAL_MAX_DIMS dimensions");
+    static_assert(detail::dtype_of<T>() != 0);
+    using byte = std::conditional_t<std::is_const_v<T>, const char, char>;
+
+public:
+    using element_type = T;
+    using shape_type = std::array<std::int64_t, N>;
+    static constexpr std::size_t ndim = N;
+
+    /// No elements.
+    tensor_view() : data_(nullptr), shape_{}, strides_{} {
+        if constexpr (N > 0) set_c_strides();
+    }
+
+    /// Elements in C order without gaps.
+    tensor_view(T *data, shape_type shape) : data_(data), shape_(shape), strides_{} {
+        if constexpr (N > 0) set_c_strides();
+    }
+
+    /// Elements in any layout.
+    tensor_view(T *data, shape_type shape, shape_type byte_strides)
+        : data_(data), shape_(shape), strides_(byte_strides) {}
+
+    /// A read-only view of what can be written.
+    template <class U, std::enable_if_t<std::is_same_v<const U, T> && !std::is_const_v<U>, int> = 0>
+    tensor_view(const tensor_view<U, N> &other)
+        : data_(other.data()), shape_(other.shape()), strides_(other.strides()) {}
+
+    T *data() const { return data_; }
+    shape_type shape() const { return shape_; }
+    std::int64_t shape(std::size_t i) const { return shape_[i]; }
+    /// In bytes.
+    shape_type strides() const { return strides_; }
+    /// In bytes.
+    std::int64_t stride(std::size_t i) const { return strides_[i]; }
+
+    /// Number of elements.
+    std::size_t size() const {
+        std::size_t size = 1;
+        for (std::int64_t dim : shape_) size *= static_cast<std::size_t>(dim);
+        return size;
+    }
+
+    /// Whether the elements follow each other in C order without gaps.
+    bool is_c_contiguous() const {
+        std::int64_t step = sizeof(T);
+        for (std::size_t i = N; i-- > 0;) {
+            if (shape_[i] == 0) return true;
+            if (shape_[i] != 1 && strides_[i] != step) return false;
+            step *= shape_[i];
+        }
+        return true;
+    }
+
+    /// The element with these indices; they are not checked.
+    template <class... I> T &operator()(I... indices) const {
+        static_assert(sizeof...(I) == N,
+                      "an element has as many indices as the tensor has dimensions");
+        static_assert((std::is_integral_v<I> && ...), "indices are integers");
+        std::int64_t offset = 0;
+        [[maybe_unused]] std::size_t i = 0;
+        ((offset += static_cast<std::int64_t>(indices) * strides_[i++]), ...);
+        return *reinterpret_cast<T *>(reinterpret_cast<byte *>(data_) + offset);
+    }
+
+private:
+    void set_c_strides() {
+        std::int64_t step = sizeof(T);
+        for (std::size_t i = N; i-- > 0;) {
+            strides_[i] = step;
+            step *= shape_[i];
+        }
+    }
+
+    T *data_;
+    shape_type shape_;
+    shape_type strides_;
+};
+
+namespace detail {
+
+/// The C view of a view, and the names it points to.
+class c_view {
+public:
+    template <class T, std::size_t N>
+    c_view(const tensor_view<T, N> &view, const std::vector<std::string> &dims)
+        : shape_{}, strides_{}, names_{} {
+        if (!dims.empty() && dims.size() != N)
+            wrong("a tensor of " + std::to_string(N) + " dimensions got " +
+                  std::to_string(dims.size()) + " names");
+        for (std::size_t i = 0; i < N; i++) {
+            shape_[i] = view.shape(i);
+            strides_[i] = view.stride(i);
+            if (!dims.empty()) names_[i] = dims[i].c_str();
+        }
+        check(sdp_dal_tensor_view_init(&view_, sizeof view_));
+        view_.data = view.data();
+        view_.shape = shape_;
+        view_.strides = strides_;
+        view_.dim_names = dims.empty() ? nullptr : names_;
+        view_.dtype = dtype_of<T>();
+        view_.ndim = static_cast<std::int32_t>(N);
+    }
+    c_view(const c_view &) = delete;
+    c_view &operator=(const c_view &) = delete;
+
+    const sdp_dal_tensor_view *get() const { return &view_; }
+
+private:
+    sdp_dal_tensor_view view_;
+    std::int64_t shape_[SDP_DAL_MAX_DIMS];
+    std::int64_t strides_[SDP_DAL_MAX_DIMS];
+    const char *names_[SDP_DAL_MAX_DIMS];
+};
+
+/// A C view as a typed one; what is the tensor in messages.
+template <class T, std::size_t N>
+tensor_view<const T, N> typed_view(const sdp_dal_tensor_view &view, const std::string &what) {
+    if (view.dtype != dtype_of<T>() || view.ndim != static_cast<std::int32_t>(N))
+        wrong(what + " has " + std::to_string(view.ndim) + " dimensions of " +
+              dtype_name(view.dtype) + ", " + std::to_string(N) + " of " +
+              dtype_name(dtype_of<T>()) + " are asked for");
+    std::array<std::int64_t, N> shape{}, strides{};
+    for (std::size_t i = 0; i < N; i++) {
+        shape[i] = view.shape[i];
+        strides[i] = view.strides[i];
+    }
+    return {static_cast<const T *>(view.data), shape, strides};
+}
+
+} // namespace detail
+
+/// The elements of a vector, which must outlive the view.
+template <class T> tensor_view<const T, 1> view(const std::vector<T> &elements) {
+    static_assert(!std::is_same_v<T, bool>, "std::vector<bool> has no elements in memory");
+    return {elements.data(), {static_cast<std::int64_t>(elements.size())}};
+}
+template <class T> void view(const std::vector<T> &&) = delete;
+
+} // namespace sdp_dal
+
+#endif

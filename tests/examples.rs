@@ -1,0 +1,172 @@
+//! The examples, as processes of their own: each says what it should, and leaves nothing behind.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use support::programs::{compile, compile_with, program, Running, Stores};
+use support::{root, run, scratch, Compiler, C11, CPP17};
+
+/// An example in C.
+fn example(folder: &Path, name: &str) -> PathBuf {
+    compile(folder, &root().join("c_examples").join(format!("{name}.c")), C11)
+}
+
+#[test]
+fn the_examples_explain_themselves() {
+    let folder = scratch("examples-help");
+    for name in ["simple_processor", "simple_caller", "stream_processor", "streamer", "usage_guide"] {
+        let built = example(&folder, name);
+        let help = run(program(&folder, &built).arg("--help"));
+        assert!(String::from_utf8_lossy(&help.stdout).contains("usage:"), "{name} --help");
+        let without = program(&folder, &built).output().expect("the example starts");
+        assert!(!without.status.success(), "{name} needs a path");
+        assert!(String::from_utf8_lossy(&without.stderr).contains("usage:"), "{name} without a path");
+    }
+}
+
+#[test]
+fn the_simple_example() {
+    let folder = scratch("examples-simple");
+    let stores = Stores::new();
+    let path = stores.path("store");
+    let processor = Running::start(program(&folder, &example(&folder, "simple_processor")).arg(&path));
+    let caller = run(program(&folder, &example(&folder, "simple_caller")).arg(&path));
+    let said = String::from_utf8_lossy(&caller.stdout);
+    assert!(said.contains("Found processor SimpleProcessor at prefix"), "{said}");
+    assert!(said.contains("zs = 1 2 3 4 5 6 7 8 9 10"), "{said}");
+    let said = processor.interrupt();
+    assert!(said.contains("SimpleProcessor waiting for calls at prefix"), "{said}");
+}
+
+#[test]
+fn the_streaming_example() {
+    let folder = scratch("examples-stream");
+    let stores = Stores::new();
+    let path = stores.path("store");
+    let processor = Running::start(program(&folder, &example(&folder, "stream_processor")).arg(&path));
+    let mut streamer = program(&folder, &example(&folder, "streamer"));
+    let streamer = run(streamer.arg(&path).args(["--size", "1000000", "--seconds", "1"]));
+    let sent = String::from_utf8_lossy(&streamer.stdout);
+    assert!(sent.contains("Found processor StreamProcessor at prefix"), "{sent}");
+    assert!(sent.contains("Payload size 1.0 MB"), "{sent}");
+    let received = processor.interrupt();
+    let count = |text: &str, verb: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(verb)).map(str::to_owned);
+        let number = line.and_then(|line| line.split_whitespace().next().map(str::to_owned));
+        number
+            .and_then(|number| number.parse::<u64>().ok())
+            .unwrap_or_else(|| panic!("no '{verb}' in {text}"))
+    };
+    let sent = count(&sent, "Sent ");
+    assert!(sent > 0);
+    assert_eq!(sent, count(&received, "Received "));
+}
+
+/// Runs a section of the usage guide with `processors` processes of `simple_processor`; the lines it prints.
+fn usage_guide(language: Compiler, section: &str, processors: usize) -> Vec<String> {
+    let (sources, ending) =
+        if language.language == "c" { ("c_examples", "c") } else { ("cpp_examples", "cpp") };
+    let folder = scratch(&format!("usage-guide-{sources}-{section}"));
+    let built =
+        |name: &str| compile(&folder, &root().join(sources).join(format!("{name}.{ending}")), language);
+    let stores = Stores::new();
+    let path = stores.path("store");
+    let processor = built("simple_processor");
+    let running: Vec<_> =
+        (0..processors).map(|_| Running::start(program(&folder, &processor).arg(&path))).collect();
+    for processor in &running {
+        processor.says("waiting for calls at prefix");
+    }
+    let said = run(program(&folder, &built("usage_guide")).arg(&path).arg(section));
+    for processor in running {
+        processor.interrupt();
+    }
+    assert!(!path.exists(), "the last client has left the store behind");
+    let said = String::from_utf8(said.stdout).expect("examples print UTF-8");
+    // The examples in C also say whom they found.
+    let wanted = |line: &&str| !line.starts_with("Store using") && !line.starts_with("Found processor");
+    said.lines().filter(wanted).map(str::to_owned).collect()
+}
+
+const BOTH: [Compiler; 2] = [C11, CPP17];
+const THREE: [&str; 3] = ["zs = 1 ... 100", "zs = 2 ... 101", "zs = 3 ... 102"];
+
+#[test]
+fn the_usage_guide_simple() {
+    assert_eq!(usage_guide(C11, "simple", 1), ["zs = 1 ... 100"]);
+    // By position and by name.
+    assert_eq!(usage_guide(CPP17, "simple", 1), ["zs = 1 ... 100", "zs = 1 ... 100"]);
+}
+
+#[test]
+fn the_usage_guide_references() {
+    for language in BOTH {
+        assert_eq!(usage_guide(language, "references", 1), THREE);
+    }
+}
+
+#[test]
+fn the_usage_guide_graph() {
+    for language in BOTH {
+        assert_eq!(usage_guide(language, "graph", 1), ["zs = 6 ... 105"]);
+    }
+}
+
+#[test]
+fn the_usage_guide_batch() {
+    for language in BOTH {
+        assert_eq!(usage_guide(language, "batch", 1), THREE);
+    }
+}
+
+#[test]
+fn the_usage_guide_broadcast() {
+    for language in BOTH {
+        let mut expected = Vec::new();
+        for i in 0..10 {
+            expected.push("Have 2 processors".to_owned());
+            expected.extend([format!("zs = {i} ... {}", i + 99), format!("zs = {i} ... {}", i + 99)]);
+        }
+        assert_eq!(usage_guide(language, "broadcast", 2), expected);
+    }
+    assert_eq!(usage_guide(CPP17, "broadcast", 0), ["Have 0 processors"; 10]);
+}
+
+#[test]
+fn the_usage_guide_scoping() {
+    for language in BOTH {
+        let said = usage_guide(language, "scoping", 1);
+        let [line] = &said[..] else { panic!("{said:?}") };
+        let (finished, rest) = line.split_once(' ').expect("a number and what it means");
+        assert!(finished.parse::<u32>().expect("a number") <= 100, "{line}");
+        assert_eq!(rest, "of 100 calls were done in 10 ms, the others are cancelled");
+    }
+}
+
+#[test]
+fn the_fftw_example() {
+    let source = root().join("c_examples/fft_processor.c");
+    let text = std::fs::read_to_string(&source).expect("there is such an example");
+    let lines = text.lines().skip_while(|line| !line.contains("irfft(sdp_dal_call"));
+    let count = lines.take_while(|line| *line != "}").count() + 1;
+    assert!((3..=12).contains(&count), "irfft has {count} lines, 12 are enough to wrap a library");
+
+    let folder = scratch("examples-fftw");
+    let stores = Stores::new();
+    let path = stores.path("store");
+    let processor = compile_with(&folder, &source, C11, &["fftw3"]);
+    let caller = example(&folder, "fft_caller");
+    let processor = Running::start(program(&folder, &processor).arg(&path).arg("1000"));
+    processor.says("waiting for calls at prefix");
+    // It compares the signal with the cosine whose spectrum it has put, twice: the input is as it was.
+    let said = run(program(&folder, &caller).arg(&path).arg("1000"));
+    let said = String::from_utf8_lossy(&said.stdout);
+    assert!(said.contains("call 1: largest error") && said.contains("call 2: largest error"), "{said}");
+    // The sizes stand in the signature.
+    let wrong = program(&folder, &caller).arg(&path).arg("998").output().expect("the caller starts");
+    assert!(!wrong.status.success());
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("freq"), "{wrong:?}");
+    processor.interrupt();
+    assert!(!path.exists(), "the last client has left the store behind");
+}

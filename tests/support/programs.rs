@@ -1,0 +1,139 @@
+//! Programs in C and C++: compiled against the library, and run as processes.
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{cdylib, install_library, run, Compiler};
+
+/// For waits that a test would else hang in.
+const WATCHDOG: Duration = Duration::from_secs(120);
+
+/// A folder on a tmpfs for the stores of one test; removed at its end.
+pub struct Stores(tempfile::TempDir);
+
+impl Stores {
+    /// An empty one.
+    pub fn new() -> Stores {
+        Stores(tempfile::tempdir_in("/dev/shm").expect("/dev/shm is writable"))
+    }
+
+    /// The path for a store.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+/// A program of one source and the library; needs: what else it is linked with, by pkg-config.
+pub fn compile_with(folder: &Path, source: &Path, compiler: Compiler, needs: &[&str]) -> PathBuf {
+    let stem = source.file_stem().expect("a source has a name").to_string_lossy();
+    let program = folder.join(format!("{stem}-{}", compiler.standard));
+    let mut command = compiler.command();
+    command.arg(source).args(["-x", "none"]).arg(cdylib()).args(["-pthread", "-lm", "-o"]).arg(&program);
+    if !needs.is_empty() {
+        let flags = run(Command::new("pkg-config").args(["--cflags", "--libs"]).args(needs));
+        command.args(String::from_utf8_lossy(&flags.stdout).split_whitespace());
+    }
+    run(&mut command);
+    program
+}
+
+/// A program of one source and the library.
+pub fn compile(folder: &Path, source: &Path, compiler: Compiler) -> PathBuf {
+    compile_with(folder, source, compiler, &[])
+}
+
+/// A command that finds the library and nothing of the user's environment.
+pub fn program(folder: &Path, program: &Path) -> Command {
+    install_library(folder);
+    let mut command = Command::new(program);
+    command.env("LD_LIBRARY_PATH", folder).env_remove("SDP_DAL_STORE").env_remove("SDP_DAL_STORE_SIZE");
+    command
+}
+
+/// A running program: ended with Ctrl-C, killed if the test fails. What it says is read as it says it.
+pub struct Running {
+    child: Child,
+    said: mpsc::Receiver<String>,
+    readers: Vec<JoinHandle<()>>,
+    so_far: RefCell<String>,
+}
+
+impl Running {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Running {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let (sender, said) = mpsc::channel();
+        let streams: [Box<dyn Read + Send>; 2] = [
+            Box::new(child.stdout.take().expect("it is a pipe")),
+            Box::new(child.stderr.take().expect("it is a pipe")),
+        ];
+        let readers = streams
+            .into_iter()
+            .map(|stream| {
+                let sender = sender.clone();
+                std::thread::spawn(move || {
+                    for line in BufReader::new(stream).lines() {
+                        let line = line.expect("programs print UTF-8");
+                        let _ = sender.send(line + "\n");
+                    }
+                })
+            })
+            .collect();
+        Running { child, said, readers, so_far: RefCell::new(String::new()) }
+    }
+
+    /// Waits until it has said a line with this text.
+    pub fn says(&self, text: &str) {
+        let mut so_far = self.so_far.borrow_mut();
+        while !so_far.contains(text) {
+            let line = self.said.recv_timeout(WATCHDOG);
+            match line {
+                Ok(line) => so_far.push_str(&line),
+                Err(_) => panic!("it does not say '{text}' but\n{so_far}"),
+            }
+        }
+    }
+
+    /// SIGKILL, and waits for its end; what it has said.
+    pub fn kill(mut self) -> String {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a child can be waited for");
+        self.everything()
+    }
+
+    /// Ctrl-C; its output when it has ended well.
+    pub fn interrupt(self) -> String {
+        run(Command::new("kill").args(["-INT", &self.child.id().to_string()]));
+        self.ended()
+    }
+
+    /// Its output when it has ended well by itself.
+    pub fn ended(mut self) -> String {
+        let status = self.child.wait().expect("a child can be waited for");
+        let said = self.everything();
+        assert!(status.success(), "{status}: {said}");
+        said
+    }
+
+    fn everything(&mut self) -> String {
+        for reader in self.readers.drain(..) {
+            reader.join().expect("what it says can be read");
+        }
+        let mut said = self.so_far.take();
+        said.extend(self.said.try_iter());
+        said
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
