@@ -368,3 +368,72 @@ fn namespaces_take_the_lowest_free_prefix() {
     assert_eq!(store.namespaces().unwrap().len(), 2);
     store.is_sound();
 }
+
+fn spec(want: bool) -> CreateSpec<'static> {
+    CreateSpec { data_size: 8, want, ..CreateSpec::default() }
+}
+
+#[test]
+fn nothing_is_left_of_a_call_that_was_deleted_while_it_was_issued() {
+    let store = TestStore::open("issue-deleted", 1 << 20);
+    let declaration = store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new()))).unwrap();
+    let mut call = *declaration.id().as_bytes();
+    call[19] = 1;
+    let call = ObjectId::new(call);
+    let writer = store.create(&call, &spec(true)).unwrap();
+    assert!(store.delete(&call, DeleteMode::Now).unwrap());
+    let error = store.issue(writer, declaration.key(), &[id(1), id(2)]).err().unwrap();
+    assert_eq!(error.kind(), Kind::ObjectDeleted);
+    for output in [id(1), id(2)] {
+        assert_eq!(store.look(&output).unwrap(), ObjectState::Absent, "promised by a call that is not there");
+    }
+    store.is_sound();
+}
+
+#[test]
+fn a_creator_keeps_its_claim_when_another_thread_lets_one_go() {
+    let store = TestStore::open("claim-creator", 1 << 20);
+    let writer = store.create(&id(1), &spec(true)).unwrap();
+    drop(store.want(&id(1)).unwrap());
+    let claim = writer.seal().unwrap().expect("asked for");
+    // Looks whether anybody wants it.
+    store.set_keep(claim.key(), false).unwrap();
+    assert!(store.contains(&id(1)).unwrap());
+    drop(claim);
+    assert!(!store.contains(&id(1)).unwrap());
+    let writer = store.create(&id(1), &spec(true)).unwrap();
+    drop(writer);
+    assert_eq!(store.stat().unwrap().objects, 0);
+    store.is_sound();
+}
+
+/// Two threads of one process: one lets the last claim go while the other makes one.
+#[test]
+fn a_claim_that_was_given_holds() {
+    let store = TestStore::open("claim-race", 1 << 20);
+    let ready = std::sync::Barrier::new(2);
+    let claims = parking_lot::Mutex::new(None);
+    const ROUNDS: u32 = 20_000;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..ROUNDS {
+                ready.wait();
+                let claim: Option<sdp_dal::store::Want> = claims.lock().take();
+                drop(claim);
+                ready.wait();
+            }
+        });
+        for round in 0..ROUNDS {
+            *claims.lock() = store.create(&id(1), &spec(true)).unwrap().seal().unwrap();
+            ready.wait();
+            let claim = store.want(&id(1));
+            ready.wait();
+            if claim.is_ok() {
+                assert!(store.contains(&id(1)).unwrap(), "round {round}: claimed, and gone all the same");
+            }
+            drop(claim);
+            assert!(!store.contains(&id(1)).unwrap(), "round {round}: nobody wants it, and it is there");
+        }
+    });
+    store.is_sound();
+}
