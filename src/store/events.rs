@@ -5,8 +5,8 @@
 //! without the lock (sealing, claiming, ending a call) takes the lock afterwards to tell of it, if that count is not 0.
 //!
 //! A reader never slows a writer: one that is overtaken by the ring reads *resync* and lists again. So does everybody
-//! when events may have been lost: whoever changes an object and dies (or cannot have the lock) before he tells of it
-//! leaves that to the rebuild or to his reaper, who raise the epoch. Dead within an append: the sequence was not raised,
+//! when events may have been lost: whoever changes an object and dies before he tells of it leaves that to the rebuild or
+//! to his reaper, who raise the epoch; whoever cannot have the lock soon raises it himself. Dead within an append: the sequence was not raised,
 //! so nobody has looked at the slot, and the next event is written over it.
 
 use std::time::Duration;
@@ -148,7 +148,7 @@ impl Subscription {
         let header = self.store.attachment.segment.header();
         // The epoch first: if events are lost between the two looks, the next look sees another epoch.
         self.epoch = header.event_epoch.load(Ordering::Acquire);
-        self.next = header.event_sequence.load(Ordering::Acquire) + 1;
+        self.next = header.event_sequence.load(Ordering::Acquire).wrapping_add(1);
     }
 
     fn resync(&mut self) -> Event {
@@ -172,14 +172,15 @@ impl Subscription {
         }
         // SYNC: pairs with the release store in `append`.
         let newest = header.event_sequence.load(Ordering::Acquire);
-        while self.next <= newest {
-            if newest - self.next >= EVENTS {
+        // How many are to be read. More than the ring has: we were overtaken, or the number was scribbled upon.
+        while newest.wrapping_add(1) != self.next {
+            if newest.wrapping_sub(self.next) >= EVENTS {
                 return Some(self.resync());
             }
             let Some(event) = read(self.store.attachment.segment.event(self.next), self.next) else {
                 return Some(self.resync());
             };
-            self.next += 1;
+            self.next = self.next.wrapping_add(1);
             if event.id.as_bytes().starts_with(&self.prefix) {
                 return Some(event);
             }
@@ -259,7 +260,8 @@ impl Attachment {
         if self.segment.header().subscribers.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let told = self.locked(|locked| match locked.entry_of(key)? {
+        // Sealing does not wait for the lock, and must not because somebody reads the log.
+        let told = self.locked_within(LEAVE_PATIENCE, |locked| match locked.entry_of(key)? {
             // Deleted meanwhile, which was told already: it has come and gone.
             Some((_, word)) if word.state() == State::Sealed => locked.tell(kind, key),
             _ => Ok(()),
@@ -296,13 +298,13 @@ impl Locked<'_> {
         let mut metadata = [0; EVENT_METADATA];
         let mut used = 0;
         if meta_size > 0 && offset != 0 {
-            let span = self.attachment.segment.read_span(offset, data_size + meta_size)?;
+            let span = self.attachment.segment.read_span(offset, data_size.saturating_add(meta_size))?;
             let bytes = &span.bytes()[crate::shm::segment::to_usize(data_size)..];
             used = bytes.len().min(EVENT_METADATA);
             metadata[..used].copy_from_slice(&bytes[..used]);
         }
         let header = self.segment().header();
-        let sequence = header.event_sequence.load(Ordering::Relaxed) + 1;
+        let sequence = header.event_sequence.load(Ordering::Relaxed).wrapping_add(1);
         let slot = self.segment().event(sequence);
         slot.before.store(sequence, Ordering::Relaxed);
         // SYNC: a reader that sees a word written below sees `before` too.
