@@ -173,7 +173,8 @@ impl Processor {
     pub fn watch(&self, on: bool) -> Result<()> {
         let started = self.started()?;
         if !on {
-            drop(started.watch.lock().take());
+            let watched = started.watch.lock().take();
+            drop(watched);
             return Ok(());
         }
         started.watch.lock().get_or_insert_default();
@@ -297,6 +298,7 @@ impl Started {
 
     /// What an event loop is woken for changes with the calls that wait.
     fn watch_anew(&self, ids: &[ObjectId]) -> Result<()> {
+        let _held = log::hold();
         let mut watch = self.watch.lock();
         match &mut *watch {
             Some(watched) if watched.ids != ids => {
@@ -331,7 +333,8 @@ impl Started {
         );
         let refused = self.refuse_all(&error);
         // From here on nothing can be issued to us any more.
-        drop(self.declaration.lock().take());
+        let declaration = self.declaration.lock().take();
+        drop(declaration);
         // What came in between. The store has failed it if the queue went with the declaration.
         let _ = self.refuse_all(&error);
         self.crew.wake();
