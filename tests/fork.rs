@@ -92,3 +92,28 @@ fn a_child_attaches_for_itself() {
     store.is_sound();
     put(&store, 3);
 }
+
+#[test]
+fn a_child_keeps_its_own_threads_though_the_parent_had_one_for_events() {
+    let store = common::TestStore::open("fork-events", 1 << 20);
+    store.event_descriptor().unwrap();
+    // SAFETY: as above.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        // It may get the stack, and with it the name, of the parent's thread, which is not here.
+        let thread = std::thread::spawn(move || ended.recv().is_ok());
+        drop(store);
+        end.send(()).unwrap();
+        let join = std::panic::AssertUnwindSafe(|| thread.join().unwrap_or(false));
+        let joined = std::panic::catch_unwind(join).unwrap_or(false);
+        // SAFETY: as above.
+        unsafe { libc::_exit(i32::from(!joined)) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:#x}");
+    store.clear_event_descriptor().unwrap();
+    store.is_sound();
+}

@@ -339,6 +339,11 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        if self.forks != forks() {
+            if let Some(descriptor) = self.descriptor.get_mut().take() {
+                descriptor.forget();
+            }
+        }
         if self.forks == forks() && self.slot != u32::MAX {
             if let Some(descriptor) = lock(&self.descriptor).take() {
                 descriptor.end(self);
