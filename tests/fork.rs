@@ -2,10 +2,11 @@
 
 mod common;
 
-use sdp_dal::dal::Namespace;
+use sdp_dal::dal::{Namespace, Processor, ProcessorOptions};
 use sdp_dal::error::Kind;
 use sdp_dal::store::{CreateSpec, ObjectId, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
+use sdp_dal::wire::CallSchema;
 
 fn id(n: u8) -> ObjectId {
     ObjectId::new([n; 20])
@@ -115,5 +116,39 @@ fn a_child_keeps_its_own_threads_though_the_parent_had_one_for_events() {
     assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:#x}");
     store.clear_event_descriptor().unwrap();
+    store.is_sound();
+}
+
+#[test]
+fn a_child_closes_an_inherited_processor_without_waiting_for_the_parents_threads() {
+    let store = common::TestStore::open("fork-processor", 1 << 20);
+    let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+    let nothing = std::sync::Arc::new(|_: &_| Ok(()));
+    processor.register(CallSchema::parse("f(x: int64)").unwrap(), Some(nothing)).unwrap();
+    processor.start().unwrap();
+    let processor = std::sync::Arc::new(processor);
+    let thread = std::thread::spawn({
+        let processor = processor.clone();
+        move || processor.process(Timeout::Forever).err().map(|error| error.kind())
+    });
+    // So that it is inside by now.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    // SAFETY: as above.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: ends the child if it hangs.
+        unsafe { libc::alarm(60) };
+        let polled = processor.process(Timeout::Poll).err().map(|error| error.kind());
+        let closed = processor.shutdown();
+        // SAFETY: as above.
+        unsafe { libc::_exit(i32::from(polled != Some(Kind::Forked) || closed.is_err())) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:#x}");
+    assert_eq!(store.namespaces().unwrap().len(), 1, "the child has closed the parent's");
+    processor.shutdown().unwrap();
+    assert_eq!(thread.join().unwrap(), Some(Kind::ProcessorLost));
     store.is_sound();
 }

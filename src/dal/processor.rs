@@ -141,6 +141,8 @@ impl Processor {
     }
 
     fn started(&self) -> Result<&Started> {
+        // In a forked child other threads of the parent may hold what follows, and for ever.
+        self.store.here()?;
         let _held = log::hold();
         self.started.get_or_try_init(|| {
             let functions: Vec<_> = self.functions.iter().map(|(offered, _)| offered.clone()).collect();
@@ -321,6 +323,10 @@ impl Started {
     }
 
     fn close(&self, name: &str) -> Result<()> {
+        if self.store.here().is_err() {
+            // The processor is the parent's, and its threads are not here to be waited for.
+            return Ok(());
+        }
         if self.crew.has_this_thread() {
             return Err(Error::invalid("a function cannot close the processor that runs it"));
         }
