@@ -127,7 +127,10 @@ impl Attachment {
         locked.in_order.set(!matches!(&result, Err(error) if error.kind() == Kind::Corrupt));
         let news = locked.news.get();
         drop(locked);
-        if news {
+        if rebuilt.is_some() {
+            // Whoever died (or panicked) under the lock has rung nobody; and who looked meanwhile may have seen half of it.
+            self.ring_everybody();
+        } else if news {
             self.ring_log();
         }
         if let Some(rebuilt) = rebuilt {
