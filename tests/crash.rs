@@ -506,6 +506,8 @@ fn a_reader_of_the_log_does_not_make_sealing_wait_for_the_lock() {
         let store = store.clone();
         move || store.delete(&id(0xaa, 9), DeleteMode::Now).unwrap_err()
     });
+    // So that it waits by now.
+    std::thread::sleep(Duration::from_millis(500));
     writer.seal().unwrap();
     // Deleting is still waiting for the lock.
     assert!(!patient.is_finished());

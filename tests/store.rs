@@ -2,11 +2,12 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::TestStore;
 use sdp_dal::error::Kind;
-use sdp_dal::store::{CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions};
+use sdp_dal::store::{CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions, Want};
 use sdp_dal::timeout::Timeout;
 
 fn id(n: u32) -> ObjectId {
@@ -410,24 +411,34 @@ fn a_creator_keeps_its_claim_when_another_thread_lets_one_go() {
 /// Two threads of one process: one lets the last claim go while the other makes one.
 #[test]
 fn a_claim_that_was_given_holds() {
+    const ROUNDS: u32 = 10_000;
     let store = TestStore::open("claim-race", 1 << 20);
-    let ready = std::sync::Barrier::new(2);
-    let claims = parking_lot::Mutex::new(None);
-    const ROUNDS: u32 = 20_000;
+    // Both spin, so that they go on within a few nanoseconds of each other.
+    let arrived = AtomicU32::new(0);
+    let meet = |nth: u32| {
+        arrived.fetch_add(1, Ordering::SeqCst);
+        while arrived.load(Ordering::SeqCst) < 2 * nth {
+            std::thread::yield_now();
+        }
+    };
+    let last = parking_lot::Mutex::new(None);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for _ in 0..ROUNDS {
-                ready.wait();
-                let claim: Option<sdp_dal::store::Want> = claims.lock().take();
+            for round in 0..ROUNDS {
+                meet(3 * round + 1);
+                let claim: Option<Want> = last.lock().take();
+                meet(3 * round + 2);
+                (0..round % 100).for_each(|_| std::hint::spin_loop());
                 drop(claim);
-                ready.wait();
+                meet(3 * round + 3);
             }
         });
         for round in 0..ROUNDS {
-            *claims.lock() = store.create(&id(1), &spec(true)).unwrap().seal().unwrap();
-            ready.wait();
+            *last.lock() = store.create(&id(1), &spec(true)).unwrap().seal().unwrap();
+            meet(3 * round + 1);
+            meet(3 * round + 2);
             let claim = store.want(&id(1));
-            ready.wait();
+            meet(3 * round + 3);
             if claim.is_ok() {
                 assert!(store.contains(&id(1)).unwrap(), "round {round}: claimed, and gone all the same");
             }
