@@ -152,3 +152,41 @@ fn a_child_closes_an_inherited_processor_without_waiting_for_the_parents_threads
     assert_eq!(thread.join().unwrap(), Some(Kind::ProcessorLost));
     store.is_sound();
 }
+
+#[test]
+fn a_child_opens_a_store_whatever_other_threads_of_the_parent_were_opening() {
+    let store = common::TestStore::open("fork-open", 1 << 20);
+    let other = common::path("fork-opened");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let options = StoreOptions { size: Some(1 << 20), ..StoreOptions::default() };
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                drop(Store::open(&other, &options).unwrap());
+            }
+        });
+        let mut worst = 0;
+        for _ in 0..20 {
+            // SAFETY: as above.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                // SAFETY: ends the child if it hangs, or else when it is done.
+                unsafe {
+                    libc::alarm(20);
+                    libc::_exit(i32::from(Store::open(store.path(), &StoreOptions::default()).is_err()));
+                }
+            }
+            let mut status = 0;
+            // SAFETY: waits for our own child.
+            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+            worst = worst.max(status);
+            if status != 0 {
+                break;
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(worst, 0, "a child hangs, or fails, in opening a store");
+    });
+    store.reap_all();
+    store.is_sound();
+}

@@ -257,9 +257,14 @@ impl Attachment {
     /// Tells the log of a change that was made without the lock, if anybody reads it. The change has been fenced.
     pub(super) fn tell(&self, kind: EventKind, key: EntryKey) {
         // SYNC: pairs with the fence in `subscribe`.
-        if self.segment.header().subscribers.load(Ordering::Relaxed) == 0 {
-            return;
+        if self.segment.header().subscribers.load(Ordering::Relaxed) != 0 {
+            self.tell_readers(kind, key);
         }
+    }
+
+    /// Out of line: mostly nobody reads.
+    #[cold]
+    fn tell_readers(&self, kind: EventKind, key: EntryKey) {
         // Sealing does not wait for the lock, and must not because somebody reads the log.
         let told = self.locked_within(LEAVE_PATIENCE, |locked| match locked.entry_of(key)? {
             // Deleted meanwhile, which was told already: it has come and gone.

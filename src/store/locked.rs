@@ -139,6 +139,7 @@ impl Attachment {
         result
     }
 
+    #[cold]
     fn tell_of(&self, rebuilt: &Rebuilt, dead: u32) {
         let fresh = rebuilt.fresh && dead == 0;
         log::write(if fresh { Level::Debug } else { Level::Warning }, || {
@@ -184,6 +185,7 @@ impl<'a> Locked<'a> {
         Heap::new(&self.attachment.segment)
     }
 
+    #[cold]
     fn rebuild_timed(&self) -> Result<Rebuilt> {
         let (begun, header) = (Instant::now(), self.segment().header());
         let first = header.recoveries.load(Ordering::Relaxed) == 0;

@@ -111,6 +111,7 @@ impl Attachment {
     }
 
     /// Rings every client, for changes of somebody who can do so no more.
+    #[cold]
     pub(super) fn ring_everybody(&self) {
         fence(Ordering::SeqCst);
         for slot in 0..self.segment.geometry().max_clients {
