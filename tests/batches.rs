@@ -478,7 +478,10 @@ fn a_broadcast_waits_for_room_and_leaves_out_who_has_none() {
         let issued = scope.spawn(|| caller.broadcast("simple_fn", &row(9, &ys), LONG).unwrap());
         std::thread::sleep(Duration::from_millis(10));
         slow.processor.shutdown().unwrap();
-        assert_eq!(kinds(&issued.join().unwrap()), [None, Some(Kind::ProcessorLost)]);
+        let ends = kinds(&issued.join().unwrap());
+        // Closing fails the queued calls first, which makes room for a moment: the call may come in just then, and its
+        // outputs fail.
+        assert!(ends[0].is_none() && matches!(ends[1], None | Some(Kind::ProcessorLost)), "{ends:?}");
     });
     assert_eq!(caller.num_processors(), 1);
 }
