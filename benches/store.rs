@@ -72,6 +72,7 @@ fn main() {
         match role.as_str() {
             "processor" => process(&place),
             "receiver" => receive(&place),
+            "reader" => read_log(&place),
             _ => answer(&place),
         }
         return;
@@ -133,8 +134,10 @@ fn measure(rounds: usize) -> Vec<Row> {
             plasma: "",
         },
     ];
-    rows.extend(small_objects(&place, rounds));
+    rows.extend(small_objects(&place, rounds, false));
     rows.extend(calls(&place, rounds));
+    rows.extend(small_objects(&place, rounds, true));
+    rows.push(call_that_is_read(&place, rounds));
     rows.extend(large_objects(&place, rounds));
     rows.extend(tables(&place, rounds));
     rows
@@ -301,8 +304,24 @@ fn id(number: u32) -> ObjectId {
     ObjectId::new(bytes)
 }
 
-fn small_objects(place: &Scratch, rounds: usize) -> Vec<Row> {
-    let store = open(&place.at("small"), 16 << 20);
+/// Another process that reads the event log, and sleeps until something happens.
+fn reader_of(store: &Store) -> Other {
+    let other = Other::start("reader", store.path());
+    store.get(&id(u32::MAX), LONG).expect("the reader says that it reads");
+    other
+}
+
+fn read_log(path: &Path) {
+    let store = Store::open(path, &StoreOptions::default()).expect("the store of the bench");
+    let mut log = store.subscribe(b"").expect("a reader");
+    let spec = CreateSpec { keep: true, ..CreateSpec::default() };
+    store.create(&id(u32::MAX), &spec).expect("a new object").seal().expect("it can be sealed");
+    while log.next(Timeout::Forever).is_ok() {}
+}
+
+fn small_objects(place: &Scratch, rounds: usize, read: bool) -> Vec<Row> {
+    let store = open(&place.at(if read { "read" } else { "small" }), 16 << 20);
+    let _reader = read.then(|| reader_of(&store));
     let spec = CreateSpec { data_size: SMALL, keep: true, ..CreateSpec::default() };
     let data = [3; SMALL as usize];
     let mut times: [Vec<f64>; 4] = Default::default();
@@ -327,8 +346,18 @@ fn small_objects(place: &Scratch, rounds: usize) -> Vec<Row> {
         timed(2, &mut |id| assert!(store.contains(id).expect("the store is there")));
         timed(3, &mut |id| assert!(store.delete(id, DeleteMode::Now).expect("the store is there")));
     }
-    let names = ["create and seal 100 B", "get and release", "contains", "delete"];
-    let plasma = ["101 µs", "50 µs", "39 µs", "39 µs"];
+    let (names, plasma) = if read {
+        let names = [
+            "create and seal 100 B, log is read",
+            "get and release, log is read",
+            "contains, log is read",
+            "delete, log is read",
+        ];
+        (names, [""; 4])
+    } else {
+        let names = ["create and seal 100 B", "get and release", "contains", "delete"];
+        (names, ["101 µs", "50 µs", "39 µs", "39 µs"])
+    };
     let rows = names.into_iter().zip(plasma).zip(times);
     rows.map(|((name, plasma), times)| Row {
         name,
@@ -395,6 +424,26 @@ fn calls(place: &Scratch, rounds: usize) -> Vec<Row> {
         row("the same as rows of 100: issuing one", batch_issuing, ""),
         row("the same as rows of 100: one done", batch_done, ""),
     ]
+}
+
+/// A call there and back while a third process reads the event log.
+fn call_that_is_read(place: &Scratch, rounds: usize) -> Row {
+    let path = place.at("calls-read");
+    let store = open(&path, 64 << 20);
+    let _other = Other::start("processor", &path);
+    let _reader = reader_of(&store);
+    let namespace = Namespace::new(&store, Some("bench"));
+    let schema = CallSchema::parse(EMPTY).expect("a signature");
+    let found = CallerOptions { timeout: LONG, ..CallerOptions::default() };
+    let caller = Caller::new(&namespace, vec![schema], &found).expect("the processor comes");
+    let mut args = Args::new();
+    args.push(Arg::Cell(Cell::Int(1)));
+    let seconds = per_step(rounds, BATCH, |_| {
+        let results = caller.call("empty", &args).expect("a call");
+        results.at(0).expect("one output").wait(LONG).expect("the output");
+    });
+    let name = "empty call, there and back, log is read";
+    Row { name, seconds, bytes: None, floor: Floor::PingPong, plasma: "" }
 }
 
 /// A call with an input object, one done of many single ones; and as rows of call objects: issuing one, one done.
@@ -570,7 +619,7 @@ fn time_text(seconds: f64) -> String {
 fn print_table(rows: &[Row], rounds: usize) {
     println!("medians of {rounds} rounds; ratio: to the memcpy or the ping-pong of the same run\n");
     let title = "Apache Plasma (pyarrow 11) on a two-core machine";
-    println!("{:<38}{:>12}{:>12}{:>18}   {title}", "", "time", "throughput", "ratio");
+    println!("{:<48}{:>12}{:>12}{:>18}   {title}", "", "time", "throughput", "ratio");
     for row in rows {
         let rate = row.bytes.map(|bytes| format!("{:.1} GB/s", bytes as f64 / row.seconds * 1e-9));
         let against = match row.floor {
@@ -580,7 +629,7 @@ fn print_table(rows: &[Row], rounds: usize) {
         let ratio = ratio(row, rows).map(|ratio| format!("{ratio:.2} {against}"));
         let (rate, ratio) = (rate.unwrap_or_default(), ratio.unwrap_or_default());
         let line =
-            format!("{:<38}{:>12}{rate:>12}{ratio:>18}   {}", row.name, time_text(row.seconds), row.plasma);
+            format!("{:<48}{:>12}{rate:>12}{ratio:>18}   {}", row.name, time_text(row.seconds), row.plasma);
         println!("{}", line.trim_end());
     }
 }

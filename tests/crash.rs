@@ -446,6 +446,95 @@ fn a_stopped_holder_of_the_lock_is_named() {
     );
 }
 
+/// Sleeps as an event loop does.
+fn until_readable(fd: i32, what: &str) {
+    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry that lives as long as the call.
+    assert_eq!(unsafe { libc::poll(&raw mut poll, 1, 60_000) }, 1, "{what}");
+}
+
+#[test]
+fn an_event_loop_is_woken_for_what_a_dead_client_did_not_ring_for() {
+    let path = common::path("crash-loop");
+    let observer = Observer::new(&path);
+    let store = &observer.store;
+    let fd = store.event_descriptor().unwrap();
+    let watch = store.watch(&[id(0xcc, 1)]).unwrap();
+    let log = store.subscribe(b"").unwrap();
+    drop(log);
+    store.clear_event_descriptor().unwrap();
+    assert!(killed(run_child("objects", &path, "seal.sealed")));
+    until_readable(fd, "the object is there, and nobody says so");
+    assert!(store.contains(&id(0xcc, 1)).unwrap());
+    drop(watch);
+    observer.finds_all_in_order("a death before ringing");
+}
+
+#[test]
+fn an_event_loop_is_woken_though_a_sweep_saw_the_object_first() {
+    let path = common::path("crash-settled");
+    let observer = Observer::new(&path);
+    let store = &observer.store;
+    let fd = store.event_descriptor().unwrap();
+    let namespace = sdp_dal::dal::Namespace::new(store, None);
+    let reference = namespace.borrow(id(0xcc, 1), sdp_dal::dal::Expectation::default());
+    reference.watch(true).unwrap();
+    store.clear_event_descriptor().unwrap();
+    // It is there, and the child is about to ring.
+    let mut child = spawn_child("objects", &path, "seal.sealed:1:stop");
+    wait_until_stopped(&child);
+    assert!(reference.exists().unwrap());
+    until_readable(fd, "the watch has ended, and nobody says so");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop((reference, namespace));
+    observer.finds_all_in_order("a watch that has ended");
+}
+
+#[test]
+fn a_reader_of_the_log_does_not_make_sealing_wait_for_the_lock() {
+    let path = common::path("crash-told");
+    let observer = Observer::new(&path);
+    let store = &observer.store;
+    let mut log = store.subscribe(b"").unwrap();
+    let spec = CreateSpec { data_size: 100, keep: true, ..CreateSpec::default() };
+    let mut writer = store.create(&id(0xba, 1), &spec).unwrap();
+    writer.data_mut().fill(7);
+    let mut child = spawn_child("objects", &path, "create.committed:1:stop");
+    wait_until_stopped(&child);
+    let patient = std::thread::spawn({
+        let store = store.clone();
+        move || store.delete(&id(0xaa, 9), DeleteMode::Now).unwrap_err()
+    });
+    // So that it waits by now.
+    std::thread::sleep(Duration::from_millis(500));
+    writer.seal().unwrap();
+    // Deleting is still waiting for the lock.
+    assert!(!patient.is_finished());
+    // What could not be told: list again.
+    let kind = log.next(Timeout::Poll).map(|event| event.kind);
+    assert_eq!(kind, Ok(sdp_dal::store::EventKind::Resync));
+    assert!(store.contains(&id(0xba, 1)).unwrap());
+    assert_eq!(patient.join().unwrap().kind(), Kind::Busy);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(log);
+    observer.finds_all_in_order("a seal beside a stopped holder of the lock");
+}
+
+#[test]
+fn readers_of_the_log_are_counted_right_while_one_is_reaped() {
+    let path = common::path("crash-counted");
+    let observer = Observer::new(&path);
+    assert!(killed(run_child("reader", &path, "seal.sealed")));
+    let mut reaper = spawn_child("objects", &path, "reap.buckets_done:1:stop");
+    wait_until_stopped(&reaper);
+    assert_eq!(observer.store.check().unwrap(), Vec::<String>::new());
+    reaper.kill().unwrap();
+    reaper.wait().unwrap();
+    observer.finds_all_in_order("a reader that is being reaped");
+}
+
 #[test]
 fn memory_that_was_reserved_before_a_trim_is_reserved_again() {
     use std::os::unix::fs::MetadataExt;

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use common::TestStore;
 use sdp_dal::dal::{
-    wait_many, Args, Caller, CallerOptions, Namespace, Processor, ProcessorOptions, Ref, WaitMode,
+    wait_many, Arg, Args, Caller, CallerOptions, Namespace, Processor, ProcessorOptions, Ref, WaitMode,
 };
 use sdp_dal::error::{Error, Kind};
 use sdp_dal::store::{CreateSpec, DeleteMode, Event, EventKind, ObjectId, Store, StoreOptions, Subscription};
 use sdp_dal::timeout::Timeout;
-use sdp_dal::wire::CallSchema;
+use sdp_dal::wire::{CallSchema, Elem, Layout, Order, TensorSource};
 
 const PATH: &str = "SDP_DAL_TEST_PATH";
 const SIZE: u64 = 16 << 20;
@@ -351,6 +351,46 @@ fn all_or_any_of_many_are_waited_for() {
     let elsewhere = Namespace::new(&other, None).new_ref(None).unwrap();
     let error = wait_many(&[&refs[0], &elsewhere], WaitMode::All, Timeout::Poll).unwrap_err();
     assert_eq!(error.kind(), Kind::InvalidArgument);
+}
+
+/// Sleeps as an event loop does.
+fn until_readable(fd: i32, what: &str) {
+    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry that lives as long as the call.
+    assert_eq!(unsafe { libc::poll(&raw mut poll, 1, 60_000) }, 1, "{what}");
+}
+
+#[test]
+fn an_event_loop_is_woken_for_any_of_many_inputs() {
+    let store = TestStore::open("events-inputs", SIZE);
+    let namespace = Namespace::new(&store, None);
+    let schema = CallSchema::parse("take(x: int8[i])").unwrap();
+    let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+    processor.register(schema.clone(), Some(std::sync::Arc::new(|_| Ok(())))).unwrap();
+    processor.start().unwrap();
+    let caller = Caller::new(&namespace, vec![schema], &CallerOptions::default()).unwrap();
+    let refs: Vec<Ref> = (0..1100).map(|_| namespace.new_ref(None).unwrap()).collect();
+    let _results: Vec<_> = refs
+        .iter()
+        .map(|reference| {
+            let mut args = Args::new();
+            args.push(Arg::Ref(reference.clone()));
+            caller.call("take", &args).unwrap()
+        })
+        .collect();
+    let fd = store.event_descriptor().unwrap();
+    processor.watch(true).unwrap();
+    let layout = Layout::contiguous(Elem::Int8, &[1], Order::C, &[String::new()]).unwrap();
+    for reference in refs.iter().rev().take(25) {
+        // The first look changes what is watched, which is a reason to look.
+        for _ in 0..2 {
+            store.clear_event_descriptor().unwrap();
+            assert!(!processor.process(Timeout::Poll).unwrap());
+        }
+        reference.put_tensor(&TensorSource { bytes: &[1], origin: 0, layout: &layout }).unwrap();
+        until_readable(fd, "an input is there");
+        assert!(processor.process(Timeout::Poll).unwrap());
+    }
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 mod common;
 
-use sdp_dal::dal::Namespace;
+use sdp_dal::dal::{Namespace, Processor, ProcessorOptions};
 use sdp_dal::error::Kind;
 use sdp_dal::store::{CreateSpec, ObjectId, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
+use sdp_dal::wire::CallSchema;
 
 fn id(n: u8) -> ObjectId {
     ObjectId::new([n; 20])
@@ -91,4 +92,101 @@ fn a_child_attaches_for_itself() {
     assert_eq!(store.clients().unwrap().len(), 1);
     store.is_sound();
     put(&store, 3);
+}
+
+#[test]
+fn a_child_keeps_its_own_threads_though_the_parent_had_one_for_events() {
+    let store = common::TestStore::open("fork-events", 1 << 20);
+    store.event_descriptor().unwrap();
+    // SAFETY: as above.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        // It may get the stack, and with it the name, of the parent's thread, which is not here.
+        let thread = std::thread::spawn(move || ended.recv().is_ok());
+        drop(store);
+        end.send(()).unwrap();
+        let join = std::panic::AssertUnwindSafe(|| thread.join().unwrap_or(false));
+        let joined = std::panic::catch_unwind(join).unwrap_or(false);
+        // SAFETY: as above.
+        unsafe { libc::_exit(i32::from(!joined)) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:#x}");
+    store.clear_event_descriptor().unwrap();
+    store.is_sound();
+}
+
+#[test]
+fn a_child_closes_an_inherited_processor_without_waiting_for_the_parents_threads() {
+    let store = common::TestStore::open("fork-processor", 1 << 20);
+    let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+    let nothing = std::sync::Arc::new(|_: &_| Ok(()));
+    processor.register(CallSchema::parse("f(x: int64)").unwrap(), Some(nothing)).unwrap();
+    processor.start().unwrap();
+    let processor = std::sync::Arc::new(processor);
+    let thread = std::thread::spawn({
+        let processor = processor.clone();
+        move || processor.process(Timeout::Forever).err().map(|error| error.kind())
+    });
+    // So that it is inside by now.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    // SAFETY: as above.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: ends the child if it hangs.
+        unsafe { libc::alarm(60) };
+        let polled = processor.process(Timeout::Poll).err().map(|error| error.kind());
+        let closed = processor.shutdown();
+        // SAFETY: as above.
+        unsafe { libc::_exit(i32::from(polled != Some(Kind::Forked) || closed.is_err())) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:#x}");
+    assert_eq!(store.namespaces().unwrap().len(), 1, "the child has closed the parent's");
+    processor.shutdown().unwrap();
+    assert_eq!(thread.join().unwrap(), Some(Kind::ProcessorLost));
+    store.is_sound();
+}
+
+#[test]
+fn a_child_opens_a_store_whatever_other_threads_of_the_parent_were_opening() {
+    let store = common::TestStore::open("fork-open", 1 << 20);
+    let other = common::path("fork-opened");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let options = StoreOptions { size: Some(1 << 20), ..StoreOptions::default() };
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                drop(Store::open(&other, &options).unwrap());
+            }
+        });
+        let mut worst = 0;
+        for _ in 0..20 {
+            // SAFETY: as above.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                // SAFETY: ends the child if it hangs, or else when it is done.
+                unsafe {
+                    libc::alarm(20);
+                    libc::_exit(i32::from(Store::open(store.path(), &StoreOptions::default()).is_err()));
+                }
+            }
+            let mut status = 0;
+            // SAFETY: waits for our own child.
+            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+            worst = worst.max(status);
+            if status != 0 {
+                break;
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(worst, 0, "a child hangs, or fails, in opening a store");
+    });
+    store.reap_all();
+    store.is_sound();
 }

@@ -2,11 +2,12 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::TestStore;
 use sdp_dal::error::Kind;
-use sdp_dal::store::{CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions};
+use sdp_dal::store::{CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions, Want};
 use sdp_dal::timeout::Timeout;
 
 fn id(n: u32) -> ObjectId {
@@ -366,5 +367,84 @@ fn namespaces_take_the_lowest_free_prefix() {
     let full = store.reserve(b"ab\0\0", &mut make);
     assert_eq!(full.err().unwrap().kind(), Kind::NamespaceInUse);
     assert_eq!(store.namespaces().unwrap().len(), 2);
+    store.is_sound();
+}
+
+fn spec(want: bool) -> CreateSpec<'static> {
+    CreateSpec { data_size: 8, want, ..CreateSpec::default() }
+}
+
+#[test]
+fn nothing_is_left_of_a_call_that_was_deleted_while_it_was_issued() {
+    let store = TestStore::open("issue-deleted", 1 << 20);
+    let declaration = store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new()))).unwrap();
+    let mut call = *declaration.id().as_bytes();
+    call[19] = 1;
+    let call = ObjectId::new(call);
+    let writer = store.create(&call, &spec(true)).unwrap();
+    assert!(store.delete(&call, DeleteMode::Now).unwrap());
+    let error = store.issue(writer, declaration.key(), &[id(1), id(2)]).err().unwrap();
+    assert_eq!(error.kind(), Kind::ObjectDeleted);
+    for output in [id(1), id(2)] {
+        assert_eq!(store.look(&output).unwrap(), ObjectState::Absent, "promised by a call that is not there");
+    }
+    store.is_sound();
+}
+
+#[test]
+fn a_creator_keeps_its_claim_when_another_thread_lets_one_go() {
+    let store = TestStore::open("claim-creator", 1 << 20);
+    let writer = store.create(&id(1), &spec(true)).unwrap();
+    drop(store.want(&id(1)).unwrap());
+    let claim = writer.seal().unwrap().expect("asked for");
+    // Looks whether anybody wants it.
+    store.set_keep(claim.key(), false).unwrap();
+    assert!(store.contains(&id(1)).unwrap());
+    drop(claim);
+    assert!(!store.contains(&id(1)).unwrap());
+    let writer = store.create(&id(1), &spec(true)).unwrap();
+    drop(writer);
+    assert_eq!(store.stat().unwrap().objects, 0);
+    store.is_sound();
+}
+
+/// Two threads of one process: one lets the last claim go while the other makes one.
+#[test]
+fn a_claim_that_was_given_holds() {
+    const ROUNDS: u32 = 10_000;
+    let store = TestStore::open("claim-race", 1 << 20);
+    // Both spin, so that they go on within a few nanoseconds of each other.
+    let arrived = AtomicU32::new(0);
+    let meet = |nth: u32| {
+        arrived.fetch_add(1, Ordering::SeqCst);
+        while arrived.load(Ordering::SeqCst) < 2 * nth {
+            std::thread::yield_now();
+        }
+    };
+    let last = parking_lot::Mutex::new(None);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..ROUNDS {
+                meet(3 * round + 1);
+                let claim: Option<Want> = last.lock().take();
+                meet(3 * round + 2);
+                (0..round % 100).for_each(|_| std::hint::spin_loop());
+                drop(claim);
+                meet(3 * round + 3);
+            }
+        });
+        for round in 0..ROUNDS {
+            *last.lock() = store.create(&id(1), &spec(true)).unwrap().seal().unwrap();
+            meet(3 * round + 1);
+            meet(3 * round + 2);
+            let claim = store.want(&id(1));
+            meet(3 * round + 3);
+            if claim.is_ok() {
+                assert!(store.contains(&id(1)).unwrap(), "round {round}: claimed, and gone all the same");
+            }
+            drop(claim);
+            assert!(!store.contains(&id(1)).unwrap(), "round {round}: nobody wants it, and it is there");
+        }
+    });
     store.is_sound();
 }

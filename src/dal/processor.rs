@@ -141,6 +141,8 @@ impl Processor {
     }
 
     fn started(&self) -> Result<&Started> {
+        // In a forked child other threads of the parent may hold what follows, and for ever.
+        self.store.here()?;
         let _held = log::hold();
         self.started.get_or_try_init(|| {
             let functions: Vec<_> = self.functions.iter().map(|(offered, _)| offered.clone()).collect();
@@ -173,7 +175,8 @@ impl Processor {
     pub fn watch(&self, on: bool) -> Result<()> {
         let started = self.started()?;
         if !on {
-            drop(started.watch.lock().take());
+            let watched = started.watch.lock().take();
+            drop(watched);
             return Ok(());
         }
         started.watch.lock().get_or_insert_default();
@@ -297,6 +300,7 @@ impl Started {
 
     /// What an event loop is woken for changes with the calls that wait.
     fn watch_anew(&self, ids: &[ObjectId]) -> Result<()> {
+        let _held = log::hold();
         let mut watch = self.watch.lock();
         match &mut *watch {
             Some(watched) if watched.ids != ids => {
@@ -319,6 +323,10 @@ impl Started {
     }
 
     fn close(&self, name: &str) -> Result<()> {
+        if self.store.here().is_err() {
+            // The processor is the parent's, and its threads are not here to be waited for.
+            return Ok(());
+        }
         if self.crew.has_this_thread() {
             return Err(Error::invalid("a function cannot close the processor that runs it"));
         }
@@ -331,7 +339,8 @@ impl Started {
         );
         let refused = self.refuse_all(&error);
         // From here on nothing can be issued to us any more.
-        drop(self.declaration.lock().take());
+        let declaration = self.declaration.lock().take();
+        drop(declaration);
         // What came in between. The store has failed it if the queue went with the declaration.
         let _ = self.refuse_all(&error);
         self.crew.wake();

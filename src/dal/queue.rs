@@ -21,9 +21,6 @@ use super::tensor::{KnownTensor, Tensor};
 /// How often a look at an input asks whether its producer still lives.
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Most objects that one wait watches; what lies beyond is seen at the next slice of the wait.
-const WATCH_MAX: usize = 1024;
-
 /// A function that a processor offers.
 pub(super) struct Offered {
     /// Its place in the list of functions.
@@ -92,6 +89,7 @@ impl CallObject {
             return Tensor::read(buffer);
         }
         let key = buffer.key();
+        let _held = log::hold();
         let mut read = self.read.lock();
         match read.get(param) {
             Some(Some((known, tensor))) if *known == key => Ok(Tensor::known(buffer, tensor)),
@@ -314,7 +312,6 @@ impl CallQueue {
         }
         missing.sort_unstable();
         missing.dedup();
-        missing.truncate(WATCH_MAX - 1);
         Ok(Scan::Blocked(missing))
     }
 

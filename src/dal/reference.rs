@@ -491,7 +491,10 @@ impl Ref {
             let dependencies = std::mem::take(&mut life.dependencies);
             (std::mem::take(&mut life.calls), dependencies, stays, life.watch.take())
         };
-        drop(watch);
+        if let Some(watch) = watch {
+            // The event loop has not looked, perhaps: this may be a sweep.
+            watch.fire();
+        }
         if let Some(key) = stays.filter(|_| !calls.is_empty()) {
             // Gone already if this fails: deleted by its ID.
             let _ = self.inner.store.set_keep(key, true);

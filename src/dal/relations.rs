@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use parking_lot::{const_mutex, Mutex};
 
 use crate::error::{Error, Result};
+use crate::log;
 use crate::timeout::Timeout;
 
 use super::issued::Held;
@@ -50,6 +51,7 @@ impl Ref {
         other.check_store(self.store(), "this one in")?;
         other.wait(timeout)?;
         let claim = other.claim_input()?;
+        let _held = log::hold();
         let _making = MAKING.lock();
         if other.keeps_alive(self) {
             return Err(Error::invalid(format!(

@@ -398,7 +398,7 @@ pub fn index_level(objects: u32) -> u32 {
 }
 
 /// Offsets fit addresses: this library is for 64-bit machines.
-pub fn to_usize(value: u64) -> usize {
+pub const fn to_usize(value: u64) -> usize {
     const _: () = assert!(size_of::<usize>() == 8);
     #[expect(clippy::cast_possible_truncation, reason = "an address has 64 bits, as asserted")]
     {

@@ -69,7 +69,29 @@ pub(super) struct Attachment {
 /// Attachments of this process, by device and inode of the store.
 type Registry = HashMap<(u64, u64), Weak<Attachment>>;
 
-static REGISTRY: Lazy<Mutex<Registry>> = Lazy::new(Mutex::default);
+/// The attachments that were made since a fork. A child has its own: another thread of the parent may have been opening a
+/// store when it forked, and would hold the parent's for ever.
+struct Generation {
+    forks: u32,
+    registry: Mutex<Registry>,
+    next: OnceCell<Box<Generation>>,
+}
+
+impl Generation {
+    fn new() -> Generation {
+        Generation { forks: forks(), registry: Mutex::default(), next: OnceCell::new() }
+    }
+}
+
+static FIRST: Lazy<Generation> = Lazy::new(Generation::new);
+
+fn registry() -> &'static Mutex<Registry> {
+    let mut generation = &*FIRST;
+    while generation.forks != forks() {
+        generation = generation.next.get_or_init(|| Box::new(Generation::new()));
+    }
+    &generation.registry
+}
 
 impl Store {
     /// Attaches to the store at `path`, and makes it if there is none (unless the options forbid it). One attachment per
@@ -79,7 +101,7 @@ impl Store {
     /// `NotFound`, `PermissionDenied`, `Corrupt`, `Unsupported`, `OutOfMemory`, `LimitReached` (no client slot is free).
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Store> {
         let _held = log::hold();
-        let mut registry = lock(&REGISTRY);
+        let mut registry = lock(registry());
         registry.retain(|_, held| held.strong_count() > 0);
         for attempt in 0..1000 {
             if attempt > 2 {
@@ -339,6 +361,11 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        if self.forks != forks() {
+            if let Some(descriptor) = self.descriptor.get_mut().take() {
+                descriptor.forget();
+            }
+        }
         if self.forks == forks() && self.slot != u32::MAX {
             if let Some(descriptor) = lock(&self.descriptor).take() {
                 descriptor.end(self);

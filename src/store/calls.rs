@@ -71,8 +71,9 @@ impl Store {
         let mut rest = outputs;
         loop {
             let (some, later) = rest.split_at(rest.len().min(PROMISES));
-            self.attachment.with_room(&spec, &id, |locked| {
-                keys.clear();
+            self.attachment.ready_wants(some.len());
+            keys.clear();
+            let promised = self.attachment.with_room(&spec, &id, |locked| {
                 let (entry, word) = locked.entry_of(declaration)?.ok_or_else(lost)?;
                 if word.state() != State::Sealed || locked.unwanted(declaration.index)? {
                     return Err(lost());
@@ -89,8 +90,10 @@ impl Store {
                     locked.publish(&id, key, entry)?;
                 }
                 Ok(Ok(()))
-            })?;
-            wants.extend(keys.iter().zip(some).map(|(key, id)| Want::adopt(self, *id, *key)));
+            });
+            // Also those that were promised before it went wrong: they go with their wants.
+            wants.extend(keys.iter().zip(some).map(|(key, id)| Want::counted(self, *id, *key)));
+            promised?;
             if later.is_empty() {
                 break;
             }
@@ -98,8 +101,10 @@ impl Store {
         }
         self.attachment.ring(&ObjectId::declaration(id.prefix()));
         fail::point("issue.rung");
-        let want = Want::adopt(self, id, key);
-        drop(call.into_pin());
+        let want = match call.into_want() {
+            Some(want) => want,
+            None => self.want_life(key, &id)?,
+        };
         Ok((want, wants))
     }
 
@@ -239,8 +244,9 @@ impl Locked<'_> {
     /// Promises an output, or claims the one that there is.
     fn promise(&self, output: &ObjectId, producer: u32) -> Result<EntryKey> {
         if let Some((index, word)) = self.find(output) {
-            self.want_bit(index)?.set();
-            return Ok(EntryKey { index, generation: word.generation() });
+            let key = EntryKey { index, generation: word.generation() };
+            self.claim(key)?;
+            return Ok(key);
         }
         self.bear(&Birth {
             id: output,

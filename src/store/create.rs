@@ -52,7 +52,7 @@ pub struct Writer {
     span: WriteSpan,
     data_size: usize,
     begun: Instant,
-    want: bool,
+    want: Option<Want>,
 }
 
 impl Store {
@@ -101,6 +101,7 @@ impl Store {
         let total = spec.data_size + spec.metadata.len() as u64;
         let span = self.attachment.segment.write_span(entry.offset.load(Ordering::Relaxed), total)?;
         let pin = Pin::held(self, *id, key);
+        let want = spec.want.then(|| Want::counted(self, *id, key));
         Ok(self.fill(
             Writer {
                 store: self.clone(),
@@ -109,7 +110,7 @@ impl Store {
                 span,
                 data_size,
                 begun: Instant::now(),
-                want: spec.want,
+                want,
             },
             spec,
         ))
@@ -124,7 +125,7 @@ impl Store {
             )
         })?;
         let begun = Instant::now();
-        let writer = Writer { store: self.clone(), id: *id, pin: None, span, data_size, begun, want: false };
+        let writer = Writer { store: self.clone(), id: *id, pin: None, span, data_size, begun, want: None };
         Ok(self.fill(writer, spec))
     }
 
@@ -151,6 +152,9 @@ impl Attachment {
         self.here()?;
         loop {
             self.ready_pins();
+            if spec.want {
+                self.ready_wants(1);
+            }
             let need = match self.locked(|locked| {
                 Ok(match work(locked)? {
                     Ok(done) => Ok(done),
@@ -270,7 +274,7 @@ impl Locked<'_> {
         entry.creator.store(self.attachment.number, Ordering::Relaxed);
         entry.created.store(epoch_nanos(), Ordering::Relaxed);
         if spec.want {
-            self.want_bit(key.index)?.set();
+            self.claim(key)?;
         }
         self.attachment.pin_creation(key)?;
         fail::point("create.awaited_written");
@@ -346,6 +350,7 @@ impl Writer {
     /// Notes in a call that is to be issued which of its columns name objects that are there now: a bit for each of the
     /// first 32. The caller claims them, so what is absent later was deleted.
     pub fn note_there(&mut self, columns: u32) -> Result<()> {
+        self.store.attachment.here()?;
         let Some(key) = self.key() else { return Ok(()) };
         // SYNC: only we write to an object in creation; the commit of issuing publishes it. Dead before that, it goes.
         self.store.attachment.segment.entry(key.index)?.failure.store(columns, Ordering::Relaxed);
@@ -377,7 +382,7 @@ impl Writer {
             if word.generation() != key.generation || word.state() != State::Creating {
                 // Deleted while we wrote: the pin goes, and with it the bytes.
                 drop(pin);
-                return if self.want {
+                return if self.want.is_some() {
                     Err(Error::new(
                         Kind::ObjectDeleted,
                         format!("object {} was deleted before it was sealed", self.id),
@@ -400,7 +405,7 @@ impl Writer {
         fail::point("seal.rung");
         let declares = self.id.is_declaration();
         attachment.tell(if declares { EventKind::NamespaceAppeared } else { EventKind::Sealed }, key);
-        let want = self.want.then(|| Want::adopt(&self.store, self.id, key));
+        let want = self.want.take();
         if want.is_none() {
             attachment.drop_unwanted(key)?;
         }
@@ -413,11 +418,13 @@ impl Writer {
         drop(self);
     }
 
-    /// Gives the pin out: the writer no longer aborts. For publishing a call, whose state changes under the lock.
-    pub(super) fn into_pin(mut self) -> Option<(Pin, bool)> {
+    /// Gives the pin back and the want out: the writer no longer aborts. For a call that was published, whose state changes
+    /// under the lock.
+    pub(super) fn into_want(mut self) -> Option<Want> {
         self.span.protect(false);
-        let want = self.want;
-        self.pin.take().map(|pin| (pin, want))
+        let want = self.want.take();
+        drop(self.pin.take());
+        want
     }
 }
 
@@ -430,27 +437,16 @@ impl Drop for Writer {
         }
         self.span.protect(true);
         let key = pin.key();
-        let aborted = attachment.locked_within(LEAVE_PATIENCE, |locked| {
-            if self.want {
-                locked.want_bit(key.index)?.clear();
-            }
-            locked.abort(key)
-        });
+        if let Some(want) = self.want.take() {
+            want.let_go();
+        }
+        let aborted = attachment.locked_within(LEAVE_PATIENCE, |locked| locked.abort(key));
         if aborted.is_err() {
             // The next holder does it. SYNC: only the creator moves an entry out of creation without the lock, and that is us.
             if let Ok(entry) = attachment.segment.entry(key.index) {
                 if Word(entry.state.load(Ordering::Acquire)).generation() == key.generation {
                     entry.state.fetch_or(ABANDONED, Ordering::SeqCst);
                 }
-            }
-            if let Some(bit) = attachment
-                .segment
-                .wants(key.index)
-                .ok()
-                .and_then(|row| attachment.bit(row).ok())
-                .filter(|_| self.want)
-            {
-                bit.clear();
             }
             attachment.segment.header().sweep.store(1, Ordering::SeqCst);
         }

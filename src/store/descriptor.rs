@@ -79,6 +79,17 @@ impl Store {
     }
 }
 
+impl Watch {
+    /// Ends it because what it watches has changed: whoever changed it may find nobody to ring any more.
+    pub fn fire(self) {
+        if self.store.attachment.here().is_ok() {
+            if let Some(descriptor) = &*lock(&self.store.attachment.descriptor) {
+                descriptor.fd.signal();
+            }
+        }
+    }
+}
+
 impl Drop for Watch {
     fn drop(&mut self) {
         if self.store.attachment.here().is_ok() {
@@ -103,6 +114,11 @@ impl Descriptor {
         let seen = doorbell::read(&attachment.segment.client(attachment.slot).bell.0);
         let thread = spawn_quiet("sdp-dal-events", move || sleeper.run(seen))?;
         Ok(Descriptor { fd, stop, thread: Some(thread) })
+    }
+
+    /// In a forked child there is no such thread: its handle may name another one by now, which must not be let go with it.
+    pub(super) fn forget(mut self) {
+        std::mem::forget(self.thread.take());
     }
 
     /// Ends the thread of an attachment that goes.

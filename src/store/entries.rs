@@ -112,7 +112,7 @@ impl Locked<'_> {
         entry.newest_call.store(word, Ordering::Relaxed);
         self.segment().wants(index)?.iter().for_each(|word| word.store(0, Ordering::Relaxed));
         if birth.want {
-            self.want_bit(index)?.set();
+            self.claim(key)?;
         }
         fail::point("create.entry_written");
         let word = Word::new(birth.state, self.attachment.slot, generation).and(birth.marks);
@@ -126,7 +126,7 @@ impl Locked<'_> {
             self.adopt_orphans(birth.id)?;
         }
         let live = &self.segment().header().live;
-        live.store(live.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        live.store(live.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         Ok(key)
     }
 
@@ -158,7 +158,7 @@ impl Locked<'_> {
     pub(super) fn next_sequence(&self) -> u64 {
         let sequence = &self.segment().header().sequence;
         // A release is stamped without the lock.
-        sequence.fetch_add(1, Ordering::Relaxed) + 1
+        sequence.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
     }
 
     /// Our bit among those who want an entry.

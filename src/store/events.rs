@@ -5,8 +5,8 @@
 //! without the lock (sealing, claiming, ending a call) takes the lock afterwards to tell of it, if that count is not 0.
 //!
 //! A reader never slows a writer: one that is overtaken by the ring reads *resync* and lists again. So does everybody
-//! when events may have been lost: whoever changes an object and dies (or cannot have the lock) before he tells of it
-//! leaves that to the rebuild or to his reaper, who raise the epoch. Dead within an append: the sequence was not raised,
+//! when events may have been lost: whoever changes an object and dies before he tells of it leaves that to the rebuild or
+//! to his reaper, who raise the epoch; whoever cannot have the lock soon raises it himself. Dead within an append: the sequence was not raised,
 //! so nobody has looked at the slot, and the next event is written over it.
 
 use std::time::Duration;
@@ -153,7 +153,7 @@ impl Subscription {
         let header = self.store.attachment.segment.header();
         // The epoch first: if events are lost between the two looks, the next look sees another epoch.
         self.epoch = header.event_epoch.load(Ordering::Acquire);
-        self.next = header.event_sequence.load(Ordering::Acquire) + 1;
+        self.next = header.event_sequence.load(Ordering::Acquire).wrapping_add(1);
     }
 
     fn resync(&mut self) -> Event {
@@ -177,14 +177,15 @@ impl Subscription {
         }
         // SYNC: pairs with the release store in `append`.
         let newest = header.event_sequence.load(Ordering::Acquire);
-        while self.next <= newest {
-            if newest - self.next >= EVENTS {
+        // How many are to be read. More than the ring has: we were overtaken, or the number was scribbled upon.
+        while newest.wrapping_add(1) != self.next {
+            if newest.wrapping_sub(self.next) >= EVENTS {
                 return Some(self.resync());
             }
             let Some(event) = read(self.store.attachment.segment.event(self.next), self.next) else {
                 return Some(self.resync());
             };
-            self.next += 1;
+            self.next = self.next.wrapping_add(1);
             if event.id.as_bytes().starts_with(&self.prefix) {
                 return Some(event);
             }
@@ -261,10 +262,16 @@ impl Attachment {
     /// Tells the log of a change that was made without the lock, if anybody reads it. The change has been fenced.
     pub(super) fn tell(&self, kind: EventKind, key: EntryKey) {
         // SYNC: pairs with the fence in `subscribe`.
-        if self.segment.header().subscribers.load(Ordering::Relaxed) == 0 {
-            return;
+        if self.segment.header().subscribers.load(Ordering::Relaxed) != 0 {
+            self.tell_readers(kind, key);
         }
-        let told = self.locked(|locked| match locked.entry_of(key)? {
+    }
+
+    /// Out of line: mostly nobody reads.
+    #[cold]
+    fn tell_readers(&self, kind: EventKind, key: EntryKey) {
+        // Sealing does not wait for the lock, and must not because somebody reads the log.
+        let told = self.locked_within(LEAVE_PATIENCE, |locked| match locked.entry_of(key)? {
             Some((_, word)) if word.state() == State::Sealed => locked.tell(kind, key),
             // A processor runs a call to its end though its caller has dropped it.
             Some((_, word)) if word.state() == State::Doomed && kind.is_of_running_call() => {
@@ -305,13 +312,13 @@ impl Locked<'_> {
         let mut metadata = [0; EVENT_METADATA];
         let mut used = 0;
         if meta_size > 0 && offset != 0 {
-            let span = self.attachment.segment.read_span(offset, data_size + meta_size)?;
+            let span = self.attachment.segment.read_span(offset, data_size.saturating_add(meta_size))?;
             let bytes = &span.bytes()[crate::shm::segment::to_usize(data_size)..];
             used = bytes.len().min(EVENT_METADATA);
             metadata[..used].copy_from_slice(&bytes[..used]);
         }
         let header = self.segment().header();
-        let sequence = header.event_sequence.load(Ordering::Relaxed) + 1;
+        let sequence = header.event_sequence.load(Ordering::Relaxed).wrapping_add(1);
         let slot = self.segment().event(sequence);
         slot.before.store(sequence, Ordering::Relaxed);
         // SYNC: a reader that sees a word written below sees `before` too.

@@ -127,7 +127,10 @@ impl Attachment {
         locked.in_order.set(!matches!(&result, Err(error) if error.kind() == Kind::Corrupt));
         let news = locked.news.get();
         drop(locked);
-        if news {
+        if rebuilt.is_some() {
+            // Whoever died (or panicked) under the lock has rung nobody; and who looked meanwhile may have seen half of it.
+            self.ring_everybody();
+        } else if news {
             self.ring_log();
         }
         if let Some(rebuilt) = rebuilt {
@@ -136,6 +139,7 @@ impl Attachment {
         result
     }
 
+    #[cold]
     fn tell_of(&self, rebuilt: &Rebuilt, dead: u32) {
         let fresh = rebuilt.fresh && dead == 0;
         log::write(if fresh { Level::Debug } else { Level::Warning }, || {
@@ -181,6 +185,7 @@ impl<'a> Locked<'a> {
         Heap::new(&self.attachment.segment)
     }
 
+    #[cold]
     fn rebuild_timed(&self) -> Result<Rebuilt> {
         let (begun, header) = (Instant::now(), self.segment().header());
         let first = header.recoveries.load(Ordering::Relaxed) == 0;

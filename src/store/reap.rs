@@ -2,7 +2,7 @@
 //!
 //! The reaper takes the dead one's second byte, so that one at a time does it and a dying reaper is replaced. Then: clear the
 //! dead one's bits everywhere, abort what it was creating, fail what it was to produce, free what is doomed and unpinned
-//! (everybody's), and only then free its slot under the lock. Every step can be done twice, so dying between any two costs nothing.
+//! (everybody's), ring everybody, and only then free its slot under the lock. Every step can be done twice, so dying between any two costs nothing.
 
 use super::attachment::Attachment;
 use super::entries::EntryKey;
@@ -10,7 +10,7 @@ use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
-use crate::shm::layout::{load_text, State, Word, LOG_BUCKET, WHEN_RELEASED};
+use crate::shm::layout::{load_text, State, Word, BUCKETS, LOG_BUCKET, WHEN_RELEASED};
 use crate::shm::segment::epoch_nanos;
 use crate::sync::atomic::{fence, lock, AtomicU64, Ordering};
 use crate::sync::fail;
@@ -105,11 +105,16 @@ impl Attachment {
             held += u32::from(self.reap_entry(index, number, slot, &lost)?);
         }
         fail::point("reap.entries_done");
-        for bucket in 0..=LOG_BUCKET {
+        for bucket in 0..BUCKETS {
             clear_slot(self.segment.bucket(bucket), slot);
         }
         fail::point("reap.buckets_done");
+        // It may have changed something and died before it rang: who sleeps in an event loop does not look by itself. Before
+        // the slot goes: dead in between, the next reaper rings again.
+        self.ring_everybody();
         self.locked(|locked| {
+            // Under the lock, as the count follows from the bits.
+            clear_slot(self.segment.bucket(LOG_BUCKET), slot);
             locked.count_readers();
             // It may have changed something and died before it told of it.
             locked.lose_events();

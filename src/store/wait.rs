@@ -16,6 +16,7 @@ use super::id::ObjectId;
 use super::locked::Patience;
 use super::Store;
 use crate::error::{Error, Kind, Result};
+use crate::shm::layout::BUCKETS;
 use crate::shm::segment::to_usize;
 use crate::sync::atomic::{fence, lock, spin, Ordering};
 use crate::sync::doorbell;
@@ -38,11 +39,19 @@ pub(super) struct Interest<'a> {
 
 impl Interest<'_> {
     pub(super) fn in_objects<'a>(attachment: &'a Attachment, ids: &[ObjectId]) -> Result<Interest<'a>> {
-        let mut interest = Interest { attachment, buckets: Vec::with_capacity(ids.len()), wake_bits: 0 };
+        let most = ids.len().min(attachment.waiting.len());
+        let mut interest = Interest { attachment, buckets: Vec::with_capacity(most), wake_bits: 0 };
+        let mut seen = [0u64; to_usize(BUCKETS / 64)];
         for id in ids {
             let hash = attachment.hash(id);
             let bucket = hash.bucket() % attachment.waiting.len() as u64;
             interest.wake_bits |= hash.wake_bit();
+            // However many objects: there are only so many buckets.
+            let (word, bit) = (&mut seen[to_usize(bucket / 64)], 1 << (bucket % 64));
+            if *word & bit != 0 {
+                continue;
+            }
+            *word |= bit;
             let mut waiting = lock(&attachment.waiting[to_usize(bucket)]);
             *waiting += 1;
             interest.buckets.push(bucket);
@@ -101,6 +110,18 @@ impl Attachment {
         }
     }
 
+    /// Rings every client, for changes of somebody who can do so no more.
+    #[cold]
+    pub(super) fn ring_everybody(&self) {
+        fence(Ordering::SeqCst);
+        for slot in 0..self.segment.geometry().max_clients {
+            let client = self.segment.client(slot);
+            if client.number.load(Ordering::Relaxed) != 0 {
+                doorbell::ring(&client.bell.0, u32::MAX);
+            }
+        }
+    }
+
     /// Fails while the interrupt level is up.
     pub(super) fn interrupt_error(&self) -> Result<()> {
         if self.interrupted.load(Ordering::SeqCst) == 0 {
@@ -117,7 +138,8 @@ impl Attachment {
         let limit = Duration::from_nanos(u64::from(budget));
         loop {
             for _ in 0..32 {
-                if doorbell::read(bell) != seen {
+                // Not any other change: threads of ours that fall asleep and wake say so in it.
+                if doorbell::rang(seen, doorbell::read(bell)) {
                     self.spin.store((budget.saturating_mul(2)).min(SPIN_MOST), Ordering::Relaxed);
                     return true;
                 }

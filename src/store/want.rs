@@ -8,6 +8,7 @@ use super::buffer::deleted;
 use super::entries::EntryKey;
 use super::id::ObjectId;
 use super::index::id_of;
+use super::locked::Locked;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{State, Word, KEEP};
@@ -20,6 +21,8 @@ pub struct Want {
     store: Store,
     id: ObjectId,
     key: EntryKey,
+    /// Whether it is still to be given back.
+    counted: bool,
 }
 
 impl Want {
@@ -33,16 +36,35 @@ impl Want {
         self.key
     }
 
-    /// Takes over a bit that is set already.
-    pub(super) fn adopt(store: &Store, id: ObjectId, key: EntryKey) -> Want {
-        let mut wants = lock(&store.attachment.wants);
+    /// A claim that was counted under the lock: see [`Locked::claim`].
+    pub(super) fn counted(store: &Store, id: ObjectId, key: EntryKey) -> Want {
+        Want { store: store.clone(), id, key, counted: true }
+    }
+
+    /// Gives the claim back, and leaves it to the caller what becomes of an object that nobody wants.
+    pub(super) fn let_go(mut self) {
+        self.counted = false;
+        self.store.attachment.uncount_want(self.key);
+    }
+}
+
+impl Locked<'_> {
+    /// Claims an entry for this client; [`Want::counted`] gives it back.
+    ///
+    /// Count and bit change together under the process's mutex, and a claim is made under the store's lock besides: a
+    /// thread that drops the last claim of this process clears the bit before, and then the entry is still there because
+    /// dropping it takes the lock, or it does not clear the bit at all.
+    pub(super) fn claim(&self, key: EntryKey) -> Result<()> {
+        let bit = self.want_bit(key.index)?;
+        let mut wants = lock(&self.attachment.wants);
         let count = wants.entry(key.index).or_insert((key.generation, 0));
         if count.0 != key.generation {
             *count = (key.generation, 0);
         }
         count.1 += 1;
-        drop(wants);
-        Want { store: store.clone(), id, key }
+        // SYNC: dead from here on, the bit is cleared by the reaper.
+        bit.set();
+        Ok(())
     }
 }
 
@@ -53,12 +75,14 @@ impl Store {
     /// `NotFound`.
     pub fn want(&self, id: &ObjectId) -> Result<Want> {
         let missing = || Error::new(Kind::NotFound, format!("there is no object {id} to own"));
+        self.attachment.ready_wants(1);
         let key = self.attachment.locked(|locked| {
             let (index, word) = locked.find(id).ok_or_else(missing)?;
-            locked.want_bit(index)?.set();
-            Ok(EntryKey { index, generation: word.generation() })
+            let key = EntryKey { index, generation: word.generation() };
+            locked.claim(key)?;
+            Ok(key)
         })?;
-        Ok(Want::adopt(self, *id, key))
+        Ok(Want::counted(self, *id, key))
     }
 
     /// Claims this life of an object, in any state.
@@ -72,16 +96,15 @@ impl Store {
         if key.index >= attachment.segment.objects_reserved() {
             return Err(deleted(id));
         }
+        attachment.ready_wants(1);
         attachment.locked(|locked| {
             let found = locked.entry_of(key)?;
             found
                 .filter(|(entry, word)| word.state() != State::Doomed && id_of(entry) == *id)
                 .ok_or_else(|| deleted(id))?;
-            // SYNC: dead from here on, the bit is cleared by the reaper.
-            locked.want_bit(key.index)?.set();
-            Ok(())
+            locked.claim(key)
         })?;
-        Ok(Want::adopt(self, *id, key))
+        Ok(Want::counted(self, *id, key))
     }
 
     /// Sets or clears the keep flag of an object.
@@ -109,6 +132,34 @@ impl Store {
 }
 
 impl Attachment {
+    /// Room for the counts of claims, so that claiming allocates nothing under the lock.
+    pub(super) fn ready_wants(&self, count: usize) {
+        lock(&self.wants).reserve(count);
+    }
+
+    /// Takes one claim of this process back. Whether it was the last, so that our bit was cleared.
+    fn uncount_want(&self, key: EntryKey) -> bool {
+        if self.here().is_err() {
+            return false;
+        }
+        let mut wants = lock(&self.wants);
+        let Some(count) = wants.get_mut(&key.index).filter(|count| count.0 == key.generation) else {
+            return false;
+        };
+        count.1 -= 1;
+        if count.1 > 0 {
+            return false;
+        }
+        wants.remove(&key.index);
+        let Ok(bit) = self.segment.wants(key.index).and_then(|row| self.bit(row)) else { return false };
+        let Ok(entry) = self.segment.entry(key.index) else { return false };
+        // Another life's bit is not ours to clear. Our own next want of a new life would have replaced the count above.
+        if Word(entry.state.load(Ordering::SeqCst)).generation() == key.generation {
+            bit.clear();
+        }
+        true
+    }
+
     /// A look without the lock.
     fn looks_unwanted(&self, key: EntryKey) -> Result<bool> {
         let entry = self.segment.entry(key.index)?;
@@ -147,27 +198,9 @@ impl Attachment {
 impl Drop for Want {
     fn drop(&mut self) {
         let attachment = &self.store.attachment;
-        if attachment.here().is_err() {
+        if !self.counted || !attachment.uncount_want(self.key) {
             return;
         }
-        let mut wants = lock(&attachment.wants);
-        let Some(count) = wants.get_mut(&self.key.index).filter(|count| count.0 == self.key.generation)
-        else {
-            return;
-        };
-        count.1 -= 1;
-        if count.1 > 0 {
-            return;
-        }
-        wants.remove(&self.key.index);
-        let Ok(row) = attachment.segment.wants(self.key.index) else { return };
-        let Ok(bit) = attachment.bit(row) else { return };
-        let Ok(entry) = attachment.segment.entry(self.key.index) else { return };
-        // Another life's bit is not ours to clear. Our own next want of a new life would have replaced the count above.
-        if Word(entry.state.load(Ordering::SeqCst)).generation() == self.key.generation {
-            bit.clear();
-        }
-        drop(wants);
         fence(Ordering::SeqCst);
         fail::point("unwant.bit_cleared");
         // An error here means a damaged store; the next one who takes the lock rebuilds and says so.

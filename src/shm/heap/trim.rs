@@ -17,12 +17,15 @@ impl Heap<'_> {
         }
         let extent = self.extent(last)?;
         let (offset, size) = (get64(&extent.offset), get64(&extent.size));
-        let to = offset.next_multiple_of(UNIT).max(reserved.saturating_sub(1) / most * most);
-        if size & USED != 0 || to >= reserved {
+        if size & USED != 0 {
             return Ok(None);
         }
-        if offset + size != reserved {
+        if offset.checked_add(size) != Some(reserved) {
             return Err(Error::new(Kind::Corrupt, "the heap's last extent does not end at the watermark"));
+        }
+        let to = offset.next_multiple_of(UNIT).max(reserved.saturating_sub(1) / most * most);
+        if to >= reserved {
+            return Ok(None);
         }
         self.count_trim(region);
         self.unlist(pool, last)?;
