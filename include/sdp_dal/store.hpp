@@ -43,8 +43,9 @@ struct namespace_options {
 /// A store that this process uses, with a namespace in it.
 class store {
 public:
-    /// Opens the store at a path, and makes it if there is none.
-    explicit store(const std::string &path, const store_options &options = {}) {
+    /// Opens the store at a path (empty: SDP_DAL_STORE of the environment), and makes it if there
+    /// is none.
+    explicit store(const std::string &path = {}, const store_options &options = {}) {
         sdp_dal_store_options raw;
         detail::check(sdp_dal_store_options_init(&raw, sizeof raw));
         raw.size = options.size;
@@ -56,7 +57,7 @@ public:
         raw.group = options.group;
         raw.accept_owner = options.accept_owner;
         sdp_dal_store *handle = nullptr;
-        detail::check(sdp_dal_store_open(path.c_str(), &raw, &handle));
+        detail::check(sdp_dal_store_open(path.empty() ? nullptr : path.c_str(), &raw, &handle));
         handle_.reset(handle);
     }
 

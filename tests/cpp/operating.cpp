@@ -257,6 +257,8 @@ int main(int argc, char **argv) {
     sdp_dal::store_options options;
     options.size = 16 << 20;
     sdp_dal::store store(argv[1], options);
+    CHECK(setenv("SDP_DAL_STORE", argv[1], 1) == 0);
+    CHECK(sdp_dal::store().path() == argv[1]);
     schemas();
     namespaces(store);
     clients(store, argv[1]);
