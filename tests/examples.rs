@@ -3,9 +3,10 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use support::programs::{compile, compile_with, program, Running, Stores};
-use support::{root, run, scratch, Compiler, C11, CPP17};
+use support::programs::{compile, compile_with, installed, program, Running, Stores};
+use support::{install_library, root, run, scratch, Compiler, C11, CPP17};
 
 /// An example in C.
 fn example(folder: &Path, name: &str) -> PathBuf {
@@ -63,22 +64,41 @@ fn the_streaming_example() {
     assert_eq!(sent, count(&received, "Received "));
 }
 
+/// The usage guide and its processor in one language; compiled by the first test that needs them.
+struct Guide {
+    folder: PathBuf,
+    guide: PathBuf,
+    processor: PathBuf,
+}
+
+fn guide(language: Compiler) -> &'static Guide {
+    static IN_C: OnceLock<Guide> = OnceLock::new();
+    static IN_CPP: OnceLock<Guide> = OnceLock::new();
+    let (guide, sources, ending) = match language.language {
+        "c" => (&IN_C, "c_examples", "c"),
+        _ => (&IN_CPP, "cpp_examples", "cpp"),
+    };
+    guide.get_or_init(|| {
+        let folder = scratch(&format!("usage-guide-{sources}"));
+        let built =
+            |name: &str| compile(&folder, &root().join(sources).join(format!("{name}.{ending}")), language);
+        let (guide, processor) = (built("usage_guide"), built("simple_processor"));
+        install_library(&folder);
+        Guide { folder, guide, processor }
+    })
+}
+
 /// Runs a section of the usage guide with `processors` processes of `simple_processor`; the lines it prints.
 fn usage_guide(language: Compiler, section: &str, processors: usize) -> Vec<String> {
-    let (sources, ending) =
-        if language.language == "c" { ("c_examples", "c") } else { ("cpp_examples", "cpp") };
-    let folder = scratch(&format!("usage-guide-{sources}-{section}"));
-    let built =
-        |name: &str| compile(&folder, &root().join(sources).join(format!("{name}.{ending}")), language);
+    let Guide { folder, guide, processor } = guide(language);
     let stores = Stores::new();
     let path = stores.path("store");
-    let processor = built("simple_processor");
-    let running: Vec<_> =
-        (0..processors).map(|_| Running::start(program(&folder, &processor).arg(&path))).collect();
+    let started = |_| Running::start(installed(folder, processor).arg(&path));
+    let running: Vec<_> = (0..processors).map(started).collect();
     for processor in &running {
         processor.says("waiting for calls at prefix");
     }
-    let said = run(program(&folder, &built("usage_guide")).arg(&path).arg(section));
+    let said = run(installed(folder, guide).arg(&path).arg(section));
     for processor in running {
         processor.interrupt();
     }

@@ -43,8 +43,6 @@ fn a_processor_dies_and_the_others_go_on() {
     let said = receiver.ended();
     assert!(said.contains("Found 4 processors"), "{said}");
     assert!(said.contains(&format!("lost PayloadProcessor {prefix}, going on")), "{said}");
-    let why = format!("did not reach {prefix}: ");
-    assert!(said.contains(&why) || said.contains(&format!("has no tag from {prefix}: ")), "{said}");
     assert_eq!(said.matches(" acknowledged 20 of 20 payloads\n").count(), 3, "{said}");
     assert_eq!(said.matches("payloads (lost)\n").count(), 1, "{said}");
     for survivor in running {

@@ -18,15 +18,18 @@ template <class T, std::size_t N> class output {
 public:
     output(sdp_dal_call *call, std::size_t index) : call_(call), index_(index) {}
 
-    /// Memory in the store, C order, not zeroed unless asked for; sealed when the function returns.
-    tensor_view<T, N> create(std::array<std::int64_t, N> shape, bool zeroed = false) {
+    /// Memory in the store, not zeroed unless asked for; sealed when the function returns. order:
+    /// one of sdp_dal_order.
+    tensor_view<T, N> create(std::array<std::int64_t, N> shape, bool zeroed = false,
+                             std::int32_t order = SDP_DAL_ORDER_C) {
         sdp_dal_output_options options;
         detail::check(sdp_dal_output_options_init(&options, sizeof options));
+        options.order = order;
         options.flags = zeroed ? std::uint32_t{SDP_DAL_TENSOR_ZEROED} : 0u;
         void *data = nullptr;
         detail::check(sdp_dal_call_create_tensor_with_at(
             call_, index_, static_cast<std::int32_t>(N), shape.data(), &options, &data));
-        return {static_cast<T *>(data), shape};
+        return packed(static_cast<T *>(data), shape, order);
     }
 
     /// Copies a tensor.

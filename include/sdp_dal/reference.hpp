@@ -53,6 +53,12 @@ public:
         detail::check(sdp_dal_tensor_to_dlpack(raw(), &out));
         return out;
     }
+    /// As DLPack before its version 1 has it. You call its deleter; it may outlive this.
+    DLManagedTensor *to_dlpack_unversioned() const {
+        DLManagedTensor *out = nullptr;
+        detail::check(sdp_dal_tensor_to_dlpack_unversioned(raw(), &out));
+        return out;
+    }
     sdp_dal_tensor *raw() const { return handle_.get(); }
 
 private:
@@ -114,6 +120,49 @@ public:
     template <class T, std::size_t N>
     void put(const tensor_view<T, N> &value, const std::vector<std::string> &dims = {}) {
         detail::check(sdp_dal_ref_put_tensor(raw(), detail::c_view(value, dims).get()));
+    }
+
+    /// Creates the tensor of a reference that has no value yet, in place: C order, not zeroed
+    /// unless asked for; complete with seal().
+    template <class T, std::size_t N>
+    tensor_view<T, N> create(std::array<std::int64_t, N> shape,
+                             const std::vector<std::string> &dims = {}, bool zeroed = false) {
+        detail::c_view form(tensor_view<T, N>(nullptr, shape), dims);
+        auto spec = form.spec(zeroed, SDP_DAL_ORDER_C);
+        void *data = nullptr;
+        detail::check(sdp_dal_ref_create_tensor(raw(), &spec, &data));
+        return {static_cast<T *>(data), shape};
+    }
+
+    /// Makes what create() made complete and visible. Its memory must not be written any more.
+    void seal() { detail::check(sdp_dal_ref_seal(raw())); }
+
+    /// The element type that is expected, one of sdp_dal_dtype; 0 if no tensor is, or any.
+    std::int32_t dtype() const {
+        std::int32_t dtype = 0;
+        detail::check(sdp_dal_ref_dtype(raw(), &dtype));
+        return dtype;
+    }
+
+    /// The names of the dimensions that are expected, "" for one without a name; nothing if no
+    /// tensor is expected, or any.
+    std::optional<std::vector<std::string>> dim_names() const {
+        std::int32_t ndim = -1;
+        detail::check(sdp_dal_ref_ndim(raw(), &ndim));
+        if (ndim < 0) return std::nullopt;
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(ndim); i++)
+            names.push_back(detail::checked_text([&](char *buffer, std::size_t *length) {
+                return sdp_dal_ref_dim_name(raw(), i, buffer, length);
+            }));
+        return names;
+    }
+
+    /// The columns of the table that is expected, or is there: a struct.
+    arrow_schema columns() const {
+        arrow_schema out;
+        detail::check(sdp_dal_ref_table_schema(raw(), out.raw()));
+        return out;
     }
 
     /// The object stays when its last reference goes.
@@ -223,8 +272,7 @@ inline std::optional<std::size_t> wait_any(const std::vector<ref> &refs, timeout
 /// exist.
 template <class T, std::size_t N> class tensor_writer {
 public:
-    tensor_writer(sdp_dal_ref *handle, T *data, std::array<std::int64_t, N> shape)
-        : handle_(handle), view_(data, shape) {}
+    tensor_writer(sdp_dal_ref *handle, tensor_view<T, N> view) : handle_(handle), view_(view) {}
 
     /// The elements to fill; not after seal().
     tensor_view<T, N> view() const { return view_; }

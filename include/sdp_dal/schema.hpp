@@ -13,6 +13,11 @@
 
 namespace sdp_dal {
 
+/// Throws what is wrong with a signature: the column, what was found and what was expected.
+inline void check_signature(const std::string &signature) {
+    detail::check(sdp_dal_signature_check(signature.c_str()));
+}
+
 /// One parameter of a function.
 struct schema_param {
     std::string name;
@@ -109,6 +114,31 @@ public:
                 info.dtype,
                 info.ndim};
     }
+    /// The dimensions of a tensor parameter: names ("" for none), and sizes (-1: not fixed).
+    std::vector<std::pair<std::string, std::int64_t>> dims(std::size_t index) const {
+        std::vector<std::pair<std::string, std::int64_t>> all;
+        auto count = static_cast<std::size_t>(param(index).ndim);
+        for (std::size_t dim = 0; dim < count; dim++) {
+            std::int64_t size = -1;
+            std::string name = detail::checked_text([&](char *buffer, std::size_t *length) {
+                return sdp_dal_schema_param_dim(raw(), index, dim, &size, buffer, length);
+            });
+            all.emplace_back(std::move(name), size);
+        }
+        return all;
+    }
+    /// The type of a value parameter, as an Arrow field of its name.
+    arrow_schema arrow_type(std::size_t index) const {
+        arrow_schema out;
+        detail::check(sdp_dal_schema_param_arrow(raw(), index, out.raw()));
+        return out;
+    }
+    /// The columns of a table parameter, as an Arrow schema.
+    arrow_schema columns(std::size_t index) const {
+        arrow_schema out;
+        detail::check(sdp_dal_schema_param_columns(raw(), index, out.raw()));
+        return out;
+    }
     std::vector<schema_param> params() const {
         std::vector<schema_param> all;
         for (std::size_t i = 0; i < num_params(); i++) all.push_back(param(i));
@@ -127,6 +157,11 @@ public:
     /// Appends a value, with its type as a signature writes it.
     schema &add_value(const std::string &name, const std::string &type, bool nullable = false) {
         detail::check(sdp_dal_schema_add_value(raw(), name.c_str(), type.c_str(), nullable));
+        return *this;
+    }
+    /// Appends a value of any Arrow type, a struct that is taken over.
+    schema &add_value(const std::string &name, ArrowSchema *type, bool nullable = false) {
+        detail::check(sdp_dal_schema_add_value_arrow(raw(), name.c_str(), type, nullable));
         return *this;
     }
     /// Appends a tensor of elements T. dims: names, with "=" and a size where that is fixed.

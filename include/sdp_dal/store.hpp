@@ -43,8 +43,9 @@ struct namespace_options {
 /// A store that this process uses, with a namespace in it.
 class store {
 public:
-    /// Opens the store at a path, and makes it if there is none.
-    explicit store(const std::string &path, const store_options &options = {}) {
+    /// Opens the store at a path (empty: SDP_DAL_STORE of the environment), and makes it if there
+    /// is none.
+    explicit store(const std::string &path = {}, const store_options &options = {}) {
         sdp_dal_store_options raw;
         detail::check(sdp_dal_store_options_init(&raw, sizeof raw));
         raw.size = options.size;
@@ -56,7 +57,7 @@ public:
         raw.group = options.group;
         raw.accept_owner = options.accept_owner;
         sdp_dal_store *handle = nullptr;
-        detail::check(sdp_dal_store_open(path.c_str(), &raw, &handle));
+        detail::check(sdp_dal_store_open(path.empty() ? nullptr : path.c_str(), &raw, &handle));
         handle_.reset(handle);
     }
 
@@ -77,23 +78,18 @@ public:
         return ref(handle);
     }
 
-    /// Memory in the store for a tensor, to be filled in place: C order, not zeroed unless asked
-    /// for.
+    /// Memory in the store for a tensor, to be filled in place: not zeroed unless asked for. order:
+    /// one of sdp_dal_order.
     template <class T, std::size_t N>
     tensor_writer<T, N> create(std::array<std::int64_t, N> shape,
-                               const std::vector<std::string> &dims = {}, bool zeroed = false) {
+                               const std::vector<std::string> &dims = {}, bool zeroed = false,
+                               std::int32_t order = SDP_DAL_ORDER_C) {
         detail::c_view form(tensor_view<T, N>(nullptr, shape), dims);
-        sdp_dal_tensor_spec spec;
-        detail::check(sdp_dal_tensor_spec_init(&spec, sizeof spec));
-        spec.shape = form.get()->shape;
-        spec.dim_names = form.get()->dim_names;
-        spec.dtype = form.get()->dtype;
-        spec.ndim = form.get()->ndim;
-        spec.flags = zeroed ? std::uint32_t{SDP_DAL_TENSOR_ZEROED} : 0u;
+        auto spec = form.spec(zeroed, order);
         void *data = nullptr;
         sdp_dal_ref *handle = nullptr;
         detail::check(sdp_dal_tensor_create(raw(), &spec, &data, &handle));
-        return tensor_writer<T, N>(handle, static_cast<T *>(data), shape);
+        return tensor_writer<T, N>(handle, packed(static_cast<T *>(data), shape, order));
     }
 
     /// An owning reference to a tensor that does not exist yet: to be passed as an output.
@@ -105,10 +101,11 @@ public:
         return ref(handle);
     }
 
-    /// An owning reference to a table that does not exist yet.
-    ref new_table_ref() {
+    /// An owning reference to a table that does not exist yet. columns: those that it will have, a
+    /// struct that stays yours; NULL: any.
+    ref new_table_ref(const ArrowSchema *columns = nullptr) {
         sdp_dal_ref *handle = nullptr;
-        detail::check(sdp_dal_ref_new_table(raw(), nullptr, &handle));
+        detail::check(sdp_dal_ref_new_table(raw(), columns, &handle));
         return ref(handle);
     }
 
@@ -116,6 +113,23 @@ public:
     ref find(const object_id &id) const {
         sdp_dal_ref *handle = nullptr;
         detail::check(sdp_dal_ref_from_id(raw(), id.data(), &handle));
+        return ref(handle);
+    }
+
+    /// The same to what must be such a tensor: what is read through the reference is checked.
+    template <class T, std::size_t N>
+    ref find_tensor(const object_id &id, const std::vector<std::string> &dims = {}) const {
+        detail::c_view form(tensor_view<T, N>(nullptr, {}), dims);
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_ref_from_id_as(raw(), id.data(), form.get()->dtype, form.get()->ndim,
+                                             form.get()->dim_names, &handle));
+        return ref(handle);
+    }
+
+    /// The same to what must be a table of these columns, a struct that stays yours; NULL: any.
+    ref find_table(const object_id &id, const ArrowSchema *columns = nullptr) const {
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_ref_from_id_as_table(raw(), id.data(), columns, &handle));
         return ref(handle);
     }
 
@@ -161,6 +175,21 @@ public:
         sdp_dal_buffer *handle = nullptr;
         detail::check(sdp_dal_object_get(raw(), id.data(), time.count(), &handle));
         return buffer(handle);
+    }
+
+    /// Waits for many raw objects at once; nothing in the place of one that is not there.
+    std::vector<std::optional<buffer>> get_objects(const std::vector<object_id> &ids,
+                                                   timeout time = forever) const {
+        std::string together;
+        for (const object_id &id : ids)
+            together.append(reinterpret_cast<const char *>(id.data()), SDP_DAL_ID_SIZE);
+        std::vector<sdp_dal_buffer *> handles(ids.size());
+        detail::check(sdp_dal_object_get_many(raw(), bytes(together), ids.size(), time.count(),
+                                              handles.data(), nullptr));
+        std::vector<std::optional<buffer>> held(ids.size());
+        for (std::size_t i = 0; i < ids.size(); i++)
+            if (handles[i] != nullptr) held[i].emplace(handles[i]);
+        return held;
     }
 
     /// Whether a complete object with this ID is there.

@@ -169,6 +169,18 @@ public:
 
     const sdp_dal_tensor_view *get() const { return &view_; }
 
+    /// What a tensor of this form is made of. Points into this.
+    sdp_dal_tensor_spec spec(bool zeroed, std::int32_t order) const {
+        auto spec = filled(sdp_dal_tensor_spec_init);
+        spec.shape = view_.shape;
+        spec.dim_names = view_.dim_names;
+        spec.dtype = view_.dtype;
+        spec.ndim = view_.ndim;
+        spec.order = order;
+        spec.flags = zeroed ? std::uint32_t{SDP_DAL_TENSOR_ZEROED} : 0u;
+        return spec;
+    }
+
 private:
     sdp_dal_tensor_view view_;
     std::int64_t shape_[SDP_DAL_MAX_DIMS];
@@ -192,6 +204,34 @@ tensor_view<const T, N> typed_view(const sdp_dal_tensor_view &view, const std::s
 }
 
 } // namespace detail
+
+/// Elements without gaps; order: one of sdp_dal_order.
+template <class T, std::size_t N>
+tensor_view<T, N> packed(T *data, const std::array<std::int64_t, N> &shape, std::int32_t order) {
+    if (order != SDP_DAL_ORDER_F) return {data, shape};
+    std::array<std::int64_t, N> strides{};
+    std::int64_t step = sizeof(T);
+    for (std::size_t i = 0; i < N; i++) {
+        strides[i] = step;
+        step *= shape[i];
+    }
+    return {data, shape, strides};
+}
+
+/// The elements of a tensor of DLPack's, which stays whoever's it is: must outlive the view.
+template <class T, std::size_t N, class Managed>
+tensor_view<const T, N> view_from_dlpack(const Managed *tensor) {
+    static_assert(std::is_same_v<Managed, DLManagedTensorVersioned> ||
+                      std::is_same_v<Managed, DLManagedTensor>,
+                  "DLPack's structs are DLManagedTensorVersioned and DLManagedTensor");
+    auto raw = detail::filled(sdp_dal_tensor_view_init);
+    std::int64_t strides[SDP_DAL_MAX_DIMS];
+    if constexpr (std::is_same_v<Managed, DLManagedTensor>)
+        detail::check(sdp_dal_tensor_view_from_dlpack_unversioned(tensor, strides, &raw));
+    else
+        detail::check(sdp_dal_tensor_view_from_dlpack(tensor, strides, &raw));
+    return detail::typed_view<T, N>(raw, "the tensor of DLPack's");
+}
 
 /// The elements of a vector, which must outlive the view.
 template <class T> tensor_view<const T, 1> view(const std::vector<T> &elements) {

@@ -10,6 +10,13 @@
 
 using namespace std::chrono_literals;
 
+// The beginning of DLPack's struct, as its header has it.
+struct DLManagedTensorVersioned {
+    std::uint32_t major, minor;
+    void *context;
+    void (*deleter)(DLManagedTensorVersioned *);
+};
+
 static void schemas() {
     auto parsed = sdp_dal::schema::parse("f(x: int64, ys: float64[row,uvw=3]?) -> (t: table)");
     CHECK(parsed.name() == "f" && parsed.num_params() == 3 && parsed.index("ys") == 1);
@@ -23,6 +30,15 @@ static void schemas() {
     built.add_table("t", true).set_metadata("unit", "Jy").set_param_metadata("x", "min", "0");
     CHECK(built.text() == parsed.text() && parsed.mismatches(built).empty());
     CHECK(built.metadata().at("unit") == "Jy" && built.param_metadata("x").at("min") == "0");
+    CHECK((parsed.dims(1) ==
+           std::vector<std::pair<std::string, std::int64_t>>{{"row", -1}, {"uvw", 3}}));
+    auto x = parsed.arrow_type(0);
+    CHECK(x->format == std::string("l"));
+    CHECK(sdp_dal::schema("v").add_value("x", x.raw()).text() == "v(x: int64)");
+    auto columns = sdp_dal::schema::parse("t(t: table{a: utf8})").columns(0);
+    CHECK(columns->n_children == 1);
+    sdp_dal::check_signature("f(x: int64)");
+    THROWS(sdp_dal::invalid_argument, "column", sdp_dal::check_signature("f(x int64)"));
     auto arrow = built.to_arrow();
     auto back = sdp_dal::schema::from_arrow(arrow.raw());
     CHECK(back.text() == parsed.text() && back.metadata() == built.metadata());
@@ -86,12 +102,20 @@ static void objects(sdp_dal::store &store) {
     store.delete_object(id);
     CHECK(!store.contains(id) && held.clone().bytes() == "bytes");
     THROWS(sdp_dal::error, "", store.delete_object(id));
+    auto many = store.get_objects({held.id(), store.new_id()}, sdp_dal::poll);
+    CHECK(many.size() == 2 && !many[0] && !many[1]);
+    auto other = store.put_object("other");
+    many = store.get_objects({other.id(), id}, sdp_dal::poll);
+    CHECK(many[0]->bytes() == "other" && !many[1]);
+    many.clear();
+    other = store.put_object("");
     { auto aborted = store.create_object(store.new_id(), 5); }
     CHECK(sdp_dal::object_id::parse(id.text()) == id && !id.is_declaration());
     CHECK(std::hash<sdp_dal::object_id>()(id) ==
           std::hash<sdp_dal::object_id>()(sdp_dal::object_id::parse(id.text())));
     THROWS(sdp_dal::invalid_argument, "has 2 digits", sdp_dal::object_id::parse("0a"));
     { auto gone = std::move(held); }
+    { auto gone = std::move(other); }
     CHECK(store.stat().objects == before);
     (void)store.trim();
 }
@@ -120,6 +144,43 @@ static void relations(sdp_dal::store &store) {
     THROWS(sdp_dal::invalid_argument, "", store.import_ref("nonsense"));
     CHECK((again.get<double, 1>().clone()(0) == 1));
     CHECK((again.get<double, 1>().id() == later.id()));
+}
+
+static void expectations(sdp_dal::store &store) {
+    auto later = store.new_ref<float, 2>({"x", "y"});
+    CHECK(later.dtype() == SDP_DAL_FLOAT32);
+    CHECK((later.dim_names() == std::vector<std::string>{"x", "y"}));
+    auto view = later.create<float, 2>({2, 2}, {"x", "y"}, true);
+    view(1, 0) = 5;
+    CHECK(!later.exists());
+    later.seal();
+    CHECK((store.find_tensor<float, 2>(later.id(), {"x", ""}).get<float, 2>()(1, 0) == 5));
+    THROWS(sdp_dal::invalid_argument, "",
+           (store.find_tensor<float, 2>(later.id(), {"u", "v"}).get<float, 2>()));
+    CHECK(!store.find(later.id()).dim_names());
+
+    auto fortran = store.create<double, 2>({2, 3}, {}, false, SDP_DAL_ORDER_F);
+    CHECK(fortran.view().stride(0) == 8 && fortran.view().stride(1) == 16);
+    for (std::int64_t i = 0; i < 2; i++)
+        for (std::int64_t j = 0; j < 3; j++) fortran.view()(i, j) = static_cast<double>(10 * i + j);
+    auto held = fortran.seal().get<double, 2>();
+    CHECK(held(1, 2) == 12 && held.view().stride(0) == 8);
+
+    DLManagedTensorVersioned *exported = held.to_dlpack();
+    CHECK(exported->major == 1);
+    auto same = sdp_dal::view_from_dlpack<double, 2>(exported);
+    CHECK(same.data() == held.data() && same.strides() == held.view().strides());
+    THROWS(sdp_dal::invalid_argument, "2 dimensions of float64",
+           (sdp_dal::view_from_dlpack<float, 2>(exported)));
+    exported->deleter(exported);
+
+    auto table = sdp_dal::table_builder().column("a", std::vector<double>{1}).build();
+    auto typed = store.new_table_ref(table.schema());
+    CHECK(typed.columns()->n_children == 1);
+    THROWS(sdp_dal::invalid_argument, "a",
+           typed.put(sdp_dal::table_builder().column("b", std::vector<double>{1}).build()));
+    typed.put(table);
+    CHECK(store.find_table(typed.id(), table.schema()).get_table().num_rows() == 1);
 }
 
 static void events(sdp_dal::store &store) {
@@ -196,11 +257,14 @@ int main(int argc, char **argv) {
     sdp_dal::store_options options;
     options.size = 16 << 20;
     sdp_dal::store store(argv[1], options);
+    CHECK(setenv("SDP_DAL_STORE", argv[1], 1) == 0);
+    CHECK(sdp_dal::store().path() == argv[1]);
     schemas();
     namespaces(store);
     clients(store, argv[1]);
     objects(store);
     relations(store);
+    expectations(store);
     events(store);
     event_loop(store);
     logging(store);

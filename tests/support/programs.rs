@@ -50,6 +50,11 @@ pub fn compile(folder: &Path, source: &Path, compiler: Compiler) -> PathBuf {
 /// A command that finds the library and nothing of the user's environment.
 pub fn program(folder: &Path, program: &Path) -> Command {
     install_library(folder);
+    installed(folder, program)
+}
+
+/// The same where the library is installed: several may be made at once.
+pub fn installed(folder: &Path, program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env("LD_LIBRARY_PATH", folder).env_remove("SDP_DAL_STORE").env_remove("SDP_DAL_STORE_SIZE");
     command
