@@ -78,7 +78,17 @@ impl Site {
         name: &str,
     ) -> Result<FFI_ArrowSchema> {
         // SAFETY: the caller's promise; a zeroed schema has no release.
-        unsafe { self.take(schema, name, is_released) }
+        let taken = unsafe { self.take(schema, name, is_released)? };
+        self.check_schema(&taken, name)?;
+        Ok(taken)
+    }
+
+    fn check_schema(self, schema: &FFI_ArrowSchema, name: &str) -> Result<()> {
+        // SAFETY: it was not released, so that it is what Arrow says; the header asks for that.
+        match unsafe { fault_of(schema, 0) } {
+            Some(fault) => Err(self.wrong(format_args!("the schema of '{name}' does not add up: {fault}"))),
+            None => Ok(()),
+        }
     }
 
     /// # Safety
@@ -106,6 +116,7 @@ impl Site {
         if is_released(&schema) {
             return Err(self.wrong(format_args!("'{name}' gave no schema")));
         }
+        self.check_schema(&schema, name)?;
         let mut arrays = Vec::new();
         loop {
             let mut array = FFI_ArrowArray::empty();
@@ -167,6 +178,7 @@ impl Site {
         if is_released(schema) {
             return Err(self.wrong(format_args!("'{name}' was released, or is empty")));
         }
+        self.check_schema(schema, name)?;
         self.columns(schema, name).map(Some)
     }
 
@@ -250,6 +262,41 @@ struct SchemaFields {
     private_data: *const c_void,
 }
 const _: () = assert!(size_of::<SchemaFields>() == size_of::<FFI_ArrowSchema>());
+
+/// Schemas are nested less deeply; no type of a column may be as deep.
+const DEEPEST: usize = 100;
+
+/// What keeps a schema from being looked at: Arrow takes that for a mistake of the program's.
+///
+/// # Safety
+/// `schema` is NULL or points to a struct whose texts and children are what Arrow's C data interface says.
+unsafe fn fault_of(schema: *const FFI_ArrowSchema, depth: usize) -> Option<&'static str> {
+    if schema.is_null() || !schema.is_aligned() {
+        return Some("a child is NULL or not aligned");
+    }
+    if depth > DEEPEST {
+        return Some("its type is nested too deeply");
+    }
+    // SAFETY: the caller's promise; both are the struct of Arrow's C data interface.
+    let fields = unsafe { &*schema.cast::<SchemaFields>() };
+    // SAFETY: the caller's promise.
+    let is_text = |text: *const c_char| unsafe { CStr::from_ptr(text) }.to_str().is_ok();
+    if fields.format.is_null() || !is_text(fields.format) {
+        return Some("a format is NULL or not UTF-8");
+    }
+    if !fields.name.is_null() && !is_text(fields.name) {
+        return Some("a name is not UTF-8");
+    }
+    let Ok(count) = usize::try_from(fields.n_children) else { return Some("n_children is negative") };
+    if count > 0 && fields.children.is_null() {
+        return Some("children is NULL");
+    }
+    // SAFETY: the caller's promise; there are as many children.
+    let of_child = |nth| unsafe { fault_of(*fields.children.add(nth), depth + 1) };
+    // SAFETY: the caller's promise.
+    let of_values = || unsafe { fault_of(fields.dictionary, depth + 1) };
+    (0..count).find_map(of_child).or_else(|| if fields.dictionary.is_null() { None } else { of_values() })
+}
 
 /// Whether a schema is a released one, or says nothing.
 fn is_released(schema: &FFI_ArrowSchema) -> bool {

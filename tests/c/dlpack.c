@@ -115,6 +115,17 @@ static void refused(void) {
     /* Without strides it is in C order. */
     OK(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view));
     CHECK(view.data == &values[1] && view.strides[0] == 12 && view.strides[1] == 4);
+    /* A dimension of one element has any stride; others must fit into memory. */
+    int64_t elements[2] = {INT64_MAX, 1}, row[2] = {1, 3};
+    in.dl_tensor.shape = row;
+    in.dl_tensor.strides = elements;
+    OK(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view));
+    CHECK(strides[1] == 4);
+    in.dl_tensor.shape = shape;
+    FAILS(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view),
+          SDP_DAL_INVALID_ARGUMENT);
+    SAYS("span more than any memory");
+    in.dl_tensor.strides = NULL;
     in.dl_tensor.device.device_type = 2;
     FAILS(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view),
           SDP_DAL_INVALID_ARGUMENT);

@@ -168,6 +168,67 @@ static void unaligned(sdp_dal_store *store) {
     CHECK(arrow_alive == 0);
 }
 
+/* Nothing: release_chain() does it, without as many calls inside each other. */
+static void release_one_level(struct ArrowSchema *schema) { (void)schema; }
+
+static void release_chain(struct ArrowSchema *schema) {
+    struct ArrowSchema *level = schema->children[0];
+    free(schema->children);
+    while (level->n_children > 0) {
+        struct ArrowSchema *const next = level->children[0];
+        free(level->children);
+        free(level);
+        level = next;
+        arrow_alive--;
+    }
+    free(level);
+    schema->release = NULL;
+    arrow_alive -= 2;
+}
+
+/* Schemas that Arrow does not allow, each with a sentence. */
+static void wrong_schemas(sdp_dal_store *store) {
+    struct ArrowSchema schema, *deep;
+    struct ArrowArray array;
+    sdp_dal_ref *ref = NULL;
+    sdp_dal_args *args = NULL;
+    table_schema(&schema);
+    schema.children[0]->format = "\xff";
+    FAILS(sdp_dal_ref_new_table(store, &schema, &ref), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("the schema of 'schema' does not add up: a format is NULL or not UTF-8");
+    schema.children[0]->format = "g";
+    schema.children[1]->name = "\xff";
+    FAILS(sdp_dal_ref_new_table(store, &schema, &ref), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("a name is not UTF-8");
+    schema.children[1]->name = "name";
+    schema.n_children = -1;
+    FAILS(sdp_dal_ref_new_table(store, &schema, &ref), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("n_children is negative");
+    schema.n_children = 2;
+    struct ArrowSchema *const second = schema.children[1];
+    schema.children[1] = NULL;
+    FAILS(sdp_dal_ref_new_table(store, &schema, &ref), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("a child is NULL or not aligned");
+    schema.children[1] = second;
+    schema.release(&schema);
+
+    OK(sdp_dal_args_create(&args));
+    make_schema(&schema, "+l", "", 1);
+    deep = schema.children[0];
+    for (int i = 0; i < 100000; i++) {
+        make_schema(deep, "+l", "item", 1);
+        deep->release = release_one_level;
+        deep = deep->children[0];
+    }
+    make_schema(deep, "g", "item", 0);
+    make_doubles(&array, 0, 1);
+    schema.release = release_chain;
+    FAILS(sdp_dal_args_set_arrow(args, "x", &array, &schema), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("its type is nested too deeply");
+    sdp_dal_args_free(args);
+    CHECK(arrow_alive == 0);
+}
+
 /* What other programs leave in a store may have names that C has no texts for. */
 static void impossible_names(sdp_dal_store *store) {
     struct ArrowArrayStream stream;
@@ -461,6 +522,7 @@ int main(int argc, char **argv) {
     put_and_get(store);
     unaligned(store);
     impossible_names(store);
+    wrong_schemas(store);
     expectations(store);
     calls(store);
     make_stream(&stream, TABLE, 1, 9);
