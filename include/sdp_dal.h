@@ -374,15 +374,15 @@ typedef enum {
 typedef enum {
     /// An object is complete.
     SDP_DAL_EVENT_SEALED = 1,
-    /// An object that was complete, or had failed, is deleted.
+    /// An object that was complete, or had failed, is deleted. Told of calls, too.
     SDP_DAL_EVENT_DELETED = 2,
     /// An object will never exist.
     SDP_DAL_EVENT_FAILED = 3,
-    /// A namespace was declared; the ID is that of its declaration.
+    /// A namespace was declared; the ID is that of its declaration. Told instead of SDP_DAL_EVENT_SEALED.
     SDP_DAL_EVENT_NAMESPACE_APPEARED = 4,
-    /// A namespace's declaration is deleted.
+    /// A namespace's declaration is deleted. Told instead of SDP_DAL_EVENT_DELETED.
     SDP_DAL_EVENT_NAMESPACE_GONE = 5,
-    /// A call is in its processor's queue; the actor is its caller.
+    /// A call is in its processor's queue; the actor is its caller. Told instead of SDP_DAL_EVENT_SEALED.
     SDP_DAL_EVENT_CALL_ISSUED = 6,
     /// A processor has taken a call.
     SDP_DAL_EVENT_CALL_CLAIMED = 7,

@@ -12,7 +12,10 @@ use sdp_dal::dal::{
     wait_many, Arg, Args, Caller, CallerOptions, Namespace, Processor, ProcessorOptions, Ref, WaitMode,
 };
 use sdp_dal::error::{Error, Kind};
-use sdp_dal::store::{CreateSpec, DeleteMode, Event, EventKind, ObjectId, Store, StoreOptions, Subscription};
+use sdp_dal::store::{
+    CreateSpec, DeleteMode, Event, EventKind, ObjectId, ObjectState, Store, StoreOptions, Subscription,
+};
+use sdp_dal::sync::atomic::{AtomicU32, Ordering};
 use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{CallSchema, Elem, Layout, Order, TensorSource};
 
@@ -409,4 +412,163 @@ fn a_wait_for_many_ends_when_a_producer_dies() {
     let ends = wait_many(&refs, WaitMode::Any, Timeout::After(Duration::from_secs(60))).unwrap();
     assert_eq!(ends[0].as_ref().unwrap_err().kind(), Kind::Timeout);
     assert_eq!(ends[1].as_ref().unwrap_err().kind(), Kind::ProcessorLost);
+}
+
+#[test]
+fn the_end_of_a_call_is_told_though_its_caller_let_it_go_before() {
+    let store = TestStore::open("events-end", SIZE);
+    let mut log = store.subscribe(b"").unwrap();
+    let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+    let schema = CallSchema::parse("late() -> (tag: int8[])").unwrap();
+    processor.register(schema.clone(), None).unwrap();
+    processor.start().unwrap();
+    let namespace = Namespace::new(&store, None);
+    let caller = Caller::new(&namespace, vec![schema], &CallerOptions::default()).unwrap();
+    let results = caller.call("late", &Args::new()).unwrap();
+    let call = processor.next(Timeout::Poll).unwrap();
+    // With its last result the caller gives up the call, which is running.
+    drop(results);
+    call.finish().unwrap();
+    let events = all(&mut log);
+    let issued = events.iter().find(|event| event.kind == EventKind::CallIssued).expect("issued").id;
+    let kinds: Vec<_> = events.iter().filter(|event| event.id == issued).map(|event| event.kind).collect();
+    assert_eq!(
+        kinds,
+        [EventKind::CallIssued, EventKind::CallClaimed, EventKind::Deleted, EventKind::CallEnded]
+    );
+    let ended = events.iter().find(|event| event.kind == EventKind::CallEnded).expect("ended");
+    assert_eq!(
+        (ended.metadata.as_slice(), ended.actor),
+        (&b"sdp:kind=call;sdp:func=late"[..], store.number())
+    );
+    store.is_sound();
+}
+
+/// The sizes of what exists, or -1 for what is gone: what `update_obj_table` of the Python package keeps.
+type Table = HashMap<ObjectId, (i64, i64)>;
+
+#[test]
+fn a_table_of_objects_follows_from_a_list_and_the_events() {
+    let store = TestStore::open("events-obj-table", SIZE);
+    put(&store, &id(0xa0, 1), b"before");
+    let mut log = store.subscribe(b"").unwrap();
+    let sizes = |store: &Store| -> Table {
+        let sealed = store.list(b"").unwrap().into_iter().filter(|object| object.state == "sealed");
+        sealed.map(|object| (object.id, (object.data_size as i64, object.metadata_size as i64))).collect()
+    };
+    let mut table = sizes(&store);
+    put(&store, &id(0xa0, 2), b"metadata");
+    put_and_delete(&store, &id(0xa0, 3));
+    let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+    let schema = CallSchema::parse("waits() -> (tag: int8[])").unwrap();
+    processor.register(schema.clone(), None).unwrap();
+    processor.start().unwrap();
+    let namespace = Namespace::new(&store, None);
+    let caller = Caller::new(&namespace, vec![schema], &CallerOptions::default()).unwrap();
+    let results = caller.call("waits", &Args::new()).unwrap();
+    for event in all(&mut log) {
+        match event.kind {
+            EventKind::Sealed | EventKind::NamespaceAppeared | EventKind::CallIssued => {
+                table.insert(event.id, (event.data_size as i64, event.metadata_size as i64));
+            }
+            EventKind::Deleted | EventKind::NamespaceGone => drop(table.insert(event.id, (-1, -1))),
+            _ => {}
+        }
+    }
+    assert_eq!(table.remove(&id(0xa0, 3)), Some((-1, -1)), "gone");
+    assert_eq!(table[&id(0xa0, 1)], (100, 6));
+    assert_eq!(table[&id(0xa0, 2)], (100, 8));
+    assert_eq!(table.len(), 5, "two objects, two declarations, a call");
+    assert_eq!(table, sizes(&store));
+    drop(results);
+}
+
+#[test]
+fn a_death_is_found_though_the_bell_rings_all_the_time() {
+    let store = TestStore::open("events-busy", SIZE);
+    let children = [(); 2].map(|()| Other::start("child_that_offers", store.path()));
+    let namespace = Namespace::new(&store, None);
+    let schema = CallSchema::parse("never() -> (tag: int8[])").unwrap();
+    let both = CallerOptions {
+        minimum_processors: 2,
+        timeout: Timeout::After(Duration::from_secs(60)),
+        ..CallerOptions::default()
+    };
+    let caller = Caller::new(&namespace, vec![schema], &both).unwrap();
+    // One goes to each: the least busy is taken.
+    let results = [(); 2].map(|()| caller.call("never", &Args::new()).unwrap());
+    let outputs: Vec<&Ref> = results.iter().map(|result| result.at(0).expect("not null")).collect();
+    let pid_of = |output: &Ref| {
+        let ObjectState::Awaited { producer, .. } = output.state().unwrap() else { panic!("not awaited") };
+        store.clients().unwrap().into_iter().find(|client| client.number == producer).unwrap().pid
+    };
+    let (first, second) = (pid_of(outputs[0]), pid_of(outputs[1]));
+    assert_ne!(first, second);
+    // The one that lives is asked for first, and is not the only one that is.
+    let (_living, dead): (Vec<Other>, Vec<Other>) =
+        children.into_iter().partition(|child| child.0.id() == first);
+    dead.into_iter().for_each(Other::kill);
+    let done = AtomicU32::new(0);
+    let ends = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while done.load(Ordering::Relaxed) == 0 {
+                store.nudge(&outputs[0].id());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let ends = wait_many(&outputs, WaitMode::Any, Timeout::After(Duration::from_secs(30)));
+        done.store(1, Ordering::Relaxed);
+        ends.unwrap()
+    });
+    assert_eq!(ends[0].as_ref().unwrap_err().kind(), Kind::Timeout);
+    assert_eq!(ends[1].as_ref().unwrap_err().kind(), Kind::ProcessorLost);
+}
+
+/// Whether the descriptor is readable, or becomes so in time.
+fn readable(fd: i32, milliseconds: i32) -> bool {
+    let mut one = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one descriptor, which lives as long as its store.
+    unsafe { libc::poll(&raw mut one, 1, milliseconds) == 1 }
+}
+
+#[test]
+fn an_event_loop_runs_a_call_whose_input_comes_later() {
+    let store = TestStore::open("events-input", SIZE);
+    let fd = store.event_descriptor().unwrap();
+    let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+    let schema = CallSchema::parse("after(what: oid) -> (tag: int8[])").unwrap();
+    processor
+        .register(
+            schema.clone(),
+            Some(std::sync::Arc::new(|call| {
+                call.create_output(0, &[], sdp_dal::wire::Order::C, true).map(drop)
+            })),
+        )
+        .unwrap();
+    processor.watch(true).unwrap();
+    let namespace = Namespace::new(&store, None);
+    let caller = Caller::new(&namespace, vec![schema], &CallerOptions::default()).unwrap();
+    let input = namespace.new_ref(None).unwrap();
+    let mut args = Args::new();
+    args.push(sdp_dal::dal::Arg::Ref(input.clone()));
+    let results = caller.call("after", &args).unwrap();
+    let mut late = Some(input);
+    let begun = Instant::now();
+    loop {
+        assert!(readable(fd, 60_000), "the loop sleeps on");
+        assert!(begun.elapsed() < Duration::from_secs(60), "the call does not run");
+        store.clear_event_descriptor().unwrap();
+        if processor.process(Timeout::Poll).unwrap() {
+            break;
+        }
+        // Only what rings from here on wakes the loop: the loop has looked, and watches the input.
+        if let Some(input) = late.take() {
+            std::thread::spawn(move || input.put_bytes(b"x", b"").unwrap());
+        }
+    }
+    assert!(matches!(
+        results.at(0).expect("not null").state().unwrap(),
+        ObjectState::Sealed { .. } | ObjectState::Failed { .. }
+    ));
+    processor.watch(false).unwrap();
 }

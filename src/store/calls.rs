@@ -15,7 +15,7 @@ use super::want::Want;
 use super::{CreateSpec, Store, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{Entry, State, Word, CALL, CLAIMED, ENDED};
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{fence, Ordering};
 use crate::sync::fail;
 use crate::timeout::Timeout;
 
@@ -149,6 +149,7 @@ impl Store {
         let claimed = self.mark(entry, call.key, CLAIMED, |word| word.state() == State::Sealed);
         fail::point("claim.claimed");
         if claimed {
+            fence(Ordering::SeqCst);
             self.attachment.tell(EventKind::CallClaimed, call.key);
         }
         Ok(if claimed { Claim::Claimed(buffer) } else { Claim::Gone })
@@ -162,8 +163,9 @@ impl Store {
         let id = id_of(entry);
         // Marked: the life is the call's, and the ID read before is its.
         if self.mark(entry, key, ENDED, |word| word.state() != State::Free) {
-            self.attachment.tell(EventKind::CallEnded, key);
+            // Who waits comes before who reads the log.
             self.attachment.ring(&id);
+            self.attachment.tell(EventKind::CallEnded, key);
         }
         Ok(())
     }

@@ -8,7 +8,7 @@
 use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::attachment::Attachment;
 use super::id::ObjectId;
@@ -147,15 +147,20 @@ struct Sleeper {
 impl Sleeper {
     fn run(self, mut seen: u32) {
         let bell = &self.segment.client(self.slot).bell.0;
+        let mut looked = Instant::now();
         while self.stop.load(Ordering::SeqCst) == 0 {
             doorbell::sleep(bell, &self.sleepers, seen, u32::MAX, SLICE);
             let now = doorbell::read(bell);
             if doorbell::rang(seen, now) {
                 seen = now;
                 self.fd.signal();
-            } else if let Some(attachment) = self.attachment.upgrade() {
-                // A loop that sleeps on the descriptor looks after the dead as any other waiter does.
-                Store { attachment }.reap_by_turn();
+            }
+            // By the clock, however often the bell rings: a loop looks after the dead as any other waiter does.
+            if looked.elapsed() >= SLICE {
+                looked = Instant::now();
+                if let Some(attachment) = self.attachment.upgrade() {
+                    Store { attachment }.reap_by_turn();
+                }
             }
         }
     }
