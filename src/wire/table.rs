@@ -400,7 +400,7 @@ mod tests {
                 let inside =
                     all.start <= buffer.as_ptr() && buffer.as_ptr().wrapping_add(buffer.len()) <= all.end;
                 assert!(inside || buffer.is_empty(), "a buffer of {} bytes was copied", buffer.len());
-                assert!(!inside || buffer.is_empty() || buffer.as_ptr() as usize % 64 == 0);
+                assert!(!inside || buffer.is_empty() || (buffer.as_ptr() as usize).is_multiple_of(64));
             });
             let mut ours = Vec::new();
             let mut writer = StreamWriter::try_new(&mut ours, &schema).unwrap();
