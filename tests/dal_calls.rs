@@ -1,9 +1,12 @@
 //! Callers and processors over a real store: results, errors, lifetimes, cancelling, losing a processor.
 
+mod common;
+
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::calls::{bytes, got, put, values, vector, Place, LONG, SIMPLE};
 use sdp_dal::dal::{
     Arg, Args, Call, Caller, CallerOptions, Function, Namespace, Processor, ProcessorOptions, Ref,
 };
@@ -12,53 +15,7 @@ use sdp_dal::store::{ObjectState, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{CallSchema, Cell, Elem, Layout, Order, TensorSource};
 
-const SIMPLE: &str = "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])";
-/// Long enough for any machine; a test that waits so long has failed.
-const LONG: Timeout = Timeout::After(Duration::from_secs(30));
 const SHORT: Timeout = Timeout::After(Duration::from_millis(50));
-
-struct Place {
-    path: std::path::PathBuf,
-}
-
-impl Place {
-    fn new(name: &str) -> Place {
-        let path = std::env::temp_dir().join(format!("sdp-dal-test-{}-{name}", std::process::id()));
-        Place { path }
-    }
-
-    fn open(&self) -> Store {
-        let options = StoreOptions { size: Some(64 << 20), ..StoreOptions::default() };
-        Store::open(&self.path, &options).unwrap()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-fn bytes(values: &[i64]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_ne_bytes()).collect()
-}
-
-fn values(bytes: &[u8]) -> Vec<i64> {
-    bytes.chunks_exact(8).map(|chunk| i64::from_ne_bytes(chunk.try_into().unwrap())).collect()
-}
-
-fn vector(len: usize) -> Layout {
-    Layout::contiguous(Elem::Int64, &[i64::try_from(len).unwrap()], Order::C, &[String::new()]).unwrap()
-}
-
-fn put(namespace: &Namespace, data: &[i64]) -> Ref {
-    let (bytes, layout) = (bytes(data), vector(data.len()));
-    namespace.put_tensor(&TensorSource { bytes: &bytes, origin: 0, layout: &layout }).unwrap()
-}
-
-fn got(reference: &Ref) -> Vec<i64> {
-    values(reference.get_tensor(LONG).unwrap().bytes())
-}
 
 /// zs = x + ys; x = -1 is an error, -2 a panic, -3 writes nothing.
 fn simple(call: &Call) -> Result<()> {
