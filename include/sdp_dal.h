@@ -505,6 +505,14 @@ typedef int32_t sdp_dal_status;
 /// fork, and no C++ exception may leave it.
 typedef void (*sdp_dal_log_function)(int32_t level, const char *message, void *user_data);
 
+/// Says whether the wait of the thread that calls it is to end, with SDP_DAL_INTERRUPTED.
+///
+/// user_data: what was given to sdp_dal_set_interrupt_check().
+///
+/// It may use the library, whose waits it does not end, and the last error of the thread stays. It must not fork, and no
+/// C++ exception may leave it.
+typedef bool (*sdp_dal_interrupt_check)(void *user_data);
+
 /// Where the elements of a tensor lie. The view owns nothing.
 ///
 /// Filled by the library (sdp_dal_tensor_get_view(), sdp_dal_call_get_tensor()) the pointers are borrowed, as the
@@ -915,6 +923,19 @@ sdp_dal_status sdp_dal_last_error(char *buffer,
 sdp_dal_status sdp_dal_set_log(int32_t level,
                                sdp_dal_log_function function,
                                void *user_data);
+
+/// Says what every thread of this process asks that waits in the library: soon after a signal was handled in it, and
+/// otherwise about every 250 ms. For languages that run signal handlers only when they are in control (Python, Julia, R):
+/// the check lets them run, and ends the wait if one of them says so. In C a handler can call sdp_dal_store_interrupt().
+///
+/// check: what is asked; NULL: nothing any more. user_data: handed to it; it must stay valid until another check was set.
+///
+/// When this has returned, the check that was set before is not running any more and will not be called again: so do not
+/// hold a lock which it takes. Called from within it, it does not wait.
+///
+/// Errors: none. Blocks while the check that was set before runs in other threads.
+sdp_dal_status sdp_dal_set_interrupt_check(sdp_dal_interrupt_check check,
+                                           void *user_data);
 
 /// Bytes of one element of a tensor; 0 if dtype is no sdp_dal_dtype. Does not block.
 size_t sdp_dal_dtype_size(int32_t dtype);
@@ -2670,13 +2691,14 @@ sdp_dal_status sdp_dal_processor_register_with(sdp_dal_processor *processor,
                                                void *user_data,
                                                sdp_dal_drop drop);
 
-/// As sdp_dal_processor_register(), for a function that is given as a schema, whose metadata callers see.
+/// As sdp_dal_processor_register_with(), for a function that is given as a schema, whose metadata callers see.
 ///
-/// schema: stays yours. function, user_data, drop: as in sdp_dal_processor_register().
+/// schema: stays yours. options: NULL for the defaults. function, user_data, drop: as in sdp_dal_processor_register().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
 sdp_dal_status sdp_dal_processor_register_schema(sdp_dal_processor *processor,
                                                  const sdp_dal_schema *schema,
+                                                 const sdp_dal_function_options *options,
                                                  sdp_dal_function function,
                                                  void *user_data,
                                                  sdp_dal_drop drop);
@@ -3092,6 +3114,15 @@ sdp_dal_status sdp_dal_call_caller(const sdp_dal_call *call, uint32_t *out_clien
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_call_id(const sdp_dal_call *call, uint8_t *out_id);
+
+/// The bytes of the call's object: an Arrow IPC stream of one record batch, of which sdp_dal_call_row() is the row. They are
+/// there whatever becomes of the call.
+///
+/// out: The caller owns *out and must call sdp_dal_buffer_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also once the call, and all others of its batch, have ended). Does not block.
+sdp_dal_status sdp_dal_call_get_buffer(const sdp_dal_call *call,
+                                       sdp_dal_buffer **out);
 
 /// How many threads this run may use: the processor's threads (sdp_dal_processor_options), else what this thread's
 /// affinity and the control group's quota leave, shared among the threads that work for the processor at this moment.

@@ -22,6 +22,10 @@ pub mod dal;
 #[cfg(not(loom))]
 pub mod error;
 #[cfg(not(loom))]
+mod hook;
+#[cfg(not(loom))]
+pub mod interrupt;
+#[cfg(not(loom))]
 pub mod log;
 #[cfg(not(loom))]
 #[doc(hidden)]

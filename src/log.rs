@@ -14,10 +14,9 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 use once_cell::sync::Lazy;
-use parking_lot::Condvar;
 
-use crate::shm::liveness::forks;
-use crate::sync::atomic::{lock, AtomicU32, Mutex, Ordering};
+use crate::hook::{Entered, Slot};
+use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// How much a message matters.
 #[repr(i32)]
@@ -49,25 +48,17 @@ impl Level {
 }
 
 /// What receives the messages, in the thread in which they arise. One that panics is not heard: the panic ends there.
-pub type Sink = Arc<dyn Fn(Level, &str) + Send + Sync>;
-
-/// A sink, and how many threads are in it.
-struct Hook {
-    sink: Sink,
-    running: Mutex<u32>,
-    idle: Condvar,
-    /// In a forked child the other threads do not come back.
-    forks: u32,
-}
+pub type Sink = Arc<SinkFn>;
+type SinkFn = dyn Fn(Level, &str) + Send + Sync;
 
 struct Log {
     /// The gravest level that is dropped is one above this; 0: everything is.
     most: AtomicU32,
     /// None: standard error.
-    hook: Mutex<Option<Arc<Hook>>>,
+    hook: Slot<SinkFn>,
 }
 
-static LOG: Lazy<Log> = Lazy::new(|| Log { most: AtomicU32::new(of_environment()), hook: Mutex::new(None) });
+static LOG: Lazy<Log> = Lazy::new(|| Log { most: AtomicU32::new(of_environment()), hook: Slot::new() });
 
 thread_local! {
     /// Whether this thread is in the sink: what happens there is not told again.
@@ -88,18 +79,11 @@ fn of_environment() -> u32 {
 /// Sends messages up to `most` to `sink`; a sink of None is standard error, a level of None ends it. When this returns no
 /// thread is in the sink before any more, except if it was called from within a sink: then it does not wait.
 pub fn set(most: Option<Level>, sink: Option<Sink>) {
-    let hook = sink
-        .map(|sink| Arc::new(Hook { sink, running: Mutex::new(0), idle: Condvar::new(), forks: forks() }));
-    let before = std::mem::replace(&mut *lock(&LOG.hook), hook);
+    let before = LOG.hook.replace(sink);
     // SYNC: only a filter; the sink is handed over by its mutex.
     LOG.most.store(most.map_or(0, |level| level as u32), Ordering::Relaxed);
-    let Some(before) = before else { return };
-    if TELLING.try_with(Cell::get).unwrap_or(false) || before.forks != forks() {
-        return;
-    }
-    let mut running = lock(&before.running);
-    while *running > 0 {
-        before.idle.wait(&mut running);
+    if !TELLING.try_with(Cell::get).unwrap_or(false) {
+        before.wait();
     }
 }
 
@@ -159,28 +143,19 @@ impl Drop for Hold {
 
 /// While it lives this thread is in the sink.
 struct Telling {
-    hook: Option<Arc<Hook>>,
+    hook: Option<Entered<SinkFn>>,
 }
 
 impl Telling {
     fn begin() -> Telling {
         let _ = TELLING.try_with(|telling| telling.set(true));
-        let hook = lock(&LOG.hook);
-        // Counted while nobody can replace it, so that `set` waits for us.
-        if let Some(hook) = &*hook {
-            *lock(&hook.running) += 1;
-        }
-        Telling { hook: hook.clone() }
+        Telling { hook: LOG.hook.enter() }
     }
 }
 
 impl Drop for Telling {
     fn drop(&mut self) {
         let _ = TELLING.try_with(|telling| telling.set(false));
-        if let Some(hook) = &self.hook {
-            *lock(&hook.running) -= 1;
-            hook.idle.notify_all();
-        }
     }
 }
 
@@ -188,7 +163,7 @@ fn tell(level: Level, text: &str) {
     let telling = Telling::begin();
     match &telling.hook {
         // A message must not end what it tells of.
-        Some(hook) => drop(catch_unwind(AssertUnwindSafe(|| (hook.sink)(level, text)))),
+        Some(hook) => drop(catch_unwind(AssertUnwindSafe(|| (hook.function())(level, text)))),
         None => eprintln!("sdp_dal {}: {text}", level.name()),
     }
 }
@@ -196,6 +171,7 @@ fn tell(level: Level, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::atomic::{lock, Mutex};
 
     /// The log is the process's: one test at a time.
     static ALONE: Mutex<()> = Mutex::new(());

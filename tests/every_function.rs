@@ -57,7 +57,7 @@ fn prototypes() -> Vec<Prototype> {
 /// What a call passes for a parameter when it has nothing to pass.
 fn nothing(parameter: &str) -> &'static str {
     let pointer = parameter.contains('*')
-        || ["sdp_dal_function ", "sdp_dal_log_function "]
+        || ["sdp_dal_function ", "sdp_dal_log_function ", "sdp_dal_interrupt_check "]
             .iter()
             .any(|function| parameter.trim_start().starts_with(function));
     if pointer {
@@ -122,7 +122,9 @@ fn program() -> String {
             continue;
         }
         // What these do with nothing is right.
-        if ["sdp_dal_last_error", "sdp_dal_set_log", "sdp_dal_ref_wait_many"].contains(&name.as_str()) {
+        if ["sdp_dal_last_error", "sdp_dal_set_log", "sdp_dal_set_interrupt_check", "sdp_dal_ref_wait_many"]
+            .contains(&name.as_str())
+        {
             let _ = writeln!(text, "(void){};", call(&values));
             continue;
         }

@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 use support::{root, run, scratch, Compiler, C11, CPP17, CPP20};
 
 /// The files of `src/capi` with something for the header, in the header's order.
-const FILES: [&str; 35] = [
+const FILES: [&str; 36] = [
     "version",
     "status",
     "log",
+    "interrupt",
     "types",
     "view",
     "store",

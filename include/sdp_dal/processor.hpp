@@ -70,18 +70,22 @@ public:
 
     /// Offers a function that is given as a schema, whose metadata callers see: fn(call &) reads
     /// and writes the parameters by name.
-    template <class F> void add(const schema &function, F &&fn) {
+    template <class F>
+    void add(const schema &function, F &&fn, const function_options &options = {}) {
         using D = std::decay_t<F>;
         auto kept = std::make_unique<D>(std::forward<F>(fn));
-        detail::check(sdp_dal_processor_register_schema(
-            raw(), function.raw(), detail::trampoline<true, D>, kept.get(), detail::drop<D>));
+        auto how = detail::filled(sdp_dal_function_options_init);
+        how.flags = options.flags();
+        detail::check(sdp_dal_processor_register_schema(raw(), function.raw(), &how,
+                                                        detail::trampoline<true, D>, kept.get(),
+                                                        detail::drop<D>));
         (void)kept.release();
     }
 
     /// Offers a function whose calls come out of next(): process() is then not for this processor.
     void add(const schema &function) {
-        detail::check(
-            sdp_dal_processor_register_schema(raw(), function.raw(), nullptr, nullptr, nullptr));
+        detail::check(sdp_dal_processor_register_schema(raw(), function.raw(), nullptr, nullptr,
+                                                        nullptr, nullptr));
     }
 
     /// Publishes the functions. The first process() does it too.

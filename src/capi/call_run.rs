@@ -3,6 +3,7 @@
 
 use std::ffi::{c_char, c_void};
 
+use super::buffer::sdp_dal_buffer;
 use super::call::{sdp_dal_call, Which};
 use super::call_inputs::Input;
 use super::guard::{guard, Site};
@@ -40,6 +41,25 @@ pub unsafe extern "C" fn sdp_dal_call_id(call: *const sdp_dal_call, out_id: *mut
         // SAFETY: the header's rules for pointers.
         let (out, handle) = unsafe { (site.id_out(out_id, "out_id")?, site.handle(call, "call")?) };
         out.set(handle.call().id());
+        Ok(())
+    })
+}
+
+/// The bytes of the call's object: an Arrow IPC stream of one record batch, of which sdp_dal_call_row() is the row. They are
+/// there whatever becomes of the call.
+///
+/// out: The caller owns *out and must call sdp_dal_buffer_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also once the call, and all others of its batch, have ended). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_buffer(
+    call: *const sdp_dal_call,
+    out: *mut *mut sdp_dal_buffer,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_buffer", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, handle) = unsafe { (site.out(out, "out")?, site.handle(call, "call")?) };
+        out.set(make(handle.call().object()?));
         Ok(())
     })
 }

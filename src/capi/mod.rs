@@ -33,6 +33,7 @@ mod client;
 mod dlpack;
 mod expected;
 mod ids;
+mod interrupt;
 mod list;
 mod log;
 mod namespaces;

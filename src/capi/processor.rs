@@ -258,11 +258,9 @@ impl Site {
             (
                 self.handle_mut(processor, "processor")?,
                 self.text(signature, "signature")?,
-                self.in_struct(options, "options")?,
+                self.function_options(options)?,
             )
         };
-        let options =
-            options.map_or(Ok(FunctionOptions::default()), |options| self.function_options(&options))?;
         register(
             processor,
             CallSchema::parse(signature)?,
@@ -272,10 +270,16 @@ impl Site {
         )
     }
 
-    fn function_options(self, options: &sdp_dal_function_options) -> Result<FunctionOptions> {
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn function_options(self, options: *const sdp_dal_function_options) -> Result<FunctionOptions> {
         const REENTRANT: u32 = sdp_dal_function_flag::SDP_DAL_FUNCTION_REENTRANT as u32;
         const ORDERED: u32 = sdp_dal_function_flag::SDP_DAL_FUNCTION_ORDERED as u32;
         const LOOSE_DIMS: u32 = sdp_dal_function_flag::SDP_DAL_FUNCTION_LOOSE_DIMS as u32;
+        // SAFETY: the caller's promise.
+        let Some(options) = (unsafe { self.in_struct(options, "options")? }) else {
+            return Ok(FunctionOptions::default());
+        };
         self.zero(options.reserved_0, "options.reserved_0")?;
         let flags = self.flags(options.flags, REENTRANT | ORDERED | LOOSE_DIMS, "options.flags")?;
         Ok(FunctionOptions {
@@ -294,24 +298,29 @@ impl Site {
     }
 }
 
-/// As sdp_dal_processor_register(), for a function that is given as a schema, whose metadata callers see.
+/// As sdp_dal_processor_register_with(), for a function that is given as a schema, whose metadata callers see.
 ///
-/// schema: stays yours. function, user_data, drop: as in sdp_dal_processor_register().
+/// schema: stays yours. options: NULL for the defaults. function, user_data, drop: as in sdp_dal_processor_register().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_processor_register_schema(
     processor: *mut sdp_dal_processor,
     schema: *const sdp_dal_schema,
+    options: *const sdp_dal_function_options,
     function: sdp_dal_function,
     user_data: *mut c_void,
     drop: sdp_dal_drop,
 ) -> sdp_dal_status {
     guard("sdp_dal_processor_register_schema", |site| {
         // SAFETY: the header's rules for pointers.
-        let (processor, schema) =
-            unsafe { (site.handle_mut(processor, "processor")?, site.handle(schema, "schema")?) };
-        let options = FunctionOptions::default();
+        let (processor, schema, options) = unsafe {
+            (
+                site.handle_mut(processor, "processor")?,
+                site.handle(schema, "schema")?,
+                site.function_options(options)?,
+            )
+        };
         register(processor, schema.clone(), options, function, UserData { pointer: user_data, drop })
     })
 }

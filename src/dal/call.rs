@@ -193,6 +193,14 @@ impl Call {
         self.inner.object.function.index
     }
 
+    /// The bytes of the call object, which a batch's rows share: an Arrow IPC stream. INVALID_ARGUMENT once all rows have
+    /// ended.
+    pub fn object(&self) -> Result<Buffer> {
+        self.inner.object.buffer().ok_or_else(|| {
+            Error::invalid(format!("the call {} has ended: ask for its bytes before that", self.id()))
+        })
+    }
+
     /// The ID of the call object, which a batch's rows share.
     pub fn id(&self) -> ObjectId {
         self.inner.object.call.id

@@ -83,6 +83,14 @@ impl CallObject {
         Ok(matches!(state.ownership, Ownership::Claimed(_)))
     }
 
+    /// Its bytes, until its last row has ended.
+    pub(super) fn buffer(&self) -> Option<Buffer> {
+        match &self.state.lock().ownership {
+            Ownership::Claimed(buffer) => Some(buffer.clone()),
+            Ownership::Queued | Ownership::Gone => None,
+        }
+    }
+
     /// Reads the tensor of a parameter.
     pub(super) fn read(&self, param: usize, buffer: Buffer) -> Result<Tensor> {
         if self.rows.len() == 1 {

@@ -16,6 +16,7 @@ use super::options::full_timeout;
 use super::want::Want;
 use super::Store;
 use crate::error::{Error, Kind, Result};
+use crate::interrupt;
 use crate::shm::heap::{Figures, Growth};
 use crate::shm::layout::{State, Word, ABANDONED, EVICTABLE, KEEP};
 use crate::shm::segment::{epoch_nanos, to_usize};
@@ -23,6 +24,9 @@ use crate::shm::span::WriteSpan;
 use crate::sync::atomic::{fence, Ordering};
 use crate::sync::fail;
 use crate::timeout::Timeout;
+
+/// How often who waits for space asks whether that is to end.
+const ASK: Duration = Duration::from_millis(100);
 
 /// How to create an object.
 #[derive(Clone, Debug, Default)]
@@ -149,6 +153,7 @@ impl Attachment {
         let patience = spec.full_timeout.unwrap_or(Timeout::After(full_timeout()));
         let deadline = patience.deadline();
         let mut first = true;
+        let mut asked = Instant::now();
         self.here()?;
         loop {
             self.ready_pins();
@@ -187,6 +192,10 @@ impl Attachment {
                         return Err(full());
                     }
                     self.interrupt_error()?;
+                    if asked.elapsed() >= ASK {
+                        asked = Instant::now();
+                        interrupt::ask()?;
+                    }
                     std::thread::sleep(slice.min(Duration::from_millis(2)));
                 }
             }

@@ -16,6 +16,7 @@ use super::id::ObjectId;
 use super::locked::Patience;
 use super::Store;
 use crate::error::{Error, Kind, Result};
+use crate::interrupt;
 use crate::shm::layout::BUCKETS;
 use crate::shm::segment::to_usize;
 use crate::sync::atomic::{fence, lock, spin, Ordering};
@@ -28,7 +29,7 @@ const SLICE: Duration = Duration::from_millis(250);
 const ASK_MILLIS: u64 = 100;
 /// Longest and shortest spinning, in nanoseconds.
 const SPIN_MOST: u32 = 50_000;
-const SPIN_LEAST: u32 = 64;
+const SPIN_LEAST: u32 = 50_000;
 
 /// Our bits in the buckets of some IDs; taken back when dropped.
 pub(super) struct Interest<'a> {
@@ -127,7 +128,7 @@ impl Attachment {
         if self.interrupted.load(Ordering::SeqCst) == 0 {
             return Ok(());
         }
-        Err(Error::new(Kind::Interrupted, "the wait was interrupted"))
+        Err(interrupt::interrupted())
     }
 
     /// Spins until the bell rings or the time that has paid off lately is over. True if it rang.
@@ -248,6 +249,7 @@ impl Store {
             // By the clock: a bell that rings all the time for others must not keep us from finding the dead.
             if looked.elapsed() >= SLICE {
                 looked = Instant::now();
+                interrupt::ask()?;
                 if self.reap_by_turn() > 0 {
                     continue;
                 }
@@ -259,6 +261,10 @@ impl Store {
             let begun = Instant::now();
             doorbell::sleep(bell, &attachment.sleepers, seen, wake_bits, slice);
             attachment.learn(begun.elapsed());
+            // A slice has passed, or a signal came: nothing on the way of those whom a ring wakes.
+            if !doorbell::rang(seen, doorbell::read(bell)) {
+                interrupt::ask()?;
+            }
         }
     }
 

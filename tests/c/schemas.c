@@ -308,8 +308,8 @@ static void calling(sdp_dal_store *store) {
     OK(sdp_dal_schema_set_metadata(theirs, "x", "unit", "m"));
     OK(sdp_dal_schema_set_metadata(ours, NULL, "caller", "me"));
     OK(sdp_dal_processor_open(store, NULL, &processor));
-    OK(sdp_dal_processor_register_schema(processor, theirs, nothing, &runs, NULL));
-    FAILS(sdp_dal_processor_register_schema(processor, theirs, nothing, &runs, NULL),
+    OK(sdp_dal_processor_register_schema(processor, theirs, NULL, nothing, &runs, NULL));
+    FAILS(sdp_dal_processor_register_schema(processor, theirs, NULL, nothing, &runs, NULL),
           SDP_DAL_ALREADY_EXISTS);
     OK(sdp_dal_processor_start(processor));
     schemas[0] = ours;

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The SDP Data Access Library: tensors, tables and calls between the processes of one node, in shared memory, without
+copies and without a server.
+
+>>> import ska_sdp_dal as dal
+>>> store = dal.Store("/tmp/plasma")              # doctest: +SKIP
+>>> ys = store.put_new_tensor(np.arange(100))     # doctest: +SKIP
+
+A :class:`Processor` offers functions, a :class:`Caller` calls them, a :class:`Store` holds what they work on.
+"""
+
+from . import caller, common, connection, errors, ids, processor, references, store
+from ._native import get_include, get_library, library_version
+from .caller import Caller, FoundProcessor, LostOutputs
+from .common import (
+    NAMESPACE_DECL_SUFFIX,
+    NAMESPACE_ID_SIZE,
+    OBJECT_ID_SIZE,
+    OBJECT_ID_TYPE,
+    PROC_NAMESPACE_ARGV_META,
+    PROC_NAMESPACE_META,
+    PROC_NAMESPACE_PID_META,
+    ComplexType,
+    call_name,
+    complex64,
+    complex128,
+    from_numpy_dtype,
+    is_namespace_decl,
+    make_call_schema,
+    make_oid_input_par,
+    make_oid_output_par,
+    make_oid_par,
+    make_par,
+    make_table_input_par,
+    make_table_output_par,
+    make_tensor_input_par,
+    make_tensor_output_par,
+    object_id_hex,
+    objectid_generator,
+    par_meta,
+    par_table_schema,
+    par_tensor_dim_names,
+    par_tensor_elem_type,
+    parse_hex_objectid,
+    schema_compatible,
+)
+from .connection import Connection
+from .errors import (
+    AlreadyExists,
+    AlreadyStarted,
+    Busy,
+    Cancelled,
+    Corrupt,
+    DalError,
+    Forked,
+    FunctionError,
+    InputLost,
+    InternalError,
+    Interrupted,
+    InvalidArgument,
+    LimitReached,
+    NamespaceInUse,
+    NoProcessor,
+    NotFound,
+    ObjectDeleted,
+    OutOfMemory,
+    OutputNotWritten,
+    PermissionDenied,
+    ProcessorLost,
+    SystemFailure,
+    TimeoutException,
+    Unsupported,
+)
+from .ids import ObjectID
+from .processor import BasicProcessor, LogProcessor, Processor
+from .references import Ref, TableRef, TensorRef
+from .store import Store
+
+__version__ = library_version()

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Tensors as numpy arrays: what is in the store is looked at in place, what goes there is described, not copied."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ._native import check, encoded, ffi, lib
+from .common import CODE_OF_DTYPE, DTYPE_OF_CODE, ELEM_OF_CODE
+from .errors import InvalidArgument
+
+_VIEW_SIZE = ffi.sizeof("sdp_dal_tensor_view")
+_SPEC_SIZE = ffi.sizeof("sdp_dal_tensor_spec")
+_get_view = lib.sdp_dal_tensor_get_view
+_free_tensor = lib.sdp_dal_tensor_free
+_char_p = ffi.typeof("char *")
+_view_p = ffi.typeof("sdp_dal_tensor_view *")
+_shape_t = ffi.typeof("int64_t[]")
+
+
+# ---- out of the store ------------------------------------------------------------------------------------------------
+
+
+def array_of(tensor: Any) -> "np.ndarray[Any, Any]":
+    """A read-only array over the elements of a tensor, whose handle it takes over: it is freed with the array."""
+    view = ffi.new(_view_p)
+    view.struct_size = _VIEW_SIZE
+    status = _get_view(tensor, view)
+    if status:
+        _free_tensor(tensor)
+        check(status)
+    dtype = DTYPE_OF_CODE[view.dtype]
+    ndim = view.ndim
+    shape = tuple(ffi.unpack(view.shape, ndim)) if ndim else ()
+    size = dtype.itemsize
+    for extent in shape:
+        size *= extent
+    if size == 0:
+        _free_tensor(tensor)
+        array = np.empty(shape, dtype)
+        array.setflags(write=False)
+        return array
+    # The buffer keeps the pointer, and the pointer the tensor: the array stands on both.
+    data = ffi.gc(ffi.cast(_char_p, view.data), lambda _, tensor=tensor: _free_tensor(tensor), size)
+    bytes_ = memoryview(ffi.buffer(data, size)).toreadonly()
+    if view.order == 2:
+        return np.ndarray(shape, dtype, bytes_, order="F")
+    return np.ndarray(shape, dtype, bytes_)
+
+
+def dim_names_of(tensor: Any) -> Tuple[int, List[str]]:
+    """The element type and the names of the dimensions of a tensor."""
+    view = ffi.new(_view_p)
+    view.struct_size = _VIEW_SIZE
+    check(_get_view(tensor, view))
+    if view.dim_names == ffi.NULL:
+        return view.dtype, [""] * view.ndim
+    return view.dtype, [ffi.string(view.dim_names[at]).decode() for at in range(view.ndim)]
+
+
+# ---- into the store --------------------------------------------------------------------------------------------------
+
+
+def converted(value: Any, code: int, ndim: Optional[int], what: str) -> "np.ndarray[Any, Any]":
+    """A value as an array that the library can copy from.
+
+    Args:
+        value: Anything numpy takes; None is an empty tensor.
+        code: The element type, 0 for that of the value.
+        ndim: Number of dimensions, None for that of the value.
+        what: What it is, for messages.
+    """
+    dtype = DTYPE_OF_CODE.get(code)
+    if value is None:
+        return np.zeros((0,) * (ndim or 0), dtype or np.float64)
+    if not isinstance(value, np.ndarray):
+        # What describes itself is what is written; numbers and lists of them take the type that is wanted.
+        described = hasattr(value, "__array__") or hasattr(value, "__array_interface__") or hasattr(value, "__dlpack__")
+        value = np.asarray(value) if described or dtype is None else _listed(value, dtype, what)
+    found = value.dtype
+    if dtype is None:
+        dtype = found.newbyteorder("=")
+        if dtype not in CODE_OF_DTYPE:
+            raise InvalidArgument(f"{what} is an array of {found}: tensors have bool, integer, floating or complex elements")
+    if found == dtype:
+        return value
+    # An empty tag says nothing, whatever its type.
+    if not np.can_cast(found, dtype, "same_kind") and value.size:
+        raise InvalidArgument(f"{what} is an array of {found}, expected {ELEM_OF_CODE[CODE_OF_DTYPE[dtype]]}: convert it with astype()")
+    return value.astype(dtype)
+
+
+def _listed(value: Any, dtype: "np.dtype[Any]", what: str) -> "np.ndarray[Any, Any]":
+    try:
+        found = np.asarray(value)
+    except (TypeError, ValueError) as problem:
+        raise InvalidArgument(f"{what} cannot be made an array: {problem}") from None
+    # Python's numbers have no width: 1 may become an int8, but 1.5 no integer.
+    if found.size == 0 or (found.dtype.kind in "iu" and dtype.kind in "iufc" and _fits(found, dtype)):
+        return found.astype(dtype)
+    return found
+
+
+def _fits(found: "np.ndarray[Any, Any]", dtype: "np.dtype[Any]") -> bool:
+    if dtype.kind not in "iu":
+        return True
+    limits = np.iinfo(dtype)
+    return int(found.min()) >= limits.min and int(found.max()) <= limits.max
+
+
+def view_of(array: "np.ndarray[Any, Any]", dim_names: Optional[Sequence[str]] = None) -> Tuple[Any, Any]:
+    """The library's view of an array, and what must live as long as the view is used."""
+    view = ffi.new(_view_p)
+    view.struct_size = _VIEW_SIZE
+    view.dtype = CODE_OF_DTYPE[array.dtype]
+    shape = ffi.new(_shape_t, array.shape)
+    view.ndim = array.ndim
+    view.shape = shape
+    strides = names = data = None
+    if array.flags.c_contiguous:
+        data = ffi.from_buffer(array)
+        view.data = data
+    else:
+        strides = ffi.new(_shape_t, array.strides)
+        view.strides = strides
+        view.data = ffi.cast("void *", array.__array_interface__["data"][0])
+    if dim_names is not None:
+        names = names_of(dim_names)
+        view.dim_names = names[0]
+    return view, (shape, strides, names, data, array)
+
+
+def names_of(dim_names: Sequence[str]) -> Tuple[Any, Any]:
+    """Names of dimensions for the library, and what must live as long as they are used."""
+    kept = [ffi.new("char[]", encoded(name or "", "the dimension name")) for name in dim_names]
+    return ffi.new("const char *[]", kept) if kept else ffi.NULL, kept
+
+
+# ---- in place --------------------------------------------------------------------------------------------------------
+
+
+class InPlace:
+    """A tensor that is being written where it lies.
+
+    The array through which it is written keeps its writer until the tensor is sealed, and from then on its bytes. It is
+    read-only from then on, too.
+    """
+
+    def __init__(self, address: Any, shape: Tuple[int, ...], dtype: "np.dtype[Any]", order: str) -> None:
+        size = dtype.itemsize
+        for extent in shape:
+            size *= extent
+        held: List[Any] = []
+        if size:
+            data = ffi.gc(ffi.cast(_char_p, address), lambda _: held.clear(), size)
+            array: Any = np.ndarray(shape, dtype, ffi.buffer(data, size), order=order)  # type: ignore[call-overload]
+        else:
+            array = np.empty(shape, dtype, order)  # type: ignore[call-overload]
+        self._held = held
+        self._array = weakref.ref(array)
+        self._first: Any = array
+
+    def array(self) -> "np.ndarray[Any, Any]":
+        """The array, once; it lives as long as its user wants it."""
+        array, self._first = self._first, None
+        return array  # type: ignore[no-any-return]
+
+    def keep(self, held: Any) -> None:
+        """What the array keeps from now on."""
+        self._held[:] = [held]
+
+    def ended(self, hold: Any = None) -> None:
+        """The tensor was sealed, and ``hold`` gives what keeps its bytes; or it will never exist."""
+        array = self._array()
+        if array is not None:
+            array.setflags(write=False)
+            self._held[:] = [] if hold is None else [hold()]
+
+
+def shape_of(shape: Any, what: str) -> Tuple[int, ...]:
+    """A shape in any form that numpy takes."""
+    try:
+        sizes = tuple(int(size) for size in shape) if hasattr(shape, "__iter__") else (int(shape),)
+    except (TypeError, ValueError):
+        raise InvalidArgument(f"the shape of {what} is {shape!r}: give the sizes of its dimensions") from None
+    if any(size < 0 for size in sizes):
+        raise InvalidArgument(f"the shape of {what} is {sizes}: sizes are not negative")
+    return sizes
+
+
+def order_of(order: str) -> int:
+    """A memory order as the library names it."""
+    orders = {"C": lib.SDP_DAL_ORDER_C, "F": lib.SDP_DAL_ORDER_F}
+    if order not in orders:
+        raise InvalidArgument(f"the order is {order!r}: give 'C' or 'F'")
+    return int(orders[order])
+
+
+def spec_of(code: int, shape: Tuple[int, ...], dim_names: Optional[Sequence[str]], order: str, zeroed: bool) -> Tuple[Any, Any]:
+    """The library's description of a tensor that is to be made, and what must live as long as it is used."""
+    spec = ffi.new("sdp_dal_tensor_spec *")
+    spec.struct_size = _SPEC_SIZE
+    sizes = ffi.new(_shape_t, shape)
+    spec.shape, spec.ndim, spec.dtype = sizes, len(shape), code
+    spec.order = order_of(order)
+    spec.flags = lib.SDP_DAL_TENSOR_ZEROED if zeroed else 0
+    names = names_of(dim_names) if dim_names is not None else None
+    if names is not None:
+        spec.dim_names = names[0]
+    return spec, (sizes, names)

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A call that a processor has taken: its parameters as the function gets them, and how it ends.
+
+As long as the function runs, and beyond that as long as a reference to one of its outputs lives, the outputs can be
+written: real processors keep the tag of a payload and write it when they are done. Inputs stay as long as anything that
+was made from them.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import numpy as np
+import pyarrow as pa
+
+from . import _arrays, _tables, errors
+from ._functions import TABLE, TENSOR, VALUE, Function, Param, is_null
+from ._native import check, error, ffi, lib, own
+from .connection import Connection
+from .ids import ObjectID
+from .references import TableRef, TensorRef
+
+_call_pp = ffi.typeof("sdp_dal_call **")
+_finish = lib.sdp_dal_call_finish
+_free_call = lib.sdp_dal_call_free
+_hold_tensor = lib.sdp_dal_call_hold_tensor_at
+_put_tensor = lib.sdp_dal_call_put_tensor_at
+_tensor_pp = ffi.typeof("sdp_dal_tensor **")
+#: Bytes of a failed call's text that the library keeps, but for a little.
+_TEXT = 2040
+
+
+class Call:
+    """A call that a processor has taken, while its function runs; see :attr:`BasicProcessor.call`."""
+
+    def __init__(self, handle: Any, function: Function, conn: Connection) -> None:
+        self._handle = handle
+        self._function = function
+        self._conn = conn
+
+    @property
+    def function(self) -> str:
+        """The name of the function."""
+        return self._function.name
+
+    @property
+    def row(self) -> int:
+        """Which call of a batch this is; 0 for a single one."""
+        return int(lib.sdp_dal_call_row(self._handle))
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether nobody wants the outputs any more: a long function may stop then."""
+        return bool(lib.sdp_dal_call_is_cancelled(self._handle))
+
+    @property
+    def thread_budget(self) -> int:
+        """How many threads the function may use."""
+        out = ffi.new("int32_t *")
+        check(lib.sdp_dal_call_thread_budget(self._handle, out))
+        return int(out[0])
+
+    @property
+    def caller(self) -> int:
+        """Number of the client that called, as ``sdp-dal`` shows it."""
+        out = ffi.new("uint32_t *")
+        check(lib.sdp_dal_call_caller(self._handle, out))
+        return int(out[0])
+
+    @property
+    def oid(self) -> ObjectID:
+        """ID of the call's object, which the calls of a batch share."""
+        out = ffi.new("uint8_t[20]")
+        check(lib.sdp_dal_call_id(self._handle, out))
+        return ObjectID(bytes(ffi.buffer(out, 20)))
+
+    def set_progress(self, fraction: float) -> None:
+        """Tells how far the function has come, to whoever has a reference to one of its outputs.
+
+        Args:
+            fraction: From 0 to 1.
+        """
+        check(lib.sdp_dal_call_set_progress(self._handle, fraction))
+
+    def batch(self) -> pa.RecordBatch:
+        """The parameters as they were sent: a record batch of one row."""
+        out = ffi.new("sdp_dal_buffer **")
+        check(lib.sdp_dal_call_get_buffer(self._handle, out))
+        return pa.ipc.open_stream(_tables.buffer_of(out[0])).read_next_batch().slice(self.row, 1)
+
+    def parameters(self, outputs: "CallOutputs") -> Dict[str, Any]:
+        """The parameters as the function gets them: values, and references to objects; None for what was left out."""
+        return {param.name: self._parameter(param, outputs) for param in self._function.params}
+
+    def _parameter(self, param: Param, outputs: "CallOutputs") -> Any:
+        if param.kind == VALUE:
+            return param.read(self._handle)
+        if param.nullable and is_null(self._handle, param.index):
+            if param.is_output:
+                outputs.missing -= 1
+            return None
+        if param.kind == TENSOR:
+            return OutputTensor(outputs, param) if param.is_output else InputTensor(self, param)
+        if param.kind == TABLE:
+            return OutputTable(outputs, param) if param.is_output else InputTable(self, param)
+        return self._id(param)
+
+    def _id(self, param: Param) -> ObjectID:
+        out = ffi.new("uint8_t[20]")
+        check(lib.sdp_dal_call_get_id_at(self._handle, param.index, out))
+        return ObjectID(bytes(ffi.buffer(out, 20)))
+
+    def reference(self, param: Param) -> Any:
+        """The library's reference to the object of a parameter."""
+        out = ffi.new("sdp_dal_ref **")
+        check(lib.sdp_dal_call_get_ref_at(self._handle, param.index, out))
+        return own(out, lib.sdp_dal_ref_free)
+
+    # ---- its end -------------------------------------------------------------------------------------------------
+
+    def run(self, function: Callable[..., Any]) -> None:
+        """Runs the function, and ends the call, unless somebody still holds an output that is missing."""
+        outputs = CallOutputs(self)
+        function(**self.parameters(outputs))
+        outputs.seal_all()
+        if outputs.missing > 0:
+            alive = weakref.ref(outputs)
+            del outputs
+            held = alive()
+            if held is not None:
+                held.deferred = self._go_on()
+                return
+        self.finish()
+
+    def finish(self) -> None:
+        """Ends the call: what was not written fails."""
+        check(_finish(self._handle))
+
+    def fail(self, problem: BaseException) -> None:
+        """Ends the call: its outputs fail with an exception's text."""
+        text = errors.tell(problem, _TEXT).encode(errors="replace").replace(b"\0", b" ")
+        check(lib.sdp_dal_call_fail(self._handle, text))
+        self.finish()
+
+    def _go_on(self) -> Any:
+        """Lets the function have returned, and the call be open: the handle by which its outputs are written."""
+        out = ffi.new(_call_pp)
+        check(lib.sdp_dal_call_defer(self._handle, out))
+        deferred = own(out, _free_call)
+        # The handle that the call was taken with stands for the function that runs: inputs go on with another.
+        check(lib.sdp_dal_call_retain(self._handle, out))
+        taken, self._handle = self._handle, own(out, _free_call)
+        ffi.release(taken)
+        return deferred
+
+
+class CallOutputs:
+    """What the references to the outputs of a call share. As long as one of them lives, so does this."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        #: The handle that keeps the call open once its function has returned.
+        self.deferred: Any = None
+        self.missing = len(call._function.outputs)
+        self._in_place: List["OutputTensor"] = []
+
+    @property
+    def handle(self) -> Any:
+        """The handle by which outputs are written."""
+        return self.call._handle if self.deferred is None else self.deferred
+
+    def created(self, tensor: "OutputTensor") -> None:
+        """An output is being written in place."""
+        self._in_place.append(tensor)
+
+    def written(self, tensor: Optional["OutputTensor"] = None) -> None:
+        """One more output exists."""
+        if tensor in self._in_place:
+            self._in_place.remove(tensor)  # type: ignore[arg-type]
+        self.missing -= 1
+        if self.missing <= 0 and self.deferred is not None:
+            check(_finish(self.deferred))
+
+    def seal_all(self) -> None:
+        """The function has returned: what it made in place is complete."""
+        for tensor in list(self._in_place):
+            tensor.seal()
+
+
+class _OfCall:
+    """A reference to a parameter of a call. The library's own reference is made when it is needed, which for reading and
+    writing it is not."""
+
+    _call: Call
+    _param: Param
+    _made: Any
+
+    @property
+    def _handle(self) -> Any:
+        if self._made is None:
+            self._made = self._call.reference(self._param)
+        return self._made
+
+    @_handle.setter
+    def _handle(self, handle: Any) -> None:
+        self._made = handle
+
+
+class InputTensor(_OfCall, TensorRef):
+    """An input of a call: what the call has pinned, whatever became of the object."""
+
+    def __init__(self, call: Call, param: Param) -> None:
+        self._call, self._param = call, param
+        self._begin_tensor(call._conn, None, param.code, param.dims)
+
+    def _hold(self, timeout: Optional[float]) -> Any:
+        out = ffi.new(_tensor_pp)
+        status = _hold_tensor(self._call._handle, self._param.index, out)
+        if status:
+            raise error(status, [self], timeout)
+        return out[0]
+
+    def copy(self) -> "np.ndarray[Any, Any]":
+        """A private copy, which may be written: for functions that scribble on their inputs."""
+        return self.get().copy()
+
+
+class InputTable(_OfCall, TableRef):
+    """An input of a call: what the call has pinned, whatever became of the object."""
+
+    def __init__(self, call: Call, param: Param) -> None:
+        self._call, self._param = call, param
+        self._begin_table(call._conn, None, param.table)
+
+    def _get_stream(self, timeout: Optional[float], stream: Any) -> int:
+        return int(lib.sdp_dal_call_get_table_at(self._call._handle, self._param.index, stream))
+
+
+class OutputTensor(_OfCall, TensorRef):
+    """An output of a call, to be written by its function; or later, as long as this reference lives."""
+
+    def __init__(self, outputs: CallOutputs, param: Param) -> None:
+        self._outputs, self._call, self._param = outputs, outputs.call, param
+        self._begin_tensor(outputs.call._conn, None, param.code, param.dims)
+
+    def _put_view(self, view: Any) -> None:
+        status = _put_tensor(self._outputs.handle, self._param.index, view)
+        if status:
+            check(status)
+        self._outputs.written()
+
+    def _create(self, code: int, sizes: Tuple[int, ...], order: str, zeroed: bool) -> Any:
+        shape, options = ffi.new("int64_t[]", sizes), ffi.new("sdp_dal_output_options *")
+        options.struct_size = ffi.sizeof("sdp_dal_output_options")
+        options.order = _arrays.order_of(order)
+        options.flags = lib.SDP_DAL_TENSOR_ZEROED if zeroed else 0
+        out = ffi.new("void **")
+        handle, index = self._outputs.handle, self._param.index
+        check(lib.sdp_dal_call_create_tensor_with_at(handle, index, len(sizes), shape, options, out))
+        self._outputs.created(self)
+        return out[0]
+
+    def _writer(self) -> Any:
+        return self._outputs
+
+    def seal(self) -> None:
+        """Makes an output that was created in place complete, before the function returns."""
+        check(lib.sdp_dal_call_seal_at(self._outputs.handle, self._param.index))
+        self._sealed()
+        self._outputs.written(self)
+
+    def _what(self) -> str:
+        return f"the output {self._param.name!r}"
+
+
+class OutputTable(_OfCall, TableRef):
+    """An output of a call, to be written by its function; or later, as long as this reference lives."""
+
+    def __init__(self, outputs: CallOutputs, param: Param) -> None:
+        self._outputs, self._call, self._param = outputs, outputs.call, param
+        self._begin_table(outputs.call._conn, None, param.table)
+
+    def _put_stream(self, stream: Any, options: Any) -> None:
+        check(lib.sdp_dal_call_put_table_at(self._outputs.handle, self._param.index, stream, options))
+        self._outputs.written()

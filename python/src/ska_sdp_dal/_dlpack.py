@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Tensors as DLPack's capsules: Python objects around the C library's structs, made with Python's own C functions."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Optional, Tuple
+
+from ._native import address, check, ffi, lib
+
+_FREE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+_new = ctypes.pythonapi.PyCapsule_New
+_new.restype = ctypes.py_object
+_new.argtypes = [ctypes.c_void_p, ctypes.c_char_p, _FREE]
+_is_valid = ctypes.pythonapi.PyCapsule_IsValid
+_is_valid.restype = ctypes.c_int
+_is_valid.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_pointer.restype = ctypes.c_void_p
+_pointer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+
+#: Where the deleter stands in DLPack's two structs: behind the tensor (48 bytes) and a pointer of the library's; behind
+#: the version and that pointer.
+_UNVERSIONED, _VERSIONED = b"dltensor", b"dltensor_versioned"
+_DELETER_AT = {_UNVERSIONED: 56, _VERSIONED: 16}
+_DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+def capsule(tensor: Any, max_version: Optional[Tuple[int, int]]) -> Any:
+    """A tensor for a consumer that knows DLPack up to a version; None: from before it had versions.
+
+    The struct keeps the bytes of the tensor, whose handle is needed no more.
+    """
+    if max_version is not None and max_version[0] >= 1:
+        out, name, function = "struct DLManagedTensorVersioned **", _VERSIONED, lib.sdp_dal_tensor_to_dlpack
+    else:
+        out, name, function = "struct DLManagedTensor **", _UNVERSIONED, lib.sdp_dal_tensor_to_dlpack_unversioned
+    made = ffi.new(out)
+    check(function(tensor, made))
+    return _new(address(made[0]), name, _free)
+
+
+def _unused(pointer: int) -> None:
+    """A capsule goes: what nobody took over is freed. Who takes a tensor over gives the capsule another name."""
+    for name, offset in _DELETER_AT.items():
+        if _is_valid(pointer, name):
+            managed = _pointer(pointer, name)
+            deleter = ctypes.c_void_p.from_address(managed + offset).value
+            if deleter:
+                _DELETER(deleter)(managed)
+
+
+# Capsules may outlive this module's names.
+_free = _FREE(_unused)

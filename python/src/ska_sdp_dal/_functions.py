@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Functions and their parameters, as callers and processors use them: what a schema says, worked out once."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional
+
+import pyarrow as pa
+import pyarrow.types as pat
+
+from . import _native, common
+from ._native import check, ffi, lib
+from .errors import InvalidArgument
+
+#: What a parameter is.
+VALUE, TENSOR, TABLE, OID, ID = "value", "tensor", "table", "oid", "id"
+
+
+class Param:
+    """A parameter of a function."""
+
+    __slots__ = ("code", "dims", "field", "index", "is_output", "kind", "name", "nullable", "raw", "read", "set", "table")
+
+    def __init__(self, index: int, field: pa.Field) -> None:
+        meta = common.par_meta(field)
+        self.index = index
+        self.field = field
+        self.name: str = field.name
+        self.raw = self.name.encode()
+        self.nullable: bool = field.nullable
+        self.is_output = meta == "out"
+        self.kind = _kind(field, meta)
+        elem = common.par_tensor_elem_type(field)
+        self.code = 0 if elem is None else common.elem_code(elem)
+        self.dims = common.par_tensor_dim_names(field)
+        self.table = common.par_table_schema(field)
+        self.set: Callable[[Any, Any], int] = _setter(self) if self.kind == VALUE else _no_setter
+        self.read: Callable[[Any], Any] = _reader(self) if self.kind == VALUE else _no_reader
+
+    def __repr__(self) -> str:
+        return f"<parameter {self.name}>"
+
+
+class Function:
+    """A function: its name, and its parameters by position and by name."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.name = common.call_name(schema)
+        self.raw = self.name.encode()
+        self.params: List[Param] = [Param(index, field) for index, field in enumerate(schema)]
+        self.by_name: Dict[str, Param] = {param.name: param for param in self.params}
+        self.outputs: List[Param] = [param for param in self.params if param.is_output]
+        self.handle = common.parsed_schema(schema)
+
+
+def _kind(field: pa.Field, meta: Optional[str]) -> str:
+    if meta == "id":
+        return ID
+    if meta is None:
+        return VALUE
+    if common.par_is_tensor(field):
+        return TENSOR
+    return TABLE if common.par_is_table(field) else OID
+
+
+# ---- values ----------------------------------------------------------------------------------------------------------
+#
+# A setter gives a value to the arguments of a call, a reader takes it out of one. Those of the usual types go straight
+# through C; all others through an Arrow array of one element.
+
+
+def _setter(param: Param) -> Callable[[Any, Any], int]:
+    typ, name = param.field.type, param.raw
+    if pat.is_boolean(typ):
+        return lambda args, value: lib.sdp_dal_args_set_bool(args, name, _boolean(value))
+    if pat.is_signed_integer(typ):
+        set_int64 = lib.sdp_dal_args_set_int64
+        return lambda args, value: set_int64(args, name, _whole(value))
+    if pat.is_unsigned_integer(typ):
+        return lambda args, value: lib.sdp_dal_args_set_uint64(args, name, _whole(value))
+    if pat.is_floating(typ):
+        return lambda args, value: lib.sdp_dal_args_set_double(args, name, _real(value))
+    if pat.is_string(typ):
+        return lambda args, value: _set_text(param, args, value)
+    if pat.is_binary(typ):
+        return lambda args, value: _set_bytes(param, args, value)
+    if _is_complex(typ):
+        return lambda args, value: _set_complex(param, args, value)
+    return lambda args, value: _set_arrow(param, args, value)
+
+
+def _plain(value: Any) -> Any:
+    """Arrow's scalars as Python's."""
+    return value.as_py() if isinstance(value, pa.Scalar) else value
+
+
+def _boolean(value: Any) -> bool:
+    value = _plain(value)
+    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
+        return bool(value)
+    raise TypeError(f"expected a bool, got {value!r}")
+
+
+def _whole(value: Any) -> int:
+    # An exact int is what almost all callers give.
+    if value.__class__ is int:
+        return value  # type: ignore[no-any-return]
+    value = _plain(value)
+    if hasattr(value, "__index__"):
+        return int(value.__index__())
+    raise TypeError(f"expected an integer, got {value!r}")
+
+
+def _real(value: Any) -> float:
+    value = _plain(value)
+    if isinstance(value, (str, bytes, complex)) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+        raise TypeError(f"expected a number, got {value!r}")
+    return float(value)
+
+
+def _set_text(param: Param, args: Any, value: Any) -> int:
+    value = _plain(value)
+    if not isinstance(value, str):
+        raise TypeError(f"expected a str, got {value!r}")
+    raw = value.encode()
+    if b"\0" in raw:
+        return _set_arrow(param, args, value)
+    return int(lib.sdp_dal_args_set_string(args, param.raw, raw))
+
+
+def _set_bytes(param: Param, args: Any, value: Any) -> int:
+    value = _plain(value)
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError(f"expected bytes, got {value!r}")
+    raw = bytes(value)
+    return int(lib.sdp_dal_args_set_binary(args, param.raw, raw, len(raw)))
+
+
+def _is_complex(typ: pa.DataType) -> bool:
+    return pat.is_fixed_size_list(typ) and typ.list_size == 2 and typ.value_field.name == "re_im"
+
+
+def _set_complex(param: Param, args: Any, value: Any) -> int:
+    number = complex(_plain(value))
+    return int(lib.sdp_dal_args_set_complex(args, param.raw, number.real, number.imag))
+
+
+def _set_arrow(param: Param, args: Any, value: Any) -> int:
+    if isinstance(value, pa.Scalar):
+        value = value.as_py()
+    try:
+        array = pa.array([value], param.field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as problem:
+        raise TypeError(str(problem)) from None
+    moved, schema = ffi.new("struct ArrowArray *"), ffi.new("struct ArrowSchema *")
+    array._export_to_c(_native.address(moved), _native.address(schema))
+    return int(lib.sdp_dal_args_set_arrow(args, param.raw, moved, schema))
+
+
+def _reader(param: Param) -> Callable[[Any], Any]:
+    typ, index = param.field.type, param.index
+    for is_typ, kind, function in (
+        (pat.is_signed_integer, "int64_t *", lib.sdp_dal_call_get_int64_at),
+        (pat.is_unsigned_integer, "uint64_t *", lib.sdp_dal_call_get_uint64_at),
+        (pat.is_floating, "double *", lib.sdp_dal_call_get_double_at),
+        (pat.is_boolean, "bool *", lib.sdp_dal_call_get_bool_at),
+    ):
+        if is_typ(typ):
+            return _direct(index, ffi.typeof(kind), function, param.nullable)
+    if _is_complex(typ):
+        return lambda call: _read_complex(call, index)
+    return lambda call: _read_arrow(call, index)
+
+
+def _direct(index: int, kind: Any, function: Any, nullable: bool) -> Callable[[Any], Any]:
+    def read(call: Any) -> Any:
+        if nullable and is_null(call, index):
+            return None
+        out = ffi.new(kind)
+        status = function(call, index, out)
+        if status:
+            check(status)
+        return out[0]
+
+    return read
+
+
+def is_null(call: Any, index: int) -> bool:
+    """Whether a parameter of a call was left out."""
+    out = ffi.new("bool *")
+    check(lib.sdp_dal_call_is_null_at(call, index, out))
+    return bool(out[0])
+
+
+def _read_complex(call: Any, index: int) -> Optional[complex]:
+    if is_null(call, index):
+        return None
+    parts = ffi.new("double[2]")
+    check(lib.sdp_dal_call_get_complex_at(call, index, parts, parts + 1))
+    return complex(parts[0], parts[1])
+
+
+def _read_arrow(call: Any, index: int) -> Any:
+    array, schema = ffi.new("struct ArrowArray *"), ffi.new("struct ArrowSchema *")
+    check(lib.sdp_dal_call_get_arrow_at(call, index, array, schema))
+    return pa.Array._import_from_c(_native.address(array), _native.address(schema))[0].as_py()
+
+
+def _no_setter(_args: Any, _value: Any) -> int:
+    raise InvalidArgument("this parameter is an object, not a value")
+
+
+def _no_reader(_call: Any) -> Any:
+    raise InvalidArgument("this parameter is an object, not a value")

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Tables and bytes between the library and pyarrow, over Arrow's C structs: nothing is copied on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from typing import Any, Iterator, Mapping, Optional
+
+import pyarrow as pa
+
+from ._native import address, check, ffi, lib
+from .errors import InvalidArgument
+
+
+def buffer_of(handle: Any) -> pa.Buffer:
+    """The data of an object, whose handle it takes over: it is freed with the buffer."""
+    return pa.py_buffer(memory_of(handle))
+
+
+def memory_of(handle: Any, also: Any = None) -> memoryview:
+    """As :func:`buffer_of`, as read-only memory, which keeps ``also``, too."""
+    data, size = ffi.new("const void **"), ffi.new("size_t *")
+    status = lib.sdp_dal_buffer_data(handle, data, size)
+    if status or size[0] == 0:
+        lib.sdp_dal_buffer_free(handle)
+        check(status)
+        return memoryview(b"")
+    kept = ffi.gc(ffi.cast("char *", data[0]), lambda _, also=also: lib.sdp_dal_buffer_free(handle), size[0])
+    return memoryview(ffi.buffer(kept, size[0])).toreadonly()
+
+
+def table_of(stream: Any) -> pa.Table:
+    """The table that a stream of the library gives; the stream is moved."""
+    return pa.RecordBatchReader._import_from_c(address(stream)).read_all()
+
+
+def stream_of(table: pa.Table) -> Any:
+    """A table as a stream for the library, which moves it."""
+    stream = ffi.new("struct ArrowArrayStream *")
+    reader = pa.RecordBatchReader.from_batches(table.schema, iter(_batches(table)))
+    reader._export_to_c(address(stream))
+    return stream
+
+
+def _batches(table: pa.Table) -> Any:
+    """Record batches as the chunks are, which must be equally long in all columns."""
+    lengths = {tuple(len(chunk) for chunk in column.chunks if len(chunk)) for column in table.columns}
+    if len(lengths) > 1:
+        raise InvalidArgument(
+            "the columns of the table have chunks of different lengths: combine_chunks() makes them equal"
+        )
+    return table.to_batches()
+
+
+def table_from(table: Any, schema: Optional[pa.Schema] = None) -> pa.Table:
+    """A table in any of the forms that are taken, with the columns of ``schema`` if that is given."""
+    try:
+        made = _made(table, schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, KeyError) as problem:
+        raise InvalidArgument(f"this cannot be made a table of the columns that are expected: {problem}") from None
+    return made
+
+
+def _made(table: Any, schema: Optional[pa.Schema]) -> pa.Table:
+    if isinstance(table, pa.RecordBatch):
+        table = pa.Table.from_batches([table])
+    if isinstance(table, pa.Table):
+        return table
+    if isinstance(table, Mapping):
+        return pa.table(dict(table), schema=schema)
+    if isinstance(table, pa.RecordBatchReader):
+        return table.read_all()
+    if _is_pandas(table):
+        return pa.Table.from_pandas(table, schema=schema, preserve_index=None if schema is None else False)
+    if hasattr(table, "__arrow_c_stream__"):
+        return pa.RecordBatchReader._import_from_c_capsule(table.__arrow_c_stream__()).read_all()
+    raise InvalidArgument(
+        f"{type(table).__name__} is no table: give a pyarrow.Table, a dictionary of columns, a data frame, or something "
+        "with __arrow_c_stream__"
+    )
+
+
+def _is_pandas(table: Any) -> bool:
+    return type(table).__module__.partition(".")[0] == "pandas" and type(table).__name__ == "DataFrame"
+
+
+def options(max_chunksize: Optional[int]) -> Any:
+    """The library's options for putting a table."""
+    if max_chunksize is None:
+        return ffi.NULL
+    if max_chunksize < 1:
+        raise InvalidArgument(f"max_chunksize is {max_chunksize}: give a number of rows, or None")
+    made = ffi.new("sdp_dal_table_options *")
+    made.struct_size = ffi.sizeof("sdp_dal_table_options")
+    made.max_chunksize = max_chunksize
+    return made
+
+
+@contextlib.contextmanager
+def exported(schema: Optional[pa.Schema]) -> Iterator[Any]:
+    """A schema as the library reads it without taking it over; None is NULL."""
+    if schema is None:
+        yield ffi.NULL
+        return
+    lent = ffi.new("struct ArrowSchema *")
+    schema._export_to_c(address(lent))
+    try:
+        yield lent
+    finally:
+        if lent.release != ffi.NULL:
+            lent.release(lent)
+
+
+def needed(package: str, what: str) -> Any:
+    """An optional package."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as missing:
+        raise ImportError(
+            f"{what} needs the package {package}: install it with 'pip install {package}', or all that is optional with "
+            "'pip install ska-sdp-dal[pandas,awkward]'"
+        ) from missing

@@ -1,0 +1,494 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Calls of processing functions in other processes."""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
+
+import numpy as np
+import pyarrow as pa
+
+from . import _arrays, _tables
+from ._functions import ID, TABLE, TENSOR, Function, Param
+from ._native import check, ffi, lib, nanoseconds, own
+from .common import call_name, object_id_hex
+from .connection import Connection
+from .errors import DalError, InvalidArgument
+from .ids import raw_id, whole_id
+from .references import Ref, TableRef, TensorRef
+from .store import Store
+
+_log = logging.getLogger(__name__)
+
+_ref_pp = ffi.typeof("const sdp_dal_ref **")
+_own_ref_pp = ffi.typeof("sdp_dal_ref **")
+_free_ref = lib.sdp_dal_ref_free
+
+#: References to the outputs of one call, by name; None for an output that is not wanted.
+Outputs = Dict[str, Any]
+
+
+class LostOutputs(Dict[str, Any]):
+    """Stands in the place of the outputs of a processor that did not get a broadcast call, for it has gone or has no
+    room: asking for an output raises why."""
+
+    def __init__(self, error: DalError) -> None:
+        super().__init__()
+        #: Why the processor did not get the call.
+        self.error = error
+
+    def __missing__(self, name: str) -> Any:
+        raise self.error
+
+
+class FoundProcessor(NamedTuple):
+    """A processor that a caller has found."""
+
+    #: Its name.
+    name: str
+    #: The prefix of its namespace.
+    prefix: bytes
+
+
+class Caller:
+    """Calls the functions of processors.
+
+    For each function the caller has a method of its name, which calls it, and one with ``_batch`` behind its name, which
+    calls it many times at once. Calls do not wait: they return references to the outputs, which will exist later.
+
+    Args:
+        procs: Schemas of the functions. Processors that offer all of them, compatibly, are used.
+        store: Where calls and their values are put.
+        broadcast: Send calls to all processors found; calls then return a list with an entry for each.
+        minimum_processors: Fewer are an error.
+        processor_prefix: First bytes of the prefixes of the processors to use.
+        max_attempts: Not needed any more: IDs never collide.
+        verbose: Log the processors that are found.
+        timeout: Seconds to wait until there are as many processors as needed, and for room when there are
+            ``max_in_flight`` calls; None for as long as it takes.
+        max_in_flight: Most calls that a processor has not ended; calling then waits. A batch is one call. None: no limit.
+        select: Which of several processors gets a call: 'least_busy', or 'first' for functions that accumulate state.
+        strict_dims: Compare the sizes of dimensions of equal names.
+
+    Raises:
+        NoProcessor: There are fewer processors than needed.
+    """
+
+    def __init__(
+        self,
+        procs: List[pa.Schema],
+        store: Store,
+        broadcast: bool = False,
+        minimum_processors: int = 1,
+        processor_prefix: bytes = b"",
+        max_attempts: int = 100,
+        verbose: bool = False,
+        *,
+        timeout: Optional[float] = 0,
+        max_in_flight: Optional[int] = None,
+        select: str = "least_busy",
+        strict_dims: bool = False,
+    ) -> None:
+        functions = {call_name(schema): Function(schema) for schema in procs}
+        handle = _open(
+            store, functions, minimum_processors, raw_id(processor_prefix), timeout, max_in_flight, select, strict_dims
+        )
+        self._issuer = _Issuer(handle, store, functions, broadcast)
+        self._wait = timeout
+        for name in functions:
+            if not hasattr(type(self), name):
+                setattr(self, name, self._method(name))
+            if not hasattr(type(self), name + "_batch"):
+                setattr(self, name + "_batch", self._batch_method(name))
+        self._tell(verbose)
+
+    def _method(self, name: str) -> Callable[..., Any]:
+        issuer, schema = self._issuer, self._issuer.functions[name].schema
+        if type(self).call is not Caller.call:
+            return lambda *args, **kwargs: self.call(schema, *args, **kwargs)
+        # Without the caller in it, which then goes with its last use.
+        return lambda *args, **kwargs: issuer.call(name, args, kwargs)
+
+    def _batch_method(self, name: str) -> Callable[..., Any]:
+        issuer, schema = self._issuer, self._issuer.functions[name].schema
+        if type(self).batch_call is not Caller.batch_call:
+            return lambda calls: self.batch_call(schema, calls)
+        return lambda calls: issuer.batch(name, calls)
+
+    def __getattr__(self, name: str) -> Any:
+        # Only what is nowhere else; and there to tell type checkers that functions are methods.
+        offered = ", ".join(self.__dict__["_issuer"].functions) if "_issuer" in self.__dict__ else "none"
+        raise AttributeError(f"{type(self).__name__} has no function {name!r}: those of its schemas are {offered}")
+
+    def call(self, call_schema: pa.Schema, *args: Any, **kwargs: Any) -> Any:
+        """Calls a function. Does not wait for it.
+
+        Args:
+            call_schema: Schema of the function.
+            args: Its parameters by position.
+            kwargs: Its parameters by name. Tensors and tables are given as references, or as values, which are put
+                first. Outputs may be left out: they are made.
+
+        Returns:
+            A dictionary of references to the outputs, by name. A broadcasting caller gives a list with one for each
+            processor, a :class:`LostOutputs` for one that did not get the call.
+
+        Raises:
+            InvalidArgument: A parameter is wrong; nothing was sent then.
+            ProcessorLost: The processor has gone.
+        """
+        return self._issuer.call(call_name(call_schema), args, kwargs)
+
+    def batch_call(self, call_schema: pa.Schema, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
+        """Calls a function many times at once, as one object: cheaper than single calls. Does not wait.
+
+        Args:
+            call_schema: Schema of the function.
+            calls: Parameters by name, for each call.
+
+        Returns:
+            A list with the dictionary of references to outputs of each call. A broadcasting caller gives a list of these
+            lists, one for each processor.
+        """
+        return self._issuer.batch(call_name(call_schema), calls)
+
+    def find_processors(self, verbose: bool = False) -> List[FoundProcessor]:
+        """Looks again for compatible processors. New ones join only here; those that have gone leave by themselves.
+
+        Args:
+            verbose: Log the processors that are found.
+
+        Returns:
+            Those that are used from now on, by prefix.
+
+        Raises:
+            NoProcessor: There are fewer than needed.
+        """
+        check(lib.sdp_dal_caller_find_processors(self._issuer.open, nanoseconds(self._wait), ffi.NULL))
+        return self._tell(verbose)
+
+    def _tell(self, verbose: bool) -> List[FoundProcessor]:
+        found = self.processors
+        for processor in found:
+            level = logging.INFO if verbose else logging.DEBUG
+            _log.log(level, "Found processor %s at prefix %s", processor.name, object_id_hex(processor.prefix))
+        return found
+
+    @property
+    def processors(self) -> List[FoundProcessor]:
+        """The processors that were found and live, by prefix."""
+        found: List[FoundProcessor] = []
+        prefix, length, buffer = ffi.new("uint8_t[4]"), ffi.new("size_t *"), ffi.new("char[]", 2048)
+        handle = self._issuer.open
+        for at in range(lib.sdp_dal_caller_num_processors(handle)):
+            length[0] = 2048
+            # One that has just gone is no longer in its place.
+            if lib.sdp_dal_caller_processor(handle, at, prefix, buffer, length) == lib.SDP_DAL_OK:
+                found.append(FoundProcessor(ffi.string(buffer).decode(errors="replace"), bytes(ffi.buffer(prefix))))
+        return found
+
+    @property
+    def num_processors(self) -> int:
+        """The number of processors that were found and live."""
+        return int(lib.sdp_dal_caller_num_processors(self._issuer.open))
+
+    def next_lost(self, timeout: Optional[float] = 0) -> Optional[FoundProcessor]:
+        """Waits until a processor has gone: it died, or was closed. Each is told once.
+
+        Args:
+            timeout: Seconds to wait; None for as long as it takes.
+
+        Returns:
+            The processor, or None if none has gone.
+        """
+        prefix, length, buffer = ffi.new("uint8_t[4]"), ffi.new("size_t *", 2048), ffi.new("char[]", 2048)
+        status = lib.sdp_dal_caller_next_lost(self._issuer.open, nanoseconds(timeout), prefix, buffer, length)
+        if status == lib.SDP_DAL_TIMEOUT:
+            return None
+        check(status)
+        return FoundProcessor(ffi.string(buffer).decode(errors="replace"), bytes(ffi.buffer(prefix)))
+
+    def close(self) -> None:
+        """Ends the caller. The calls it issued go on."""
+        self._issuer.close()
+
+    def __enter__(self) -> "Caller":
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+
+def _open(
+    store: Store,
+    functions: Mapping[str, Function],
+    minimum_processors: int,
+    processor_prefix: bytes,
+    timeout: Optional[float],
+    max_in_flight: Optional[int],
+    select: str,
+    strict_dims: bool,
+) -> Any:
+    """The library's caller."""
+    selects = {"least_busy": lib.SDP_DAL_SELECT_LEAST_BUSY, "first": lib.SDP_DAL_SELECT_FIRST}
+    if select not in selects:
+        raise InvalidArgument(f"select is {select!r}: give 'least_busy' or 'first'")
+    if max_in_flight is not None and max_in_flight < 1:
+        raise InvalidArgument(f"max_in_flight is {max_in_flight}: give 1 or more, or None for no limit")
+    if minimum_processors < 0:
+        raise InvalidArgument(f"minimum_processors is {minimum_processors}: give 0 or more")
+    options = ffi.new("sdp_dal_caller_options *")
+    check(lib.sdp_dal_caller_options_init(options, ffi.sizeof("sdp_dal_caller_options")))
+    kept_prefix = ffi.new("uint8_t[]", processor_prefix or b"\0")
+    options.processor_prefix, options.processor_prefix_size = kept_prefix, len(processor_prefix)
+    options.minimum_processors = minimum_processors
+    options.max_in_flight = max_in_flight or 0
+    options.timeout_ns = nanoseconds(timeout)
+    options.select = selects[select]
+    options.flags = 0 if strict_dims else lib.SDP_DAL_CALLER_LOOSE_DIMS
+    schemas = ffi.new("const sdp_dal_schema *[]", [function.handle for function in functions.values()] or [ffi.NULL])
+    out = ffi.new("sdp_dal_caller **")
+    check(lib.sdp_dal_caller_open_schemas(store._open, schemas, len(functions), options, out))
+    return own(out, lib.sdp_dal_caller_close)
+
+
+# ---- issuing ---------------------------------------------------------------------------------------------------------
+
+
+class _Issuer:
+    """What calling needs: the library's caller, and what is known of its functions."""
+
+    def __init__(self, handle: Any, store: Store, functions: Dict[str, Function], broadcast: bool) -> None:
+        self._handle = handle
+        self._store = store
+        self._conn = store.conn
+        self.functions = functions
+        self._broadcast = broadcast
+        # Sets of arguments that are not in use, to be used again: making one costs as much as a call.
+        self._spare: List[Any] = []
+
+    @property
+    def open(self) -> Any:
+        """The handle of the caller, which is open."""
+        if self._handle is None:
+            raise InvalidArgument("the caller was closed")
+        return self._handle
+
+    def close(self) -> None:
+        """Ends the caller."""
+        if self._handle is not None:
+            ffi.release(self._handle)
+            self._handle = None
+
+    # ---- one call --------------------------------------------------------------------------------------------------
+
+    def call(self, name: str, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Issues one call."""
+        function = self._function(name)
+        values = self._by_name(function, args, kwargs) if args else kwargs
+        if self._broadcast:
+            replies = self._rows(function, [values], broadcast=True)
+            return [outputs[0] for outputs in replies]
+        arguments = self._spare.pop() if self._spare else self._arguments()
+        out = ffi.new("sdp_dal_results **")
+        try:
+            kept = self._fill(arguments, function, values, None)
+            status = lib.sdp_dal_caller_call(self.open, function.raw, arguments, out)
+            del kept
+        finally:
+            lib.sdp_dal_args_clear(arguments)
+            self._spare.append(arguments)
+        if status:
+            check(status)
+        results = out[0]
+        try:
+            return self._outputs(results, function, values)
+        finally:
+            lib.sdp_dal_results_free(results)
+
+    def _function(self, name: str) -> Function:
+        function = self.functions.get(name)
+        if function is None:
+            raise InvalidArgument(f"{name!r} is not a function of this caller, which has {', '.join(self.functions)}")
+        return function
+
+    @staticmethod
+    def _by_name(function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Dict[str, Any]:
+        if len(args) > len(function.params):
+            raise TypeError(f"{function.name}() has {len(function.params)} parameters, but {len(args)} were given")
+        values = {param.name: value for param, value in zip(function.params, args)}
+        for name, value in kwargs.items():
+            if name in values:
+                raise TypeError(f"{function.name}(): parameter {name!r} was given by position and by name")
+            values[name] = value
+        return values
+
+    @staticmethod
+    def _arguments() -> Any:
+        out = ffi.new("sdp_dal_args **")
+        check(lib.sdp_dal_args_create(out))
+        return own(out, lib.sdp_dal_args_free)
+
+    # ---- many calls --------------------------------------------------------------------------------------------------
+
+    def batch(self, name: str, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
+        """Issues many calls at once."""
+        function = self._function(name)
+        if isinstance(calls, Mapping):
+            raise TypeError(f"{function.name}_batch() takes a list of dictionaries, one for each call")
+        rows = list(calls)
+        replies = self._rows(function, rows, self._broadcast)
+        if self._broadcast:
+            return replies
+        return replies[0] if replies else []
+
+    def _rows(self, function: Function, rows: List[Mapping[str, Any]], broadcast: bool) -> List[Any]:
+        """Issues rows; for each processor the outputs of each row, or why it did not get them."""
+        spare = self._spare
+        sets: List[Any] = []
+        kept: List[Any] = []
+        out = ffi.new("sdp_dal_replies **")
+        try:
+            for at, values in enumerate(rows):
+                arguments = spare.pop() if spare else self._arguments()
+                sets.append(arguments)
+                kept.append(self._fill(arguments, function, values, at if len(rows) > 1 else None))
+            handles = ffi.new("const sdp_dal_args *[]", sets or [ffi.NULL])
+            issue = lib.sdp_dal_caller_broadcast if broadcast else lib.sdp_dal_caller_batch
+            check(issue(self.open, function.raw, handles, len(sets), out))
+        finally:
+            for arguments in sets:
+                lib.sdp_dal_args_clear(arguments)
+            spare.extend(sets)
+        replies = own(out, lib.sdp_dal_replies_free)
+        return [
+            self._reply(replies, at, function, rows) for at in range(lib.sdp_dal_replies_num_processors(replies))
+        ]
+
+    def _reply(self, replies: Any, processor: int, function: Function, rows: List[Mapping[str, Any]]) -> Any:
+        """What one processor will give, by row."""
+        try:
+            check(lib.sdp_dal_replies_status(replies, processor))
+        except DalError as problem:
+            return [LostOutputs(problem) for _ in rows]
+        results = ffi.new("const sdp_dal_results **")
+        outputs: List[Outputs] = []
+        for row, values in enumerate(rows):
+            check(lib.sdp_dal_replies_results(replies, processor, row, results))
+            outputs.append(self._outputs(results[0], function, values))
+        return outputs
+
+    # ---- arguments ---------------------------------------------------------------------------------------------------
+
+    def _fill(self, arguments: Any, function: Function, values: Mapping[str, Any], row: Optional[int]) -> List[Any]:
+        """Sets arguments; gives what must live until the call was issued."""
+        kept: List[Any] = []
+        by_name = function.by_name
+        for name, value in values.items():
+            param = by_name.get(name)
+            if param is None:
+                raise InvalidArgument(self._place(function, name, row) + _unknown(function))
+            try:
+                status = self._set(arguments, param, value, kept)
+            except (TypeError, OverflowError, InvalidArgument) as problem:
+                raise _same_kind(problem)(f"{self._place(function, name, row)}: {problem}") from None
+            if status:
+                check(status)
+        return kept
+
+    def _set(self, arguments: Any, param: Param, value: Any, kept: List[Any]) -> int:
+        if value is None:
+            if param.is_output and not param.nullable:
+                return 0
+            return int(lib.sdp_dal_args_set_null(arguments, param.raw))
+        if param.kind == "value":
+            return param.set(arguments, value)
+        if isinstance(value, Ref):
+            if param.kind == ID:
+                return int(lib.sdp_dal_args_set_id(arguments, param.raw, value.binary()))
+            return int(lib.sdp_dal_args_set_ref(arguments, param.raw, value._handle))
+        if _is_id(value):
+            return self._set_id(arguments, param, value, kept)
+        if param.is_output:
+            raise TypeError(f"an output is given as a reference or an ID, not as {type(value).__name__}")
+        if param.kind == TENSOR:
+            array = _arrays.converted(value, param.code, len(param.dims or ()), "the value")
+            view, held = _arrays.view_of(array)
+            kept.append((view, held))
+            return int(lib.sdp_dal_args_set_tensor(arguments, param.raw, view))
+        if param.kind == TABLE:
+            stream = _tables.stream_of(_tables.table_from(value, param.table))
+            return int(lib.sdp_dal_args_set_table(arguments, param.raw, stream))
+        raise TypeError(f"an object is given as a reference or an ID, not as {type(value).__name__}")
+
+    def _set_id(self, arguments: Any, param: Param, value: Any, kept: List[Any]) -> int:
+        raw = whole_id(value)
+        if param.kind == ID:
+            return int(lib.sdp_dal_args_set_id(arguments, param.raw, raw))
+        ref = Ref(self._conn, raw)
+        kept.append(ref)
+        return int(lib.sdp_dal_args_set_ref(arguments, param.raw, ref._handle))
+
+    @staticmethod
+    def _place(function: Function, name: str, row: Optional[int]) -> str:
+        where = "" if row is None else f", row {row}"
+        return f"{function.name}(){where}: parameter {name!r}"
+
+    # ---- outputs -----------------------------------------------------------------------------------------------------
+
+    def _outputs(self, results: Any, function: Function, values: Mapping[str, Any]) -> Outputs:
+        """References to the outputs of one call: those that were given, and new ones."""
+        outputs: Outputs = {}
+        borrowed = ffi.new(_ref_pp)
+        for at, param in enumerate(function.outputs):
+            given = values.get(param.name)
+            if isinstance(given, Ref):
+                outputs[param.name] = given
+                continue
+            status = lib.sdp_dal_results_ref_at(results, at, borrowed)
+            if status:
+                check(status)
+            outputs[param.name] = None if borrowed[0] == ffi.NULL else reference(self._conn, borrowed[0], param)
+        return outputs
+
+
+def reference(conn: Connection, borrowed: Any, param: Param) -> Ref:
+    """A reference of the parameter's kind, with a handle of its own."""
+    out = ffi.new(_own_ref_pp)
+    status = lib.sdp_dal_ref_clone(borrowed, out)
+    if status:
+        check(status)
+    handle = ffi.gc(out[0], _free_ref)
+    if param.kind == TENSOR:
+        tensor = TensorRef.__new__(TensorRef)
+        tensor._begin_tensor(conn, handle, param.code, param.dims)
+        return tensor
+    if param.kind == TABLE:
+        table = TableRef.__new__(TableRef)
+        table._begin_table(conn, handle, param.table)
+        return table
+    other = Ref.__new__(Ref)
+    other._begin(conn, handle)
+    return other
+
+
+def _is_id(value: Any) -> bool:
+    if isinstance(value, (bytes, bytearray)):
+        return True
+    return not isinstance(value, (np.ndarray, pa.Table, Mapping)) and callable(getattr(value, "binary", None))
+
+
+def _unknown(function: Function) -> str:
+    names = ", ".join(param.name for param in function.params)
+    return f" is none of the function's, which are {names}"
+
+
+def _same_kind(problem: Exception) -> Type[Exception]:
+    """Wrong types stay TypeErrors; everything else is a wrong argument."""
+    return TypeError if type(problem) is TypeError else InvalidArgument
+
+

@@ -1,0 +1,460 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Schemas of calls, and object IDs.
+
+A call schema is an Arrow schema: the function's name and its parameters. Keys of Arrow metadata say what Arrow's types
+cannot; they are those of the library's wire format.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import re
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Union
+
+import numpy as np
+import pyarrow as pa
+
+from . import _native
+from ._native import ffi, lib
+from .errors import InvalidArgument
+from .ids import NAMESPACE_ID_SIZE, OBJECT_ID_SIZE, AnyID, ObjectID, raw_id
+
+__all__ = [
+    "NAMESPACE_DECL_SUFFIX",
+    "NAMESPACE_ID_SIZE",
+    "OBJECT_ID_SIZE",
+    "OBJECT_ID_TYPE",
+    "PROC_NAMESPACE_ARGV_META",
+    "PROC_NAMESPACE_META",
+    "PROC_NAMESPACE_PID_META",
+    "ComplexType",
+    "ObjectID",
+    "call_name",
+    "complex64",
+    "complex128",
+    "from_numpy_dtype",
+    "is_namespace_decl",
+    "make_call_schema",
+    "make_oid_input_par",
+    "make_oid_output_par",
+    "make_oid_par",
+    "make_par",
+    "make_table_input_par",
+    "make_table_output_par",
+    "make_tensor_input_par",
+    "make_tensor_output_par",
+    "object_id_hex",
+    "objectid_generator",
+    "par_meta",
+    "par_table_schema",
+    "par_tensor_dim_names",
+    "par_tensor_elem_type",
+    "parse_hex_objectid",
+    "schema_compatible",
+]
+
+#: The Arrow type of an object ID.
+OBJECT_ID_TYPE = pa.binary(OBJECT_ID_SIZE)
+#: What the ID of a namespace's declaration ends in; its first bytes are the prefix.
+NAMESPACE_DECL_SUFFIX = b"\x00" * (OBJECT_ID_SIZE - NAMESPACE_ID_SIZE)
+
+#: Metadata of a declaration: the display name of the namespace.
+PROC_NAMESPACE_META = b"proc:namespace"
+#: Metadata of a declaration: the owner's process ID.
+PROC_NAMESPACE_PID_META = b"proc:pid"
+#: Metadata of a declaration: the owner's arguments.
+PROC_NAMESPACE_ARGV_META = b"proc:argv"
+
+_FUNC_META = b"proc:func"
+_PAR_META = b"proc:par"
+_TYPE_META = b"proc:type"
+_ELEM_META = b"proc:elem"
+_DIMS_META = b"proc:dims"
+_TABLE_META = b"proc:table"
+
+par_spec = pa.Field
+
+
+# ---- element types ---------------------------------------------------------------------------------------------------
+
+
+class ComplexType:
+    """A stand-in for an Arrow type of complex numbers, which Arrow does not have. See ``complex64``, ``complex128``.
+
+    Args:
+        real_type: The Arrow type of the real and of the imaginary part.
+        complex_dtype: The numpy type of the complex number.
+        real_dtype: The numpy type of its parts.
+    """
+
+    def __init__(self, real_type: pa.DataType, complex_dtype: Any, real_dtype: Any) -> None:
+        self.real_type = real_type
+        self.complex_dtype = np.dtype(complex_dtype)
+        self.real_dtype = np.dtype(real_dtype)
+
+    def to_pandas_dtype(self) -> Any:
+        """The numpy type, as Arrow's types give theirs."""
+        return self.complex_dtype.type
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ComplexType) and self.complex_dtype == other.complex_dtype
+
+    def __hash__(self) -> int:
+        return hash(self.complex_dtype)
+
+    def __str__(self) -> str:
+        return self.complex_dtype.name
+
+    def __repr__(self) -> str:
+        return f"ComplexType({self.complex_dtype.name})"
+
+    def __reduce__(self) -> Any:
+        return (ComplexType, (self.real_type, self.complex_dtype, self.real_dtype))
+
+
+#: Single-precision complex numbers.
+complex64 = ComplexType(pa.float32(), np.complex64, np.float32)
+#: Double-precision complex numbers.
+complex128 = ComplexType(pa.float64(), np.complex128, np.float64)
+
+#: The type of a tensor's elements.
+ElemType = Union[pa.DataType, ComplexType]
+
+#: The library's element types: its number, the name, Arrow's type, numpy's.
+_ELEMENTS = [
+    (lib.SDP_DAL_BOOL, "bool", pa.bool_(), np.dtype(np.bool_)),
+    (lib.SDP_DAL_INT8, "int8", pa.int8(), np.dtype(np.int8)),
+    (lib.SDP_DAL_INT16, "int16", pa.int16(), np.dtype(np.int16)),
+    (lib.SDP_DAL_INT32, "int32", pa.int32(), np.dtype(np.int32)),
+    (lib.SDP_DAL_INT64, "int64", pa.int64(), np.dtype(np.int64)),
+    (lib.SDP_DAL_UINT8, "uint8", pa.uint8(), np.dtype(np.uint8)),
+    (lib.SDP_DAL_UINT16, "uint16", pa.uint16(), np.dtype(np.uint16)),
+    (lib.SDP_DAL_UINT32, "uint32", pa.uint32(), np.dtype(np.uint32)),
+    (lib.SDP_DAL_UINT64, "uint64", pa.uint64(), np.dtype(np.uint64)),
+    (lib.SDP_DAL_FLOAT16, "float16", pa.float16(), np.dtype(np.float16)),
+    (lib.SDP_DAL_FLOAT32, "float32", pa.float32(), np.dtype(np.float32)),
+    (lib.SDP_DAL_FLOAT64, "float64", pa.float64(), np.dtype(np.float64)),
+    (lib.SDP_DAL_COMPLEX64, "complex64", complex64, np.dtype(np.complex64)),
+    (lib.SDP_DAL_COMPLEX128, "complex128", complex128, np.dtype(np.complex128)),
+]
+ELEM_OF_CODE: Dict[int, ElemType] = {code: elem for code, _, elem, _ in _ELEMENTS}
+DTYPE_OF_CODE: Dict[int, "np.dtype[Any]"] = {code: dtype for code, _, _, dtype in _ELEMENTS}
+CODE_OF_DTYPE: Dict["np.dtype[Any]", int] = {dtype: code for code, _, _, dtype in _ELEMENTS}
+_CODE_OF_ELEM: Dict[Any, int] = {elem: code for code, _, elem, _ in _ELEMENTS}
+_NAME_OF_CODE: Dict[int, str] = {code: name for code, name, _, _ in _ELEMENTS}
+_CODE_OF_NAME: Dict[str, int] = {name: code for code, name, _, _ in _ELEMENTS}
+
+
+def elem_code(typ: Any) -> int:
+    """The library's number of an element type: an Arrow type, a ComplexType, or what numpy takes for a type."""
+    code = _CODE_OF_ELEM.get(typ) if isinstance(typ, (pa.DataType, ComplexType)) else None
+    if code is None and not isinstance(typ, (pa.DataType, ComplexType)):
+        try:
+            code = CODE_OF_DTYPE.get(np.dtype(typ).newbyteorder("="))
+        except TypeError:
+            code = None
+    if code is None:
+        raise InvalidArgument(f"tensors cannot have elements of type {typ}: give one of {', '.join(_CODE_OF_NAME)}")
+    return code
+
+
+def from_numpy_dtype(dtype: Any) -> ElemType:
+    """The element type for a numpy type; a :class:`ComplexType` for complex numbers."""
+    found = np.dtype(dtype)
+    code = CODE_OF_DTYPE.get(found.newbyteorder("="))
+    return ELEM_OF_CODE[code] if code is not None else pa.from_numpy_dtype(found)
+
+
+# ---- schemas ---------------------------------------------------------------------------------------------------------
+
+
+def make_call_schema(func_name: str, pars: List[pa.Field], metadata: Mapping[Any, Any] = {}) -> pa.Schema:
+    """The schema of a function.
+
+    Args:
+        func_name: Its name: letters, digits and _.
+        pars: Its parameters in positional order, see :func:`make_par` and its neighbours.
+        metadata: What else is to be said about it.
+
+    Raises:
+        InvalidArgument: A name is wrong or comes twice.
+    """
+    schema = pa.schema(list(pars), metadata={**_bytes(metadata), _FUNC_META: func_name.encode()})
+    parsed_schema(schema)
+    return schema
+
+
+def make_par(name: str, typ: Any, nullable: bool = False, metadata: Mapping[Any, Any] = {}) -> pa.Field:
+    """A parameter that is a plain value.
+
+    Args:
+        name: Its name.
+        typ: Its Arrow type, or a :class:`ComplexType`.
+        nullable: Whether it may be left out.
+        metadata: What else is to be said about it.
+    """
+    own: Dict[bytes, bytes] = {}
+    if isinstance(typ, ComplexType):
+        typ = pa.list_(pa.field("re_im", typ.real_type, nullable=False), 2)
+    elif typ == OBJECT_ID_TYPE:
+        own = {_PAR_META: b"value"}
+    return pa.field(name, typ, nullable, {**_bytes(metadata), **own} or None)
+
+
+def make_oid_par(name: str, nullable: bool = False, metadata: Mapping[Any, Any] = {}) -> pa.Field:
+    """A parameter that is an object's ID, which is only passed: nobody waits for the object.
+
+    Args:
+        name: Its name.
+        nullable: Whether it may be left out.
+        metadata: What else is to be said about it.
+    """
+    return _object_par(name, nullable, {_PAR_META: b"id"}, metadata)
+
+
+def make_oid_input_par(name: str, nullable: bool = False, metadata: Mapping[Any, Any] = {}) -> pa.Field:
+    """A parameter that is an object of any kind: the call waits until it exists.
+
+    Args:
+        name: Its name.
+        nullable: Whether it may be left out.
+        metadata: What else is to be said about it.
+    """
+    return _object_par(name, nullable, {_PAR_META: b"in", _TYPE_META: b"oid"}, metadata)
+
+
+def make_oid_output_par(name: str, nullable: bool = False, metadata: Mapping[Any, Any] = {}) -> pa.Field:
+    """A parameter that is an object of any kind, which the function makes. A call is skipped if all outputs exist.
+
+    Args:
+        name: Its name.
+        nullable: Whether it may be left out.
+        metadata: What else is to be said about it.
+    """
+    return _object_par(name, nullable, {_PAR_META: b"out", _TYPE_META: b"oid"}, metadata)
+
+
+def make_tensor_input_par(
+    name: str, elem_type: ElemType, dim_names: Sequence[str], nullable: bool = False
+) -> pa.Field:
+    """A parameter that is a tensor: the call waits until it exists.
+
+    Args:
+        name: Its name.
+        elem_type: The type of its elements.
+        dim_names: The names of its dimensions; with ``=`` and a size behind a name, that is fixed.
+        nullable: Whether it may be left out.
+    """
+    return _object_par(name, nullable, {_PAR_META: b"in", **_tensor(elem_type, dim_names)})
+
+
+def make_tensor_output_par(
+    name: str, elem_type: ElemType, dim_names: Sequence[str], nullable: bool = False
+) -> pa.Field:
+    """A parameter that is a tensor, which the function makes.
+
+    Args:
+        name: Its name.
+        elem_type: The type of its elements.
+        dim_names: The names of its dimensions; with ``=`` and a size behind a name, that is fixed.
+        nullable: Whether it may be left out.
+    """
+    return _object_par(name, nullable, {_PAR_META: b"out", **_tensor(elem_type, dim_names)})
+
+
+def make_table_input_par(name: str, table_schema: Optional[pa.Schema], nullable: bool = False) -> pa.Field:
+    """A parameter that is a table: the call waits until it exists.
+
+    Args:
+        name: Its name.
+        table_schema: Its columns; None for any.
+        nullable: Whether it may be left out.
+    """
+    return _object_par(name, nullable, {_PAR_META: b"in", **_table(table_schema)})
+
+
+def make_table_output_par(name: str, table_schema: Optional[pa.Schema], nullable: bool = False) -> pa.Field:
+    """A parameter that is a table, which the function makes.
+
+    Args:
+        name: Its name.
+        table_schema: Its columns; None for any.
+        nullable: Whether it may be left out.
+    """
+    return _object_par(name, nullable, {_PAR_META: b"out", **_table(table_schema)})
+
+
+def call_name(schema: pa.Schema) -> str:
+    """The name of a schema's function."""
+    name = (schema.metadata or {}).get(_FUNC_META)
+    if name is None:
+        raise InvalidArgument("this schema names no function: make_call_schema() makes those that do")
+    return str(name.decode())
+
+
+def par_meta(field: pa.Field) -> Optional[str]:
+    """What kind of object a parameter is: 'in', 'out', or 'id' for one that is only passed. None for values."""
+    kind = _meta(field, _PAR_META)
+    if kind is None and field.type == OBJECT_ID_TYPE:
+        return "id"
+    return None if kind == "value" else kind
+
+
+def par_table_schema(field: pa.Field) -> Optional[pa.Schema]:
+    """The columns of a table parameter; None if it is no table, or may have any columns."""
+    text = _meta(field, _TABLE_META)
+    return None if text is None else pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
+
+
+def par_tensor_dim_names(field: pa.Field) -> Optional[List[str]]:
+    """The names of a tensor parameter's dimensions, "" for one without a name; None if it is no tensor."""
+    text = _meta(field, _DIMS_META)
+    return None if text is None or not par_is_tensor(field) else _dim_names(text)
+
+
+def par_tensor_elem_type(field: pa.Field) -> Optional[ElemType]:
+    """The type of a tensor parameter's elements; None if it is no tensor."""
+    code = _CODE_OF_NAME.get(_meta(field, _ELEM_META) or "")
+    return None if code is None or not par_is_tensor(field) else ELEM_OF_CODE[code]
+
+
+def par_is_tensor(field: pa.Field) -> bool:
+    """Whether a parameter is a tensor."""
+    return _meta(field, _TYPE_META) == "tensor"
+
+
+def par_is_table(field: pa.Field) -> bool:
+    """Whether a parameter is a table."""
+    return _meta(field, _TYPE_META) == "table"
+
+
+def schema_compatible(expected: pa.Schema, actual: pa.Schema) -> List[str]:
+    """What keeps a caller that expects one schema from calling a function of another.
+
+    All parameters expected must be there, of equal kind and type; others must be inputs that may be left out.
+
+    Returns:
+        A sentence for each mismatch; an empty list if the schemas are compatible.
+    """
+    count = ffi.new("size_t *")
+    ours, theirs = parsed_schema(expected), parsed_schema(actual)
+    text = _native.text_of(lib.sdp_dal_schema_mismatches, ours, theirs, count)
+    return text.splitlines()
+
+
+def parsed_schema(schema: pa.Schema) -> Any:
+    """The library's handle of a call schema."""
+    return _native.own_schema(schema, lib.sdp_dal_schema_from_arrow, "sdp_dal_schema **", lib.sdp_dal_schema_free)
+
+
+def _bytes(metadata: Mapping[Any, Any]) -> Dict[bytes, bytes]:
+    def raw(value: Any) -> bytes:
+        return value.encode() if isinstance(value, str) else bytes(value)
+
+    return {raw(key): raw(value) for key, value in metadata.items()}
+
+
+def _object_par(
+    name: str, nullable: bool, own: Dict[bytes, bytes], metadata: Mapping[Any, Any] = {}
+) -> pa.Field:
+    return pa.field(name, OBJECT_ID_TYPE, nullable, {**_bytes(metadata), **own})
+
+
+def _tensor(elem_type: Any, dim_names: Sequence[str]) -> Dict[bytes, bytes]:
+    if isinstance(dim_names, str):
+        raise InvalidArgument(f"dim_names is the text {dim_names!r}: give a list of names")
+    dims = ",".join(_dim(name) for name in dim_names)
+    return {_TYPE_META: b"tensor", _ELEM_META: _NAME_OF_CODE[elem_code(elem_type)].encode(), _DIMS_META: dims.encode()}
+
+
+def _table(table_schema: Optional[pa.Schema]) -> Dict[bytes, bytes]:
+    if table_schema is None:
+        return {_TYPE_META: b"table"}
+    return {_TYPE_META: b"table", _TABLE_META: base64.b64encode(table_schema.serialize().to_pybytes())}
+
+
+def _meta(field: pa.Field, key: bytes) -> Optional[str]:
+    value = (field.metadata or {}).get(key)
+    return None if value is None else str(value.decode())
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SIZED = re.compile(r"(?P<name>.*)=(?P<size>[0-9]+)", re.DOTALL)
+_WRITTEN = re.compile(r'(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|"(?P<quoted>(?:[^"\\]|\\.)*)")?(?:=?[0-9]+|\*)?(?:,|$)')
+
+
+def _dim(name: Optional[str]) -> str:
+    """A dimension as the wire format writes it."""
+    name, size = name or "", ""
+    sized = _SIZED.fullmatch(name)
+    if sized:
+        name, size = sized["name"], sized["size"]
+    if not name:
+        return size or "*"
+    if not _NAME.fullmatch(name):
+        name = '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    return f"{name}={size}" if size else name
+
+
+def _dim_names(text: str) -> List[str]:
+    """The names in what :func:`_dim` wrote."""
+    names: List[str] = []
+    at = 0
+    while at < len(text):
+        found = _WRITTEN.match(text, at)
+        if not found or found.end() == at:
+            raise InvalidArgument(f"the dimensions {text!r} of a parameter cannot be read")
+        quoted = found["quoted"]
+        if quoted is not None:
+            names.append(re.sub(r"\\(.)", lambda part: "\n" if part[1] == "n" else part[1], quoted))
+        else:
+            names.append(found["name"] or "")
+        at = found.end()
+    return names
+
+
+# ---- object IDs ------------------------------------------------------------------------------------------------------
+
+
+def is_namespace_decl(oid: AnyID) -> bool:
+    """Whether an object ID is that of a namespace's declaration."""
+    raw = raw_id(oid)
+    return len(raw) == OBJECT_ID_SIZE and raw.endswith(NAMESPACE_DECL_SUFFIX)
+
+
+def object_id_hex(oid: AnyID) -> str:
+    """An object ID, or the first bytes of one, in hexadecimal digits."""
+    return raw_id(oid).hex()
+
+
+def parse_hex_objectid(oid_str: str) -> bytes:
+    """The bytes of an object ID, or of a prefix, that is given in hexadecimal digits.
+
+    Raises:
+        InvalidArgument: It is not hexadecimal, or longer than an ID.
+    """
+    try:
+        raw = bytes.fromhex(oid_str)
+    except ValueError:
+        raise InvalidArgument(f"{oid_str!r} is no object ID: give an even number of hexadecimal digits") from None
+    if len(raw) > OBJECT_ID_SIZE:
+        raise InvalidArgument(f"{oid_str!r} is no object ID: it has {len(raw)} bytes, more than {OBJECT_ID_SIZE}")
+    return raw
+
+
+def objectid_generator(prefix: bytes, size: int = OBJECT_ID_SIZE) -> Iterator[bytes]:
+    """All object IDs with a prefix, one after the other, but for the declaration's.
+
+    Args:
+        prefix: First bytes of the IDs.
+        size: Bytes of an ID.
+    """
+    start = raw_id(prefix)
+    rest = size - len(start)
+    if rest < 1:
+        raise InvalidArgument(f"the prefix has {len(start)} bytes, which leaves no room in IDs of {size}")
+    for number in itertools.count(1):
+        if number >= 1 << (8 * rest):
+            return
+        yield start + number.to_bytes(rest, "big")

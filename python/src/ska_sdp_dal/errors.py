@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What can go wrong. Every error of the library is a :class:`DalError`, and also what Python's own programs expect: a
+wrong argument is a :class:`ValueError`, a time that has passed a :class:`TimeoutError`."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional, Sequence, Tuple, Type
+
+#: Begins the part of a failed call's text that tells where in the processor it was raised.
+TRACEBACK = "\nTraceback (most recent call last):\n"
+
+
+class DalError(Exception):
+    """An error of the library. Its text is one sentence that names what is wrong and what to do."""
+
+    #: The status of the C library, a negative number; 0 if the error is the package's own.
+    status: int = 0
+
+    def __init__(self, text: str = "", status: Optional[int] = None) -> None:
+        super().__init__(text)
+        if status is not None:
+            self.status = status
+
+
+class InvalidArgument(DalError, ValueError):
+    """An argument is wrong; the text names it."""
+
+
+class NotFound(DalError, LookupError):
+    """There is no such store, object, function or parameter."""
+
+
+class AlreadyExists(DalError):
+    """The object exists already, or somebody else is creating it."""
+
+
+class OutOfMemory(DalError, MemoryError):
+    """The store is full; the text says how much was asked for and what is free."""
+
+
+class ObjectDeleted(DalError, LookupError):
+    """The object existed and was deleted."""
+
+
+class ProcessorLost(DalError, ConnectionError):
+    """The processor that was to produce this has died, was closed, or was replaced."""
+
+
+class FunctionError(DalError, RuntimeError):
+    """A processing function raised an exception, which is told here by its text.
+
+    Its traceback in the processor is the cause of this exception, so that both are printed.
+    """
+
+    #: Name of the exception's type in the processor, as 'ValueError'; None if the processor is no Python program.
+    type_name: Optional[str] = None
+    #: Where in the processor it was raised, as Python prints it (its end, if it is long); None if it is not known.
+    remote_traceback: Optional[str] = None
+
+    def __init__(self, text: str = "", status: Optional[int] = None) -> None:
+        head, mark, trace = text.partition(TRACEBACK)
+        super().__init__(head.rstrip("\n"), status)
+        if mark:
+            self.remote_traceback = mark.lstrip("\n") + trace
+            self.__cause__ = RemoteTraceback(self.remote_traceback)
+            self.type_name = type_name_in(trace)
+
+
+class InputLost(FunctionError):
+    """An input of the call was deleted before the call ran."""
+
+
+class OutputNotWritten(FunctionError):
+    """The processing function ended without writing this output."""
+
+
+class Cancelled(DalError):
+    """The call was cancelled: nobody wanted its outputs any more."""
+
+
+class NoProcessor(DalError, RuntimeError):
+    """There are fewer compatible processors than were asked for."""
+
+
+class NamespaceInUse(DalError):
+    """The prefix that was asked for belongs to a living process."""
+
+
+class AlreadyStarted(DalError, RuntimeError):
+    """The processor has started: it can take no more functions."""
+
+
+class Forked(DalError, RuntimeError):
+    """This was made before a fork(): the child has to open the store anew."""
+
+
+class Interrupted(DalError, InterruptedError):
+    """The wait was ended from outside."""
+
+
+class PermissionDenied(DalError, PermissionError):
+    """The operating system or the owner of the store forbids it."""
+
+
+class Corrupt(DalError):
+    """The file is no store, or its bookkeeping does not add up."""
+
+
+class Unsupported(DalError, NotImplementedError):
+    """The store was made by an incompatible version, or the file system lacks something."""
+
+
+class SystemFailure(DalError, OSError):
+    """The operating system reported an error."""
+
+
+class LimitReached(DalError, RuntimeError):
+    """All places for clients, or for objects, are taken."""
+
+
+class Busy(DalError, RuntimeError):
+    """The store's lock is held by a process that is stopped."""
+
+
+class TimeoutException(DalError, TimeoutError):  # noqa: N818 - the name that programs know
+    """The time given has passed.
+
+    Args:
+        refs: References to what is still missing; empty if it was not objects that were waited for.
+        timeout: The time given, in seconds.
+    """
+
+    status = -4
+
+    def __init__(self, refs: Sequence[Any] = (), timeout: Optional[float] = None, text: str = "") -> None:
+        self._refs = list(refs)
+        self._timeout = timeout
+        if not text:
+            what = ", ".join(str(ref) for ref in self._refs[:5]) + (", ..." if len(self._refs) > 5 else "")
+            after = "" if timeout is None else f" within {timeout:g} s"
+            text = f"did not come to exist{after}: {what}" if what else f"did not happen{after}"
+        super().__init__(text)
+
+    @property
+    def refs(self) -> Any:
+        """References to what is still missing."""
+        return self._refs
+
+    @property
+    def timeout(self) -> Optional[float]:
+        """The time that was given, in seconds."""
+        return self._timeout
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - it is no error, but what is printed above one
+    """The traceback of a processor, which is printed above the error that it caused."""
+
+    def __str__(self) -> str:
+        return "in the processor:\n" + str(self.args[0])
+
+
+class InternalError(DalError, RuntimeError):
+    """A mistake inside the library. Please report it."""
+
+
+#: The exceptions by the library's status.
+BY_STATUS: Dict[int, Type[DalError]] = {
+    -1: InvalidArgument,
+    -2: NotFound,
+    -3: AlreadyExists,
+    -4: TimeoutException,
+    -5: OutOfMemory,
+    -6: ObjectDeleted,
+    -7: ProcessorLost,
+    -8: FunctionError,
+    -9: InputLost,
+    -10: OutputNotWritten,
+    -11: NoProcessor,
+    -12: NamespaceInUse,
+    -13: AlreadyStarted,
+    -14: Forked,
+    -15: Interrupted,
+    -16: PermissionDenied,
+    -17: Corrupt,
+    -18: Unsupported,
+    -19: SystemFailure,
+    -20: LimitReached,
+    -21: Busy,
+    -22: InternalError,
+    -23: Cancelled,
+}
+
+
+def of_status(status: int, text: str, refs: Sequence[Any] = (), timeout: Optional[float] = None) -> DalError:
+    """The exception for a status of the library."""
+    kind = BY_STATUS.get(status, DalError)
+    if kind is TimeoutException:
+        return TimeoutException(refs, timeout, "" if refs else text)
+    return kind(text, status)
+
+
+def type_name_in(trace: str) -> Optional[str]:
+    """The name of the exception's type in the last line of a traceback that is not indented."""
+    for line in reversed(trace.splitlines()):
+        name = line.partition(":")[0]
+        if line and not line[0].isspace() and name.replace(".", "").replace("_", "").isalnum():
+            return name
+    return None
+
+
+def tell(error: BaseException, room: int) -> str:
+    """An exception as the text of a failed call: its type and text, and then its traceback, in at most ``room`` bytes
+    of UTF-8. What does not fit is left out of the traceback's beginning."""
+    import traceback
+
+    kind = type(error)
+    head = "".join(traceback.format_exception_only(kind, error)).rstrip("\n")
+    body = "".join(traceback.format_tb(error.__traceback__))
+    head, last = _cut(head, room // 2), _cut(f"{kind.__name__}: {error}".splitlines()[0], 200)
+    left = room - len(head.encode()) - len(TRACEBACK.encode()) - len(last.encode()) - 1
+    lines = body.splitlines(keepends=True)
+    while lines and len("".join(lines).encode()) > left:
+        lines.pop(0)
+    return head + TRACEBACK + "".join(lines) + last
+
+
+def _cut(text: str, most: int) -> str:
+    encoded = text.encode()
+    return text if len(encoded) <= most else encoded[: most - 3].decode(errors="ignore") + "..."
+
+

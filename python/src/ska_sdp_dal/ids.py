@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Object IDs: 20 bytes, of which the first four are the namespace's prefix."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Union
+
+from .errors import InvalidArgument
+
+#: Bytes of an object ID.
+OBJECT_ID_SIZE = 20
+#: Bytes of a namespace's prefix.
+NAMESPACE_ID_SIZE = 4
+
+
+class ObjectID(bytes):
+    """The ID of an object: 20 bytes, and usable wherever bytes are.
+
+    Args:
+        value: 20 bytes, or anything with a ``binary()`` that gives them, as Plasma's IDs.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, value: Any) -> "ObjectID":
+        raw = raw_id(value)
+        if len(raw) != OBJECT_ID_SIZE:
+            raise InvalidArgument(f"an object ID has {OBJECT_ID_SIZE} bytes, not {len(raw)}")
+        return super().__new__(cls, raw)
+
+    def binary(self) -> bytes:
+        """The 20 bytes."""
+        return bytes(self)
+
+    @classmethod
+    def from_random(cls) -> "ObjectID":
+        """An ID that nobody else has, in a namespace that nobody owns but by chance."""
+        return cls(os.urandom(OBJECT_ID_SIZE))
+
+    def __repr__(self) -> str:
+        return f"ObjectID({self.hex()})"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> Any:
+        return (ObjectID, (bytes(self),))
+
+
+#: What is taken for an object ID: :class:`ObjectID`, 20 bytes, or anything with ``binary()``.
+AnyID = Union[ObjectID, bytes, bytearray, memoryview, Any]
+
+
+def raw_id(value: AnyID) -> bytes:
+    """The bytes of an ID, or of the first part of one, in any of the forms that are taken."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    binary = getattr(value, "binary", None)
+    if callable(binary):
+        raw = binary()
+        if isinstance(raw, bytes):
+            return raw
+    raise InvalidArgument(f"{value!r} is no object ID: give 20 bytes, an ObjectID, or something with binary()")
+
+
+def whole_id(value: AnyID) -> bytes:
+    """The 20 bytes of an ID in any of the forms that are taken."""
+    raw = raw_id(value)
+    if len(raw) != OBJECT_ID_SIZE:
+        raise InvalidArgument(f"an object ID has {OBJECT_ID_SIZE} bytes, not {len(raw)}")
+    return raw

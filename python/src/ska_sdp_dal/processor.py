@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Processing functions that callers in other processes call."""
+
+from __future__ import annotations
+
+import abc
+import logging
+import threading
+from types import TracebackType
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Type, Union
+
+import pyarrow as pa
+
+from . import _native
+from ._call import Call, CallOutputs, InputTensor, OutputTensor
+from ._functions import TENSOR, Function, Param
+from ._native import check, error, ffi, lib, nanoseconds, own, text_of
+from .common import ElemType, call_name, elem_code, object_id_hex
+from .connection import Connection
+from .errors import InvalidArgument
+from .ids import NAMESPACE_ID_SIZE, ObjectID, raw_id
+from .references import TensorRef
+
+_log = logging.getLogger(__name__)
+
+_call_pp = ffi.typeof("sdp_dal_call **")
+_next = lib.sdp_dal_processor_next
+_free_call = lib.sdp_dal_call_free
+
+#: What :meth:`BasicProcessor.tensor_parameters` takes for a tensor.
+TensorSpec = Union[str, Tuple[Any, ...]]
+
+
+class BasicProcessor(abc.ABC):
+    """Offers functions to callers, and runs their calls: the low-level interface.
+
+    Deprecated: use :class:`Processor` instead.
+
+    A subclass has ``_process_call()``, which gets the name of the function and a record batch with its parameters, and
+    uses :meth:`parameter`, :meth:`tensor_parameter` and :meth:`output_tensor`.
+
+    Args:
+        procs: Schemas of the functions.
+        plasma_path: Path of the store. If there is none it is made; it goes with its last client then.
+        prefix: First bytes of the prefix of its namespace.
+        name: Its name, which callers see; None for the class's.
+        reentrant: Whether a function may run in several threads at once, if they all call :meth:`process`.
+        ordered: Whether the calls of a function run strictly in the order in which they were issued.
+        strict_dims: Compare the sizes of dimensions of equal names.
+        threads: How many threads the functions may use all together; None for what the machine leaves.
+        size: Bytes that can be put into a store that is made; see :class:`.Store`.
+
+    Raises:
+        NamespaceInUse: The prefix belongs to a living process.
+    """
+
+    def __init__(
+        self,
+        procs: List[pa.Schema],
+        plasma_path: str,
+        prefix: bytes = b"",
+        name: Optional[str] = None,
+        *,
+        reentrant: bool = False,
+        ordered: bool = False,
+        strict_dims: bool = False,
+        threads: Optional[int] = None,
+        size: Optional[int] = None,
+    ) -> None:
+        self._conn = Connection(plasma_path, size=size)
+        self._name = name or type(self).__name__
+        self._functions = {call_name(schema): Function(schema) for schema in procs}
+        self._only = next(iter(self._functions.values())) if len(self._functions) == 1 else None
+        self._running = threading.local()
+        flags = (
+            (lib.SDP_DAL_FUNCTION_REENTRANT if reentrant else 0)
+            | (lib.SDP_DAL_FUNCTION_ORDERED if ordered else 0)
+            | (0 if strict_dims else lib.SDP_DAL_FUNCTION_LOOSE_DIMS)
+        )
+        self._handle = self._begin(raw_id(prefix), threads, flags)
+        out = ffi.new("uint8_t[4]")
+        check(lib.sdp_dal_processor_prefix(self._handle, out))
+        self._prefix = bytes(ffi.buffer(out, NAMESPACE_ID_SIZE))
+        _log.info("%s waiting for calls at prefix %s", self._name, object_id_hex(self._prefix))
+
+    def _begin(self, prefix: bytes, threads: Optional[int], flags: int) -> Any:
+        """The library's processor, with its functions, and visible for callers."""
+        if len(prefix) > NAMESPACE_ID_SIZE:
+            raise InvalidArgument(f"the prefix {prefix.hex()} has {len(prefix)} bytes, at most 4 are possible")
+        if threads is not None and threads < 1:
+            raise InvalidArgument(f"threads is {threads}: give 1 or more, or None")
+        options = ffi.new("sdp_dal_processor_options *")
+        check(lib.sdp_dal_processor_options_init(options, ffi.sizeof("sdp_dal_processor_options")))
+        kept_name = ffi.new("char[]", _native.encoded(self._name, "the name"))
+        kept_prefix = ffi.new("uint8_t[]", prefix or b"\0")
+        options.name, options.prefix, options.prefix_size = kept_name, kept_prefix, len(prefix)
+        options.threads = threads or 0
+        out = ffi.new("sdp_dal_processor **")
+        check(lib.sdp_dal_processor_open(self._conn._open, options, out))
+        handle = own(out, lib.sdp_dal_processor_close)
+        how = ffi.new("sdp_dal_function_options *")
+        check(lib.sdp_dal_function_options_init(how, ffi.sizeof("sdp_dal_function_options")))
+        how.flags = flags
+        for function in self._functions.values():
+            check(
+                lib.sdp_dal_processor_register_schema(handle, function.handle, how, ffi.NULL, ffi.NULL, ffi.NULL)
+            )
+        check(lib.sdp_dal_processor_start(handle))
+        return handle
+
+    @property
+    def prefix(self) -> bytes:
+        """The prefix of the namespace that calls for this processor are put into."""
+        return self._prefix
+
+    @property
+    def name(self) -> str:
+        """The name that callers see."""
+        return self._name
+
+    @property
+    def conn(self) -> Connection:
+        """The connection to the store."""
+        return self._conn
+
+    @property
+    def call(self) -> Call:
+        """The call whose function runs in this thread: its progress, its threads, whether it was cancelled.
+
+        Raises:
+            InvalidArgument: None is running.
+        """
+        call: Optional[Call] = getattr(self._running, "call", None)
+        if call is None:
+            raise InvalidArgument(f"no function of {self._name} is running in this thread")
+        return call
+
+    def set_progress(self, fraction: float) -> None:
+        """Tells how far the function that runs in this thread has come: callers read it from the references to its
+        outputs (:attr:`.Ref.progress`).
+
+        Args:
+            fraction: From 0 to 1.
+        """
+        self.call.set_progress(fraction)
+
+    def close(self) -> None:
+        """Ends the processor: calls that wait for it fail. Waits for functions that run in other threads."""
+        if self._handle is not None:
+            ffi.release(self._handle)
+            self._handle = None
+            self._conn.close()
+
+    def __enter__(self) -> "BasicProcessor":
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{self._name} {self._prefix.hex()} in {self._conn.plasma_path}>"
+
+    # ---- running calls -------------------------------------------------------------------------------------------
+
+    def process(self, timeout: Optional[float] = None, catch_exceptions: bool = True) -> bool:
+        """Takes a call, and runs its function. Several threads may do so at once.
+
+        Args:
+            timeout: Seconds to wait for a call; None for as long as it takes.
+            catch_exceptions: Log what a function raises, and go on. Otherwise it is raised here. In both cases the
+                outputs of the call fail with it, so that the caller's ``get()`` tells it.
+
+        Returns:
+            False if no call came in time.
+        """
+        taken = ffi.new(_call_pp)
+        try:
+            status = _next(self._open, -1 if timeout is None else nanoseconds(timeout), taken)
+            if status:
+                if status == _native.TIMEOUT:
+                    return False
+                raise error(status)
+            handle = ffi.gc(taken[0], _free_call)
+        except BaseException:
+            # Ctrl-C may come between taking a call and knowing it; then it ends here, too.
+            if taken[0] != ffi.NULL and "handle" not in locals():
+                _free_call(taken[0])
+            raise
+        call = Call(handle, self._only or self._functions[text_of(lib.sdp_dal_call_function, handle)], self._conn)
+        outer = getattr(self._running, "call", None)
+        self._running.call = call
+        try:
+            self._run(call)
+        except Exception as problem:
+            call.fail(problem)
+            if not catch_exceptions:
+                raise
+            _log.exception("%s: %s() failed", self._name, call.function)
+        except BaseException as problem:
+            call.fail(problem)
+            raise
+        finally:
+            self._running.call = outer
+        return True
+
+    @property
+    def _open(self) -> Any:
+        """The handle of the processor, which is open."""
+        if self._handle is None:
+            raise InvalidArgument(f"the processor {self._name} was closed")
+        return self._handle
+
+    def _run(self, call: Call) -> None:
+        """Runs the function of a call, and ends the call."""
+        self._process_call(call.function, call.batch())
+        call.finish()
+
+    @abc.abstractmethod
+    def _process_call(self, proc_func: str, batch: pa.RecordBatch) -> None:
+        """Runs a function.
+
+        Args:
+            proc_func: Its name.
+            batch: Its parameters: the first row.
+        """
+
+    # ---- parameters ----------------------------------------------------------------------------------------------
+
+    def parameter(
+        self, batch: pa.RecordBatch, name: str, typ: Optional[pa.DataType] = None, allow_null: bool = False
+    ) -> Any:
+        """The value of a parameter, from the first row of a record batch.
+
+        Args:
+            batch: The batch with the parameters.
+            name: Name of the parameter.
+            typ: The type that it must have; None for any.
+            allow_null: Whether it may be null; then None is returned.
+
+        Raises:
+            InvalidArgument: There is no such parameter, or it is of another type, or null.
+        """
+        index = batch.schema.get_field_index(name)
+        if index < 0:
+            raise InvalidArgument(f"there is no parameter {name!r}: the call has {', '.join(batch.schema.names)}")
+        column = batch.column(index)
+        if typ is not None and column.type != typ:
+            raise InvalidArgument(f"parameter {name!r} is of type {column.type}, expected {typ}")
+        value = column[0].as_py()
+        if value is None and not allow_null:
+            raise InvalidArgument(f"parameter {name!r} is null")
+        return value
+
+    def oid_parameter(self, batch: pa.RecordBatch, name: str, allow_null: bool = False) -> Optional[ObjectID]:
+        """The object ID that a parameter is, from the first row of a record batch.
+
+        Args:
+            batch: The batch with the parameters.
+            name: Name of the parameter.
+            allow_null: Whether it may be null; then None is returned.
+        """
+        value = self.parameter(batch, name, allow_null=allow_null)
+        return None if value is None else ObjectID(value)
+
+    def tensor_parameter(
+        self,
+        batch: pa.RecordBatch,
+        name: str,
+        typ: Optional[ElemType] = None,
+        dim_names: Optional[List[str]] = None,
+        allow_null: bool = False,
+    ) -> Optional[pa.Tensor]:
+        """The tensor that a parameter refers to, without a copy. Complex numbers have one more dimension, ``re_im``.
+
+        Args:
+            batch: The batch with the parameters.
+            name: Name of the parameter.
+            typ: The type of elements that it must have; None for any.
+            dim_names: The names of dimensions that it must have; None for any.
+            allow_null: Whether it may be null; then None is returned.
+        """
+        oid = self.oid_parameter(batch, name, allow_null)
+        if oid is None:
+            return None
+        array = self._input(name, oid).get(0)
+        if typ is not None and elem_code(typ) != elem_code(array.dtype):
+            raise InvalidArgument(f"parameter {name!r} is a tensor of {array.dtype}, expected {typ}")
+        names = self._input(name, oid).dim_names or [""] * array.ndim
+        if dim_names is not None and list(dim_names) != names:
+            raise InvalidArgument(f"parameter {name!r} has the dimensions {names}, expected {list(dim_names)}")
+        if array.dtype.kind == "c":
+            array = array.view(array.real.dtype).reshape((*array.shape, 2))
+            names = [*names, "re_im"]
+        return pa.Tensor.from_numpy(array, dim_names=names if len(names) == array.ndim else None)
+
+    def tensor_parameters(self, batch: pa.RecordBatch, tensor_specs: Sequence[TensorSpec]) -> List[pa.Tensor]:
+        """The tensors that parameters refer to, without a copy.
+
+        Args:
+            batch: The batch with the parameters.
+            tensor_specs: For each its name, or a tuple of name, element type, dimension names, and whether it may be
+                null (see :meth:`tensor_parameter`), of which those at the end may be left out.
+        """
+        specs = [(spec,) if isinstance(spec, str) else tuple(spec) for spec in tensor_specs]
+        return [self.tensor_parameter(batch, *spec) for spec in specs]
+
+    def output_tensor(self, batch: pa.RecordBatch, name: str, array: Any, typ: Optional[ElemType] = None) -> None:
+        """Writes an output.
+
+        Args:
+            batch: The batch with the parameters.
+            name: Name of the parameter.
+            array: The values.
+            typ: The type of its elements; None for that of the schema.
+        """
+        oid = self.oid_parameter(batch, name)
+        param = self._param(name, oid)
+        if param is None or not param.is_output:
+            raise InvalidArgument(f"{name!r} is no output of the function that runs")
+        if typ is not None and elem_code(typ) != param.code:
+            raise InvalidArgument(f"the output {name!r} has elements of another type than {typ}")
+        OutputTensor(CallOutputs(self.call), param).put(array)
+
+    def _input(self, name: str, oid: ObjectID) -> TensorRef:
+        """A tensor of the call that runs, which has pinned it; any other by its ID."""
+        param = self._param(name, oid)
+        return InputTensor(self.call, param) if param is not None else TensorRef(self._conn, oid)
+
+    def _param(self, name: str, oid: Optional[ObjectID]) -> Optional[Param]:
+        """The parameter of the call that runs, if it is this object."""
+        call: Optional[Call] = getattr(self._running, "call", None)
+        param = None if call is None else call._function.by_name.get(name)
+        return param if param is not None and param.kind == TENSOR and self.call._id(param) == oid else None
+
+
+class Processor(BasicProcessor):
+    """Offers functions to callers, and runs their calls.
+
+    A subclass has a method for each function, of its name, which gets the parameters by name: values as they are, tensors
+    and tables as references (:class:`.TensorRef`, :class:`.TableRef`) to read inputs from and to write outputs to. What
+    is not written when it returns fails, unless it keeps the reference, and writes it later.
+
+    Args:
+        procs: Schemas of the functions.
+        plasma_path: Path of the store. If there is none it is made; it goes with its last client then.
+        prefix: First bytes of the prefix of its namespace.
+        name: Its name, which callers see; None for the class's.
+        reentrant, ordered, strict_dims, threads, size: As in :class:`BasicProcessor`.
+    """
+
+    def _run(self, call: Call) -> None:
+        if type(self)._process_call is Processor._process_call:
+            self._invoke(call)
+        else:
+            super()._run(call)
+
+    def _process_call(self, proc_func: str, batch: pa.RecordBatch) -> None:
+        self._invoke(self.call)
+
+    def _invoke(self, call: Call) -> None:
+        method = getattr(self, call.function, None)
+        if method is None:
+            raise NotImplementedError(f"{type(self).__name__} has no method {call.function}(), which it offers")
+        call.run(method)
+
+
+class LogProcessor(BasicProcessor):
+    """Logs all calls, and writes no outputs.
+
+    Args:
+        procs: Schemas of the functions.
+        plasma_path: Path of the store. If there is none it is made; it goes with its last client then.
+        prefix: First bytes of the prefix of its namespace.
+        name: Its name, which callers see; None for the class's.
+        reentrant, ordered, strict_dims, threads, size: As in :class:`BasicProcessor`.
+    """
+
+    def _process_call(self, proc_func: str, batch: pa.RecordBatch) -> None:
+        function = self._functions[proc_func]
+        shown: Dict[str, Any] = {
+            param.name: self.parameter(batch, param.name, allow_null=True) for param in function.params
+        }
+        told = ", ".join(
+            f"{name}={value.hex() if isinstance(value, bytes) and len(value) == 20 else repr(value)}"
+            for name, value in shown.items()
+        )
+        _log.info("%s: %s(%s)", self._name, proc_func, told)
+
+

@@ -1,0 +1,524 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""References to objects that may not exist yet: tensors, tables, and objects of any kind."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import pyarrow as pa
+
+from . import _arrays, _dlpack, _native, _tables
+from ._native import check, error, ffi, lib, nanoseconds, own
+from .common import DTYPE_OF_CODE, ELEM_OF_CODE, ElemType, elem_code
+from .errors import InvalidArgument, TimeoutException
+from .ids import AnyID, ObjectID, whole_id
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+_get_tensor = lib.sdp_dal_ref_get_tensor
+_tensor_pp = ffi.typeof("sdp_dal_tensor **")
+_ref_pp = ffi.typeof("sdp_dal_ref **")
+
+
+class Ref:
+    """Refers to an object in the store, which may not exist yet.
+
+    There are two kinds. An *owning* reference (from putting, from :meth:`.Store.new_tensor_ref`, or an output of a call)
+    keeps its object: when the last one goes the object is deleted, and a call that was to make it is cancelled. A
+    *borrowed* one (made from an ID, unpickled, or received in a call) never deletes what others wrote.
+
+    References pickle: what is unpickled, in whatever process, is a borrowed one.
+
+    Args:
+        conn: Connection to the store.
+        oid: ID of the object.
+        auto_delete: Delete what is written through this reference when it goes.
+        dependencies: Objects that must live until this one exists.
+        references: Objects that must live as long as this one is needed.
+    """
+
+    _handle: Any
+
+    def __init__(
+        self,
+        conn: "Connection",
+        oid: AnyID,
+        auto_delete: bool = True,
+        dependencies: Sequence["Ref"] = [],
+        references: Sequence["Ref"] = [],
+    ) -> None:
+        out = ffi.new(_ref_pp)
+        check(lib.sdp_dal_ref_from_id(conn._open, whole_id(oid), out))
+        self._begin(conn, own(out, lib.sdp_dal_ref_free), auto_delete)
+        for other in dependencies:
+            self.add_dependency(other)
+        for other in references:
+            self.add_reference(other)
+
+    def _begin(self, conn: "Connection", handle: Any, auto_delete: bool = True) -> None:
+        self._conn = conn
+        self._handle = handle
+        self._auto_delete = auto_delete
+
+    # ---- which object --------------------------------------------------------------------------------------------
+
+    @property
+    def oid(self) -> ObjectID:
+        """The object's ID."""
+        out = ffi.new("uint8_t[20]")
+        check(lib.sdp_dal_ref_id(self._handle, out))
+        return ObjectID(bytes(ffi.buffer(out, 20)))
+
+    def binary(self) -> bytes:
+        """The bytes of the object's ID: a reference stands wherever an ID is taken."""
+        return bytes(self.oid)
+
+    @property
+    def conn(self) -> "Connection":
+        """The connection to the store that the object lies in."""
+        return self._conn
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.oid.hex()}>"
+
+    def __reduce__(self) -> Any:
+        return (_unpickled, (type(self)._borrowed, self._conn.plasma_path, self.oid, self._expected()))
+
+    def _expected(self) -> Any:
+        """What is pickled beside the ID."""
+        return None
+
+    @staticmethod
+    def _borrowed(conn: "Connection", oid: ObjectID, _expected: Any) -> "Ref":
+        return Ref(conn, oid)
+
+    # ---- how it stands -------------------------------------------------------------------------------------------
+
+    def exists(self) -> bool:
+        """Whether the object exists now. Does not wait."""
+        out = ffi.new("bool *")
+        check(lib.sdp_dal_ref_exists(self._handle, out))
+        return bool(out[0])
+
+    def wait(self, timeout: Optional[float] = None) -> None:
+        """Waits until the object exists.
+
+        Args:
+            timeout: Seconds to wait; None for as long as it takes.
+
+        Raises:
+            TimeoutException: It did not come to exist in time.
+            FunctionError: The function that was to make it raised an exception.
+            ProcessorLost: The processor that was to make it has gone.
+        """
+        status = lib.sdp_dal_ref_wait(self._handle, nanoseconds(timeout))
+        if status:
+            raise error(status, [self], timeout)
+
+    @property
+    def progress(self) -> float:
+        """How far the function that makes the object has come, as it tells itself: from 0 to 1, and 1 once the object
+        exists."""
+        out = ffi.new("double *")
+        check(lib.sdp_dal_ref_progress(self._handle, out))
+        return float(out[0])
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a processor is at work on the object."""
+        out = ffi.new("bool *")
+        check(lib.sdp_dal_ref_is_running(self._handle, out))
+        return bool(out[0])
+
+    @property
+    def is_owning(self) -> bool:
+        """Whether this reference keeps the object."""
+        return bool(lib.sdp_dal_ref_is_owning(self._handle))
+
+    # ---- what lives with it --------------------------------------------------------------------------------------
+
+    def add_dependency(self, ref: "Ref", timeout: Optional[float] = 0) -> None:
+        """Keeps another object alive until this one exists: a call, as a rule.
+
+        Args:
+            ref: What must live until then.
+            timeout: Seconds to wait until that exists.
+
+        Raises:
+            TimeoutException: It did not come to exist in time.
+        """
+        status = lib.sdp_dal_ref_add_dependency(self._handle, ref._handle, nanoseconds(timeout))
+        if status:
+            raise error(status, [ref], timeout)
+
+    def add_reference(self, ref: Union["Ref", AnyID], timeout: Optional[float] = 0) -> None:
+        """Keeps another object alive as long as this one is referred to.
+
+        Args:
+            ref: What must live as long, as a reference or an ID.
+            timeout: Seconds to wait until that exists.
+
+        Raises:
+            TimeoutException: It did not come to exist in time.
+        """
+        other = ref if isinstance(ref, Ref) else Ref(self._conn, ref)
+        status = lib.sdp_dal_ref_add_reference(self._handle, other._handle, nanoseconds(timeout))
+        if status:
+            raise error(status, [other], timeout)
+
+    def disown(self) -> None:
+        """Makes the object stay when its last reference goes: until it is deleted by its ID."""
+        self._auto_delete = False
+        check(lib.sdp_dal_ref_disown(self._handle))
+
+    # ---- its bytes -----------------------------------------------------------------------------------------------
+
+    def get_buffer(self, timeout: Optional[float] = None, auto_delete: bool = True) -> pa.Buffer:
+        """The object's bytes, whatever it is, without a copy. The buffer keeps them.
+
+        Args:
+            timeout: Seconds to wait until the object exists; None for as long as it takes.
+            auto_delete: False makes the object stay when its last reference goes.
+
+        Raises:
+            TimeoutException: It did not come to exist in time.
+        """
+        if not auto_delete:
+            self.disown()
+        out = ffi.new("sdp_dal_buffer **")
+        status = lib.sdp_dal_ref_get_buffer(self._handle, nanoseconds(timeout), out)
+        if status:
+            raise error(status, [self], timeout)
+        return _tables.buffer_of(out[0])
+
+    def _written(self) -> None:
+        """The object was written through this reference."""
+        if not self._auto_delete:
+            check(lib.sdp_dal_ref_disown(self._handle))
+        elif not self.is_owning:
+            # Whoever writes under an ID that nobody promised keeps it; here that is this reference.
+            weakref.finalize(self, _delete, self._conn, self.oid)
+
+
+def _delete(conn: "Connection", oid: ObjectID) -> None:
+    if conn._store is not None:
+        lib.sdp_dal_object_delete(conn._store, bytes(oid), lib.SDP_DAL_DELETE_NOW)
+
+
+def _unpickled(make: Any, plasma_path: str, oid: ObjectID, expected: Any) -> Ref:
+    from .connection import connection_to
+
+    return make(connection_to(plasma_path), oid, expected)  # type: ignore[no-any-return]
+
+
+class TensorRef(Ref):
+    """Refers to a tensor, which may not exist yet: its ID, and what is expected of it.
+
+    Args:
+        conn: Connection to the store.
+        oid: ID of the tensor's object.
+        typ: Type of its elements; None for any.
+        dim_names: Names of its dimensions; None for any.
+        auto_delete: Delete what is written through this reference when it goes.
+    """
+
+    def __init__(
+        self,
+        conn: "Connection",
+        oid: AnyID,
+        typ: Optional[ElemType] = None,
+        dim_names: Optional[Sequence[str]] = None,
+        auto_delete: bool = True,
+    ) -> None:
+        out = ffi.new(_ref_pp)
+        code = 0 if typ is None else elem_code(typ)
+        if code and dim_names is not None:
+            names, _kept = _arrays.names_of(dim_names)
+            check(lib.sdp_dal_ref_from_id_as(conn._open, whole_id(oid), code, len(dim_names), names, out))
+        else:
+            check(lib.sdp_dal_ref_from_id(conn._open, whole_id(oid), out))
+        self._begin_tensor(conn, own(out, lib.sdp_dal_ref_free), code, dim_names, auto_delete)
+
+    def _begin_tensor(
+        self,
+        conn: "Connection",
+        handle: Any,
+        code: int,
+        dim_names: Optional[Sequence[str]],
+        auto_delete: bool = True,
+    ) -> None:
+        self._conn = conn
+        self._handle = handle
+        self._auto_delete = auto_delete
+        self._code = code
+        self._dim_names = dim_names
+        self._in_place: Optional[_arrays.InPlace] = None
+
+    @property
+    def typ(self) -> Optional[ElemType]:
+        """The type of the elements: the one expected, else that of the tensor if it exists, else None."""
+        code = self._code or self._found()[0]
+        return ELEM_OF_CODE.get(code)
+
+    @property
+    def dim_names(self) -> Optional[List[str]]:
+        """The names of the dimensions: those expected, else those of the tensor if it exists, else None."""
+        return self._found()[1] if self._dim_names is None else list(self._dim_names)
+
+    def _found(self) -> Tuple[int, Optional[List[str]]]:
+        if not self.exists():
+            return 0, None
+        tensor = self._hold(0)
+        try:
+            return _arrays.dim_names_of(tensor)
+        finally:
+            lib.sdp_dal_tensor_free(tensor)
+
+    def _hold(self, timeout: Optional[float]) -> Any:
+        """A handle of the tensor, which is to be freed."""
+        out = ffi.new(_tensor_pp)
+        status = _get_tensor(self._handle, -1 if timeout is None else nanoseconds(timeout), out)
+        if status:
+            raise error(status, [self], timeout)
+        return out[0]
+
+    def get(self, timeout: Optional[float] = None) -> "np.ndarray[Any, Any]":
+        """The tensor as a read-only array over its bytes in the store, without a copy. The array keeps them, whatever
+        becomes of the object.
+
+        Args:
+            timeout: Seconds to wait until the tensor exists; None for as long as it takes.
+
+        Raises:
+            TimeoutException: It did not come to exist in time.
+            FunctionError: The function that was to make it raised an exception.
+            ProcessorLost: The processor that was to make it has gone.
+        """
+        array = _arrays.array_of(self._hold(timeout))
+        if self._code and array.dtype != DTYPE_OF_CODE[self._code]:
+            raise InvalidArgument(f"{self!r} is a tensor of {array.dtype}, expected {self.typ}")
+        return array
+
+    def put(self, arr: Any = None) -> None:
+        """Writes the tensor: one copy into the store.
+
+        Args:
+            arr: The values; None for an empty tensor. Numbers are converted where numpy's rule 'same_kind' allows it.
+
+        Raises:
+            AlreadyExists: Somebody has written it before.
+            InvalidArgument: The values are not what is expected.
+        """
+        ndim = None if self._dim_names is None else len(self._dim_names)
+        array = _arrays.converted(arr, self._code, ndim, self._what())
+        view, _kept = _arrays.view_of(array, self._dim_names if array.ndim == ndim else None)
+        self._put_view(view)
+
+    def _put_view(self, view: Any) -> None:
+        check(lib.sdp_dal_ref_put_tensor(self._handle, view))
+        self._written()
+
+    def create(self, shape: Any, typ: Any = None, order: str = "C", zeroed: bool = False) -> "np.ndarray[Any, Any]":
+        """Makes the tensor where it is to lie, and gives the array through which it is written: nothing is copied.
+
+        It exists for others from :meth:`seal` on, an output of a call at the latest when the function returns. The array
+        is read-only then; slices that were taken of it must not be written any more either.
+
+        Args:
+            shape: The sizes of its dimensions.
+            typ: The type of its elements, if the reference does not say it.
+            order: 'C' or 'F'.
+            zeroed: Whether the elements begin as zeros; else they are what the memory held before.
+
+        Raises:
+            AlreadyExists: Somebody has written it before.
+            OutOfMemory: The store is full.
+        """
+        sizes = _arrays.shape_of(shape, self._what())
+        code = self._code or (elem_code(typ) if typ is not None else 0)
+        if not code:
+            raise InvalidArgument(f"{self._what()} has no element type yet: give 'typ'")
+        if self._code and typ is not None and elem_code(typ) != self._code:
+            raise InvalidArgument(f"{self._what()} has elements of type {self.typ}, not {typ}")
+        place = _arrays.InPlace(self._create(code, sizes, order, zeroed), sizes, DTYPE_OF_CODE[code], order)
+        self._in_place = place
+        array = place.array()
+        place.keep(self._writer())
+        return array
+
+    def _create(self, code: int, sizes: Tuple[int, ...], order: str, zeroed: bool) -> Any:
+        names = self._dim_names if self._dim_names and len(self._dim_names) == len(sizes) else None
+        spec, _kept = _arrays.spec_of(code, sizes, names, order, zeroed)
+        out = ffi.new("void **")
+        check(lib.sdp_dal_ref_create_tensor(self._handle, spec, out))
+        return out[0]
+
+    def _writer(self) -> Any:
+        """What must live as long as the tensor is being written."""
+        return self._handle
+
+    def seal(self) -> None:
+        """Makes a tensor that was created in place complete, and visible for others."""
+        check(lib.sdp_dal_ref_seal(self._handle))
+        self._written()
+        self._sealed()
+
+    def _sealed(self) -> None:
+        place, self._in_place = self._in_place, None
+        if place is not None:
+            place.ended(lambda: own([self._hold(0)], lib.sdp_dal_tensor_free))
+
+    def _what(self) -> str:
+        return f"the tensor {self.oid.hex()}"
+
+    def _expected(self) -> Any:
+        return (self._code, None if self._dim_names is None else list(self._dim_names))
+
+    @staticmethod
+    def _borrowed(conn: "Connection", oid: ObjectID, expected: Any) -> "TensorRef":
+        code, dim_names = expected
+        return TensorRef(conn, oid, ELEM_OF_CODE.get(code), dim_names)
+
+    # ---- others' ways to ask for an array ------------------------------------------------------------------------
+
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> "np.ndarray[Any, Any]":
+        array = self.get()
+        if dtype is not None and np.dtype(dtype) != array.dtype:
+            if copy is False:
+                raise ValueError(f"a tensor of {array.dtype} cannot be an array of {np.dtype(dtype)} without a copy")
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: Optional[Tuple[int, int]] = None,
+        dl_device: Any = None,
+        copy: Optional[bool] = None,
+    ) -> Any:
+        if stream is not None or dl_device not in (None, (1, 0)) or copy:
+            raise BufferError("a tensor in the store can be had on the CPU only, without a stream, and not as a copy")
+        return _dlpack.capsule(own([self._hold(None)], lib.sdp_dal_tensor_free), max_version)
+
+    def __dlpack_device__(self) -> Tuple[int, int]:
+        return (1, 0)
+
+
+class TableRef(Ref):
+    """Refers to a table, which may not exist yet: its ID, and what is expected of it.
+
+    Args:
+        conn: Connection to the store.
+        oid: ID of the table's object.
+        schema: Its columns; None for any.
+        auto_delete: Delete what is written through this reference when it goes.
+    """
+
+    def __init__(
+        self, conn: "Connection", oid: AnyID, schema: Optional[pa.Schema] = None, auto_delete: bool = True
+    ) -> None:
+        out = ffi.new(_ref_pp)
+        with _tables.exported(schema) as exported:
+            check(lib.sdp_dal_ref_from_id_as_table(conn._open, whole_id(oid), exported, out))
+        self._begin_table(conn, own(out, lib.sdp_dal_ref_free), schema, auto_delete)
+
+    def _begin_table(
+        self, conn: "Connection", handle: Any, schema: Optional[pa.Schema], auto_delete: bool = True
+    ) -> None:
+        self._begin(conn, handle, auto_delete)
+        self._schema = schema
+
+    @property
+    def schema(self) -> Optional[pa.Schema]:
+        """The columns: those expected, else those of the table if it exists, else None."""
+        if self._schema is None and self.exists():
+            return self.get(0).schema
+        return self._schema
+
+    def get(self, timeout: Optional[float] = None) -> pa.Table:
+        """The table, over its bytes in the store, without a copy. It keeps them, whatever becomes of the object.
+
+        Args:
+            timeout: Seconds to wait until the table exists; None for as long as it takes.
+
+        Raises:
+            TimeoutException: It did not come to exist in time.
+            FunctionError: The function that was to make it raised an exception.
+            ProcessorLost: The processor that was to make it has gone.
+        """
+        stream = ffi.new("struct ArrowArrayStream *")
+        status = self._get_stream(timeout, stream)
+        if status:
+            raise error(status, [self], timeout)
+        return _tables.table_of(stream)
+
+    def _get_stream(self, timeout: Optional[float], stream: Any) -> int:
+        return int(lib.sdp_dal_ref_get_table(self._handle, nanoseconds(timeout), stream))
+
+    def get_dict(self) -> Dict[str, List[Any]]:
+        """The table as a dictionary from the columns' names to lists of Python values. Waits until it exists."""
+        columns: Dict[str, List[Any]] = self.get().to_pydict()
+        return columns
+
+    def get_pandas(self, *args: Any, **kwargs: Any) -> Any:
+        """The table as a pandas data frame. Waits until it exists.
+
+        Args:
+            args, kwargs: For :meth:`pyarrow.Table.to_pandas`.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        _tables.needed("pandas", "get_pandas()")
+        return self.get().to_pandas(*args, **kwargs)
+
+    def get_awkward(self) -> Any:
+        """The table as an awkward array, in general without a copy. Waits until it exists.
+
+        Raises:
+            ImportError: awkward is not installed.
+        """
+        return _tables.needed("awkward", "get_awkward()").from_arrow(self.get())
+
+    def put(
+        self,
+        table: Union[pa.Table, Mapping[str, Any], Iterable[Any], Any],
+        max_chunksize: Optional[int] = None,
+    ) -> None:
+        """Writes the table: one copy into the store.
+
+        Args:
+            table: The table: a :class:`pyarrow.Table` or record batch, a pandas data frame, a dictionary from names to
+                arrays or lists, or anything with ``__arrow_c_stream__``. The chunks of all columns must be equally long.
+            max_chunksize: Most rows of a record batch.
+
+        Raises:
+            AlreadyExists: Somebody has written it before.
+            InvalidArgument: The table is not what is expected.
+        """
+        self._put_stream(_tables.stream_of(_tables.table_from(table, self._schema)), _tables.options(max_chunksize))
+
+    def _put_stream(self, stream: Any, options: Any) -> None:
+        check(lib.sdp_dal_ref_put_table(self._handle, stream, options))
+        self._written()
+
+    def _expected(self) -> Any:
+        return self._schema
+
+    @staticmethod
+    def _borrowed(conn: "Connection", oid: ObjectID, schema: Any) -> "TableRef":
+        return TableRef(conn, oid, schema)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self.get().__arrow_c_stream__(requested_schema)
+
+    def __arrow_c_schema__(self) -> Any:
+        schema = self.schema
+        return (schema if schema is not None else self.get().schema).__arrow_c_schema__()
+
+
+__all__ = ["Ref", "TableRef", "TensorRef", "TimeoutException"]

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Namespaces for what a program puts into a store."""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+from typing import Any, Mapping, Optional, Sequence, Type, Union
+
+import pyarrow as pa
+
+from . import _arrays, _native, _tables
+from ._native import check, ffi, lib, own
+from .common import ElemType, elem_code, object_id_hex
+from .connection import Connection, prefix_of
+from .errors import InvalidArgument
+from .ids import AnyID
+from .references import TableRef, TensorRef
+
+_log = logging.getLogger(__name__)
+_put = lib.sdp_dal_tensor_put
+_ref_pp = ffi.typeof("sdp_dal_ref **")
+
+
+class Store:
+    """A namespace in a store, for tensors and tables that are shared.
+
+    What is put belongs to its reference: when the last one goes, the object is deleted.
+
+    Args:
+        plasma_path: Path of the store. If there is none it is made; it goes with its last client then.
+        max_attempts: Not needed any more: IDs never collide.
+        name: Name of the namespace in displays; None for the class's.
+        size: Bytes that can be put into a store that is made; None: SDP_DAL_STORE_SIZE of the environment, or half of
+            what the machine has.
+    """
+
+    def __init__(
+        self, plasma_path: str, max_attempts: int = 10000, name: Optional[str] = None, *, size: Optional[int] = None
+    ) -> None:
+        self._conn = Connection(plasma_path, size=size)
+        out = ffi.new("sdp_dal_store **")
+        shown = _native.encoded(name or type(self).__name__, "the name")
+        check(lib.sdp_dal_store_new_namespace(self._conn._open, shown, out))
+        self._space = own(out, lib.sdp_dal_store_close)
+        self._prefix = prefix_of(self._space)
+        _log.info("Store using prefix %s for objects", object_id_hex(self._prefix))
+
+    @property
+    def conn(self) -> Connection:
+        """The connection to the store."""
+        return self._conn
+
+    @property
+    def prefix(self) -> bytes:
+        """The prefix of the namespace: how the IDs of all its objects begin."""
+        return self._prefix
+
+    def close(self) -> None:
+        """Ends the use of the store. References and arrays that were made from it stay valid."""
+        if self._space is not None:
+            ffi.release(self._space)
+            self._space = None
+            self._conn.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._prefix.hex()} in {self._conn.plasma_path}>"
+
+    @property
+    def _open(self) -> Any:
+        """The handle of the namespace, which is open."""
+        if self._space is None:
+            raise InvalidArgument(f"the store {self._conn.plasma_path} was closed")
+        return self._space
+
+    # ---- tensors -------------------------------------------------------------------------------------------------
+
+    def put_new_tensor(
+        self, arr: Any, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None
+    ) -> TensorRef:
+        """Puts a tensor: one copy into the store.
+
+        Args:
+            arr: The values, in any layout.
+            typ: The type of its elements; None for that of the values.
+            dim_names: The names of its dimensions.
+
+        Returns:
+            An owning reference.
+
+        Raises:
+            OutOfMemory: The store is full, and nobody frees space in time.
+            InvalidArgument: The values are not what is expected.
+        """
+        code = 0 if typ is None else elem_code(typ)
+        array = _arrays.converted(arr, code, None if dim_names is None else len(dim_names), "the value")
+        if dim_names is not None and len(dim_names) != array.ndim:
+            raise InvalidArgument(f"the value has {array.ndim} dimensions, but {len(dim_names)} names were given for them")
+        view, _kept = _arrays.view_of(array, dim_names)
+        out = ffi.new(_ref_pp)
+        status = _put(self._open, view, out)
+        if status:
+            check(status)
+        made = TensorRef.__new__(TensorRef)
+        made._begin_tensor(self._conn, ffi.gc(out[0], lib.sdp_dal_ref_free), view.dtype, dim_names)
+        return made
+
+    def new_tensor_ref(
+        self, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None
+    ) -> TensorRef:
+        """An owning reference to a tensor that does not exist yet: the output of a call, or to be written later.
+
+        Args:
+            typ: The type of its elements; None for any.
+            dim_names: The names of its dimensions; None for any.
+        """
+        code = 0 if typ is None else elem_code(typ)
+        checked = code if dim_names is not None else 0
+        names, _kept = _arrays.names_of(dim_names or [])
+        out = ffi.new(_ref_pp)
+        check(lib.sdp_dal_ref_new(self._open, checked, len(dim_names or []) if checked else 0, names, out))
+        made = TensorRef.__new__(TensorRef)
+        made._begin_tensor(self._conn, own(out, lib.sdp_dal_ref_free), code, dim_names)
+        return made
+
+    def make_tensor_ref(
+        self, oid: AnyID, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None
+    ) -> TensorRef:
+        """A borrowed reference to a tensor that exists, or that somebody will make.
+
+        Args:
+            oid: ID of its object.
+            typ: The type of its elements; None for any.
+            dim_names: The names of its dimensions; None for any.
+        """
+        return TensorRef(self._conn, oid, typ, dim_names)
+
+    # ---- tables --------------------------------------------------------------------------------------------------
+
+    def put_new_table(
+        self, table: Union[pa.Table, Mapping[str, Any], Any], schema: Optional[pa.Schema] = None
+    ) -> TableRef:
+        """Puts a table: one copy into the store.
+
+        Args:
+            table: The table, in any of the forms that :meth:`.TableRef.put` takes.
+            schema: Its columns; None for those of the table.
+
+        Returns:
+            An owning reference.
+
+        Raises:
+            OutOfMemory: The store is full, and nobody frees space in time.
+            InvalidArgument: The table is not what is expected.
+        """
+        made = self.new_table_ref(schema)
+        made.put(table)
+        return made
+
+    def new_table_ref(self, schema: Optional[pa.Schema] = None) -> TableRef:
+        """An owning reference to a table that does not exist yet: the output of a call, or to be written later.
+
+        Args:
+            schema: Its columns; None for any.
+        """
+        out = ffi.new(_ref_pp)
+        with _tables.exported(schema) as exported:
+            check(lib.sdp_dal_ref_new_table(self._open, exported, out))
+        made = TableRef.__new__(TableRef)
+        made._begin_table(self._conn, own(out, lib.sdp_dal_ref_free), schema)
+        return made
+
+    def make_table_ref(self, oid: AnyID, schema: Optional[pa.Schema] = None) -> TableRef:
+        """A borrowed reference to a table that exists, or that somebody will make.
+
+        Args:
+            oid: ID of its object.
+            schema: Its columns; None for any.
+        """
+        return TableRef(self._conn, oid, schema)
