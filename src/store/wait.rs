@@ -29,7 +29,7 @@ const SLICE: Duration = Duration::from_millis(250);
 const ASK_MILLIS: u64 = 100;
 /// Longest and shortest spinning, in nanoseconds.
 const SPIN_MOST: u32 = 50_000;
-const SPIN_LEAST: u32 = 50_000;
+const SPIN_LEAST: u32 = 64;
 
 /// Our bits in the buckets of some IDs; taken back when dropped.
 pub(super) struct Interest<'a> {

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -16,6 +16,10 @@ _VIEW_SIZE = ffi.sizeof("sdp_dal_tensor_view")
 _SPEC_SIZE = ffi.sizeof("sdp_dal_tensor_spec")
 _get_view = lib.sdp_dal_tensor_get_view
 _free_tensor = lib.sdp_dal_tensor_free
+_F_ORDER: int = lib.SDP_DAL_ORDER_F
+_MAX_DIMS: int = lib.SDP_DAL_MAX_DIMS
+NULL = ffi.NULL
+buffer, cast, from_buffer, gc, unpack = ffi.buffer, ffi.cast, ffi.from_buffer, ffi.gc, ffi.unpack
 _char_p = ffi.typeof("char *")
 _view_p = ffi.typeof("sdp_dal_tensor_view *")
 _shape_t = ffi.typeof("int64_t[]")
@@ -24,31 +28,43 @@ _shape_t = ffi.typeof("int64_t[]")
 # ---- out of the store ------------------------------------------------------------------------------------------------
 
 
+#: Views for the library to fill, that are not in use: taking one and giving it back costs less than making one. A list's
+#: pop() and append() are whole steps, so signal handlers and other threads find the list as it should be.
+_found_views: List[Any] = []
+
+
 def array_of(tensor: Any) -> "np.ndarray[Any, Any]":
     """A read-only array over the elements of a tensor, whose handle it takes over: it is freed with the array."""
-    view = ffi.new(_view_p)
-    view.struct_size = _VIEW_SIZE
+    view = _found_views.pop() if _found_views else _new_view()
     status = _get_view(tensor, view)
     if status:
         _free_tensor(tensor)
         check(status)
     dtype = DTYPE_OF_CODE[view.dtype]
     ndim = view.ndim
-    shape = tuple(ffi.unpack(view.shape, ndim)) if ndim else ()
+    shape = (view.shape[0],) if ndim == 1 else tuple(unpack(view.shape, ndim)) if ndim else ()
     size = dtype.itemsize
     for extent in shape:
         size *= extent
+    start, order = view.data, view.order
+    _found_views.append(view)
     if size == 0:
         _free_tensor(tensor)
         array = np.empty(shape, dtype)
         array.setflags(write=False)
         return array
     # The buffer keeps the pointer, and the pointer the tensor: the array stands on both.
-    data = ffi.gc(ffi.cast(_char_p, view.data), lambda _, tensor=tensor: _free_tensor(tensor), size)
-    bytes_ = memoryview(ffi.buffer(data, size)).toreadonly()
-    if view.order == 2:
+    data = gc(cast(_char_p, start), lambda _, tensor=tensor: _free_tensor(tensor), size)
+    bytes_ = memoryview(buffer(data, size)).toreadonly()
+    if order == _F_ORDER:
         return np.ndarray(shape, dtype, bytes_, order="F")
     return np.ndarray(shape, dtype, bytes_)
+
+
+def _new_view() -> Any:
+    view = ffi.new(_view_p)
+    view.struct_size = _VIEW_SIZE
+    return view
 
 
 def dim_names_of(tensor: Any) -> Tuple[int, List[str]]:
@@ -64,18 +80,22 @@ def dim_names_of(tensor: Any) -> Tuple[int, List[str]]:
 # ---- into the store --------------------------------------------------------------------------------------------------
 
 
-def converted(value: Any, code: int, ndim: Optional[int], what: str) -> "np.ndarray[Any, Any]":
+def converted(value: Any, code: int, ndim: Optional[int], what: Union[str, Callable[[], str]]) -> "np.ndarray[Any, Any]":
     """A value as an array that the library can copy from.
 
     Args:
         value: Anything numpy takes; None is an empty tensor.
         code: The element type, 0 for that of the value.
         ndim: Number of dimensions, None for that of the value.
-        what: What it is, for messages.
+        what: What it is, for messages, or what tells.
     """
     dtype = DTYPE_OF_CODE.get(code)
+    if value.__class__ is np.ndarray and value.dtype == dtype:
+        return value  # type: ignore[no-any-return]
     if value is None:
         return np.zeros((0,) * (ndim or 0), dtype or np.float64)
+    if not isinstance(what, str):
+        what = what()
     if not isinstance(value, np.ndarray):
         # What describes itself is what is written; numbers and lists of them take the type that is wanted.
         described = hasattr(value, "__array__") or hasattr(value, "__array_interface__") or hasattr(value, "__dlpack__")
@@ -111,26 +131,53 @@ def _fits(found: "np.ndarray[Any, Any]", dtype: "np.dtype[Any]") -> bool:
     return int(found.min()) >= limits.min and int(found.max()) <= limits.max
 
 
-def view_of(array: "np.ndarray[Any, Any]", dim_names: Optional[Sequence[str]] = None) -> Tuple[Any, Any]:
-    """The library's view of an array, and what must live as long as the view is used."""
-    view = ffi.new(_view_p)
-    view.struct_size = _VIEW_SIZE
-    view.dtype = CODE_OF_DTYPE[array.dtype]
-    shape = ffi.new(_shape_t, array.shape)
-    view.ndim = array.ndim
-    view.shape = shape
-    strides = names = data = None
-    if array.flags.c_contiguous:
-        data = ffi.from_buffer(array)
-        view.data = data
-    else:
-        strides = ffi.new(_shape_t, array.strides)
-        view.strides = strides
-        view.data = ffi.cast("void *", array.__array_interface__["data"][0])
-    if dim_names is not None:
-        names = names_of(dim_names)
-        view.dim_names = names[0]
-    return view, (shape, strides, names, data, array)
+class View:
+    """The library's view of an array. To be given back after use, so that it is used again."""
+
+    __slots__ = ("_kept", "_shape", "raw")
+
+    def __init__(self) -> None:
+        self.raw = _new_view()
+        self._shape = ffi.new("int64_t[]", lib.SDP_DAL_MAX_DIMS)
+        self._kept: Any = None
+
+    def show(self, array: "np.ndarray[Any, Any]", names: Any = None) -> Any:
+        """Describes an array; ``names`` are those of its dimensions, as :func:`names_of` makes them."""
+        raw, shape = self.raw, self._shape
+        raw.dtype = CODE_OF_DTYPE[array.dtype]
+        raw.ndim = ndim = array.ndim
+        if ndim > _MAX_DIMS:
+            raise InvalidArgument(f"the array has {ndim} dimensions, at most {_MAX_DIMS} are possible")
+        at = 0
+        for extent in array.shape:
+            shape[at] = extent
+            at += 1
+        raw.shape = shape
+        raw.dim_names = NULL if names is None else names[0]
+        if array.flags.c_contiguous:
+            data = from_buffer(array)
+            raw.data = data
+            raw.strides = NULL
+            self._kept = (data, names)
+        else:
+            strides = ffi.new(_shape_t, array.strides)
+            raw.data = cast("void *", array.__array_interface__["data"][0])
+            raw.strides = strides
+            self._kept = (array, strides, names)
+        return raw
+
+    def done(self) -> None:
+        """The library has copied what was shown."""
+        self._kept = None
+        _views.append(self)
+
+
+_views: List[View] = []
+
+
+def view() -> View:
+    """A view that is not in use."""
+    return _views.pop() if _views else View()
 
 
 def names_of(dim_names: Sequence[str]) -> Tuple[Any, Any]:

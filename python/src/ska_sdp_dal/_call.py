@@ -194,7 +194,7 @@ class _OfCall:
 
     _call: Call
     _param: Param
-    _made: Any
+    _made: Any = None
 
     @property
     def _handle(self) -> Any:
@@ -211,8 +211,11 @@ class InputTensor(_OfCall, TensorRef):
     """An input of a call: what the call has pinned, whatever became of the object."""
 
     def __init__(self, call: Call, param: Param) -> None:
-        self._call, self._param = call, param
-        self._begin_tensor(call._conn, None, param.code, param.dims)
+        self._call = call
+        self._param = param
+        self._conn = call._conn
+        self._code = param.code
+        self._dim_names = param.dims
 
     def _hold(self, timeout: Optional[float]) -> Any:
         out = ffi.new(_tensor_pp)
@@ -230,8 +233,10 @@ class InputTable(_OfCall, TableRef):
     """An input of a call: what the call has pinned, whatever became of the object."""
 
     def __init__(self, call: Call, param: Param) -> None:
-        self._call, self._param = call, param
-        self._begin_table(call._conn, None, param.table)
+        self._call = call
+        self._param = param
+        self._conn = call._conn
+        self._schema = param.table
 
     def _get_stream(self, timeout: Optional[float], stream: Any) -> int:
         return int(lib.sdp_dal_call_get_table_at(self._call._handle, self._param.index, stream))
@@ -241,14 +246,21 @@ class OutputTensor(_OfCall, TensorRef):
     """An output of a call, to be written by its function; or later, as long as this reference lives."""
 
     def __init__(self, outputs: CallOutputs, param: Param) -> None:
-        self._outputs, self._call, self._param = outputs, outputs.call, param
-        self._begin_tensor(outputs.call._conn, None, param.code, param.dims)
+        self._outputs = outputs
+        self._call = call = outputs.call
+        self._param = param
+        self._conn = call._conn
+        self._code = param.code
+        self._dim_names = param.dims
 
     def _put_view(self, view: Any) -> None:
         status = _put_tensor(self._outputs.handle, self._param.index, view)
         if status:
             check(status)
         self._outputs.written()
+
+    def _names(self) -> Any:
+        return self._param.names
 
     def _create(self, code: int, sizes: Tuple[int, ...], order: str, zeroed: bool) -> Any:
         shape, options = ffi.new("int64_t[]", sizes), ffi.new("sdp_dal_output_options *")
@@ -278,8 +290,11 @@ class OutputTable(_OfCall, TableRef):
     """An output of a call, to be written by its function; or later, as long as this reference lives."""
 
     def __init__(self, outputs: CallOutputs, param: Param) -> None:
-        self._outputs, self._call, self._param = outputs, outputs.call, param
-        self._begin_table(outputs.call._conn, None, param.table)
+        self._outputs = outputs
+        self._call = call = outputs.call
+        self._param = param
+        self._conn = call._conn
+        self._schema = param.table
 
     def _put_stream(self, stream: Any, options: Any) -> None:
         check(lib.sdp_dal_call_put_table_at(self._outputs.handle, self._param.index, stream, options))

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from . import _native, common
+from ._arrays import names_of
 from ._native import check, ffi, lib
 from .errors import InvalidArgument
 
@@ -19,7 +20,7 @@ VALUE, TENSOR, TABLE, OID, ID = "value", "tensor", "table", "oid", "id"
 class Param:
     """A parameter of a function."""
 
-    __slots__ = ("code", "dims", "field", "index", "is_output", "kind", "name", "nullable", "raw", "read", "set", "table")
+    __slots__ = ("code", "dims", "field", "index", "is_output", "kind", "name", "names", "nullable", "raw", "read", "set", "table")
 
     def __init__(self, index: int, field: pa.Field) -> None:
         meta = common.par_meta(field)
@@ -33,6 +34,8 @@ class Param:
         elem = common.par_tensor_elem_type(field)
         self.code = 0 if elem is None else common.elem_code(elem)
         self.dims = common.par_tensor_dim_names(field)
+        #: The names of the dimensions for the library.
+        self.names = None if not self.dims else names_of(self.dims)
         self.table = common.par_table_schema(field)
         self.set: Callable[[Any, Any], int] = _setter(self) if self.kind == VALUE else _no_setter
         self.read: Callable[[Any], Any] = _reader(self) if self.kind == VALUE else _no_reader

@@ -417,9 +417,9 @@ class _Issuer:
             raise TypeError(f"an output is given as a reference or an ID, not as {type(value).__name__}")
         if param.kind == TENSOR:
             array = _arrays.converted(value, param.code, len(param.dims or ()), "the value")
-            view, held = _arrays.view_of(array)
-            kept.append((view, held))
-            return int(lib.sdp_dal_args_set_tensor(arguments, param.raw, view))
+            view = _arrays.View()
+            kept.append(view)
+            return int(lib.sdp_dal_args_set_tensor(arguments, param.raw, view.show(array)))
         if param.kind == TABLE:
             stream = _tables.stream_of(_tables.table_from(value, param.table))
             return int(lib.sdp_dal_args_set_table(arguments, param.raw, stream))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 _get_tensor = lib.sdp_dal_ref_get_tensor
+new = ffi.new
 _tensor_pp = ffi.typeof("sdp_dal_tensor **")
 _ref_pp = ffi.typeof("sdp_dal_ref **")
 
@@ -40,7 +41,10 @@ class Ref:
         references: Objects that must live as long as this one is needed.
     """
 
+    _conn: "Connection"
     _handle: Any
+    #: What is true of almost all of them stands with the class.
+    _auto_delete = True
 
     def __init__(
         self,
@@ -61,7 +65,8 @@ class Ref:
     def _begin(self, conn: "Connection", handle: Any, auto_delete: bool = True) -> None:
         self._conn = conn
         self._handle = handle
-        self._auto_delete = auto_delete
+        if not auto_delete:
+            self._auto_delete = False
 
     # ---- which object --------------------------------------------------------------------------------------------
 
@@ -225,6 +230,11 @@ class TensorRef(Ref):
         auto_delete: Delete what is written through this reference when it goes.
     """
 
+    _code = 0
+    _dim_names: Optional[Sequence[str]] = None
+    #: The array through which it is being written.
+    _in_place: Optional[_arrays.InPlace] = None
+
     def __init__(
         self,
         conn: "Connection",
@@ -250,12 +260,9 @@ class TensorRef(Ref):
         dim_names: Optional[Sequence[str]],
         auto_delete: bool = True,
     ) -> None:
-        self._conn = conn
-        self._handle = handle
-        self._auto_delete = auto_delete
+        self._begin(conn, handle, auto_delete)
         self._code = code
         self._dim_names = dim_names
-        self._in_place: Optional[_arrays.InPlace] = None
 
     @property
     def typ(self) -> Optional[ElemType]:
@@ -279,7 +286,7 @@ class TensorRef(Ref):
 
     def _hold(self, timeout: Optional[float]) -> Any:
         """A handle of the tensor, which is to be freed."""
-        out = ffi.new(_tensor_pp)
+        out = new(_tensor_pp)
         status = _get_tensor(self._handle, -1 if timeout is None else nanoseconds(timeout), out)
         if status:
             raise error(status, [self], timeout)
@@ -312,14 +319,19 @@ class TensorRef(Ref):
             AlreadyExists: Somebody has written it before.
             InvalidArgument: The values are not what is expected.
         """
-        ndim = None if self._dim_names is None else len(self._dim_names)
-        array = _arrays.converted(arr, self._code, ndim, self._what())
-        view, _kept = _arrays.view_of(array, self._dim_names if array.ndim == ndim else None)
-        self._put_view(view)
+        dims = self._dim_names
+        array = _arrays.converted(arr, self._code, None if dims is None else len(dims), self._what)
+        view = _arrays.view()
+        self._put_view(view.show(array, self._names() if dims and len(dims) == array.ndim else None))
+        view.done()
 
     def _put_view(self, view: Any) -> None:
         check(lib.sdp_dal_ref_put_tensor(self._handle, view))
         self._written()
+
+    def _names(self) -> Any:
+        """The expected names of the dimensions, for the library."""
+        return _arrays.names_of(self._dim_names or [])
 
     def create(self, shape: Any, typ: Any = None, order: str = "C", zeroed: bool = False) -> "np.ndarray[Any, Any]":
         """Makes the tensor where it is to lie, and gives the array through which it is written: nothing is copied.

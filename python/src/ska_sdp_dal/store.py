@@ -104,13 +104,15 @@ class Store:
         array = _arrays.converted(arr, code, None if dim_names is None else len(dim_names), "the value")
         if dim_names is not None and len(dim_names) != array.ndim:
             raise InvalidArgument(f"the value has {array.ndim} dimensions, but {len(dim_names)} names were given for them")
-        view, _kept = _arrays.view_of(array, dim_names)
+        view = _arrays.view()
+        raw = view.show(array, None if dim_names is None else _arrays.names_of(dim_names))
         out = ffi.new(_ref_pp)
-        status = _put(self._open, view, out)
+        status = _put(self._open, raw, out)
         if status:
             check(status)
         made = TensorRef.__new__(TensorRef)
-        made._begin_tensor(self._conn, ffi.gc(out[0], lib.sdp_dal_ref_free), view.dtype, dim_names)
+        made._begin_tensor(self._conn, ffi.gc(out[0], lib.sdp_dal_ref_free), raw.dtype, dim_names)
+        view.done()
         return made
 
     def new_tensor_ref(
