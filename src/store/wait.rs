@@ -30,6 +30,8 @@ const ASK_MILLIS: u64 = 100;
 /// Longest and shortest spinning, in nanoseconds.
 const SPIN_MOST: u32 = 50_000;
 const SPIN_LEAST: u32 = 64;
+/// Asleep no longer than this, a ring came soon: half of it goes into waking up, on a machine where that is dear.
+const NEAR: Duration = Duration::from_micros(100);
 
 /// Our bits in the buckets of some IDs; taken back when dropped.
 pub(super) struct Interest<'a> {
@@ -158,7 +160,7 @@ impl Attachment {
 
     /// Spinning did not pay, but the ring came so soon after falling asleep that a little more would have: try more next time.
     fn learn(&self, asleep: Duration) {
-        if asleep < Duration::from_micros(40) {
+        if asleep < NEAR {
             let budget = self.spin.load(Ordering::Relaxed);
             self.spin.store(budget.saturating_mul(8).min(SPIN_MOST), Ordering::Relaxed);
         }

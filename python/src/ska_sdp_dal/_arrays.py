@@ -19,8 +19,7 @@ _free_tensor = lib.sdp_dal_tensor_free
 _F_ORDER: int = lib.SDP_DAL_ORDER_F
 _MAX_DIMS: int = lib.SDP_DAL_MAX_DIMS
 NULL = ffi.NULL
-buffer, cast, from_buffer, gc, unpack = ffi.buffer, ffi.cast, ffi.from_buffer, ffi.gc, ffi.unpack
-_char_p = ffi.typeof("char *")
+buffer, from_buffer, gc, unpack, ndarray = ffi.buffer, ffi.from_buffer, ffi.gc, ffi.unpack, np.ndarray
 _view_p = ffi.typeof("sdp_dal_tensor_view *")
 _shape_t = ffi.typeof("int64_t[]")
 
@@ -44,8 +43,11 @@ def array_of(tensor: Any) -> "np.ndarray[Any, Any]":
     ndim = view.ndim
     shape = (view.shape[0],) if ndim == 1 else tuple(unpack(view.shape, ndim)) if ndim else ()
     size = dtype.itemsize
-    for extent in shape:
-        size *= extent
+    if ndim == 1:
+        size *= shape[0]
+    else:
+        for extent in shape:
+            size *= extent
     start, order = view.data, view.order
     _found_views.append(view)
     if size == 0:
@@ -54,11 +56,11 @@ def array_of(tensor: Any) -> "np.ndarray[Any, Any]":
         array.setflags(write=False)
         return array
     # The buffer keeps the pointer, and the pointer the tensor: the array stands on both.
-    data = gc(cast(_char_p, start), lambda _, tensor=tensor: _free_tensor(tensor), size)
+    data = gc(start, lambda _, tensor=tensor: _free_tensor(tensor), size)
     bytes_ = memoryview(buffer(data, size)).toreadonly()
     if order == _F_ORDER:
-        return np.ndarray(shape, dtype, bytes_, order="F")
-    return np.ndarray(shape, dtype, bytes_)
+        return ndarray(shape, dtype, bytes_, order="F")
+    return ndarray(shape, dtype, bytes_)
 
 
 def _new_view() -> Any:
@@ -138,36 +140,35 @@ class View:
 
     def __init__(self) -> None:
         self.raw = _new_view()
-        self._shape = ffi.new("int64_t[]", lib.SDP_DAL_MAX_DIMS)
+        self._shape = ffi.new("int64_t[]", _MAX_DIMS)
+        self.raw.shape = self._shape
         self._kept: Any = None
 
-    def show(self, array: "np.ndarray[Any, Any]", names: Any = None) -> Any:
-        """Describes an array; ``names`` are those of its dimensions, as :func:`names_of` makes them."""
-        raw, shape = self.raw, self._shape
-        raw.dtype = CODE_OF_DTYPE[array.dtype]
-        raw.ndim = ndim = array.ndim
-        if ndim > _MAX_DIMS:
+    def show(self, array: "np.ndarray[Any, Any]", code: int, names: Any = None) -> Any:
+        """Describes an array of an element type; ``names`` are those of its dimensions, as :func:`names_of` makes them."""
+        raw = self.raw
+        raw.dtype = code
+        ndim = array.ndim
+        if ndim == 1:
+            self._shape[0] = array.size
+        elif ndim <= _MAX_DIMS:
+            self._shape[0:ndim] = array.shape
+        else:
             raise InvalidArgument(f"the array has {ndim} dimensions, at most {_MAX_DIMS} are possible")
-        at = 0
-        for extent in array.shape:
-            shape[at] = extent
-            at += 1
-        raw.shape = shape
+        raw.ndim = ndim
         raw.dim_names = NULL if names is None else names[0]
         if array.flags.c_contiguous:
-            data = from_buffer(array)
-            raw.data = data
-            raw.strides = NULL
-            self._kept = (data, names)
+            raw.data = self._kept = from_buffer(array)
         else:
             strides = ffi.new(_shape_t, array.strides)
-            raw.data = cast("void *", array.__array_interface__["data"][0])
             raw.strides = strides
-            self._kept = (array, strides, names)
+            raw.data = ffi.cast("void *", array.__array_interface__["data"][0])
+            self._kept = (array, strides)
         return raw
 
     def done(self) -> None:
         """The library has copied what was shown."""
+        self.raw.strides = NULL
         self._kept = None
         _views.append(self)
 
@@ -202,7 +203,7 @@ class InPlace:
             size *= extent
         held: List[Any] = []
         if size:
-            data = ffi.gc(ffi.cast(_char_p, address), lambda _: held.clear(), size)
+            data = gc(address, lambda _: held.clear(), size)
             array: Any = np.ndarray(shape, dtype, ffi.buffer(data, size), order=order)  # type: ignore[call-overload]
         else:
             array = np.empty(shape, dtype, order)  # type: ignore[call-overload]

@@ -26,6 +26,7 @@ _finish = lib.sdp_dal_call_finish
 _free_call = lib.sdp_dal_call_free
 _hold_tensor = lib.sdp_dal_call_hold_tensor_at
 _put_tensor = lib.sdp_dal_call_put_tensor_at
+new = ffi.new
 _tensor_pp = ffi.typeof("sdp_dal_tensor **")
 #: Bytes of a failed call's text that the library keeps, but for a little.
 _TEXT = 2040
@@ -91,20 +92,22 @@ class Call:
 
     def parameters(self, outputs: "CallOutputs") -> Dict[str, Any]:
         """The parameters as the function gets them: values, and references to objects; None for what was left out."""
-        return {param.name: self._parameter(param, outputs) for param in self._function.params}
-
-    def _parameter(self, param: Param, outputs: "CallOutputs") -> Any:
-        if param.kind == VALUE:
-            return param.read(self._handle)
-        if param.nullable and is_null(self._handle, param.index):
-            if param.is_output:
-                outputs.missing -= 1
-            return None
-        if param.kind == TENSOR:
-            return OutputTensor(outputs, param) if param.is_output else InputTensor(self, param)
-        if param.kind == TABLE:
-            return OutputTable(outputs, param) if param.is_output else InputTable(self, param)
-        return self._id(param)
+        handle = self._handle
+        values: Dict[str, Any] = {}
+        for param in self._function.params:
+            kind = param.kind
+            if kind == VALUE:
+                values[param.name] = param.read(handle)
+            elif param.nullable and is_null(handle, param.index):
+                values[param.name] = None
+                outputs.missing -= param.is_output
+            elif kind == TENSOR:
+                values[param.name] = OutputTensor(outputs, param) if param.is_output else InputTensor(self, param)
+            elif kind == TABLE:
+                values[param.name] = OutputTable(outputs, param) if param.is_output else InputTable(self, param)
+            else:
+                values[param.name] = self._id(param)
+        return values
 
     def _id(self, param: Param) -> ObjectID:
         out = ffi.new("uint8_t[20]")
@@ -123,7 +126,8 @@ class Call:
         """Runs the function, and ends the call, unless somebody still holds an output that is missing."""
         outputs = CallOutputs(self)
         function(**self.parameters(outputs))
-        outputs.seal_all()
+        if outputs.in_place:
+            outputs.seal_all()
         if outputs.missing > 0:
             alive = weakref.ref(outputs)
             del outputs
@@ -131,7 +135,9 @@ class Call:
             if held is not None:
                 held.deferred = self._go_on()
                 return
-        self.finish()
+        status = _finish(self._handle)
+        if status:
+            check(status)
 
     def finish(self) -> None:
         """Ends the call: what was not written fails."""
@@ -163,7 +169,7 @@ class CallOutputs:
         #: The handle that keeps the call open once its function has returned.
         self.deferred: Any = None
         self.missing = len(call._function.outputs)
-        self._in_place: List["OutputTensor"] = []
+        self.in_place: List["OutputTensor"] = []
 
     @property
     def handle(self) -> Any:
@@ -172,19 +178,19 @@ class CallOutputs:
 
     def created(self, tensor: "OutputTensor") -> None:
         """An output is being written in place."""
-        self._in_place.append(tensor)
+        self.in_place.append(tensor)
 
     def written(self, tensor: Optional["OutputTensor"] = None) -> None:
         """One more output exists."""
-        if tensor in self._in_place:
-            self._in_place.remove(tensor)  # type: ignore[arg-type]
+        if tensor is not None and tensor in self.in_place:
+            self.in_place.remove(tensor)
         self.missing -= 1
         if self.missing <= 0 and self.deferred is not None:
             check(_finish(self.deferred))
 
     def seal_all(self) -> None:
         """The function has returned: what it made in place is complete."""
-        for tensor in list(self._in_place):
+        for tensor in list(self.in_place):
             tensor.seal()
 
 
@@ -218,7 +224,7 @@ class InputTensor(_OfCall, TensorRef):
         self._dim_names = param.dims
 
     def _hold(self, timeout: Optional[float]) -> Any:
-        out = ffi.new(_tensor_pp)
+        out = new(_tensor_pp)
         status = _hold_tensor(self._call._handle, self._param.index, out)
         if status:
             raise error(status, [self], timeout)

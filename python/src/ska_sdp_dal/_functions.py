@@ -177,10 +177,12 @@ def _reader(param: Param) -> Callable[[Any], Any]:
 
 
 def _direct(index: int, kind: Any, function: Any, nullable: bool) -> Callable[[Any], Any]:
+    new = ffi.new
+
     def read(call: Any) -> Any:
         if nullable and is_null(call, index):
             return None
-        out = ffi.new(kind)
+        out = new(kind)
         status = function(call, index, out)
         if status:
             check(status)

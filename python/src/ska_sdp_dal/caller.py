@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from . import _arrays, _tables
-from ._functions import ID, TABLE, TENSOR, Function, Param
+from ._functions import ID, TABLE, TENSOR, VALUE, Function, Param
 from ._native import check, ffi, lib, nanoseconds, own
 from .common import call_name, object_id_hex
 from .connection import Connection
@@ -24,7 +24,15 @@ _log = logging.getLogger(__name__)
 
 _ref_pp = ffi.typeof("const sdp_dal_ref **")
 _own_ref_pp = ffi.typeof("sdp_dal_ref **")
+_results_pp = ffi.typeof("sdp_dal_results **")
+_call = lib.sdp_dal_caller_call
+_clear = lib.sdp_dal_args_clear
+_clone = lib.sdp_dal_ref_clone
 _free_ref = lib.sdp_dal_ref_free
+_free_results = lib.sdp_dal_results_free
+_result = lib.sdp_dal_results_ref_at
+_set_ref = lib.sdp_dal_args_set_ref
+gc, new = ffi.gc, ffi.new
 
 #: References to the outputs of one call, by name; None for an output that is not wanted.
 Outputs = Dict[str, Any]
@@ -109,13 +117,15 @@ class Caller:
         if type(self).call is not Caller.call:
             return lambda *args, **kwargs: self.call(schema, *args, **kwargs)
         # Without the caller in it, which then goes with its last use.
-        return lambda *args, **kwargs: issuer.call(name, args, kwargs)
+        call, function = issuer.call, issuer.functions[name]
+        return lambda *args, **kwargs: call(function, args, kwargs)
 
     def _batch_method(self, name: str) -> Callable[..., Any]:
         issuer, schema = self._issuer, self._issuer.functions[name].schema
         if type(self).batch_call is not Caller.batch_call:
             return lambda calls: self.batch_call(schema, calls)
-        return lambda calls: issuer.batch(name, calls)
+        batch, function = issuer.batch, issuer.functions[name]
+        return lambda calls: batch(function, calls)
 
     def __getattr__(self, name: str) -> Any:
         # Only what is nowhere else; and there to tell type checkers that functions are methods.
@@ -139,7 +149,7 @@ class Caller:
             InvalidArgument: A parameter is wrong; nothing was sent then.
             ProcessorLost: The processor has gone.
         """
-        return self._issuer.call(call_name(call_schema), args, kwargs)
+        return self._issuer.call(self._issuer.function(call_schema), args, kwargs)
 
     def batch_call(self, call_schema: pa.Schema, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
         """Calls a function many times at once, as one object: cheaper than single calls. Does not wait.
@@ -152,7 +162,7 @@ class Caller:
             A list with the dictionary of references to outputs of each call. A broadcasting caller gives a list of these
             lists, one for each processor.
         """
-        return self._issuer.batch(call_name(call_schema), calls)
+        return self._issuer.batch(self._issuer.function(call_schema), calls)
 
     def find_processors(self, verbose: bool = False) -> List[FoundProcessor]:
         """Looks again for compatible processors. New ones join only here; those that have gone leave by themselves.
@@ -286,21 +296,20 @@ class _Issuer:
 
     # ---- one call --------------------------------------------------------------------------------------------------
 
-    def call(self, name: str, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def call(self, function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Issues one call."""
-        function = self._function(name)
         values = self._by_name(function, args, kwargs) if args else kwargs
         if self._broadcast:
             replies = self._rows(function, [values], broadcast=True)
             return [outputs[0] for outputs in replies]
         arguments = self._spare.pop() if self._spare else self._arguments()
-        out = ffi.new("sdp_dal_results **")
+        out = new(_results_pp)
+        kept: List[Any] = []
         try:
-            kept = self._fill(arguments, function, values, None)
-            status = lib.sdp_dal_caller_call(self.open, function.raw, arguments, out)
-            del kept
+            self._fill(arguments, function, values, None, kept)
+            status = _call(self._handle or self.open, function.raw, arguments, out)
         finally:
-            lib.sdp_dal_args_clear(arguments)
+            _clear(arguments)
             self._spare.append(arguments)
         if status:
             check(status)
@@ -308,9 +317,11 @@ class _Issuer:
         try:
             return self._outputs(results, function, values)
         finally:
-            lib.sdp_dal_results_free(results)
+            _free_results(results)
 
-    def _function(self, name: str) -> Function:
+    def function(self, schema: pa.Schema) -> Function:
+        """The function of a schema."""
+        name = call_name(schema)
         function = self.functions.get(name)
         if function is None:
             raise InvalidArgument(f"{name!r} is not a function of this caller, which has {', '.join(self.functions)}")
@@ -335,9 +346,8 @@ class _Issuer:
 
     # ---- many calls --------------------------------------------------------------------------------------------------
 
-    def batch(self, name: str, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
+    def batch(self, function: Function, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
         """Issues many calls at once."""
-        function = self._function(name)
         if isinstance(calls, Mapping):
             raise TypeError(f"{function.name}_batch() takes a list of dictionaries, one for each call")
         rows = list(calls)
@@ -356,13 +366,13 @@ class _Issuer:
             for at, values in enumerate(rows):
                 arguments = spare.pop() if spare else self._arguments()
                 sets.append(arguments)
-                kept.append(self._fill(arguments, function, values, at if len(rows) > 1 else None))
+                self._fill(arguments, function, values, at if len(rows) > 1 else None, kept)
             handles = ffi.new("const sdp_dal_args *[]", sets or [ffi.NULL])
             issue = lib.sdp_dal_caller_broadcast if broadcast else lib.sdp_dal_caller_batch
             check(issue(self.open, function.raw, handles, len(sets), out))
         finally:
             for arguments in sets:
-                lib.sdp_dal_args_clear(arguments)
+                _clear(arguments)
             spare.extend(sets)
         replies = own(out, lib.sdp_dal_replies_free)
         return [
@@ -384,33 +394,35 @@ class _Issuer:
 
     # ---- arguments ---------------------------------------------------------------------------------------------------
 
-    def _fill(self, arguments: Any, function: Function, values: Mapping[str, Any], row: Optional[int]) -> List[Any]:
-        """Sets arguments; gives what must live until the call was issued."""
-        kept: List[Any] = []
+    def _fill(
+        self, arguments: Any, function: Function, values: Mapping[str, Any], row: Optional[int], kept: List[Any]
+    ) -> None:
+        """Sets arguments; ``kept`` gets what must live until the call was issued."""
         by_name = function.by_name
         for name, value in values.items():
-            param = by_name.get(name)
-            if param is None:
-                raise InvalidArgument(self._place(function, name, row) + _unknown(function))
             try:
-                status = self._set(arguments, param, value, kept)
+                param = by_name[name]
+                # What calls have most of: numbers, and references to what is in the store.
+                if param.kind == VALUE and value is not None:
+                    status = param.set(arguments, value)
+                elif isinstance(value, Ref) and param.kind != ID:
+                    status = _set_ref(arguments, param.raw, value._handle)
+                else:
+                    status = self._set(arguments, param, value, kept)
+            except KeyError:
+                raise InvalidArgument(self._place(function, name, row) + _unknown(function)) from None
             except (TypeError, OverflowError, InvalidArgument) as problem:
                 raise _same_kind(problem)(f"{self._place(function, name, row)}: {problem}") from None
             if status:
                 check(status)
-        return kept
 
     def _set(self, arguments: Any, param: Param, value: Any, kept: List[Any]) -> int:
         if value is None:
             if param.is_output and not param.nullable:
                 return 0
             return int(lib.sdp_dal_args_set_null(arguments, param.raw))
-        if param.kind == "value":
-            return param.set(arguments, value)
         if isinstance(value, Ref):
-            if param.kind == ID:
-                return int(lib.sdp_dal_args_set_id(arguments, param.raw, value.binary()))
-            return int(lib.sdp_dal_args_set_ref(arguments, param.raw, value._handle))
+            return int(lib.sdp_dal_args_set_id(arguments, param.raw, value.binary()))
         if _is_id(value):
             return self._set_id(arguments, param, value, kept)
         if param.is_output:
@@ -419,7 +431,7 @@ class _Issuer:
             array = _arrays.converted(value, param.code, len(param.dims or ()), "the value")
             view = _arrays.View()
             kept.append(view)
-            return int(lib.sdp_dal_args_set_tensor(arguments, param.raw, view.show(array)))
+            return int(lib.sdp_dal_args_set_tensor(arguments, param.raw, view.show(array, param.code)))
         if param.kind == TABLE:
             stream = _tables.stream_of(_tables.table_from(value, param.table))
             return int(lib.sdp_dal_args_set_table(arguments, param.raw, stream))
@@ -443,29 +455,33 @@ class _Issuer:
     def _outputs(self, results: Any, function: Function, values: Mapping[str, Any]) -> Outputs:
         """References to the outputs of one call: those that were given, and new ones."""
         outputs: Outputs = {}
-        borrowed = ffi.new(_ref_pp)
+        borrowed = new(_ref_pp)
         for at, param in enumerate(function.outputs):
-            given = values.get(param.name)
+            name = param.name
+            given = values.get(name)
             if isinstance(given, Ref):
-                outputs[param.name] = given
+                outputs[name] = given
                 continue
-            status = lib.sdp_dal_results_ref_at(results, at, borrowed)
+            status = _result(results, at, borrowed)
             if status:
                 check(status)
-            outputs[param.name] = None if borrowed[0] == ffi.NULL else reference(self._conn, borrowed[0], param)
+            outputs[name] = reference(self._conn, borrowed[0], param) if borrowed[0] else None
         return outputs
 
 
 def reference(conn: Connection, borrowed: Any, param: Param) -> Ref:
     """A reference of the parameter's kind, with a handle of its own."""
-    out = ffi.new(_own_ref_pp)
-    status = lib.sdp_dal_ref_clone(borrowed, out)
+    out = new(_own_ref_pp)
+    status = _clone(borrowed, out)
     if status:
         check(status)
-    handle = ffi.gc(out[0], _free_ref)
+    handle = gc(out[0], _free_ref)
     if param.kind == TENSOR:
         tensor = TensorRef.__new__(TensorRef)
-        tensor._begin_tensor(conn, handle, param.code, param.dims)
+        tensor._conn = conn
+        tensor._handle = handle
+        tensor._code = param.code
+        tensor._dim_names = param.dims
         return tensor
     if param.kind == TABLE:
         table = TableRef.__new__(TableRef)

@@ -31,6 +31,12 @@ _free_call = lib.sdp_dal_call_free
 TensorSpec = Union[str, Tuple[Any, ...]]
 
 
+class _Running(threading.local):
+    """The call whose function runs in a thread."""
+
+    call: Optional[Call] = None
+
+
 class BasicProcessor(abc.ABC):
     """Offers functions to callers, and runs their calls: the low-level interface.
 
@@ -71,7 +77,7 @@ class BasicProcessor(abc.ABC):
         self._name = name or type(self).__name__
         self._functions = {call_name(schema): Function(schema) for schema in procs}
         self._only = next(iter(self._functions.values())) if len(self._functions) == 1 else None
-        self._running = threading.local()
+        self._running = _Running()
         flags = (
             (lib.SDP_DAL_FUNCTION_REENTRANT if reentrant else 0)
             | (lib.SDP_DAL_FUNCTION_ORDERED if ordered else 0)
@@ -130,7 +136,7 @@ class BasicProcessor(abc.ABC):
         Raises:
             InvalidArgument: None is running.
         """
-        call: Optional[Call] = getattr(self._running, "call", None)
+        call = self._running.call
         if call is None:
             raise InvalidArgument(f"no function of {self._name} is running in this thread")
         return call
@@ -177,7 +183,7 @@ class BasicProcessor(abc.ABC):
         """
         taken = ffi.new(_call_pp)
         try:
-            status = _next(self._open, -1 if timeout is None else nanoseconds(timeout), taken)
+            status = _next(self._handle or self._open, -1 if timeout is None else nanoseconds(timeout), taken)
             if status:
                 if status == _native.TIMEOUT:
                     return False
@@ -189,8 +195,9 @@ class BasicProcessor(abc.ABC):
                 _free_call(taken[0])
             raise
         call = Call(handle, self._only or self._functions[text_of(lib.sdp_dal_call_function, handle)], self._conn)
-        outer = getattr(self._running, "call", None)
-        self._running.call = call
+        running = self._running
+        outer = running.call
+        running.call = call
         try:
             self._run(call)
         except Exception as problem:
@@ -202,7 +209,7 @@ class BasicProcessor(abc.ABC):
             call.fail(problem)
             raise
         finally:
-            self._running.call = outer
+            running.call = outer
         return True
 
     @property
@@ -330,7 +337,7 @@ class BasicProcessor(abc.ABC):
 
     def _param(self, name: str, oid: Optional[ObjectID]) -> Optional[Param]:
         """The parameter of the call that runs, if it is this object."""
-        call: Optional[Call] = getattr(self._running, "call", None)
+        call = self._running.call
         param = None if call is None else call._function.by_name.get(name)
         return param if param is not None and param.kind == TENSOR and self.call._id(param) == oid else None
 
@@ -352,18 +359,15 @@ class Processor(BasicProcessor):
 
     def _run(self, call: Call) -> None:
         if type(self)._process_call is Processor._process_call:
-            self._invoke(call)
+            method = getattr(self, call._function.name, None)
+            if method is None:
+                raise NotImplementedError(f"{self._name} has no method {call.function}(), which it offers")
+            call.run(method)
         else:
             super()._run(call)
 
     def _process_call(self, proc_func: str, batch: pa.RecordBatch) -> None:
-        self._invoke(self.call)
-
-    def _invoke(self, call: Call) -> None:
-        method = getattr(self, call.function, None)
-        if method is None:
-            raise NotImplementedError(f"{type(self).__name__} has no method {call.function}(), which it offers")
-        call.run(method)
+        self.call.run(getattr(self, proc_func))
 
 
 class LogProcessor(BasicProcessor):

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from . import _arrays, _dlpack, _native, _tables
 from ._native import check, error, ffi, lib, nanoseconds, own
-from .common import DTYPE_OF_CODE, ELEM_OF_CODE, ElemType, elem_code
+from .common import CODE_OF_DTYPE, DTYPE_OF_CODE, ELEM_OF_CODE, ElemType, elem_code
 from .errors import InvalidArgument, TimeoutException
 from .ids import AnyID, ObjectID, whole_id
 
@@ -321,8 +321,9 @@ class TensorRef(Ref):
         """
         dims = self._dim_names
         array = _arrays.converted(arr, self._code, None if dims is None else len(dims), self._what)
+        code = self._code or CODE_OF_DTYPE[array.dtype]
         view = _arrays.view()
-        self._put_view(view.show(array, self._names() if dims and len(dims) == array.ndim else None))
+        self._put_view(view.show(array, code, self._names() if dims and len(dims) == array.ndim else None))
         view.done()
 
     def _put_view(self, view: Any) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from . import _arrays, _native, _tables
 from ._native import check, ffi, lib, own
-from .common import ElemType, elem_code, object_id_hex
+from .common import CODE_OF_DTYPE, ElemType, elem_code, object_id_hex
 from .connection import Connection, prefix_of
 from .errors import InvalidArgument
 from .ids import AnyID
@@ -105,7 +105,7 @@ class Store:
         if dim_names is not None and len(dim_names) != array.ndim:
             raise InvalidArgument(f"the value has {array.ndim} dimensions, but {len(dim_names)} names were given for them")
         view = _arrays.view()
-        raw = view.show(array, None if dim_names is None else _arrays.names_of(dim_names))
+        raw = view.show(array, code or CODE_OF_DTYPE[array.dtype], None if dim_names is None else _arrays.names_of(dim_names))
         out = ffi.new(_ref_pp)
         status = _put(self._open, raw, out)
         if status:
