@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import signal
@@ -23,10 +24,13 @@ WATCHDOG = 60.0
 
 
 @pytest.fixture
-def path() -> Iterator[str]:
+def path(caplog: pytest.LogCaptureFixture) -> Iterator[str]:
     """The path of a store that does not exist yet, and must not exist any more in the end."""
     name = f"/dev/shm/sdp-dal-pytest-{uuid.uuid4().hex[:12]}"
     yield name
+    # What the tracebacks of exceptions still hold, those that were logged among them.
+    caplog.get_records("call").clear()
+    gc.collect()
     if os.path.lexists(name):
         # Killed clients leave it to whoever opens it next.
         dal.Connection(name).close()

@@ -7,6 +7,7 @@ import weakref
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
+import pyarrow as pa
 
 from ._native import check, encoded, ffi, lib
 from .common import CODE_OF_DTYPE, DTYPE_OF_CODE, ELEM_OF_CODE
@@ -19,7 +20,9 @@ _free_tensor = lib.sdp_dal_tensor_free
 _F_ORDER: int = lib.SDP_DAL_ORDER_F
 _MAX_DIMS: int = lib.SDP_DAL_MAX_DIMS
 NULL = ffi.NULL
-buffer, from_buffer, gc, unpack, ndarray = ffi.buffer, ffi.from_buffer, ffi.gc, ffi.unpack, np.ndarray
+buffer, cast, from_buffer, gc, unpack = ffi.buffer, ffi.cast, ffi.from_buffer, ffi.gc, ffi.unpack
+foreign_buffer, ndarray = pa.foreign_buffer, np.ndarray
+_address = ffi.typeof("uintptr_t")
 _view_p = ffi.typeof("sdp_dal_tensor_view *")
 _shape_t = ffi.typeof("int64_t[]")
 
@@ -55,9 +58,8 @@ def array_of(tensor: Any) -> "np.ndarray[Any, Any]":
         array = np.empty(shape, dtype)
         array.setflags(write=False)
         return array
-    # The buffer keeps the pointer, and the pointer the tensor: the array stands on both.
-    data = gc(start, lambda _, tensor=tensor: _free_tensor(tensor), size)
-    bytes_ = memoryview(buffer(data, size)).toreadonly()
+    # Arrow's buffer keeps the tensor, and the array the buffer, which nobody can make writable.
+    bytes_ = foreign_buffer(int(cast(_address, start)), size, gc(tensor, _free_tensor))
     if order == _F_ORDER:
         return ndarray(shape, dtype, bytes_, order="F")
     return ndarray(shape, dtype, bytes_)
@@ -95,7 +97,8 @@ def converted(value: Any, code: int, ndim: Optional[int], what: Union[str, Calla
     if value.__class__ is np.ndarray and value.dtype == dtype:
         return value  # type: ignore[no-any-return]
     if value is None:
-        return np.zeros((0,) * (ndim or 0), dtype or np.float64)
+        # A tensor without dimensions has one element: empty is what real processors write there, too.
+        return np.zeros((0,) * (ndim or 1), dtype or np.float64)
     if not isinstance(what, str):
         what = what()
     if not isinstance(value, np.ndarray):

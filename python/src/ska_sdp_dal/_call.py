@@ -8,6 +8,7 @@ was made from them.
 
 from __future__ import annotations
 
+import logging
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -16,10 +17,12 @@ import pyarrow as pa
 
 from . import _arrays, _tables, errors
 from ._functions import TABLE, TENSOR, VALUE, Function, Param, is_null
-from ._native import check, error, ffi, lib, own
+from ._native import check, error, ffi, last_error, lib, own
 from .connection import Connection
 from .ids import ObjectID
 from .references import TableRef, TensorRef
+
+_log = logging.getLogger("ska_sdp_dal.processor")
 
 _call_pp = ffi.typeof("sdp_dal_call **")
 _finish = lib.sdp_dal_call_finish
@@ -28,6 +31,7 @@ _hold_tensor = lib.sdp_dal_call_hold_tensor_at
 _put_tensor = lib.sdp_dal_call_put_tensor_at
 new = ffi.new
 _tensor_pp = ffi.typeof("sdp_dal_tensor **")
+_NOT_WRITTEN: int = lib.SDP_DAL_OUTPUT_NOT_WRITTEN
 #: Bytes of a failed call's text that the library keeps, but for a little.
 _TEXT = 2040
 
@@ -135,13 +139,16 @@ class Call:
             if held is not None:
                 held.deferred = self._go_on()
                 return
-        status = _finish(self._handle)
-        if status:
-            check(status)
+        self.finish()
 
     def finish(self) -> None:
         """Ends the call: what was not written fails."""
-        check(_finish(self._handle))
+        status = _finish(self._handle)
+        if status == _NOT_WRITTEN:
+            # No exception, for there is nobody to catch it; who waits for the output gets it.
+            _log.warning("%s", last_error())
+        elif status:
+            check(status)
 
     def fail(self, problem: BaseException) -> None:
         """Ends the call: its outputs fail with an exception's text."""

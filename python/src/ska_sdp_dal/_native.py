@@ -64,7 +64,10 @@ _MESSAGE_SIZE: int = lib.SDP_DAL_MESSAGE_SIZE
 
 def last_error() -> str:
     """The text of this thread's last failure."""
-    return text_of(lib.sdp_dal_last_error)
+    length = ffi.new("size_t *", _MESSAGE_SIZE)
+    buffer = ffi.new("char[]", _MESSAGE_SIZE)
+    lib.sdp_dal_last_error(buffer, length)
+    return str(ffi.string(buffer).decode(errors="replace"))
 
 
 def text_of(function: Any, *arguments: Any) -> str:
@@ -93,10 +96,7 @@ def error(status: int, refs: Sequence[Any] = (), timeout: Optional[float] = None
         raised = _signals.take()
         if raised is not None:
             return raised
-    length = ffi.new("size_t *", _MESSAGE_SIZE)
-    buffer = ffi.new("char[]", _MESSAGE_SIZE)
-    lib.sdp_dal_last_error(buffer, length)
-    return errors.of_status(status, ffi.string(buffer).decode(errors="replace"), refs, timeout)
+    return errors.of_status(status, last_error(), refs, timeout)
 
 
 def check(status: int, refs: Sequence[Any] = (), timeout: Optional[float] = None) -> None:

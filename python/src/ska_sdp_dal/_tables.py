@@ -13,21 +13,14 @@ from ._native import address, check, ffi, lib
 from .errors import InvalidArgument
 
 
-def buffer_of(handle: Any) -> pa.Buffer:
-    """The data of an object, whose handle it takes over: it is freed with the buffer."""
-    return pa.py_buffer(memory_of(handle))
-
-
-def memory_of(handle: Any, also: Any = None) -> memoryview:
-    """As :func:`buffer_of`, as read-only memory, which keeps ``also``, too."""
+def buffer_of(handle: Any, also: Any = None) -> pa.Buffer:
+    """The data of an object, whose handle it takes over: it is freed with the buffer, which keeps ``also``, too."""
+    owned = ffi.gc(handle, lib.sdp_dal_buffer_free)
     data, size = ffi.new("const void **"), ffi.new("size_t *")
-    status = lib.sdp_dal_buffer_data(handle, data, size)
-    if status or size[0] == 0:
-        lib.sdp_dal_buffer_free(handle)
-        check(status)
-        return memoryview(b"")
-    kept = ffi.gc(ffi.cast("char *", data[0]), lambda _, also=also: lib.sdp_dal_buffer_free(handle), size[0])
-    return memoryview(ffi.buffer(kept, size[0])).toreadonly()
+    check(lib.sdp_dal_buffer_data(owned, data, size))
+    if size[0] == 0:
+        return pa.py_buffer(b"")
+    return pa.foreign_buffer(address(data[0]), size[0], (owned, also))
 
 
 def table_of(stream: Any) -> pa.Table:

@@ -247,8 +247,7 @@ class Connection:
         reserved = prefix_of(space)
         out = ffi.new("sdp_dal_buffer **")
         check(lib.sdp_dal_object_get(self._open, reserved + NAMESPACE_DECL_SUFFIX, 0, out))
-        kept = _tables.memory_of(out[0], also=space)
-        return reserved, pa.py_buffer(kept)
+        return reserved, _tables.buffer_of(out[0], also=space)
 
     def _reserve(self, name: Optional[str], procs: Sequence[pa.Schema], prefix: bytes) -> Any:
         options = ffi.new("sdp_dal_namespace_options *")
