@@ -1040,6 +1040,13 @@ sdp_dal_status sdp_dal_store_get_stat(const sdp_dal_store *store,
 sdp_dal_status sdp_dal_store_trim(const sdp_dal_store *store,
                                   uint64_t *out_bytes);
 
+/// For programs that are about to end without having freed all their handles, as those of garbage-collected languages do:
+/// takes the stores away that no other client uses, which would be left over else. Handles stay valid; what is put into such
+/// a store from now on, nobody finds. Stores that others use notice the end of this process by themselves.
+///
+/// Errors: none. Waits at most 100 ms for each store.
+sdp_dal_status sdp_dal_stores_leave(void);
+
 /// Ends all waiting in this process on this store, and keeps it from starting, while on is true: every function
 /// that waits returns SDP_DAL_INTERRUPTED.
 ///

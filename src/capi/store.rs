@@ -11,7 +11,7 @@ use super::structs::Extensible;
 use super::types::{sdp_dal_create_mode, sdp_dal_store_flag as flag};
 use crate::dal::Namespace;
 use crate::error::Result;
-use crate::store::{Store, StoreOptions};
+use crate::store::{self, Store, StoreOptions};
 
 /// A store that this process uses, and a namespace in it. Made by sdp_dal_store_open(), ended by
 /// sdp_dal_store_close().
@@ -338,6 +338,19 @@ pub unsafe extern "C" fn sdp_dal_store_trim(
         // SAFETY: the header's rules for pointers.
         let (out, namespace) = unsafe { (site.out(out_bytes, "out_bytes")?, site.handle(store, "store")?) };
         out.set(namespace.store().trim()?);
+        Ok(())
+    })
+}
+
+/// For programs that are about to end without having freed all their handles, as those of garbage-collected languages do:
+/// takes the stores away that no other client uses, which would be left over else. Handles stay valid; what is put into such
+/// a store from now on, nobody finds. Stores that others use notice the end of this process by themselves.
+///
+/// Errors: none. Waits at most 100 ms for each store.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_stores_leave() -> sdp_dal_status {
+    guard("sdp_dal_stores_leave", |_| {
+        store::leave_all();
         Ok(())
     })
 }

@@ -159,6 +159,20 @@ impl Store {
     }
 }
 
+/// For a process that is about to end without freeing all it has (as garbage-collected languages do): takes the names of
+/// those stores away that no other client uses, which would be left over otherwise. What this process holds stays usable;
+/// other stores notice its end by themselves. Waits at most 100 ms a store for its lock.
+pub fn leave_all() {
+    let held: Vec<Arc<Attachment>> = {
+        let _held = log::hold();
+        lock(registry()).values().filter_map(Weak::upgrade).collect()
+    };
+    for attachment in held.iter().filter(|attachment| attachment.here().is_ok()) {
+        // If the lock cannot be had the store is left over, and the next who opens its path replaces it.
+        let _ = attachment.leave(false);
+    }
+}
+
 fn held(registry: &Registry, place: &Place) -> Option<Store> {
     let meta = std::fs::symlink_metadata(&place.file).ok()?;
     let attachment = registry.get(&(meta.dev(), meta.ino()))?.upgrade()?;
@@ -327,13 +341,26 @@ impl Attachment {
     }
 
     fn detach(&self) -> Result<()> {
+        let last = self.leave(true)?;
+        log::write(Level::Debug, || {
+            let path = self.place.path.display();
+            format!("{path}: closed the store{}", if last { ", which went with its last client" } else { "" })
+        });
+        Ok(())
+    }
+
+    /// Marks the store closed and takes its names away if no other client lives (then this is true). Gives our slot back,
+    /// unless we go on using what we have: nobody can attach to a store without names.
+    fn leave(&self, for_good: bool) -> Result<bool> {
         let seen = self.segment.header().numbers.load(Ordering::SeqCst);
         let others = (0..self.segment.geometry().max_clients).any(|slot| {
             let number = self.segment.client(slot).number.load(Ordering::Acquire);
             number != 0 && number != self.number && !self.segment.liveness.is_dead(number)
         });
         let last = self.locked_within(LEAVE_PATIENCE, |locked| {
-            locked.set_reader(false)?;
+            if for_good {
+                locked.set_reader(false)?;
+            }
             let header = self.segment.header();
             // Somebody may have attached since we looked; then the store is his.
             let newer = (0..self.segment.geometry().max_clients)
@@ -344,18 +371,16 @@ impl Attachment {
                 header.closed.store(1, Ordering::SeqCst);
                 fail::point("detach.closed_set");
             }
-            self.segment.client(self.slot).number.store(0, Ordering::Release);
-            fail::point("detach.slot_cleared");
+            if for_good {
+                self.segment.client(self.slot).number.store(0, Ordering::Release);
+                fail::point("detach.slot_cleared");
+            }
             Ok(last)
         })?;
         if last {
             self.place.remove(self.segment.file());
         }
-        log::write(Level::Debug, || {
-            let path = self.place.path.display();
-            format!("{path}: closed the store{}", if last { ", which went with its last client" } else { "" })
-        });
-        Ok(())
+        Ok(last)
     }
 }
 

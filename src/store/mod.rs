@@ -40,6 +40,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 
+pub use attachment::leave_all;
 pub use buffer::Buffer;
 pub use calls::{Claim, QueuedCall};
 pub use census::{census, stores, Census, StoreSummary};

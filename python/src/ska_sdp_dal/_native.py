@@ -156,8 +156,6 @@ class _Signals:
         self._main = threading.main_thread().ident
         self._check = ffi.callback("bool(void *)", self._look, error=True, onerror=self._keep)
         check(lib.sdp_dal_set_interrupt_check(self._check, ffi.NULL))
-        # A daemon thread that still waits must not enter an interpreter that is being taken down.
-        atexit.register(lib.sdp_dal_set_interrupt_check, ffi.NULL, ffi.NULL)
         os.register_at_fork(after_in_child=self._forked)
 
     def _forked(self) -> None:
@@ -180,6 +178,16 @@ class _Signals:
 
 
 _signals = _Signals()
+
+
+def _leave() -> None:
+    """The program ends: what it still holds is not freed in every case, and must leave no store behind."""
+    # A daemon thread that still waits must not enter an interpreter that is being taken down.
+    lib.sdp_dal_set_interrupt_check(ffi.NULL, ffi.NULL)
+    lib.sdp_dal_stores_leave()
+
+
+atexit.register(_leave)
 
 
 def library_version() -> str:

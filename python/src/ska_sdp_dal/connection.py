@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Sequence, Tuple, Type
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Type
 
 import pyarrow as pa
 
@@ -211,20 +211,20 @@ class Connection:
 
     @property
     def namespaces(self) -> List[ObjectID]:
-        """The IDs of the declarations of all namespaces: a prefix and zeros."""
-        return list(_Namespaces(self._open))
+        """The IDs of the declarations of all namespaces in use: a prefix and zeros."""
+        return [oid for _, oid in _Namespaces(self._open)]
 
     @property
     def namespace_meta(self) -> Dict[ObjectID, Dict[bytes, bytes]]:
         """What each namespace says about itself, by the IDs of their declarations; see ``PROC_NAMESPACE_META``."""
         found = _Namespaces(self._open)
-        return {oid: found.metadata(at) for at, oid in enumerate(found)}
+        return {oid: found.metadata(at) for at, oid in found}
 
     @property
     def namespace_procs(self) -> Dict[ObjectID, List[pa.Schema]]:
         """The functions that each namespace offers, by the IDs of their declarations."""
         found = _Namespaces(self._open)
-        return {oid: found.functions(at) for at, oid in enumerate(found)}
+        return {oid: found.functions(at) for at, oid in found}
 
     def reserve_namespace(
         self, name: Optional[str] = None, procs: Sequence[pa.Schema] = [], prefix: bytes = b""
@@ -300,19 +300,22 @@ def connection_to(plasma_path: str) -> Connection:
 
 
 class _Namespaces:
-    """The namespaces of a store as they are at one moment: a list of their declarations' IDs, and what they say."""
+    """The namespaces of a store that are in use at one moment, and what they say."""
 
     def __init__(self, store: Any) -> None:
         out = ffi.new("sdp_dal_namespaces **")
         check(lib.sdp_dal_namespace_list(store, out))
         self._list = own(out, lib.sdp_dal_namespaces_free)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Tuple[int, ObjectID]]:
+        """Their places in the list, and the IDs of their declarations."""
         info = ffi.new("sdp_dal_namespace_info *")
         check(lib.sdp_dal_namespace_info_init(info, ffi.sizeof("sdp_dal_namespace_info")))
         for at in range(lib.sdp_dal_namespaces_count(self._list)):
             check(lib.sdp_dal_namespaces_info(self._list, at, info))
-            yield ObjectID(bytes(ffi.buffer(info.prefix)) + NAMESPACE_DECL_SUFFIX)
+            # Those of the dead are free for whoever needs a prefix next.
+            if info.alive:
+                yield at, ObjectID(bytes(ffi.buffer(info.prefix)) + NAMESPACE_DECL_SUFFIX)
 
     def metadata(self, at: int) -> Dict[bytes, bytes]:
         """What one of them says about itself."""
