@@ -161,12 +161,14 @@ class View:
         raw.ndim = ndim
         raw.dim_names = NULL if names is None else names[0]
         if array.flags.c_contiguous:
-            raw.data = self._kept = from_buffer(array)
+            data = from_buffer(array)
+            raw.data = data
+            self._kept = (data, names)
         else:
             strides = ffi.new(_shape_t, array.strides)
             raw.strides = strides
             raw.data = ffi.cast("void *", array.__array_interface__["data"][0])
-            self._kept = (array, strides)
+            self._kept = (array, strides, names)
         return raw
 
     def done(self) -> None:
