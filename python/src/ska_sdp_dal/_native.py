@@ -34,7 +34,10 @@ def get_include() -> str:
 def get_library() -> str:
     """The path of the C library that this package uses: ``SDP_DAL_LIBRARY`` of the environment, else its own."""
     chosen = os.environ.get("SDP_DAL_LIBRARY")
-    return chosen or str(_PACKAGE / "lib" / "libsdp_dal.so")
+    # Under the name by which programs that are linked with it look for it.
+    major, minor = VERSION.split(".")[:2]
+    abi = f"{major}.{minor}" if major == "0" else major
+    return chosen or str(_PACKAGE / "lib" / f"libsdp_dal.so.{abi}")
 
 
 def _load() -> Any:
