@@ -76,9 +76,8 @@ public:
         auto kept = std::make_unique<D>(std::forward<F>(fn));
         auto how = detail::filled(sdp_dal_function_options_init);
         how.flags = options.flags();
-        detail::check(sdp_dal_processor_register_schema(raw(), function.raw(), &how,
-                                                        detail::trampoline<true, D>, kept.get(),
-                                                        detail::drop<D>));
+        detail::check(sdp_dal_processor_register_schema(
+            raw(), function.raw(), &how, detail::trampoline<true, D>, kept.get(), detail::drop<D>));
         (void)kept.release();
     }
 

@@ -151,10 +151,9 @@ def test_scoping(path: str, start: Callable[..., Any], tmp_path: Path) -> None:
     text = "import sys\n" + program("schemas", "call", "dropped") + BEFORE + block("scoping") + AFTER
     caller = start(text, path)
     ended, missing = map(int, caller.check()[-1].split())
-    # A call whose references were overwritten ran only if a processor had taken it by then. The first call ran, the last
-    # one, and perhaps the one that was dropped.
+    # The first call ran and the last one, and perhaps the one that was dropped. Of the hundred between them those ran that
+    # had ended, and a few more that a processor took before the list was overwritten.
     ran = len(runs.read_bytes()) - 2
     assert ended + missing == 100
     assert missing >= 1
-    assert ended <= ran <= ended + 2, f"{ran} calls ran, of which {ended} had ended"
-    assert ran < 100, "no call was cancelled"
+    assert ended <= ran < 100, f"{ran} calls ran, of which {ended} had ended"
