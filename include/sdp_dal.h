@@ -316,10 +316,11 @@ typedef enum {
 typedef enum {
     /// Zero the memory: memory that was used before is not zero.
     SDP_DAL_OBJECT_ZEROED = 1,
-    /// May be deleted when the store is full (if it was made with SDP_DAL_STORE_EVICTION).
+    /// May be deleted when the store is full and nobody wants or holds it (if the store was made with
+    /// SDP_DAL_STORE_EVICTION).
     SDP_DAL_OBJECT_EVICTABLE = 2,
     /// Lives as long as somebody wants it: the writer's handle does, until it is freed. Else it is kept until it
-    /// is deleted.
+    /// is deleted, or evicted if it may be.
     SDP_DAL_OBJECT_WANTED = 4,
 } sdp_dal_object_flag;
 
@@ -1039,6 +1040,17 @@ sdp_dal_status sdp_dal_store_get_stat(const sdp_dal_store *store,
 /// others; holds up those who create objects, some milliseconds at a time.
 sdp_dal_status sdp_dal_store_trim(const sdp_dal_store *store,
                                   uint64_t *out_bytes);
+
+/// Deletes objects that are evictable, and that nobody wants or holds, until they were of so many bytes together or none is
+/// left. The one whose last holder let go longest ago goes first. A full store does that by itself; so does this only in a
+/// store that was made with SDP_DAL_STORE_EVICTION.
+///
+/// bytes: how many to get rid of. out_bytes: the bytes of the objects that were deleted.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_store_evict(const sdp_dal_store *store,
+                                   uint64_t bytes,
+                                   uint64_t *out_bytes);
 
 /// For programs that are about to end without having freed all their handles, as those of garbage-collected languages do:
 /// takes the stores away that no other client uses, which would be left over else. Handles stay valid; what is put into such

@@ -27,7 +27,9 @@ def sources(root: str) -> Path:
     for folder in (Path(root).parent, Path(root) / "library"):
         if (folder / "Cargo.toml").exists() and (folder / "src" / "capi").is_dir():
             return folder
-    raise FileNotFoundError("the sources of the library are not here: build in a clone of its repository, or from its sdist")
+    raise FileNotFoundError(
+        "the sources of the library are not here: build in a clone of its repository, or from its sdist"
+    )
 
 
 def cargo_field(folder: Path, name: str) -> str:
@@ -88,7 +90,9 @@ class Library(BuildHookInterface):
         found = subprocess.run([cargo, "--version"], capture_output=True, text=True, check=False).stdout
         number = re.search(r"(\d+)\.(\d+)", found)
         if number is None or tuple(map(int, number.groups())) < tuple(map(int, oldest.split(".")[:2])):
-            raise RuntimeError(f"cargo is {found.strip() or 'not working'}, at least {oldest} is needed: rustup update stable")
+            raise RuntimeError(
+                f"cargo is {found.strip() or 'not working'}, at least {oldest} is needed: rustup update stable"
+            )
         target = Path(os.environ.get("CARGO_TARGET_DIR") or folder / "target").resolve()
         self.app.display_info("building the library with cargo")
         subprocess.run(

@@ -15,7 +15,7 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 
 use sdp_dal::sync::atomic::{fence, lock, AtomicU32, AtomicU64, Mutex, Ordering};
-use sdp_dal::sync::doorbell::{self, Sleepers};
+use sdp_dal::sync::doorbell::{self, Bell, Sleepers};
 use sdp_dal::sync::futex::{FutexWord, EVERY_BIT};
 use sdp_dal::sync::lock::{acquire, holder, release, release_dirty, Got, Surroundings};
 use sdp_dal::sync::pins::{row_is_empty, Outcome, PinWord, RowBit};
@@ -413,7 +413,7 @@ fn a_holder_that_died_before_two_waited_wakes_both() {
 /// A client's bell, the bucket that says whether it listens, and what it waits for.
 struct Listener {
     bucket: AtomicU64,
-    bell: FutexWord,
+    bell: Bell,
     sleepers: Sleepers,
     waiting: Mutex<u32>,
     there: [AtomicU32; 2],
@@ -423,7 +423,7 @@ impl Listener {
     fn new() -> Arc<Listener> {
         Arc::new(Listener {
             bucket: AtomicU64::new(0),
-            bell: FutexWord::new(0),
+            bell: Bell::default(),
             sleepers: Sleepers::default(),
             waiting: Mutex::new(0),
             there: [AtomicU32::new(0), AtomicU32::new(0)],
@@ -446,7 +446,7 @@ impl Listener {
             if self.there[nth].load(Ordering::Acquire) != 0 {
                 break;
             }
-            doorbell::sleep(&self.bell, &self.sleepers, seen, EVERY_BIT, Duration::from_secs(1));
+            let _ = doorbell::sleep(&self.bell, &self.sleepers, seen, EVERY_BIT, Duration::from_secs(1));
         }
         let mut waiting = lock(&self.waiting);
         *waiting -= 1;
@@ -489,7 +489,7 @@ fn two_sleepers_of_a_process_are_woken_by_a_ring_each() {
         for waiter in waiters {
             waiter.join().unwrap();
         }
-        assert_eq!(listener.bell.load(Ordering::SeqCst) & 1, 0, "nobody sleeps, but the bell says so");
+        assert_eq!(doorbell::read(&listener.bell) & 1, 0, "nobody sleeps, but the bell says so");
         assert_eq!(listener.bucket.load(Ordering::SeqCst), 0);
     });
 }

@@ -243,6 +243,24 @@ fn a_full_store_evicts_what_was_released_first() {
     assert_eq!(there(), [1, 2], "evictable objects stay until room is needed");
     store.create(&id(12), &cached).unwrap().seal().unwrap();
     assert_eq!(there(), [1], "1 was released after 2");
+    // On request: as much as was asked for, or all there is; nothing in a store that was not made for it.
+    assert_eq!(store.evict(1).unwrap(), 1 << 20);
+    assert_eq!(there(), []);
+    store.create(&id(1), &cached).unwrap().seal().unwrap();
+    let held = store.get(&id(1), Timeout::Poll).unwrap();
+    store.evict(u64::MAX).unwrap();
+    assert_eq!(there(), [1], "it is held");
+    drop(held);
+    // What is kept until it is deleted goes nevertheless if it is evictable, but for what was kept later on.
+    let kept = CreateSpec { keep: true, ..cached };
+    for n in [20, 21] {
+        store.create(&id(n), &kept).unwrap().seal().unwrap();
+    }
+    let ObjectState::Sealed { key } = store.look(&id(21)).unwrap() else { panic!("it is sealed") };
+    store.set_keep(key, true).unwrap();
+    store.evict(u64::MAX).unwrap();
+    assert!(!store.contains(&id(20)).unwrap() && store.contains(&id(21)).unwrap());
+    assert_eq!(TestStore::open("evicts-not", 1 << 20).evict(u64::MAX).unwrap(), 0);
     assert_eq!(store.check().unwrap(), Vec::<String>::new());
 }
 

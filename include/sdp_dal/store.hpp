@@ -308,6 +308,14 @@ public:
         return bytes;
     }
 
+    /// Deletes evictable objects that nobody uses, the one unused for longest first, until they were
+    /// of so many bytes together; the bytes that were deleted.
+    std::uint64_t evict(std::uint64_t bytes) {
+        std::uint64_t evicted = 0;
+        detail::check(sdp_dal_store_evict(raw(), bytes, &evicted));
+        return evicted;
+    }
+
     /// Tells of what happens from now on to objects whose IDs start with some hexadecimal digits.
     subscription subscribe(const std::string &prefix = {}) const {
         detail::id_start start(prefix);

@@ -7,7 +7,8 @@ With ñ = sqrt(1 - x² - y²), a pixel of the dirty image is
 
     Re Σ ms · exp(2πi f/c (u x + v y - w (ñ - 1))) / ñ
 
-(Arras et al. 2021, A&A 646, A58, "Efficient wide-field radio interferometry response"; with the sign of w that the gridder has).
+(Arras et al. 2021, A&A 646, A58, "Efficient wide-field radio interferometry response"; with the sign of w that
+the gridder has).
 """
 
 import argparse
@@ -15,8 +16,9 @@ import logging
 import sys
 
 import numpy as np
-import ska_sdp_dal as dal
 from gridding import NIFTY_SCHEMAS
+
+import ska_sdp_dal as dal
 
 SPEED_OF_LIGHT = 299792458.0
 
@@ -60,9 +62,9 @@ def check_transform(store, caller, do_wstacking, nthreads):
     ms = visibilities(rows, channels, random)
     how = "with" if do_wstacking else "without"
     print(f"\nTesting the gridding of {rows} rows onto {npix_x} x {npix_y} pixels, {how} w-stacking")
-    dirty = caller.ms2dirty(
-        uvw, freq, ms, None, npix_x, npix_y, pixsize, pixsize, epsilon, do_wstacking, nthreads, 0
-    )["dirty"]
+    dirty = caller.ms2dirty(uvw, freq, ms, None, npix_x, npix_y, pixsize, pixsize, epsilon, do_wstacking, nthreads, 0)[
+        "dirty"
+    ]
     expected = explicit_dirty(uvw, freq, ms, npix_x, npix_y, pixsize, pixsize, do_wstacking)
     error = l2_error(dirty.get(), expected)
     print(f"L2 error between explicit transform and gridder: {error}")
@@ -75,7 +77,9 @@ def check_adjointness(store, caller, rows, channels, npix, do_wstacking, nthread
     uvw, freq, pixsize = scene(rows, channels, npix, 2.0, random)
     uvw, freq = store.put_new_tensor(uvw), store.put_new_tensor(freq)
     ms, dirty = visibilities(rows, channels, random), random.random((npix, npix)) - 0.5
-    print(f"\nTesting adjointness of the gridding/degridding operation\n({rows} rows, {channels} channels, {npix} x {npix})")
+    print(
+        f"\nTesting adjointness of the gridding/degridding operation\n({rows} rows, {channels} channels, {npix} x {npix})"
+    )
     how = (pixsize, pixsize, 1e-12, do_wstacking, nthreads, 0)
     gridded = caller.ms2dirty(uvw, freq, ms, None, npix, npix, *how)["dirty"]
     degridded = caller.dirty2ms(uvw, freq, dirty, None, *how)["ms"]
@@ -88,16 +92,18 @@ def check_adjointness(store, caller, rows, channels, npix, do_wstacking, nthread
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", help="path of the store; it is made if there is none")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="of the gridder (default: what it can spare)")
-    parser.add_argument("--timeout", type=float, default=10, metavar="S", help="wait for a processor (default: 10 seconds)")
+    parser.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="of the gridder (default: what it can spare)"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=10, metavar="S", help="wait for a processor (default: 10 seconds)"
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 
     with dal.Store(options.store) as store:
         caller = dal.Caller(NIFTY_SCHEMAS, store, verbose=True, timeout=options.timeout)
-        fine = [
-            check_transform(store, caller, do_wstacking, options.threads) for do_wstacking in (False, True)
-        ] + [
+        fine = [check_transform(store, caller, do_wstacking, options.threads) for do_wstacking in (False, True)] + [
             check_adjointness(store, caller, rows, channels, npix, True, options.threads)
             for rows, channels, npix in ((1000, 1, 64), (10000, 10, 256))
         ]

@@ -6,6 +6,7 @@ accuracy that is wanted, at least 2e-13.
 """
 
 import pyarrow
+
 import ska_sdp_dal as dal
 
 _HOW = [

@@ -9,8 +9,9 @@ import argparse
 import logging
 import sys
 
-import ska_sdp_dal as dal
 from gridding import NIFTY_SCHEMAS
+
+import ska_sdp_dal as dal
 
 try:
     from ducc0 import wgridder

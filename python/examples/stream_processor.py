@@ -7,8 +7,9 @@ import logging
 import sys
 import time
 
-import ska_sdp_dal as dal
 from streaming import STREAM_SCHEMAS
+
+import ska_sdp_dal as dal
 
 
 class StreamProcessor(dal.Processor):

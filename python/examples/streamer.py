@@ -9,8 +9,9 @@ from collections import deque
 
 import numpy as np
 import pyarrow
-import ska_sdp_dal as dal
 from streaming import STREAM_SCHEMAS
+
+import ska_sdp_dal as dal
 
 try:
     from tqdm import tqdm
@@ -23,9 +24,15 @@ def main() -> None:
     parser.add_argument("store", help="path of the store; it is made if there is none")
     parser.add_argument("--size", type=float, default=80, metavar="MB", help="size of a payload (default: 80)")
     parser.add_argument("--count", type=int, metavar="N", help="how many to send (default: until Ctrl-C)")
-    parser.add_argument("--in-flight", type=int, default=2, metavar="N", help="how many may be on their way (default: 2)")
-    parser.add_argument("--in-place", action="store_true", help="fill each payload where it will be read, instead of copying it there")
-    parser.add_argument("--timeout", type=float, default=10, metavar="S", help="wait for a processor (default: 10 seconds)")
+    parser.add_argument(
+        "--in-flight", type=int, default=2, metavar="N", help="how many may be on their way (default: 2)"
+    )
+    parser.add_argument(
+        "--in-place", action="store_true", help="fill each payload where it will be read, instead of copying it there"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=10, metavar="S", help="wait for a processor (default: 10 seconds)"
+    )
     options = parser.parse_args()
     if options.size <= 0 or options.in_flight < 1:
         parser.error("--size and --in-flight are positive numbers")
@@ -45,7 +52,7 @@ def main() -> None:
         return caller.receive(ref)["tag"]
 
     total = None if options.count is None else options.count * payload.nbytes
-    waiting: "deque[dal.TensorRef]" = deque()
+    waiting: deque[dal.TensorRef] = deque()
     with tqdm(total=total, unit="B", unit_scale=True, smoothing=0.1) as bar:
         number = 0
         while options.count is None or number < options.count:

@@ -2,6 +2,7 @@
 """What streamer.py and stream_processor.py agree on."""
 
 import pyarrow
+
 import ska_sdp_dal as dal
 
 STREAM_SCHEMAS = [

@@ -50,7 +50,7 @@ class Program:
         )
         self.out: List[str] = []
         self.err: List[str] = []
-        self._lines: "queue.Queue[Optional[str]]" = queue.Queue()
+        self._lines: queue.Queue[Optional[str]] = queue.Queue()
         self._readers = [
             threading.Thread(target=self._read, args=(self.process.stdout, self.out, True), daemon=True),
             threading.Thread(target=self._read, args=(self.process.stderr, self.err, False), daemon=True),

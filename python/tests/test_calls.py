@@ -60,7 +60,7 @@ def test_an_exception_reaches_the_caller(caller: Any) -> None:
     assert "raise ValueError(text)" in error.remote_traceback or "<string>" in error.remote_traceback
     assert isinstance(error, RuntimeError) and error.status == -8
     # As the first cause of what builds on it, and in a long text, too.
-    with pytest.raises(dal.FunctionError, match="é{100}"):
+    with pytest.raises(dal.FunctionError, match=r"é{100}"):
         caller.fail("é" * 3000)["tag"].get(WATCHDOG)
 
 
@@ -419,7 +419,9 @@ def test_many_threads_process(path: str) -> None:
             together[0] -= 1
         out.put(n)
 
-    schema = dal.make_call_schema("f", [dal.make_par("n", pa.int64()), dal.make_tensor_output_par("out", pa.int64(), [])])
+    schema = dal.make_call_schema(
+        "f", [dal.make_par("n", pa.int64()), dal.make_tensor_output_par("out", pa.int64(), [])]
+    )
     for reentrant in (True, False):
         most[0] = 0
         with one(path, schema, wait, reentrant=reentrant) as processor, dal.Store(path) as store:
@@ -452,7 +454,9 @@ def test_a_basic_processor(path: str, caplog: pytest.LogCaptureFixture) -> None:
             factor = self.parameter(batch, "factor", pa.float64())
             vis = self.tensor_parameter(batch, "vis", dal.complex64, ["row", "pol"])
             wgt, again = self.tensor_parameters(batch, [("wgt", pa.float32(), ["row"], True), "vis"])
-            seen.update(name=proc_func, rows=batch.num_rows, dims=vis.dim_names, wgt=wgt, id=self.oid_parameter(batch, "vis"))
+            seen.update(
+                name=proc_func, rows=batch.num_rows, dims=vis.dim_names, wgt=wgt, id=self.oid_parameter(batch, "vis")
+            )
             assert again.shape == vis.shape and vis.shape[-1] == 2
             with pytest.raises(dal.InvalidArgument, match="is null"):
                 self.parameter(batch, "wgt")

@@ -29,7 +29,7 @@ class Consumer:
         return (1, 0)
 
 
-def address(array: "np.ndarray[Any, Any]") -> int:
+def address(array: np.ndarray[Any, Any]) -> int:
     return int(array.__array_interface__["data"][0])
 
 

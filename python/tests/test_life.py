@@ -234,7 +234,9 @@ time.sleep(0.2)
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_program_ends_and_leaves_nothing(path: str, start: Callable[..., Program], ending: str) -> None:
-    text = SCHEMAS + "store = dal.Store(sys.argv[1])\ntensor = store.put_new_tensor(np.arange(1000))\n" + ENDINGS[ending]
+    text = (
+        SCHEMAS + "store = dal.Store(sys.argv[1])\ntensor = store.put_new_tensor(np.arange(1000))\n" + ENDINGS[ending]
+    )
     program = start(text, path)
     status = program.wait()
     assert status == {"by an error": 1, "by exit": 3}.get(ending, 0), program.err
@@ -243,7 +245,9 @@ def test_a_program_ends_and_leaves_nothing(path: str, start: Callable[..., Progr
 
 
 def test_a_killed_program_leaves_nothing_to_the_next(path: str, start: Callable[..., Program]) -> None:
-    program = start(SCHEMAS + "store = dal.Store(sys.argv[1]); t = store.put_new_tensor([1]); print('there'); time.sleep(99)", path)
+    program = start(
+        SCHEMAS + "store = dal.Store(sys.argv[1]); t = store.put_new_tensor([1]); print('there'); time.sleep(99)", path
+    )
     program.line("there")
     with dal.Store(path) as store:
         program.signal(signal.SIGKILL)

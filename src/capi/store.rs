@@ -342,6 +342,27 @@ pub unsafe extern "C" fn sdp_dal_store_trim(
     })
 }
 
+/// Deletes objects that are evictable, and that nobody wants or holds, until they were of so many bytes together or none is
+/// left. The one whose last holder let go longest ago goes first. A full store does that by itself; so does this only in a
+/// store that was made with SDP_DAL_STORE_EVICTION.
+///
+/// bytes: how many to get rid of. out_bytes: the bytes of the objects that were deleted.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_evict(
+    store: *const sdp_dal_store,
+    bytes: u64,
+    out_bytes: *mut u64,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_evict", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace) = unsafe { (site.out(out_bytes, "out_bytes")?, site.handle(store, "store")?) };
+        out.set(namespace.store().evict(bytes)?);
+        Ok(())
+    })
+}
+
 /// For programs that are about to end without having freed all their handles, as those of garbage-collected languages do:
 /// takes the stores away that no other client uses, which would be left over else. Handles stay valid; what is put into such
 /// a store from now on, nobody finds. Stores that others use notice the end of this process by themselves.

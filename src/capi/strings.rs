@@ -1,6 +1,7 @@
 //! Texts and bytes across the boundary.
 
 use std::ffi::{c_char, CStr};
+use std::fmt::Display;
 use std::ptr;
 use std::slice;
 
@@ -23,7 +24,11 @@ impl Site {
     ///
     /// # Safety
     /// As [`Site::text`].
-    pub(super) unsafe fn text_or_none<'a>(self, text: *const c_char, name: &str) -> Result<Option<&'a str>> {
+    pub(super) unsafe fn text_or_none<'a>(
+        self,
+        text: *const c_char,
+        name: impl Display,
+    ) -> Result<Option<&'a str>> {
         if text.is_null() {
             return Ok(None);
         }
@@ -64,7 +69,7 @@ impl Site {
         self,
         items: *const T,
         count: usize,
-        name: &str,
+        name: impl Display,
     ) -> Result<&'a [T]> {
         if count == 0 {
             return Ok(&[]);

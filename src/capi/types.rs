@@ -1,6 +1,7 @@
 //! The header's constants, and their way into Rust.
 
 use std::ffi::c_char;
+use std::fmt::Display;
 
 use super::guard::{guard_value, Site};
 use crate::dal::Select;
@@ -189,10 +190,11 @@ pub enum sdp_dal_param_flag {
 pub enum sdp_dal_object_flag {
     /// Zero the memory: memory that was used before is not zero.
     SDP_DAL_OBJECT_ZEROED = 1,
-    /// May be deleted when the store is full (if it was made with SDP_DAL_STORE_EVICTION).
+    /// May be deleted when the store is full and nobody wants or holds it (if the store was made with
+    /// SDP_DAL_STORE_EVICTION).
     SDP_DAL_OBJECT_EVICTABLE = 2,
     /// Lives as long as somebody wants it: the writer's handle does, until it is freed. Else it is kept until it
-    /// is deleted.
+    /// is deleted, or evicted if it may be.
     SDP_DAL_OBJECT_WANTED = 4,
 }
 
@@ -251,13 +253,13 @@ impl Site {
     }
 
     /// An element type.
-    pub(super) fn elem(self, dtype: i32, name: &str) -> Result<Elem> {
+    pub(super) fn elem(self, dtype: i32, name: impl Display) -> Result<Elem> {
         Elem::from_code(dtype)
             .ok_or_else(|| self.wrong(format_args!("'{name}' is {dtype}, which is no sdp_dal_dtype")))
     }
 
     /// The order of a tensor to be made.
-    pub(super) fn order(self, order: i32, name: &str) -> Result<Order> {
+    pub(super) fn order(self, order: i32, name: impl Display) -> Result<Order> {
         const ANY: i32 = sdp_dal_order::SDP_DAL_ORDER_ANY as i32;
         const C: i32 = sdp_dal_order::SDP_DAL_ORDER_C as i32;
         const F: i32 = sdp_dal_order::SDP_DAL_ORDER_F as i32;
@@ -313,7 +315,7 @@ impl Site {
     }
 
     /// Bits of which only `known` have a meaning.
-    pub(super) fn flags(self, flags: u32, known: u32, name: &str) -> Result<u32> {
+    pub(super) fn flags(self, flags: u32, known: u32, name: impl Display) -> Result<u32> {
         if flags & !known != 0 {
             return Err(self.wrong(format_args!("'{name}' has the unknown bits {:#x}", flags & !known)));
         }
@@ -321,7 +323,7 @@ impl Site {
     }
 
     /// A number of dimensions.
-    pub(super) fn ndim(self, ndim: i32, name: &str) -> Result<usize> {
+    pub(super) fn ndim(self, ndim: i32, name: impl Display) -> Result<usize> {
         match usize::try_from(ndim) {
             Ok(ndim) if ndim <= MAX_DIMS => Ok(ndim),
             _ => Err(self.wrong(format_args!("'{name}' is {ndim}, a tensor has 0 to {MAX_DIMS} dimensions"))),

@@ -1,6 +1,7 @@
 //! Tensors as C sees them: pointer, element type, shape, byte strides.
 
 use std::ffi::{c_char, c_void};
+use std::fmt::Display;
 use std::ptr;
 use std::slice;
 
@@ -174,7 +175,7 @@ impl Site {
         self,
         names: *const *const c_char,
         ndim: usize,
-        name: &str,
+        name: impl Display + Copy,
     ) -> Result<Vec<String>> {
         if names.is_null() {
             return Ok(vec![String::new(); ndim]);
@@ -203,14 +204,14 @@ impl Site {
             let spec = self
                 .in_struct(spec, name)?
                 .ok_or_else(|| self.wrong(format_args!("'{name}' is NULL, the tensor's spec is needed")))?;
-            let ndim = self.ndim(spec.ndim, &format!("{name}.ndim"))?;
+            let ndim = self.ndim(spec.ndim, format_args!("{name}.ndim"))?;
             let zeroed = sdp_dal_tensor_flag::SDP_DAL_TENSOR_ZEROED as u32;
             Ok(TensorSpec {
-                elem: self.elem(spec.dtype, &format!("{name}.dtype"))?,
-                shape: self.items(spec.shape, ndim, &format!("{name}.shape"))?.to_vec(),
-                names: self.dim_names(spec.dim_names, ndim, &format!("{name}.dim_names"))?,
-                order: self.order(spec.order, &format!("{name}.order"))?,
-                zeroed: self.flags(spec.flags, zeroed, &format!("{name}.flags"))? & zeroed != 0,
+                elem: self.elem(spec.dtype, format_args!("{name}.dtype"))?,
+                shape: self.items(spec.shape, ndim, format_args!("{name}.shape"))?.to_vec(),
+                names: self.dim_names(spec.dim_names, ndim, format_args!("{name}.dim_names"))?,
+                order: self.order(spec.order, format_args!("{name}.order"))?,
+                zeroed: self.flags(spec.flags, zeroed, format_args!("{name}.flags"))? & zeroed != 0,
             })
         }
     }
@@ -229,13 +230,13 @@ impl Site {
             let view = self
                 .in_struct(view, name)?
                 .ok_or_else(|| self.wrong(format_args!("'{name}' is NULL, a view of a tensor is needed")))?;
-            let ndim = self.ndim(view.ndim, &format!("{name}.ndim"))?;
-            let elem = self.elem(view.dtype, &format!("{name}.dtype"))?;
-            let shape = self.items(view.shape, ndim, &format!("{name}.shape"))?;
-            let names = self.dim_names(view.dim_names, ndim, &format!("{name}.dim_names"))?;
+            let ndim = self.ndim(view.ndim, format_args!("{name}.ndim"))?;
+            let elem = self.elem(view.dtype, format_args!("{name}.dtype"))?;
+            let shape = self.items(view.shape, ndim, format_args!("{name}.shape"))?;
+            let names = self.dim_names(view.dim_names, ndim, format_args!("{name}.dim_names"))?;
             let mut layout = Layout::contiguous(elem, shape, Order::C, &names)?;
             if !view.strides.is_null() {
-                layout.strides = self.items(view.strides, ndim, &format!("{name}.strides"))?.to_vec();
+                layout.strides = self.items(view.strides, ndim, format_args!("{name}.strides"))?.to_vec();
             }
             (view, layout)
         };

@@ -83,7 +83,7 @@ impl KnownTensor {
 /// A tensor's header and layout before there is memory for it.
 pub(super) struct TensorForm {
     layout: Layout,
-    header: TensorHeader,
+    header: Arc<TensorHeader>,
 }
 
 impl TensorForm {

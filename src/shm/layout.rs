@@ -13,6 +13,7 @@ use std::mem::size_of;
 
 use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::doorbell::Bell;
 use crate::sync::futex::FutexWord;
 
 /// The first eight bytes of a segment.
@@ -133,7 +134,7 @@ pub struct Client {
     /// Name of its host or container (cut).
     pub host: [AtomicU64; 8],
     /// On which its threads sleep.
-    pub bell: Line<FutexWord>,
+    pub bell: Line<Bell>,
 }
 
 /// One object.

@@ -56,8 +56,9 @@ pub(super) struct Attachment {
     pub(super) sleepers: Arc<Sleepers>,
     pub(super) descriptor: Mutex<Option<Descriptor>>,
     pub(super) interrupted: AtomicU32,
-    /// How long spinning has paid off lately; see `wait`.
+    /// How long spinning has paid off lately, and what waking up costs, in nanoseconds; see `wait`.
     pub(super) spin: AtomicU32,
+    pub(super) wake_cost: AtomicU32,
     /// When a producer was last asked for by a poll.
     pub(super) asked: AtomicU64,
     pub(super) reaping: Mutex<()>,
@@ -209,6 +210,7 @@ impl Attachment {
             descriptor: Mutex::default(),
             interrupted: AtomicU32::new(0),
             spin: AtomicU32::new(2000),
+            wake_cost: AtomicU32::new(0),
             asked: AtomicU64::new(0),
             reaping: Mutex::new(()),
             readers: Mutex::new(0),
@@ -265,7 +267,7 @@ impl Attachment {
         client.since.store(epoch_nanos(), Ordering::Relaxed);
         store_text(&client.name, name);
         store_text(&client.host, host);
-        client.bell.0.word().store(0, Ordering::Relaxed);
+        client.bell.0.reset();
         fail::point("attach.slot_written");
         client.number.store(self.number, Ordering::Release);
         fail::point("attach.number_written");

@@ -39,7 +39,7 @@ pub struct CreateSpec<'a> {
     pub want: bool,
     /// It stays though nobody wants it.
     pub keep: bool,
-    /// It may be evicted once nobody wants or pins it.
+    /// It may be evicted once nobody wants or pins it, `keep` or not; only in a store that evicts.
     pub evictable: bool,
     /// Zero the memory: recycled memory is not.
     pub zeroed: bool,
@@ -183,7 +183,7 @@ impl Attachment {
                             continue;
                         }
                     }
-                    if self.evict_one()? {
+                    if self.evict_one()?.is_some() {
                         continue;
                     }
                     let nobody = spec.full_timeout.is_none() && !self.others_can_free();
@@ -259,7 +259,9 @@ impl Locked<'_> {
         let (bytes, meta_size) = sizes(spec)?;
         let Some(taken) = self.heap().take(bytes)? else { return Ok(Err(Need::Bytes(bytes))) };
         fail::point("create.bytes_taken");
-        let flags = if spec.keep { KEEP } else { 0 } | if spec.evictable { EVICTABLE } else { 0 };
+        // Where objects are evicted, an evictable one stays by itself; KEEP would keep it for ever.
+        let keep = spec.keep && !(spec.evictable && self.attachment.evicts());
+        let flags = if keep { KEEP } else { 0 } | if spec.evictable { EVICTABLE } else { 0 };
         let key = self.bear(&Birth {
             id,
             state: State::Creating,

@@ -149,7 +149,7 @@ impl Sleeper {
         let bell = &self.segment.client(self.slot).bell.0;
         let mut looked = Instant::now();
         while self.stop.load(Ordering::SeqCst) == 0 {
-            doorbell::sleep(bell, &self.sleepers, seen, u32::MAX, SLICE);
+            let _ = doorbell::sleep(bell, &self.sleepers, seen, u32::MAX, SLICE);
             let now = doorbell::read(bell);
             if doorbell::rang(seen, now) {
                 seen = now;

@@ -2,16 +2,38 @@
 //!
 //! Only in stores made with eviction on. There an evictable object stays though nobody wants it, as if it were kept, until room
 //! is needed; then the one whose last release is longest ago goes first. What a queued call names is wanted by its caller,
-//! so it is never evicted. Dying in between: an eviction is a deletion like any other.
+//! so it is never evicted. A program may also ask for it, before the store is full. Dying in between: an eviction is a
+//! deletion like any other.
 
 use super::attachment::Attachment;
 use super::entries::EntryKey;
 use super::index::id_of;
+use super::Store;
 use crate::error::Result;
 use crate::log::{self, Level};
 use crate::shm::layout::{Entry, State, Word, EVICTABLE, KEEP, OPTION_EVICTION};
 use crate::sync::atomic::Ordering;
 use crate::sync::pins::row_is_empty;
+
+impl Store {
+    /// Evicts objects, the one whose last release is longest ago first, until they were of so many bytes together, or none is
+    /// left to evict. Reaps the dead before: what only they held can go. The bytes of what was evicted.
+    ///
+    /// # Errors
+    /// `Busy`, `Corrupt`, `Forked`.
+    pub fn evict(&self, bytes: u64) -> Result<u64> {
+        self.attachment.here()?;
+        self.attachment.reap_dead();
+        let mut evicted = 0;
+        while evicted < bytes {
+            match self.attachment.evict_one()? {
+                Some(size) => evicted += size,
+                None => break,
+            }
+        }
+        Ok(evicted)
+    }
+}
 
 impl Attachment {
     /// Whether this store evicts.
@@ -25,10 +47,11 @@ impl Attachment {
         flags & KEEP != 0 || flags & EVICTABLE != 0 && self.evicts()
     }
 
-    /// Evicts the object whose last release is longest ago. False if there is none to evict.
-    pub(super) fn evict_one(&self) -> Result<bool> {
+    /// Evicts the object whose last release is longest ago, and tells its bytes: none if somebody was faster. None if there
+    /// is no object to evict.
+    pub(super) fn evict_one(&self) -> Result<Option<u64>> {
         if !self.evicts() {
-            return Ok(false);
+            return Ok(None);
         }
         let used = self.segment.header().entries_used.load(Ordering::Acquire);
         let mut oldest: Option<(u64, EntryKey)> = None;
@@ -43,7 +66,7 @@ impl Attachment {
                 oldest = Some((released, EntryKey { index, generation: word.generation() }));
             }
         }
-        let Some((_, key)) = oldest else { return Ok(false) };
+        let Some((_, key)) = oldest else { return Ok(None) };
         let entry = self.segment.entry(key.index)?;
         let id = id_of(entry);
         let size = entry.data_size.load(Ordering::Relaxed);
@@ -67,7 +90,7 @@ impl Attachment {
                 )
             });
         }
-        Ok(true)
+        Ok(Some(if evicted { size } else { 0 }))
     }
 
     fn evictable(&self, entry: &Entry, index: u32) -> Result<bool> {

@@ -5,7 +5,10 @@
 //! at whose end they look again, and then also ask whether the producer lives.
 //!
 //! How long to spin before sleeping is learned: no fixed time wins everywhere (on two cores a neighbour that computes makes
-//! any spinning a loss), so it grows while it pays off, shrinks when it does not, and is tried again now and then.
+//! any spinning a loss). It grows while it pays off, shrinks when it does not, and grows again when a ring came so soon
+//! after falling asleep that spinning would have caught it. How long at most depends on what waking up costs on the machine
+//! (5 µs or 100): two processes that answer each other, and of which each spins no longer than the other needs to wake up,
+//! put each other to sleep for ever.
 
 use std::time::{Duration, Instant};
 
@@ -20,18 +23,17 @@ use crate::interrupt;
 use crate::shm::layout::BUCKETS;
 use crate::shm::segment::to_usize;
 use crate::sync::atomic::{fence, lock, spin, Ordering};
-use crate::sync::doorbell;
+use crate::sync::doorbell::{self, Woken};
 use crate::timeout::Timeout;
 
 /// How long anybody sleeps without looking again.
 const SLICE: Duration = Duration::from_millis(250);
 /// How often a poll asks whether a producer lives.
 const ASK_MILLIS: u64 = 100;
-/// Longest and shortest spinning, in nanoseconds.
-const SPIN_MOST: u32 = 50_000;
+/// Shortest spinning, in nanoseconds; between which bounds the longest is, and how many times what waking up costs.
 const SPIN_LEAST: u32 = 64;
-/// Asleep no longer than this, a ring came soon: half of it goes into waking up, on a machine where that is dear.
-const NEAR: Duration = Duration::from_micros(100);
+const SPIN_MOST: (u32, u32) = (50_000, 500_000);
+const SPIN_WAKES: u32 = 4;
 
 /// Our bits in the buckets of some IDs; taken back when dropped.
 pub(super) struct Interest<'a> {
@@ -134,16 +136,15 @@ impl Attachment {
     }
 
     /// Spins until the bell rings or the time that has paid off lately is over. True if it rang.
-    fn spin_for(&self, seen: u32) -> bool {
+    fn spin_for(&self, start: Instant, seen: u32) -> bool {
         let budget = self.spin.load(Ordering::Relaxed);
         let bell = &self.segment.client(self.slot).bell.0;
-        let start = Instant::now();
         let limit = Duration::from_nanos(u64::from(budget));
         loop {
             for _ in 0..32 {
                 // Not any other change: threads of ours that fall asleep and wake say so in it.
                 if doorbell::rang(seen, doorbell::read(bell)) {
-                    self.spin.store((budget.saturating_mul(2)).min(SPIN_MOST), Ordering::Relaxed);
+                    self.spin.store(budget.saturating_mul(2).min(self.most()), Ordering::Relaxed);
                     return true;
                 }
                 spin();
@@ -158,11 +159,23 @@ impl Attachment {
         false
     }
 
-    /// Spinning did not pay, but the ring came so soon after falling asleep that a little more would have: try more next time.
-    fn learn(&self, asleep: Duration) {
-        if asleep < NEAR {
-            let budget = self.spin.load(Ordering::Relaxed);
-            self.spin.store(budget.saturating_mul(8).min(SPIN_MOST), Ordering::Relaxed);
+    /// The longest time to spin.
+    fn most(&self) -> u32 {
+        let (least, most) = SPIN_MOST;
+        self.wake_cost.load(Ordering::Relaxed).saturating_mul(SPIN_WAKES).clamp(least, most)
+    }
+
+    /// Spinning did not pay. If the ring came so soon that a little more would have: try that next time.
+    fn learn(&self, spun: Duration, woken: Woken) {
+        let nanos = |time: Duration| u32::try_from(time.as_nanos()).unwrap_or(u32::MAX);
+        // The least of late: a processor that was busy with somebody else is not what waking up costs.
+        let (known, late) = (self.wake_cost.load(Ordering::Relaxed), nanos(woken.late));
+        let cost = if known == 0 || late < known { late } else { known + (late - known) / 16 };
+        self.wake_cost.store(cost, Ordering::Relaxed);
+        let wanted = nanos(spun + woken.slept);
+        if wanted < self.most() {
+            let budget = wanted.saturating_add(wanted / 4).max(self.spin.load(Ordering::Relaxed));
+            self.spin.store(budget.min(self.most()), Ordering::Relaxed);
         }
     }
 }
@@ -257,12 +270,14 @@ impl Store {
                 }
             }
             let Some(slice) = deadline.left(SLICE) else { return Err(passed()) };
-            if attachment.spin_for(seen) {
+            let begun = Instant::now();
+            if attachment.spin_for(begun, seen) {
                 continue;
             }
-            let begun = Instant::now();
-            doorbell::sleep(bell, &attachment.sleepers, seen, wake_bits, slice);
-            attachment.learn(begun.elapsed());
+            let spun = begun.elapsed();
+            if let Some(woken) = doorbell::sleep(bell, &attachment.sleepers, seen, wake_bits, slice) {
+                attachment.learn(spun, woken);
+            }
             // A slice has passed, or a signal came: nothing on the way of those whom a ring wakes.
             if !doorbell::rang(seen, doorbell::read(bell)) {
                 interrupt::ask()?;

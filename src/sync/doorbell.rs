@@ -1,4 +1,5 @@
-//! The doorbell: one word per client that whoever changes something rings, and on which the client's threads sleep.
+//! The doorbell: one word per client that whoever changes something rings, and on which the client's threads sleep; beside
+//! it, when that was, from which a sleeper learns whether spinning a little longer would have saved it the sleep.
 //!
 //! Bit 0 says that somebody sleeps; the rest counts rings. To wait: announce interest (a bucket bit), `fence`, read the
 //! bell, look at the condition, and only then sleep on the value read. To ring: change the condition, `fence`, look who is
@@ -11,11 +12,41 @@
 
 use std::time::Duration;
 
-use super::atomic::{lock, Mutex, Ordering};
+use super::atomic::{lock, AtomicU32, Mutex, Ordering};
 use super::futex::FutexWord;
 
 const ASLEEP: u32 = 1;
 const RING: u32 = 2;
+
+/// A client's bell.
+#[repr(C)]
+pub struct Bell {
+    word: FutexWord,
+    /// When it was rung while somebody slept: microseconds of the monotonic clock, modulo 2³². A hint, nothing depends on it.
+    rung: AtomicU32,
+}
+
+impl Default for Bell {
+    fn default() -> Bell {
+        Bell { word: FutexWord::new(0), rung: AtomicU32::new(0) }
+    }
+}
+
+impl Bell {
+    /// As it was made: nobody sleeps on it.
+    pub fn reset(&self) {
+        self.word.word().store(0, Ordering::Relaxed);
+    }
+}
+
+/// What a sleep was like that a ring ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Woken {
+    /// From falling asleep to the ring.
+    pub slept: Duration,
+    /// From the ring to being awake: what waking up costs.
+    pub late: Duration,
+}
 
 /// How many threads of this process sleep on the bell.
 pub struct Sleepers(Mutex<u32>);
@@ -27,8 +58,8 @@ impl Default for Sleepers {
 }
 
 /// The value to be read before the condition is looked at, and given to [`sleep`].
-pub fn read(bell: &FutexWord) -> u32 {
-    bell.load(Ordering::SeqCst)
+pub fn read(bell: &Bell) -> u32 {
+    bell.word.load(Ordering::SeqCst)
 }
 
 /// Whether it was rung between two readings.
@@ -37,26 +68,54 @@ pub fn rang(before: u32, now: u32) -> bool {
 }
 
 /// Rings: whoever sleeps with one of `bits`, or is about to, looks again.
-pub fn ring(bell: &FutexWord, bits: u32) {
+pub fn ring(bell: &Bell, bits: u32) {
     // SYNC: SeqCst, after the ringer's fence; a waiter that read the bell before this finds another value and stays awake.
-    if bell.word().fetch_add(RING, Ordering::SeqCst) & ASLEEP != 0 {
-        bell.wake(i32::MAX, bits);
+    if bell.word.word().fetch_add(RING, Ordering::SeqCst) & ASLEEP != 0 {
+        bell.rung.store(micros(), Ordering::Relaxed);
+        bell.word.wake(i32::MAX, bits);
     }
 }
 
-/// Sleeps until a ring after `seen` was read, or for `time`. May return early.
-pub fn sleep(bell: &FutexWord, sleepers: &Sleepers, seen: u32, bits: u32, time: Duration) {
+/// Sleeps until a ring after `seen` was read, or for `time`. May return early. If a ring ended it, and it is known when that
+/// was: what the sleep was like.
+pub fn sleep(bell: &Bell, sleepers: &Sleepers, seen: u32, bits: u32, time: Duration) -> Option<Woken> {
+    let begun = micros();
     {
         let mut count = lock(&sleepers.0);
         *count += 1;
         if *count == 1 {
-            bell.word().fetch_or(ASLEEP, Ordering::SeqCst);
+            bell.word.word().fetch_or(ASLEEP, Ordering::SeqCst);
         }
     }
-    bell.wait(seen | ASLEEP, bits, time);
+    bell.word.wait(seen | ASLEEP, bits, time);
+    let asleep = micros().wrapping_sub(begun);
+    // An earlier ring, one that has not said its time yet, or that of a process with another clock tells nothing.
+    let slept = bell.rung.load(Ordering::Relaxed).wrapping_sub(begun);
+    let woken = (rang(seen, read(bell)) && slept <= asleep).then(|| Woken {
+        slept: Duration::from_micros(slept.into()),
+        late: Duration::from_micros((asleep - slept).into()),
+    });
     let mut count = lock(&sleepers.0);
     *count -= 1;
     if *count == 0 {
-        bell.word().fetch_and(!ASLEEP, Ordering::SeqCst);
+        bell.word.word().fetch_and(!ASLEEP, Ordering::SeqCst);
     }
+    woken
+}
+
+/// The monotonic clock, which all processes of a machine share.
+#[cfg(not(loom))]
+fn micros() -> u32 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a valid timespec to write to.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2³² is what is wanted")]
+    let micros = (now.tv_sec.wrapping_mul(1_000_000) + now.tv_nsec / 1000) as u32;
+    micros
+}
+
+/// No time passes in a model.
+#[cfg(loom)]
+fn micros() -> u32 {
+    0
 }

@@ -3,6 +3,9 @@
 //! Arrow has neither complex numbers nor bytes that are truth values: a complex tensor has one more dimension,
 //! `re_im` of size 2, and a bool tensor is one of uint8. The object's metadata says which it is.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use arrow::ipc;
 use flatbuffers::FlatBufferBuilder;
 
@@ -26,8 +29,49 @@ pub struct TensorHeader {
     pub body_size: u64,
 }
 
-/// The header of a tensor of this layout, which must be contiguous in C or F order (InvalidArgument otherwise).
-pub fn tensor_header(layout: &Layout) -> Result<TensorHeader> {
+/// How many headers a thread remembers: what it makes are mostly the outputs of a few functions, again and again.
+const REMEMBERED: usize = 8;
+
+/// The headers that a thread wrote last.
+struct Recent {
+    headers: Vec<(Layout, Arc<TensorHeader>)>,
+    /// Which one goes next.
+    oldest: usize,
+}
+
+impl Recent {
+    fn find(&self, layout: &Layout) -> Option<Arc<TensorHeader>> {
+        self.headers.iter().find(|(known, _)| known == layout).map(|(_, header)| header.clone())
+    }
+
+    fn remember(&mut self, layout: &Layout, header: &Arc<TensorHeader>) {
+        let entry = (layout.clone(), header.clone());
+        if self.headers.len() < REMEMBERED {
+            self.headers.push(entry);
+        } else {
+            self.headers[self.oldest] = entry;
+            self.oldest = (self.oldest + 1) % REMEMBERED;
+        }
+    }
+}
+
+thread_local! {
+    static RECENT: RefCell<Recent> = const { RefCell::new(Recent { headers: Vec::new(), oldest: 0 }) };
+}
+
+/// The header of a tensor of this layout, which must be contiguous in C or F order (InvalidArgument otherwise). Encoding
+/// one costs more than storing a small tensor, so those of late are remembered.
+pub fn tensor_header(layout: &Layout) -> Result<Arc<TensorHeader>> {
+    // A thread that is ending may have forgotten them.
+    if let Ok(Some(header)) = RECENT.try_with(|recent| recent.borrow().find(layout)) {
+        return Ok(header);
+    }
+    let header = Arc::new(encoded(layout)?);
+    let _ = RECENT.try_with(|recent| recent.borrow_mut().remember(layout, &header));
+    Ok(header)
+}
+
+fn encoded(layout: &Layout) -> Result<TensorHeader> {
     let Layout { elem, shape, names, .. } = layout;
     // The fields are public: shape and names may be anything.
     let packed = Layout::contiguous(*elem, shape, Order::C, names)?;

@@ -235,6 +235,8 @@ static void trimmed(const sdp_dal_store *store) {
     CHECK(stat.reserved < 16 << 20);
     OK(sdp_dal_store_trim(store, &bytes));
     CHECK(bytes == 0);
+    OK(sdp_dal_store_evict(store, 1, &bytes));
+    CHECK(bytes == 0);
 }
 
 /* ---- references across processes ---- */

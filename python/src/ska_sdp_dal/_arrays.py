@@ -35,7 +35,7 @@ _shape_t = ffi.typeof("int64_t[]")
 _found_views: List[Any] = []
 
 
-def array_of(tensor: Any) -> "np.ndarray[Any, Any]":
+def array_of(tensor: Any) -> np.ndarray[Any, Any]:
     """A read-only array over the elements of a tensor, whose handle it takes over: it is freed with the array."""
     view = _found_views.pop() if _found_views else _new_view()
     status = _get_view(tensor, view)
@@ -84,7 +84,7 @@ def dim_names_of(tensor: Any) -> Tuple[int, List[str]]:
 # ---- into the store --------------------------------------------------------------------------------------------------
 
 
-def converted(value: Any, code: int, ndim: Optional[int], what: Union[str, Callable[[], str]]) -> "np.ndarray[Any, Any]":
+def converted(value: Any, code: int, ndim: Optional[int], what: Union[str, Callable[[], str]]) -> np.ndarray[Any, Any]:
     """A value as an array that the library can copy from.
 
     Args:
@@ -95,7 +95,7 @@ def converted(value: Any, code: int, ndim: Optional[int], what: Union[str, Calla
     """
     dtype = DTYPE_OF_CODE.get(code)
     if value.__class__ is np.ndarray and value.dtype == dtype:
-        return value  # type: ignore[no-any-return]
+        return value
     if value is None:
         # A tensor without dimensions has one element: empty is what real processors write there, too.
         return np.zeros((0,) * (ndim or 1), dtype or np.float64)
@@ -105,20 +105,25 @@ def converted(value: Any, code: int, ndim: Optional[int], what: Union[str, Calla
         # What describes itself is what is written; numbers and lists of them take the type that is wanted.
         described = hasattr(value, "__array__") or hasattr(value, "__array_interface__") or hasattr(value, "__dlpack__")
         value = np.asarray(value) if described or dtype is None else _listed(value, dtype, what)
-    found = value.dtype
+    array: np.ndarray[Any, Any] = value
+    found = array.dtype
     if dtype is None:
         dtype = found.newbyteorder("=")
         if dtype not in CODE_OF_DTYPE:
-            raise InvalidArgument(f"{what} is an array of {found}: tensors have bool, integer, floating or complex elements")
+            raise InvalidArgument(
+                f"{what} is an array of {found}: tensors have bool, integer, floating or complex elements"
+            )
     if found == dtype:
-        return value
+        return array
     # An empty tag says nothing, whatever its type.
-    if not np.can_cast(found, dtype, "same_kind") and value.size:
-        raise InvalidArgument(f"{what} is an array of {found}, expected {ELEM_OF_CODE[CODE_OF_DTYPE[dtype]]}: convert it with astype()")
-    return value.astype(dtype)
+    if not np.can_cast(found, dtype, "same_kind") and array.size:
+        raise InvalidArgument(
+            f"{what} is an array of {found}, expected {ELEM_OF_CODE[CODE_OF_DTYPE[dtype]]}: convert it with astype()"
+        )
+    return array.astype(dtype)
 
 
-def _listed(value: Any, dtype: "np.dtype[Any]", what: str) -> "np.ndarray[Any, Any]":
+def _listed(value: Any, dtype: np.dtype[Any], what: str) -> np.ndarray[Any, Any]:
     try:
         found = np.asarray(value)
     except (TypeError, ValueError) as problem:
@@ -129,7 +134,7 @@ def _listed(value: Any, dtype: "np.dtype[Any]", what: str) -> "np.ndarray[Any, A
     return found
 
 
-def _fits(found: "np.ndarray[Any, Any]", dtype: "np.dtype[Any]") -> bool:
+def _fits(found: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> bool:
     if dtype.kind not in "iu":
         return True
     limits = np.iinfo(dtype)
@@ -147,7 +152,7 @@ class View:
         self.raw.shape = self._shape
         self._kept: Any = None
 
-    def show(self, array: "np.ndarray[Any, Any]", code: int, names: Any = None) -> Any:
+    def show(self, array: np.ndarray[Any, Any], code: int, names: Any = None) -> Any:
         """Describes an array of an element type; ``names`` are those of its dimensions, as :func:`names_of` makes them."""
         raw = self.raw
         raw.dtype = code
@@ -202,21 +207,21 @@ class InPlace:
     read-only from then on, too.
     """
 
-    def __init__(self, address: Any, shape: Tuple[int, ...], dtype: "np.dtype[Any]", order: str) -> None:
+    def __init__(self, address: Any, shape: Tuple[int, ...], dtype: np.dtype[Any], order: Any) -> None:
         size = dtype.itemsize
         for extent in shape:
             size *= extent
         held: List[Any] = []
         if size:
             data = gc(address, lambda _: held.clear(), size)
-            array: Any = np.ndarray(shape, dtype, ffi.buffer(data, size), order=order)  # type: ignore[call-overload]
+            array: Any = np.ndarray(shape, dtype, ffi.buffer(data, size), order=order)
         else:
-            array = np.empty(shape, dtype, order)  # type: ignore[call-overload]
+            array = np.empty(shape, dtype, order)
         self._held = held
         self._array = weakref.ref(array)
         self._first: Any = array
 
-    def array(self) -> "np.ndarray[Any, Any]":
+    def array(self) -> np.ndarray[Any, Any]:
         """The array, once; it lives as long as its user wants it."""
         array, self._first = self._first, None
         return array  # type: ignore[no-any-return]
@@ -252,7 +257,9 @@ def order_of(order: str) -> int:
     return int(orders[order])
 
 
-def spec_of(code: int, shape: Tuple[int, ...], dim_names: Optional[Sequence[str]], order: str, zeroed: bool) -> Tuple[Any, Any]:
+def spec_of(
+    code: int, shape: Tuple[int, ...], dim_names: Optional[Sequence[str]], order: str, zeroed: bool
+) -> Tuple[Any, Any]:
     """The library's description of a tensor that is to be made, and what must live as long as it is used."""
     spec = ffi.new("sdp_dal_tensor_spec *")
     spec.struct_size = _SPEC_SIZE

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from . import _arrays, _tables, errors
 from ._functions import TABLE, TENSOR, VALUE, Function, Param, is_null
-from ._native import check, error, ffi, last_error, lib, own
+from ._native import check, error, ffi, filled, last_error, lib, own
 from .connection import Connection
 from .ids import ObjectID
 from .references import TableRef, TensorRef
@@ -94,7 +94,7 @@ class Call:
         check(lib.sdp_dal_call_get_buffer(self._handle, out))
         return pa.ipc.open_stream(_tables.buffer_of(out[0])).read_next_batch().slice(self.row, 1)
 
-    def parameters(self, outputs: "CallOutputs") -> Dict[str, Any]:
+    def parameters(self, outputs: CallOutputs) -> Dict[str, Any]:
         """The parameters as the function gets them: values, and references to objects; None for what was left out."""
         handle = self._handle
         values: Dict[str, Any] = {}
@@ -176,18 +176,18 @@ class CallOutputs:
         #: The handle that keeps the call open once its function has returned.
         self.deferred: Any = None
         self.missing = len(call._function.outputs)
-        self.in_place: List["OutputTensor"] = []
+        self.in_place: List[OutputTensor] = []
 
     @property
     def handle(self) -> Any:
         """The handle by which outputs are written."""
         return self.call._handle if self.deferred is None else self.deferred
 
-    def created(self, tensor: "OutputTensor") -> None:
+    def created(self, tensor: OutputTensor) -> None:
         """An output is being written in place."""
         self.in_place.append(tensor)
 
-    def written(self, tensor: Optional["OutputTensor"] = None) -> None:
+    def written(self, tensor: Optional[OutputTensor] = None) -> None:
         """One more output exists."""
         if tensor is not None and tensor in self.in_place:
             self.in_place.remove(tensor)
@@ -237,7 +237,7 @@ class InputTensor(_OfCall, TensorRef):
             raise error(status, [self], timeout)
         return out[0]
 
-    def copy(self) -> "np.ndarray[Any, Any]":
+    def copy(self) -> np.ndarray[Any, Any]:
         """A private copy, which may be written: for functions that scribble on their inputs."""
         return self.get().copy()
 
@@ -276,8 +276,7 @@ class OutputTensor(_OfCall, TensorRef):
         return self._param.names
 
     def _create(self, code: int, sizes: Tuple[int, ...], order: str, zeroed: bool) -> Any:
-        shape, options = ffi.new("int64_t[]", sizes), ffi.new("sdp_dal_output_options *")
-        options.struct_size = ffi.sizeof("sdp_dal_output_options")
+        shape, options = ffi.new("int64_t[]", sizes), filled("sdp_dal_output_options")
         options.order = _arrays.order_of(order)
         options.flags = lib.SDP_DAL_TENSOR_ZEROED if zeroed else 0
         out = ffi.new("void **")

@@ -20,7 +20,21 @@ VALUE, TENSOR, TABLE, OID, ID = "value", "tensor", "table", "oid", "id"
 class Param:
     """A parameter of a function."""
 
-    __slots__ = ("code", "dims", "field", "index", "is_output", "kind", "name", "names", "nullable", "raw", "read", "set", "table")
+    __slots__ = (
+        "code",
+        "dims",
+        "field",
+        "index",
+        "is_output",
+        "kind",
+        "name",
+        "names",
+        "nullable",
+        "raw",
+        "read",
+        "set",
+        "table",
+    )
 
     def __init__(self, index: int, field: pa.Field) -> None:
         meta = common.par_meta(field)
@@ -108,7 +122,7 @@ def _boolean(value: Any) -> bool:
 def _whole(value: Any) -> int:
     # An exact int is what almost all callers give.
     if value.__class__ is int:
-        return value  # type: ignore[no-any-return]
+        return value
     value = _plain(value)
     if hasattr(value, "__index__"):
         return int(value.__index__())
@@ -141,7 +155,7 @@ def _set_bytes(param: Param, args: Any, value: Any) -> int:
 
 
 def _is_complex(typ: pa.DataType) -> bool:
-    return pat.is_fixed_size_list(typ) and typ.list_size == 2 and typ.value_field.name == "re_im"
+    return bool(pat.is_fixed_size_list(typ) and typ.list_size == 2 and typ.value_field.name == "re_im")
 
 
 def _set_complex(param: Param, args: Any, value: Any) -> int:

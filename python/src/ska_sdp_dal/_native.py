@@ -17,7 +17,8 @@ from typing import Any, List, Optional, Sequence
 from . import errors
 
 try:
-    from ._ffi import VERSION, ffi
+    from ._ffi import VERSION
+    from ._ffi import ffi as ffi
 except ModuleNotFoundError as missing:
     raise ImportError(
         "ska_sdp_dal was not built: it is made by 'pip install ./python', and cannot be imported from its sources"
@@ -108,7 +109,14 @@ def check(status: int, refs: Sequence[Any] = (), timeout: Optional[float] = None
         raise error(status, refs, timeout)
 
 
-# ---- handles and time ------------------------------------------------------------------------------------------------
+# ---- structs, handles, time --------------------------------------------------------------------------------------------
+
+
+def filled(name: str) -> Any:
+    """A struct of the library with its defaults."""
+    made = ffi.new(name + " *")
+    check(getattr(lib, name + "_init")(made, ffi.sizeof(name)))
+    return made
 
 
 def own(out: Any, free: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Iterator, Mapping, Optional
 
 import pyarrow as pa
 
-from ._native import address, check, ffi, lib
+from ._native import address, check, ffi, filled, lib
 from .errors import InvalidArgument
 
 
@@ -84,8 +84,7 @@ def options(max_chunksize: Optional[int]) -> Any:
         return ffi.NULL
     if max_chunksize < 1:
         raise InvalidArgument(f"max_chunksize is {max_chunksize}: give a number of rows, or None")
-    made = ffi.new("sdp_dal_table_options *")
-    made.struct_size = ffi.sizeof("sdp_dal_table_options")
+    made = filled("sdp_dal_table_options")
     made.max_chunksize = max_chunksize
     return made
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from . import _arrays, _tables
 from ._functions import ID, TABLE, TENSOR, VALUE, Function, Param
-from ._native import check, ffi, lib, nanoseconds, own
+from ._native import check, ffi, filled, lib, nanoseconds, own
 from .common import call_name, object_id_hex
 from .connection import Connection
 from .errors import DalError, InvalidArgument
@@ -45,10 +45,11 @@ class LostOutputs(Dict[str, Any]):
     def __init__(self, error: DalError) -> None:
         super().__init__()
         #: Why the processor did not get the call.
-        self.error = error
+        self.error = error.with_traceback(None)
 
     def __missing__(self, name: str) -> Any:
-        raise self.error
+        # Another one each time: where it is raised must not keep what the callers of this hold.
+        raise type(self.error)(str(self.error), self.error.status)
 
 
 class FoundProcessor(NamedTuple):
@@ -224,7 +225,7 @@ class Caller:
         """Ends the caller. The calls it issued go on."""
         self._issuer.close()
 
-    def __enter__(self) -> "Caller":
+    def __enter__(self) -> Caller:
         return self
 
     def __exit__(
@@ -251,8 +252,7 @@ def _open(
         raise InvalidArgument(f"max_in_flight is {max_in_flight}: give 1 or more, or None for no limit")
     if minimum_processors < 0:
         raise InvalidArgument(f"minimum_processors is {minimum_processors}: give 0 or more")
-    options = ffi.new("sdp_dal_caller_options *")
-    check(lib.sdp_dal_caller_options_init(options, ffi.sizeof("sdp_dal_caller_options")))
+    options = filled("sdp_dal_caller_options")
     kept_prefix = ffi.new("uint8_t[]", processor_prefix or b"\0")
     options.processor_prefix, options.processor_prefix_size = kept_prefix, len(processor_prefix)
     options.minimum_processors = minimum_processors
@@ -375,9 +375,7 @@ class _Issuer:
                 _clear(arguments)
             spare.extend(sets)
         replies = own(out, lib.sdp_dal_replies_free)
-        return [
-            self._reply(replies, at, function, rows) for at in range(lib.sdp_dal_replies_num_processors(replies))
-        ]
+        return [self._reply(replies, at, function, rows) for at in range(lib.sdp_dal_replies_num_processors(replies))]
 
     def _reply(self, replies: Any, processor: int, function: Function, rows: List[Mapping[str, Any]]) -> Any:
         """What one processor will give, by row."""
@@ -506,5 +504,3 @@ def _unknown(function: Function) -> str:
 def _same_kind(problem: Exception) -> Type[Exception]:
     """Wrong types stay TypeErrors; everything else is a wrong argument."""
     return TypeError if type(problem) is TypeError else InvalidArgument
-
-

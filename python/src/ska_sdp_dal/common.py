@@ -104,7 +104,7 @@ class ComplexType:
         return hash(self.complex_dtype)
 
     def __str__(self) -> str:
-        return self.complex_dtype.name
+        return str(self.complex_dtype.name)
 
     def __repr__(self) -> str:
         return f"ComplexType({self.complex_dtype.name})"
@@ -139,8 +139,8 @@ _ELEMENTS = [
     (lib.SDP_DAL_COMPLEX128, "complex128", complex128, np.dtype(np.complex128)),
 ]
 ELEM_OF_CODE: Dict[int, ElemType] = {code: elem for code, _, elem, _ in _ELEMENTS}
-DTYPE_OF_CODE: Dict[int, "np.dtype[Any]"] = {code: dtype for code, _, _, dtype in _ELEMENTS}
-CODE_OF_DTYPE: Dict["np.dtype[Any]", int] = {dtype: code for code, _, _, dtype in _ELEMENTS}
+DTYPE_OF_CODE: Dict[int, np.dtype[Any]] = {code: dtype for code, _, _, dtype in _ELEMENTS}
+CODE_OF_DTYPE: Dict[np.dtype[Any], int] = {dtype: code for code, _, _, dtype in _ELEMENTS}
 _CODE_OF_ELEM: Dict[Any, int] = {elem: code for code, _, elem, _ in _ELEMENTS}
 _NAME_OF_CODE: Dict[int, str] = {code: name for code, name, _, _ in _ELEMENTS}
 _CODE_OF_NAME: Dict[str, int] = {name: code for code, name, _, _ in _ELEMENTS}
@@ -235,9 +235,7 @@ def make_oid_output_par(name: str, nullable: bool = False, metadata: Mapping[Any
     return _object_par(name, nullable, {_PAR_META: b"out", _TYPE_META: b"oid"}, metadata)
 
 
-def make_tensor_input_par(
-    name: str, elem_type: ElemType, dim_names: Sequence[str], nullable: bool = False
-) -> pa.Field:
+def make_tensor_input_par(name: str, elem_type: ElemType, dim_names: Sequence[str], nullable: bool = False) -> pa.Field:
     """A parameter that is a tensor: the call waits until it exists.
 
     Args:
@@ -355,9 +353,7 @@ def _bytes(metadata: Mapping[Any, Any]) -> Dict[bytes, bytes]:
     return {raw(key): raw(value) for key, value in metadata.items()}
 
 
-def _object_par(
-    name: str, nullable: bool, own: Dict[bytes, bytes], metadata: Mapping[Any, Any] = {}
-) -> pa.Field:
+def _object_par(name: str, nullable: bool, own: Dict[bytes, bytes], metadata: Mapping[Any, Any] = {}) -> pa.Field:
     return pa.field(name, OBJECT_ID_TYPE, nullable, {**_bytes(metadata), **own})
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional,
 import pyarrow as pa
 
 from . import _native, _tables
-from ._native import bytes_of, check, error, ffi, lib, nanoseconds, own, text_of
+from ._native import bytes_of, check, error, ffi, filled, lib, nanoseconds, own
 from .common import NAMESPACE_DECL_SUFFIX, parsed_schema
 from .errors import InvalidArgument, TimeoutException
 from .ids import NAMESPACE_ID_SIZE, OBJECT_ID_SIZE, AnyID, ObjectID, raw_id, whole_id
@@ -48,12 +48,20 @@ class Connection:
     """
 
     def __init__(self, plasma_path: str, *, size: Optional[int] = None) -> None:
-        options = ffi.new("sdp_dal_store_options *")
-        check(lib.sdp_dal_store_options_init(options, ffi.sizeof("sdp_dal_store_options")))
-        if size is not None:
-            if size <= 0:
-                raise InvalidArgument(f"the size of the store is {size}: give a number of bytes")
-            options.size = size
+        if size is not None and size <= 0:
+            raise InvalidArgument(f"the size of the store is {size}: give a number of bytes")
+        options = filled("sdp_dal_store_options")
+        options.size = size or 0
+        self._attach(plasma_path, options)
+
+    @classmethod
+    def _with(cls, plasma_path: str, options: Any) -> Connection:
+        """A connection by the library's own options."""
+        made = cls.__new__(cls)
+        made._attach(plasma_path, options)
+        return made
+
+    def _attach(self, plasma_path: str, options: Any) -> None:
         out = ffi.new("sdp_dal_store **")
         path = _native.encoded(os.fspath(plasma_path), "the path of the store")
         check(lib.sdp_dal_store_open(path, options, out))
@@ -61,7 +69,7 @@ class Connection:
         self._path = os.fspath(plasma_path)
         self._updates: Optional[_Updates] = None
         self._updating = threading.Lock()
-        self._client: Optional["PlasmaClient"] = None
+        self._client: Optional[PlasmaClient] = None
 
     @property
     def plasma_path(self) -> str:
@@ -69,7 +77,7 @@ class Connection:
         return self._path
 
     @property
-    def client(self) -> "PlasmaClient":
+    def client(self) -> PlasmaClient:
         """What Plasma's client does, over this connection: raw objects by their IDs."""
         if self._client is None:
             from .plasma import PlasmaClient
@@ -84,7 +92,7 @@ class Connection:
             ffi.release(self._store)
             self._store = None
 
-    def __enter__(self) -> "Connection":
+    def __enter__(self) -> Connection:
         return self
 
     def __exit__(
@@ -120,20 +128,20 @@ class Connection:
         return self._buffers([whole_id(oid) for oid in oids], timeout)
 
     def _buffers(self, ids: List[bytes], timeout: Optional[float]) -> List[Optional[pa.Buffer]]:
-        out, statuses = ffi.new("sdp_dal_buffer *[]", max(len(ids), 1)), ffi.new("int32_t[]", max(len(ids), 1))
+        held = self._hold_many(ids, timeout)
+        return [None if handle is None else _tables.buffer_of(handle) for handle in held]
+
+    def _hold_many(self, ids: List[bytes], timeout: Optional[float]) -> List[Any]:
+        """Handles of the bytes of objects, which are to be freed; None for what did not come to exist in time."""
+        out = ffi.new("sdp_dal_buffer *[]", max(len(ids), 1))
         check(
             lib.sdp_dal_object_get_many(
-                self._open, b"".join(ids) or ffi.NULL, len(ids), nanoseconds(timeout), out, statuses
+                self._open, b"".join(ids) or ffi.NULL, len(ids), nanoseconds(timeout), out, ffi.NULL
             )
         )
-        buffers: List[Optional[pa.Buffer]] = []
-        for at in range(len(ids)):
-            buffers.append(_tables.buffer_of(out[at]) if out[at] != ffi.NULL else None)
-        return buffers
+        return [out[at] if out[at] != ffi.NULL else None for at in range(len(ids))]
 
-    def get_ref_buffers(
-        self, refs: Sequence[Ref], timeout: Optional[float] = None, auto_delete: bool = True
-    ) -> None:
+    def get_ref_buffers(self, refs: Sequence[Ref], timeout: Optional[float] = None, auto_delete: bool = True) -> None:
         """Waits until all of these objects exist.
 
         Args:
@@ -180,9 +188,12 @@ class Connection:
         """
         return int(self._info(oid).data_size)
 
+    def _objects(self) -> Iterator[Any]:
+        """What there is to know about each object of the store: one struct, filled anew for each."""
+        return _objects(self._open)
+
     def _info(self, oid: AnyID) -> Any:
-        info = ffi.new("sdp_dal_object_info *")
-        check(lib.sdp_dal_object_info_init(info, ffi.sizeof("sdp_dal_object_info")))
+        info = filled("sdp_dal_object_info")
         check(lib.sdp_dal_object_get_info(self._open, whole_id(oid), info))
         return info
 
@@ -192,6 +203,10 @@ class Connection:
             status = lib.sdp_dal_object_delete(self._open, whole_id(oid), lib.SDP_DAL_DELETE_NOW)
             if status not in (lib.SDP_DAL_OK, lib.SDP_DAL_NOT_FOUND):
                 raise error(status)
+
+    @property
+    def _is_updating(self) -> bool:
+        return self._updates is not None
 
     def update_obj_table(self, timeout: Optional[float] = 0) -> List[Update]:
         """What has happened to objects since this was asked last; the first time, all that are there.
@@ -250,11 +265,12 @@ class Connection:
         return reserved, _tables.buffer_of(out[0], also=space)
 
     def _reserve(self, name: Optional[str], procs: Sequence[pa.Schema], prefix: bytes) -> Any:
-        options = ffi.new("sdp_dal_namespace_options *")
-        check(lib.sdp_dal_namespace_options_init(options, ffi.sizeof("sdp_dal_namespace_options")))
+        options = filled("sdp_dal_namespace_options")
         start = raw_id(prefix)
         if len(start) > NAMESPACE_ID_SIZE:
-            raise InvalidArgument(f"the prefix {start.hex()} has {len(start)} bytes, at most {NAMESPACE_ID_SIZE} are possible")
+            raise InvalidArgument(
+                f"the prefix {start.hex()} has {len(start)} bytes, at most {NAMESPACE_ID_SIZE} are possible"
+            )
         kept_name = ffi.NULL if name is None else ffi.new("char[]", _native.encoded(name, "the name"))
         kept_prefix = ffi.new("uint8_t[]", start or b"\0")
         schemas = [parsed_schema(schema) for schema in procs]
@@ -267,8 +283,7 @@ class Connection:
 
     def stat(self) -> Dict[str, int]:
         """Numbers about the store as it is now: ``size``, ``used``, ``free``, ``objects``, ``clients`` and more."""
-        out = ffi.new("sdp_dal_store_stat *")
-        check(lib.sdp_dal_store_stat_init(out, ffi.sizeof("sdp_dal_store_stat")))
+        out = filled("sdp_dal_store_stat")
         check(lib.sdp_dal_store_get_stat(self._open, out))
         names = [name for name, _ in ffi.typeof("sdp_dal_store_stat").fields]
         return {name: getattr(out, name) for name in names if name not in ("struct_size", "reserved_0")}
@@ -283,7 +298,7 @@ def prefix_of(space: Any) -> bytes:
 
 # ---- connections of unpickled references -----------------------------------------------------------------------------
 
-_known: "weakref.WeakValueDictionary[Tuple[int, str], Connection]" = weakref.WeakValueDictionary()
+_known: weakref.WeakValueDictionary[Tuple[int, str], Connection] = weakref.WeakValueDictionary()
 
 
 def connection_to(plasma_path: str) -> Connection:
@@ -309,8 +324,7 @@ class _Namespaces:
 
     def __iter__(self) -> Iterator[Tuple[int, ObjectID]]:
         """Their places in the list, and the IDs of their declarations."""
-        info = ffi.new("sdp_dal_namespace_info *")
-        check(lib.sdp_dal_namespace_info_init(info, ffi.sizeof("sdp_dal_namespace_info")))
+        info = filled("sdp_dal_namespace_info")
         for at in range(lib.sdp_dal_namespaces_count(self._list)):
             check(lib.sdp_dal_namespaces_info(self._list, at, info))
             # Those of the dead are free for whoever needs a prefix next.
@@ -340,6 +354,16 @@ class _Namespaces:
 # ---- the table of objects --------------------------------------------------------------------------------------------
 
 
+def _objects(store: Any) -> Iterator[Any]:
+    out = ffi.new("sdp_dal_list **")
+    check(lib.sdp_dal_object_list(store, ffi.NULL, 0, out))
+    objects = own(out, lib.sdp_dal_list_free)
+    info = filled("sdp_dal_object_info")
+    for at in range(lib.sdp_dal_list_count(objects)):
+        check(lib.sdp_dal_list_info(objects, at, info))
+        yield info
+
+
 class _Updates:
     """Follows the objects of a store by its events, and by listing them when events were lost."""
 
@@ -348,8 +372,7 @@ class _Updates:
         out = ffi.new("sdp_dal_subscription **")
         check(lib.sdp_dal_store_subscribe(store, ffi.NULL, 0, out))
         self._events = own(out, lib.sdp_dal_subscription_free)
-        self._event = ffi.new("sdp_dal_event *")
-        check(lib.sdp_dal_event_init(self._event, ffi.sizeof("sdp_dal_event")))
+        self._event = filled("sdp_dal_event")
         self._known: Dict[ObjectID, Tuple[int, int]] = {}
         self._listed = False
 
@@ -400,19 +423,11 @@ class _Updates:
 
     def _list(self) -> List[Update]:
         """All that is there, against what was known."""
-        out = ffi.new("sdp_dal_list **")
-        check(lib.sdp_dal_object_list(self._store, ffi.NULL, 0, out))
-        objects = own(out, lib.sdp_dal_list_free)
-        info = ffi.new("sdp_dal_object_info *")
-        check(lib.sdp_dal_object_info_init(info, ffi.sizeof("sdp_dal_object_info")))
         there: Dict[ObjectID, Tuple[int, int]] = {}
-        for at in range(lib.sdp_dal_list_count(objects)):
-            check(lib.sdp_dal_list_info(objects, at, info))
+        for info in _objects(self._store):
             if info.state == lib.SDP_DAL_STATE_SEALED:
                 there[ObjectID(bytes(ffi.buffer(info.id, OBJECT_ID_SIZE)))] = (info.data_size, info.metadata_size)
         updates = [update for oid in list(self._known) if oid not in there for update in self._went(oid)]
         for oid, (data, metadata) in there.items():
             updates += self._came(oid, data, metadata)
         return updates
-
-

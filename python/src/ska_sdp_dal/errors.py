@@ -4,7 +4,7 @@ wrong argument is a :class:`ValueError`, a time that has passed a :class:`Timeou
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence, Tuple, Type
+from typing import Any, Dict, Optional, Sequence, Type
 
 #: Begins the part of a failed call's text that tells where in the processor it was raised.
 TRACEBACK = "\nTraceback (most recent call last):\n"
@@ -122,7 +122,7 @@ class Busy(DalError, RuntimeError):
     """The store's lock is held by a process that is stopped."""
 
 
-class TimeoutException(DalError, TimeoutError):  # noqa: N818 - the name that programs know
+class TimeoutException(DalError, TimeoutError):
     """The time given has passed.
 
     Args:
@@ -152,7 +152,7 @@ class TimeoutException(DalError, TimeoutError):  # noqa: N818 - the name that pr
         return self._timeout
 
 
-class RemoteTraceback(Exception):  # noqa: N818 - it is no error, but what is printed above one
+class RemoteTraceback(Exception):
     """The traceback of a processor, which is printed above the error that it caused."""
 
     def __str__(self) -> str:
@@ -227,5 +227,3 @@ def tell(error: BaseException, room: int) -> str:
 def _cut(text: str, most: int) -> str:
     encoded = text.encode()
     return text if len(encoded) <= most else encoded[: most - 3].decode(errors="ignore") + "..."
-
-

@@ -23,7 +23,7 @@ class ObjectID(bytes):
 
     __slots__ = ()
 
-    def __new__(cls, value: Any) -> "ObjectID":
+    def __new__(cls, value: Any) -> ObjectID:
         raw = raw_id(value)
         if len(raw) != OBJECT_ID_SIZE:
             raise InvalidArgument(f"an object ID has {OBJECT_ID_SIZE} bytes, not {len(raw)}")
@@ -34,7 +34,7 @@ class ObjectID(bytes):
         return bytes(self)
 
     @classmethod
-    def from_random(cls) -> "ObjectID":
+    def from_random(cls) -> ObjectID:
         """An ID that nobody else has, in a namespace that nobody owns but by chance."""
         return cls(os.urandom(OBJECT_ID_SIZE))
 

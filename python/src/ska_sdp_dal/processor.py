@@ -14,7 +14,7 @@ import pyarrow as pa
 from . import _native
 from ._call import Call, CallOutputs, InputTensor, OutputTensor
 from ._functions import TENSOR, Function, Param
-from ._native import check, error, ffi, lib, nanoseconds, own, text_of
+from ._native import check, error, ffi, filled, lib, nanoseconds, own, text_of
 from .common import ElemType, call_name, elem_code, object_id_hex
 from .connection import Connection
 from .errors import InvalidArgument
@@ -95,8 +95,7 @@ class BasicProcessor(abc.ABC):
             raise InvalidArgument(f"the prefix {prefix.hex()} has {len(prefix)} bytes, at most 4 are possible")
         if threads is not None and threads < 1:
             raise InvalidArgument(f"threads is {threads}: give 1 or more, or None")
-        options = ffi.new("sdp_dal_processor_options *")
-        check(lib.sdp_dal_processor_options_init(options, ffi.sizeof("sdp_dal_processor_options")))
+        options = filled("sdp_dal_processor_options")
         kept_name = ffi.new("char[]", _native.encoded(self._name, "the name"))
         kept_prefix = ffi.new("uint8_t[]", prefix or b"\0")
         options.name, options.prefix, options.prefix_size = kept_name, kept_prefix, len(prefix)
@@ -104,13 +103,10 @@ class BasicProcessor(abc.ABC):
         out = ffi.new("sdp_dal_processor **")
         check(lib.sdp_dal_processor_open(self._conn._open, options, out))
         handle = own(out, lib.sdp_dal_processor_close)
-        how = ffi.new("sdp_dal_function_options *")
-        check(lib.sdp_dal_function_options_init(how, ffi.sizeof("sdp_dal_function_options")))
+        how = filled("sdp_dal_function_options")
         how.flags = flags
         for function in self._functions.values():
-            check(
-                lib.sdp_dal_processor_register_schema(handle, function.handle, how, ffi.NULL, ffi.NULL, ffi.NULL)
-            )
+            check(lib.sdp_dal_processor_register_schema(handle, function.handle, how, ffi.NULL, ffi.NULL, ffi.NULL))
         check(lib.sdp_dal_processor_start(handle))
         return handle
 
@@ -157,7 +153,7 @@ class BasicProcessor(abc.ABC):
             self._handle = None
             self._conn.close()
 
-    def __enter__(self) -> "BasicProcessor":
+    def __enter__(self) -> BasicProcessor:
         return self
 
     def __exit__(
@@ -391,5 +387,3 @@ class LogProcessor(BasicProcessor):
             for name, value in shown.items()
         )
         _log.info("%s: %s(%s)", self._name, proc_func, told)
-
-

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, 
 import numpy as np
 import pyarrow as pa
 
-from . import _arrays, _dlpack, _native, _tables
+from . import _arrays, _dlpack, _tables
 from ._native import check, error, ffi, lib, nanoseconds, own
 from .common import CODE_OF_DTYPE, DTYPE_OF_CODE, ELEM_OF_CODE, ElemType, elem_code
 from .errors import InvalidArgument, TimeoutException
@@ -41,18 +41,18 @@ class Ref:
         references: Objects that must live as long as this one is needed.
     """
 
-    _conn: "Connection"
+    _conn: Connection
     _handle: Any
     #: What is true of almost all of them stands with the class.
     _auto_delete = True
 
     def __init__(
         self,
-        conn: "Connection",
+        conn: Connection,
         oid: AnyID,
         auto_delete: bool = True,
-        dependencies: Sequence["Ref"] = [],
-        references: Sequence["Ref"] = [],
+        dependencies: Sequence[Ref] = [],
+        references: Sequence[Ref] = [],
     ) -> None:
         out = ffi.new(_ref_pp)
         check(lib.sdp_dal_ref_from_id(conn._open, whole_id(oid), out))
@@ -62,7 +62,7 @@ class Ref:
         for other in references:
             self.add_reference(other)
 
-    def _begin(self, conn: "Connection", handle: Any, auto_delete: bool = True) -> None:
+    def _begin(self, conn: Connection, handle: Any, auto_delete: bool = True) -> None:
         self._conn = conn
         self._handle = handle
         if not auto_delete:
@@ -82,7 +82,7 @@ class Ref:
         return bytes(self.oid)
 
     @property
-    def conn(self) -> "Connection":
+    def conn(self) -> Connection:
         """The connection to the store that the object lies in."""
         return self._conn
 
@@ -97,7 +97,7 @@ class Ref:
         return None
 
     @staticmethod
-    def _borrowed(conn: "Connection", oid: ObjectID, _expected: Any) -> "Ref":
+    def _borrowed(conn: Connection, oid: ObjectID, _expected: Any) -> Ref:
         return Ref(conn, oid)
 
     # ---- how it stands -------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Ref:
 
     # ---- what lives with it --------------------------------------------------------------------------------------
 
-    def add_dependency(self, ref: "Ref", timeout: Optional[float] = 0) -> None:
+    def add_dependency(self, ref: Ref, timeout: Optional[float] = 0) -> None:
         """Keeps another object alive until this one exists: a call, as a rule.
 
         Args:
@@ -159,7 +159,7 @@ class Ref:
         if status:
             raise error(status, [ref], timeout)
 
-    def add_reference(self, ref: Union["Ref", AnyID], timeout: Optional[float] = 0) -> None:
+    def add_reference(self, ref: Union[Ref, AnyID], timeout: Optional[float] = 0) -> None:
         """Keeps another object alive as long as this one is referred to.
 
         Args:
@@ -208,7 +208,7 @@ class Ref:
             weakref.finalize(self, _delete, self._conn, self.oid)
 
 
-def _delete(conn: "Connection", oid: ObjectID) -> None:
+def _delete(conn: Connection, oid: ObjectID) -> None:
     if conn._store is not None:
         lib.sdp_dal_object_delete(conn._store, bytes(oid), lib.SDP_DAL_DELETE_NOW)
 
@@ -237,7 +237,7 @@ class TensorRef(Ref):
 
     def __init__(
         self,
-        conn: "Connection",
+        conn: Connection,
         oid: AnyID,
         typ: Optional[ElemType] = None,
         dim_names: Optional[Sequence[str]] = None,
@@ -254,7 +254,7 @@ class TensorRef(Ref):
 
     def _begin_tensor(
         self,
-        conn: "Connection",
+        conn: Connection,
         handle: Any,
         code: int,
         dim_names: Optional[Sequence[str]],
@@ -292,7 +292,7 @@ class TensorRef(Ref):
             raise error(status, [self], timeout)
         return out[0]
 
-    def get(self, timeout: Optional[float] = None) -> "np.ndarray[Any, Any]":
+    def get(self, timeout: Optional[float] = None) -> np.ndarray[Any, Any]:
         """The tensor as a read-only array over its bytes in the store, without a copy. The array keeps them, whatever
         becomes of the object.
 
@@ -334,7 +334,7 @@ class TensorRef(Ref):
         """The expected names of the dimensions, for the library."""
         return _arrays.names_of(self._dim_names or [])
 
-    def create(self, shape: Any, typ: Any = None, order: str = "C", zeroed: bool = False) -> "np.ndarray[Any, Any]":
+    def create(self, shape: Any, typ: Any = None, order: str = "C", zeroed: bool = False) -> np.ndarray[Any, Any]:
         """Makes the tensor where it is to lie, and gives the array through which it is written: nothing is copied.
 
         It exists for others from :meth:`seal` on, an output of a call at the latest when the function returns. The array
@@ -391,13 +391,13 @@ class TensorRef(Ref):
         return (self._code, None if self._dim_names is None else list(self._dim_names))
 
     @staticmethod
-    def _borrowed(conn: "Connection", oid: ObjectID, expected: Any) -> "TensorRef":
+    def _borrowed(conn: Connection, oid: ObjectID, expected: Any) -> TensorRef:
         code, dim_names = expected
         return TensorRef(conn, oid, ELEM_OF_CODE.get(code), dim_names)
 
     # ---- others' ways to ask for an array ------------------------------------------------------------------------
 
-    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> "np.ndarray[Any, Any]":
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray[Any, Any]:
         array = self.get()
         if dtype is not None and np.dtype(dtype) != array.dtype:
             if copy is False:
@@ -432,7 +432,7 @@ class TableRef(Ref):
     """
 
     def __init__(
-        self, conn: "Connection", oid: AnyID, schema: Optional[pa.Schema] = None, auto_delete: bool = True
+        self, conn: Connection, oid: AnyID, schema: Optional[pa.Schema] = None, auto_delete: bool = True
     ) -> None:
         out = ffi.new(_ref_pp)
         with _tables.exported(schema) as exported:
@@ -440,7 +440,7 @@ class TableRef(Ref):
         self._begin_table(conn, own(out, lib.sdp_dal_ref_free), schema, auto_delete)
 
     def _begin_table(
-        self, conn: "Connection", handle: Any, schema: Optional[pa.Schema], auto_delete: bool = True
+        self, conn: Connection, handle: Any, schema: Optional[pa.Schema], auto_delete: bool = True
     ) -> None:
         self._begin(conn, handle, auto_delete)
         self._schema = schema
@@ -523,7 +523,7 @@ class TableRef(Ref):
         return self._schema
 
     @staticmethod
-    def _borrowed(conn: "Connection", oid: ObjectID, schema: Any) -> "TableRef":
+    def _borrowed(conn: Connection, oid: ObjectID, schema: Any) -> TableRef:
         return TableRef(conn, oid, schema)
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:

@@ -63,7 +63,7 @@ class Store:
             self._space = None
             self._conn.close()
 
-    def __enter__(self) -> "Store":
+    def __enter__(self) -> Store:
         return self
 
     def __exit__(
@@ -103,9 +103,13 @@ class Store:
         code = 0 if typ is None else elem_code(typ)
         array = _arrays.converted(arr, code, None if dim_names is None else len(dim_names), "the value")
         if dim_names is not None and len(dim_names) != array.ndim:
-            raise InvalidArgument(f"the value has {array.ndim} dimensions, but {len(dim_names)} names were given for them")
+            raise InvalidArgument(
+                f"the value has {array.ndim} dimensions, but {len(dim_names)} names were given for them"
+            )
         view = _arrays.view()
-        raw = view.show(array, code or CODE_OF_DTYPE[array.dtype], None if dim_names is None else _arrays.names_of(dim_names))
+        raw = view.show(
+            array, code or CODE_OF_DTYPE[array.dtype], None if dim_names is None else _arrays.names_of(dim_names)
+        )
         out = ffi.new(_ref_pp)
         status = _put(self._open, raw, out)
         if status:
@@ -115,9 +119,7 @@ class Store:
         view.done()
         return made
 
-    def new_tensor_ref(
-        self, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None
-    ) -> TensorRef:
+    def new_tensor_ref(self, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None) -> TensorRef:
         """An owning reference to a tensor that does not exist yet: the output of a call, or to be written later.
 
         Args:

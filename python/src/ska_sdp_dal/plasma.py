@@ -1,0 +1,428 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What programs used of ``pyarrow.plasma``: raw objects by their IDs, over the same stores.
+
+>>> from ska_sdp_dal import plasma
+>>> client = plasma.connect("/tmp/plasma")                       # doctest: +SKIP
+>>> oid = client.put(np.arange(100))                             # doctest: +SKIP
+>>> client.get(oid)                                              # doctest: +SKIP
+
+Objects that are created here stay until they are deleted; in a store made by ``plasma_store`` those that nobody uses go,
+the one unused for longest first, when the store is full, as Plasma's did. Times are in milliseconds here, -1 for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import pyarrow as pa
+
+from . import _tables
+from ._arrays import InPlace
+from ._native import check, error, ffi, filled, lib, own
+from .connection import Connection
+from .errors import AlreadyExists, InvalidArgument, NotFound, OutOfMemory
+from .ids import OBJECT_ID_SIZE, AnyID, ObjectID, whole_id
+
+__all__ = [
+    "ObjectID",
+    "ObjectNotAvailable",
+    "PlasmaBuffer",
+    "PlasmaClient",
+    "PlasmaObjectExists",
+    "PlasmaObjectNotFound",
+    "PlasmaStoreFull",
+    "connect",
+    "start_plasma_store",
+]
+
+#: Plasma's exceptions, by the names that programs catch.
+PlasmaObjectExists = AlreadyExists
+PlasmaObjectNotFound = NotFound
+PlasmaStoreFull = OutOfMemory
+#: What buffers are.
+PlasmaBuffer = pa.Buffer
+
+#: Metadata of objects that :meth:`PlasmaClient.put` wrote.
+_PICKLED = b"pickle5"
+
+
+class ObjectNotAvailable:
+    """Stands in the place of an object that did not come to exist in time."""
+
+
+def connect(store_socket_name: str, num_retries: int = -1) -> PlasmaClient:
+    """A client of a store.
+
+    Args:
+        store_socket_name: Path of the store. If there is none it is made; it goes with its last client then.
+        num_retries: Not needed any more: there is no server to wait for.
+    """
+    return PlasmaClient(Connection(store_socket_name))
+
+
+@contextlib.contextmanager
+def start_plasma_store(
+    plasma_store_memory: int,
+    use_valgrind: bool = False,
+    use_profiler: bool = False,
+    plasma_directory: Optional[str] = None,
+    use_hugepages: bool = False,
+    external_store: Optional[str] = None,
+) -> Iterator[Tuple[str, subprocess.Popen[bytes]]]:
+    """Runs ``plasma_store`` as long as the block does.
+
+    Args:
+        plasma_store_memory: Bytes that fit into it.
+        use_valgrind, use_profiler, plasma_directory, use_hugepages: Not needed any more.
+        external_store: There is none: an error.
+
+    Returns:
+        The path of the store, and the process.
+    """
+    if external_store is not None:
+        raise InvalidArgument("external_store: objects are not kept elsewhere when the store is full")
+    with tempfile.TemporaryDirectory(prefix="plasma-") as folder:
+        path = os.path.join(folder, "plasma.sock")
+        command = [sys.executable, "-m", "ska_sdp_dal.plasma_store", "-s", path, "-m", str(plasma_store_memory)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        try:
+            if not any(line.startswith(b"Ready") for line in process.stdout or ()):
+                raise RuntimeError(f"plasma_store ended with status {process.wait()}")
+            yield path, process
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+class PlasmaClient:
+    """What Plasma's client did, over a connection."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        # What is being written: its writer, and where.
+        self._writers: Dict[ObjectID, Tuple[Any, InPlace]] = {}
+        self._lock = threading.Lock()
+        self._told: List[Tuple[ObjectID, int, int]] = []
+
+    @property
+    def store_socket_name(self) -> str:
+        """The path of the store."""
+        return self._conn.plasma_path
+
+    # ---- writing -------------------------------------------------------------------------------------------------
+
+    def create(self, object_id: AnyID, data_size: int, metadata: bytes = b"") -> pa.Buffer:
+        """Creates an object, to be filled and then sealed.
+
+        Args:
+            object_id: Its ID.
+            data_size: Its bytes.
+            metadata: What is to be readable beside it.
+
+        Returns:
+            The memory, until the object is sealed. It must not be written afterwards.
+
+        Raises:
+            PlasmaObjectExists: There is such an object.
+            PlasmaStoreFull: There is no room for it.
+        """
+        data, writer = self._create(object_id, data_size, metadata)
+        place = InPlace(data, (data_size,), np.dtype(np.uint8), "C")
+        memory = pa.py_buffer(place.array())
+        place.keep(writer)
+        with self._lock:
+            self._writers[ObjectID(object_id)] = writer, place
+        return memory
+
+    def _create(self, object_id: AnyID, data_size: int, metadata: bytes) -> Tuple[Any, Any]:
+        spec = filled("sdp_dal_object_spec")
+        kept = ffi.new("uint8_t[]", bytes(metadata) or b"\0")
+        spec.data_size, spec.metadata, spec.metadata_size = data_size, kept, len(metadata)
+        spec.flags = lib.SDP_DAL_OBJECT_EVICTABLE
+        data, out = ffi.new("void **"), ffi.new("sdp_dal_writer **")
+        check(lib.sdp_dal_object_create(self._conn._open, whole_id(object_id), spec, data, out))
+        return data[0], own(out, lib.sdp_dal_writer_free)
+
+    def seal(self, object_id: AnyID) -> None:
+        """Makes an object complete, and visible for others.
+
+        Raises:
+            PlasmaObjectNotFound: This client is not writing such an object.
+        """
+        writer, place = self._written(object_id)
+        check(lib.sdp_dal_writer_seal(writer))
+        # What the creator still holds stays his, whatever becomes of the object.
+        place.ended(lambda: own(self._conn._hold_many([whole_id(object_id)], 0), lib.sdp_dal_buffer_free))
+
+    def abort(self, object_id: AnyID) -> None:
+        """Gives an object up that is being written."""
+        writer, _ = self._written(object_id)
+        check(lib.sdp_dal_writer_abort(writer))
+
+    def _written(self, object_id: AnyID) -> Tuple[Any, InPlace]:
+        with self._lock:
+            found = self._writers.pop(ObjectID(object_id), None)
+        if found is None:
+            raise NotFound(f"this client is not writing the object {whole_id(object_id).hex()}")
+        return found
+
+    def create_and_seal(self, object_id: AnyID, data: Any, metadata: bytes = b"") -> None:
+        """Puts bytes under an ID: one copy.
+
+        Args:
+            object_id: Its ID.
+            data: Its bytes: anything with a buffer.
+            metadata: What is to be readable beside it.
+        """
+        self._put([data], ObjectID(object_id), metadata)
+
+    def put_raw_buffer(
+        self, value: Any, object_id: Optional[AnyID] = None, metadata: bytes = b"", memcopy_threads: int = 6
+    ) -> ObjectID:
+        """Puts bytes: one copy.
+
+        Args:
+            value: The bytes: anything with a buffer.
+            object_id: The ID; None for a random one.
+            metadata: What is to be readable beside it.
+            memcopy_threads: Not needed any more.
+
+        Returns:
+            The ID.
+        """
+        oid = ObjectID.from_random() if object_id is None else ObjectID(object_id)
+        self._put([value], oid, metadata)
+        return oid
+
+    def put(
+        self, value: Any, object_id: Optional[AnyID] = None, memcopy_threads: int = 6, serialization_context: Any = None
+    ) -> ObjectID:
+        """Puts any Python value, pickled; arrays in it are copied once.
+
+        Args:
+            value: The value.
+            object_id: The ID; None for a random one.
+            memcopy_threads, serialization_context: Not needed any more.
+
+        Returns:
+            The ID.
+        """
+        parts: List[Any] = []
+        pickled = pickle.dumps(value, protocol=5, buffer_callback=lambda part: parts.append(part.raw()))
+        oid = ObjectID.from_random() if object_id is None else ObjectID(object_id)
+        self._put([pickled, *parts], oid, _PICKLED, framed=True)
+        return oid
+
+    def _put(self, parts: List[Any], oid: ObjectID, metadata: bytes, framed: bool = False) -> None:
+        views = [memoryview(part).cast("B") if memoryview(part).nbytes else memoryview(b"") for part in parts]
+        places, size = _places([view.nbytes for view in views]) if framed else ([0], views[0].nbytes)
+        data, writer = self._create(oid, size, metadata)
+        if size:
+            into = memoryview(ffi.buffer(data, size))
+            if framed:
+                head = struct.pack(f"<{1 + len(views)}Q", len(views), *(view.nbytes for view in views))
+                into[: len(head)] = head
+            for place, view in zip(places, views):
+                np.copyto(np.frombuffer(into[place : place + view.nbytes], np.uint8), np.frombuffer(view, np.uint8))
+        check(lib.sdp_dal_writer_seal(writer))
+
+    # ---- reading -------------------------------------------------------------------------------------------------
+
+    def get_buffers(self, object_ids: Sequence[AnyID], timeout_ms: int = -1, with_meta: bool = False) -> List[Any]:
+        """The bytes of objects, without a copy.
+
+        Args:
+            object_ids: Their IDs.
+            timeout_ms: Milliseconds to wait until all of them exist; -1 for as long as it takes.
+            with_meta: Give their metadata, too.
+
+        Returns:
+            For each its buffer, None if it did not come to exist in time; with ``with_meta`` a tuple of metadata (bytes)
+            and buffer, both None.
+        """
+        found: List[Any] = []
+        for handle in self._handles(object_ids, timeout_ms):
+            metadata = None if handle is None else _metadata(handle)
+            data = None if handle is None else _tables.buffer_of(handle)
+            found.append((metadata, data) if with_meta else data)
+        return found
+
+    def get_metadata(self, object_ids: Sequence[AnyID], timeout_ms: int = -1) -> List[Optional[pa.Buffer]]:
+        """The metadata of objects.
+
+        Args:
+            object_ids: Their IDs.
+            timeout_ms: Milliseconds to wait until all of them exist; -1 for as long as it takes.
+        """
+        return [
+            None if metadata is None else pa.py_buffer(metadata)
+            for metadata, _ in self.get_buffers(object_ids, timeout_ms, with_meta=True)
+        ]
+
+    def get(
+        self, object_ids: Union[AnyID, Sequence[AnyID]], timeout_ms: int = -1, serialization_context: Any = None
+    ) -> Any:
+        """Values that :meth:`put` wrote; of other objects their bytes. Arrays lie in the store, and are read-only.
+
+        Only values of trusted writers should be got: unpickling runs what they wrote.
+
+        Args:
+            object_ids: A list of IDs, or one of them.
+            timeout_ms: Milliseconds to wait until all of them exist; -1 for as long as it takes.
+            serialization_context: Not needed any more.
+
+        Returns:
+            A list of values, or one value; :class:`ObjectNotAvailable` for what did not come to exist in time.
+        """
+        if isinstance(object_ids, (list, tuple)):
+            return [_value(*found) for found in self.get_buffers(object_ids, timeout_ms, with_meta=True)]
+        return _value(*self.get_buffers([object_ids], timeout_ms, with_meta=True)[0])
+
+    def _handles(self, object_ids: Sequence[AnyID], timeout_ms: int) -> List[Any]:
+        return self._conn._hold_many(
+            [whole_id(oid) for oid in object_ids], None if timeout_ms < 0 else timeout_ms / 1e3
+        )
+
+    # ---- about objects -------------------------------------------------------------------------------------------
+
+    def contains(self, object_id: AnyID) -> bool:
+        """Whether there is a complete object with an ID."""
+        return self._conn.object_exists(object_id)
+
+    def hash(self, object_id: AnyID) -> bytes:
+        """A digest of an object's bytes and metadata: equal for equal ones.
+
+        Raises:
+            PlasmaObjectNotFound: There is no such object.
+        """
+        ((metadata, data),) = self.get_buffers([object_id], 0, with_meta=True)
+        if data is None:
+            raise NotFound(f"there is no object {whole_id(object_id).hex()}")
+        digest = hashlib.blake2b(data, digest_size=8)
+        digest.update(metadata)
+        return digest.digest()
+
+    def list(self) -> Dict[ObjectID, Dict[str, Any]]:
+        """All objects, by ID: ``data_size``, ``metadata_size``, ``ref_count`` (clients that hold it), ``create_time``
+        (seconds since 1970), ``construct_duration`` (seconds), ``state`` ('created' or 'sealed')."""
+        found: Dict[ObjectID, Dict[str, Any]] = {}
+        for info in self._conn._objects():
+            if info.state in (lib.SDP_DAL_STATE_SEALED, lib.SDP_DAL_STATE_CREATING):
+                sealed = info.state == lib.SDP_DAL_STATE_SEALED
+                found[ObjectID(bytes(ffi.buffer(info.id, OBJECT_ID_SIZE)))] = {
+                    "data_size": int(info.data_size),
+                    "metadata_size": int(info.metadata_size),
+                    "ref_count": int(info.pins),
+                    "create_time": info.created_ns // 10**9,
+                    "construct_duration": info.construct_ns // 10**9 if sealed else -1,
+                    "state": "sealed" if sealed else "created",
+                }
+        return found
+
+    def delete(self, object_ids: Sequence[AnyID]) -> None:
+        """Deletes objects; those that somebody holds when the last holder lets go. What is not there is passed over."""
+        for oid in object_ids:
+            status = lib.sdp_dal_object_delete(self._conn._open, whole_id(oid), lib.SDP_DAL_DELETE_WHEN_RELEASED)
+            if status not in (lib.SDP_DAL_OK, lib.SDP_DAL_NOT_FOUND):
+                raise error(status)
+
+    def evict(self, num_bytes: int) -> int:
+        """Deletes objects that nobody uses, the one unused for longest first, until so many bytes are free again. Only in
+        a store that was made for that, as ``plasma_store`` does.
+
+        Returns:
+            The bytes that were given back.
+        """
+        out = ffi.new("uint64_t *")
+        check(lib.sdp_dal_store_evict(self._conn._open, num_bytes, out))
+        return int(out[0])
+
+    def store_capacity(self) -> int:
+        """Bytes that fit into the empty store."""
+        return self._conn.stat()["size"]
+
+    def debug_string(self) -> str:
+        """Figures of the store, for people."""
+        return ", ".join(f"{name} {value}" for name, value in self._conn.stat().items())
+
+    def set_client_options(self, client_name: str, limit_output_memory: int = -1) -> None:
+        """Names this client in displays.
+
+        Args:
+            client_name: The name.
+            limit_output_memory: Not kept: all clients share the memory of the store.
+        """
+        check(lib.sdp_dal_store_set_client_name(self._conn._open, client_name.encode()))
+
+    # ---- events --------------------------------------------------------------------------------------------------
+
+    def subscribe(self) -> None:
+        """Begins to follow the objects of the store, for :meth:`get_next_notification`."""
+        if not self._conn._is_updating:
+            # What is there already is no news.
+            self._conn.update_obj_table(0)
+
+    def get_next_notification(self) -> Tuple[ObjectID, int, int]:
+        """Waits for an object to come or go.
+
+        Returns:
+            Its ID, its bytes, those of its metadata; -1 for both if it has gone.
+        """
+        if not self._conn._is_updating:
+            raise InvalidArgument("call subscribe() first")
+        while not self._told:
+            self._told += self._conn.update_obj_table(None)
+        return self._told.pop(0)
+
+    def disconnect(self) -> None:
+        """Ends the connection. Buffers that were got stay valid; what is being written is given up."""
+        with self._lock:
+            self._writers.clear()
+        self._conn.close()
+
+    def __repr__(self) -> str:
+        return f"<PlasmaClient of {self.store_socket_name}>"
+
+
+# ---- values ----------------------------------------------------------------------------------------------------------
+#
+# A pickled value is: the number of its parts, the bytes of each (little-endian, 8 bytes), and the parts, each from a
+# multiple of 64 bytes. The first is the pickle, the others are the buffers that it takes out of band.
+
+
+def _places(sizes: List[int]) -> Tuple[List[int], int]:
+    """Where each part begins, and the bytes of all."""
+    at, places = 8 * (1 + len(sizes)), []
+    for size in sizes:
+        at = -(-at // 64) * 64
+        places.append(at)
+        at += size
+    return places, at
+
+
+def _value(metadata: Optional[bytes], data: Optional[pa.Buffer]) -> Any:
+    if data is None:
+        return ObjectNotAvailable
+    if metadata != _PICKLED:
+        return data
+    (count,) = struct.unpack_from("<Q", data)
+    sizes = list(struct.unpack_from(f"<{count}Q", data, 8))
+    places, _ = _places(sizes)
+    parts = [data.slice(place, size) for place, size in zip(places, sizes)]
+    return pickle.loads(parts[0], buffers=parts[1:])
+
+
+def _metadata(handle: Any) -> bytes:
+    data, size = ffi.new("const void **"), ffi.new("size_t *")
+    check(lib.sdp_dal_buffer_metadata(handle, data, size))
+    return bytes(ffi.buffer(data[0], size[0])) if size[0] else b""

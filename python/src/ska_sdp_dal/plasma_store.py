@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""``plasma_store -s PATH -m BYTES``: keeps a store until a signal, as the program of that name did.
+
+A store needs no server: whoever opens its path first makes it. This program gives it its size, keeps it while nobody else
+uses it, and gives back what dead clients held though nobody waits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from types import FrameType
+from typing import List, Optional
+
+from ._native import filled, lib
+from .connection import Connection
+from .errors import DalError, TimeoutException
+from .ids import ObjectID
+from .references import Ref
+
+#: How often dead clients are looked for, in seconds.
+_TURN = 0.25
+
+
+class _Signal(BaseException):
+    """A signal came that ends the program."""
+
+
+def _ended(number: int, _frame: Optional[FrameType]) -> None:
+    raise _Signal(signal.Signals(number).name)
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Runs the program. Its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="plasma_store", description="Keeps a store until a signal (SIGINT, SIGTERM or SIGHUP).", add_help=False
+    )
+    parser.add_argument("-s", dest="path", required=True, metavar="PATH", help="path of the store")
+    parser.add_argument(
+        "-m", dest="memory", required=True, type=_memory, metavar="BYTES", help="bytes that fit into it"
+    )
+    parser.add_argument(
+        "-d", dest="directory", metavar="DIRECTORY", help="not needed any more: it is /dev/shm, or a tmpfs at PATH"
+    )
+    parser.add_argument(
+        "-h", dest="huge", action="store_true", help="not needed any more: huge pages are taken where they are"
+    )
+    parser.add_argument("-z", dest="quiet", action="store_true", help="print nothing")
+    parser.add_argument("--help", action="help", help="show this text")
+    options = parser.parse_args(arguments)
+
+    def say(line: str) -> None:
+        if not options.quiet:
+            print(line, flush=True)
+
+    # Before the store is there: a signal that comes early must not leave it behind.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _ended)
+    try:
+        with _open(options.path, options.memory) as conn:
+            found = conn.stat()
+            if found["size"] != options.memory:
+                print(
+                    f"plasma_store: the store {options.path} was there already: it has {found['size']} bytes",
+                    file=sys.stderr,
+                )
+            say(f"Allowing the Plasma store to use up to {_shown(found['size'])} of memory.")
+            say(f"Ready: the store {options.path}; a signal ends this program")
+            _keep(conn)
+    except _Signal as name:
+        say(f"Ended by {name}: the store goes with its last client")
+    except DalError as problem:
+        print(f"plasma_store: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _open(path: str, memory: int) -> Connection:
+    options = filled("sdp_dal_store_options")
+    options.size = memory
+    # As Plasma did with what nobody used.
+    options.flags = lib.SDP_DAL_STORE_EVICTION
+    return Connection._with(path, options)
+
+
+def _keep(conn: Connection) -> None:
+    """Waits for what never comes: whoever waits gives back what the dead held."""
+    kept = Ref(conn, ObjectID.from_random())
+    while True:
+        try:
+            kept.wait(_TURN)
+        except TimeoutException:
+            if not os.path.lexists(conn.plasma_path):
+                raise DalError(f"the store {conn.plasma_path} was destroyed, or its name was taken away") from None
+
+
+def _memory(text: str) -> int:
+    number = int(float(text))
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number of bytes")
+    return number
+
+
+def _shown(size: int) -> str:
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            return f"{size / unit:g}{name}"
+    return f"{size}B"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The demo programs, as processes, with the command lines of the documentation and its output."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+from typing import Any, Callable
+
+from conftest import Program
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+def test_streaming(path: str, start: Callable[..., Program]) -> None:
+    processor = start(EXAMPLES / "stream_processor.py", path)
+    processor.line("StreamProcessor waiting for calls at prefix 00000000")
+    processor.line("0.0 GB/s")
+    streamer = start(EXAMPLES / "streamer.py", path, "--count", "30")
+    assert streamer.check() == [
+        "Store using prefix 00000001 for objects",
+        "Found processor StreamProcessor at prefix 00000000",
+        "Paylod size 80.0 MB",
+    ]
+    # The bar: all of it, and the rate.
+    assert any(re.search(r"100%.*2\.40G/2\.40G.*[0-9]+(\.[0-9]+)?[MG]B/s", line) for line in streamer.err), streamer.err
+    again = start(EXAMPLES / "streamer.py", path, "--count", "30", "--size", "8", "--in-place", "--in-flight", "4")
+    assert again.check()[-1] == "Paylod size 8.0 MB"
+    rates = [float(line.split()[0]) for line in processor.out if line.endswith("GB/s")]
+    assert max(rates) > 0
+    assert processor.interrupt() == 0 and processor.err == []
+
+
+def test_the_streamer_goes_on_until_ctrl_c(path: str, start: Callable[..., Program]) -> None:
+    processor = start(EXAMPLES / "stream_processor.py", path)
+    processor.line("waiting for calls")
+    streamer = start(EXAMPLES / "streamer.py", path, "--size", "1")
+    streamer.line("Paylod size 1.0 MB")
+    while float(processor.line("GB/s").split()[0]) == 0:
+        pass
+    assert streamer.interrupt() == 0 and not any("Traceback" in line for line in streamer.err)
+    processor.signal(signal.SIGTERM)
+    processor.wait()
+
+
+def test_without_a_processor(path: str, start: Callable[..., Program]) -> None:
+    streamer = start(EXAMPLES / "streamer.py", path, "--timeout", "0.1")
+    assert streamer.wait() == 1
+    assert "streamer.py: " in streamer.err[-1] and "processor" in streamer.err[-1], streamer.err
+    assert start(EXAMPLES / "streamer.py", "--help").check()[0].startswith("usage: streamer.py")
+
+
+def test_the_gridder(path: str, start: Callable[..., Program]) -> None:
+    processor = start(EXAMPLES / "ng_processor.py", path)
+    processor.line("NiftyProcessor waiting for calls at prefix 00000000")
+    demo = start(EXAMPLES / "demo_wstack.py", path)
+    out = demo.check()
+    assert out[:2] == [
+        "Store using prefix 00000001 for objects",
+        "Found processor NiftyProcessor at prefix 00000000",
+    ]
+    errors = numbers(out, "L2 error between explicit transform and gridder: ")
+    assert len(errors) == 2 and all(0 < error < 1e-12 for error in errors)
+    assert out.count("Testing adjointness of the gridding/degridding operation") == 2
+    adjointness = numbers(out, "adjointness test: ")
+    assert len(adjointness) == 2 and all(error < 1e-12 for error in adjointness)
+    assert processor.interrupt() == 0 and processor.err == []
+
+
+def numbers(lines: Any, begin: str) -> Any:
+    return [float(line[len(begin) :]) for line in lines if line.startswith(begin)]

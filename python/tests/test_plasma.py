@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What programs used of Plasma itself: its client, and plasma_store."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import Any, Callable
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import WATCHDOG, Program
+
+import ska_sdp_dal as dal
+from ska_sdp_dal import plasma
+
+
+@pytest.fixture
+def client(path: str) -> Any:
+    made = plasma.connect(path)
+    yield made
+    made.disconnect()
+
+
+def oid(number: int) -> plasma.ObjectID:
+    return plasma.ObjectID(number.to_bytes(20, "big"))
+
+
+def test_an_object_is_created_sealed_got_and_deleted(client: plasma.PlasmaClient) -> None:
+    memory = client.create(oid(1), 1000, metadata=b"what it is")
+    np.frombuffer(memory, np.uint8)[:] = np.arange(1000, dtype=np.uint8)
+    assert not client.contains(oid(1))
+    client.seal(oid(1))
+    assert client.contains(oid(1))
+    (found,) = client.get_buffers([oid(1)])
+    assert found.size == 1000 and bytes(found[:3]) == b"\0\1\2" and not found.is_mutable
+    assert client.get_buffers([oid(1), oid(2)], 0, with_meta=True) == [(b"what it is", found), (None, None)]
+    assert bytes(client.get_metadata([oid(1)])[0]) == b"what it is"
+    with pytest.raises(plasma.PlasmaObjectExists):
+        client.create(oid(1), 1)
+    with pytest.raises(plasma.PlasmaObjectNotFound):
+        client.seal(oid(2))
+    listed = client.list()[oid(1)]
+    assert (listed["data_size"], listed["metadata_size"], listed["state"]) == (1000, 10, "sealed")
+    # Somebody holds it: it goes when he lets go.
+    client.delete([oid(1), oid(3)])
+    assert client.contains(oid(1)) and bytes(found[:3]) == b"\0\1\2"
+    del found, memory
+    assert not client.contains(oid(1))
+
+
+def test_what_is_given_up_is_gone(client: plasma.PlasmaClient) -> None:
+    client.create(oid(1), 10)
+    assert client.list()[oid(1)]["state"] == "created"
+    client.abort(oid(1))
+    assert oid(1) not in client.list()
+    empty = client.create(oid(1), 0)
+    client.seal(oid(1))
+    assert empty.size == 0 and client.get_buffers([oid(1)])[0].size == 0
+
+
+def test_values_lie_in_the_store(client: plasma.PlasmaClient) -> None:
+    value = {"array": np.arange(1000.0).reshape(10, 100), "text": "é", "list": [1, None, (2, 3)]}
+    made = client.put(value)
+    found = client.get(made)
+    assert np.array_equal(found["array"], value["array"]) and found["text"] == "é" and found["list"] == [1, None, (2, 3)]
+    assert not found["array"].flags.writeable and found["array"].ctypes.data % 64 == 0
+    assert np.shares_memory(found["array"], client.get(made)["array"]), "both lie in the store"
+    several = client.get([made, oid(7)], timeout_ms=0)
+    assert several[0]["text"] == "é" and several[1] is plasma.ObjectNotAvailable
+    assert client.get(client.put(5)) == 5 and client.get(client.put(np.array(3.5))) == 3.5
+    assert client.put(1, oid(9)) == oid(9)
+    raw = client.put_raw_buffer(b"bytes", metadata=b"m")
+    assert bytes(client.get(raw)) == b"bytes" and bytes(client.get_metadata([raw])[0]) == b"m"
+    client.create_and_seal(oid(10), b"bytes", b"m")
+    assert client.hash(oid(10)) == client.hash(raw) != client.hash(made) and len(client.hash(raw)) == 8
+    del found, several
+
+
+def test_a_client_of_a_connection(path: str) -> None:
+    with dal.Store(path) as store:
+        client = store.conn.client
+        assert client is store.conn.client and client.store_socket_name == path
+        ref = store.put_new_tensor(np.arange(3))
+        (data,) = client.get_buffers([ref.oid])
+        assert pa.ipc.read_tensor(data).to_numpy().tolist() == [0, 1, 2]
+        client.subscribe()
+        late = threading.Timer(0.1, lambda: client.put_raw_buffer(b"12345", oid(5), b"678"))
+        late.start()
+        assert client.get_next_notification() == (oid(5), 5, 3)
+        late.join()
+        client.delete([oid(5)])
+        assert client.get_next_notification() == (oid(5), -1, -1)
+        assert client.store_capacity() == store.conn.stat()["size"] and "objects" in client.debug_string()
+        client.set_client_options("the receiver")
+        del ref, data
+
+
+PLASMA_STORE = "import sys; from ska_sdp_dal.plasma_store import main; sys.exit(main(sys.argv[1:]))"
+
+
+@pytest.mark.parametrize("how", ["module", "script"])
+def test_plasma_store(path: str, start: Callable[..., Program], how: str) -> None:
+    script = os.path.join(os.path.dirname(sys.executable), "plasma_store")
+    source = f"import os, sys; os.execv({script!r}, ['plasma_store', *sys.argv[1:]])" if how == "script" else PLASMA_STORE
+    server = start(source, "-s", path, "-m", "100000000")
+    assert server.line("Allowing") == "Allowing the Plasma store to use up to 100MB of memory."
+    server.line("Ready")
+    client = plasma.connect(path)
+    assert client.store_capacity() == 100000000
+    # What nobody uses goes when there is no room: the one unused for longest first.
+    for number in range(3):
+        client.create_and_seal(oid(number), bytes(40_000_000) if number < 2 else bytes(50_000_000))
+    assert [client.contains(oid(number)) for number in range(3)] == [False, True, True]
+    held = client.get_buffers([oid(1)])
+    assert client.evict(10**9) == 50_000_000
+    assert [client.contains(oid(number)) for number in range(3)] == [False, True, False]
+    # What is held does not.
+    with pytest.raises(plasma.PlasmaStoreFull):
+        client.create(oid(4), 70_000_000)
+    del held
+    # Clients that are killed leave nothing behind, though nobody waits.
+    other = start(
+        """
+        import os, signal, sys, numpy as np, ska_sdp_dal as dal
+        store = dal.Store(sys.argv[1]); ref = store.put_new_tensor(np.zeros(1000000)); print("there", flush=True)
+        signal.pause()
+        """,
+        path,
+    )
+    other.line("there")
+    other.signal(signal.SIGKILL)
+    other.wait()
+    deadline = threading.Event()
+    for _ in range(100):
+        if client._conn.stat()["clients"] == 2:
+            break
+        deadline.wait(WATCHDOG / 100)
+    assert client._conn.stat()["clients"] == 2
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0 and server.out[-1].startswith("Ended by SIGTERM")
+    assert client.contains(oid(1)), "the store goes with its last client"
+    client.disconnect()
+    assert not os.path.lexists(path)
+
+
+def test_plasma_store_says_what_is_wrong(path: str, start: Callable[..., Program], tmp_path: Any) -> None:
+    assert start(PLASMA_STORE, "-s", path).wait() == 2
+    assert start(PLASMA_STORE, "-s", path, "-m", "much").wait() == 2
+    wrong = start(PLASMA_STORE, "-s", "/no/such/folder/store", "-m", "1e6")
+    assert wrong.wait() == 1 and "plasma_store: " in wrong.err[-1] and "/no/such/folder" in wrong.err[-1]
+    with dal.Connection(path, size=32 << 20) as conn:
+        server = start(PLASMA_STORE, "-s", path, "-m", "1e6", "-z")
+        assert server.line("there already") and conn.stat()["size"] == 32 << 20
+        server.signal(signal.SIGINT)
+        assert server.wait() == 0 and server.out == []
+
+
+def test_start_plasma_store() -> None:
+    with plasma.start_plasma_store(10_000_000) as (socket, process):
+        client = plasma.connect(socket)
+        assert client.store_capacity() == 10_000_000 and process.poll() is None
+        assert client.get(client.put([1, 2])) == [1, 2]
+        client.disconnect()
+    assert process.returncode == 0 and not os.path.lexists(socket)
