@@ -2783,6 +2783,10 @@ void sdp_dal_processor_close(sdp_dal_processor *processor);
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_call_function(const sdp_dal_call *call, char *buffer, size_t *length);
 
+/// Which function is called: its place in the order in which the processor's functions were registered, from 0; 0 if call is
+/// no call. Does not block.
+size_t sdp_dal_call_function_index(const sdp_dal_call *call);
+
 /// Copies the signature of the function that is called.
 ///
 /// buffer, length: as in sdp_dal_last_error().

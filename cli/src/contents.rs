@@ -126,7 +126,7 @@ pub fn read(buffer: &Buffer, depth: Depth) -> Result<Contents> {
             let most = if depth == Depth::Values { VALUES } else { 0 };
             let first = elements::first(&layout, data.get(start..).unwrap_or_default(), most);
             let elem = layout.elem.to_string();
-            Contents::Tensor { elem, shape: layout.shape, dims: layout.names, order, first }
+            Contents::Tensor { elem, shape: layout.shape.clone(), dims: layout.names.clone(), order, first }
         }
         ObjectKind::Table => read_table(&Table::read(buffer.clone())?, depth)?,
         ObjectKind::Call => {

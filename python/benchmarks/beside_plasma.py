@@ -68,9 +68,13 @@ def plasmas_python(wished):
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sdp-dal" / "plasma"
     python = cache / "bin" / "python"
     if not python.exists():
-        found = next((shutil.which(name) for name in ("python3.11", "python3.10", "python3.9") if shutil.which(name)), None)
+        found = next(
+            (shutil.which(name) for name in ("python3.11", "python3.10", "python3.9") if shutil.which(name)), None
+        )
         if found is None:
-            raise SystemExit("pyarrow 11 has wheels for Python 3.7 to 3.11, of which none is here: give --plasma-python")
+            raise SystemExit(
+                "pyarrow 11 has wheels for Python 3.7 to 3.11, of which none is here: give --plasma-python"
+            )
         print(f"making {cache} with pyarrow 11 ...", file=sys.stderr)
         subprocess.run([found, "-m", "venv", "--clear", str(cache)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "-q", "pyarrow==11.*", "numpy<2"], check=True)
@@ -107,7 +111,8 @@ def main():
         for side in reversed(sides):
             side.end()
     medians = {
-        name: {row: statistics.median(turn[row] for turn in turns) for row in turns[0]} for name, turns in measured.items()
+        name: {row: statistics.median(turn[row] for turn in turns) for row in turns[0]}
+        for name, turns in measured.items()
     }
     mark = iceoryx2s_mark()
     if options.json:

@@ -77,7 +77,9 @@ class Store:
         self.prefix = b"\0\0\0\1" + os.urandom(8)
 
     def new_id(self, prefix=None):
-        return plasma.ObjectID((prefix or self.prefix) + next(self.numbers).to_bytes(20 - len(prefix or self.prefix), "big"))
+        return plasma.ObjectID(
+            (prefix or self.prefix) + next(self.numbers).to_bytes(20 - len(prefix or self.prefix), "big")
+        )
 
     def put_new_tensor(self, array):
         ref = TensorRef(self.client, self.new_id())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The program that is measured. It runs over this package, and over Plasma (plasma_dal.py), without a difference:
 
-    program.py LIBRARY processor PATH
-    program.py LIBRARY caller PATH ROUNDS     prints a line of JSON: the median of each row, in seconds
+program.py LIBRARY processor PATH
+program.py LIBRARY caller PATH ROUNDS     prints a line of JSON: the median of each row, in seconds
 """
 
 import importlib

@@ -85,7 +85,7 @@ def test_everything_public_is_at_the_top_level() -> None:
 def test_text_wins_over_annotations(path: str) -> None:
     schema = dal.make_call_schema("f", [dal.make_par("x", pa.int64()), dal.make_tensor_output_par("y", pa.int64(), [])])
     other = dal.make_call_schema("f", [dal.make_par("x", pa.int32())])
-    assert dal.OBJECT_ID_TYPE == pa.binary(20)
+    assert pa.binary(20) == dal.OBJECT_ID_TYPE
     assert dal.schema_compatible(schema, schema) == []
     mismatches = dal.schema_compatible(schema, other)
     assert isinstance(mismatches, list) and len(mismatches) == 2 and all(isinstance(text, str) for text in mismatches)

@@ -132,6 +132,17 @@ pub unsafe extern "C" fn sdp_dal_call_function(
     })
 }
 
+/// Which function is called: its place in the order in which the processor's functions were registered, from 0; 0 if call is
+/// no call. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_function_index(call: *const sdp_dal_call) -> usize {
+    guard_value("sdp_dal_call_function_index", 0, |site| {
+        // SAFETY: the header's rules for pointers.
+        let state = unsafe { site.handle(call, "call")? };
+        Ok(state.call().function_index())
+    })
+}
+
 /// Copies the signature of the function that is called.
 ///
 /// buffer, length: as in sdp_dal_last_error().

@@ -38,7 +38,7 @@ impl Tensor {
                 ))
             }
         };
-        Ok(Tensor { buffer, layout: Arc::new(layout), body })
+        Ok(Tensor { buffer, layout, body })
     }
 
     /// The same object's tensor without reading its header again.

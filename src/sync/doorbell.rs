@@ -109,7 +109,11 @@ fn micros() -> u32 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` is a valid timespec to write to.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2³² is what is wanted")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "modulo 2³² is what is wanted"
+    )]
     let micros = (now.tv_sec.wrapping_mul(1_000_000) + now.tv_nsec / 1000) as u32;
     micros
 }

@@ -78,6 +78,14 @@ impl Head {
         Ok(Some(Head { flatbuffer: Buffer::from(flatbuffer), body_start: at + PREFIX + length }))
     }
 
+    /// The bytes that this was read from, as they were then; none if they are more than is worth keeping.
+    pub(crate) fn encapsulated(&self) -> Option<Vec<u8>> {
+        const MOST: usize = 4096;
+        let length = i32::try_from(self.flatbuffer.len()).ok()?;
+        let kept = self.flatbuffer.len() <= MOST;
+        kept.then(|| [&CONTINUATION, &length.to_le_bytes()[..], &self.flatbuffer].concat())
+    }
+
     /// The verified message.
     pub(crate) fn message(&self) -> Result<Message<'_>> {
         let limits = VerifierOptions {

@@ -28,6 +28,7 @@ mod layout;
 mod matching;
 mod message;
 mod metadata;
+mod recent;
 mod record;
 mod scanner;
 mod schema;

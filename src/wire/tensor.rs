@@ -12,6 +12,7 @@ use flatbuffers::FlatBufferBuilder;
 use crate::error::{Error, Result};
 
 use super::message::{corrupt, encapsulate, Head};
+use super::recent::Recent;
 use super::{metadata, Elem, Layout, Order, MAX_DIMS};
 
 /// Name of the dimension that holds real and imaginary part.
@@ -29,45 +30,21 @@ pub struct TensorHeader {
     pub body_size: u64,
 }
 
-/// How many headers a thread remembers: what it makes are mostly the outputs of a few functions, again and again.
-const REMEMBERED: usize = 8;
-
-/// The headers that a thread wrote last.
-struct Recent {
-    headers: Vec<(Layout, Arc<TensorHeader>)>,
-    /// Which one goes next.
-    oldest: usize,
-}
-
-impl Recent {
-    fn find(&self, layout: &Layout) -> Option<Arc<TensorHeader>> {
-        self.headers.iter().find(|(known, _)| known == layout).map(|(_, header)| header.clone())
-    }
-
-    fn remember(&mut self, layout: &Layout, header: &Arc<TensorHeader>) {
-        let entry = (layout.clone(), header.clone());
-        if self.headers.len() < REMEMBERED {
-            self.headers.push(entry);
-        } else {
-            self.headers[self.oldest] = entry;
-            self.oldest = (self.oldest + 1) % REMEMBERED;
-        }
-    }
-}
-
 thread_local! {
-    static RECENT: RefCell<Recent> = const { RefCell::new(Recent { headers: Vec::new(), oldest: 0 }) };
+    /// The headers of layouts.
+    static WRITTEN: RefCell<Recent<Layout, Arc<TensorHeader>>> = const { RefCell::new(Recent::new()) };
+    /// What headers say.
+    static READ: RefCell<Recent<ReadHeader, (Arc<Layout>, usize)>> = const { RefCell::new(Recent::new()) };
 }
 
-/// The header of a tensor of this layout, which must be contiguous in C or F order (InvalidArgument otherwise). Encoding
-/// one costs more than storing a small tensor, so those of late are remembered.
+/// The header of a tensor of this layout, which must be contiguous in C or F order (InvalidArgument otherwise).
 pub fn tensor_header(layout: &Layout) -> Result<Arc<TensorHeader>> {
     // A thread that is ending may have forgotten them.
-    if let Ok(Some(header)) = RECENT.try_with(|recent| recent.borrow().find(layout)) {
+    if let Ok(Some(header)) = WRITTEN.try_with(|recent| recent.borrow().find(|known| known == layout)) {
         return Ok(header);
     }
     let header = Arc::new(encoded(layout)?);
-    let _ = RECENT.try_with(|recent| recent.borrow_mut().remember(layout, &header));
+    let _ = WRITTEN.try_with(|recent| recent.borrow_mut().remember(layout.clone(), header.clone()));
     Ok(header)
 }
 
@@ -153,13 +130,47 @@ fn arrow_type(
     }
 }
 
+/// The bytes of a tensor object that its layout was read from, as they were then.
+struct ReadHeader {
+    /// The message in front of the body.
+    message: Vec<u8>,
+    metadata: Vec<u8>,
+    /// Where the body ends.
+    end: usize,
+}
+
+impl ReadHeader {
+    /// Whether another object has the same: then it says the same.
+    fn is_that_of(&self, data: &[u8], metadata: &[u8]) -> bool {
+        self.end <= data.len() && data.starts_with(&self.message) && metadata == self.metadata
+    }
+}
+
 /// The layout of a tensor object and the offset of its body, which has `layout.byte_len()` bytes and lies inside
 /// `data`.
 ///
 /// InvalidArgument if this is an object of another kind; Corrupt if the bytes do not add up.
-pub fn read_tensor(data: &[u8], metadata: &[u8]) -> Result<(Layout, usize)> {
-    let named = metadata::tensor_elem(metadata)?;
+pub fn read_tensor(data: &[u8], metadata: &[u8]) -> Result<(Arc<Layout>, usize)> {
+    let known = |recent: &RefCell<Recent<ReadHeader, _>>| {
+        recent.borrow().find(|known: &ReadHeader| known.is_that_of(data, metadata))
+    };
+    if let Ok(Some(found)) = READ.try_with(known) {
+        return Ok(found);
+    }
     let head = Head::read(data, 0)?.ok_or_else(|| corrupt("the tensor object is empty"))?;
+    let metadata = metadata.to_vec();
+    let (layout, start, end) = decoded(&head, data, &metadata)?;
+    let found = (Arc::new(layout), start);
+    if let Some(message) = head.encapsulated() {
+        let key = ReadHeader { message, metadata, end };
+        let _ = READ.try_with(|recent| recent.borrow_mut().remember(key, found.clone()));
+    }
+    Ok(found)
+}
+
+/// The layout, and where the elements begin and the body ends.
+fn decoded(head: &Head, data: &[u8], metadata: &[u8]) -> Result<(Layout, usize, usize)> {
+    let named = metadata::tensor_elem(metadata)?;
     let message = head.message()?;
     let body = head.body(&message, data)?;
     let tensor = message.header_as_tensor().ok_or_else(|| {
@@ -191,7 +202,7 @@ pub fn read_tensor(data: &[u8], metadata: &[u8]) -> Result<(Layout, usize)> {
             body.len()
         ))
     })?;
-    Ok((layout, start))
+    Ok((layout, start, body.end))
 }
 
 /// The type of the numbers that the message names.

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ _MAX_DIMS: int = lib.SDP_DAL_MAX_DIMS
 NULL = ffi.NULL
 buffer, cast, from_buffer, gc, unpack = ffi.buffer, ffi.cast, ffi.from_buffer, ffi.gc, ffi.unpack
 foreign_buffer, ndarray = pa.foreign_buffer, np.ndarray
-_address = ffi.typeof("uintptr_t")
+_words_p = ffi.typeof("uintptr_t *")
 _view_p = ffi.typeof("sdp_dal_tensor_view *")
 _shape_t = ffi.typeof("int64_t[]")
 
@@ -30,19 +30,30 @@ _shape_t = ffi.typeof("int64_t[]")
 # ---- out of the store ------------------------------------------------------------------------------------------------
 
 
-#: Views for the library to fill, that are not in use: taking one and giving it back costs less than making one. A list's
-#: pop() and append() are whole steps, so signal handlers and other threads find the list as it should be.
+#: Views for the library to fill, that are not in use, each with its words, of which the second is the address of the
+#: elements: taking one and giving it back costs less than making one. A list's pop() and append() are whole steps, so signal
+#: handlers and other threads find the list as it should be.
 _found_views: List[Any] = []
 
 
-def array_of(tensor: Any) -> np.ndarray[Any, Any]:
-    """A read-only array over the elements of a tensor, whose handle it takes over: it is freed with the array."""
-    view = _found_views.pop() if _found_views else _new_view()
+def array_of(tensor: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
+    """A read-only array over the elements of a tensor, whose handle it takes over: it is freed with the array.
+
+    Args:
+        tensor: The handle.
+        code: The element type that is expected, 0 for any.
+        what: What it is, for messages.
+    """
+    both = _found_views.pop() if _found_views else _new_words()
+    view, words = both
     status = _get_view(tensor, view)
     if status:
         _free_tensor(tensor)
         check(status)
     dtype = DTYPE_OF_CODE[view.dtype]
+    if code and view.dtype != code:
+        _free_tensor(tensor)
+        raise InvalidArgument(f"{what!r} is a tensor of {dtype}, expected {ELEM_OF_CODE[code]}")
     ndim = view.ndim
     shape = (view.shape[0],) if ndim == 1 else tuple(unpack(view.shape, ndim)) if ndim else ()
     size = dtype.itemsize
@@ -51,15 +62,15 @@ def array_of(tensor: Any) -> np.ndarray[Any, Any]:
     else:
         for extent in shape:
             size *= extent
-    start, order = view.data, view.order
-    _found_views.append(view)
+    start, order = words[1], view.order
+    _found_views.append(both)
     if size == 0:
         _free_tensor(tensor)
         array = np.empty(shape, dtype)
         array.setflags(write=False)
         return array
     # Arrow's buffer keeps the tensor, and the array the buffer, which nobody can make writable.
-    bytes_ = foreign_buffer(int(cast(_address, start)), size, gc(tensor, _free_tensor))
+    bytes_ = foreign_buffer(start, size, gc(tensor, _free_tensor))
     if order == _F_ORDER:
         return ndarray(shape, dtype, bytes_, order="F")
     return ndarray(shape, dtype, bytes_)
@@ -69,6 +80,11 @@ def _new_view() -> Any:
     view = ffi.new(_view_p)
     view.struct_size = _VIEW_SIZE
     return view
+
+
+def _new_words() -> Any:
+    view = _new_view()
+    return view, cast(_words_p, view)
 
 
 def dim_names_of(tensor: Any) -> Tuple[int, List[str]]:
@@ -84,23 +100,25 @@ def dim_names_of(tensor: Any) -> Tuple[int, List[str]]:
 # ---- into the store --------------------------------------------------------------------------------------------------
 
 
-def converted(value: Any, code: int, ndim: Optional[int], what: Union[str, Callable[[], str]]) -> np.ndarray[Any, Any]:
+def converted(value: Any, code: int, ndim: Optional[int], what: Any) -> np.ndarray[Any, Any]:
     """A value as an array that the library can copy from.
 
     Args:
         value: Anything numpy takes; None is an empty tensor.
         code: The element type, 0 for that of the value.
         ndim: Number of dimensions, None for that of the value.
-        what: What it is, for messages, or what tells.
+        what: What it is, for messages: a text, or a reference.
     """
+    if value.__class__ is ndarray:
+        found_code = CODE_OF_DTYPE.get(value.dtype)
+        if found_code and (found_code == code or not code):
+            return value
     dtype = DTYPE_OF_CODE.get(code)
-    if value.__class__ is np.ndarray and value.dtype == dtype:
-        return value
     if value is None:
         # A tensor without dimensions has one element: empty is what real processors write there, too.
         return np.zeros((0,) * (ndim or 1), dtype or np.float64)
     if not isinstance(what, str):
-        what = what()
+        what = what._what()
     if not isinstance(value, np.ndarray):
         # What describes itself is what is written; numbers and lists of them take the type that is wanted.
         described = hasattr(value, "__array__") or hasattr(value, "__array_interface__") or hasattr(value, "__dlpack__")
@@ -180,15 +198,11 @@ class View:
         """The library has copied what was shown."""
         self.raw.strides = NULL
         self._kept = None
-        _views.append(self)
+        views.append(self)
 
 
-_views: List[View] = []
-
-
-def view() -> View:
-    """A view that is not in use."""
-    return _views.pop() if _views else View()
+#: Views that are not in use.
+views: List[View] = []
 
 
 def names_of(dim_names: Sequence[str]) -> Tuple[Any, Any]:

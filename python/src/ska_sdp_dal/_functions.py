@@ -68,6 +68,8 @@ class Function:
         self.params: List[Param] = [Param(index, field) for index, field in enumerate(schema)]
         self.by_name: Dict[str, Param] = {param.name: param for param in self.params}
         self.outputs: List[Param] = [param for param in self.params if param.is_output]
+        #: The position of the first output; that behind the last parameter if there is none.
+        self.first_output = min((param.index for param in self.outputs), default=len(self.params))
         self.handle = common.parsed_schema(schema)
 
 
@@ -191,16 +193,19 @@ def _reader(param: Param) -> Callable[[Any], Any]:
 
 
 def _direct(index: int, kind: Any, function: Any, nullable: bool) -> Callable[[Any], Any]:
-    new = ffi.new
+    # Places for the value, used again: making one costs more than reading it.
+    spare: List[Any] = []
 
     def read(call: Any) -> Any:
         if nullable and is_null(call, index):
             return None
-        out = new(kind)
+        out = spare.pop() if spare else ffi.new(kind)
         status = function(call, index, out)
         if status:
             check(status)
-        return out[0]
+        value = out[0]
+        spare.append(out)
+        return value
 
     return read
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from types import TracebackType
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from .common import call_name, object_id_hex
 from .connection import Connection
 from .errors import DalError, InvalidArgument
 from .ids import raw_id, whole_id
-from .references import Ref, TableRef, TensorRef
+from .references import Ref, TableRef, tensor_ref
 from .store import Store
 
 _log = logging.getLogger(__name__)
@@ -28,11 +28,12 @@ _results_pp = ffi.typeof("sdp_dal_results **")
 _call = lib.sdp_dal_caller_call
 _clear = lib.sdp_dal_args_clear
 _clone = lib.sdp_dal_ref_clone
-_free_ref = lib.sdp_dal_ref_free
 _free_results = lib.sdp_dal_results_free
 _result = lib.sdp_dal_results_ref_at
 _set_ref = lib.sdp_dal_args_set_ref
-gc, new = ffi.gc, ffi.new
+new = ffi.new
+
+_NONE_GIVEN: Dict[str, Any] = {}
 
 #: References to the outputs of one call, by name; None for an output that is not wanted.
 Outputs = Dict[str, Any]
@@ -298,15 +299,15 @@ class _Issuer:
 
     def call(self, function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Issues one call."""
-        values = self._by_name(function, args, kwargs) if args else kwargs
         if self._broadcast:
-            replies = self._rows(function, [values], broadcast=True)
+            replies = self._rows(function, [_by_name(function, args, kwargs)], broadcast=True)
             return [outputs[0] for outputs in replies]
+        pairs = _pairs(function, args, kwargs)
         arguments = self._spare.pop() if self._spare else self._arguments()
         out = new(_results_pp)
         kept: List[Any] = []
         try:
-            self._fill(arguments, function, values, None, kept)
+            self._fill(arguments, function, pairs, None, kept)
             status = _call(self._handle or self.open, function.raw, arguments, out)
         finally:
             _clear(arguments)
@@ -315,7 +316,9 @@ class _Issuer:
             check(status)
         results = out[0]
         try:
-            return self._outputs(results, function, values)
+            if len(args) > function.first_output or kwargs:
+                return self._outputs(results, function, _by_name(function, args, kwargs))
+            return self._outputs(results, function, _NONE_GIVEN)
         finally:
             _free_results(results)
 
@@ -326,17 +329,6 @@ class _Issuer:
         if function is None:
             raise InvalidArgument(f"{name!r} is not a function of this caller, which has {', '.join(self.functions)}")
         return function
-
-    @staticmethod
-    def _by_name(function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Dict[str, Any]:
-        if len(args) > len(function.params):
-            raise TypeError(f"{function.name}() has {len(function.params)} parameters, but {len(args)} were given")
-        values = {param.name: value for param, value in zip(function.params, args)}
-        for name, value in kwargs.items():
-            if name in values:
-                raise TypeError(f"{function.name}(): parameter {name!r} was given by position and by name")
-            values[name] = value
-        return values
 
     @staticmethod
     def _arguments() -> Any:
@@ -366,7 +358,8 @@ class _Issuer:
             for at, values in enumerate(rows):
                 arguments = spare.pop() if spare else self._arguments()
                 sets.append(arguments)
-                self._fill(arguments, function, values, at if len(rows) > 1 else None, kept)
+                row = at if len(rows) > 1 else None
+                self._fill(arguments, function, _pairs(function, (), values, row), row, kept)
             handles = ffi.new("const sdp_dal_args *[]", sets or [ffi.NULL])
             issue = lib.sdp_dal_caller_broadcast if broadcast else lib.sdp_dal_caller_batch
             check(issue(self.open, function.raw, handles, len(sets), out))
@@ -393,13 +386,16 @@ class _Issuer:
     # ---- arguments ---------------------------------------------------------------------------------------------------
 
     def _fill(
-        self, arguments: Any, function: Function, values: Mapping[str, Any], row: Optional[int], kept: List[Any]
+        self,
+        arguments: Any,
+        function: Function,
+        pairs: Iterable[Tuple[Param, Any]],
+        row: Optional[int],
+        kept: List[Any],
     ) -> None:
         """Sets arguments; ``kept`` gets what must live until the call was issued."""
-        by_name = function.by_name
-        for name, value in values.items():
+        for param, value in pairs:
             try:
-                param = by_name[name]
                 # What calls have most of: numbers, and references to what is in the store.
                 if param.kind == VALUE and value is not None:
                     status = param.set(arguments, value)
@@ -407,10 +403,8 @@ class _Issuer:
                     status = _set_ref(arguments, param.raw, value._handle)
                 else:
                     status = self._set(arguments, param, value, kept)
-            except KeyError:
-                raise InvalidArgument(self._place(function, name, row) + _unknown(function)) from None
             except (TypeError, OverflowError, InvalidArgument) as problem:
-                raise _same_kind(problem)(f"{self._place(function, name, row)}: {problem}") from None
+                raise _same_kind(problem)(f"{_place(function, param.name, row)}: {problem}") from None
             if status:
                 check(status)
 
@@ -443,11 +437,6 @@ class _Issuer:
         kept.append(ref)
         return int(lib.sdp_dal_args_set_ref(arguments, param.raw, ref._handle))
 
-    @staticmethod
-    def _place(function: Function, name: str, row: Optional[int]) -> str:
-        where = "" if row is None else f", row {row}"
-        return f"{function.name}(){where}: parameter {name!r}"
-
     # ---- outputs -----------------------------------------------------------------------------------------------------
 
     def _outputs(self, results: Any, function: Function, values: Mapping[str, Any]) -> Outputs:
@@ -473,14 +462,9 @@ def reference(conn: Connection, borrowed: Any, param: Param) -> Ref:
     status = _clone(borrowed, out)
     if status:
         check(status)
-    handle = gc(out[0], _free_ref)
     if param.kind == TENSOR:
-        tensor = TensorRef.__new__(TensorRef)
-        tensor._conn = conn
-        tensor._handle = handle
-        tensor._code = param.code
-        tensor._dim_names = param.dims
-        return tensor
+        return tensor_ref(conn, out[0], param.code, param.dims)
+    handle = own(out, lib.sdp_dal_ref_free)
     if param.kind == TABLE:
         table = TableRef.__new__(TableRef)
         table._begin_table(conn, handle, param.table)
@@ -496,9 +480,34 @@ def _is_id(value: Any) -> bool:
     return not isinstance(value, (np.ndarray, pa.Table, Mapping)) and callable(getattr(value, "binary", None))
 
 
-def _unknown(function: Function) -> str:
-    names = ", ".join(param.name for param in function.params)
-    return f" is none of the function's, which are {names}"
+def _pairs(
+    function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any], row: Optional[int] = None
+) -> Iterable[Tuple[Param, Any]]:
+    """What is given for which parameter, by position and by name."""
+    params = function.params
+    if len(args) > len(params):
+        raise TypeError(f"{function.name}() has {len(params)} parameters, but {len(args)} were given")
+    if not kwargs:
+        return zip(params, args)
+    pairs = list(zip(params, args))
+    for name, value in kwargs.items():
+        param = function.by_name.get(name)
+        if param is None:
+            names = ", ".join(param.name for param in params)
+            raise InvalidArgument(f"{_place(function, name, row)} is none of the function's, which are {names}")
+        if param.index < len(args):
+            raise TypeError(f"{_place(function, name, row)} was given by position and by name")
+        pairs.append((param, value))
+    return pairs
+
+
+def _by_name(function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Dict[str, Any]:
+    return {param.name: value for param, value in _pairs(function, args, kwargs)}
+
+
+def _place(function: Function, name: str, row: Optional[int]) -> str:
+    where = "" if row is None else f", row {row}"
+    return f"{function.name}(){where}: parameter {name!r}"
 
 
 def _same_kind(problem: Exception) -> Type[Exception]:

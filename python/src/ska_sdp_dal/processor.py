@@ -14,7 +14,7 @@ import pyarrow as pa
 from . import _native
 from ._call import Call, CallOutputs, InputTensor, OutputTensor
 from ._functions import TENSOR, Function, Param
-from ._native import check, error, ffi, filled, lib, nanoseconds, own, text_of
+from ._native import check, error, ffi, filled, lib, nanoseconds, own
 from .common import ElemType, call_name, elem_code, object_id_hex
 from .connection import Connection
 from .errors import InvalidArgument
@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 _call_pp = ffi.typeof("sdp_dal_call **")
 _next = lib.sdp_dal_processor_next
 _free_call = lib.sdp_dal_call_free
+_function_index = lib.sdp_dal_call_function_index
+gc, new = ffi.gc, ffi.new
 
 #: What :meth:`BasicProcessor.tensor_parameters` takes for a tensor.
 TensorSpec = Union[str, Tuple[Any, ...]]
@@ -76,7 +78,7 @@ class BasicProcessor(abc.ABC):
         self._conn = Connection(plasma_path, size=size)
         self._name = name or type(self).__name__
         self._functions = {call_name(schema): Function(schema) for schema in procs}
-        self._only = next(iter(self._functions.values())) if len(self._functions) == 1 else None
+        self._by_index = list(self._functions.values())
         self._running = _Running()
         flags = (
             (lib.SDP_DAL_FUNCTION_REENTRANT if reentrant else 0)
@@ -177,20 +179,20 @@ class BasicProcessor(abc.ABC):
         Returns:
             False if no call came in time.
         """
-        taken = ffi.new(_call_pp)
+        taken = new(_call_pp)
         try:
             status = _next(self._handle or self._open, -1 if timeout is None else nanoseconds(timeout), taken)
             if status:
                 if status == _native.TIMEOUT:
                     return False
                 raise error(status)
-            handle = ffi.gc(taken[0], _free_call)
+            handle = gc(taken[0], _free_call)
         except BaseException:
             # Ctrl-C may come between taking a call and knowing it; then it ends here, too.
             if taken[0] != ffi.NULL and "handle" not in locals():
                 _free_call(taken[0])
             raise
-        call = Call(handle, self._only or self._functions[text_of(lib.sdp_dal_call_function, handle)], self._conn)
+        call = Call(handle, self._by_index[_function_index(handle)], self._conn)
         running = self._running
         outer = running.call
         running.call = call

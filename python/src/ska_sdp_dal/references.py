@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 _get_tensor = lib.sdp_dal_ref_get_tensor
-new = ffi.new
+array_of, converted, spare_views = _arrays.array_of, _arrays.converted, _arrays.views
+_free_ref = lib.sdp_dal_ref_free
+gc, new = ffi.gc, ffi.new
 _tensor_pp = ffi.typeof("sdp_dal_tensor **")
 _ref_pp = ffi.typeof("sdp_dal_ref **")
 
@@ -304,10 +306,7 @@ class TensorRef(Ref):
             FunctionError: The function that was to make it raised an exception.
             ProcessorLost: The processor that was to make it has gone.
         """
-        array = _arrays.array_of(self._hold(timeout))
-        if self._code and array.dtype != DTYPE_OF_CODE[self._code]:
-            raise InvalidArgument(f"{self!r} is a tensor of {array.dtype}, expected {self.typ}")
-        return array
+        return array_of(self._hold(timeout), self._code, self)
 
     def put(self, arr: Any = None) -> None:
         """Writes the tensor: one copy into the store.
@@ -320,10 +319,10 @@ class TensorRef(Ref):
             InvalidArgument: The values are not what is expected.
         """
         dims = self._dim_names
-        array = _arrays.converted(arr, self._code, None if dims is None else len(dims), self._what)
-        code = self._code or CODE_OF_DTYPE[array.dtype]
-        view = _arrays.view()
-        self._put_view(view.show(array, code, self._names() if dims and len(dims) == array.ndim else None))
+        array = converted(arr, self._code, None if dims is None else len(dims), self)
+        view = spare_views.pop() if spare_views else _arrays.View()
+        names = self._names() if dims and len(dims) == array.ndim else None
+        self._put_view(view.show(array, self._code or CODE_OF_DTYPE[array.dtype], names))
         view.done()
 
     def _put_view(self, view: Any) -> None:
@@ -419,6 +418,17 @@ class TensorRef(Ref):
 
     def __dlpack_device__(self) -> Tuple[int, int]:
         return (1, 0)
+
+
+def tensor_ref(conn: Connection, handle: Any, code: int, dim_names: Optional[Sequence[str]]) -> TensorRef:
+    """A reference to a tensor, from the library's, which it takes over."""
+    # By hand, for each call makes some.
+    made = TensorRef.__new__(TensorRef)
+    made._conn = conn
+    made._handle = gc(handle, _free_ref)
+    made._code = code
+    made._dim_names = dim_names
+    return made
 
 
 class TableRef(Ref):

@@ -15,10 +15,11 @@ from .common import CODE_OF_DTYPE, ElemType, elem_code, object_id_hex
 from .connection import Connection, prefix_of
 from .errors import InvalidArgument
 from .ids import AnyID
-from .references import TableRef, TensorRef
+from .references import TableRef, TensorRef, tensor_ref
 
 _log = logging.getLogger(__name__)
 _put = lib.sdp_dal_tensor_put
+new, converted, spare_views = ffi.new, _arrays.converted, _arrays.views
 _ref_pp = ffi.typeof("sdp_dal_ref **")
 
 
@@ -101,23 +102,20 @@ class Store:
             InvalidArgument: The values are not what is expected.
         """
         code = 0 if typ is None else elem_code(typ)
-        array = _arrays.converted(arr, code, None if dim_names is None else len(dim_names), "the value")
+        array = converted(arr, code, None if dim_names is None else len(dim_names), "the value")
         if dim_names is not None and len(dim_names) != array.ndim:
             raise InvalidArgument(
                 f"the value has {array.ndim} dimensions, but {len(dim_names)} names were given for them"
             )
-        view = _arrays.view()
-        raw = view.show(
-            array, code or CODE_OF_DTYPE[array.dtype], None if dim_names is None else _arrays.names_of(dim_names)
-        )
-        out = ffi.new(_ref_pp)
-        status = _put(self._open, raw, out)
+        code = code or CODE_OF_DTYPE[array.dtype]
+        names = None if dim_names is None else _arrays.names_of(dim_names)
+        view = spare_views.pop() if spare_views else _arrays.View()
+        out = new(_ref_pp)
+        status = _put(self._space or self._open, view.show(array, code, names), out)
         if status:
             check(status)
-        made = TensorRef.__new__(TensorRef)
-        made._begin_tensor(self._conn, ffi.gc(out[0], lib.sdp_dal_ref_free), raw.dtype, dim_names)
         view.done()
-        return made
+        return tensor_ref(self._conn, out[0], code, dim_names)
 
     def new_tensor_ref(self, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None) -> TensorRef:
         """An owning reference to a tensor that does not exist yet: the output of a call, or to be written later.
@@ -131,9 +129,7 @@ class Store:
         names, _kept = _arrays.names_of(dim_names or [])
         out = ffi.new(_ref_pp)
         check(lib.sdp_dal_ref_new(self._open, checked, len(dim_names or []) if checked else 0, names, out))
-        made = TensorRef.__new__(TensorRef)
-        made._begin_tensor(self._conn, own(out, lib.sdp_dal_ref_free), code, dim_names)
-        return made
+        return tensor_ref(self._conn, out[0], code, dim_names)
 
     def make_tensor_ref(
         self, oid: AnyID, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None
