@@ -1,10 +1,11 @@
 #!/bin/bash
 # Runs every test and check. Without arguments all of them; or name some:
 #
-#   scripts/test.sh [format lint test abi crash loom licences package]
+#   scripts/test.sh [format lint test abi crash loom licences package python]
 #
-# Everything is built in one target folder (CARGO_TARGET_DIR, default target/). Missing Debian packages are installed when
-# this runs as root; otherwise it says which. Nothing is installed outside of a temporary folder.
+# Everything is built in one target folder (CARGO_TARGET_DIR, default target/), which also holds environments for Python's
+# packages. Missing Debian packages are installed when this runs as root; otherwise it says which. PYTHON names another
+# Python than python3 (3.9 or newer).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD
@@ -13,7 +14,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 jobs=$(nproc)
-steps=(format lint test abi crash loom licences package)
+steps=(format lint test abi crash loom licences package python)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX")
 children=()
 
@@ -227,6 +228,38 @@ package_run() {
     "$1/bin/sdp-dal" ls "$store" >/dev/null 2>&1
     [ ! -e "$store" ] || { echo "$store is still there"; status=1; }
     return $status
+}
+
+# An environment of some name, with some packages: its folder is in $environment then.
+python_environment() {
+    environment=$CARGO_TARGET_DIR/python/$("${PYTHON:-python3}" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-$1
+    shift
+    [ -x "$environment/bin/python" ] || "${PYTHON:-python3}" -m venv --clear "$environment" || return
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
+# As a user has it: one wheel, installed into environments of its own; the tests run from here.
+run_python() {
+    local environment wheel current bare files
+    python_environment build pip || return
+    "$environment/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps \
+        --wheel-dir "$scratch/wheel" ./python || return
+    wheel=$(echo "$scratch"/wheel/*.whl)
+    case $wheel in *-py3-none-*.whl) ;; *) echo "$wheel is not for every Python"; return 1 ;; esac
+    python_environment current "$wheel[test,lint]" && current=$environment &&
+        python_environment current --force-reinstall --no-deps "$wheel" || return
+    (cd python && "$current/bin/ruff" check . && "$current/bin/ruff" format --check . && "$current/bin/mypy") || return
+    (cd python && "$current/bin/python" -m pytest -q) || return
+    # With nothing else there than what the wheel itself asks for.
+    python_environment bare pip && rm -rf "$environment" && python_environment bare "$wheel" && bare=$environment || return
+    [ "$("$bare/bin/python" -m pip list --format freeze | sed 's/==.*//' | sort | grep -vx 'pip\|setuptools' | xargs)" = \
+        "cffi numpy pyarrow pycparser ska-sdp-dal" ] || { "$bare/bin/python" -m pip list; return 1; }
+    (cd python && "$current/bin/python" -m pytest -q tests/test_guide.py --programs-python "$bare/bin/python") || return
+    # With the oldest packages that are promised.
+    python_environment oldest --requirement python/tests/oldest.txt "$wheel" pytest 'pandas<3' &&
+        python_environment oldest --force-reinstall --no-deps "$wheel" || return
+    files=(tests/test_calls.py tests/test_guide.py tests/test_objects.py tests/test_plasma.py tests/test_reference.py)
+    (cd python && "$environment/bin/python" -m pytest -q "${files[@]}")
 }
 
 # ---- all of it ------------------------------------------------------------------------------------------------------

@@ -23,6 +23,12 @@ import ska_sdp_dal as dal
 WATCHDOG = 60.0
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--programs-python", default=sys.executable, metavar="PATH", help="the Python that runs the tests' programs"
+    )
+
+
 @pytest.fixture
 def path(caplog: pytest.LogCaptureFixture) -> Iterator[str]:
     """The path of a store that does not exist yet, and must not exist any more in the end."""
@@ -107,13 +113,14 @@ class Program:
 
 
 @pytest.fixture
-def start(path: str) -> Iterator[Callable[..., Program]]:
+def start(path: str, pytestconfig: pytest.Config) -> Iterator[Callable[..., Program]]:
     """Starts programs: a source text or a file, with arguments. They are killed when the test ends."""
     programs: List[Program] = []
+    python = pytestconfig.getoption("programs_python")
 
     def start(source: Any, *arguments: str, **environment: str) -> Program:
         how = [str(source)] if isinstance(source, Path) else ["-c", textwrap.dedent(source)]
-        programs.append(Program([sys.executable, *how, *arguments], environment))
+        programs.append(Program([python, *how, *arguments], environment))
         return programs[-1]
 
     yield start

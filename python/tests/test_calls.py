@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from typing import Any, Callable
@@ -513,3 +514,58 @@ def test_a_processor_may_watch_all_its_calls(path: str) -> None:
 def test_schemas_text_is_the_programs(path: str) -> None:
     # The programs that the other tests start, so that a mistake in them is found here.
     compile(SCHEMAS, "schemas", "exec"), compile(PROCESSOR, "processor", "exec")
+
+
+def test_objects_of_any_kind_are_made_and_waited_for(path: str) -> None:
+    schema = dal.make_call_schema(
+        "f", [dal.make_oid_par("name"), dal.make_oid_input_par("given"), dal.make_oid_output_par("made")]
+    )
+
+    class Copies(dal.Processor):
+        def f(self, name: dal.ObjectID, given: dal.ObjectID, made: dal.ObjectID) -> None:
+            if name.endswith(b"ok"):
+                dal.TensorRef(self.conn, made, pa.int64(), ["i"]).put(dal.TensorRef(self.conn, given).get(0) + 1)
+
+    with Copies([schema], path) as processor, dal.Store(path) as store:
+        caller = dal.Caller([schema], store)
+        given = store.new_tensor_ref(pa.int64(), ["i"])
+        made = caller.f(b"\xee" * 18 + b"ok", given, None)["made"]
+        assert type(made) is dal.Ref and processor.process(0.01) is False, "its input does not exist"
+        given.put([1, 2])
+        assert processor.process(WATCHDOG)
+        made.wait(0)
+        assert dal.TensorRef(store.conn, made).get(0).tolist() == [2, 3]
+        missing = caller.f(b"\xee" * 20, given.oid)["made"]
+        processor.process(WATCHDOG)
+        with pytest.raises(dal.OutputNotWritten, match="made"):
+            missing.wait(0)
+        oid = made.oid
+        del made, missing
+        assert not store.conn.object_exists(oid), "the caller's reference was the one that kept it"
+        caller.close()
+
+
+def test_many_threads_call(path: str, adder: Program, schemas: Any) -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with dal.Store(path) as store, dal.Caller(schemas, store, timeout=WATCHDOG) as caller:
+            wrong: list = []
+
+            def work(number: int) -> None:
+                try:
+                    for x in range(100):
+                        ys = store.put_new_tensor(np.arange(number + x))
+                        zs = caller.add(x, ys)["zs"]
+                        assert zs.get(WATCHDOG).tolist() == list(range(x, number + 2 * x)), "another's arguments"
+                except BaseException as problem:
+                    wrong.append(problem)
+
+            threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(WATCHDOG)
+            assert wrong == []
+    finally:
+        sys.setswitchinterval(before)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any, Callable
 
 import numpy as np
@@ -106,7 +107,8 @@ PLASMA_STORE = "import sys; from ska_sdp_dal.plasma_store import main; sys.exit(
 
 
 @pytest.mark.parametrize("how", ["module", "script"])
-def test_plasma_store(path: str, start: Callable[..., Program], how: str) -> None:
+def test_plasma_store(path: str, start: Callable[..., Program], how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDP_DAL_FULL_TIMEOUT", "0.1")
     script = os.path.join(os.path.dirname(sys.executable), "plasma_store")
     source = (
         f"import os, sys; os.execv({script!r}, ['plasma_store', *sys.argv[1:]])" if how == "script" else PLASMA_STORE
@@ -139,11 +141,9 @@ def test_plasma_store(path: str, start: Callable[..., Program], how: str) -> Non
     other.line("there")
     other.signal(signal.SIGKILL)
     other.wait()
-    deadline = threading.Event()
-    for _ in range(100):
-        if client._conn.stat()["clients"] == 2:
-            break
-        deadline.wait(WATCHDOG / 100)
+    deadline = time.monotonic() + WATCHDOG
+    while client._conn.stat()["clients"] > 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert client._conn.stat()["clients"] == 2
     server.signal(signal.SIGTERM)
     assert server.wait() == 0 and server.out[-1].startswith("Ended by SIGTERM")

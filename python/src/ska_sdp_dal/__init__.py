@@ -2,11 +2,31 @@
 """The SDP Data Access Library: tensors, tables and calls between the processes of one node, in shared memory, without
 copies and without a server.
 
->>> import ska_sdp_dal as dal
->>> store = dal.Store("/tmp/plasma")              # doctest: +SKIP
->>> ys = store.put_new_tensor(np.arange(100))     # doctest: +SKIP
+A :class:`Processor` offers functions, a :class:`Caller` calls them, a :class:`Store` holds what they work on:
 
-A :class:`Processor` offers functions, a :class:`Caller` calls them, a :class:`Store` holds what they work on.
+>>> import numpy as np, pyarrow
+>>> import ska_sdp_dal as dal
+>>> schema = dal.make_call_schema("add", [
+...     dal.make_par("x", pyarrow.int64()),
+...     dal.make_tensor_input_par("ys", pyarrow.int64(), ["i"]),
+...     dal.make_tensor_output_par("zs", pyarrow.int64(), ["i"]),
+... ])
+>>> class Adder(dal.Processor):
+...     def add(self, x, ys, zs):
+...         zs.put(x + ys.get())
+>>> processor = Adder([schema], "/dev/shm/sdp-dal-doctest")
+>>> store = dal.Store("/dev/shm/sdp-dal-doctest")
+>>> caller = dal.Caller([schema], store)
+>>> zs = caller.add(10, np.arange(3))["zs"]
+
+Most often the processor is another process. It runs a call when it is told to:
+
+>>> processor.process()
+True
+>>> zs.get()
+array([10, 11, 12])
+>>> caller.close(), processor.close(), store.close()
+(None, None, None)
 """
 
 from . import caller, common, connection, errors, ids, processor, references, store

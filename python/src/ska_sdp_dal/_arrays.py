@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ._native import check, encoded, ffi, lib
+from ._spare import Spare
 from .common import CODE_OF_DTYPE, DTYPE_OF_CODE, ELEM_OF_CODE
 from .errors import InvalidArgument
 
@@ -30,10 +31,20 @@ _shape_t = ffi.typeof("int64_t[]")
 # ---- out of the store ------------------------------------------------------------------------------------------------
 
 
-#: Views for the library to fill, that are not in use, each with its words, of which the second is the address of the
-#: elements: taking one and giving it back costs less than making one. A list's pop() and append() are whole steps, so signal
-#: handlers and other threads find the list as it should be.
-_found_views: List[Any] = []
+def _new_view() -> Any:
+    view = ffi.new(_view_p)
+    view.struct_size = _VIEW_SIZE
+    return view
+
+
+def _new_words() -> Any:
+    view = _new_view()
+    return view, cast(_words_p, view)
+
+
+#: Views for the library to fill, each with its words, of which the second is the address of the elements.
+_found = Spare(_new_words)
+_take_found, _give_found = _found.take, _found.give
 
 
 def array_of(tensor: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
@@ -44,8 +55,7 @@ def array_of(tensor: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
         code: The element type that is expected, 0 for any.
         what: What it is, for messages.
     """
-    both = _found_views.pop() if _found_views else _new_words()
-    view, words = both
+    both = view, words = _take_found()
     status = _get_view(tensor, view)
     if status:
         _free_tensor(tensor)
@@ -63,7 +73,7 @@ def array_of(tensor: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
         for extent in shape:
             size *= extent
     start, order = words[1], view.order
-    _found_views.append(both)
+    _give_found(both)
     if size == 0:
         _free_tensor(tensor)
         array = np.empty(shape, dtype)
@@ -74,17 +84,6 @@ def array_of(tensor: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
     if order == _F_ORDER:
         return ndarray(shape, dtype, bytes_, order="F")
     return ndarray(shape, dtype, bytes_)
-
-
-def _new_view() -> Any:
-    view = ffi.new(_view_p)
-    view.struct_size = _VIEW_SIZE
-    return view
-
-
-def _new_words() -> Any:
-    view = _new_view()
-    return view, cast(_words_p, view)
 
 
 def dim_names_of(tensor: Any) -> Tuple[int, List[str]]:
@@ -198,11 +197,10 @@ class View:
         """The library has copied what was shown."""
         self.raw.strides = NULL
         self._kept = None
-        views.append(self)
+        views.give(self)
 
 
-#: Views that are not in use.
-views: List[View] = []
+views = Spare(View)
 
 
 def names_of(dim_names: Sequence[str]) -> Tuple[Any, Any]:

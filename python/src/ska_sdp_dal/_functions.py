@@ -11,6 +11,7 @@ import pyarrow.types as pat
 from . import _native, common
 from ._arrays import names_of
 from ._native import check, ffi, lib
+from ._spare import Spare
 from .errors import InvalidArgument
 
 #: What a parameter is.
@@ -193,18 +194,18 @@ def _reader(param: Param) -> Callable[[Any], Any]:
 
 
 def _direct(index: int, kind: Any, function: Any, nullable: bool) -> Callable[[Any], Any]:
-    # Places for the value, used again: making one costs more than reading it.
-    spare: List[Any] = []
+    places = Spare(lambda: ffi.new(kind))
+    take, give = places.take, places.give
 
     def read(call: Any) -> Any:
         if nullable and is_null(call, index):
             return None
-        out = spare.pop() if spare else ffi.new(kind)
+        out = take()
         status = function(call, index, out)
         if status:
             check(status)
         value = out[0]
-        spare.append(out)
+        give(out)
         return value
 
     return read

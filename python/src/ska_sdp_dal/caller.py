@@ -13,6 +13,7 @@ import pyarrow as pa
 from . import _arrays, _tables
 from ._functions import ID, TABLE, TENSOR, VALUE, Function, Param
 from ._native import check, ffi, filled, lib, nanoseconds, own
+from ._spare import Spare
 from .common import call_name, object_id_hex
 from .connection import Connection
 from .errors import DalError, InvalidArgument
@@ -279,8 +280,7 @@ class _Issuer:
         self._conn = store.conn
         self.functions = functions
         self._broadcast = broadcast
-        # Sets of arguments that are not in use, to be used again: making one costs as much as a call.
-        self._spare: List[Any] = []
+        self._arguments = Spare(_new_arguments)
 
     @property
     def open(self) -> Any:
@@ -303,7 +303,7 @@ class _Issuer:
             replies = self._rows(function, [_by_name(function, args, kwargs)], broadcast=True)
             return [outputs[0] for outputs in replies]
         pairs = _pairs(function, args, kwargs)
-        arguments = self._spare.pop() if self._spare else self._arguments()
+        arguments = self._arguments.take()
         out = new(_results_pp)
         kept: List[Any] = []
         try:
@@ -311,7 +311,7 @@ class _Issuer:
             status = _call(self._handle or self.open, function.raw, arguments, out)
         finally:
             _clear(arguments)
-            self._spare.append(arguments)
+            self._arguments.give(arguments)
         if status:
             check(status)
         results = out[0]
@@ -330,12 +330,6 @@ class _Issuer:
             raise InvalidArgument(f"{name!r} is not a function of this caller, which has {', '.join(self.functions)}")
         return function
 
-    @staticmethod
-    def _arguments() -> Any:
-        out = ffi.new("sdp_dal_args **")
-        check(lib.sdp_dal_args_create(out))
-        return own(out, lib.sdp_dal_args_free)
-
     # ---- many calls --------------------------------------------------------------------------------------------------
 
     def batch(self, function: Function, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
@@ -350,13 +344,12 @@ class _Issuer:
 
     def _rows(self, function: Function, rows: List[Mapping[str, Any]], broadcast: bool) -> List[Any]:
         """Issues rows; for each processor the outputs of each row, or why it did not get them."""
-        spare = self._spare
         sets: List[Any] = []
         kept: List[Any] = []
         out = ffi.new("sdp_dal_replies **")
         try:
             for at, values in enumerate(rows):
-                arguments = spare.pop() if spare else self._arguments()
+                arguments = self._arguments.take()
                 sets.append(arguments)
                 row = at if len(rows) > 1 else None
                 self._fill(arguments, function, _pairs(function, (), values, row), row, kept)
@@ -366,7 +359,7 @@ class _Issuer:
         finally:
             for arguments in sets:
                 _clear(arguments)
-            spare.extend(sets)
+                self._arguments.give(arguments)
         replies = own(out, lib.sdp_dal_replies_free)
         return [self._reply(replies, at, function, rows) for at in range(lib.sdp_dal_replies_num_processors(replies))]
 
@@ -454,6 +447,12 @@ class _Issuer:
                 check(status)
             outputs[name] = reference(self._conn, borrowed[0], param) if borrowed[0] else None
         return outputs
+
+
+def _new_arguments() -> Any:
+    out = ffi.new("sdp_dal_args **")
+    check(lib.sdp_dal_args_create(out))
+    return own(out, lib.sdp_dal_args_free)
 
 
 def reference(conn: Connection, borrowed: Any, param: Param) -> Ref:

@@ -179,6 +179,10 @@ def make_call_schema(func_name: str, pars: List[pa.Field], metadata: Mapping[Any
 
     Raises:
         InvalidArgument: A name is wrong or comes twice.
+
+    >>> schema = make_call_schema("flag", [make_tensor_input_par("vis", complex64, ["row", "chan"])])
+    >>> call_name(schema), par_tensor_dim_names(schema.field("vis")), par_tensor_elem_type(schema.field("vis"))
+    ('flag', ['row', 'chan'], ComplexType(complex64))
     """
     schema = pa.schema(list(pars), metadata={**_bytes(metadata), _FUNC_META: func_name.encode()})
     parsed_schema(schema)
@@ -334,6 +338,12 @@ def schema_compatible(expected: pa.Schema, actual: pa.Schema) -> List[str]:
 
     Returns:
         A sentence for each mismatch; an empty list if the schemas are compatible.
+
+    >>> ours = make_call_schema("f", [make_par("x", pa.int64())])
+    >>> schema_compatible(ours, ours)
+    []
+    >>> len(schema_compatible(ours, make_call_schema("f", [make_par("x", pa.float64())])))
+    1
     """
     count = ffi.new("size_t *")
     ours, theirs = parsed_schema(expected), parsed_schema(actual)
@@ -429,6 +439,11 @@ def parse_hex_objectid(oid_str: str) -> bytes:
 
     Raises:
         InvalidArgument: It is not hexadecimal, or longer than an ID.
+
+    >>> parse_hex_objectid("0000002a")
+    b'\\x00\\x00\\x00*'
+    >>> object_id_hex(b"\\x00\\x00\\x00*")
+    '0000002a'
     """
     try:
         raw = bytes.fromhex(oid_str)

@@ -18,7 +18,7 @@ import pyarrow as pa
 from . import _native, _tables
 from ._native import bytes_of, check, error, ffi, filled, lib, nanoseconds, own
 from .common import NAMESPACE_DECL_SUFFIX, parsed_schema
-from .errors import InvalidArgument, TimeoutException
+from .errors import InvalidArgument, NotFound, TimeoutException
 from .ids import NAMESPACE_ID_SIZE, OBJECT_ID_SIZE, AnyID, ObjectID, raw_id, whole_id
 from .references import Ref, TableRef, TensorRef
 
@@ -196,6 +196,13 @@ class Connection:
         info = filled("sdp_dal_object_info")
         check(lib.sdp_dal_object_get_info(self._open, whole_id(oid), info))
         return info
+
+    def _is_kept(self, oid: AnyID) -> bool:
+        """Whether an object stays until it is deleted, though nobody wants it."""
+        try:
+            return bool(self._info(oid).flags & lib.SDP_DAL_INFO_KEPT)
+        except NotFound:
+            return False
 
     def delete(self, oids: Iterable[AnyID]) -> None:
         """Deletes objects. What somebody holds of them stays readable for him; what is not there is passed over."""

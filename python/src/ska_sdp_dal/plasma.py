@@ -2,9 +2,11 @@
 """What programs used of ``pyarrow.plasma``: raw objects by their IDs, over the same stores.
 
 >>> from ska_sdp_dal import plasma
->>> client = plasma.connect("/tmp/plasma")                       # doctest: +SKIP
->>> oid = client.put(np.arange(100))                             # doctest: +SKIP
->>> client.get(oid)                                              # doctest: +SKIP
+>>> client = plasma.connect("/dev/shm/sdp-dal-doctest")
+>>> oid = client.put({"gains": np.arange(3)})
+>>> client.get(oid)
+{'gains': array([0, 1, 2])}
+>>> client.disconnect()
 
 Objects that are created here stay until they are deleted; in a store made by ``plasma_store`` those that nobody uses go,
 the one unused for longest first, when the store is full, as Plasma's did. Times are in milliseconds here, -1 for ever.

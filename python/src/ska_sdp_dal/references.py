@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 _get_tensor = lib.sdp_dal_ref_get_tensor
-array_of, converted, spare_views = _arrays.array_of, _arrays.converted, _arrays.views
+array_of, converted, take_view = _arrays.array_of, _arrays.converted, _arrays.views.take
 _free_ref = lib.sdp_dal_ref_free
 gc, new = ffi.gc, ffi.new
 _tensor_pp = ffi.typeof("sdp_dal_tensor **")
@@ -205,8 +205,8 @@ class Ref:
         """The object was written through this reference."""
         if not self._auto_delete:
             check(lib.sdp_dal_ref_disown(self._handle))
-        elif not self.is_owning:
-            # Whoever writes under an ID that nobody promised keeps it; here that is this reference.
+        elif not self.is_owning and self._conn._is_kept(self.oid):
+            # An ID that nobody had promised, so that nobody wants it: then it lives as long as this reference.
             weakref.finalize(self, _delete, self._conn, self.oid)
 
 
@@ -320,7 +320,7 @@ class TensorRef(Ref):
         """
         dims = self._dim_names
         array = converted(arr, self._code, None if dims is None else len(dims), self)
-        view = spare_views.pop() if spare_views else _arrays.View()
+        view = take_view()
         names = self._names() if dims and len(dims) == array.ndim else None
         self._put_view(view.show(array, self._code or CODE_OF_DTYPE[array.dtype], names))
         view.done()

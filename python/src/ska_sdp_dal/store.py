@@ -19,7 +19,7 @@ from .references import TableRef, TensorRef, tensor_ref
 
 _log = logging.getLogger(__name__)
 _put = lib.sdp_dal_tensor_put
-new, converted, spare_views = ffi.new, _arrays.converted, _arrays.views
+new, converted, take_view = ffi.new, _arrays.converted, _arrays.views.take
 _ref_pp = ffi.typeof("sdp_dal_ref **")
 
 
@@ -109,7 +109,7 @@ class Store:
             )
         code = code or CODE_OF_DTYPE[array.dtype]
         names = None if dim_names is None else _arrays.names_of(dim_names)
-        view = spare_views.pop() if spare_views else _arrays.View()
+        view = take_view()
         out = new(_ref_pp)
         status = _put(self._space or self._open, view.show(array, code, names), out)
         if status:

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The README's programs, and the examples in the documentation of the modules."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+
+import ska_sdp_dal as dal
+
+FOLDER = Path(__file__).resolve().parent
+README = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+MODULES = [found.name for found in pkgutil.iter_modules(dal.__path__) if found.name != "_ffi"]
+
+
+def test_the_readmes_programs(path: str, start: Callable[..., Any]) -> None:
+    processor, caller = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    served = start(processor, path)
+    # As the text says, the caller waits for its processor: which may not be there yet.
+    called = start(processor.split("if __name__")[0] + caller, path)
+    assert " ".join(called.check()).split() == str(1 + np.arange(100)).split()
+    served.interrupt()
+
+
+def test_the_program_of_the_projects_readme(path: str, start: Callable[..., Any]) -> None:
+    readme = (FOLDER.parent.parent / "README.md").read_text(encoding="utf-8")
+    ((program, output),) = re.findall(
+        r"^```python\n(.*?)^```\n\n```console\n\$ python call.py /dev/shm/readme\n(.*?)^```",
+        readme,
+        re.DOTALL | re.MULTILINE,
+    )
+    assert start(program, path).check() == output.splitlines()
+
+
+def test_what_the_readme_names_is_there() -> None:
+    names = re.findall(r"`(?:dal\.|ska_sdp_dal\.)([A-Za-z_.]+)", README)
+    assert len(names) >= 3
+    for name in names:
+        found: Any = dal
+        for part in name.split("."):
+            found = getattr(found, part, None) or importlib.import_module(f"{found.__name__}.{part}")
+    for name in ("FunctionError", "ProcessorLost"):
+        assert name in README and hasattr(dal, name)
+
+
+def test_the_oldest_packages_are_those_that_are_tested() -> None:
+    (line,) = re.findall(r"^dependencies = \[(.*)\]$", (FOLDER.parent / "pyproject.toml").read_text(), re.MULTILINE)
+    promised = [f"{name}=={version}.*" for name, version in re.findall(r'"([a-z]+)>=([0-9.]+)', line)]
+    assert (FOLDER / "oldest.txt").read_text(encoding="utf-8").split() == promised
+    assert "(14 and later)" in README and "(1.26 or 2)" in README and ">=1.26,<3" in line
+
+
+@pytest.mark.parametrize("module", ["", *MODULES])
+def test_the_modules_examples(module: str) -> None:
+    found = importlib.import_module(f"ska_sdp_dal.{module}".rstrip("."))
+    assert doctest.testmod(found).failed == 0
