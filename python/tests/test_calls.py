@@ -569,3 +569,48 @@ def test_many_threads_call(path: str, adder: Program, schemas: Any) -> None:
             assert wrong == []
     finally:
         sys.setswitchinterval(before)
+
+
+def test_threads_of_a_function_write_outputs_later(path: str) -> None:
+    names = [f"out{number}" for number in range(4)]
+    schema = dal.make_call_schema("f", [dal.make_tensor_output_par(name, pa.int64(), []) for name in names])
+    writers = []
+
+    def f(**outputs: Any) -> None:
+        for name, output in outputs.items():
+            writers.append(threading.Thread(target=output.put, args=(int(name[3:]),)))
+            writers[-1].start()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with one(path, schema, f) as processor, dal.Store(path) as store:
+            caller = dal.Caller([schema], store)
+            for _ in range(100):
+                outputs = caller.f()
+                assert processor.process(WATCHDOG)
+                assert [int(outputs[name].get(WATCHDOG)) for name in names] == [0, 1, 2, 3]
+            for writer in writers:
+                writer.join(WATCHDOG)
+            writers.clear()
+            del outputs
+            caller.close()
+            # All calls have ended: nothing is left but the two declarations.
+            assert store.conn.stat()["objects"] == 2
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_a_function_cannot_close_its_processor(path: str) -> None:
+    class Closing(dal.Processor):
+        def add(self, x: int, ys: Any, zs: Any) -> None:
+            self.close()
+
+    with Closing([ADD], path) as processor, dal.Store(path) as store:
+        caller = dal.Caller([ADD], store)
+        zs = caller.add(1, [1])["zs"]
+        processor.process(WATCHDOG)
+        with pytest.raises(dal.FunctionError, match="cannot be closed by a function of its own"):
+            zs.get(0)
+        assert processor.process(0) is False
+        caller.close()

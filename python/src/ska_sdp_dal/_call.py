@@ -9,6 +9,7 @@ was made from them.
 from __future__ import annotations
 
 import logging
+import threading
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -137,7 +138,7 @@ class Call:
             del outputs
             held = alive()
             if held is not None:
-                held.deferred = self._go_on()
+                held.go_on(self._go_on())
                 return
         self.finish()
 
@@ -161,11 +162,15 @@ class Call:
         out = ffi.new(_call_pp)
         check(lib.sdp_dal_call_defer(self._handle, out))
         deferred = own(out, _free_call)
-        # The handle that the call was taken with stands for the function that runs: inputs go on with another.
+        # The handle that the call was taken with stands for the function that runs, and goes with process(), or when a
+        # thread of the function's that still writes with it is done. Inputs go on with another.
         check(lib.sdp_dal_call_retain(self._handle, out))
-        taken, self._handle = self._handle, own(out, _free_call)
-        ffi.release(taken)
+        self._handle = own(out, _free_call)
         return deferred
+
+
+#: Held while outputs are counted, for whatever thread may write one.
+_counting = threading.Lock()
 
 
 class CallOutputs:
@@ -191,9 +196,19 @@ class CallOutputs:
         """One more output exists."""
         if tensor is not None and tensor in self.in_place:
             self.in_place.remove(tensor)
-        self.missing -= 1
-        if self.missing <= 0 and self.deferred is not None:
+        with _counting:
+            self.missing -= 1
+            last = self.missing == 0 and self.deferred is not None
+        if last:
             check(_finish(self.deferred))
+
+    def go_on(self, deferred: Any) -> None:
+        """The function has returned, but some outputs are to be written later, with another handle."""
+        with _counting:
+            self.deferred = deferred
+            last = self.missing == 0
+        if last:
+            check(_finish(deferred))
 
     def seal_all(self) -> None:
         """The function has returned: what it made in place is complete."""

@@ -67,6 +67,8 @@ class Connection:
         check(lib.sdp_dal_store_open(path, options, out))
         self._store = own(out, lib.sdp_dal_store_close)
         self._path = os.fspath(plasma_path)
+        #: For other processes, whose working directory may be another.
+        self._absolute_path = os.path.abspath(self._path)
         self._updates: Optional[_Updates] = None
         self._updating = threading.Lock()
         self._client: Optional[PlasmaClient] = None

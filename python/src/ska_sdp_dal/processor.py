@@ -149,8 +149,16 @@ class BasicProcessor(abc.ABC):
         self.call.set_progress(fraction)
 
     def close(self) -> None:
-        """Ends the processor: calls that wait for it fail. Waits for functions that run in other threads."""
+        """Ends the processor: calls that wait for it fail. Waits for functions that run in other threads.
+
+        Raises:
+            InvalidArgument: A function of it is running in this thread.
+        """
         if self._handle is not None:
+            if self._running.call is not None:
+                raise InvalidArgument(
+                    f"{self._name} cannot be closed by a function of its own: it would wait for itself"
+                )
             ffi.release(self._handle)
             self._handle = None
             self._conn.close()

@@ -92,7 +92,7 @@ class Ref:
         return f"<{type(self).__name__} {self.oid.hex()}>"
 
     def __reduce__(self) -> Any:
-        return (_unpickled, (type(self)._borrowed, self._conn.plasma_path, self.oid, self._expected()))
+        return (_unpickled, (type(self)._borrowed, self._conn._absolute_path, self.oid, self._expected()))
 
     def _expected(self) -> Any:
         """What is pickled beside the ID."""
