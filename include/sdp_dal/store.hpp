@@ -308,8 +308,8 @@ public:
         return bytes;
     }
 
-    /// Deletes evictable objects that nobody uses, the one unused for longest first, until they were
-    /// of so many bytes together; the bytes that were deleted.
+    /// Deletes evictable objects that nobody uses, the one unused for longest first, until they
+    /// were of so many bytes together; the bytes that were deleted.
     std::uint64_t evict(std::uint64_t bytes) {
         std::uint64_t evicted = 0;
         detail::check(sdp_dal_store_evict(raw(), bytes, &evicted));

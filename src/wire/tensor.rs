@@ -285,9 +285,9 @@ mod tests {
     fn object(layout: &Layout) -> (Vec<u8>, Vec<u8>) {
         let header = tensor_header(layout).unwrap();
         assert_eq!(header.bytes.len() % 64, 0);
-        let mut data = header.bytes;
+        let mut data = header.bytes.clone();
         data.resize(data.len() + usize::try_from(header.body_size).unwrap(), 9);
-        (data, header.metadata)
+        (data, header.metadata.clone())
     }
 
     #[test]
@@ -335,6 +335,28 @@ mod tests {
         let mut nine = layout.clone();
         nine.shape = vec![1; 9];
         assert!(tensor_header(&nine).is_err());
+    }
+
+    #[test]
+    fn what_was_read_before_is_said_of_equal_bytes_only() {
+        let layout = Layout::contiguous(Elem::Float32, &[5], Order::C, &["i".into()]).unwrap();
+        let (data, metadata) = object(&layout);
+        let (first, start) = read_tensor(&data, &metadata).unwrap();
+        let (again, same) = read_tensor(&data, &metadata).unwrap();
+        assert!(Arc::ptr_eq(&first, &again) && start == same, "it was worked out again");
+        // Its header fits, its body does not; its header has changed; its metadata say otherwise.
+        assert_eq!(read_tensor(&data[..data.len() - 1], &metadata).unwrap_err().kind(), Kind::Corrupt);
+        assert_eq!(read_tensor(&data[..start - 1], &metadata).unwrap_err().kind(), Kind::Corrupt);
+        let mut longer = data.clone();
+        longer.extend_from_slice(&[0; 64]);
+        assert_eq!(read_tensor(&longer, &metadata).unwrap(), (first, start));
+        let other = Layout::contiguous(Elem::Float32, &[5], Order::C, &["j".into()]).unwrap();
+        let (renamed, _) = object(&other);
+        assert_eq!(read_tensor(&renamed, &metadata).unwrap().0.names, ["j"]);
+        assert!(read_tensor(&data, b"sdp:kind=table").is_err());
+        // The same to write: another layout is another header.
+        assert_ne!(tensor_header(&layout).unwrap(), tensor_header(&other).unwrap());
+        assert!(Arc::ptr_eq(&tensor_header(&layout).unwrap(), &tensor_header(&layout).unwrap()));
     }
 
     #[test]
