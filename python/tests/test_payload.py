@@ -7,8 +7,11 @@ Functions and checksums are those of cpp_examples/receiver.cpp, whose payloads t
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 from collections import deque
+from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import numpy as np
@@ -181,6 +184,25 @@ def test_a_receivers_pipeline(path: str, start: Callable[..., Program]) -> None:
             ]
         assert {update[0] for update in store.conn.update_obj_table()} == {store.prefix + dal.NAMESPACE_DECL_SUFFIX}
         assert store.conn.stat()["clients"] == 1
+
+
+def test_the_receiver_in_cpp(path: str, start: Callable[..., Program], tmp_path: Path) -> None:
+    examples, library = Path(__file__).resolve().parent.parent.parent / "cpp_examples", Path(dal.get_library())
+    program = str(tmp_path / "receiver")
+    flags = ["-std=c++17", f"-I{dal.get_include()}", f"-I{examples}", f"-Wl,-rpath,{library.parent}", "-pthread"]
+    compiler = os.environ.get("CXX", "c++")
+    subprocess.run([compiler, str(examples / "receiver.cpp"), str(library), *flags, "-o", program], check=True)
+    programs = [start(PROCESSOR, path, SDP_DAL_STORE_SIZE="100000000") for _ in range(2)]
+    for processor in programs:
+        processor.line("Payloads waiting for calls at prefix ")
+    size = ["--payloads", "10", "--processors", "2", "--antennas", "8", "--channels", "100"]
+    receiver = start("import os, sys; os.execv(sys.argv[1], sys.argv[1:])", program, path, *size)
+    out = receiver.check()
+    assert [f"0000000{number} acknowledged 10 of 10 payloads" for number in range(2)] == out[-2:]
+    for processor in programs:
+        assert processor.interrupt() == 0
+        told = [line for line in processor.out if line.startswith(("payload", "WRONG"))]
+        assert told == [f"payload {number}" for number in range(10)]
 
 
 def test_wrong_payloads_are_refused(path: str, start: Callable[..., Program]) -> None:
