@@ -71,8 +71,9 @@ class Payloads(dal.Processor):
             assert uvw.shape == (*vis.shape[:2], 3) and not vis.flags.writeable
             if checksum(vis) != scan["checksum"][0]:
                 print("WRONG", scan["number"][0], flush=True)
-            tag.put(np.empty(0))
+            # Before the tag: from then on it may be interrupted.
             print("payload", scan["number"][0], flush=True)
+            tag.put(np.empty(0))
 
 processor = Payloads(sys.argv[1])
 while True:
