@@ -8,6 +8,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 import pyarrow as pa
+from numpy import ndarray
 
 from ._native import check, encoded, ffi, lib
 from ._spare import Spare
@@ -22,7 +23,7 @@ _F_ORDER: int = lib.SDP_DAL_ORDER_F
 _MAX_DIMS: int = lib.SDP_DAL_MAX_DIMS
 NULL = ffi.NULL
 buffer, cast, from_buffer, gc, unpack = ffi.buffer, ffi.cast, ffi.from_buffer, ffi.gc, ffi.unpack
-foreign_buffer, ndarray = pa.foreign_buffer, np.ndarray
+foreign_buffer = pa.foreign_buffer
 _words_p = ffi.typeof("uintptr_t *")
 _view_p = ffi.typeof("sdp_dal_tensor_view *")
 _shape_t = ffi.typeof("int64_t[]")
@@ -108,7 +109,7 @@ def converted(value: Any, code: int, ndim: Optional[int], what: Any) -> np.ndarr
         ndim: Number of dimensions, None for that of the value.
         what: What it is, for messages: a text, or a reference.
     """
-    if value.__class__ is ndarray:
+    if type(value) is ndarray:
         found_code = CODE_OF_DTYPE.get(value.dtype)
         if found_code and (found_code == code or not code):
             return value

@@ -124,7 +124,7 @@ def _boolean(value: Any) -> bool:
 
 def _whole(value: Any) -> int:
     # An exact int is what almost all callers give.
-    if value.__class__ is int:
+    if type(value) is int:
         return value
     value = _plain(value)
     if hasattr(value, "__index__"):
