@@ -255,7 +255,8 @@ run_python() {
     [ "$("$bare/bin/python" -m pip list --format freeze | sed 's/==.*//' | sort | grep -vx 'pip\|setuptools' | xargs)" = \
         "cffi numpy pyarrow pycparser ska-sdp-dal" ] || { "$bare/bin/python" -m pip list; return 1; }
     (cd python && "$current/bin/python" -m pytest -q tests/test_guide.py --programs-python "$bare/bin/python") || return
-    # With the oldest packages that are promised.
+    # With the oldest packages that are promised, which know no Python after 3.12.
+    case $current in */3.1[3-9]-*) return 0 ;; esac
     python_environment oldest --requirement python/tests/oldest.txt "$wheel" pytest 'pandas<3' &&
         python_environment oldest --force-reinstall --no-deps "$wheel" || return
     files=(tests/test_calls.py tests/test_guide.py tests/test_objects.py tests/test_plasma.py tests/test_reference.py)

@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 #: Each row: its name, what is shown, how much the figure is multiplied with.
 ROWS = [
     ("call", "call with a tensor of 100 elements in the store, there and back", 1e6, "µs"),
+    ("bare", "call with a number, an empty tag back", 1e6, "µs"),
     ("batch", "one of 100 calls in a batch", 1e6, "µs"),
     ("put_get_delete", "put, get and delete 100 elements", 1e6, "µs"),
     ("copied", "stream 80 MB, copied into the store", 80e6, "GB/s"),

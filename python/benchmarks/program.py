@@ -26,6 +26,9 @@ SCHEMAS = [
         ],
     ),
     dal.make_call_schema(
+        "acknowledge", [dal.make_par("x", pyarrow.int64()), dal.make_tensor_output_par("tag", pyarrow.int64(), ["i"])]
+    ),
+    dal.make_call_schema(
         "receive",
         [
             dal.make_tensor_input_par("payload", pyarrow.float64(), ["i"]),
@@ -36,6 +39,7 @@ SCHEMAS = [
 #: 80 MB of visibilities.
 PAYLOAD = 10_000_000
 IN_FLIGHT = 2
+NOTHING = np.zeros(0, np.int64)
 
 
 class Processor(dal.Processor):
@@ -44,10 +48,13 @@ class Processor(dal.Processor):
     def simple_fn(self, x, ys, zs):
         zs.put(x + ys.get())
 
+    def acknowledge(self, x, tag):
+        tag.put(NOTHING)
+
     def receive(self, payload, tag):
         # Where they lie: nothing is copied. One value of each page is read.
         payload.get()[::512].max()
-        tag.put(np.zeros(1, np.int64))
+        tag.put(NOTHING)
 
 
 def per_turn(work, turns):
@@ -70,6 +77,9 @@ class Rows:
 
     def call(self):
         assert self.caller.simple_fn(1, self.ys)["zs"].get()[1] == 2
+
+    def bare(self):
+        self.caller.acknowledge(1)["tag"].get()
 
     def batch(self):
         rows = self.caller.simple_fn_batch([{"x": x, "ys": self.ys} for x in range(100)])
@@ -102,6 +112,7 @@ class Rows:
     def measured(self):
         found = {
             "call": per_turn(self.call, 300),
+            "bare": per_turn(self.bare, 300),
             "batch": per_turn(self.batch, 5) / 100,
             "put_get_delete": per_turn(self.put_get_delete, 300),
             "copied": self.stream(self.copied),
