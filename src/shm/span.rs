@@ -105,36 +105,70 @@ impl WriteSpan {
     }
 }
 
+/// Bytes of a cache line, and of a page.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 64;
+#[cfg(target_arch = "x86_64")]
+const PAGE: usize = 4096;
+/// So many pages are copied side by side, a line of each in turn, while the lines behind them are fetched: the memory works on
+/// all of them at once. Gives a quarter to a half more than one line after the other.
+#[cfg(target_arch = "x86_64")]
+const SIDE_BY_SIDE: usize = 4;
+
 /// Copies with stores that bypass the cache. The stores are complete (fenced) on return.
 #[cfg(target_arch = "x86_64")]
 fn stream(to: &mut [u8], from: &[u8]) {
-    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_sfence, _mm_stream_si128};
-    let head = to.as_ptr().align_offset(64).min(to.len());
+    use std::arch::x86_64::{_mm_prefetch, _mm_sfence, _MM_HINT_T0};
+    assert_eq!(to.len(), from.len(), "copies are as long as what is copied");
+    let head = to.as_ptr().align_offset(LINE).min(to.len());
     to[..head].copy_from_slice(&from[..head]);
     let (to, from) = (&mut to[head..], &from[head..]);
-    let blocks = to.len() / 64;
-    let mut target = to.as_mut_ptr().cast::<__m128i>();
-    let mut source = from.as_ptr().cast::<__m128i>();
-    for _ in 0..blocks {
-        // SAFETY: both pointers stay within their slices (64 bytes a block); the target is 64-byte aligned; SSE2 is part of
-        // every x86-64.
-        unsafe {
-            let a = _mm_loadu_si128(source);
-            let b = _mm_loadu_si128(source.add(1));
-            let c = _mm_loadu_si128(source.add(2));
-            let d = _mm_loadu_si128(source.add(3));
-            _mm_stream_si128(target, a);
-            _mm_stream_si128(target.add(1), b);
-            _mm_stream_si128(target.add(2), c);
-            _mm_stream_si128(target.add(3), d);
-            target = target.add(4);
-            source = source.add(4);
+    let (target, source) = (to.as_mut_ptr(), from.as_ptr());
+    let group = SIDE_BY_SIDE * PAGE;
+    let grouped = to.len() / group * group;
+    for start in (0..grouped).step_by(group) {
+        for line in (start..start + PAGE).step_by(LINE) {
+            for at in (line..line + group).step_by(PAGE) {
+                // SAFETY: `at` and the line from it lie below `grouped`, inside both slices; the target is aligned to lines.
+                // Fetching what lies behind the source does nothing.
+                unsafe {
+                    _mm_prefetch::<_MM_HINT_T0>(source.wrapping_add(at + group).cast());
+                    stream_line(target.add(at), source.add(at));
+                }
+            }
         }
     }
-    to[blocks * 64..].copy_from_slice(&from[blocks * 64..]);
+    let lines = to.len() / LINE * LINE;
+    for at in (grouped..lines).step_by(LINE) {
+        // SAFETY: as above, below `lines`.
+        unsafe { stream_line(target.add(at), source.add(at)) };
+    }
+    to[lines..].copy_from_slice(&from[lines..]);
     // SYNC: non-temporal stores are not ordered by the release that seals; this fence orders them before it.
     // SAFETY: SSE is part of every x86-64.
     unsafe { _mm_sfence() };
+}
+
+/// Copies a line past the cache.
+///
+/// # Safety
+/// Both have 64 bytes; `to` is aligned to them.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+unsafe fn stream_line(to: *mut u8, from: *const u8) {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+    let (to, from) = (to.cast::<__m128i>(), from.cast::<__m128i>());
+    // SAFETY: the caller's promise; SSE2 is part of every x86-64.
+    unsafe {
+        let a = _mm_loadu_si128(from);
+        let b = _mm_loadu_si128(from.add(1));
+        let c = _mm_loadu_si128(from.add(2));
+        let d = _mm_loadu_si128(from.add(3));
+        _mm_stream_si128(to, a);
+        _mm_stream_si128(to.add(1), b);
+        _mm_stream_si128(to.add(2), c);
+        _mm_stream_si128(to.add(3), d);
+    }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -166,13 +200,17 @@ mod tests {
 
     #[test]
     fn streaming_copies_every_byte_at_every_alignment() {
-        let source: Vec<u8> = (0..STREAM_FROM + 300).map(|i| (i * 31 % 251) as u8).collect();
-        for shift in [0, 1, 15, 63, 64, 65] {
-            let mut span = WriteSpan::scratch(STREAM_FROM + 400).unwrap();
-            let bytes = &source[shift..shift + STREAM_FROM + 77];
-            span.copy_from(shift, bytes);
-            assert_eq!(&span.bytes_mut()[shift..shift + bytes.len()], bytes);
-            assert!(span.bytes_mut()[shift + bytes.len()..].iter().all(|byte| *byte == 0));
+        // Whole groups of pages and a few bytes; and some pages and lines more.
+        for more in [77, 3 * 4096 + 200] {
+            let source: Vec<u8> = (0..STREAM_FROM + more + 100).map(|i| (i * 31 % 251) as u8).collect();
+            for shift in [0, 1, 15, 63, 64, 65] {
+                let mut span = WriteSpan::scratch(STREAM_FROM + more + 200).unwrap();
+                let bytes = &source[shift..shift + STREAM_FROM + more];
+                span.copy_from(shift, bytes);
+                assert!(span.bytes_mut()[..shift].iter().all(|byte| *byte == 0));
+                assert_eq!(&span.bytes_mut()[shift..shift + bytes.len()], bytes);
+                assert!(span.bytes_mut()[shift + bytes.len()..].iter().all(|byte| *byte == 0));
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::shm::segment::{epoch_nanos, to_usize};
 use crate::shm::span::WriteSpan;
 use crate::sync::atomic::{fence, Ordering};
 use crate::sync::fail;
-use crate::timeout::Timeout;
+use crate::timeout::{Deadline, Timeout};
 
 /// How often who waits for space asks whether that is to end.
 const ASK: Duration = Duration::from_millis(100);
@@ -150,10 +150,8 @@ impl Attachment {
         id: &ObjectId,
         mut work: impl FnMut(&Locked<'_>) -> Attempt<T>,
     ) -> Result<T> {
-        let patience = spec.full_timeout.unwrap_or(Timeout::After(full_timeout()));
-        let deadline = patience.deadline();
-        let mut first = true;
-        let mut asked = Instant::now();
+        // Once the store was found full: until when to wait, and when it was asked last whether that is to end.
+        let mut waiting: Option<(Deadline, Instant)> = None;
         self.here()?;
         loop {
             self.ready_pins();
@@ -177,11 +175,14 @@ impl Attachment {
                 Some((_, Some(growth), _)) => self.grow_heap(growth)?,
                 Some((bytes, None, figures)) => {
                     let full = || full_error(id, bytes, self.segment.geometry().size, &figures);
-                    if std::mem::take(&mut first) {
-                        // Finding out costs little and helps often: the dead may hold memory.
-                        if self.reap_dead() > 0 {
-                            continue;
-                        }
+                    let first = waiting.is_none();
+                    let (deadline, asked) = waiting.get_or_insert_with(|| {
+                        let patience = spec.full_timeout.unwrap_or_else(|| Timeout::After(full_timeout()));
+                        (patience.deadline(), Instant::now())
+                    });
+                    // Finding out costs little and helps often: the dead may hold memory.
+                    if first && self.reap_dead() > 0 {
+                        continue;
                     }
                     if self.evict_one()?.is_some() {
                         continue;
@@ -193,7 +194,7 @@ impl Attachment {
                     }
                     self.interrupt_error()?;
                     if asked.elapsed() >= ASK {
-                        asked = Instant::now();
+                        *asked = Instant::now();
                         interrupt::ask()?;
                     }
                     std::thread::sleep(slice.min(Duration::from_millis(2)));

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
 
 import numpy as np
 import pyarrow as pa
@@ -302,12 +302,11 @@ class _Issuer:
         if self._broadcast:
             replies = self._rows(function, [_by_name(function, args, kwargs)], broadcast=True)
             return [outputs[0] for outputs in replies]
-        pairs = _pairs(function, args, kwargs)
         arguments = self._arguments.take()
         out = new(_results_pp)
         kept: List[Any] = []
         try:
-            self._fill(arguments, function, pairs, None, kept)
+            self._fill(arguments, function, args, kwargs, None, kept)
             status = _call(self._handle or self.open, function.raw, arguments, out)
         finally:
             _clear(arguments)
@@ -346,13 +345,13 @@ class _Issuer:
         """Issues rows; for each processor the outputs of each row, or why it did not get them."""
         sets: List[Any] = []
         kept: List[Any] = []
+        many = len(rows) > 1
         out = ffi.new("sdp_dal_replies **")
         try:
             for at, values in enumerate(rows):
                 arguments = self._arguments.take()
                 sets.append(arguments)
-                row = at if len(rows) > 1 else None
-                self._fill(arguments, function, _pairs(function, (), values, row), row, kept)
+                self._fill(arguments, function, (), values, at if many else None, kept)
             handles = ffi.new("const sdp_dal_args *[]", sets or [ffi.NULL])
             issue = lib.sdp_dal_caller_broadcast if broadcast else lib.sdp_dal_caller_batch
             check(issue(self.open, function.raw, handles, len(sets), out))
@@ -382,24 +381,43 @@ class _Issuer:
         self,
         arguments: Any,
         function: Function,
-        pairs: Iterable[Tuple[Param, Any]],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
         row: Optional[int],
         kept: List[Any],
     ) -> None:
         """Sets arguments; ``kept`` gets what must live until the call was issued."""
-        for param, value in pairs:
-            try:
-                # What calls have most of: numbers, and references to what is in the store.
-                if param.kind == VALUE and value is not None:
-                    status = param.set(arguments, value)
-                elif isinstance(value, Ref) and param.kind != ID:
-                    status = _set_ref(arguments, param.raw, value._handle)
-                else:
-                    status = self._set(arguments, param, value, kept)
-            except (TypeError, OverflowError, InvalidArgument) as problem:
-                raise _same_kind(problem)(f"{_place(function, param.name, row)}: {problem}") from None
-            if status:
-                check(status)
+        given, params = len(args), function.params
+        if given > len(params):
+            raise TypeError(f"{function.name}() has {len(params)} parameters, but {given} were given")
+        for param, value in zip(params, args):
+            self._give(arguments, function, param, value, row, kept)
+        by_name = function.by_name
+        for name, value in kwargs.items():
+            found = by_name.get(name)
+            if found is None:
+                names = ", ".join(param.name for param in params)
+                raise InvalidArgument(f"{_place(function, name, row)} is none of the function's, which are {names}")
+            if found.index < given:
+                raise TypeError(f"{_place(function, name, row)} was given by position and by name")
+            self._give(arguments, function, found, value, row, kept)
+
+    def _give(
+        self, arguments: Any, function: Function, param: Param, value: Any, row: Optional[int], kept: List[Any]
+    ) -> None:
+        """Sets one argument."""
+        try:
+            # What calls have most of: numbers, and references to what is in the store.
+            if param.kind == VALUE and value is not None:
+                status = param.set(arguments, value)
+            elif isinstance(value, Ref) and param.kind != ID:
+                status = _set_ref(arguments, param.raw, value._handle)
+            else:
+                status = self._set(arguments, param, value, kept)
+        except (TypeError, OverflowError, InvalidArgument) as problem:
+            raise _same_kind(problem)(f"{_place(function, param.name, row)}: {problem}") from None
+        if status:
+            check(status)
 
     def _set(self, arguments: Any, param: Param, value: Any, kept: List[Any]) -> int:
         if value is None:
@@ -479,29 +497,17 @@ def _is_id(value: Any) -> bool:
     return not isinstance(value, (np.ndarray, pa.Table, Mapping)) and callable(getattr(value, "binary", None))
 
 
-def _pairs(
-    function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any], row: Optional[int] = None
-) -> Iterable[Tuple[Param, Any]]:
-    """What is given for which parameter, by position and by name."""
-    params = function.params
-    if len(args) > len(params):
-        raise TypeError(f"{function.name}() has {len(params)} parameters, but {len(args)} were given")
-    if not kwargs:
-        return zip(params, args)
-    pairs = list(zip(params, args))
-    for name, value in kwargs.items():
-        param = function.by_name.get(name)
-        if param is None:
-            names = ", ".join(param.name for param in params)
-            raise InvalidArgument(f"{_place(function, name, row)} is none of the function's, which are {names}")
-        if param.index < len(args):
-            raise TypeError(f"{_place(function, name, row)} was given by position and by name")
-        pairs.append((param, value))
-    return pairs
-
-
 def _by_name(function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Dict[str, Any]:
-    return {param.name: value for param, value in _pairs(function, args, kwargs)}
+    """Arguments by name; those that are wrong are found when they are set."""
+    if not args:
+        return dict(kwargs)
+    given = {param.name: value for param, value in zip(function.params, args)}
+    for name in kwargs:
+        if name in given:
+            raise TypeError(f"{_place(function, name, None)} was given by position and by name")
+    if len(args) > len(function.params):
+        raise TypeError(f"{function.name}() has {len(function.params)} parameters, but {len(args)} were given")
+    return {**given, **kwargs}
 
 
 def _place(function: Function, name: str, row: Optional[int]) -> str:
