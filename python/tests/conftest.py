@@ -17,6 +17,9 @@ from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 
+# A creator that writes on after sealing faults; in the tests' programs, too.
+os.environ["SDP_DAL_PROTECT"] = "1"
+
 import ska_sdp_dal as dal
 
 #: Nothing in these tests takes so long, however busy the machine is.
