@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import logging
-from types import TracebackType
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
 
 import numpy as np
 import pyarrow as pa
 
 from . import _arrays, _tables
+from ._closes import Closes
 from ._functions import ID, TABLE, TENSOR, VALUE, Function, Param
 from ._native import check, ffi, filled, lib, nanoseconds, own
 from ._spare import Spare
@@ -63,7 +63,7 @@ class FoundProcessor(NamedTuple):
     prefix: bytes
 
 
-class Caller:
+class Caller(Closes):
     """Calls the functions of processors.
 
     For each function the caller has a method of its name, which calls it, and one with ``_batch`` behind its name, which
@@ -226,14 +226,6 @@ class Caller:
     def close(self) -> None:
         """Ends the caller. The calls it issued go on."""
         self._issuer.close()
-
-    def __enter__(self) -> Caller:
-        return self
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.close()
 
 
 def _open(

@@ -10,12 +10,12 @@ import os
 import threading
 import time
 import weakref
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Type
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import pyarrow as pa
 
 from . import _native, _tables
+from ._closes import Closes
 from ._native import bytes_of, check, error, ffi, filled, lib, nanoseconds, own
 from .common import NAMESPACE_DECL_SUFFIX, parsed_schema
 from .errors import InvalidArgument, NotFound, TimeoutException
@@ -32,7 +32,7 @@ Update = Tuple[ObjectID, int, int]
 _GONE = -1
 
 
-class Connection:
+class Connection(Closes):
     """A connection to a store.
 
     A process is one client of a store, however many connections it has.
@@ -93,14 +93,6 @@ class Connection:
             self._updates = None
             ffi.release(self._store)
             self._store = None
-
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} to {self._path}>"

@@ -6,13 +6,13 @@ from __future__ import annotations
 import abc
 import logging
 import threading
-from types import TracebackType
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import pyarrow as pa
 
 from . import _native
 from ._call import Call, CallOutputs, InputTensor, OutputTensor
+from ._closes import Closes
 from ._functions import TENSOR, Function, Param
 from ._native import check, error, ffi, filled, lib, nanoseconds, own
 from .common import ElemType, call_name, elem_code, object_id_hex
@@ -39,7 +39,7 @@ class _Running(threading.local):
     call: Optional[Call] = None
 
 
-class BasicProcessor(abc.ABC):
+class BasicProcessor(Closes):
     """Offers functions to callers, and runs their calls: the low-level interface.
 
     Deprecated: use :class:`Processor` instead.
@@ -162,14 +162,6 @@ class BasicProcessor(abc.ABC):
             ffi.release(self._handle)
             self._handle = None
             self._conn.close()
-
-    def __enter__(self) -> BasicProcessor:
-        return self
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<{self._name} {self._prefix.hex()} in {self._conn.plasma_path}>"

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import logging
-from types import TracebackType
-from typing import Any, Mapping, Optional, Sequence, Type, Union
+from typing import Any, Mapping, Optional, Sequence, Union
 
 import pyarrow as pa
 
 from . import _arrays, _native, _tables
+from ._closes import Closes
 from ._native import check, ffi, lib, own
 from .common import CODE_OF_DTYPE, ElemType, elem_code, object_id_hex
 from .connection import Connection, prefix_of
@@ -23,7 +23,7 @@ new, converted, take_view = ffi.new, _arrays.converted, _arrays.views.take
 _ref_pp = ffi.typeof("sdp_dal_ref **")
 
 
-class Store:
+class Store(Closes):
     """A namespace in a store, for tensors and tables that are shared.
 
     What is put belongs to its reference: when the last one goes, the object is deleted.
@@ -63,14 +63,6 @@ class Store:
             ffi.release(self._space)
             self._space = None
             self._conn.close()
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._prefix.hex()} in {self._conn.plasma_path}>"
