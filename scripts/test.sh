@@ -17,10 +17,12 @@ jobs=$(nproc)
 steps=(format lint test abi crash loom licences package python)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX")
 children=()
+# Makes Python's environments meanwhile.
+preparing=
 
 leave() {
     local child
-    for child in "${children[@]}"; do kill "$child" 2>/dev/null; done
+    for child in "${children[@]}" $preparing; do kill "$child" 2>/dev/null; done
     rm -rf "$scratch"
 }
 trap leave EXIT
@@ -238,16 +240,27 @@ python_environment() {
     "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 }
 
+# What takes long and needs the network rather than the processor: beside the other steps.
+prepare_python() {
+    local environment
+    python_environment build pip && python_environment current --requirement python/tests/current.txt &&
+        python_environment oldest --requirement python/tests/oldest.txt
+}
+
 # As a user has it: one wheel, installed into environments of its own; the tests run from here.
 run_python() {
     local environment wheel current bare files
+    # The oldest packages know no Python after 3.12.
+    wait "$preparing" || case $("${PYTHON:-python3}" --version) in
+        *\ 3.1[3-9].*) ;;
+        *) cat "$scratch/prepare.log"; return 1 ;;
+    esac
     python_environment build pip || return
     "$environment/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps \
         --wheel-dir "$scratch/wheel" ./python || return
     wheel=$(echo "$scratch"/wheel/*.whl)
     case $wheel in *-py3-none-*.whl) ;; *) echo "$wheel is not for every Python"; return 1 ;; esac
-    python_environment current "$wheel[test,lint]" && current=$environment &&
-        python_environment current --force-reinstall --no-deps "$wheel" || return
+    python_environment current --force-reinstall --no-deps "$wheel" && current=$environment || return
     (cd python && "$current/bin/ruff" check . && "$current/bin/ruff" format --check . && "$current/bin/mypy") || return
     (cd python && "$current/bin/python" -m pytest -q) || return
     # With nothing else there than what the wheel itself asks for.
@@ -255,10 +268,9 @@ run_python() {
     [ "$("$bare/bin/python" -m pip list --format freeze | sed 's/==.*//' | sort | grep -vx 'pip\|setuptools' | xargs)" = \
         "cffi numpy pyarrow pycparser ska-sdp-dal" ] || { "$bare/bin/python" -m pip list; return 1; }
     (cd python && "$current/bin/python" -m pytest -q tests/test_guide.py --programs-python "$bare/bin/python") || return
-    # With the oldest packages that are promised, which know no Python after 3.12.
+    # With the oldest packages that are promised.
     case $current in */3.1[3-9]-*) return 0 ;; esac
-    python_environment oldest --requirement python/tests/oldest.txt "$wheel" pytest 'pandas<3' &&
-        python_environment oldest --force-reinstall --no-deps "$wheel" || return
+    python_environment oldest --force-reinstall --no-deps "$wheel" || return
     files=(tests/test_calls.py tests/test_guide.py tests/test_objects.py tests/test_plasma.py tests/test_reference.py)
     (cd python && "$environment/bin/python" -m pytest -q "${files[@]}")
 }
@@ -271,6 +283,11 @@ done
 [ $# -eq 0 ] || steps=("$@")
 need_rust
 need_packages
+
+if [[ " ${steps[*]} " == *" python "* ]]; then
+    prepare_python >"$scratch/prepare.log" 2>&1 &
+    preparing=$!
+fi
 
 passed=() failed=()
 began=$SECONDS
