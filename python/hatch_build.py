@@ -2,7 +2,7 @@
 """Builds what the package needs and Python does not have: the library, with cargo, and from its header the module for
 cffi. One wheel serves every Python of a platform.
 
-The library's sources are the folder above, or `library/` in an unpacked sdist.
+The library's sources are the folder above. There are no sdists: they would have to hold the whole repository.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PACKAGE = "ska_sdp_dal"
 
 def sources(root: str) -> Path:
     """The folder of the library's Cargo.toml."""
-    for folder in (Path(root).parent, Path(root) / "library"):
-        if (folder / "Cargo.toml").exists() and (folder / "src" / "capi").is_dir():
-            return folder
-    raise FileNotFoundError(
-        "the sources of the library are not here: build in a clone of its repository, or from its sdist"
-    )
+    folder = Path(root).parent
+    if not (folder / "src" / "capi").is_dir():
+        raise FileNotFoundError(
+            "the sources of the library are not beside this folder: build in a clone of its repository"
+        )
+    return folder
 
 
 def cargo_field(folder: Path, name: str) -> str:
@@ -59,7 +59,7 @@ class Library(BuildHookInterface):
 
     def initialize(self, version: str, build_data: Dict[str, Any]) -> None:
         if self.target_name != "wheel":
-            return
+            raise RuntimeError("only wheels are built: pip wheel ./python, in a clone of the repository")
         folder = sources(self.root)
         release = cargo_field(folder, "version")
         editable = version == "editable"

@@ -8,6 +8,7 @@ sides poll without sleeping, as it offers; there are no types, no tensors, no er
 
 import ctypes
 import json
+import signal
 import statistics
 import sys
 import time
@@ -22,6 +23,8 @@ class Bytes(ctypes.Structure):
 
 
 def main():
+    # So that what it has in /dev/shm goes, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     iceoryx2.set_log_level(iceoryx2.LogLevel.Fatal)
     node = iceoryx2.NodeBuilder.new().create(iceoryx2.ServiceType.Ipc)
     service = (
