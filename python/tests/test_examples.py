@@ -27,8 +27,9 @@ def test_streaming(path: str, start: Callable[..., Program]) -> None:
     assert any(re.search(r"100%.*2\.40G/2\.40G.*[0-9]+(\.[0-9]+)?[MG]B/s", line) for line in streamer.err), streamer.err
     again = start(EXAMPLES / "streamer.py", path, "--count", "30", "--size", "8", "--in-place", "--in-flight", "4")
     assert again.check()[-1] == "Paylod size 8.0 MB"
-    rates = [float(line.split()[0]) for line in processor.out if line.endswith("GB/s")]
-    assert max(rates) > 0
+    # Within a second of what came.
+    while float(processor.line("GB/s").split()[0]) == 0:
+        pass
     assert processor.interrupt() == 0 and processor.err == []
 
 
