@@ -174,8 +174,9 @@ def test_a_receivers_pipeline(path: str, start: Callable[..., Program]) -> None:
         settle(0)
         assert caller.next_lost(WATCHDOG) is not None and caller.num_processors == 3
         assert set(answered.values()) <= {3, 4} and len(answered) == 12 and answered[11] == 3
-        # Those that it had kept, and perhaps those that were sent before anybody saw it dead.
-        assert lost and min(lost) >= 3
+        # Those that it had kept, that whose tag it was about to write, and perhaps those that were sent before anybody saw
+        # it dead; not those whose tags it had written.
+        assert lost and min(lost) >= 2
         caller.close()
         del same
         for program in (programs[0], *programs[2:]):
