@@ -154,7 +154,9 @@ def test_plasma_store(path: str, start: Callable[..., Program], how: str, monkey
 
 def test_plasma_store_says_what_is_wrong(path: str, start: Callable[..., Program], tmp_path: Any) -> None:
     assert start(PLASMA_STORE, "-s", path).wait() == 2
-    assert start(PLASMA_STORE, "-s", path, "-m", "much").wait() == 2
+    for wrong_size in ("much", "inf", "nan", "0", "-1", "1e30"):
+        refused = start(PLASMA_STORE, "-s", path, f"-m{wrong_size}")
+        assert refused.wait() == 2 and not any("Traceback" in line for line in refused.err), refused.err
     wrong = start(PLASMA_STORE, "-s", "/no/such/folder/store", "-m", "1e6")
     assert wrong.wait() == 1 and "plasma_store: " in wrong.err[-1] and "/no/such/folder" in wrong.err[-1]
     with dal.Connection(path, size=32 << 20) as conn:

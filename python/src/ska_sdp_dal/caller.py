@@ -490,7 +490,7 @@ def _is_id(value: Any) -> bool:
 
 
 def _by_name(function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Dict[str, Any]:
-    """Arguments by name; those that are wrong are found when they are set."""
+    """All arguments by name."""
     if not args:
         return dict(kwargs)
     given = {param.name: value for param, value in zip(function.params, args)}

@@ -97,10 +97,11 @@ def _keep(conn: Connection) -> None:
 
 
 def _memory(text: str) -> int:
-    number = int(float(text))
-    if number <= 0:
+    number = float(text)
+    # Not infinite, nor more than the library counts.
+    if not 1 <= number < 1 << 63:
         raise argparse.ArgumentTypeError(f"{text} is no number of bytes")
-    return number
+    return int(number)
 
 
 def _shown(size: int) -> str:
