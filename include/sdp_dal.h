@@ -172,7 +172,7 @@ typedef enum {
     SDP_DAL_IO = -19,
     /// All client slots or all entries are taken.
     SDP_DAL_LIMIT_REACHED = -20,
-    /// The store's lock is held by a process that is stopped.
+    /// The lock of the store was not available for ten seconds. The process that holds it is stopped or gets no processor.
     SDP_DAL_BUSY = -21,
     /// A mistake inside the library.
     SDP_DAL_INTERNAL = -22,
@@ -587,7 +587,7 @@ typedef struct {
     size_t struct_size;
     /// Bytes that fit into the empty store.
     uint64_t size;
-    /// Bytes in use.
+    /// Bytes in use, without those of used_small.
     uint64_t used;
     /// Bytes not in use.
     uint64_t free;
@@ -621,6 +621,8 @@ typedef struct {
     uint32_t namespaces;
     /// 0.
     uint32_t reserved_0;
+    /// Bytes in use by objects below 4 KiB, which have room of their own besides size.
+    uint64_t used_small;
 } sdp_dal_store_stat;
 
 /// What a store looks like from outside.
@@ -1021,6 +1023,15 @@ sdp_dal_status sdp_dal_store_path(const sdp_dal_store *store, char *buffer, size
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
 /// Does not wait for others.
 sdp_dal_status sdp_dal_store_prefix(const sdp_dal_store *store, uint8_t *out_prefix);
+
+/// Gives the number that tells this store from every other one, also from one that was or will be made at the same path.
+/// An object ID that is written down is good only with it: compare it before the ID is used again.
+///
+/// out: a random number, the same for every client and as long as the store lives.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_store_identity(const sdp_dal_store *store,
+                                      uint64_t *out);
 
 /// Numbers about a store as it is now.
 ///

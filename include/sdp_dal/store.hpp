@@ -301,6 +301,14 @@ public:
         return stat;
     }
 
+    /// A random number that tells this store from every other one, also from one that was or will
+    /// be made at the same path: an ID that is written down is good only with it.
+    std::uint64_t identity() const {
+        std::uint64_t identity = 0;
+        detail::check(sdp_dal_store_identity(raw(), &identity));
+        return identity;
+    }
+
     /// Gives memory that no object uses back to the system; the bytes that were.
     std::uint64_t trim() {
         std::uint64_t bytes = 0;

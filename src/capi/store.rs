@@ -63,7 +63,7 @@ pub struct sdp_dal_store_stat {
     pub struct_size: usize,
     /// Bytes that fit into the empty store.
     pub size: u64,
-    /// Bytes in use.
+    /// Bytes in use, without those of used_small.
     pub used: u64,
     /// Bytes not in use.
     pub free: u64,
@@ -97,13 +97,15 @@ pub struct sdp_dal_store_stat {
     pub namespaces: u32,
     /// 0.
     pub reserved_0: u32,
+    /// Bytes in use by objects below 4 KiB, which have room of their own besides size.
+    pub used_small: u64,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_store_stat {
     const INIT: &'static str = "sdp_dal_store_stat_init()";
 }
-const _: () = assert!(size_of::<sdp_dal_store_stat>() == size_of::<usize>() + 14 * 8 + 4 * 4);
+const _: () = assert!(size_of::<sdp_dal_store_stat>() == size_of::<usize>() + 15 * 8 + 4 * 4);
 
 /// Fills options with their defaults.
 ///
@@ -168,6 +170,7 @@ const NO_STAT: sdp_dal_store_stat = sdp_dal_store_stat {
     max_clients: 0,
     namespaces: 0,
     reserved_0: 0,
+    used_small: 0,
 };
 
 /// Opens the store at a path, and makes it if there is none.
@@ -283,6 +286,26 @@ pub unsafe extern "C" fn sdp_dal_store_prefix(
     })
 }
 
+/// Gives the number that tells this store from every other one, also from one that was or will be made at the same path.
+/// An object ID that is written down is good only with it: compare it before the ID is used again.
+///
+/// out: a random number, the same for every client and as long as the store lives.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_identity(
+    store: *const sdp_dal_store,
+    out: *mut u64,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_identity", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace) = unsafe { (site.out(out, "out")?, site.handle(store, "store")?) };
+        namespace.store().here()?;
+        out.set(namespace.store().identity());
+        Ok(())
+    })
+}
+
 /// Numbers about a store as it is now.
 ///
 /// out: filled; call sdp_dal_store_stat_init() on it first.
@@ -300,6 +323,7 @@ pub unsafe extern "C" fn sdp_dal_store_get_stat(
         out.set(sdp_dal_store_stat {
             size: stat.size,
             used: stat.used,
+            used_small: stat.used_small,
             free: stat.free,
             largest_free: stat.largest_free,
             reserved: stat.reserved,

@@ -19,7 +19,7 @@ use crate::sync::futex::FutexWord;
 /// The first eight bytes of a segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"SDP-DAL\n");
 /// The layout's version: another one is another layout.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Features without which a reader of this version could not use the segment. None yet.
 pub const INCOMPATIBLE: u32 = 0;
 /// Unit in which memory grows, and a huge page.
@@ -64,8 +64,8 @@ pub struct Header {
     pub max_objects: AtomicU32,
     /// [`OPTION_EVICTION`], or 0.
     pub options: AtomicU32,
-    /// Mixed into the hash of IDs.
-    pub seed: AtomicU64,
+    /// Random: tells this store from every other, and is mixed into the hash of IDs.
+    pub identity: AtomicU64,
     /// Nanoseconds since the epoch.
     pub created: AtomicU64,
     /// The path under which it was made (cut; for displays and cleaning up).
@@ -133,6 +133,8 @@ pub struct Client {
     pub name: [AtomicU64; 8],
     /// Name of its host or container (cut).
     pub host: [AtomicU64; 8],
+    /// Not 0: it is dead, and its reaping has begun. Written under the lock, so that nothing is promised in its name any more.
+    pub dying: AtomicU32,
     /// On which its threads sleep.
     pub bell: Line<Bell>,
 }
@@ -295,9 +297,11 @@ pub enum State {
     Doomed = 5,
 }
 
-/// An entry's state word, taken apart: 4 bits state, 6 flags, 10 creator's slot, 44 generation.
+/// An entry's state word, taken apart: 4 bits state, 6 flags, 10 slot of the creator (of an awaited output: of its producer), 44
+/// generation.
 ///
-/// The slot may stand for the creator here, because a dead client's slot is freed only after nothing names it any more.
+/// The slot may stand for the client here: a dead client's creations are settled before its slot is freed, and who looks at
+/// an awaited output compares the number in the slot with the producer's.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Word(pub u64);
 

@@ -19,7 +19,7 @@ use super::layout::{
 };
 use super::liveness::{self, Liveness};
 use super::memory;
-use super::place::{owner_is_fine, Place};
+use super::place::{owner_is_fine, random, Place};
 use super::span::{ReadSpan, WriteSpan};
 use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -121,7 +121,7 @@ impl Segment {
         header.max_clients.store(plan.max_clients, Ordering::Relaxed);
         header.options.store(if plan.eviction { OPTION_EVICTION } else { 0 }, Ordering::Relaxed);
         header.created.store(epoch_nanos(), Ordering::Relaxed);
-        header.seed.store(epoch_nanos().rotate_left(29) ^ u64::from(std::process::id()), Ordering::Relaxed);
+        header.identity.store(u64::from_le_bytes(random()?), Ordering::Relaxed);
         store_text(&header.path, &place.path.to_string_lossy());
         for list in [&header.declarations, &header.orphans, &header.orphans_last, &header.entries_free] {
             list.store(NONE, Ordering::Relaxed);

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use once_cell::sync::{Lazy, OnceCell};
 
 use super::descriptor::Descriptor;
+use super::evict::Victims;
+use super::locked::{Locked, Others};
 use super::options::{protects, Create, StoreOptions};
 use super::Store;
 use crate::error::{Error, Kind, Result};
@@ -42,7 +44,7 @@ pub(super) struct Attachment {
     pub(super) place: Place,
     pub(super) number: u32,
     pub(super) slot: u32,
-    pub(super) seed: u64,
+    pub(super) identity: u64,
     forks: u32,
     /// This process's pins, made in chunks as entries are touched.
     pins: Vec<OnceCell<Box<[PinWord]>>>,
@@ -62,6 +64,8 @@ pub(super) struct Attachment {
     /// When a producer was last asked for by a poll.
     pub(super) asked: AtomicU64,
     pub(super) reaping: Mutex<()>,
+    /// What is evicted next.
+    pub(super) victims: Mutex<Victims>,
     /// Subscriptions of this process.
     pub(super) readers: Mutex<u32>,
     pub(super) started: Instant,
@@ -104,8 +108,12 @@ impl Store {
         let _held = log::hold();
         let mut registry = lock(registry());
         registry.retain(|_, held| held.strong_count() > 0);
-        for attempt in 0..1000 {
+        let until = Instant::now() + LOCK_PATIENCE;
+        for attempt in 0u32.. {
             if attempt > 2 {
+                if Instant::now() > until {
+                    break;
+                }
                 std::thread::sleep(Duration::from_millis(1));
             }
             let place = match place::find(path, options.accept_owner)? {
@@ -118,6 +126,11 @@ impl Store {
                             place.path.display()
                         ),
                     ));
+                }
+                Found::Dangling(link) if options.create == Create::Never => return Err(link.error()),
+                Found::Dangling(link) => {
+                    link.replace()?;
+                    continue;
                 }
                 Found::Nothing(place) => {
                     let plan = options.plan(&place.file)?;
@@ -185,13 +198,11 @@ impl Attachment {
     fn attach(segment: Segment, place: Place, options: &StoreOptions) -> Result<Option<Attachment>> {
         let segment = Arc::new(segment);
         let header = segment.header();
-        let number = header.numbers.fetch_add(1, Ordering::SeqCst) + 1;
-        if number >= NUMBER_MASK {
-            return Err(Error::new(
-                Kind::LimitReached,
-                "the store has no attachment numbers left: make a new one",
-            ));
-        }
+        let next = |last: u32| last.checked_add(1).filter(|number| *number < NUMBER_MASK);
+        let drawn = header.numbers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
+        let number = 1 + drawn.map_err(|_| {
+            Error::new(Kind::LimitReached, "the store has no attachment numbers left: make a new one")
+        })?;
         fail::point("attach.number_drawn");
         segment.liveness.be(number, segment.file())?;
         let chunks = (segment.geometry().max_objects as usize).div_ceil(PIN_CHUNK);
@@ -199,7 +210,7 @@ impl Attachment {
             place,
             number,
             slot: u32::MAX,
-            seed: header.seed.load(Ordering::Relaxed),
+            identity: header.identity.load(Ordering::Relaxed),
             forks: forks(),
             pins: (0..chunks).map(|_| OnceCell::new()).collect(),
             pins_ready: AtomicU32::new(0),
@@ -213,6 +224,7 @@ impl Attachment {
             wake_cost: AtomicU32::new(0),
             asked: AtomicU64::new(0),
             reaping: Mutex::new(()),
+            victims: Mutex::default(),
             readers: Mutex::new(0),
             started: Instant::now(),
             segment: Arc::clone(&segment),
@@ -220,85 +232,28 @@ impl Attachment {
         let name = options.name.clone().unwrap_or_else(program_name);
         let host = host_name();
         for last_try in [false, true] {
-            let slot = attachment.locked(|_| {
-                if header.closed.load(Ordering::Relaxed) != 0 {
+            match attachment.locked(|locked| Ok(locked.admit(&name, &host)))? {
+                Admission::At(slot) => {
+                    attachment.slot = slot;
+                    let named = attachment.place.leads_to(segment.file());
+                    return Ok(named.then_some(attachment));
+                }
+                Admission::Closed => {
+                    // Whoever closed it may have died before he took the names away.
+                    attachment.place.remove(segment.file());
                     return Ok(None);
                 }
-                Ok(attachment.take_slot(&name, &host))
-            })?;
-            if let Some(slot) = slot {
-                attachment.slot = slot;
-                if !attachment.place.leads_to(segment.file()) {
-                    return Ok(None);
+                Admission::Full if !attachment.place.leads_to(segment.file()) => return Ok(None),
+                Admission::Full if last_try => break,
+                Admission::Full => {
+                    attachment.reap_dead();
                 }
-                break;
             }
-            if header.closed.load(Ordering::Relaxed) != 0 {
-                // Whoever closed it may have died before he took the names away.
-                attachment.place.remove(segment.file());
-                return Ok(None);
-            }
-            if !attachment.place.leads_to(segment.file()) {
-                return Ok(None);
-            }
-            if last_try {
-                return Err(Error::new(
-                    Kind::LimitReached,
-                    format!("all {} client slots of the store are taken", segment.geometry().max_clients),
-                ));
-            }
-            attachment.reap_dead();
         }
-        if attachment.is_left_over() {
-            // Every other client was killed: nothing here is wanted by the living.
-            attachment.close_store()?;
-            return Ok(None);
-        }
-        Ok(Some(attachment))
-    }
-
-    /// Writes ourselves into a free slot. The number is the commit.
-    fn take_slot(&self, name: &str, host: &str) -> Option<u32> {
-        let slots = 0..self.segment.geometry().max_clients;
-        let slot =
-            slots.into_iter().find(|slot| self.segment.client(*slot).number.load(Ordering::Relaxed) == 0)?;
-        let client = self.segment.client(slot);
-        client.pid.store(std::process::id(), Ordering::Relaxed);
-        client.since.store(epoch_nanos(), Ordering::Relaxed);
-        store_text(&client.name, name);
-        store_text(&client.host, host);
-        client.bell.0.reset();
-        fail::point("attach.slot_written");
-        client.number.store(self.number, Ordering::Release);
-        fail::point("attach.number_written");
-        Some(slot)
-    }
-
-    /// Whether there were clients before us and all of them are dead.
-    fn is_left_over(&self) -> bool {
-        let mut dead = false;
-        for slot in 0..self.segment.geometry().max_clients {
-            let number = self.segment.client(slot).number.load(Ordering::Acquire);
-            if number == 0 || number == self.number {
-                continue;
-            }
-            if !self.segment.liveness.is_dead(number) {
-                return false;
-            }
-            dead = true;
-        }
-        dead
-    }
-
-    /// Marks the store closed, then takes its names away: in this order, so that nobody attaches to a nameless store.
-    fn close_store(&self) -> Result<()> {
-        self.locked(|_| {
-            self.segment.header().closed.store(1, Ordering::SeqCst);
-            Ok(())
-        })?;
-        fail::point("close.closed_set");
-        self.place.remove(self.segment.file());
-        Ok(())
+        Err(Error::new(
+            Kind::LimitReached,
+            format!("all {} client slots of the store are taken", segment.geometry().max_clients),
+        ))
     }
 
     /// Fails with `Forked` in a child that inherited this.
@@ -354,23 +309,14 @@ impl Attachment {
     /// Marks the store closed and takes its names away if no other client lives (then this is true). Gives our slot back,
     /// unless we go on using what we have: nobody can attach to a store without names.
     fn leave(&self, for_good: bool) -> Result<bool> {
-        let seen = self.segment.header().numbers.load(Ordering::SeqCst);
-        let others = (0..self.segment.geometry().max_clients).any(|slot| {
-            let number = self.segment.client(slot).number.load(Ordering::Acquire);
-            number != 0 && number != self.number && !self.segment.liveness.is_dead(number)
-        });
         let last = self.locked_within(LEAVE_PATIENCE, |locked| {
             if for_good {
                 locked.set_reader(false)?;
             }
-            let header = self.segment.header();
-            // Somebody may have attached since we looked; then the store is his.
-            let newer = (0..self.segment.geometry().max_clients)
-                .any(|slot| self.segment.client(slot).number.load(Ordering::Acquire) > seen);
-            let last = !others && !newer;
+            let last = locked.others() != Others::Living;
             if last {
                 // First: a store without clients that is not closed would pass for a new one.
-                header.closed.store(1, Ordering::SeqCst);
+                self.segment.header().closed.store(1, Ordering::SeqCst);
                 fail::point("detach.closed_set");
             }
             if for_good {
@@ -383,6 +329,53 @@ impl Attachment {
             self.place.remove(self.segment.file());
         }
         Ok(last)
+    }
+}
+
+/// Whether a client may come in.
+enum Admission {
+    /// It is in this slot.
+    At(u32),
+    /// The store is closed: its last client has left it, or all that it had were dead.
+    Closed,
+    /// There is no free slot.
+    Full,
+}
+
+impl Locked<'_> {
+    /// Takes a slot for this client. If there were others and all of them are dead, nothing here is wanted by the living:
+    /// then the store is closed, in the same turn of the lock, and a new one is to be made.
+    fn admit(&self, name: &str, host: &str) -> Admission {
+        let closed = &self.segment().header().closed;
+        if closed.load(Ordering::Relaxed) == 0 && self.others() == Others::Dead {
+            // Before the names go, so that nobody attaches to a nameless store.
+            closed.store(1, Ordering::SeqCst);
+            fail::point("attach.closed_set");
+        }
+        if closed.load(Ordering::Relaxed) != 0 {
+            return Admission::Closed;
+        }
+        self.take_slot(name, host).map_or(Admission::Full, Admission::At)
+    }
+
+    /// Writes ourselves into a free slot. The number is the commit.
+    fn take_slot(&self, name: &str, host: &str) -> Option<u32> {
+        let segment = self.segment();
+        let slots = 0..segment.geometry().max_clients;
+        let slot =
+            slots.into_iter().find(|slot| segment.client(*slot).number.load(Ordering::Relaxed) == 0)?;
+        let client = segment.client(slot);
+        client.pid.store(std::process::id(), Ordering::Relaxed);
+        client.since.store(epoch_nanos(), Ordering::Relaxed);
+        store_text(&client.name, name);
+        store_text(&client.host, host);
+        client.dying.store(0, Ordering::Relaxed);
+        client.bell.0.reset();
+        fail::point("attach.slot_written");
+        // SYNC: pairs with the acquire load in `is_in`.
+        client.number.store(self.attachment.number, Ordering::Release);
+        fail::point("attach.number_written");
+        Some(slot)
     }
 }
 

@@ -37,10 +37,7 @@ impl Store {
                 ));
             }
             // `find` has checked the owner of the link, and that it names a store's file.
-            Err(error) if error.kind() == Kind::NotFound && is_link(path) => {
-                return fs::remove_file(path)
-                    .map_err(|e| Error::io(format!("removing the link {}", path.display()), &e));
-            }
+            Ok(Found::Dangling(link)) => return link.remove(),
             Err(error) => return Err(error),
         };
         match Segment::open(&place, accept_owner, false) {
@@ -65,10 +62,6 @@ impl Store {
             || segment.header().closed.load(Ordering::SeqCst) != 0
             || !self.attachment.place.leads_to(segment.file())
     }
-}
-
-fn is_link(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_symlink())
 }
 
 /// A file that begins as a store does, of an owner that is fine, though nothing else in it may make sense.

@@ -8,7 +8,7 @@ use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{load_text, store_text, State, Word, CLAIMED, ENDED, EVICTABLE, KEEP};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{fence, AtomicU64, Ordering};
 
 use super::buffer::Look;
 
@@ -108,8 +108,10 @@ pub struct ClientInfo {
 pub struct StoreStat {
     /// Bytes that the user can put, as asked for.
     pub size: u64,
-    /// Bytes in use, rounded to 64 an object.
+    /// Bytes in use, rounded to 64 an object; without those of `used_small`.
     pub used: u64,
+    /// Bytes in use by objects below 4 KiB, which have room of their own besides `size`.
+    pub used_small: u64,
     /// Bytes not in use.
     pub free: u64,
     /// The longest free run.
@@ -194,7 +196,9 @@ impl Store {
             pinned_by: numbers(segment.pins(index)?),
             wanted_by: numbers(segment.wants(index)?),
         };
-        let after = Word(entry.state.load(Ordering::Acquire));
+        // SYNC: pairs with the release fence in `bear`: had we read a word of a later life, this would see it.
+        fence(Ordering::Acquire);
+        let after = Word(entry.state.load(Ordering::Relaxed));
         Ok((after.generation() == word.generation()).then_some(info))
     }
 
@@ -318,6 +322,7 @@ impl Store {
         let mut stat = StoreStat {
             size: segment.geometry().size,
             used: figures.used,
+            used_small: figures.used_small,
             free: figures.free,
             largest_free: figures.largest,
             reserved: figures.reserved,

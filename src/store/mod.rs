@@ -30,6 +30,7 @@ mod options;
 mod progress;
 mod reap;
 mod recover;
+mod shortage;
 mod trim;
 mod wait;
 mod waiters;
@@ -81,9 +82,9 @@ impl Store {
         self.attachment.here()
     }
 
-    /// Tells this store from every other, also from one that was or will be at the same path.
+    /// Random: tells this store from every other, also from one that was or will be at the same path.
     pub fn identity(&self) -> u64 {
-        self.attachment.seed
+        self.attachment.identity
     }
 
     /// This attachment's number, which is never used again in this store.

@@ -326,18 +326,21 @@ impl Store {
             Look::Absent => return Ok(false),
             Look::Coming { key, producer } => {
                 slot.life = Some(key);
-                if ask && producer != self.attachment.number && self.may_ask() && !self.alive(producer) {
-                    self.reap(producer);
+                let ask = ask && producer != self.attachment.number && self.may_ask();
+                if !ask || self.alive(producer) || !self.bury(key, &slot.id, producer)? {
+                    return Ok(false);
                 }
-                return Ok(false);
+                // Others are to know, too, and what it held is wanted back.
+                self.attachment.reap(producer);
+                return self.look_again(slot, false);
             }
         };
         slot.result = Some(found);
         Ok(true)
     }
 
-    /// Polls ask the kernel at most every 100 ms.
-    fn may_ask(&self) -> bool {
+    /// What must not wait for the kernel asks it at most every 100 ms.
+    pub(super) fn may_ask(&self) -> bool {
         let now = self.attachment.millis() + ASK_MILLIS;
         let asked = self.attachment.asked.load(Ordering::Relaxed);
         now >= asked + ASK_MILLIS

@@ -6,6 +6,8 @@
 #![allow(unsafe_code, reason = "futex and eventfd are system calls")]
 
 pub mod atomic;
+#[cfg(not(loom))]
+pub mod cancel;
 pub mod doorbell;
 #[cfg(not(loom))]
 pub mod eventfd;
