@@ -1,12 +1,18 @@
-//! Killed anywhere: a process dies at every fail point of every protocol, and another one finds everything in order.
+//! Killed or stopped anywhere: a process dies at every fail point of every protocol, and another one finds everything in
+//! order (here); it stops there while others do everything (`beside`); it stops in the one window that a fault needs
+//! (`windows`).
 //!
 //! The fail points are read from the sources, so that a new one without a scenario that comes to it fails this test. Needs
 //! `--features failpoints`.
 
 #![cfg(feature = "failpoints")]
 
+#[path = "crash/beside.rs"]
+mod beside;
 mod common;
 mod support;
+#[path = "crash/windows.rs"]
+mod windows;
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
@@ -14,13 +20,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use sdp_dal::error::{Error, Kind};
-use sdp_dal::store::{Claim, CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions};
+use sdp_dal::error::{Error, Kind, Result};
+use sdp_dal::store::{Claim, CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions, Want};
 use sdp_dal::timeout::Timeout;
 
 const SIZE: u64 = 24 << 20;
 const ROLE: &str = "SDP_DAL_TEST_ROLE";
 const PATH: &str = "SDP_DAL_TEST_PATH";
+/// Set for a child beside which others do everything: the process ID of the one that is stopped, or nothing.
+const BESIDE: &str = "SDP_DAL_TEST_BESIDE";
 
 fn options() -> StoreOptions {
     StoreOptions { size: Some(SIZE), max_objects: Some(1 << 16), ..StoreOptions::default() }
@@ -32,15 +40,16 @@ fn id(prefix: u8, n: u32) -> ObjectId {
     ObjectId::new(bytes)
 }
 
-fn put(store: &Store, id: &ObjectId, size: usize, want: bool) -> Option<sdp_dal::store::Want> {
+/// Puts an object that is wanted, or else kept. All bytes of all objects are 7.
+fn put(store: &Store, id: &ObjectId, size: usize, want: bool) -> Result<Option<Want>> {
     let spec = CreateSpec { data_size: size as u64, keep: !want, want, ..CreateSpec::default() };
-    let mut writer = store.create(id, &spec).unwrap();
+    let mut writer = store.create(id, &spec)?;
     writer.data_mut().fill(7);
-    writer.seal().unwrap()
+    writer.seal()
 }
 
-fn declare(store: &Store) -> sdp_dal::store::Want {
-    store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new()))).unwrap()
+fn declare(store: &Store, start: &[u8]) -> Result<Want> {
+    store.reserve(start, &mut |prefix| Ok((prefix.to_vec(), Vec::new())))
 }
 
 fn call_id(declaration: ObjectId, n: u32) -> ObjectId {
@@ -51,7 +60,7 @@ fn call_id(declaration: ObjectId, n: u32) -> ObjectId {
 }
 
 /// What the children do. Each is run with one fail point set, until one of them comes to it and dies.
-type Role = (&'static str, fn(&Path));
+type Role = (&'static str, fn(&Path) -> Result<()>);
 
 const ROLES: [Role; 10] = [
     ("objects", objects),
@@ -66,106 +75,117 @@ const ROLES: [Role; 10] = [
     ("untouched", untouched),
 ];
 
-fn objects(path: &Path) {
-    let store = Store::open(path, &options()).unwrap();
+fn objects(path: &Path) -> Result<()> {
+    let store = Store::open(path, &options())?;
     store.reap_all();
-    put(&store, &id(0xcc, 1), 100, false);
-    put(&store, &id(0xcc, 2), 5 << 20, false);
-    let owned = put(&store, &id(0xcc, 3), 100_000, true);
-    let held = store.get(&id(0xcc, 2), Timeout::Poll).unwrap();
-    store.delete(&id(0xcc, 2), DeleteMode::Now).unwrap();
+    put(&store, &id(0xcc, 1), 100, false)?;
+    put(&store, &id(0xcc, 2), 5 << 20, false)?;
+    let owned = put(&store, &id(0xcc, 3), 100_000, true)?;
+    let held = store.get(&id(0xcc, 2), Timeout::Poll)?;
+    store.delete(&id(0xcc, 2), DeleteMode::Now)?;
     drop(held);
-    let held = store.get(&id(0xcc, 1), Timeout::Poll).unwrap();
-    store.delete(&id(0xcc, 1), DeleteMode::WhenReleased).unwrap();
+    let held = store.get(&id(0xcc, 1), Timeout::Poll)?;
+    store.delete(&id(0xcc, 1), DeleteMode::WhenReleased)?;
     drop(held);
     drop(owned);
-    store.create(&id(0xcc, 4), &CreateSpec { data_size: 10, ..CreateSpec::default() }).unwrap().abort();
-    store.trim().unwrap();
+    store.create(&id(0xcc, 4), &CreateSpec { data_size: 10, ..CreateSpec::default() })?.abort();
+    store.trim()?;
+    Ok(())
 }
 
 /// Issues calls to a namespace of its own and to the observer's.
-fn caller(path: &Path) {
-    let store = Store::open(path, &options()).unwrap();
-    for namespace in store.namespaces().unwrap().into_iter().filter(|ns| ns.alive) {
+fn caller(path: &Path) -> Result<()> {
+    let store = Store::open(path, &options())?;
+    for namespace in store.namespaces()?.into_iter().filter(|ns| ns.alive) {
         let declaration = ObjectId::declaration(namespace.prefix);
         let call = call_id(declaration, 1);
         let spec = CreateSpec { data_size: 300, want: true, ..CreateSpec::default() };
-        let writer = store.create(&call, &spec).unwrap();
+        let writer = store.create(&call, &spec)?;
         let outputs = [id(0xcd, 1), id(0xcd, 2)];
-        let issued = store.issue(writer, namespace.key, &outputs).unwrap();
+        let issued = store.issue(writer, namespace.key, &outputs)?;
         drop(issued);
     }
+    Ok(())
 }
 
 /// Takes the observer's call, as if it were its processor.
-fn processor(path: &Path) {
-    let store = Store::open(path, &options()).unwrap();
-    let own = declare(&store);
+fn processor(path: &Path) -> Result<()> {
+    let store = Store::open(path, &options())?;
+    let own = declare(&store, b"")?;
     let spec = CreateSpec { data_size: 300, want: true, ..CreateSpec::default() };
-    let writer = store.create(&call_id(own.id(), 2), &spec).unwrap();
+    let writer = store.create(&call_id(own.id(), 2), &spec)?;
     let outputs = [id(0xce, 1), id(0xce, 2)];
-    let (call, wants) = store.issue(writer, own.key(), &outputs).unwrap();
-    let queued = store.queue(own.key(), 0).unwrap();
-    let Claim::Claimed(buffer) = store.claim(&queued[0]).unwrap() else { panic!("not claimed") };
+    let (call, wants) = store.issue(writer, own.key(), &outputs)?;
+    let gone = || Error::new(Kind::ObjectDeleted, "the call has gone");
+    let queued = store.queue(own.key(), 0)?;
+    let Claim::Claimed(buffer) = store.claim(queued.first().ok_or_else(gone)?)? else { return Err(gone()) };
     let output = CreateSpec { data_size: 3 << 20, ..CreateSpec::default() };
-    store.create_output(wants[0].key(), &outputs[0], &output).unwrap().abort();
-    store.create_output(wants[0].key(), &outputs[0], &output).unwrap().seal().unwrap();
-    store.fail(wants[1].key(), &Error::new(Kind::FunctionFailed, "did not work")).unwrap();
-    store.finish(call.key()).unwrap();
+    store.create_output(wants[0].key(), &outputs[0], &output)?.abort();
+    store.create_output(wants[0].key(), &outputs[0], &output)?.seal()?;
+    store.fail(wants[1].key(), &Error::new(Kind::FunctionFailed, "did not work"))?;
+    store.finish(call.key())?;
     drop((buffer, call, wants));
+    Ok(())
 }
 
 /// More objects than the bookkeeping has room for at first.
-fn many(path: &Path) {
-    let store = Store::open(path, &options()).unwrap();
+fn many(path: &Path) -> Result<()> {
+    let store = Store::open(path, &options())?;
     for n in 0..1500 {
-        put(&store, &id(0xcf, n), 10, false);
+        put(&store, &id(0xcf, n), 10, false)?;
     }
+    Ok(())
 }
 
 /// Makes and leaves a store of its own, under a path that needs a link.
-fn alone(path: &Path) {
-    let store = Store::open(&own_path(path), &options()).unwrap();
-    put(&store, &id(0xcc, 1), 100, false);
+fn alone(path: &Path) -> Result<()> {
+    let store = Store::open(&own_path(path), &options())?;
+    put(&store, &id(0xcc, 1), 100, false)?;
+    Ok(())
 }
 
 /// Makes a store of its own and destroys it.
-fn destroyer(path: &Path) {
-    alone(path);
-    let store = Store::open(&own_path(path), &options()).unwrap();
-    put(&store, &id(0xcc, 1), 100, false);
-    Store::destroy(&own_path(path), None).unwrap();
+fn destroyer(path: &Path) -> Result<()> {
+    alone(path)?;
+    let store = Store::open(&own_path(path), &options())?;
+    put(&store, &id(0xcc, 1), 100, false)?;
+    Store::destroy(&own_path(path), None)?;
+    Ok(())
 }
 
 /// Creates the output that somebody promised, if anybody did.
-fn awaited(path: &Path) {
-    let store = Store::open(path, &options()).unwrap();
-    if let ObjectState::Awaited { .. } = store.look(&id(0xbb, 1)).unwrap() {
-        put(&store, &id(0xbb, 1), 1 << 20, false);
+fn awaited(path: &Path) -> Result<()> {
+    let store = Store::open(path, &options())?;
+    if let ObjectState::Awaited { .. } = store.look(&id(0xbb, 1))? {
+        put(&store, &id(0xbb, 1), 1 << 20, false)?;
     }
+    Ok(())
 }
 
 /// Reads the event log while it writes.
-fn reader(path: &Path) {
-    let store = Store::open(path, &options()).unwrap();
-    let mut log = store.subscribe(b"").unwrap();
-    put(&store, &id(0xcc, 1), 100, false);
-    store.delete(&id(0xcc, 1), DeleteMode::Now).unwrap();
+fn reader(path: &Path) -> Result<()> {
+    let store = Store::open(path, &options())?;
+    let mut log = store.subscribe(b"")?;
+    put(&store, &id(0xcc, 1), 100, false)?;
+    store.delete(&id(0xcc, 1), DeleteMode::Now)?;
     while log.next(Timeout::Poll).is_ok() {}
+    Ok(())
 }
 
 /// Offers a namespace until it is killed.
-fn server(path: &Path) {
-    let store = Store::open(path, &options()).unwrap();
-    let _declaration = declare(&store);
+fn server(path: &Path) -> Result<()> {
+    let store = Store::open(path, &options())?;
+    let _declaration = declare(&store, b"")?;
     std::thread::sleep(Duration::from_secs(60));
+    Ok(())
 }
 
 /// Makes an object whose memory nobody has touched.
-fn untouched(path: &Path) {
-    let store = Store::open(path, &options()).unwrap();
+fn untouched(path: &Path) -> Result<()> {
+    let store = Store::open(path, &options())?;
     let spec = CreateSpec { data_size: 8 << 20, keep: true, ..CreateSpec::default() };
-    store.create(&id(0xcc, 1), &spec).unwrap().seal().unwrap();
+    store.create(&id(0xcc, 1), &spec)?.seal()?;
+    Ok(())
 }
 
 fn own_path(path: &Path) -> PathBuf {
@@ -176,21 +196,36 @@ fn own_path(path: &Path) -> PathBuf {
 #[test]
 fn child() {
     if let (Some(role), Some(path)) = (std::env::var_os(ROLE), std::env::var_os(PATH)) {
+        if role == "other" {
+            return beside::other(Path::new(&path));
+        }
         let (_, run) = ROLES.iter().find(|(name, _)| *name == role).unwrap();
-        run(Path::new(&path));
+        match run(Path::new(&path)) {
+            Err(error) if std::env::var_os(BESIDE).is_some() => beside::must_be_allowed(&error),
+            ended => ended.unwrap(),
+        }
     }
 }
 
 fn spawn_child(role: &str, path: &Path, fail: &str) -> std::process::Child {
-    Command::new(std::env::current_exe().unwrap())
+    command(role, path, fail).spawn().unwrap()
+}
+
+/// A child beside which others do everything; `stopped`: the process beside which it does so itself.
+fn spawn_beside(role: &str, path: &Path, fail: &str, stopped: &str) -> std::process::Child {
+    command(role, path, fail).env(BESIDE, stopped).spawn().unwrap()
+}
+
+fn command(role: &str, path: &Path, fail: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "child", "--nocapture", "--test-threads=1"])
         .env(ROLE, role)
         .env(PATH, path)
         .env("SDP_DAL_FAIL", fail)
         .env("SDP_DAL_PROTECT", "1")
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap()
+        .stdout(std::process::Stdio::null());
+    command
 }
 
 fn run_child(role: &str, path: &Path, fail: &str) -> ExitStatus {
@@ -229,21 +264,21 @@ fn fail_points(folder: &Path, found: &mut BTreeSet<String>) {
 /// The survivor: holds an object through it all, then finds nothing wrong, nothing leaked and nobody stuck.
 struct Observer {
     store: Store,
-    declaration: sdp_dal::store::Want,
+    declaration: Want,
     held: sdp_dal::store::Buffer,
 }
 
 impl Observer {
     fn new(path: &Path) -> Observer {
         let store = Store::open(path, &options()).unwrap();
-        put(&store, &id(0xaa, 1), 70_000, false);
+        put(&store, &id(0xaa, 1), 70_000, false).unwrap();
         let held = store.get(&id(0xaa, 1), Timeout::Poll).unwrap();
-        let declaration = declare(&store);
+        let declaration = declare(&store, b"").unwrap();
         Observer { store, declaration, held }
     }
 
     /// Issues a call to a processor that is then killed: its output is promised by the dead, and wanted.
-    fn wants_of_the_dead(&self, path: &Path) -> sdp_dal::store::Want {
+    fn wants_of_the_dead(&self, path: &Path) -> Want {
         let mut server = spawn_child("server", path, "");
         let own = self.declaration.id().prefix();
         let begun = Instant::now();
@@ -266,7 +301,7 @@ impl Observer {
     fn finds_all_in_order(self, what: &str) {
         let Observer { store, declaration, held } = self;
         assert!(held.data().iter().all(|byte| *byte == 7), "{what}: a held object changed");
-        put(&store, &id(0xab, 1), 3 << 20, false);
+        put(&store, &id(0xab, 1), 3 << 20, false).unwrap();
         assert_eq!(store.get(&id(0xab, 1), Timeout::Poll).unwrap().data().len(), 3 << 20, "{what}");
         store.reap_all();
         assert_eq!(store.check().unwrap(), Vec::<String>::new(), "{what}");
@@ -389,15 +424,27 @@ fn a_waiter_learns_that_its_producer_died() {
 }
 
 fn wait_until_stopped(child: &std::process::Child) {
-    let stopped = || {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-        stat.rsplit(')').next().unwrap().trim().starts_with('T')
-    };
+    assert!(stops(child), "the child ends before it stops");
+}
+
+/// Waits until the child stops. False if it ends instead.
+fn stops(child: &std::process::Child) -> bool {
     let begun = Instant::now();
-    while !stopped() {
+    loop {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        match stat.rsplit(')').next().unwrap().trim().chars().next() {
+            Some('T') => return true,
+            Some('Z') => return false,
+            _ => {}
+        }
         assert!(begun.elapsed() < Duration::from_secs(60), "the child does not stop");
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+fn continue_child(child: &std::process::Child) {
+    // SAFETY: wakes our own child.
+    unsafe { libc::kill(child.id().try_into().unwrap(), libc::SIGCONT) };
 }
 
 #[test]
@@ -550,8 +597,7 @@ fn memory_that_was_reserved_before_a_trim_is_reserved_again() {
     assert!(kept() - tables > reserved);
     assert!(store.trim().unwrap() >= 6 << 20);
     assert_eq!(kept() - tables, store.stat().unwrap().reserved);
-    // SAFETY: wakes our own child.
-    unsafe { libc::kill(child.id().try_into().unwrap(), libc::SIGCONT) };
+    continue_child(&child);
     assert!(child.wait().unwrap().success());
     // Nobody has touched the child's object: its memory is there all the same.
     assert!(store.stat().unwrap().reserved >= reserved + (6 << 20));

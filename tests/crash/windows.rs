@@ -1,0 +1,1 @@
+//! Two clients, of which one stops in the one window that matters.
