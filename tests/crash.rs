@@ -17,11 +17,13 @@ mod windows;
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use sdp_dal::error::{Error, Kind, Result};
-use sdp_dal::store::{Claim, CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions, Want};
+use sdp_dal::store::{
+    Claim, CreateSpec, DeleteMode, EntryKey, ObjectId, ObjectState, Store, StoreOptions, Want,
+};
 use sdp_dal::timeout::Timeout;
 
 const SIZE: u64 = 24 << 20;
@@ -199,7 +201,7 @@ fn child() {
         if role == "other" {
             return beside::other(Path::new(&path));
         }
-        let (_, run) = ROLES.iter().find(|(name, _)| *name == role).unwrap();
+        let (_, run) = ROLES.iter().chain(&windows::ROLES).find(|(name, _)| *name == role).unwrap();
         match run(Path::new(&path)) {
             Err(error) if std::env::var_os(BESIDE).is_some() => beside::must_be_allowed(&error),
             ended => ended.unwrap(),
@@ -207,13 +209,37 @@ fn child() {
     }
 }
 
-fn spawn_child(role: &str, path: &Path, fail: &str) -> std::process::Child {
-    command(role, path, fail).spawn().unwrap()
+/// A child process that ends with the test, whatever becomes of it.
+struct Running(Child);
+
+impl std::ops::Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn spawn_child(role: &str, path: &Path, fail: &str) -> Running {
+    Running(command(role, path, fail).spawn().unwrap())
 }
 
 /// A child beside which others do everything; `stopped`: the process beside which it does so itself.
-fn spawn_beside(role: &str, path: &Path, fail: &str, stopped: &str) -> std::process::Child {
-    command(role, path, fail).env(BESIDE, stopped).spawn().unwrap()
+fn spawn_beside(role: &str, path: &Path, fail: &str, stopped: &str) -> Running {
+    Running(command(role, path, fail).env(BESIDE, stopped).spawn().unwrap())
 }
 
 fn command(role: &str, path: &Path, fail: &str) -> Command {
@@ -279,7 +305,24 @@ impl Observer {
 
     /// Issues a call to a processor that is then killed: its output is promised by the dead, and wanted.
     fn wants_of_the_dead(&self, path: &Path) -> Want {
-        let mut server = spawn_child("server", path, "");
+        let (mut server, namespace) = self.server(path);
+        let (_call, mut wants) = self.call(namespace, &[id(0xcd, 9)]).unwrap();
+        server.kill().unwrap();
+        server.wait().unwrap();
+        wants.remove(0)
+    }
+
+    /// Issues a call, whoever processes it.
+    fn call(&self, to: EntryKey, outputs: &[ObjectId]) -> Result<(Want, Vec<Want>)> {
+        let declaration = self.store.list(b"")?.into_iter().find(|object| object.key == to).unwrap().id;
+        let spec = CreateSpec { data_size: 10, want: true, ..CreateSpec::default() };
+        let writer = self.store.create(&call_id(declaration, 7), &spec)?;
+        self.store.issue(writer, to, outputs)
+    }
+
+    /// A process that has declared a namespace.
+    fn server(&self, path: &Path) -> (Running, EntryKey) {
+        let server = spawn_child("server", path, "");
         let own = self.declaration.id().prefix();
         let begun = Instant::now();
         let namespace = loop {
@@ -289,13 +332,7 @@ impl Observer {
             assert!(begun.elapsed() < Duration::from_secs(60), "the server does not come up");
             std::thread::sleep(Duration::from_millis(2));
         };
-        let call = call_id(ObjectId::declaration(namespace.prefix), 7);
-        let spec = CreateSpec { data_size: 10, want: true, ..CreateSpec::default() };
-        let writer = self.store.create(&call, &spec).unwrap();
-        let (_call, mut wants) = self.store.issue(writer, namespace.key, &[id(0xcd, 9)]).unwrap();
-        server.kill().unwrap();
-        server.wait().unwrap();
-        wants.remove(0)
+        (server, namespace.key)
     }
 
     fn finds_all_in_order(self, what: &str) {
@@ -423,12 +460,12 @@ fn a_waiter_learns_that_its_producer_died() {
     observer.finds_all_in_order("after a producer's death");
 }
 
-fn wait_until_stopped(child: &std::process::Child) {
+fn wait_until_stopped(child: &Child) {
     assert!(stops(child), "the child ends before it stops");
 }
 
 /// Waits until the child stops. False if it ends instead.
-fn stops(child: &std::process::Child) -> bool {
+fn stops(child: &Child) -> bool {
     let begun = Instant::now();
     loop {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
@@ -442,7 +479,7 @@ fn stops(child: &std::process::Child) -> bool {
     }
 }
 
-fn continue_child(child: &std::process::Child) {
+fn continue_child(child: &Child) {
     // SAFETY: wakes our own child.
     unsafe { libc::kill(child.id().try_into().unwrap(), libc::SIGCONT) };
 }

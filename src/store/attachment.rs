@@ -309,6 +309,7 @@ impl Attachment {
     /// Marks the store closed and takes its names away if no other client lives (then this is true). Gives our slot back,
     /// unless we go on using what we have: nobody can attach to a store without names.
     fn leave(&self, for_good: bool) -> Result<bool> {
+        fail::point("detach.begun");
         let last = self.locked_within(LEAVE_PATIENCE, |locked| {
             if for_good {
                 locked.set_reader(false)?;

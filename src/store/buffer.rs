@@ -12,6 +12,7 @@ use crate::shm::layout::{State, Word, EVICTABLE, WHEN_RELEASED};
 use crate::shm::segment::to_usize;
 use crate::shm::span::ReadSpan;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::fail;
 use crate::sync::pins::{row_is_empty, Outcome, RowBit};
 use crate::timeout::Timeout;
 
@@ -188,6 +189,7 @@ impl Store {
             };
             let Some((index, word)) = found else { return Ok(Look::Absent) };
             let key = EntryKey { index, generation: word.generation() };
+            fail::point("get.found");
             match word.state() {
                 State::Creating => {
                     let creator = attachment.segment.entry(index)?.creator.load(Ordering::Relaxed);

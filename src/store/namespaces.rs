@@ -10,6 +10,7 @@ use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{State, Word, CALL, ENDED};
 use crate::sync::atomic::Ordering;
+use crate::sync::fail;
 
 /// One declared namespace.
 #[derive(Clone, Debug)]
@@ -52,6 +53,7 @@ impl Store {
         }
         loop {
             let prefix = self.free_prefix(start)?;
+            fail::point("reserve.found");
             let (data, metadata) = make(prefix)?;
             let id = ObjectId::declaration(prefix);
             let spec = CreateSpec {

@@ -4,9 +4,8 @@
 //! The one that is stopped may hold the store's lock. Then BUSY that names it is the right answer, and nothing else is.
 
 use std::collections::BTreeSet;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -18,7 +17,7 @@ use sdp_dal::timeout::Timeout;
 
 use super::{
     alone_is_in_order, call_id, continue_child, declare, fail_points, id, options, own_path, run_child,
-    spawn_beside, stops, Observer, BESIDE, ROLES, SIZE,
+    spawn_beside, stops, Observer, Running, BESIDE, ROLES, SIZE,
 };
 
 /// How long anything may take that is not to hang.
@@ -369,45 +368,31 @@ fn within<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'stat
     worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Ended when it goes, whatever became of the test.
-struct Stopped(Child);
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+/// Lets the child that is stopped end.
+fn end(mut stopped: Running, ending: Ending, what: &str) {
+    if ending == Ending::Continued {
+        continue_child(&stopped);
+        let status = status_of(&mut stopped, what);
+        assert!(status.success(), "{what}: it goes on, and ends with {status}");
     }
 }
 
-impl Stopped {
-    fn end(mut self, ending: Ending, what: &str) {
-        if ending == Ending::Killed {
-            return;
-        }
-        continue_child(&self.0);
-        let begun = Instant::now();
-        let status = loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                break status;
-            }
-            assert!(begun.elapsed() < WATCHDOG, "{what}: hangs when it goes on");
-            std::thread::sleep(Duration::from_millis(2));
-        };
-        assert!(status.success(), "{what}: {status}, {:?}", status.signal());
-    }
-}
-
-fn run_other(path: &Path, stopped: &Stopped, what: &str) {
-    let mut other = Stopped(spawn_beside("other", path, "", &stopped.0.id().to_string()));
+fn status_of(child: &mut Child, what: &str) -> ExitStatus {
     let begun = Instant::now();
-    let status = loop {
-        if let Some(status) = other.0.try_wait().unwrap() {
-            break status;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
         }
-        assert!(begun.elapsed() < WATCHDOG, "{what}: another one hangs");
+        assert!(begun.elapsed() < WATCHDOG, "{what}: hangs");
         std::thread::sleep(Duration::from_millis(2));
-    };
-    assert!(status.success(), "{what}: another one ended with {status}");
+    }
+}
+
+fn run_other(path: &Path, stopped: &Child, what: &str) {
+    let what = format!("{what}: another one");
+    let mut other = spawn_beside("other", path, "", &stopped.id().to_string());
+    let status = status_of(&mut other, &what);
+    assert!(status.success(), "{what} ends with {status}");
 }
 
 /// Stops a child in this role at a fail point. False if it did not come to it.
@@ -419,12 +404,12 @@ fn stopped_at(role: &str, before: Option<&str>, point: &str, ending: Ending) -> 
         if let Some(before) = before {
             run_child(role, &path, before);
         }
-        let child = Stopped(spawn_beside(role, &path, &fail, ""));
-        if !stops(&child.0) {
+        let child = spawn_beside(role, &path, &fail, "");
+        if !stops(&child) {
             return false;
         }
         run_other(&own_path(&path), &child, &what);
-        child.end(ending, &what);
+        end(child, ending, &what);
         alone_is_in_order(&path, &what);
         return true;
     }
@@ -435,17 +420,17 @@ fn stopped_at(role: &str, before: Option<&str>, point: &str, ending: Ending) -> 
         Some(before) => drop(run_child("processor", &path, before)),
         None => {}
     }
-    let child = Stopped(spawn_beside(role, &path, &fail, ""));
-    if !stops(&child.0) {
+    let child = spawn_beside(role, &path, &fail, "");
+    if !stops(&child) {
         return false;
     }
     run_other(&path, &child, &what);
     let (store, declaration, stopped) =
-        (observer.store.clone(), Some(observer.declaration.key()), child.0.id());
+        (observer.store.clone(), Some(observer.declaration.key()), child.id());
     let mut left = within(&what, move || {
         Other { store: &store, declaration, stopped, family: 0xee, left: Mutex::default() }.everything()
     });
-    child.end(ending, &what);
+    end(child, ending, &what);
     left.promised.extend(promised);
     let Left { deleted, promised, calls } = left;
     let store = observer.store.clone();
