@@ -500,7 +500,7 @@ fn a_stop_at_any_step_is_in_nobodys_way() {
     let queue = Mutex::new(points.into_iter());
     // They sleep most of the time.
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..6 {
             scope.spawn(|| loop {
                 let Some(point) = queue.lock().next() else { break };
                 if at_point(&point, &failures) == 0 {

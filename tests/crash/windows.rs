@@ -111,17 +111,21 @@ impl Drop for Removed {
     }
 }
 
-#[test]
-fn whoever_attaches_beside_the_last_close_keeps_the_store() {
-    let path = super::common::path("crash-last-close");
+/// One attaches while another one, which saw no other, closes. When it draws its number, before that or after it, must
+/// not matter.
+fn attach_beside_the_last_close(drawn_before: bool) {
+    let path = super::common::path(&format!("crash-last-close-{drawn_before}"));
     let _removed = Removed(path.clone());
     let first = Guest::new(&path, "detach.begun:1:stop");
     first.is_in();
-    // Its number is drawn, and it is in no slot yet.
-    let second = Guest::new(&path, "attach.number_drawn:1:stop");
-    wait_until_stopped(&second.child);
+    let second = drawn_before.then(|| Guest::new(&path, "attach.number_drawn:1:stop"));
+    if let Some(second) = &second {
+        // It is in no slot yet.
+        wait_until_stopped(&second.child);
+    }
     first.told_to_go();
     wait_until_stopped(&first.child);
+    let second = second.unwrap_or_else(|| Guest::new(&path, ""));
     continue_child(&second.child);
     second.is_in();
     continue_child(&first.child);
@@ -133,6 +137,26 @@ fn whoever_attaches_beside_the_last_close_keeps_the_store() {
     second.ends_well();
     drop(store);
     assert!(!path.exists());
+}
+
+#[test]
+fn whoever_attaches_beside_the_last_close_keeps_the_store() {
+    attach_beside_the_last_close(false);
+    attach_beside_the_last_close(true);
+}
+
+#[test]
+fn of_two_that_close_at_once_one_is_the_last() {
+    let path = super::common::path("crash-both-close");
+    let _removed = Removed(path.clone());
+    // Each is about to close, and the other one is there.
+    let both = [(); 2].map(|()| Guest::new(&path, "detach.begun:1:stop"));
+    both.iter().for_each(Guest::is_in);
+    both.iter().for_each(Guest::told_to_go);
+    both.iter().for_each(|guest| wait_until_stopped(&guest.child));
+    both.iter().for_each(|guest| continue_child(&guest.child));
+    both.into_iter().for_each(Guest::ends_well);
+    assert!(!path.exists(), "a store without clients is left behind");
 }
 
 #[test]
