@@ -44,7 +44,8 @@ impl Surroundings for Around<'_> {
 
     fn slice(&self) -> Option<Duration> {
         let left = self.until.saturating_duration_since(Instant::now());
-        (!left.is_zero()).then(|| left.min(Duration::from_millis(20)))
+        (!left.is_zero() && self.attachment.segment.kept().is_ok())
+            .then(|| left.min(Duration::from_millis(20)))
     }
 }
 
@@ -116,7 +117,16 @@ impl Attachment {
         self.here()?;
         let word = &self.segment.header().lock.0;
         let around = Around { attachment: self, until: Instant::now() + patience, dead: Cell::new(0) };
-        let got = lock::acquire(word, self.number, &around).map_err(|holder| self.held_up_by(holder))?;
+        let got = lock::acquire(word, self.number, &around)
+            .map_err(|holder| self.here().err().unwrap_or_else(|| self.held_up_by(holder)))?;
+        // Under the lock: whoever takes us for dead frees our slot under it.
+        if let Err(error) = self.here() {
+            match got {
+                Got::Clean => lock::release(word),
+                Got::Dirty => lock::release_dirty(word),
+            }
+            return Err(error);
+        }
         fail::point("lock.taken");
         let locked = Locked { attachment: self, in_order: Cell::new(false), news: Cell::new(false) };
         let rebuilt = if got == Got::Dirty { Some(locked.rebuild_timed()?) } else { None };
