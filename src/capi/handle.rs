@@ -8,6 +8,7 @@ use std::ptr::{self, NonNull};
 
 use super::guard::Site;
 use crate::error::Result;
+use crate::shm::liveness::{forked, forks};
 
 /// A kind of handle. The exported type is a marker; the value is what it stands for.
 pub(super) trait Handle {
@@ -15,6 +16,8 @@ pub(super) trait Handle {
     type Value: Send + Sync;
     /// The first word of every handle of this kind.
     const WORD: u64;
+    /// Whether it belongs to a store, so that a forked child cannot use it. What is memory only is the child's as well.
+    const OF_STORE: bool = true;
 }
 
 /// Every kind's word, with the name that messages use.
@@ -70,14 +73,28 @@ impl<T> Exclusive<T> {
 #[repr(C)]
 struct Boxed<V> {
     word: u64,
+    /// The generation of forks in which it was made.
+    forks: u32,
     /// Ended by whoever lent it: `_free()` refuses.
     lent: bool,
     value: V,
 }
 
+impl<V> Boxed<V> {
+    fn new<H: Handle<Value = V>>(lent: bool, value: V) -> *mut Boxed<V> {
+        Box::into_raw(Box::new(Boxed { word: H::WORD, forks: forks(), lent, value }))
+    }
+
+    /// Whether it belongs to a store of the process that this one was forked from. Then a thread that is not here may have
+    /// locked what it holds, or half changed it: it is neither used nor dropped.
+    fn is_inherited<H: Handle>(&self) -> bool {
+        H::OF_STORE && self.forks != forks()
+    }
+}
+
 /// A new handle; C owns it until [`Site::end`].
 pub(super) fn make<H: Handle>(value: H::Value) -> *mut H {
-    Box::into_raw(Box::new(Boxed { word: H::WORD, lent: false, value })).cast()
+    Boxed::new::<H>(false, value).cast()
 }
 
 /// A handle that C borrows: it ends when this is dropped.
@@ -92,7 +109,7 @@ unsafe impl<H: Handle> Sync for Lent<H> {}
 
 impl<H: Handle> Lent<H> {
     pub(super) fn new(value: H::Value) -> Lent<H> {
-        let boxed = Box::into_raw(Box::new(Boxed { word: H::WORD, lent: true, value }));
+        let boxed = Boxed::new::<H>(true, value);
         // SAFETY: Box::into_raw never gives NULL.
         Lent { boxed: unsafe { NonNull::new_unchecked(boxed) } }
     }
@@ -106,7 +123,11 @@ impl<H: Handle> Lent<H> {
 impl<H: Handle> Drop for Lent<H> {
     fn drop(&mut self) {
         // SAFETY: made by Box::into_raw in new(), and dropped only here.
-        unsafe { end_box(self.boxed.as_ptr()) };
+        unsafe {
+            if !self.boxed.as_ref().is_inherited::<H>() {
+                end_box(self.boxed.as_ptr());
+            }
+        }
     }
 }
 
@@ -168,7 +189,7 @@ impl Site {
         }
     }
 
-    /// Ends a handle and gives what it held; `None` for NULL.
+    /// Ends a handle and gives what it held; `None` for NULL, and for what a child inherited: its memory stays.
     ///
     /// # Safety
     /// As [`Site::handle_mut`], and the handle is not used any more.
@@ -178,18 +199,36 @@ impl Site {
         }
         // SAFETY: the caller's promise; a lent handle stays with its owner.
         unsafe {
-            self.check(handle, name)?;
+            self.check_kind(handle, name)?;
             let boxed = handle.cast::<Boxed<H::Value>>();
             if (*boxed).lent {
                 return Err(self.wrong(format_args!("'{name}' is borrowed: its owner ends it")));
+            }
+            if (*boxed).is_inherited::<H>() {
+                ptr::write_volatile(&raw mut (*boxed).word, ENDED);
+                return Ok(None);
             }
             Ok(Some(end_box(boxed)))
         }
     }
 
     /// # Safety
-    /// `handle` is NULL or points to at least eight readable bytes.
+    /// As [`Site::handle`].
     unsafe fn check<H: Handle>(self, handle: *const H, name: &str) -> Result<()> {
+        // SAFETY: the caller's promise.
+        let inherited = unsafe {
+            self.check_kind(handle, name)?;
+            (*handle.cast::<Boxed<H::Value>>()).is_inherited::<H>()
+        };
+        if inherited {
+            return Err(forked());
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// `handle` is NULL or points to at least eight readable bytes.
+    unsafe fn check_kind<H: Handle>(self, handle: *const H, name: &str) -> Result<()> {
         let wanted = kind_name(H::WORD);
         if handle.is_null() {
             return Err(self.wrong(format_args!("'{name}' is NULL, {wanted} is needed")));

@@ -15,6 +15,7 @@ pub struct sdp_dal_list {
 impl Handle for sdp_dal_list {
     type Value = Vec<ObjectInfo>;
     const WORD: u64 = word(b"sdpList_");
+    const OF_STORE: bool = false;
 }
 
 /// What there is to know about an object.

@@ -23,6 +23,7 @@ pub struct sdp_dal_schema {
 impl Handle for sdp_dal_schema {
     type Value = CallSchema;
     const WORD: u64 = word(b"sdpSchem");
+    const OF_STORE: bool = false;
 }
 
 /// What a parameter is.

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Kind, Result};
 use crate::store::{Buffer, CreateSpec, ObjectId, Store, Writer};
+use crate::sync::atomic::Mutex;
 use crate::wire::{CallSchema, Cell, Direction, Layout, Order, Param, ParamType, TensorSource};
 
 use super::crew::{Crew, Pulling, Turn};

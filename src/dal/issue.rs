@@ -110,6 +110,7 @@ impl Caller {
 
     /// Checks all rows, gives the values their IDs and claims the inputs. Nothing is written.
     pub(super) fn prepare<'a>(&self, schema: &CallSchema, rows: &'a [Args<'_>]) -> Result<Prepared<'a>> {
+        self.namespace.store().here()?;
         if rows.len() > MAX_ROWS {
             return Err(Error::invalid(format!(
                 "{}: the batch has {} rows, at most {MAX_ROWS} are possible: make several batches of it",

@@ -2,12 +2,10 @@
 
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Result};
 use crate::log::{self, Level};
 use crate::store::{id_text, CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Mutex, Ordering};
 use crate::wire::{CallSchema, Declaration, Elem, Layout, Metadata, Order, TensorSource};
 
 use super::expect::Expectation;

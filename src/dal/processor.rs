@@ -3,14 +3,13 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
-use once_cell::sync::OnceCell;
-use parking_lot::Mutex;
-
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
 use crate::store::{id_text, ObjectId, Prefix, Store, Want, Watch, PREFIX_SIZE};
+use crate::sync::atomic::Mutex;
 use crate::timeout::Timeout;
 use crate::wire::{CallSchema, Metadata};
+use once_cell::sync::OnceCell;
 
 use super::call::Call;
 use super::crew::Crew;
@@ -323,7 +322,7 @@ impl Started {
     }
 
     fn close(&self, name: &str) -> Result<()> {
-        if self.store.here().is_err() {
+        if self.store.here().is_err_and(|error| error.kind() == Kind::Forked) {
             // The processor is the parent's, and its threads are not here to be waited for.
             return Ok(());
         }

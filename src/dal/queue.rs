@@ -5,11 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
 use crate::store::{Buffer, Claim, EntryKey, ObjectId, ObjectState, QueuedCall, Store};
+use crate::sync::atomic::Mutex;
 use crate::timeout::Timeout;
 use crate::wire::{CallDecoder, CallSchema, Cell, DecodedCall, Direction, ParamType};
 

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Kind, Result};
 use crate::store::{Buffer, CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Watch, Writer};
+use crate::sync::atomic::{Mutex, MutexGuard};
 use crate::timeout::Timeout;
 use crate::wire::{Elem, Order, TensorSource};
 
@@ -151,7 +150,7 @@ impl Ref {
         Err(Error::invalid(format!("object {id} lies in the store {theirs}, {what} {ours}")))
     }
 
-    pub(super) fn life(&self) -> parking_lot::MutexGuard<'_, Life> {
+    pub(super) fn life(&self) -> MutexGuard<'_, Life> {
         self.inner.life.lock()
     }
 

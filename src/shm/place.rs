@@ -16,7 +16,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::fork::{LockFile, PASSING};
 use super::liveness;
+use super::own_file::Identity;
 use crate::error::{Error, Kind, Result};
 use crate::sync::fail;
 
@@ -182,21 +184,20 @@ impl Place {
     }
 
     /// An unnamed file in the folder of the store.
-    pub fn make_unnamed(&self, mode: u32) -> Result<File> {
+    pub fn make_unnamed(&self, mode: u32) -> Result<LockFile> {
         let folder = parent(&self.file)?;
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .mode(mode)
-            .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
-            .open(folder)
-            .map_err(|e| Error::io(format!("making a store in {}", folder.display()), &e))
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(mode).custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC);
+        LockFile::open(PASSING, || {
+            let opened = options.open(folder);
+            opened.map_err(|e| Error::io(format!("making a store in {}", folder.display()), &e))
+        })
     }
 
     /// Gives an unnamed file its name. False if somebody else was faster.
-    pub fn publish(&self, file: &File) -> Result<bool> {
+    pub fn publish(&self, file: &LockFile) -> Result<bool> {
         liveness::mark_birth(file);
-        let from = text(format!("/proc/self/fd/{}", file.as_raw_fd()).as_ref())?;
+        let from = text(format!("/proc/self/fd/{}", file.file().as_raw_fd()).as_ref())?;
         let to = text(self.file.as_os_str())?;
         // SAFETY: both are NUL-terminated strings that live over the call.
         let done = unsafe {
@@ -232,11 +233,13 @@ impl Place {
     /// Takes the names away, if they still name `file`. Who removes holds a lock on the file: so the names cannot come to
     /// mean a new store between the look and the removal. Dead in between: the next opener removes what is left.
     pub fn remove(&self, file: &File) {
-        if !liveness::begin_removal(file) {
+        let open = || self.open(true).map_err(|e| Error::io("opening a store to remove it", &e));
+        let (Ok(ours), Ok(there)) = (Identity::of(file), LockFile::open(PASSING, open)) else { return };
+        if there.own().identity() != ours || !liveness::begin_removal(&there) {
             return;
         }
-        let same = |meta: std::io::Result<fs::Metadata>| matches!((meta, file.metadata()), (Ok(a), Ok(b)) if a.ino() == b.ino() && a.dev() == b.dev());
-        if same(fs::symlink_metadata(&self.file)) {
+        let same = |meta: &fs::Metadata| Identity { device: meta.dev(), inode: meta.ino() } == ours;
+        if fs::symlink_metadata(&self.file).is_ok_and(|meta| same(&meta)) {
             let leads_here =
                 self.path != self.file && fs::read_link(&self.path).is_ok_and(|to| to == self.file);
             if leads_here {
@@ -245,7 +248,6 @@ impl Place {
             }
             let _ = fs::remove_file(&self.file);
         }
-        liveness::end_removal(file);
     }
 
     /// Whether the path still leads to `file`.

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use once_cell::sync::{Lazy, OnceCell};
+use once_cell::sync::OnceCell;
 
 use super::descriptor::Descriptor;
 use super::evict::Victims;
@@ -21,8 +21,9 @@ use super::options::{protects, Create, StoreOptions};
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
+use crate::shm::fork::{forks, PerProcess};
 use crate::shm::layout::{store_text, BUCKETS};
-use crate::shm::liveness::forks;
+use crate::shm::liveness;
 use crate::shm::place::{self, Found, Place};
 use crate::shm::segment::{epoch_nanos, Segment};
 use crate::sync::atomic::{lock, AtomicU32, AtomicU64, Mutex, Ordering};
@@ -74,29 +75,8 @@ pub(super) struct Attachment {
 /// Attachments of this process, by device and inode of the store.
 type Registry = HashMap<(u64, u64), Weak<Attachment>>;
 
-/// The attachments that were made since a fork. A child has its own: another thread of the parent may have been opening a
-/// store when it forked, and would hold the parent's for ever.
-struct Generation {
-    forks: u32,
-    registry: Mutex<Registry>,
-    next: OnceCell<Box<Generation>>,
-}
-
-impl Generation {
-    fn new() -> Generation {
-        Generation { forks: forks(), registry: Mutex::default(), next: OnceCell::new() }
-    }
-}
-
-static FIRST: Lazy<Generation> = Lazy::new(Generation::new);
-
-fn registry() -> &'static Mutex<Registry> {
-    let mut generation = &*FIRST;
-    while generation.forks != forks() {
-        generation = generation.next.get_or_init(|| Box::new(Generation::new()));
-    }
-    &generation.registry
-}
+/// A child has its own: another thread of the parent may have been opening a store when it forked.
+static REGISTRY: PerProcess<Mutex<Registry>> = PerProcess::new();
 
 impl Store {
     /// Attaches to the store at `path`, and makes it if there is none (unless the options forbid it). One attachment per
@@ -106,7 +86,7 @@ impl Store {
     /// `NotFound`, `PermissionDenied`, `Corrupt`, `Unsupported`, `OutOfMemory`, `LimitReached` (no client slot is free).
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Store> {
         let _held = log::hold();
-        let mut registry = lock(registry());
+        let mut registry = lock(REGISTRY.get());
         registry.retain(|_, held| held.strong_count() > 0);
         let until = Instant::now() + LOCK_PATIENCE;
         for attempt in 0u32.. {
@@ -179,9 +159,9 @@ impl Store {
 pub fn leave_all() {
     let held: Vec<Arc<Attachment>> = {
         let _held = log::hold();
-        lock(registry()).values().filter_map(Weak::upgrade).collect()
+        lock(REGISTRY.get()).values().filter_map(Weak::upgrade).collect()
     };
-    for attachment in held.iter().filter(|attachment| attachment.here().is_ok()) {
+    for attachment in held.iter().filter(|attachment| attachment.kept().is_ok()) {
         // If the lock cannot be had the store is left over, and the next who opens its path replaces it.
         let _ = attachment.leave(false);
     }
@@ -190,7 +170,8 @@ pub fn leave_all() {
 fn held(registry: &Registry, place: &Place) -> Option<Store> {
     let meta = std::fs::symlink_metadata(&place.file).ok()?;
     let attachment = registry.get(&(meta.dev(), meta.ino()))?.upgrade()?;
-    (attachment.forks == forks()).then_some(Store { attachment })
+    // One whose descriptors were closed stays what it is; the store is opened again beside it.
+    attachment.kept().is_ok().then_some(Store { attachment })
 }
 
 impl Attachment {
@@ -256,15 +237,24 @@ impl Attachment {
         ))
     }
 
-    /// Fails with `Forked` in a child that inherited this.
+    /// Fails with `Forked` in a child that inherited this, with `Io` if the others take us for dead, as our descriptors were
+    /// closed behind our back: in both cases what the segment has of us is not ours to change, and may be another's by now.
+    /// Costs a few loads.
     pub(super) fn here(&self) -> Result<()> {
-        if self.forks == forks() {
-            return Ok(());
+        if self.forks != forks() {
+            return Err(liveness::forked());
         }
-        Err(Error::new(
-            Kind::Forked,
-            "this handle was made before fork(): open the store again in the child process",
-        ))
+        let taken = || self.slot != u32::MAX && !self.is_in(self.slot, self.number);
+        if self.segment.liveness.is_lost() || taken() {
+            return Err(liveness::closed());
+        }
+        Ok(())
+    }
+
+    /// The same, and asks the kernel whether our descriptors are still open.
+    pub(super) fn kept(&self) -> Result<()> {
+        self.here()?;
+        self.segment.kept()
     }
 
     /// The private count of pins of an entry.
@@ -382,15 +372,18 @@ impl Locked<'_> {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        let descriptor = self.descriptor.get_mut().take();
         if self.forks != forks() {
-            if let Some(descriptor) = self.descriptor.get_mut().take() {
+            if let Some(descriptor) = descriptor {
                 descriptor.forget();
             }
+            return;
         }
-        if self.forks == forks() && self.slot != u32::MAX {
-            if let Some(descriptor) = lock(&self.descriptor).take() {
-                descriptor.end(self);
-            }
+        let kept = self.kept().is_ok();
+        if let Some(descriptor) = descriptor {
+            descriptor.end(self, kept);
+        }
+        if kept && self.slot != u32::MAX {
             // If the lock cannot be had, our slot stays; we are dead in a moment, and it is reaped.
             let _ = self.detach();
         }

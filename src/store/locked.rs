@@ -57,7 +57,8 @@ impl Surroundings for Around<'_> {
 
     fn slice(&self) -> Option<Duration> {
         let left = self.until.saturating_duration_since(Instant::now());
-        (!left.is_zero()).then(|| left.min(Duration::from_millis(20)))
+        (!left.is_zero() && self.attachment.segment.kept().is_ok())
+            .then(|| left.min(Duration::from_millis(20)))
     }
 }
 
@@ -148,8 +149,16 @@ impl Attachment {
         let around = Around { attachment: self, until: Instant::now() + patience, dead: Cell::new(0) };
         // Before the lock is ours: from the first moment on, nothing may end this thread.
         let to_the_end = Uncancelled::from_now();
-        let got = lock::acquire(word, self.number, &around);
-        let got = got.map_err(|holder| self.held_up_by(holder, otherwise))?;
+        let got = lock::acquire(word, self.number, &around)
+            .map_err(|holder| self.here().err().unwrap_or_else(|| self.held_up_by(holder, otherwise)))?;
+        // Under the lock: whoever takes us for dead marks and frees our slot under it.
+        if let Err(error) = self.here() {
+            match got {
+                Got::Clean => lock::release(word),
+                Got::Dirty => lock::release_dirty(word),
+            }
+            return Err(error);
+        }
         fail::point("lock.taken");
         let locked = Locked {
             attachment: self,

@@ -58,7 +58,7 @@ impl Attachment {
 
     /// Reaps every dead client.
     pub(super) fn reap_dead(&self) -> u32 {
-        if self.here().is_err() {
+        if self.kept().is_err() {
             return 0;
         }
         let mut count = 0;
@@ -73,7 +73,7 @@ impl Attachment {
 
     /// Reaps one dead client. False if somebody else does, or has done, or if something was in the way.
     pub(super) fn reap(&self, number: u32) -> bool {
-        if self.here().is_err() || number == self.number || number == 0 {
+        if number == self.number || number == 0 || self.kept().is_err() {
             return false;
         }
         let _held = log::hold();

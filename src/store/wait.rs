@@ -76,6 +76,9 @@ impl Interest<'_> {
 
     /// Takes the bits in these buckets back.
     pub(super) fn end(attachment: &Attachment, buckets: &[u64]) {
+        if attachment.here().is_err() {
+            return;
+        }
         for bucket in buckets {
             let mut waiting = lock(&attachment.waiting[to_usize(*bucket)]);
             *waiting -= 1;
@@ -265,6 +268,7 @@ impl Store {
             if looked.elapsed() >= SLICE {
                 looked = Instant::now();
                 interrupt::ask()?;
+                attachment.kept()?;
                 if self.reap_by_turn() > 0 {
                     continue;
                 }

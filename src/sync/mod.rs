@@ -14,4 +14,6 @@ pub mod eventfd;
 pub mod fail;
 pub mod futex;
 pub mod lock;
+#[cfg(not(loom))]
+pub mod mutex;
 pub mod pins;
