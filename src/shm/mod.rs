@@ -1,7 +1,8 @@
 //! The segment: one file that several processes map, and what lies where in it.
 //!
 //! `layout` names every word; `segment` makes, opens, checks and maps the file; `place` turns the path of a store into the
-//! file; `memory` reserves pages before anybody touches them; `heap` deals out extents; `liveness` knows who is dead;
+//! file; `memory` has the system calls for pages, which are reserved before anybody touches them, and `growing` knows
+//! when huge ones pay; `heap` deals out extents; `liveness` knows who is dead;
 //! `span` is the way in which bytes leave this room: read-only for what `get` hands out, writable for a creator; `arrays`
 //! makes Arrow's buffers and arrays of them.
 //!
@@ -11,6 +12,7 @@
 #![allow(unsafe_code, reason = "mapped memory and system calls")]
 
 pub mod arrays;
+pub mod growing;
 pub mod heap;
 pub mod layout;
 pub mod liveness;

@@ -212,6 +212,10 @@ impl Attachment {
                         return Ok(Err(Need::Bytes(size as u64)));
                     };
                     let mut span = self.segment.write_span(taken.offset, size as u64)?;
+                    if let Err(error) = span.open() {
+                        locked.heap().give(taken.extent)?;
+                        return Err(error);
+                    }
                     span.copy_from(0, text);
                     locked.give_bytes(entry, Some(taken), size as u64, 0);
                 } else {
@@ -231,7 +235,9 @@ impl Attachment {
             });
             match tried {
                 // The status matters more than its text.
-                Err(error) if error.kind() == Kind::OutOfMemory && with_text => with_text = false,
+                Err(error) if matches!(error.kind(), Kind::OutOfMemory | Kind::Io) && with_text => {
+                    with_text = false
+                }
                 other => break other?,
             }
         };
