@@ -111,6 +111,8 @@ pub struct Header {
     pub event_sequence: AtomicU64,
     /// Changes whenever events may have been lost.
     pub event_epoch: AtomicU64,
+    /// Bytes by which the heap grows in plain pages before huge ones are tried. Advice.
+    pub plain_bytes: AtomicU64,
 }
 
 /// Something that has its cache line to itself.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use memmap2::{MmapMut, MmapOptions};
 
 use super::fork::{forks, Unshared};
+use super::growing::Growing;
 use super::layout::{
     load_text, store_text, Client, Entry, Event, Extent, Geometry, Header, HeapControl, Pool, ALIGN, EVENTS,
     EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, LOG_BUCKET, MAGIC, NONE, OPTION_EVICTION, UNIT, VERSION,
@@ -131,10 +132,13 @@ impl Segment {
         file.file()
             .set_len(geometry.file_size)
             .map_err(|e| Error::io(format!("a store of {} bytes", geometry.file_size), &e))?;
-        memory::reserve_plain(file.file(), 0, geometry.fixed_end())?;
         let mapping = Mapping::new(file.file(), geometry.file_size, true)?;
-        // SAFETY: the first page of our mapping, which memory backs; all of Header is atomics, and zero is valid for them.
+        // SAFETY: the first page of our mapping; all of Header is atomics, and zero is valid for them. Memory is reserved for it
+        // before it is touched.
         let header = unsafe { &*mapping.start.cast::<Header>() };
+        let growing = Growing { file: file.file(), base: mapping.start, plain_bytes: &header.plain_bytes };
+        growing.look_ahead()?;
+        memory::reserve_plain(file.file(), 0, geometry.fixed_end())?;
         header.version.store(VERSION, Ordering::Relaxed);
         header.layout_hash.store(LAYOUT_HASH, Ordering::Relaxed);
         header.size.store(plan.size, Ordering::Relaxed);
@@ -155,9 +159,13 @@ impl Segment {
         let heap = unsafe { &*mapping.start.add(to_usize(geometry.heap)).cast::<HeapControl>() };
         super::heap::lay_out(heap, &geometry);
         if plan.reserve {
-            let end = memory::reserve_units(file.file(), mapping.start, geometry.small, geometry.file_size)?;
-            if end < geometry.file_size {
-                return Err(Error::new(Kind::OutOfMemory, "not enough memory to reserve the whole store"));
+            let whole = |e: Error| {
+                let size = geometry.file_size - geometry.small;
+                e.context(format!("the whole store of {size} bytes is to be reserved"))
+            };
+            let mut at = geometry.small;
+            while at < geometry.file_size {
+                at = growing.reserve(at, geometry.file_size).map_err(whole)?;
             }
             super::heap::reserved_from_the_start(heap);
             crate::sync::lock::release_dirty(&header.lock.0);
@@ -350,13 +358,11 @@ impl Segment {
         Ok(ReadSpan::new(Arc::clone(self), start, to_usize(length)))
     }
 
-    /// Bytes that the caller is creating.
+    /// Bytes that the caller is creating. With write protection on they are opened by [`WriteSpan::open`].
     pub fn write_span(self: &Arc<Segment>, offset: u64, length: u64) -> Result<WriteSpan> {
         self.check_heap_range(offset, length)?;
         let start = self.bookkeeping.start.wrapping_add(to_usize(offset));
-        let span = WriteSpan::new(Arc::clone(self), start, to_usize(length));
-        span.protect(true);
-        Ok(span)
+        Ok(WriteSpan::new(Arc::clone(self), start, to_usize(length)))
     }
 
     /// Whether written spans fault after sealing.
@@ -366,22 +372,30 @@ impl Segment {
 
     /// With write protection on, changes the access of a span's pages. Protecting takes the whole pages within it, which are
     /// nobody else's; opening takes every page it touches: what was protected there belonged to earlier objects.
-    pub(super) fn protect(&self, start: *mut u8, length: usize, write: bool) {
-        const PAGE: usize = 4096;
+    pub(super) fn protect(&self, start: *mut u8, length: usize, write: bool) -> Result<()> {
         if !self.protects {
-            return;
+            return Ok(());
         }
+        let page = memory::page_size();
         let (begin, end) = (start.addr(), start.addr() + length);
         let (first, last, access) = if write {
-            (begin / PAGE * PAGE, end.next_multiple_of(PAGE), libc::PROT_READ | libc::PROT_WRITE)
+            (begin / page * page, end.next_multiple_of(page), libc::PROT_READ | libc::PROT_WRITE)
         } else {
-            (begin.next_multiple_of(PAGE), end / PAGE * PAGE, libc::PROT_READ)
+            (begin.next_multiple_of(page), end / page * page, libc::PROT_READ)
         };
         if first < last {
             let from = start.wrapping_sub(begin).wrapping_add(first);
             // SAFETY: pages of our mapping of the heap, which begins and ends at page boundaries.
-            unsafe { libc::mprotect(from.cast(), last - first, access) };
+            if unsafe { libc::mprotect(from.cast(), last - first, access) } != 0 {
+                let doing = if write { "opening pages for writing" } else { "protecting pages" };
+                let doing = format!(
+                    "{doing} (mprotect, for SDP_DAL_PROTECT; each protected object is a mapping, of which a process may have \
+                     vm.max_map_count)"
+                );
+                return Err(Error::io(doing, &std::io::Error::last_os_error()));
+            }
         }
+        Ok(())
     }
 
     /// Reserves bookkeeping for more objects. Called outside the lock; the watermark is raised under it.
@@ -390,11 +404,12 @@ impl Segment {
         reserve_objects(self.file(), &self.geometry, from, to)
     }
 
-    /// Reserves heap memory; see [`memory::reserve_units`].
+    /// Reserves heap memory; see [`Growing::reserve`].
     pub fn reserve_heap(&self, from: u64, to: u64) -> Result<u64> {
         let to = to.next_multiple_of(UNIT).min(self.geometry.file_size);
         self.kept()?;
-        memory::reserve_units(self.file(), self.bookkeeping.start, from, to)
+        let plain_bytes = &self.header().plain_bytes;
+        Growing { file: self.file(), base: self.bookkeeping.start, plain_bytes }.reserve(from, to)
     }
 
     /// Gives heap memory back to the system. Under the lock, and above the watermark.

@@ -231,9 +231,15 @@ impl Locked<'_> {
         }
         let text = error.message_cut().as_bytes();
         let size = text.len() as u64;
-        let taken = if text.is_empty() { None } else { self.heap().take_now(size)? };
-        if let Some(taken) = taken {
-            self.attachment.segment.write_span(taken.offset, size)?.copy_from(0, text);
+        let mut taken = if text.is_empty() { None } else { self.heap().take_now(size)? };
+        if let Some(room) = taken {
+            let mut span = self.attachment.segment.write_span(room.offset, size)?;
+            if span.open().is_ok() {
+                span.copy_from(0, text);
+            } else {
+                self.heap().give(room.extent)?;
+                taken = None;
+            }
         }
         // Also without bytes: what an earlier try to create it has left must not pass for the text.
         self.give_bytes(entry, taken, taken.map_or(0, |_| size), 0);

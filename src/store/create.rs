@@ -111,18 +111,10 @@ impl Store {
         let span = self.attachment.segment.write_span(entry.offset.load(Ordering::Relaxed), total)?;
         let pin = Pin::held(self, *id, key);
         let want = spec.want.then(|| Want::counted(self, *id, key));
-        Ok(self.fill(
-            Writer {
-                store: self.clone(),
-                id: *id,
-                pin: Some(pin),
-                span,
-                data_size,
-                begun: Instant::now(),
-                want,
-            },
-            spec,
-        ))
+        let begun = Instant::now();
+        let writer = Writer { store: self.clone(), id: *id, pin: Some(pin), span, data_size, begun, want };
+        writer.span.open()?;
+        Ok(self.fill(writer, spec))
     }
 
     fn scratch(&self, id: &ObjectId, spec: &CreateSpec<'_>) -> Result<Writer> {
@@ -382,7 +374,7 @@ impl Writer {
         attachment.here()?;
         let Some(pin) = self.pin.take() else { return Ok(None) };
         let key = pin.key();
-        self.span.protect(false);
+        self.span.protect();
         let entry = attachment.segment.entry(key.index)?;
         let micros = u32::try_from(self.begun.elapsed().as_micros()).unwrap_or(u32::MAX);
         entry.construct.store(micros, Ordering::Relaxed);
@@ -431,7 +423,7 @@ impl Writer {
     /// Gives the pin back and the want out: the writer no longer aborts. For a call that was published, whose state changes
     /// under the lock.
     pub(super) fn into_want(mut self) -> Option<Want> {
-        self.span.protect(false);
+        self.span.protect();
         let want = self.want.take();
         drop(self.pin.take());
         want
@@ -445,7 +437,6 @@ impl Drop for Writer {
         if attachment.here().is_err() {
             return;
         }
-        self.span.protect(true);
         let key = pin.key();
         if let Some(want) = self.want.take() {
             want.let_go();
