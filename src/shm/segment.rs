@@ -15,7 +15,8 @@ use memmap2::{MmapMut, MmapOptions};
 
 use super::layout::{
     load_text, store_text, Client, Entry, Event, Extent, Geometry, Header, HeapControl, Pool, ALIGN, EVENTS,
-    EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, LOG_BUCKET, MAGIC, NONE, OPTION_EVICTION, UNIT, VERSION,
+    EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, LOG_BUCKET, MAGIC, NEVER_BUILT, NONE, OPTION_EVICTION, UNIT,
+    VERSION,
 };
 use super::liveness::{self, Liveness};
 use super::memory;
@@ -138,6 +139,7 @@ impl Segment {
                 return Err(Error::new(Kind::OutOfMemory, "not enough memory to reserve the whole store"));
             }
             super::heap::reserved_from_the_start(heap);
+            header.recoveries.store(NEVER_BUILT, Ordering::Relaxed);
             crate::sync::lock::release_dirty(&header.lock.0);
         }
         // The file has no name yet, so the order of these stores does not matter; the magic comes last all the same.
