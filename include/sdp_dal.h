@@ -1743,8 +1743,8 @@ sdp_dal_status sdp_dal_object_list(const sdp_dal_store *store,
 ///
 /// The handle stays, to be freed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed or aborted before), SDP_DAL_FORKED.
-/// Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed or aborted before), SDP_DAL_OBJECT_DELETED (the
+/// object was deleted while it was written), SDP_DAL_FORKED. Does not wait for others.
 sdp_dal_status sdp_dal_writer_seal(sdp_dal_writer *writer);
 
 /// Gives the memory back: the object will not exist.

@@ -323,7 +323,9 @@ fn threads_may_do_anything_at_once() {
                     let spec = CreateSpec { data_size: size as u64, keep: true, ..CreateSpec::default() };
                     if let Ok(mut writer) = store.create(&shared, &spec) {
                         writer.data_mut().fill(thread as u8);
-                        writer.seal().unwrap();
+                        if let Err(error) = writer.seal() {
+                            assert_eq!(error.kind(), Kind::ObjectDeleted);
+                        }
                     }
                     let mode = if round % 2 == 0 { DeleteMode::Now } else { DeleteMode::WhenReleased };
                     store.delete(&id((round + thread) % 17), mode).unwrap();
@@ -331,6 +333,20 @@ fn threads_may_do_anything_at_once() {
             });
         }
     });
+    store.is_sound();
+}
+
+#[test]
+fn sealing_what_was_deleted_meanwhile_says_so() {
+    let store = TestStore::open("deleted-writing", 1 << 20);
+    for (keep, want) in [(true, false), (false, true)] {
+        let spec = CreateSpec { data_size: 100, keep, want, ..CreateSpec::default() };
+        let writer = store.create(&id(1), &spec).unwrap();
+        assert!(store.delete(&id(1), DeleteMode::Now).unwrap());
+        assert_eq!(writer.seal().err().map(|error| error.kind()), Some(Kind::ObjectDeleted), "{keep} {want}");
+        assert!(!store.contains(&id(1)).unwrap());
+    }
+    assert_eq!(store.stat().unwrap().used, 0);
     store.is_sound();
 }
 

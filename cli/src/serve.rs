@@ -22,7 +22,7 @@ const TURN: Duration = Duration::from_millis(250);
 
 /// Makes or adopts the store, stays until a signal.
 pub fn run(wished: &ServeOptions, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
-    let path = path_or_default(wished.path.as_ref())?;
+    let path = path_or_default(wished.path.as_ref().or(wished.store.as_ref()))?;
     // Before the store is there: a signal that comes early must not leave it behind.
     let (send, signals) = mpsc::channel();
     let mut source =

@@ -247,7 +247,11 @@ pub(super) fn declare(
         )));
     }
     let pid = std::process::id();
-    let declaration = Declaration { name: name.to_owned(), pid, argv: arguments(), functions, metadata };
+    let mut argv = arguments();
+    if !tells_arguments(store) {
+        argv.truncate(1);
+    }
+    let declaration = Declaration { name: name.to_owned(), pid, argv, functions, metadata };
     store.reserve(start, &mut |prefix| declaration.encode(prefix))
 }
 
@@ -269,6 +273,16 @@ fn compose_id(prefix: Prefix, number: u32, identity: u64, counter: u64) -> Objec
     id[8..14].copy_from_slice(&identity.to_be_bytes()[2..]);
     id[14..].copy_from_slice(&counter.to_be_bytes()[2..]);
     ObjectId::new(id)
+}
+
+/// Whether a declaration has all arguments of the program. Any client can read them there, also after the program's end. The
+/// system shows them to the same user anyway, but not to a group with which the store is shared.
+fn tells_arguments(store: &Store) -> bool {
+    match std::env::var_os("SDP_DAL_ARGV") {
+        Some(value) if value == "0" => false,
+        Some(value) if value == "1" => true,
+        _ => !store.is_shared_with_group(),
+    }
 }
 
 /// This process's arguments.

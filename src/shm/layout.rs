@@ -101,7 +101,7 @@ pub struct Header {
     pub reap_stamp: AtomicU64,
     /// Entries that are not free. Derived.
     pub live: AtomicU32,
-    /// How often the lock was found dirty and everything derived was rebuilt.
+    /// How often the lock was found dirty and everything derived was rebuilt; [`NEVER_BUILT`]: the first time is still to come.
     pub recoveries: AtomicU32,
     /// How many dead clients were reaped.
     pub reaped: AtomicU32,
@@ -281,6 +281,9 @@ pub const LAYOUT_HASH: u64 = {
     }
     hash
 };
+
+/// One less than 0 recoveries: of a store whose extents were left to the first holder of its lock to make.
+pub const NEVER_BUILT: u32 = u32::MAX;
 
 /// An object's state. `Free` is 0, so that fresh memory is a table of free entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

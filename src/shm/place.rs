@@ -287,23 +287,6 @@ pub fn free_bytes(folder: &Path) -> Result<u64> {
     Ok(stat.f_bavail.saturating_mul(u64::try_from(stat.f_bsize).unwrap_or(4096)))
 }
 
-/// The tightest memory limit of our control group, if there is one.
-pub fn cgroup_limit() -> Option<u64> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let group = own.lines().find_map(|line| line.strip_prefix("0::"))?.trim_start_matches('/').to_owned();
-    let mut folder = PathBuf::from("/sys/fs/cgroup").join(group);
-    let mut tightest = None;
-    while folder.starts_with("/sys/fs/cgroup") {
-        let limit =
-            fs::read_to_string(folder.join("memory.max")).ok().and_then(|t| t.trim().parse::<u64>().ok());
-        tightest = [tightest, limit].into_iter().flatten().min();
-        if !folder.pop() {
-            break;
-        }
-    }
-    tightest
-}
-
 /// Random bytes.
 pub fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];

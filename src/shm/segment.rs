@@ -17,7 +17,8 @@ use super::fork::{forks, Unshared};
 use super::growing::Growing;
 use super::layout::{
     load_text, store_text, Client, Entry, Event, Extent, Geometry, Header, HeapControl, Pool, ALIGN, EVENTS,
-    EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, LOG_BUCKET, MAGIC, NONE, OPTION_EVICTION, UNIT, VERSION,
+    EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, LOG_BUCKET, MAGIC, NEVER_BUILT, NONE, OPTION_EVICTION, UNIT,
+    VERSION,
 };
 use super::liveness::{self, Liveness};
 use super::memory;
@@ -168,6 +169,7 @@ impl Segment {
                 at = growing.reserve(at, geometry.file_size).map_err(whole)?;
             }
             super::heap::reserved_from_the_start(heap);
+            header.recoveries.store(NEVER_BUILT, Ordering::Relaxed);
             crate::sync::lock::release_dirty(&header.lock.0);
         }
         // The file has no name yet, so the order of these stores does not matter; the magic comes last all the same.

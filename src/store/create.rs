@@ -368,7 +368,7 @@ impl Writer {
     /// Gives a [`Want`] if the spec asked for one.
     ///
     /// # Errors
-    /// `ObjectDeleted` if somebody deleted it meanwhile and we were to own it; `Forked`.
+    /// `ObjectDeleted` if somebody deleted it meanwhile though it was to be kept, or ours; `Forked`.
     pub fn seal(mut self) -> Result<Option<Want>> {
         let attachment = self.store.attachment.clone();
         attachment.here()?;
@@ -383,8 +383,9 @@ impl Writer {
         loop {
             if word.generation() != key.generation || word.state() != State::Creating {
                 // Deleted while we wrote: the pin goes, and with it the bytes.
+                let promised = self.want.is_some() || entry.flags.load(Ordering::Relaxed) & KEEP != 0;
                 drop(pin);
-                return if self.want.is_some() {
+                return if promised {
                     Err(Error::new(
                         Kind::ObjectDeleted,
                         format!("object {} was deleted before it was sealed", self.id),

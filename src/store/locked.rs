@@ -11,7 +11,7 @@ use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
 use crate::shm::heap::Heap;
-use crate::shm::layout::load_text;
+use crate::shm::layout::{load_text, NEVER_BUILT};
 use crate::shm::segment::Segment;
 use crate::sync::atomic::Ordering;
 use crate::sync::cancel::Uncancelled;
@@ -118,7 +118,7 @@ impl Store {
 /// A rebuild that was made under the lock, to be told after it.
 struct Rebuilt {
     objects: u32,
-    /// Nobody has died and nothing is there: a store whose memory was reserved when it was made.
+    /// It was no rebuild but the first building, of a store whose memory was reserved when it was made.
     fresh: bool,
     took: Duration,
 }
@@ -274,10 +274,10 @@ impl<'a> Locked<'a> {
     #[cold]
     fn rebuild_timed(&self) -> Result<Rebuilt> {
         let (begun, header) = (Instant::now(), self.segment().header());
-        let first = header.recoveries.load(Ordering::Relaxed) == 0;
+        let fresh = header.recoveries.load(Ordering::Relaxed) == NEVER_BUILT;
         self.rebuild()?;
         let objects = header.live.load(Ordering::Relaxed);
-        Ok(Rebuilt { objects, fresh: first && objects == 0, took: begun.elapsed() })
+        Ok(Rebuilt { objects, fresh, took: begun.elapsed() })
     }
 }
 

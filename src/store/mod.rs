@@ -51,7 +51,7 @@ pub use descriptor::Watch;
 pub use entries::EntryKey;
 pub use events::{Event, EventKind, Subscription};
 pub use id::{id_text, parse_id_start, ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
-pub use inspect::{ClientInfo, ObjectInfo, ObjectState, StoreStat};
+pub use inspect::{ClientInfo, Listing, ObjectInfo, ObjectState, StoreStat};
 pub use locked::Patience;
 pub use namespaces::NamespaceInfo;
 pub use options::{memory_limit, Create, StoreOptions};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::Store;
 use crate::error::{Error, Result};
-use crate::shm::place;
 use crate::shm::segment::Plan;
+use crate::shm::{cgroup, place};
 
 /// What `open` does when there is no store at the path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,10 +47,10 @@ pub fn full_timeout() -> Duration {
     seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(Duration::from_secs(10))
 }
 
-/// Bytes of memory that this process's control group may use, if it has a limit. A store that grows beyond it does not get
+/// Bytes of memory that this process's control groups allow, if they have a limit. A store that grows beyond it does not get
 /// an error: the kernel kills a process of the group.
 pub fn memory_limit() -> Option<u64> {
-    place::cgroup_limit()
+    cgroup::memory_limit()
 }
 
 impl Store {
@@ -97,6 +97,6 @@ fn default_size(file: &Path) -> Result<u64> {
     }
     let folder = file.parent().unwrap_or(Path::new("/dev/shm"));
     let free = place::free_bytes(folder)?;
-    let most = place::cgroup_limit().map_or(free, |limit| limit.min(free));
+    let most = cgroup::memory_limit().map_or(free, |limit| limit.min(free));
     Ok((most / 2).max(1 << 20))
 }
