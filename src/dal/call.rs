@@ -8,11 +8,11 @@ use crate::error::{Error, Kind, Result};
 use crate::store::{Buffer, CreateSpec, ObjectId, Store, Writer};
 use crate::wire::{CallSchema, Cell, Direction, Layout, Order, Param, ParamType, TensorSource};
 
+use super::call_object::CallObject;
 use super::crew::{Crew, Pulling, Turn};
 use super::expect::{dims, DimSizes, Expectation};
 use super::output::{CallMemory, OutputTarget, Outputs};
 use super::private_copy::PrivateCopy;
-use super::queue::CallObject;
 use super::reference::Ref;
 use super::tensor::{Tensor, TensorForm, TensorMemory, TensorWriter};
 

@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::store::{ObjectId, Store};
 
-use super::queue::Offered;
+use super::function::Offered;
 
 /// The threads of this process that work for one processor, and what they do.
 pub(super) struct Crew {
@@ -28,9 +28,9 @@ pub(super) struct Crew {
 struct Work {
     /// By function.
     functions: Vec<Runs>,
-    /// The threads inside `process`, one entry for each time.
+    /// The threads inside `process` and `next`, one entry for each time.
     inside: Vec<ThreadId>,
-    /// Threads inside `next`, and calls that it gave and that still run.
+    /// Calls that `next` gave and that still run.
     pulling: usize,
 }
 
@@ -64,24 +64,18 @@ impl Crew {
         Turn { crew: self.clone(), function }
     }
 
-    /// This thread enters `process`.
-    pub(super) fn enter(&self) -> Inside<'_> {
+    /// This thread enters `process` or `next`.
+    pub(super) fn enter(self: &Arc<Crew>) -> Inside {
         self.work.lock().inside.push(std::thread::current().id());
-        Inside { crew: self }
+        Inside { crew: self.clone() }
     }
 
-    /// Whether this thread is inside `process`.
+    /// Whether this thread is inside `process` or `next`.
     pub(super) fn has_this_thread(&self) -> bool {
         self.work.lock().inside.contains(&std::thread::current().id())
     }
 
-    /// A thread enters `next`; what it gets is handed to the call.
-    pub(super) fn pull(self: &Arc<Crew>) -> Pulling {
-        self.work.lock().pulling += 1;
-        Pulling { crew: self.clone() }
-    }
-
-    /// Waits until no thread is inside `process`.
+    /// Waits until no thread is inside `process` or `next`.
     pub(super) fn wait_until_idle(&self) {
         let mut work = self.work.lock();
         while !work.inside.is_empty() {
@@ -135,23 +129,32 @@ impl Drop for Turn {
     }
 }
 
-/// While it lives, `close` waits for this thread.
-pub(super) struct Inside<'a> {
-    crew: &'a Crew,
+/// While it lives, `join` waits for this thread. It holds the crew, which may be the last that is left of the processor when
+/// the thread leaves.
+pub(super) struct Inside {
+    crew: Arc<Crew>,
 }
 
-impl Drop for Inside<'_> {
+impl Inside {
+    /// `next` leaves with a call, for which the thread goes on working.
+    pub(super) fn pulls(&self) -> Pulling {
+        self.crew.work.lock().pulling += 1;
+        Pulling { crew: self.crew.clone() }
+    }
+}
+
+impl Drop for Inside {
     fn drop(&mut self) {
         let mut work = self.crew.work.lock();
         let thread = std::thread::current().id();
-        if let Some(place) = work.inside.iter().position(|other| *other == thread) {
+        if let Some(place) = work.inside.iter().rposition(|other| *other == thread) {
             work.inside.swap_remove(place);
         }
         self.crew.idle.notify_all();
     }
 }
 
-/// A thread that waits in `next`, then the run of the call that it got.
+/// A call that `next` gave and that still runs.
 pub(super) struct Pulling {
     crew: Arc<Crew>,
 }

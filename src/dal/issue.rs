@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::error::{Error, Kind, Result};
 use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Want};
 use crate::timeout::Timeout;
-use crate::wire::{CallEncoder, CallSchema, Cell, Direction, ParamType, MAX_ROWS};
+use crate::wire::{CallEncoder, CallSchema, Cell, Direction, Param, ParamType, MAX_ROWS};
 
 use super::args::{plan, Args, Planned, PutValue, Results};
 use super::caller::{Caller, FoundProcessor};
@@ -42,10 +42,27 @@ pub(super) struct Prepared<'a> {
     values: Vec<(Ref, PutValue<'a>, usize, usize)>,
     /// Outputs of one row that another row takes: the call claims them, as a reference of its own would keep it alive.
     pub(super) passed_on: Vec<ObjectId>,
-    /// A bit for each of the first 32 parameters whose object is not there in some row when the call is issued.
-    absent: u32,
+    /// By parameter: whether its object is not there in some row when the call is issued. As long as the last such one.
+    absent: Vec<bool>,
     /// Whether an output was given, not made here.
     pub(super) given: bool,
+}
+
+impl Prepared<'_> {
+    fn note_absent(&mut self, param: usize) {
+        if self.absent.len() <= param {
+            self.absent.resize(param + 1, false);
+        }
+        self.absent[param] = true;
+    }
+
+    /// By parameter: whether its objects are there, so that one which is absent later was deleted. The call claims them.
+    fn there(&self, schema: &CallSchema) -> Vec<bool> {
+        let there = |(place, param): (usize, &Param)| {
+            param.is_awaited() && !self.absent.get(place).copied().unwrap_or(false)
+        };
+        schema.params.iter().enumerate().map(there).collect()
+    }
 }
 
 impl Caller {
@@ -197,7 +214,7 @@ impl Caller {
         let data_size = u64::try_from(bytes.len()).map_err(|_| Error::invalid("the call is too large"))?;
         let spec = CreateSpec {
             data_size,
-            metadata: encoder.metadata(),
+            metadata: &encoder.metadata_with(&prepared.there(encoder.schema())),
             want: true,
             keep: false,
             evictable: false,
@@ -206,7 +223,6 @@ impl Caller {
         };
         let mut writer = store.create(&id, &spec)?;
         writer.copy_from(0, bytes);
-        writer.note_there(!prepared.absent)?;
         let (want, promises) = store.issue(writer, target.declaration, &ids)?;
         let call_key = want.key();
         let keys: Vec<EntryKey> = promises.iter().map(Want::key).collect();
@@ -318,7 +334,7 @@ impl<'a> Rows<'_, 'a> {
             } else {
                 let waits = param.ty != ParamType::Id;
                 if !self.hold(reference, waits).map_err(named)? {
-                    self.prepared.absent |= bit(place);
+                    self.prepared.note_absent(place);
                 }
             }
         }
@@ -348,9 +364,4 @@ impl<'a> Rows<'_, 'a> {
         self.prepared.inputs.refs.push(reference);
         Ok(there)
     }
-}
-
-/// The bit of a parameter among the first 32; 0 beyond them.
-fn bit(place: usize) -> u32 {
-    u32::try_from(place).ok().and_then(|place| 1_u32.checked_shl(place)).unwrap_or(0)
 }

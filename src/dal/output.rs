@@ -23,8 +23,10 @@ use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Wri
 use crate::wire::{Cell, Direction, Layout};
 
 use super::call::CallInner;
+use super::call_object::CallObject;
 use super::expect::Expectation;
-use super::queue::{CallObject, Offered};
+use super::function::Offered;
+
 use super::reference::Ref;
 use super::tensor::{TensorForm, TensorMemory};
 
@@ -465,8 +467,11 @@ pub(super) fn tell_nobody(store: &Store, caller: u32, error: &Error) {
     });
 }
 
-/// The error with `function: ` in front.
+/// The error with `function: ` in front, once.
 pub(super) fn in_function(error: &Error, function: &str) -> Error {
+    if error.message().strip_prefix(function).is_some_and(|rest| rest.starts_with(": ")) {
+        return error.clone();
+    }
     with_path(error, function)
 }
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use once_cell::sync::{Lazy, OnceCell};
 
 use super::descriptor::Descriptor;
+use super::lookout::Rung;
 use super::options::{protects, Create, StoreOptions};
 use super::Store;
 use crate::error::{Error, Kind, Result};
@@ -53,6 +54,8 @@ pub(super) struct Attachment {
     pub(super) wants: Mutex<HashMap<u32, (u64, u32)>>,
     /// How many threads of this process wait at each bucket.
     pub(super) waiting: Vec<Mutex<u32>>,
+    /// What rang, for the lookouts of this process.
+    pub(super) rung: Mutex<Rung>,
     pub(super) sleepers: Arc<Sleepers>,
     pub(super) descriptor: Mutex<Option<Descriptor>>,
     pub(super) interrupted: AtomicU32,
@@ -206,6 +209,7 @@ impl Attachment {
             shards: (0..SHARDS).map(|_| Mutex::new(())).collect(),
             wants: Mutex::default(),
             waiting: (0..BUCKETS).map(|_| Mutex::new(0)).collect(),
+            rung: Mutex::default(),
             sleepers: Arc::default(),
             descriptor: Mutex::default(),
             interrupted: AtomicU32::new(0),

@@ -10,7 +10,7 @@ use super::locked::Locked;
 use super::progress::unstarted;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{Entry, State, Word, ABANDONED, NONE};
-use crate::shm::segment::epoch_nanos;
+use crate::shm::segment::{epoch_nanos, low_half};
 use crate::sync::atomic::{fence, Ordering};
 use crate::sync::fail;
 use crate::sync::pins::{row_is_empty, RowBit};
@@ -47,6 +47,14 @@ pub(super) struct Birth<'a> {
     pub(super) want: bool,
     /// Flags for the state word.
     pub(super) marks: u64,
+    /// The call that is to make it.
+    pub(super) call: Option<EntryKey>,
+}
+
+/// Writes into an output which call is to make it. (A declaration has the ends of its list there.)
+pub(super) fn name_call(output: &Entry, call: EntryKey) {
+    output.first.store(call.index, Ordering::Relaxed);
+    output.last.store(low_half(call.generation), Ordering::Relaxed);
 }
 
 impl Locked<'_> {
@@ -110,6 +118,7 @@ impl Locked<'_> {
         entry.digest.store(0, Ordering::Relaxed);
         let word = if birth.id.is_declaration() { 0 } else { unstarted(generation) };
         entry.newest_call.store(word, Ordering::Relaxed);
+        name_call(entry, birth.call.unwrap_or(EntryKey { index: NONE, generation: 0 }));
         self.segment().wants(index)?.iter().for_each(|word| word.store(0, Ordering::Relaxed));
         if birth.want {
             self.claim(key)?;
