@@ -461,6 +461,11 @@ impl Call {
         ended.and(result)
     }
 
+    /// Whether the function that runs, and nobody else, is to make this output.
+    pub(super) fn owes(&self, id: &ObjectId) -> bool {
+        *self.inner.owners.lock() == 1 && self.inner.outputs.has_open(id)
+    }
+
     /// Whether nobody wants what is still to be written (or, without outputs, the call itself).
     pub fn is_cancelled(&self) -> bool {
         self.inner.outputs.are_abandoned()

@@ -12,7 +12,9 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::store::{ObjectId, Store};
 
+use super::call::Call;
 use super::function::Offered;
+use super::standstill::Threads;
 
 /// The threads of this process that work for one processor, and what they do.
 pub(super) struct Crew {
@@ -32,6 +34,7 @@ struct Work {
     inside: Vec<ThreadId>,
     /// Calls that `next` gave and that still run.
     pulling: usize,
+    threads: Threads,
 }
 
 #[derive(Clone, Default)]
@@ -44,7 +47,8 @@ struct Runs {
 impl Crew {
     pub(super) fn new(store: &Store, declaration: ObjectId, functions: usize, threads: u32) -> Arc<Crew> {
         let functions = vec![Runs::default(); functions];
-        let work = Mutex::new(Work { functions, inside: Vec::new(), pulling: 0 });
+        let work =
+            Mutex::new(Work { functions, inside: Vec::new(), pulling: 0, threads: Threads::default() });
         Arc::new(Crew { store: store.clone(), declaration, threads, work, idle: Condvar::new() })
     }
 
@@ -66,8 +70,22 @@ impl Crew {
 
     /// This thread enters `process` or `next`.
     pub(super) fn enter(self: &Arc<Crew>) -> Inside {
-        self.work.lock().inside.push(std::thread::current().id());
+        let mut work = self.work.lock();
+        work.inside.push(std::thread::current().id());
+        work.threads.come();
+        drop(work);
         Inside { crew: self.clone() }
+    }
+
+    /// This thread, which is inside `process`, runs a call.
+    pub(super) fn run(&self, call: &Call) -> Working<'_> {
+        self.work.lock().threads.run(call);
+        Working { crew: self }
+    }
+
+    /// What its threads do, for waits that could never end.
+    pub(super) fn threads<T>(&self, look: impl FnOnce(&mut Threads) -> T) -> T {
+        look(&mut self.work.lock().threads)
     }
 
     /// Whether this thread is inside `process` or `next`.
@@ -151,6 +169,19 @@ impl Drop for Inside {
             work.inside.swap_remove(place);
         }
         self.crew.idle.notify_all();
+    }
+}
+
+/// While it lives, this thread runs a call.
+pub(super) struct Working<'a> {
+    crew: &'a Crew,
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        // Dropped without the lock: it may be the last that holds the call's inputs.
+        let call = self.crew.threads(Threads::end_run);
+        drop(call);
     }
 }
 

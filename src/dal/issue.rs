@@ -142,6 +142,7 @@ impl Caller {
             planned.push(plan(schema, args, self.options.strict_dims).map_err(|error| in_row(row, error))?);
         }
         let given = if many { given_outputs(schema, &planned)? } else { HashMap::new() };
+        refuse_ring(schema, &planned, &given)?;
         let mut rows =
             Rows { caller: self, given, seen: HashSet::new(), many, prepared: Prepared::default() };
         for (row, planned) in planned.into_iter().enumerate() {
@@ -278,6 +279,83 @@ fn given_outputs(schema: &CallSchema, planned: &[Vec<Planned<'_>>]) -> Result<Ha
     }
     Ok(given)
 }
+
+/// What one row takes from another one: the parameter that takes it, and the row that makes it.
+#[derive(Clone, Copy)]
+struct Taken {
+    param: usize,
+    id: ObjectId,
+    from: usize,
+}
+
+/// Rows that take each other's outputs in a ring could never run.
+fn refuse_ring(
+    schema: &CallSchema,
+    planned: &[Vec<Planned<'_>>],
+    given: &HashMap<ObjectId, usize>,
+) -> Result<()> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    let object = |planned: &Planned<'_>| match planned {
+        Planned::Object(reference) => Some(reference.id()),
+        Planned::ObjectId(id) => Some(*id),
+        _ => None,
+    };
+    let takes = |row: usize| {
+        let params = schema.params.iter().zip(&planned[row]).enumerate();
+        params.filter(|(_, (param, _))| param.is_awaited()).filter_map(move |(param, (_, planned))| {
+            let id = object(planned)?;
+            given.get(&id).map(|from| Taken { param, id, from: *from })
+        })
+    };
+    // Kahn 1962: takes out the rows that can run, again and again; what is left takes from what is left.
+    let mut open: Vec<usize> = (0..planned.len()).map(|row| takes(row).count()).collect();
+    let mut takers: HashMap<usize, Vec<usize>> = HashMap::new();
+    for row in 0..planned.len() {
+        takes(row).for_each(|taken| takers.entry(taken.from).or_default().push(row));
+    }
+    let mut free: Vec<usize> = (0..planned.len()).filter(|row| open[*row] == 0).collect();
+    while let Some(row) = free.pop() {
+        for taker in takers.remove(&row).unwrap_or_default() {
+            open[taker] -= 1;
+            if open[taker] == 0 {
+                free.push(taker);
+            }
+        }
+    }
+    let Some(mut row) = open.iter().position(|open| *open > 0) else { return Ok(()) };
+    // From any of these the way leads into a ring; it is told from where it is entered.
+    let mut seen: HashMap<usize, usize> = HashMap::new();
+    let mut way: Vec<(usize, Taken)> = Vec::new();
+    while !seen.contains_key(&row) {
+        let Some(taken) = takes(row).find(|taken| open[taken.from] > 0) else { return Ok(()) };
+        seen.insert(row, way.len());
+        way.push((row, taken));
+        row = taken.from;
+    }
+    let ring = &way[seen.get(&row).copied().unwrap_or(0)..];
+    let output = |taken: &Taken| {
+        let mut outputs = schema.params.iter().zip(&planned[taken.from]);
+        outputs
+            .find(|(param, planned)| param.direction == Direction::Out && object(planned) == Some(taken.id))
+    };
+    let told = ring.iter().take(MOST_TOLD).map(|(row, taken)| {
+        let output = output(taken).map_or("", |(param, _)| &param.name);
+        let input = &schema.params[taken.param].name;
+        format!("'{input}' of row {row} is '{output}' of row {}", taken.from)
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    let more = if ring.len() > MOST_TOLD { ", and so on" } else { "" };
+    Err(Error::invalid(format!(
+        "{}: {} rows take each other's outputs in a ring, so that none could run: {told}{more}",
+        schema.name,
+        ring.len()
+    )))
+}
+
+/// How many rows of a ring an error names.
+const MOST_TOLD: usize = 4;
 
 /// Rows on their way to a [`Prepared`].
 struct Rows<'c, 'a> {

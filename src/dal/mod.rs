@@ -61,6 +61,7 @@ mod processor;
 mod queue;
 mod reference;
 mod relations;
+mod standstill;
 mod table;
 mod take;
 mod tensor;

@@ -175,6 +175,12 @@ impl Outputs {
         ours.try_for_each(|key| self.store.set_progress(key, fraction))
     }
 
+    /// Whether this is an output that nobody has begun to write.
+    pub(super) fn has_open(&self, id: &ObjectId) -> bool {
+        let is_open = |slot: &Slot| slot.id == *id && matches!(slot.progress, Progress::Open);
+        self.state.lock().slots.iter().any(is_open)
+    }
+
     fn name(&self, param: usize) -> &str {
         &self.function.schema.params[param].name
     }

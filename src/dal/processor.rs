@@ -18,6 +18,7 @@ use super::function::{FunctionOptions, Offered};
 use super::namespace::{declare, program_name};
 use super::pending::PendingRow;
 use super::queue::{CallQueue, Scan};
+use super::standstill::{Here, Place, Waiting};
 use super::take;
 
 /// What runs a call. An error or a panic fails the outputs that are not sealed yet.
@@ -217,7 +218,11 @@ impl Processor {
             Err(error) => return Err(error),
         };
         if let Some((_, Some(function))) = self.functions.get(call.function_index()) {
-            return run(call, function).map(|()| true);
+            let here = Here::enter(started.clone());
+            let runs = started.crew.run(&call);
+            let outcome = call_function(&call, function);
+            drop((runs, here));
+            return end(call, outcome).map(|()| true);
         }
         Ok(true)
     }
@@ -267,13 +272,17 @@ fn was_closed() -> Error {
     Error::new(Kind::ProcessorLost, "this processor was closed")
 }
 
-/// Runs a function; whatever comes of it, the call has ended for this thread afterwards.
-fn run(call: Call, function: &Function) -> Result<()> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| function(&call))).unwrap_or_else(|panic| {
+/// Runs a function; a panic is an error.
+fn call_function(call: &Call, function: &Function) -> Result<()> {
+    catch_unwind(AssertUnwindSafe(|| function(call))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         Err(Error::new(Kind::FunctionFailed, format!("panicked: {}", text.unwrap_or("no text"))))
-    });
+    })
+}
+
+/// The function has returned; whatever came of it, the call has ended for this thread afterwards.
+fn end(call: Call, outcome: Result<()>) -> Result<()> {
     let Err(error) = outcome else {
         call.returned();
         return Ok(());
@@ -282,6 +291,29 @@ fn run(call: Call, function: &Function) -> Result<()> {
     // Nothing is left to be written, also if it was deferred.
     let _ = call.finish();
     failed
+}
+
+impl Place for Started {
+    fn begin_wait(&self, ids: &[ObjectId]) -> Result<Option<Waiting>> {
+        let ours = {
+            let _held = log::hold();
+            let mut queue = self.queue.lock();
+            if queue.closed || queue.calls.pull(&self.store, false).is_err() {
+                return Ok(None);
+            }
+            self.crew.threads(|threads| threads.begin_wait(&queue.calls, ids))?
+        };
+        let crew = self.crew.clone();
+        let end = move |end: bool| {
+            crew.threads(|threads| {
+                if end {
+                    threads.end_wait();
+                }
+                threads.all_wait()
+            })
+        };
+        Ok(ours.then(|| Waiting { end: Box::new(end) }))
+    }
 }
 
 impl Started {

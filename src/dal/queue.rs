@@ -371,24 +371,28 @@ impl CallQueue {
         Ok(())
     }
 
-    /// The functions whose turn must come before an object can be made, as far as that is up to calls that wait here. A function
-    /// that is re-entrant always may run.
-    pub(super) fn needed_for(&self, id: &ObjectId) -> Vec<usize> {
-        let mut needed = Vec::new();
+    /// What must happen before an object can be made, as far as that is up to calls that wait here: the functions whose turn
+    /// must come (one that is re-entrant always may run), and the objects that are needed and that no call is to make which
+    /// waits here.
+    pub(super) fn needed_for(&self, id: &ObjectId) -> (Vec<usize>, Vec<ObjectId>) {
+        let (mut functions, mut others) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
         let mut open = vec![*id];
         while let Some(id) = open.pop() {
-            let Some(row) = self.makers.get(&id).and_then(|order| self.rows.get(order)) else { continue };
-            if !seen.insert(row.order) || seen.len() > FOLLOWED {
+            let Some(row) = self.makers.get(&id).and_then(|order| self.rows.get(order)) else {
+                others.push(id);
+                continue;
+            };
+            if seen.len() >= FOLLOWED || !seen.insert(row.order) {
                 continue;
             }
             let function = &row.object.function;
-            if !function.options.reentrant && !needed.contains(&function.index) {
-                needed.push(function.index);
+            if !function.options.reentrant && !functions.contains(&function.index) {
+                functions.push(function.index);
             }
             open.extend(row.missing());
         }
-        needed
+        (functions, others)
     }
 
     /// Everything that waits, in the order of issue, for a processor that closes.
