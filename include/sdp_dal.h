@@ -841,8 +841,12 @@ typedef struct {
 ///
 /// Returns SDP_DAL_OK, or any other value to fail the outputs: with the text given to sdp_dal_call_fail(), else with
 /// that of sdp_dal_last_error() if the value came from a function of this library. Outputs created in place are sealed
-/// when it returns SDP_DAL_OK, unless the call was deferred. It runs in the thread that called sdp_dal_processor_process(); it may issue calls and
-/// wait, but must not close its processor, and no C++ exception may leave it.
+/// when it returns SDP_DAL_OK, unless the call was deferred. It runs in the thread that called sdp_dal_processor_process().
+///
+/// It may issue calls and wait, and may shut its processor down, but cannot close it. It must return: a C++ exception or
+/// pthread_exit() that would leave it aborts the process, and after longjmp() its run never ends, so that closing the
+/// processor waits for ever. A wait for an output that only a call could make which cannot run before this function has
+/// returned fails with SDP_DAL_INVALID_ARGUMENT; see sdp_dal_ref_wait().
 typedef sdp_dal_status (*sdp_dal_function)(sdp_dal_call *call, void *user_data);
 
 /// Called once with a function's user_data when the function will not be called any more.
@@ -2356,12 +2360,12 @@ sdp_dal_status sdp_dal_args_set_double(sdp_dal_args *args, const char *name, dou
 
 /// Gives the parameter with a name a text, which is copied.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 sdp_dal_status sdp_dal_args_set_string(sdp_dal_args *args, const char *name, const char *value);
 
 /// Gives the parameter with a name bytes, which are copied.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 sdp_dal_status sdp_dal_args_set_binary(sdp_dal_args *args,
                                        const char *name,
                                        const uint8_t *value,
@@ -2418,12 +2422,12 @@ sdp_dal_status sdp_dal_args_push_double(sdp_dal_args *args, double value);
 
 /// Gives the next parameter by position a text, which is copied.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 sdp_dal_status sdp_dal_args_push_string(sdp_dal_args *args, const char *value);
 
 /// Gives the next parameter by position bytes, which are copied.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 sdp_dal_status sdp_dal_args_push_binary(sdp_dal_args *args, const uint8_t *value, size_t size);
 
 /// Gives the next parameter by position an object ID of SDP_DAL_ID_SIZE bytes.
@@ -2780,9 +2784,25 @@ sdp_dal_status sdp_dal_processor_name(const sdp_dal_processor *processor,
                                       char *buffer,
                                       size_t *length);
 
-/// Ends a processor: fails the calls that wait for it with SDP_DAL_PROCESSOR_LOST, waits for functions that run, and
-/// calls every drop. Calls that were taken with sdp_dal_processor_next() or deferred can still be finished. NULL is
-/// allowed.
+/// Shuts a processor down: callers do not find it any more, the calls that wait for it fail with SDP_DAL_PROCESSOR_LOST, and
+/// sdp_dal_processor_process() and sdp_dal_processor_next() return SDP_DAL_PROCESSOR_LOST from now on, in all threads that
+/// wait there or come later. May be called from any thread, also by a function of the processor. Doing it again does nothing.
+///
+/// It does not wait for functions that run. To end a processor that several threads use: shut it down, join the threads,
+/// then close it.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY if some calls could not be failed because of a stopped process: call it
+/// again. Does not wait for others.
+sdp_dal_status sdp_dal_processor_shutdown(const sdp_dal_processor *processor);
+
+/// Ends a processor: shuts it down as sdp_dal_processor_shutdown() does, waits until all threads have left
+/// sdp_dal_processor_process() and sdp_dal_processor_next(), calls every drop and frees the handle. Calls that were taken
+/// with sdp_dal_processor_next() or deferred can still be finished. NULL is allowed.
+///
+/// Threads may be inside these two functions, but none may call one of them again: the handle may be gone by then. Fix: shut
+/// the processor down and join the threads before.
+/// From a function that sdp_dal_processor_process() runs it does nothing: the handle stays, no drop is called, and
+/// sdp_dal_last_error() says so.
 ///
 /// Blocks while functions run in other threads.
 void sdp_dal_processor_close(sdp_dal_processor *processor);

@@ -77,6 +77,11 @@ fn how_a_processor_runs_its_functions() {
 }
 
 #[test]
+fn processors_end_while_threads_are_inside() {
+    compile_and_run("c/closing.c", &C_AND_CPP, true);
+}
+
+#[test]
 fn what_languages_with_a_runtime_of_their_own_need() {
     compile_and_run("c/managed.c", &C_AND_CPP, true);
 }

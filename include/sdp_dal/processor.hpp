@@ -33,6 +33,11 @@ struct function_options {
 };
 
 /// Offers functions and runs their calls.
+///
+/// Its destructor shuts it down and waits for the threads that are inside process() or next(); none
+/// may come there later. Where other threads use it: shutdown(), join them, and only then let it
+/// go. A function of its own cannot end it: destroyed there, it stays as it is for good, with the
+/// functions it has.
 class processor {
 public:
     /// A processor in the store at a path.
@@ -90,7 +95,8 @@ public:
     /// Publishes the functions. The first process() does it too.
     void start() { detail::check(sdp_dal_processor_start(raw())); }
 
-    /// Runs one call; false if none came in time.
+    /// Runs one call; false if none came in time. Throws an error of SDP_DAL_PROCESSOR_LOST once it
+    /// was shut down.
     bool process(timeout time = forever) {
         sdp_dal_status status = sdp_dal_processor_process(raw(), time.count());
         if (status == SDP_DAL_TIMEOUT) return false;
@@ -106,6 +112,11 @@ public:
         detail::check(status);
         return call(handle, true);
     }
+
+    /// Ends it for callers, and all waiting in process() and next(), now and later, with
+    /// SDP_DAL_PROCESSOR_LOST. Does not wait for functions that run. From any thread, also from a
+    /// function of its own.
+    void shutdown() const { detail::check(sdp_dal_processor_shutdown(raw())); }
 
     /// Lets store::event_fd() become readable when a call may have come.
     void watch(bool on = true) const { detail::check(sdp_dal_processor_watch(raw(), on)); }

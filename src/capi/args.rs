@@ -94,15 +94,65 @@ impl Site {
         value: Result<Value>,
     ) -> Result<()> {
         // SAFETY: the caller's promise.
+        unsafe { self.add_with(args, place, || value) }
+    }
+
+    /// As [`Site::add`]; the value is made when everything else is right.
+    ///
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn add_with(
+        self,
+        args: *mut sdp_dal_args,
+        place: Place,
+        value: impl FnOnce() -> Result<Value>,
+    ) -> Result<()> {
+        // SAFETY: the caller's promise.
         unsafe {
             let args = self.handle_mut(args, "args")?;
             let name = match place {
                 Place::Name(name) => Some(self.text(name, "name")?),
                 Place::Next => None,
             };
-            args.add(name, value?);
+            args.add(name, value()?);
         }
         Ok(())
+    }
+
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn add_text(self, args: *mut sdp_dal_args, place: Place, value: *const c_char) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.add_with(args, place, || {
+                let text = self.text(value, "value")?;
+                let mut copy = String::new();
+                copy.try_reserve_exact(text.len()).map_err(|_| self.no_memory(text.len(), "value"))?;
+                copy.push_str(text);
+                Ok(Value::Cell(Cell::Utf8(copy)))
+            })
+        }
+    }
+
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn add_bytes(
+        self,
+        args: *mut sdp_dal_args,
+        place: Place,
+        value: *const u8,
+        size: usize,
+    ) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.add_with(args, place, || {
+                let bytes = self.bytes(value, size, "value")?;
+                let mut copy = Vec::new();
+                copy.try_reserve_exact(size).map_err(|_| self.no_memory(size, "value"))?;
+                copy.extend_from_slice(bytes);
+                Ok(Value::Cell(Cell::Binary(copy)))
+            })
+        }
     }
 
     /// # Safety
@@ -233,7 +283,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_double(
 
 /// Gives the parameter with a name a text, which is copied.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_args_set_string(
     args: *mut sdp_dal_args,
@@ -242,15 +292,13 @@ pub unsafe extern "C" fn sdp_dal_args_set_string(
 ) -> sdp_dal_status {
     guard("sdp_dal_args_set_string", |site| {
         // SAFETY: the header's rules for pointers.
-        let value = unsafe { site.text(value, "value") }.map(|text| Value::Cell(Cell::Utf8(text.to_owned())));
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Name(name), value) }
+        unsafe { site.add_text(args, Place::Name(name), value) }
     })
 }
 
 /// Gives the parameter with a name bytes, which are copied.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_args_set_binary(
     args: *mut sdp_dal_args,
@@ -260,10 +308,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_binary(
 ) -> sdp_dal_status {
     guard("sdp_dal_args_set_binary", |site| {
         // SAFETY: the header's rules for pointers.
-        let value = unsafe { site.bytes(value, size, "value") }
-            .map(|bytes| Value::Cell(Cell::Binary(bytes.to_vec())));
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Name(name), value) }
+        unsafe { site.add_bytes(args, Place::Name(name), value, size) }
     })
 }
 
@@ -383,7 +428,7 @@ pub unsafe extern "C" fn sdp_dal_args_push_double(args: *mut sdp_dal_args, value
 
 /// Gives the next parameter by position a text, which is copied.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_args_push_string(
     args: *mut sdp_dal_args,
@@ -391,15 +436,13 @@ pub unsafe extern "C" fn sdp_dal_args_push_string(
 ) -> sdp_dal_status {
     guard("sdp_dal_args_push_string", |site| {
         // SAFETY: the header's rules for pointers.
-        let value = unsafe { site.text(value, "value") }.map(|text| Value::Cell(Cell::Utf8(text.to_owned())));
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Next, value) }
+        unsafe { site.add_text(args, Place::Next, value) }
     })
 }
 
 /// Gives the next parameter by position bytes, which are copied.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_args_push_binary(
     args: *mut sdp_dal_args,
@@ -408,10 +451,7 @@ pub unsafe extern "C" fn sdp_dal_args_push_binary(
 ) -> sdp_dal_status {
     guard("sdp_dal_args_push_binary", |site| {
         // SAFETY: the header's rules for pointers.
-        let value = unsafe { site.bytes(value, size, "value") }
-            .map(|bytes| Value::Cell(Cell::Binary(bytes.to_vec())));
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Next, value) }
+        unsafe { site.add_bytes(args, Place::Next, value, size) }
     })
 }
 

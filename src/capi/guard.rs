@@ -20,6 +20,11 @@ pub(super) struct Site {
 }
 
 impl Site {
+    /// The function's name.
+    pub(super) fn function(self) -> &'static str {
+        self.function
+    }
+
     /// An argument of this function is wrong.
     pub(super) fn wrong(self, text: impl std::fmt::Display) -> Error {
         Error::invalid(format!("{}: {text}", self.function))

@@ -34,8 +34,12 @@ impl Handle for sdp_dal_processor {
 ///
 /// Returns SDP_DAL_OK, or any other value to fail the outputs: with the text given to sdp_dal_call_fail(), else with
 /// that of sdp_dal_last_error() if the value came from a function of this library. Outputs created in place are sealed
-/// when it returns SDP_DAL_OK, unless the call was deferred. It runs in the thread that called sdp_dal_processor_process(); it may issue calls and
-/// wait, but must not close its processor, and no C++ exception may leave it.
+/// when it returns SDP_DAL_OK, unless the call was deferred. It runs in the thread that called sdp_dal_processor_process().
+///
+/// It may issue calls and wait, and may shut its processor down, but cannot close it. It must return: a C++ exception or
+/// pthread_exit() that would leave it aborts the process, and after longjmp() its run never ends, so that closing the
+/// processor waits for ever. A wait for an output that only a call could make which cannot run before this function has
+/// returned fails with SDP_DAL_INVALID_ARGUMENT; see sdp_dal_ref_wait().
 pub type sdp_dal_function =
     Option<unsafe extern "C" fn(call: *mut sdp_dal_call, user_data: *mut c_void) -> sdp_dal_status>;
 
@@ -467,18 +471,49 @@ pub unsafe extern "C" fn sdp_dal_processor_name(
     })
 }
 
-/// Ends a processor: fails the calls that wait for it with SDP_DAL_PROCESSOR_LOST, waits for functions that run, and
-/// calls every drop. Calls that were taken with sdp_dal_processor_next() or deferred can still be finished. NULL is
-/// allowed.
+/// Shuts a processor down: callers do not find it any more, the calls that wait for it fail with SDP_DAL_PROCESSOR_LOST, and
+/// sdp_dal_processor_process() and sdp_dal_processor_next() return SDP_DAL_PROCESSOR_LOST from now on, in all threads that
+/// wait there or come later. May be called from any thread, also by a function of the processor. Doing it again does nothing.
+///
+/// It does not wait for functions that run. To end a processor that several threads use: shut it down, join the threads,
+/// then close it.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY if some calls could not be failed because of a stopped process: call it
+/// again. Does not wait for others.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_processor_shutdown(processor: *const sdp_dal_processor) -> sdp_dal_status {
+    guard("sdp_dal_processor_shutdown", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.handle(processor, "processor")? }.shutdown()
+    })
+}
+
+/// Ends a processor: shuts it down as sdp_dal_processor_shutdown() does, waits until all threads have left
+/// sdp_dal_processor_process() and sdp_dal_processor_next(), calls every drop and frees the handle. Calls that were taken
+/// with sdp_dal_processor_next() or deferred can still be finished. NULL is allowed.
+///
+/// Threads may be inside these two functions, but none may call one of them again: the handle may be gone by then. Fix: shut
+/// the processor down and join the threads before.
+/// From a function that sdp_dal_processor_process() runs it does nothing: the handle stays, no drop is called, and
+/// sdp_dal_last_error() says so.
 ///
 /// Blocks while functions run in other threads.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_processor_close(processor: *mut sdp_dal_processor) {
     guard("sdp_dal_processor_close", |site| {
-        // SAFETY: the header's rules for pointers.
-        match unsafe { site.end(processor, "processor")? } {
-            Some(processor) => processor.close(),
-            None => Ok(()),
+        if processor.is_null() {
+            return Ok(());
         }
+        // Borrowed as long as other threads may be inside: only then it is ours alone.
+        // SAFETY: the header's rules for pointers.
+        let joined = unsafe { site.handle(processor, "processor")? }.join();
+        if let Err(error) = &joined {
+            if error.kind() == Kind::InvalidArgument {
+                return joined;
+            }
+        }
+        // SAFETY: the header's rules for pointers; no thread is inside any more.
+        drop(unsafe { site.end(processor, "processor")? });
+        joined
     });
 }

@@ -6,7 +6,7 @@ use std::ptr;
 use std::slice;
 
 use super::guard::Site;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::store::{ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
 
 impl Site {
@@ -59,6 +59,12 @@ impl Site {
         }
         // SAFETY: not NULL, fits the address space, readable by the caller's promise.
         Ok(unsafe { slice::from_raw_parts(bytes, size) })
+    }
+
+    /// There is no private memory for a copy of an argument, whose size is the caller's.
+    pub(super) fn no_memory(self, size: usize, name: &str) -> Error {
+        let text = format!("{}: no memory for a copy of the {size} bytes of '{name}'", self.function());
+        Error::new(Kind::OutOfMemory, text)
     }
 
     /// An array of `count` values. NULL is right for none.

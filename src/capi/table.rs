@@ -107,10 +107,12 @@ impl Site {
             return Err(self.wrong(format_args!("'columns' is NULL, {count} streams are needed")));
         }
         let name = |nth: usize| format!("columns[{nth}]");
+        let mut streams = Vec::new();
+        let size = count.saturating_mul(size_of::<FFI_ArrowArrayStream>());
+        streams.try_reserve_exact(count).map_err(|_| self.no_memory(size, "columns"))?;
         // SAFETY: the caller's promise. All are taken before any is read.
-        let streams: Vec<_> = (0..count)
-            .map(|nth| unsafe { self.take_stream(columns.wrapping_add(nth), &name(nth)) })
-            .collect();
+        streams
+            .extend((0..count).map(|nth| unsafe { self.take_stream(columns.wrapping_add(nth), &name(nth)) }));
         // SAFETY: the caller's promise.
         let schema = unsafe { self.columns_or_none(schema, "schema")? };
         let schema = schema

@@ -7,11 +7,11 @@ use crate::store::{Buffer, CreateSpec, ObjectId, Store, Writer};
 use crate::sync::atomic::Mutex;
 use crate::wire::{CallSchema, Cell, Direction, Layout, Order, Param, ParamType, TensorSource};
 
+use super::call_object::CallObject;
 use super::crew::{Crew, Pulling, Turn};
 use super::expect::{dims, DimSizes, Expectation};
 use super::output::{CallMemory, OutputTarget, Outputs};
 use super::private_copy::PrivateCopy;
-use super::queue::CallObject;
 use super::reference::Ref;
 use super::tensor::{Tensor, TensorForm, TensorMemory, TensorWriter};
 
@@ -458,6 +458,11 @@ impl Call {
             self.inner.end_run();
         }
         ended.and(result)
+    }
+
+    /// Whether the function that runs, and nobody else, is to make this output.
+    pub(super) fn owes(&self, id: &ObjectId) -> bool {
+        *self.inner.owners.lock() == 1 && self.inner.outputs.has_open(id)
     }
 
     /// Whether nobody wants what is still to be written (or, without outputs, the call itself).

@@ -11,7 +11,9 @@ use std::thread::{available_parallelism, ThreadId};
 use crate::store::{ObjectId, Store};
 use crate::sync::atomic::{Condvar, Mutex};
 
-use super::queue::Offered;
+use super::call::Call;
+use super::function::Offered;
+use super::standstill::Threads;
 
 /// The threads of this process that work for one processor, and what they do.
 pub(super) struct Crew {
@@ -27,10 +29,11 @@ pub(super) struct Crew {
 struct Work {
     /// By function.
     functions: Vec<Runs>,
-    /// The threads inside `process`, one entry for each time.
+    /// The threads inside `process` and `next`, one entry for each time.
     inside: Vec<ThreadId>,
-    /// Threads inside `next`, and calls that it gave and that still run.
+    /// Calls that `next` gave and that still run.
     pulling: usize,
+    threads: Threads,
 }
 
 #[derive(Clone, Default)]
@@ -43,7 +46,8 @@ struct Runs {
 impl Crew {
     pub(super) fn new(store: &Store, declaration: ObjectId, functions: usize, threads: u32) -> Arc<Crew> {
         let functions = vec![Runs::default(); functions];
-        let work = Mutex::new(Work { functions, inside: Vec::new(), pulling: 0 });
+        let work =
+            Mutex::new(Work { functions, inside: Vec::new(), pulling: 0, threads: Threads::default() });
         Arc::new(Crew { store: store.clone(), declaration, threads, work, idle: Condvar::new() })
     }
 
@@ -63,24 +67,32 @@ impl Crew {
         Turn { crew: self.clone(), function }
     }
 
-    /// This thread enters `process`.
-    pub(super) fn enter(&self) -> Inside<'_> {
-        self.work.lock().inside.push(std::thread::current().id());
-        Inside { crew: self }
+    /// This thread enters `process` or `next`.
+    pub(super) fn enter(self: &Arc<Crew>) -> Inside {
+        let mut work = self.work.lock();
+        work.inside.push(std::thread::current().id());
+        work.threads.come();
+        drop(work);
+        Inside { crew: self.clone() }
     }
 
-    /// Whether this thread is inside `process`.
+    /// This thread, which is inside `process`, runs a call.
+    pub(super) fn run(&self, call: &Call) -> Working<'_> {
+        self.work.lock().threads.run(call);
+        Working { crew: self }
+    }
+
+    /// What its threads do, for waits that could never end.
+    pub(super) fn threads<T>(&self, look: impl FnOnce(&mut Threads) -> T) -> T {
+        look(&mut self.work.lock().threads)
+    }
+
+    /// Whether this thread is inside `process` or `next`.
     pub(super) fn has_this_thread(&self) -> bool {
         self.work.lock().inside.contains(&std::thread::current().id())
     }
 
-    /// A thread enters `next`; what it gets is handed to the call.
-    pub(super) fn pull(self: &Arc<Crew>) -> Pulling {
-        self.work.lock().pulling += 1;
-        Pulling { crew: self.clone() }
-    }
-
-    /// Waits until no thread is inside `process`.
+    /// Waits until no thread is inside `process` or `next`.
     pub(super) fn wait_until_idle(&self) {
         let mut work = self.work.lock();
         while !work.inside.is_empty() {
@@ -134,23 +146,45 @@ impl Drop for Turn {
     }
 }
 
-/// While it lives, `close` waits for this thread.
-pub(super) struct Inside<'a> {
-    crew: &'a Crew,
+/// While it lives, `join` waits for this thread. It holds the crew, which may be the last that is left of the processor when
+/// the thread leaves.
+pub(super) struct Inside {
+    crew: Arc<Crew>,
 }
 
-impl Drop for Inside<'_> {
+impl Inside {
+    /// `next` leaves with a call, for which the thread goes on working.
+    pub(super) fn pulls(&self) -> Pulling {
+        self.crew.work.lock().pulling += 1;
+        Pulling { crew: self.crew.clone() }
+    }
+}
+
+impl Drop for Inside {
     fn drop(&mut self) {
         let mut work = self.crew.work.lock();
         let thread = std::thread::current().id();
-        if let Some(place) = work.inside.iter().position(|other| *other == thread) {
+        if let Some(place) = work.inside.iter().rposition(|other| *other == thread) {
             work.inside.swap_remove(place);
         }
         self.crew.idle.notify_all();
     }
 }
 
-/// A thread that waits in `next`, then the run of the call that it got.
+/// While it lives, this thread runs a call.
+pub(super) struct Working<'a> {
+    crew: &'a Crew,
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        // Dropped without the lock: it may be the last that holds the call's inputs.
+        let call = self.crew.threads(Threads::end_run);
+        drop(call);
+    }
+}
+
+/// A call that `next` gave and that still runs.
 pub(super) struct Pulling {
     crew: Arc<Crew>,
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::error::{Error, Kind, Result};
 use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Want};
 use crate::timeout::Timeout;
-use crate::wire::{CallEncoder, CallSchema, Cell, Direction, ParamType, MAX_ROWS};
+use crate::wire::{CallEncoder, CallSchema, Cell, Direction, Param, ParamType, MAX_ROWS};
 
 use super::args::{plan, Args, Planned, PutValue, Results};
 use super::caller::{Caller, FoundProcessor};
@@ -42,10 +42,27 @@ pub(super) struct Prepared<'a> {
     values: Vec<(Ref, PutValue<'a>, usize, usize)>,
     /// Outputs of one row that another row takes: the call claims them, as a reference of its own would keep it alive.
     pub(super) passed_on: Vec<ObjectId>,
-    /// A bit for each of the first 32 parameters whose object is not there in some row when the call is issued.
-    absent: u32,
+    /// By parameter: whether its object is not there in some row when the call is issued. As long as the last such one.
+    absent: Vec<bool>,
     /// Whether an output was given, not made here.
     pub(super) given: bool,
+}
+
+impl Prepared<'_> {
+    fn note_absent(&mut self, param: usize) {
+        if self.absent.len() <= param {
+            self.absent.resize(param + 1, false);
+        }
+        self.absent[param] = true;
+    }
+
+    /// By parameter: whether its objects are there, so that one which is absent later was deleted. The call claims them.
+    fn there(&self, schema: &CallSchema) -> Vec<bool> {
+        let there = |(place, param): (usize, &Param)| {
+            param.is_awaited() && !self.absent.get(place).copied().unwrap_or(false)
+        };
+        schema.params.iter().enumerate().map(there).collect()
+    }
 }
 
 impl Caller {
@@ -126,6 +143,7 @@ impl Caller {
             planned.push(plan(schema, args, self.options.strict_dims).map_err(|error| in_row(row, error))?);
         }
         let given = if many { given_outputs(schema, &planned)? } else { HashMap::new() };
+        refuse_ring(schema, &planned, &given)?;
         let mut rows =
             Rows { caller: self, given, seen: HashSet::new(), many, prepared: Prepared::default() };
         for (row, planned) in planned.into_iter().enumerate() {
@@ -198,7 +216,7 @@ impl Caller {
         let data_size = u64::try_from(bytes.len()).map_err(|_| Error::invalid("the call is too large"))?;
         let spec = CreateSpec {
             data_size,
-            metadata: encoder.metadata(),
+            metadata: &encoder.metadata_with(&prepared.there(encoder.schema())),
             want: true,
             keep: false,
             evictable: false,
@@ -207,7 +225,6 @@ impl Caller {
         };
         let mut writer = store.create(&id, &spec)?;
         writer.copy_from(0, bytes);
-        writer.note_there(!prepared.absent)?;
         let (want, promises) = store.issue(writer, target.declaration, &ids)?;
         let call_key = want.key();
         let keys: Vec<EntryKey> = promises.iter().map(Want::key).collect();
@@ -264,6 +281,83 @@ fn given_outputs(schema: &CallSchema, planned: &[Vec<Planned<'_>>]) -> Result<Ha
     Ok(given)
 }
 
+/// What one row takes from another one: the parameter that takes it, and the row that makes it.
+#[derive(Clone, Copy)]
+struct Taken {
+    param: usize,
+    id: ObjectId,
+    from: usize,
+}
+
+/// Rows that take each other's outputs in a ring could never run.
+fn refuse_ring(
+    schema: &CallSchema,
+    planned: &[Vec<Planned<'_>>],
+    given: &HashMap<ObjectId, usize>,
+) -> Result<()> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    let object = |planned: &Planned<'_>| match planned {
+        Planned::Object(reference) => Some(reference.id()),
+        Planned::ObjectId(id) => Some(*id),
+        _ => None,
+    };
+    let takes = |row: usize| {
+        let params = schema.params.iter().zip(&planned[row]).enumerate();
+        params.filter(|(_, (param, _))| param.is_awaited()).filter_map(move |(param, (_, planned))| {
+            let id = object(planned)?;
+            given.get(&id).map(|from| Taken { param, id, from: *from })
+        })
+    };
+    // Kahn 1962: takes out the rows that can run, again and again; what is left takes from what is left.
+    let mut open: Vec<usize> = (0..planned.len()).map(|row| takes(row).count()).collect();
+    let mut takers: HashMap<usize, Vec<usize>> = HashMap::new();
+    for row in 0..planned.len() {
+        takes(row).for_each(|taken| takers.entry(taken.from).or_default().push(row));
+    }
+    let mut free: Vec<usize> = (0..planned.len()).filter(|row| open[*row] == 0).collect();
+    while let Some(row) = free.pop() {
+        for taker in takers.remove(&row).unwrap_or_default() {
+            open[taker] -= 1;
+            if open[taker] == 0 {
+                free.push(taker);
+            }
+        }
+    }
+    let Some(mut row) = open.iter().position(|open| *open > 0) else { return Ok(()) };
+    // From any of these the way leads into a ring; it is told from where it is entered.
+    let mut seen: HashMap<usize, usize> = HashMap::new();
+    let mut way: Vec<(usize, Taken)> = Vec::new();
+    while !seen.contains_key(&row) {
+        let Some(taken) = takes(row).find(|taken| open[taken.from] > 0) else { return Ok(()) };
+        seen.insert(row, way.len());
+        way.push((row, taken));
+        row = taken.from;
+    }
+    let ring = &way[seen.get(&row).copied().unwrap_or(0)..];
+    let output = |taken: &Taken| {
+        let mut outputs = schema.params.iter().zip(&planned[taken.from]);
+        outputs
+            .find(|(param, planned)| param.direction == Direction::Out && object(planned) == Some(taken.id))
+    };
+    let told = ring.iter().take(MOST_TOLD).map(|(row, taken)| {
+        let output = output(taken).map_or("", |(param, _)| &param.name);
+        let input = &schema.params[taken.param].name;
+        format!("'{input}' of row {row} is '{output}' of row {}", taken.from)
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    let more = if ring.len() > MOST_TOLD { ", and so on" } else { "" };
+    Err(Error::invalid(format!(
+        "{}: {} rows take each other's outputs in a ring, so that none could run: {told}{more}",
+        schema.name,
+        ring.len()
+    )))
+}
+
+/// How many rows of a ring an error names.
+const MOST_TOLD: usize = 4;
+
 /// Rows on their way to a [`Prepared`].
 struct Rows<'c, 'a> {
     caller: &'c Caller,
@@ -319,7 +413,7 @@ impl<'a> Rows<'_, 'a> {
             } else {
                 let waits = param.ty != ParamType::Id;
                 if !self.hold(reference, waits).map_err(named)? {
-                    self.prepared.absent |= bit(place);
+                    self.prepared.note_absent(place);
                 }
             }
         }
@@ -349,9 +443,4 @@ impl<'a> Rows<'_, 'a> {
         self.prepared.inputs.refs.push(reference);
         Ok(there)
     }
-}
-
-/// The bit of a parameter among the first 32; 0 beyond them.
-fn bit(place: usize) -> u32 {
-    u32::try_from(place).ok().and_then(|place| 1_u32.checked_shl(place)).unwrap_or(0)
 }

@@ -5,6 +5,7 @@ use crate::store::ObjectId;
 use crate::timeout::Timeout;
 
 use super::reference::Ref;
+use super::standstill;
 
 /// How many of the references must have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,8 @@ pub enum WaitMode {
 /// has not ended, the error of one that failed, was deleted or lost its processor. The references are of one store.
 ///
 /// # Errors
-/// TIMEOUT is none: it stands in the list. INVALID_ARGUMENT for references of several stores; INTERRUPTED, FORKED.
+/// TIMEOUT is none: it stands in the list. INVALID_ARGUMENT for references of several stores, and in a function that waits for
+/// calls which cannot run before it has returned (as [`Ref::wait`]); INTERRUPTED, FORKED.
 pub fn wait_many(refs: &[&Ref], mode: WaitMode, timeout: Timeout) -> Result<Vec<Result<()>>> {
     let mut ended: Vec<Option<Result<()>>> = vec![None; refs.len()];
     let Some((first, others)) = refs.split_first() else { return Ok(Vec::new()) };
@@ -34,22 +36,28 @@ pub fn wait_many(refs: &[&Ref], mode: WaitMode, timeout: Timeout) -> Result<Vec<
         )));
     }
     let ids: Vec<ObjectId> = refs.iter().map(|reference| reference.id()).collect();
-    let waited = store.wait_until(&ids, timeout, &mut || {
-        for (reference, end) in refs.iter().zip(&mut ended).filter(|(_, end)| end.is_none()) {
-            match reference.wait(Timeout::Poll) {
-                Err(error) if error.kind() == Kind::Timeout => {}
-                Err(error) if error.kind() == Kind::Interrupted || store.here().is_err() => {
-                    return Err(error)
+    let mut wait = |timeout| {
+        store.wait_until(&ids, timeout, &mut || {
+            for (reference, end) in refs.iter().zip(&mut ended).filter(|(_, end)| end.is_none()) {
+                match reference.wait(Timeout::Poll) {
+                    Err(error) if error.kind() == Kind::Timeout => {}
+                    Err(error) if error.kind() == Kind::Interrupted || store.here().is_err() => {
+                        return Err(error)
+                    }
+                    result => *end = Some(result),
                 }
-                result => *end = Some(result),
             }
-        }
-        let enough = match mode {
-            WaitMode::All => ended.iter().all(Option::is_some),
-            WaitMode::Any => ended.iter().any(Option::is_some),
-        };
-        Ok(enough.then_some(()))
-    });
+            let enough = match mode {
+                WaitMode::All => ended.iter().all(Option::is_some),
+                WaitMode::Any => ended.iter().any(Option::is_some),
+            };
+            Ok(enough.then_some(()))
+        })
+    };
+    let waited = match mode {
+        WaitMode::All => standstill::guard(&ids, timeout, &mut wait),
+        WaitMode::Any => wait(timeout),
+    };
     match waited {
         Err(error) if error.kind() != Kind::Timeout => return Err(error),
         _ => {}

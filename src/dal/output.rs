@@ -22,8 +22,10 @@ use crate::sync::atomic::Mutex;
 use crate::wire::{Cell, Direction, Layout};
 
 use super::call::CallInner;
+use super::call_object::CallObject;
 use super::expect::Expectation;
-use super::queue::{CallObject, Offered};
+use super::function::Offered;
+
 use super::reference::Ref;
 use super::tensor::{TensorForm, TensorMemory};
 
@@ -170,6 +172,12 @@ impl Outputs {
         }
         let mut ours = state.slots.iter().filter(|slot| slot.ours).filter_map(|slot| slot.key);
         ours.try_for_each(|key| self.store.set_progress(key, fraction))
+    }
+
+    /// Whether this is an output that nobody has begun to write.
+    pub(super) fn has_open(&self, id: &ObjectId) -> bool {
+        let is_open = |slot: &Slot| slot.id == *id && matches!(slot.progress, Progress::Open);
+        self.state.lock().slots.iter().any(is_open)
     }
 
     fn name(&self, param: usize) -> &str {
@@ -464,8 +472,11 @@ pub(super) fn tell_nobody(store: &Store, caller: u32, error: &Error) {
     });
 }
 
-/// The error with `function: ` in front.
+/// The error with `function: ` in front, once.
 pub(super) fn in_function(error: &Error, function: &str) -> Error {
+    if error.message().strip_prefix(function).is_some_and(|rest| rest.starts_with(": ")) {
+        return error.clone();
+    }
     with_path(error, function)
 }
 

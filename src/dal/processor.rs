@@ -13,8 +13,11 @@ use once_cell::sync::OnceCell;
 
 use super::call::Call;
 use super::crew::Crew;
+use super::function::{FunctionOptions, Offered};
 use super::namespace::{declare, program_name};
-use super::queue::{CallQueue, Offered, Scan};
+use super::pending::PendingRow;
+use super::queue::{CallQueue, Scan};
+use super::standstill::{Here, Place, Waiting};
 use super::take;
 
 /// What runs a call. An error or a panic fails the outputs that are not sealed yet.
@@ -32,20 +35,6 @@ pub struct ProcessorOptions {
     pub threads: u32,
 }
 
-/// How the calls of a function are run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FunctionOptions {
-    /// It may run in several threads at once, in as many as take calls. Without this its calls wait for each other
-    /// while those of other functions are taken.
-    pub reentrant: bool,
-    /// Its calls run strictly in the order in which they were issued, by whomever, one at a time; the rows of a batch in
-    /// their order. One whose inputs do not exist yet holds up those behind it, but not the calls of other
-    /// functions. One that fails by its inputs fails in its turn. Cannot go with `reentrant`.
-    pub ordered: bool,
-    /// Equal dimension names may have different sizes, and fixed sizes of the signature are not checked.
-    pub loose_dims: bool,
-}
-
 /// Offers functions and runs calls. Several threads may take calls from one processor at once. Dropping it
 /// closes it.
 pub struct Processor {
@@ -54,26 +43,22 @@ pub struct Processor {
     prefix: Vec<u8>,
     functions: Vec<(Arc<Offered>, Option<Function>)>,
     threads: u32,
-    started: OnceCell<Started>,
+    started: OnceCell<Arc<Started>>,
+    /// It was shut down before it was started, or while it was.
+    shut: Mutex<bool>,
 }
 
 /// What there is once the declaration is published.
 struct Started {
     store: Store,
+    name: String,
     prefix: Prefix,
     /// None once it is closed.
     declaration: Mutex<Option<Want>>,
     queue: Mutex<Queue>,
     /// Set while an event loop is to be woken when a call may be ready.
-    watch: Mutex<Option<Watched>>,
+    watch: Mutex<Option<Watch>>,
     crew: Arc<Crew>,
-}
-
-/// What an event loop is woken for.
-#[derive(Default)]
-struct Watched {
-    ids: Vec<ObjectId>,
-    _kept: Option<Watch>,
 }
 
 struct Queue {
@@ -97,6 +82,7 @@ impl Processor {
             functions: Vec::new(),
             threads: options.threads,
             started: OnceCell::new(),
+            shut: Mutex::new(false),
         })
     }
 
@@ -139,29 +125,41 @@ impl Processor {
         self.started().map(drop)
     }
 
-    fn started(&self) -> Result<&Started> {
+    fn started(&self) -> Result<&Arc<Started>> {
         // In a forked child other threads of the parent may hold what follows, and for ever.
         self.store.here()?;
+        if let Some(started) = self.started.get() {
+            return Ok(started);
+        }
+        if *self.shut.lock() {
+            return Err(was_closed());
+        }
         let _held = log::hold();
-        self.started.get_or_try_init(|| {
+        let started = self.started.get_or_try_init(|| {
             let functions: Vec<_> = self.functions.iter().map(|(offered, _)| offered.clone()).collect();
             let schemas = functions.iter().map(|offered| (*offered.schema).clone()).collect();
             let declaration = declare(&self.store, &self.prefix, &self.name, schemas, Metadata::new())?;
             let crew = Crew::new(&self.store, declaration.id(), functions.len(), self.threads);
-            let calls = CallQueue::new(declaration.key(), functions)?;
+            let calls = CallQueue::new(&self.store, declaration.key(), functions)?;
             let prefix = declaration.id().prefix();
             log::write(Level::Info, || {
                 format!("{} waiting for calls at prefix {}", self.name, id_text(&prefix))
             });
-            Ok(Started {
+            Ok(Arc::new(Started {
                 store: self.store.clone(),
+                name: self.name.clone(),
                 prefix: declaration.id().prefix(),
                 declaration: Mutex::new(Some(declaration)),
                 watch: Mutex::new(None),
                 queue: Mutex::new(Queue { calls, closed: false }),
                 crew,
-            })
-        })
+            }))
+        })?;
+        // Who has shut it down meanwhile has not seen it. (Whoever comes later does.)
+        if *self.shut.lock() {
+            started.shutdown()?;
+        }
+        Ok(started)
     }
 
     /// The prefix of its namespace; starts the processor if that has not happened yet.
@@ -173,13 +171,11 @@ impl Processor {
     /// that has not happened yet.
     pub fn watch(&self, on: bool) -> Result<()> {
         let started = self.started()?;
-        if !on {
-            let watched = started.watch.lock().take();
-            drop(watched);
-            return Ok(());
-        }
-        started.watch.lock().get_or_insert_default();
-        started.watch_anew(&[ObjectId::declaration(started.prefix)])
+        // What the calls wait for is watched anyway.
+        let watch = on.then(|| self.store.watch(&[ObjectId::declaration(started.prefix)])).transpose()?;
+        let before = std::mem::replace(&mut *started.watch.lock(), watch);
+        drop(before);
+        Ok(())
     }
 
     /// The name that callers see.
@@ -198,9 +194,9 @@ impl Processor {
     /// INTERRUPTED, PROCESSOR_LOST once the processor is closed.
     pub fn next(&self, timeout: Timeout) -> Result<Call> {
         let started = self.started()?;
-        let pulling = started.crew.pull();
+        let inside = started.crew.enter();
         let call = started.next(timeout)?;
-        call.pulled(pulling);
+        call.pulled(inside.pulls());
         Ok(call)
     }
 
@@ -221,41 +217,71 @@ impl Processor {
             Err(error) => return Err(error),
         };
         if let Some((_, Some(function))) = self.functions.get(call.function_index()) {
-            return run(call, function).map(|()| true);
+            let here = Here::enter(started.clone());
+            let runs = started.crew.run(&call);
+            let outcome = call_function(&call, function);
+            drop((runs, here));
+            return end(call, outcome).map(|()| true);
         }
         Ok(true)
     }
 
-    /// Closes the processor: it leaves the callers' lists, its queued calls fail with PROCESSOR_LOST, and
-    /// threads that wait in `next` or `process` get PROCESSOR_LOST. Waits for running callbacks;
-    /// INVALID_ARGUMENT from within one. Calls taken with `next` and deferred ones may still be finished. Closing again
-    /// does nothing.
+    /// Shuts the processor down: it leaves the callers' lists, its queued calls fail with PROCESSOR_LOST, and threads that
+    /// wait in `next` or `process`, or come there later, get PROCESSOR_LOST. Does not wait for functions that run, and may be
+    /// called by one of them. After an error (BUSY) some calls may be left, and it can be called again; else that does nothing.
     pub fn shutdown(&self) -> Result<()> {
+        *self.shut.lock() = true;
         match self.started.get() {
-            Some(started) => started.close(&self.name),
+            Some(started) => started.shutdown(),
             None => Ok(()),
         }
     }
 
-    /// As [`Processor::shutdown`], and gives the functions back.
+    /// As [`Processor::shutdown`], then waits until no thread is in `next` or `process`. INVALID_ARGUMENT, without anything
+    /// done, from within a function that `process` runs. Calls taken with `next` and deferred ones may still be finished.
+    pub fn join(&self) -> Result<()> {
+        let crew = self.started.get().map(|started| started.crew.clone());
+        if crew.as_ref().is_some_and(|crew| self.store.here().is_ok() && crew.has_this_thread()) {
+            return Err(Error::invalid(
+                "a function cannot close the processor that runs it: shut it down, and let another thread close it",
+            ));
+        }
+        let shut = self.shutdown();
+        // In a forked child the processor is the parent's, and its threads are not here to be waited for.
+        if let Some(crew) = crew.filter(|_| self.store.here().is_ok()) {
+            crew.wait_until_idle();
+        }
+        // What a thread that was about to take it had to put back.
+        shut.and_then(|()| self.shutdown())
+    }
+
+    /// As [`Processor::join`], and gives the functions back.
     pub fn close(self) -> Result<()> {
-        self.shutdown()
+        self.join()
     }
 }
 
 impl Drop for Processor {
     fn drop(&mut self) {
-        let _ = self.shutdown();
+        let _ = self.join();
     }
 }
 
-/// Runs a function; whatever comes of it, the call has ended for this thread afterwards.
-fn run(call: Call, function: &Function) -> Result<()> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| function(&call))).unwrap_or_else(|panic| {
+fn was_closed() -> Error {
+    Error::new(Kind::ProcessorLost, "this processor was closed")
+}
+
+/// Runs a function; a panic is an error.
+fn call_function(call: &Call, function: &Function) -> Result<()> {
+    catch_unwind(AssertUnwindSafe(|| function(call))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         Err(Error::new(Kind::FunctionFailed, format!("panicked: {}", text.unwrap_or("no text"))))
-    });
+    })
+}
+
+/// The function has returned; whatever came of it, the call has ended for this thread afterwards.
+fn end(call: Call, outcome: Result<()>) -> Result<()> {
     let Err(error) = outcome else {
         call.returned();
         return Ok(());
@@ -266,98 +292,117 @@ fn run(call: Call, function: &Function) -> Result<()> {
     failed
 }
 
+impl Place for Started {
+    fn begin_wait(&self, ids: &[ObjectId]) -> Result<Option<Waiting>> {
+        let ours = {
+            let _held = log::hold();
+            let mut queue = self.queue.lock();
+            if queue.closed || queue.calls.pull(&self.store, false).is_err() {
+                return Ok(None);
+            }
+            self.crew.threads(|threads| threads.begin_wait(&queue.calls, ids))?
+        };
+        let crew = self.crew.clone();
+        let end = move |end: bool| {
+            crew.threads(|threads| {
+                if end {
+                    threads.end_wait();
+                }
+                threads.all_wait()
+            })
+        };
+        Ok(ours.then(|| Waiting { end: Box::new(end) }))
+    }
+}
+
 impl Started {
     fn next(&self, timeout: Timeout) -> Result<Call> {
         let deadline = timeout.deadline();
         loop {
             // What holds up the lock must not hold up a poll.
             let patience = self.store.patience(super::remaining(timeout, &deadline));
-            let scan = self.scan()?;
+            // Who is always busy must see, too, that the producer of an input has died.
+            self.store.reap_by_turn();
+            let scan = self.scan(false)?;
             drop(patience);
             let scan = match scan {
-                Scan::Blocked(missing) => self.wait(&missing, super::remaining(timeout, &deadline))?,
-                ready => ready,
+                Scan::Blocked(wake_bits) => self.wait(wake_bits, super::remaining(timeout, &deadline))?,
+                ready @ Scan::Ready(..) => ready,
             };
-            if let Scan::Ready(row, turn) = scan {
-                if let Some(call) = take::take(&self.store, row, turn)? {
-                    return Ok(call);
+            let Scan::Ready(row, turn) = scan else { continue };
+            let mut turn = Some(turn);
+            match take::take(&self.store, &row, &mut turn) {
+                Ok(Some(call)) => return Ok(call),
+                Ok(None) => {}
+                Err(error) => {
+                    // Before its turn is over: else a later call of an ordered function would come before it.
+                    self.put_back(row);
+                    return Err(error);
                 }
             }
         }
     }
 
-    /// Waits until a call is ready or other inputs are to be watched.
-    fn wait(&self, missing: &[ObjectId], timeout: Timeout) -> Result<Scan> {
-        let mut ids = vec![ObjectId::declaration(self.prefix)];
-        ids.extend_from_slice(missing);
-        self.watch_anew(&ids)?;
-        self.store.wait_until(&ids, timeout, &mut || match self.scan()? {
-            Scan::Blocked(now) if now.iter().all(|id| missing.binary_search(id).is_ok()) => Ok(None),
+    /// Waits until a call is ready or other bits are to be slept on.
+    fn wait(&self, wake_bits: u32, timeout: Timeout) -> Result<Scan> {
+        let queue = [ObjectId::declaration(self.prefix)];
+        self.store.wait_besides(&queue, wake_bits, timeout, &mut || match self.scan(true)? {
+            Scan::Blocked(now) if now & !wake_bits == 0 => Ok(None),
             scan => Ok(Some(scan)),
         })
     }
 
-    /// What an event loop is woken for changes with the calls that wait.
-    fn watch_anew(&self, ids: &[ObjectId]) -> Result<()> {
-        let _held = log::hold();
-        let mut watch = self.watch.lock();
-        match &mut *watch {
-            Some(watched) if watched.ids != ids => {
-                let kept = self.store.watch(ids)?;
-                *watched = Watched { ids: ids.to_vec(), _kept: Some(kept) };
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn scan(&self) -> Result<Scan> {
+    fn scan(&self, idle: bool) -> Result<Scan> {
         let _held = log::hold();
         let mut queue = self.queue.lock();
         if queue.closed {
-            return Err(Error::new(Kind::ProcessorLost, "this processor was closed"));
+            return Err(was_closed());
         }
-        queue.calls.pull(&self.store)?;
-        queue.calls.scan(&self.store, &self.crew)
+        queue.calls.pull(&self.store, false)?;
+        queue.calls.scan(&self.store, &self.crew, idle)
     }
 
-    fn close(&self, name: &str) -> Result<()> {
-        if self.store.here().is_err_and(|error| error.kind() == Kind::Forked) {
-            // The processor is the parent's, and its threads are not here to be waited for.
-            return Ok(());
+    /// A row that could not be taken now. If the processor was shut down meanwhile, it is refused, or left to `join`.
+    fn put_back(&self, row: PendingRow) {
+        if self.queue.lock().closed && take::refuse(&self.store, &row, &self.lost()).is_ok() {
+            return;
         }
-        if self.crew.has_this_thread() {
-            return Err(Error::invalid("a function cannot close the processor that runs it"));
-        }
-        if std::mem::replace(&mut self.queue.lock().closed, true) {
-            return Ok(());
-        }
-        let error = Error::new(
+        self.queue.lock().calls.put_back(row);
+    }
+
+    /// What the calls end with that were not taken before it was closed.
+    fn lost(&self) -> Error {
+        Error::new(
             Kind::ProcessorLost,
-            format!("processor '{name}' was closed before it ran this call; the inputs are still there"),
-        );
-        let refused = self.refuse_all(&error);
-        // From here on nothing can be issued to us any more.
+            format!(
+                "processor '{}' was closed before it ran this call; the inputs are still there",
+                self.name
+            ),
+        )
+    }
+
+    fn shutdown(&self) -> Result<()> {
+        if self.store.here().is_err_and(|error| error.kind() == Kind::Forked) {
+            // The processor is the parent's.
+            return Ok(());
+        }
+        self.queue.lock().closed = true;
+        self.crew.wake();
+        // Issuing refuses a declaration that nobody wants: what is in the queue now is all that ever comes. It stays as long as
+        // there are calls.
         let declaration = self.declaration.lock().take();
         drop(declaration);
-        // What came in between. The store has failed it if the queue went with the declaration.
-        let _ = self.refuse_all(&error);
-        self.crew.wake();
-        self.crew.wait_until_idle();
-        refused
-    }
-
-    fn refuse_all(&self, error: &Error) -> Result<()> {
         let (pulled, rows) = {
             let _held = log::hold();
             let mut queue = self.queue.lock();
-            let pulled = queue.calls.pull(&self.store);
+            let pulled = queue.calls.pull(&self.store, true);
             (pulled, queue.calls.take_all())
         };
-        let mut result = pulled;
-        for row in &rows {
-            if let Err(error) = take::refuse(&self.store, row, error) {
+        let (mut result, error) = (pulled, self.lost());
+        for row in rows {
+            if let Err(error) = take::refuse(&self.store, &row, &error) {
                 result = Err(error);
+                self.queue.lock().calls.put_back(row);
             }
         }
         result

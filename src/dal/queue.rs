@@ -1,222 +1,50 @@
-//! The calls that have come to a processor and wait for their inputs.
+//! The calls that have come to a processor: which may run, and which is the oldest of these.
+//!
+//! A row is looked at when it comes, and then only when what it waits for rang (see `pending`): taking a call costs the same
+//! however many others wait. Those that may run stand in a heap for each function, by the order of issue. Of an ordered function only
+//! the oldest row is looked at, when its turn has come.
+//!
+//! Every quarter of a second everything that is waited for is looked at all the same, some at a time while there are calls to
+//! run: for changers that were stopped before they rang, and to forget rows that were cancelled.
 
-use std::collections::VecDeque;
-use std::fmt;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
-use crate::store::{Buffer, Claim, EntryKey, ObjectId, ObjectState, QueuedCall, Store};
-use crate::sync::atomic::Mutex;
+use crate::store::{Buffer, Claim, EntryKey, Lookout, ObjectId, QueuedCall, Store};
 use crate::timeout::Timeout;
-use crate::wire::{CallDecoder, CallSchema, Cell, DecodedCall, Direction, ParamType};
+use crate::wire::{CallDecoder, CallSchema, Cell, DecodedCall};
 
+use super::call_object::CallObject;
 use super::crew::{Crew, Turn};
+use super::function::Offered;
 use super::output::{in_function, tell_nobody};
-use super::processor::FunctionOptions;
-use super::tensor::{KnownTensor, Tensor};
+use super::pending::{is_unchanged, PendingRow, Watchlist};
 
-/// How often a look at an input asks whether its producer still lives.
-const PROBE_INTERVAL: Duration = Duration::from_millis(100);
-
-/// A function that a processor offers.
-pub(super) struct Offered {
-    /// Its place in the list of functions.
-    pub(super) index: usize,
-    pub(super) schema: Arc<CallSchema>,
-    pub(super) options: FunctionOptions,
-}
-
-impl Offered {
-    /// The parameters that a call waits for, with their IDs in this row. Null ones are left out.
-    pub(super) fn inputs<'a>(&'a self, row: &'a [Cell]) -> impl Iterator<Item = (usize, ObjectId)> + 'a {
-        self.schema.params.iter().zip(row).enumerate().filter_map(|(param, (spec, cell))| {
-            match (&spec.ty, cell) {
-                (ParamType::Tensor { .. } | ParamType::Table(_) | ParamType::Oid, Cell::Id(id))
-                    if spec.direction == Direction::In =>
-                {
-                    Some((param, *id))
-                }
-                _ => None,
-            }
-        })
-    }
-}
-
-enum Ownership {
-    Queued,
-    /// Ours; the call object stays pinned until its last row has ended, which tells the caller that it is
-    /// running.
-    Claimed(Buffer),
-    Gone,
-}
-
-struct Rows {
-    ownership: Ownership,
-    left: usize,
-}
-
-/// A call object in our queue: one row per invocation, in the order of our own schema's parameters.
-pub(super) struct CallObject {
-    pub(super) store: Store,
-    pub(super) call: QueuedCall,
-    pub(super) function: Arc<Offered>,
-    pub(super) rows: Vec<Vec<Cell>>,
-    state: Mutex<Rows>,
-    /// The tensor that was read last for each parameter: rows often share it.
-    read: Mutex<Vec<Option<(EntryKey, KnownTensor)>>>,
-}
-
-impl CallObject {
-    /// Takes the call, once for all its rows. False if its caller has dropped it.
-    pub(super) fn claim(&self) -> Result<bool> {
-        let _held = log::hold();
-        let mut state = self.state.lock();
-        if let Ownership::Queued = state.ownership {
-            state.ownership = match self.store.claim(&self.call)? {
-                Claim::Claimed(buffer) => Ownership::Claimed(buffer),
-                Claim::Gone => Ownership::Gone,
-            };
-        }
-        Ok(matches!(state.ownership, Ownership::Claimed(_)))
-    }
-
-    /// Its bytes, until its last row has ended.
-    pub(super) fn buffer(&self) -> Option<Buffer> {
-        match &self.state.lock().ownership {
-            Ownership::Claimed(buffer) => Some(buffer.clone()),
-            Ownership::Queued | Ownership::Gone => None,
-        }
-    }
-
-    /// Reads the tensor of a parameter.
-    pub(super) fn read(&self, param: usize, buffer: Buffer) -> Result<Tensor> {
-        if self.rows.len() == 1 {
-            return Tensor::read(buffer);
-        }
-        let key = buffer.key();
-        let _held = log::hold();
-        let mut read = self.read.lock();
-        match read.get(param) {
-            Some(Some((known, tensor))) if *known == key => Ok(Tensor::known(buffer, tensor)),
-            _ => {
-                let tensor = Tensor::read(buffer)?;
-                let places = read.len().max(param + 1);
-                read.resize_with(places, || None);
-                read[param] = Some((key, tensor.header()));
-                Ok(tensor)
-            }
-        }
-    }
-
-    /// Whether its caller still wants it.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.store.is_wanted(self.call.key)
-    }
-
-    /// Whether nothing is to be done about it any more.
-    fn is_gone(&self) -> bool {
-        match self.state.lock().ownership {
-            Ownership::Gone => true,
-            Ownership::Queued => !self.is_wanted(),
-            Ownership::Claimed(_) => false,
-        }
-    }
-
-    /// One row has ended; with the last one the call leaves the queue.
-    pub(super) fn end_row(&self) -> Result<()> {
-        let mut state = self.state.lock();
-        state.left = state.left.saturating_sub(1);
-        if state.left > 0 {
-            return Ok(());
-        }
-        let ended = std::mem::replace(&mut state.ownership, Ownership::Gone);
-        drop(state);
-        match ended {
-            Ownership::Claimed(buffer) => {
-                let finished = self.store.finish(self.call.key);
-                drop(buffer);
-                finished
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for CallObject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let QueuedCall { id, issuer, .. } = &self.call;
-        write!(f, "the call {id} of {} by client {issuer}", self.function.schema.name)
-    }
-}
-
-/// An input that a row waits for.
-struct Awaited {
-    id: ObjectId,
-    /// The entry it was seen with: if that goes, the input is lost.
-    seen: Option<EntryKey>,
-    /// It was there when the call was issued: if it is absent, it is lost, too.
-    was_there: bool,
-}
-
-/// One invocation that waits for its inputs.
-pub(super) struct PendingRow {
-    pub(super) object: Arc<CallObject>,
-    pub(super) row: usize,
-    /// Its place in the order of issue.
-    order: u64,
-    inputs: Vec<Awaited>,
-    /// The first input that has not been seen to exist.
-    next: usize,
-}
-
-impl PendingRow {
-    pub(super) fn cells(&self) -> &[Cell] {
-        &self.object.rows[self.row]
-    }
-
-    /// The entry that the `nth` input was seen with.
-    pub(super) fn seen(&self, nth: usize) -> Option<EntryKey> {
-        self.inputs.get(nth).and_then(|input| input.seen)
-    }
-
-    /// True when every input exists, or when one has failed or is known to be lost: then the call is taken to
-    /// be failed, without waiting for the others.
-    fn is_ready(&mut self, store: &Store, probe: bool) -> Result<bool> {
-        while let Some(input) = self.inputs.get_mut(self.next) {
-            let (key, sealed) = match store.look(&input.id)? {
-                ObjectState::Absent => return Ok(input.seen.is_some() || input.was_there),
-                ObjectState::Failed { .. } => return Ok(true),
-                ObjectState::Sealed { key } => (key, true),
-                ObjectState::Awaited { key, .. } | ObjectState::Creating { key } => (key, false),
-            };
-            if *input.seen.get_or_insert(key) != key {
-                return Ok(true);
-            }
-            if !sealed && !probe {
-                return Ok(false);
-            }
-            if !sealed {
-                // Asking for it makes the store test whether its producer lives.
-                match store.get_key(key, &input.id, Timeout::Poll) {
-                    Ok(_) => {}
-                    Err(error) if error.kind() == Kind::Timeout => return Ok(false),
-                    Err(_) => return Ok(true),
-                }
-            }
-            self.next += 1;
-        }
-        Ok(true)
-    }
-}
+/// How often everything is looked at.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+/// How many objects one scan looks at for that while there may be something better to do.
+const SWEEP_LOOKS: usize = 512;
+/// How many rows are followed to find out what an object waits for.
+const FOLLOWED: usize = 10_000;
 
 /// What a look at the queue found.
 pub(super) enum Scan {
     /// The oldest call that may run now, taken off the list, and its function's turn.
     Ready(PendingRow, Turn),
-    /// Nothing to do until one of these (sorted) changes.
-    Blocked(Vec<ObjectId>),
+    /// Nothing to do until a call comes or one of these bits rings.
+    Blocked(u32),
+}
+
+/// The rows of an ordered function, by their order.
+#[derive(Default)]
+struct Line {
+    /// The one that was looked at.
+    front: Option<u64>,
+    behind: VecDeque<u64>,
 }
 
 /// A processor's private list of the calls in its queue, decoded once.
@@ -224,30 +52,68 @@ pub(super) struct CallQueue {
     declaration: EntryKey,
     /// The last call that was pulled.
     after: u64,
-    /// By function, each in the order of issue.
-    pending: Vec<VecDeque<PendingRow>>,
+    /// All rows that were not taken, by their order.
+    rows: HashMap<u64, PendingRow>,
+    /// Which of them is to make an object.
+    makers: HashMap<ObjectId, u64>,
+    watchlist: Watchlist,
+    /// By function: the rows that can be taken.
+    ready: Vec<BinaryHeap<Reverse<u64>>>,
+    /// By function, for those that are ordered.
+    lines: Vec<Line>,
+    /// Rows and buckets that are to be looked at: they stay here if that goes wrong.
+    unplaced: Vec<u64>,
+    due: Vec<usize>,
+    /// The bucket at which the sweep has come, and when it began.
+    sweep: usize,
+    swept: Instant,
     /// How many rows were ever added.
     added: u64,
-    probed: Instant,
+    /// How often anything was looked at.
+    looks: u64,
     functions: Vec<Arc<Offered>>,
     decoder: CallDecoder,
 }
 
 impl CallQueue {
-    pub(super) fn new(declaration: EntryKey, functions: Vec<Arc<Offered>>) -> Result<CallQueue> {
+    pub(super) fn new(
+        store: &Store,
+        declaration: EntryKey,
+        functions: Vec<Arc<Offered>>,
+    ) -> Result<CallQueue> {
         let schemas: Vec<_> = functions.iter().map(|function| function.schema.clone()).collect();
-        let decoder = CallDecoder::new(&schemas)?;
-        let pending = functions.iter().map(|_| VecDeque::new()).collect();
-        Ok(CallQueue { declaration, after: 0, pending, added: 0, probed: Instant::now(), functions, decoder })
+        Ok(CallQueue {
+            declaration,
+            after: 0,
+            rows: HashMap::new(),
+            makers: HashMap::new(),
+            watchlist: Watchlist::new(store),
+            ready: functions.iter().map(|_| BinaryHeap::new()).collect(),
+            lines: functions.iter().map(|_| Line::default()).collect(),
+            unplaced: Vec::new(),
+            due: Vec::new(),
+            sweep: Lookout::BUCKETS,
+            swept: Instant::now(),
+            added: 0,
+            looks: 0,
+            functions,
+            decoder: CallDecoder::new(&schemas)?,
+        })
     }
 
-    /// Takes over what was issued since the last time. Calls that cannot be understood are failed at once.
-    pub(super) fn pull(&mut self, store: &Store) -> Result<()> {
-        loop {
+    /// How often a row, or what rows wait for, was looked at.
+    pub(super) fn looks(&self) -> u64 {
+        self.looks
+    }
+
+    /// Takes over what was issued since the last time. Calls that cannot be run at all are failed at once. Without `certain`
+    /// one that is just being issued may be missed; its ring comes later.
+    pub(super) fn pull(&mut self, store: &Store, certain: bool) -> Result<()> {
+        while certain || store.has_queued(self.declaration, self.after)? {
             // The store gives some hundred at a time.
             let calls = store.queue(self.declaration, self.after)?;
             if calls.is_empty() {
-                return Ok(());
+                break;
             }
             for call in calls {
                 match store.get_key(call.key, &call.id, Timeout::Poll) {
@@ -255,119 +121,298 @@ impl CallQueue {
                     // Its caller has dropped it.
                     Err(error)
                         if matches!(error.kind(), Kind::ObjectDeleted | Kind::NotFound | Kind::Timeout) => {}
+                    Err(error) if error.kind() == Kind::Corrupt => reject(store, &call, &error)?,
                     Err(error) => return Err(error),
                 }
                 self.after = call.sequence;
             }
         }
+        Ok(())
     }
 
     fn add(&mut self, store: &Store, call: &QueuedCall, buffer: &Buffer) -> Result<()> {
         let decoded = match self.decoder.decode(buffer.data(), buffer.metadata()) {
             Ok(decoded) => decoded,
-            Err(error) => return discard(store, call, &error),
+            Err(error) => return reject(store, call, &not_understood(&error)),
         };
-        let function = self.functions.iter().find(|function| function.schema.name == decoded.function);
-        let rows = match function {
-            Some(function) => match_rows(&function.schema, &decoded, call.there),
-            None => Err(Error::new(Kind::NotFound, "the processor does not offer this function")),
+        let refused = |error: &Error| reject(store, call, &in_function(error, &decoded.function));
+        let Some(function) = self.functions.iter().find(|function| function.schema.name == decoded.function)
+        else {
+            return refused(&Error::new(Kind::NotFound, "the processor does not offer this function"));
         };
-        let (function, (rows, there)) = match (function, rows) {
-            (Some(function), Ok(rows)) => (function.clone(), rows),
-            (_, Err(error)) => return reject(store, call, &decoded, &error),
-            (None, Ok(_)) => return discard(store, call, &Error::internal("its function is not known")),
+        let (rows, there) = match match_rows(&function.schema, &decoded) {
+            Ok((rows, _)) if rows.is_empty() => {
+                return refused(&Error::new(Kind::Corrupt, "the call has no rows"))
+            }
+            Ok(matched) => matched,
+            Err(error) => return refused(&error),
         };
-        if rows.is_empty() {
-            return discard(store, call, &Error::invalid("it has no rows"));
-        }
-        let state = Mutex::new(Rows { ownership: Ownership::Queued, left: rows.len() });
-        let read = Mutex::default();
-        let object = Arc::new(CallObject { store: store.clone(), call: *call, function, rows, state, read });
+        let function = function.clone();
+        let object = CallObject::new(store, *call, function.clone(), rows);
         for row in 0..object.rows.len() {
-            let inputs = object.function.inputs(&object.rows[row]);
-            let inputs =
-                inputs.map(|(param, id)| Awaited { id, seen: None, was_there: there[param] }).collect();
-            let pending = PendingRow { object: object.clone(), row, order: self.added, inputs, next: 0 };
+            let order = self.added;
             self.added += 1;
-            self.pending[object.function.index].push_back(pending);
+            self.insert(PendingRow::new(&object, row, order, &there));
+            if function.options.ordered {
+                self.lines[function.index].behind.push_back(order);
+            } else {
+                self.unplaced.push(order);
+            }
+        }
+        if function.options.ordered {
+            self.look_at_front(&function);
         }
         Ok(())
     }
 
-    /// Finds the oldest call whose inputs exist and whose function may run; forgets those that were cancelled.
-    pub(super) fn scan(&mut self, store: &Store, crew: &Arc<Crew>) -> Result<Scan> {
-        let probe = self.probed.elapsed() >= PROBE_INTERVAL;
-        if probe {
-            self.probed = Instant::now();
+    fn insert(&mut self, row: PendingRow) {
+        for (_, id) in row.object.function.outputs(row.cells()) {
+            self.makers.insert(id, row.order);
         }
-        let mut missing = Vec::new();
-        let mut oldest: Option<(u64, usize, usize)> = None;
-        for (function, rows) in self.functions.iter().zip(&mut self.pending) {
-            // A function that is busy wakes us when it has become free.
-            if rows.is_empty() || !crew.may_run(function) {
-                continue;
-            }
-            let before = oldest.map_or(u64::MAX, |(order, ..)| order);
-            if let Some(place) = first_ready(rows, function, before, store, probe, &mut missing)? {
-                oldest = Some((rows[place].order, function.index, place));
-            }
-        }
-        if let Some((_, function, place)) = oldest {
-            if let Some(row) = self.pending[function].remove(place) {
-                return Ok(Scan::Ready(row, crew.begin(function)));
-            }
-        }
-        missing.sort_unstable();
-        missing.dedup();
-        Ok(Scan::Blocked(missing))
+        self.rows.insert(row.order, row);
     }
 
-    /// Everything that waits, for a processor that closes.
-    pub(super) fn take_all(&mut self) -> Vec<PendingRow> {
-        self.pending.iter_mut().flat_map(std::mem::take).collect()
+    fn remove(&mut self, order: u64) -> Option<PendingRow> {
+        let row = self.rows.remove(&order)?;
+        for (_, id) in row.object.function.outputs(row.cells()) {
+            if self.makers.get(&id) == Some(&order) {
+                self.makers.remove(&id);
+            }
+        }
+        Some(row)
     }
-}
 
-/// The place of a function's first call that can be taken, if it was issued `before`. What the others wait for goes
-/// to `missing`.
-fn first_ready(
-    rows: &mut VecDeque<PendingRow>,
-    function: &Offered,
-    before: u64,
-    store: &Store,
-    probe: bool,
-    missing: &mut Vec<ObjectId>,
-) -> Result<Option<usize>> {
-    let mut place = 0;
-    while let Some(row) = rows.get_mut(place).filter(|row| row.order < before) {
-        if row.object.is_gone() {
-            rows.remove(place);
-            continue;
-        }
-        if row.is_ready(store, probe)? {
-            return Ok(Some(place));
-        }
-        missing.extend(row.inputs.get(row.next).map(|input| input.id));
+    /// Puts a row back that was taken, its function's turn not being over.
+    pub(super) fn put_back(&mut self, row: PendingRow) {
+        let (function, order) = (row.object.function.clone(), row.order);
+        self.insert(row);
+        self.ready[function.index].push(Reverse(order));
         if function.options.ordered {
+            self.lines[function.index].front = Some(order);
+        }
+    }
+
+    /// Finds the oldest call whose inputs exist and whose function may run; forgets those that were cancelled. `idle`: there is
+    /// nothing better to do than to look at everything, if it is time for that.
+    pub(super) fn scan(&mut self, store: &Store, crew: &Arc<Crew>, idle: bool) -> Result<Scan> {
+        self.place_all(store)?;
+        self.watchlist.rung(&mut self.due)?;
+        while let Some(bucket) = self.due.last().copied() {
+            self.look_into(store, bucket, false)?;
+            self.due.pop();
+        }
+        self.sweep(store, idle)?;
+        let mut oldest: Option<(u64, usize)> = None;
+        for index in 0..self.functions.len() {
+            if let Some(order) = self.first_of(store, crew, index)? {
+                if oldest.is_none_or(|(before, _)| order < before) {
+                    oldest = Some((order, index));
+                }
+            }
+        }
+        let Some((order, function)) = oldest else { return Ok(Scan::Blocked(self.watchlist.wake_bits())) };
+        self.ready[function].pop();
+        self.lines[function].front = None;
+        let row = self.remove(order).ok_or_else(|| Error::internal("a row that is ready is not there"))?;
+        Ok(Scan::Ready(row, crew.begin(function)))
+    }
+
+    /// The oldest row of a function that can be taken, if the function may run.
+    fn first_of(&mut self, store: &Store, crew: &Arc<Crew>, index: usize) -> Result<Option<u64>> {
+        let function = self.functions[index].clone();
+        let line = &self.lines[index];
+        let has_rows = !self.ready[index].is_empty() || line.front.is_some() || !line.behind.is_empty();
+        // A function that is busy wakes us when it has become free.
+        if !has_rows || !crew.may_run(&function) {
             return Ok(None);
         }
-        place += 1;
+        if function.options.ordered {
+            self.move_up(store, index)?;
+        }
+        while let Some(Reverse(order)) = self.ready[index].peek().copied() {
+            if self.rows.get(&order).is_some_and(|row| !row.object.is_gone()) {
+                return Ok(Some(order));
+            }
+            self.ready[index].pop();
+            self.remove(order);
+            if function.options.ordered {
+                self.move_up(store, index)?;
+            }
+        }
+        Ok(None)
     }
-    Ok(None)
+
+    /// Lets the oldest row of an ordered function that is still wanted be its front.
+    fn move_up(&mut self, store: &Store, index: usize) -> Result<()> {
+        loop {
+            if let Some(front) = self.lines[index].front {
+                if self.rows.get(&front).is_some_and(|row| !row.object.is_gone()) {
+                    return Ok(());
+                }
+                self.lines[index].front = None;
+                self.forget(front);
+            }
+            let Some(next) = self.lines[index].behind.pop_front() else { return Ok(()) };
+            self.lines[index].front = Some(next);
+            self.unplaced.push(next);
+            self.place_all(store)?;
+        }
+    }
+
+    /// A row that nobody wants any more.
+    fn forget(&mut self, order: u64) {
+        if let Some(sight) = self.remove(order).and_then(|row| row.waits_for()) {
+            self.watchlist.remove(sight, order);
+        }
+    }
+
+    /// The front of an ordered function is looked at again, as calls were added whose results it may take.
+    fn look_at_front(&mut self, function: &Offered) {
+        let Some(front) = self.lines[function.index].front else { return };
+        let Some(sight) = self.rows.get(&front).and_then(PendingRow::waits_for) else { return };
+        if self.makers.contains_key(&sight.0) {
+            self.watchlist.remove(sight, front);
+            self.unplaced.push(front);
+        }
+    }
+
+    /// Puts rows where they belong: among those that are ready, or with what they wait for.
+    fn place_all(&mut self, store: &Store) -> Result<()> {
+        while let Some(order) = self.unplaced.last().copied() {
+            self.place(store, order)?;
+            self.unplaced.pop();
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, store: &Store, order: u64) -> Result<()> {
+        loop {
+            let Some(row) = self.rows.get_mut(&order) else { return Ok(()) };
+            let function = row.object.function.index;
+            self.looks += 1;
+            let sight = if row.hopeless.is_some() || row.is_ready(store)? { None } else { row.waits_for() };
+            let Some(sight) = sight else {
+                self.ready[function].push(Reverse(order));
+                return Ok(());
+            };
+            if let Some(error) = self.hopeless(order, &sight.0) {
+                if let Some(row) = self.rows.get_mut(&order) {
+                    row.hopeless = Some(Box::new(error));
+                }
+                continue;
+            }
+            if !self.watchlist.add(sight, order)? {
+                return Ok(());
+            }
+            self.looks += 1;
+            if is_unchanged(store, sight)? {
+                return Ok(());
+            }
+            self.watchlist.remove(sight, order);
+        }
+    }
+
+    /// Why a row can never run that waits for this: a later row of the same ordered function is to make it.
+    fn hopeless(&self, order: u64, id: &ObjectId) -> Option<Error> {
+        let (row, maker) = (self.rows.get(&order)?, self.rows.get(self.makers.get(id)?)?);
+        let function = &row.object.function;
+        if !function.options.ordered || maker.object.function.index != function.index || maker.order <= order
+        {
+            return None;
+        }
+        let name = |param: Option<(usize, ObjectId)>| {
+            param.map_or("", |(param, _)| function.schema.params[param].name.as_str())
+        };
+        let input = name(function.inputs(row.cells()).find(|(_, other)| other == id));
+        let output = name(function.outputs(maker.cells()).find(|(_, other)| other == id));
+        let (taker, maker) = match Arc::ptr_eq(&row.object, &maker.object) {
+            true => (format!("row {}: ", row.row), format!("row {}", maker.row)),
+            false => (String::new(), "a later call".to_owned()),
+        };
+        Some(Error::invalid(format!(
+            "{taker}input '{input}' is the output '{output}' of {maker}, and the function's calls run in the order of issue: \
+             neither could run; issue first what makes it"
+        )))
+    }
+
+    /// Looks at what is waited for in a bucket, and lets those look again for whom something has changed. In a `sweep` also
+    /// forgets the rows that were cancelled.
+    fn look_into(&mut self, store: &Store, bucket: usize, sweep: bool) -> Result<()> {
+        for sight in self.watchlist.sights(bucket) {
+            if sweep {
+                let mut gone = Vec::new();
+                let is_gone = |order: u64| self.rows.get(&order).is_none_or(|row| row.object.is_gone());
+                self.watchlist.retain(sight, |order| {
+                    let is_gone = is_gone(order);
+                    gone.extend(is_gone.then_some(order));
+                    !is_gone
+                });
+                gone.into_iter().for_each(|order| drop(self.remove(order)));
+            }
+            self.looks += 1;
+            if !is_unchanged(store, sight)? {
+                self.unplaced.extend(self.watchlist.take(sight));
+            }
+        }
+        self.place_all(store)
+    }
+
+    fn sweep(&mut self, store: &Store, idle: bool) -> Result<()> {
+        if self.sweep == Lookout::BUCKETS && self.swept.elapsed() >= SWEEP_INTERVAL {
+            self.swept = Instant::now();
+            self.sweep = if self.watchlist.is_empty() { Lookout::BUCKETS } else { 0 };
+        }
+        let mut left = if idle { usize::MAX } else { SWEEP_LOOKS };
+        while self.sweep < Lookout::BUCKETS && left > 0 {
+            left = left.saturating_sub(self.watchlist.len(self.sweep));
+            self.look_into(store, self.sweep, true)?;
+            self.sweep += 1;
+        }
+        Ok(())
+    }
+
+    /// What must happen before an object can be made, as far as that is up to calls that wait here: the functions whose turn
+    /// must come (one that is re-entrant always may run), and the objects that are needed and that no call is to make which
+    /// waits here.
+    pub(super) fn needed_for(&self, id: &ObjectId) -> (Vec<usize>, Vec<ObjectId>) {
+        let (mut functions, mut others) = (Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
+        let mut open = vec![*id];
+        while let Some(id) = open.pop() {
+            let Some(row) = self.makers.get(&id).and_then(|order| self.rows.get(order)) else {
+                others.push(id);
+                continue;
+            };
+            if seen.len() >= FOLLOWED || !seen.insert(row.order) {
+                continue;
+            }
+            let function = &row.object.function;
+            if !function.options.reentrant && !functions.contains(&function.index) {
+                functions.push(function.index);
+            }
+            open.extend(row.missing());
+        }
+        (functions, others)
+    }
+
+    /// Everything that waits, in the order of issue, for a processor that closes.
+    pub(super) fn take_all(&mut self) -> Vec<PendingRow> {
+        self.makers.clear();
+        self.watchlist.clear();
+        self.ready.iter_mut().for_each(BinaryHeap::clear);
+        self.lines.fill_with(Line::default);
+        self.unplaced.clear();
+        let mut rows: Vec<_> = self.rows.drain().map(|(_, row)| row).collect();
+        rows.sort_unstable_by_key(|row| row.order);
+        rows
+    }
 }
 
 /// The decoded rows in the order of our parameters, and which of these were there at issue; a caller's schema may lack
 /// nullable inputs.
-fn match_rows(
-    offered: &CallSchema,
-    decoded: &DecodedCall,
-    there: u32,
-) -> Result<(Vec<Vec<Cell>>, Vec<bool>)> {
-    let was_there = |place: usize| {
-        u32::try_from(place).is_ok_and(|bit| there.checked_shr(bit).is_some_and(|bits| bits & 1 == 1))
-    };
+fn match_rows(offered: &CallSchema, decoded: &DecodedCall) -> Result<(Vec<Vec<Cell>>, Vec<bool>)> {
     if *decoded.schema == *offered {
-        return Ok((decoded.rows.clone(), (0..offered.params.len()).map(was_there).collect()));
+        return Ok((decoded.rows.clone(), decoded.there.clone()));
     }
     let mismatches = decoded.schema.mismatches(offered);
     if !mismatches.is_empty() {
@@ -381,42 +426,34 @@ fn match_rows(
             .map(|place| place.and_then(|place| row.get(place)).cloned().unwrap_or(Cell::Null))
             .collect()
     };
+    let was_there = |place: usize| decoded.there.get(place).copied().unwrap_or(false);
     let there = places.iter().map(|place| place.is_some_and(was_there)).collect();
     Ok((decoded.rows.iter().map(pick).collect(), there))
 }
 
-/// Takes a call off the queue whose outputs, if it has any, are not known.
-fn discard(store: &Store, call: &QueuedCall, error: &Error) -> Result<()> {
-    if let Claim::Claimed(_) = store.claim(call)? {
-        store.finish(call.key)?;
-        log::write(Level::Error, || {
-            let QueuedCall { id, issuer, .. } = call;
-            format!("the call {id} of client {issuer} was dropped: it cannot be understood: {error}")
-        });
-    }
-    Ok(())
+fn not_understood(error: &Error) -> Error {
+    let kind = if error.kind() == Kind::InvalidArgument { Kind::Corrupt } else { error.kind() };
+    Error::new(kind, format!("the processor cannot understand the call: {error}"))
 }
 
-/// Fails all outputs of a call that we have promised.
-fn reject(store: &Store, call: &QueuedCall, decoded: &DecodedCall, error: &Error) -> Result<()> {
-    if let Claim::Claimed(_) = store.claim(call)? {
-        let error = in_function(error, &decoded.function);
-        let mut told = false;
-        for cell in decoded.rows.iter().flat_map(|row| decoded.schema.params.iter().zip(row)) {
-            let (param, Cell::Id(id)) = cell else { continue };
-            if param.direction != Direction::Out {
-                continue;
-            }
-            if let ObjectState::Awaited { key, producer } = store.look(id)? {
-                if producer == store.number() {
-                    told |= store.fail(key, &error)?;
-                }
-            }
+/// Ends a call that cannot be run: fails all its outputs that are still awaited from us.
+fn reject(store: &Store, call: &QueuedCall, error: &Error) -> Result<()> {
+    // Before it is claimed: if something goes wrong in between, all of it is done again.
+    let told = store.fail_outputs(call.key, error)? > 0;
+    let claimed = match store.claim(call) {
+        Ok(Claim::Claimed(_)) => {
+            store.finish(call.key)?;
+            true
         }
-        if !told {
-            tell_nobody(store, call.issuer, &error);
-        }
-        store.finish(call.key)?;
+        Ok(Claim::Gone) => false,
+        // It is as damaged for us as it was before.
+        Err(error) if error.kind() == Kind::Corrupt => false,
+        Err(error) => return Err(error),
+    };
+    if !told && claimed {
+        tell_nobody(store, call.issuer, error);
+    }
+    if told || claimed {
         // Without an output that carries it, the log is the only place for it.
         log::write(if told { Level::Warning } else { Level::Error }, || {
             let QueuedCall { id, issuer, .. } = call;
@@ -429,52 +466,30 @@ fn reject(store: &Store, call: &QueuedCall, decoded: &DecodedCall, error: &Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Elem, Param};
+    use crate::wire::{Direction, Elem, Param, ParamType};
     use arrow::datatypes::DataType;
 
-    fn param(name: &str, direction: Direction, ty: ParamType) -> Param {
-        Param::new(name, direction, ty, true)
-    }
-
-    fn tensor() -> ParamType {
-        ParamType::Tensor { elem: Elem::Float64, dims: Vec::new() }
-    }
-
-    #[test]
-    fn a_call_waits_for_its_object_inputs_only() {
-        let params = vec![
-            param("x", Direction::In, ParamType::Scalar(DataType::Int64)),
-            param("ms", Direction::In, tensor()),
-            param("wgt", Direction::In, tensor()),
-            param("tag", Direction::In, ParamType::Id),
-            param("done", Direction::In, ParamType::Oid),
-            param("dirty", Direction::Out, tensor()),
-        ];
-        let schema = Arc::new(CallSchema::new("f", params));
-        let offered = Offered { index: 0, schema, options: FunctionOptions::default() };
-        let id = |byte| ObjectId::new([byte; 20]);
-        let row =
-            [Cell::Int(1), Cell::Id(id(1)), Cell::Null, Cell::Id(id(2)), Cell::Id(id(3)), Cell::Id(id(4))];
-        let inputs: Vec<_> = offered.inputs(&row).collect();
-        assert_eq!(inputs, [(1, id(1)), (4, id(3))]);
+    fn param(name: &str, ty: ParamType) -> Param {
+        Param::new(name, Direction::In, ty, true)
     }
 
     #[test]
     fn rows_follow_our_own_order_of_parameters() {
-        let x = param("x", Direction::In, ParamType::Scalar(DataType::Int64));
-        let y = param("y", Direction::In, ParamType::Scalar(DataType::Int64));
+        let x = param("x", ParamType::Scalar(DataType::Int64));
+        let y = param("y", ParamType::Scalar(DataType::Int64));
         let schema = CallSchema::new("f", vec![x.clone(), y.clone()]);
         let decoded = DecodedCall {
             function: "f".to_owned(),
             schema: Arc::new(schema.clone()),
             rows: vec![vec![Cell::Int(1), Cell::Int(2)]],
+            there: vec![false, true],
         };
-        let (same, there) = match_rows(&schema, &decoded, 0b10).unwrap();
+        let (same, there) = match_rows(&schema, &decoded).unwrap();
         assert!(matches!(same[0][..], [Cell::Int(1), Cell::Int(2)]));
         assert_eq!(there, [false, true]);
-        let extra = param("extra", Direction::In, tensor());
+        let extra = param("extra", ParamType::Tensor { elem: Elem::Float64, dims: Vec::new() });
         let offered = CallSchema::new("f", vec![y, extra, x]);
-        let (turned, there) = match_rows(&offered, &decoded, 0b10).unwrap();
+        let (turned, there) = match_rows(&offered, &decoded).unwrap();
         assert_eq!(there, [true, false, false]);
         assert!(matches!(turned[0][..], [Cell::Int(2), Cell::Null, Cell::Int(1)]));
     }

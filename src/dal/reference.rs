@@ -11,6 +11,7 @@ use crate::wire::{Elem, Order, TensorSource};
 use super::expect::Expectation;
 use super::issued::{Held, IssuedCall, Unfinished};
 use super::namespace::{new_layout, raw_spec, Home, Namespace};
+use super::standstill;
 use super::tensor::{KnownTensor, Tensor, TensorForm, TensorWriter};
 
 /// A handle to an object that may not exist yet; clones share it, any thread may use it.
@@ -211,7 +212,7 @@ impl Ref {
 
     /// Waits until the object exists. Gives the error of a failed one, OBJECT_DELETED if this reference has
     /// seen the object and it is gone, PROCESSOR_LOST if whoever was to make it has died, TIMEOUT or
-    /// INTERRUPTED.
+    /// INTERRUPTED. INVALID_ARGUMENT in a function that waits for a call which cannot run before it has returned.
     pub fn wait(&self, timeout: Timeout) -> Result<()> {
         self.get_buffer(timeout).map(drop)
     }
@@ -225,11 +226,12 @@ impl Ref {
             let life = self.inner.life.lock();
             (life.key, life.lost)
         };
-        let got = match key {
-            Some(key) => self.inner.store.get_key(key, &self.inner.id, timeout),
-            None if lost => return Err(self.deleted()),
-            None => self.inner.store.get(&self.inner.id, timeout),
-        };
+        let (store, id) = (&self.inner.store, &self.inner.id);
+        let got = standstill::guard(&[*id], timeout, &mut |timeout| match key {
+            Some(key) => store.get_key(key, id, timeout),
+            None if lost => Err(self.deleted()),
+            None => store.get(id, timeout),
+        });
         match got {
             Ok(buffer) => {
                 self.saw(buffer.key());

@@ -10,7 +10,7 @@ use super::call::{Call, Input, Taken};
 use super::crew::Turn;
 use super::expect::{dims, DimSizes, Expectation};
 use super::output::{of_input, Need, Outputs};
-use super::queue::PendingRow;
+use super::pending::PendingRow;
 use super::table::Table;
 
 /// Why a call that was claimed does not run.
@@ -19,45 +19,42 @@ enum Refusal {
     Cancelled,
     /// Its outputs fail with this.
     Failed(Error),
+    /// It cannot be said now: it is to be taken again later.
+    NotNow(Error),
 }
 
-/// Takes the call. None if there is nothing to run: cancelled, everything there already, or failed by an
-/// input.
-pub(super) fn take(store: &Store, pending: PendingRow, turn: Turn) -> Result<Option<Call>> {
+/// Takes the call, and the turn for it. None if there is nothing to run: cancelled, everything there already, or failed by an
+/// input. After an error the turn is still there, and the row can be taken again.
+pub(super) fn take(store: &Store, pending: &PendingRow, turn: &mut Option<Turn>) -> Result<Option<Call>> {
     let object = &pending.object;
     if !object.claim()? {
         return Ok(None);
     }
     let outputs = Outputs::look(store, object, pending.row)?;
     if outputs.need() != Need::Run {
-        object.end_row()?;
-        return Ok(None);
+        return object.end_row().map(|()| None);
     }
-    match pin_inputs(store, &pending, &outputs) {
+    match pin_inputs(store, pending, &outputs) {
         Ok((inputs, sizes)) => {
             outputs.set_progress(0.0)?;
             let (object, row) = (object.clone(), pending.row);
-            Ok(Some(Call::new(Taken { object, row, outputs, inputs, sizes, turn })))
+            let turn = turn.take().ok_or_else(|| Error::internal("a call is taken without a turn"))?;
+            return Ok(Some(Call::new(Taken { object, row, outputs, inputs, sizes, turn })));
         }
-        Err(refusal) => {
-            let failed = match refusal {
-                Refusal::Cancelled => Ok(()),
-                Refusal::Failed(error) => outputs.fail(&error),
-            };
-            object.end_row()?;
-            failed.map(|()| None)
-        }
+        Err(Refusal::NotNow(error)) => return Err(error),
+        Err(Refusal::Failed(error)) => outputs.fail(&error)?,
+        Err(Refusal::Cancelled) => {}
     }
+    object.end_row().map(|()| None)
 }
 
-/// Fails a call that is still queued.
+/// Fails a call that is still queued. After an error it can be done again.
 pub(super) fn refuse(store: &Store, pending: &PendingRow, error: &Error) -> Result<()> {
     if !pending.object.claim()? {
         return Ok(());
     }
-    let failed = Outputs::look(store, &pending.object, pending.row)?.fail(error);
-    pending.object.end_row()?;
-    failed
+    Outputs::look(store, &pending.object, pending.row)?.fail(error)?;
+    pending.object.end_row()
 }
 
 fn pin_inputs(
@@ -65,6 +62,9 @@ fn pin_inputs(
     pending: &PendingRow,
     outputs: &Outputs,
 ) -> std::result::Result<(Vec<Option<Input>>, DimSizes), Refusal> {
+    if let Some(error) = &pending.hopeless {
+        return Err(Refusal::Failed((**error).clone()));
+    }
     let function = &pending.object.function;
     let params = &function.schema.params;
     let inputs: Vec<(usize, ObjectId)> = function.inputs(pending.cells()).collect();
@@ -83,7 +83,7 @@ fn pin_inputs(
             Some(key) => store.get_key(key, id, Timeout::Poll),
             None => store.get(id, Timeout::Poll),
         };
-        let buffer = got.map_err(|error| missing(pending, outputs, spec, &error))?;
+        let buffer = got.map_err(|error| missing(pending, outputs, spec, error))?;
         let sizes = (!function.options.loose_dims).then_some(&mut sizes);
         pinned[*param] = Some(
             read(pending, *param, buffer, sizes)
@@ -94,7 +94,7 @@ fn pin_inputs(
 }
 
 /// What it means that an input could not be pinned.
-fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: &Error) -> Refusal {
+fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: Error) -> Refusal {
     match error.kind() {
         Kind::ObjectDeleted | Kind::NotFound | Kind::Timeout => {
             if !pending.object.is_wanted() || outputs.need() == Need::Unwanted {
@@ -104,7 +104,8 @@ fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: &Error)
             log::write(Level::Warning, || format!("{}: {text}", pending.object));
             Refusal::Failed(Error::new(Kind::InputLost, text))
         }
-        _ => Refusal::Failed(of_input(error, &spec.name)),
+        Kind::Busy | Kind::Interrupted | Kind::Forked => Refusal::NotNow(error),
+        _ => Refusal::Failed(of_input(&error, &spec.name)),
     }
 }
 

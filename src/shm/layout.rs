@@ -30,6 +30,8 @@ pub const ALIGN: u64 = 64;
 pub const SMALL: u64 = 4096;
 /// Buckets of waiting bits.
 pub const BUCKETS: u64 = 1024;
+/// Words with a bit for each bucket.
+pub const RUNG_WORDS: usize = 16;
 /// The row behind the buckets: the clients that read the event log.
 pub const LOG_BUCKET: u64 = BUCKETS;
 /// "No entry", "no extent".
@@ -123,7 +125,7 @@ pub struct Line<T>(pub T);
 pub const OPTION_EVICTION: u32 = 1;
 
 /// One client's place.
-#[repr(C, align(256))]
+#[repr(C, align(128))]
 pub struct Client {
     /// The attachment number; 0: free.
     pub number: AtomicU32,
@@ -137,6 +139,8 @@ pub struct Client {
     pub host: [AtomicU64; 8],
     /// Not 0: it is dead, and its reaping has begun. Written under the lock, so that nothing is promised in its name any more.
     pub dying: AtomicU32,
+    /// A bit for each bucket that rang since this client looked last.
+    pub rung: [AtomicU64; RUNG_WORDS],
     /// On which its threads sleep.
     pub bell: Line<Bell>,
 }
@@ -172,14 +176,14 @@ pub struct Entry {
     pub digest: AtomicU64,
     /// Microseconds from create to seal, at most what fits.
     pub construct: AtomicU32,
-    /// The status of a failed object (positive); its text is the data. Of a call: one bit for each of the first 32
-    /// columns, set if the objects that it names were there when the call was issued.
+    /// The status of a failed object (positive); its text is the data.
     pub failure: AtomicU32,
     /// Neighbours in its namespace's list (in the list of declarations, for a declaration). Derived.
     pub previous: AtomicU32,
     /// The one after it; of a free entry, the next free one. Derived.
     pub next: AtomicU32,
-    /// For a declaration: its namespace's objects, first and last. Derived.
+    /// For a declaration: its namespace's objects, first and last. Derived. For the output of a call: the call's entry, and the
+    /// lower half of its generation.
     pub first: AtomicU32,
     /// See `first`.
     pub last: AtomicU32,
@@ -252,14 +256,19 @@ pub struct HeapControl {
 }
 
 const _: () = assert!(size_of::<Header>() as u64 <= PAGE);
-const _: () = assert!(size_of::<Client>() == 256);
+const _: () = assert!(size_of::<Client>() == 384);
+const _: () = assert!(RUNG_WORDS as u64 * 64 == BUCKETS);
 const _: () = assert!(size_of::<Entry>() == 128);
 const _: () = assert!(size_of::<Extent>() == 32);
 const _: () = assert!(size_of::<HeapControl>().is_multiple_of(64));
 
+/// Raised when a word gets another meaning in its old place.
+const MEANINGS: u64 = 2;
+
 /// A hash of everything that a process of another build must agree on.
 pub const LAYOUT_HASH: u64 = {
     let words = [
+        MEANINGS,
         size_of::<Header>() as u64,
         size_of::<Client>() as u64,
         size_of::<Entry>() as u64,

@@ -17,6 +17,7 @@ use once_cell::sync::OnceCell;
 use super::descriptor::Descriptor;
 use super::evict::Victims;
 use super::locked::{Locked, Others};
+use super::lookout::Rung;
 use super::options::{protects, Create, StoreOptions};
 use super::Store;
 use crate::error::{Error, Kind, Result};
@@ -56,6 +57,8 @@ pub(super) struct Attachment {
     pub(super) wants: Mutex<HashMap<u32, (u64, u32)>>,
     /// How many threads of this process wait at each bucket.
     pub(super) waiting: Vec<Mutex<u32>>,
+    /// What rang, for the lookouts of this process.
+    pub(super) rung: Mutex<Rung>,
     pub(super) sleepers: Arc<Sleepers>,
     pub(super) descriptor: Mutex<Option<Descriptor>>,
     pub(super) interrupted: AtomicU32,
@@ -198,6 +201,7 @@ impl Attachment {
             shards: (0..SHARDS).map(|_| Mutex::new(())).collect(),
             wants: Mutex::default(),
             waiting: (0..BUCKETS).map(|_| Mutex::new(0)).collect(),
+            rung: Mutex::default(),
             sleepers: Arc::default(),
             descriptor: Mutex::default(),
             interrupted: AtomicU32::new(0),

@@ -6,7 +6,7 @@
 
 use super::attachment::LEAVE_PATIENCE;
 use super::buffer::Buffer;
-use super::entries::{Birth, EntryKey, Need};
+use super::entries::{name_call, Birth, EntryKey, Need};
 use super::events::EventKind;
 use super::id::ObjectId;
 use super::index::id_of;
@@ -15,6 +15,7 @@ use super::want::Want;
 use super::{CreateSpec, Store, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{Entry, State, Word, ABANDONED, CALL, CLAIMED, ENDED};
+use crate::shm::segment::low_half;
 use crate::sync::atomic::{fence, Ordering};
 use crate::sync::fail;
 use crate::timeout::Timeout;
@@ -30,9 +31,6 @@ pub struct QueuedCall {
     pub sequence: u64,
     /// Attachment number of the caller.
     pub issuer: u32,
-    /// One bit for each of the first 32 columns, set if the objects that it names were there when the call was issued:
-    /// one that is absent now was deleted, and does not come any more.
-    pub there: u32,
 }
 
 /// What became of an attempt to claim a call.
@@ -95,7 +93,7 @@ impl Store {
                     return Ok(Err(Need::Objects));
                 }
                 for output in some {
-                    keys.push(locked.promise(output, owner, word.slot())?);
+                    keys.push(locked.promise(output, owner, word.slot(), key)?);
                     fail::point("issue.promised");
                 }
                 if later.is_empty() {
@@ -120,13 +118,15 @@ impl Store {
         Ok((want, wants))
     }
 
-    /// The calls in a queue after `sequence` that nobody has claimed, in the order of issue; at most some hundred at a time.
-    pub fn queue(&self, declaration: EntryKey, after: u64) -> Result<Vec<QueuedCall>> {
+    /// Whether calls may have been issued after `sequence`: a look without the lock, which misses one that is being issued.
+    pub fn has_queued(&self, declaration: EntryKey, after: u64) -> Result<bool> {
         self.attachment.here()?;
         let entry = self.attachment.segment.entry(declaration.index)?;
-        if entry.newest_call.load(Ordering::Acquire) <= after {
-            return Ok(Vec::new());
-        }
+        Ok(entry.newest_call.load(Ordering::Acquire) > after)
+    }
+
+    /// The calls in a queue after `sequence` that nobody has claimed, in the order of issue; at most some hundred at a time.
+    pub fn queue(&self, declaration: EntryKey, after: u64) -> Result<Vec<QueuedCall>> {
         let mut calls = Vec::with_capacity(BATCH);
         self.attachment.locked(|locked| {
             let Some((entry, _)) = locked.entry_of(declaration)? else { return Ok(()) };
@@ -139,7 +139,6 @@ impl Store {
                         id: id_of(entry),
                         sequence: entry.sequence.load(Ordering::Relaxed),
                         issuer: entry.creator.load(Ordering::Relaxed),
-                        there: entry.failure.load(Ordering::Relaxed),
                     });
                 }
                 Ok(calls.len() < BATCH)
@@ -198,6 +197,33 @@ impl Store {
         }
     }
 
+    /// Fails every output that this call was to make by us and that is still awaited; how many these were. For a call whose
+    /// outputs are not known otherwise: it walks through all entries. Can be done again after an error.
+    pub fn fail_outputs(&self, call: EntryKey, error: &Error) -> Result<u32> {
+        let attachment = &self.attachment;
+        attachment.here()?;
+        let segment = &attachment.segment;
+        let used = segment.header().entries_used.load(Ordering::Acquire).min(segment.objects_reserved());
+        let mut failed = 0;
+        for index in 0..used {
+            let entry = segment.entry(index)?;
+            let word = Word(entry.state.load(Ordering::Acquire));
+            if word.state() != State::Awaited
+                || entry.producer.load(Ordering::Relaxed) != attachment.number
+                || !is_of(entry, call)
+            {
+                continue;
+            }
+            // What was read may be another life's: then the key does not fit, or its state tells.
+            fence(Ordering::Acquire);
+            if Word(entry.state.load(Ordering::Relaxed)) == word {
+                let key = EntryKey { index, generation: word.generation() };
+                failed += u32::from(self.fail(key, error)?);
+            }
+        }
+        Ok(failed)
+    }
+
     /// Turns an awaited object into a failed one that carries this error. False if it is not awaited any more.
     pub fn fail(&self, key: EntryKey, error: &Error) -> Result<bool> {
         self.attachment.here()?;
@@ -219,6 +245,12 @@ impl Store {
         }
         Ok(true)
     }
+}
+
+/// Whether an output's entry names this call. (Its generation is cut to 32 bits there.)
+fn is_of(output: &Entry, call: EntryKey) -> bool {
+    output.first.load(Ordering::Relaxed) == call.index
+        && output.last.load(Ordering::Relaxed) == low_half(call.generation)
 }
 
 impl Locked<'_> {
@@ -278,10 +310,17 @@ impl Locked<'_> {
     }
 
     /// Promises an output, or claims the one that there is.
-    fn promise(&self, output: &ObjectId, producer: u32, slot: u32) -> Result<EntryKey> {
+    fn promise(&self, output: &ObjectId, producer: u32, slot: u32, call: EntryKey) -> Result<EntryKey> {
         if let Some((index, word)) = self.find(output) {
             let key = EntryKey { index, generation: word.generation() };
             self.claim(key)?;
+            let entry = self.segment().entry(index)?;
+            if word.state() == State::Awaited && !self.has_call(entry)? {
+                // Whoever was to make it has let it go, and another one wanted it: it is ours now. Dead in between, the
+                // output is failed with the one of the two, or not at all by the other: never a third's.
+                entry.producer.store(producer, Ordering::Relaxed);
+                name_call(entry, call);
+            }
             return Ok(key);
         }
         self.bear(&Birth {
@@ -294,7 +333,19 @@ impl Locked<'_> {
             producer,
             slot,
             want: true,
+            call: Some(call),
         })
+    }
+
+    /// Whether the call that is to make an output is still there.
+    fn has_call(&self, output: &Entry) -> Result<bool> {
+        let index = output.first.load(Ordering::Relaxed);
+        if index >= self.segment().objects_reserved() {
+            return Ok(false);
+        }
+        let word = Word(self.segment().entry(index)?.state.load(Ordering::Acquire));
+        let same = low_half(word.generation()) == output.last.load(Ordering::Relaxed);
+        Ok(same && matches!(word.state(), State::Creating | State::Sealed) && !word.has(ENDED))
     }
 
     /// Seals a call and puts it at the end of its queue.

@@ -257,6 +257,7 @@ impl Locked<'_> {
             producer: 0,
             slot: self.attachment.slot,
             want: spec.want,
+            call: None,
         })?;
         self.attachment.pin_creation(key)?;
         Ok(Ok(key))
@@ -347,16 +348,6 @@ impl Writer {
     pub fn copy_from(&mut self, offset: usize, bytes: &[u8]) {
         assert!(offset + bytes.len() <= self.data_size, "a copy beyond the end of the object");
         self.span.copy_from(offset, bytes);
-    }
-
-    /// Notes in a call that is to be issued which of its columns name objects that are there now: a bit for each of the
-    /// first 32. The caller claims them, so what is absent later was deleted.
-    pub fn note_there(&mut self, columns: u32) -> Result<()> {
-        self.store.attachment.here()?;
-        let Some(key) = self.key() else { return Ok(()) };
-        // SYNC: only we write to an object in creation; the commit of issuing publishes it. Dead before that, it goes.
-        self.store.attachment.segment.entry(key.index)?.failure.store(columns, Ordering::Relaxed);
-        Ok(())
     }
 
     /// Whether nobody wants the result any more: then it is private memory, and sealing drops it.

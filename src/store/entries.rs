@@ -11,7 +11,7 @@ use super::locked::Locked;
 use super::progress::unstarted;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{Entry, State, Word, ABANDONED, NONE, WHEN_RELEASED};
-use crate::shm::segment::epoch_nanos;
+use crate::shm::segment::{epoch_nanos, low_half};
 use crate::sync::atomic::{fence, Ordering};
 use crate::sync::fail;
 use crate::sync::pins::{row_is_empty, RowBit};
@@ -48,6 +48,14 @@ pub(super) struct Birth<'a> {
     /// Of the creator, or of the producer: see [`Word`].
     pub(super) slot: u32,
     pub(super) want: bool,
+    /// The call that is to make it.
+    pub(super) call: Option<EntryKey>,
+}
+
+/// Writes into an output which call is to make it. (A declaration has the ends of its list there.)
+pub(super) fn name_call(output: &Entry, call: EntryKey) {
+    output.first.store(call.index, Ordering::Relaxed);
+    output.last.store(low_half(call.generation), Ordering::Relaxed);
 }
 
 impl Locked<'_> {
@@ -114,6 +122,7 @@ impl Locked<'_> {
         entry.digest.store(0, Ordering::Relaxed);
         let word = if birth.id.is_declaration() { 0 } else { unstarted(generation) };
         entry.newest_call.store(word, Ordering::Relaxed);
+        name_call(entry, birth.call.unwrap_or(EntryKey { index: NONE, generation: 0 }));
         self.segment().wants(index)?.iter().for_each(|word| word.store(0, Ordering::Relaxed));
         if birth.want {
             self.claim(key)?;

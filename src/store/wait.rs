@@ -112,7 +112,13 @@ impl Attachment {
             let mut bits = word.load(Ordering::SeqCst);
             while bits != 0 {
                 let slot = at * 64 + bits.trailing_zeros();
-                doorbell::ring(&self.segment.client(slot).bell.0, wake_bits);
+                let client = self.segment.client(slot);
+                // SYNC: after the change, which was fenced, and before the bell: who is woken by it, or takes the mark
+                // for whatever reason, sees the change. Dead before it, the reaper marks all.
+                if let Some(word) = client.rung.get(to_usize(row / 64)) {
+                    word.fetch_or(1 << (row % 64), Ordering::SeqCst);
+                }
+                doorbell::ring(&client.bell.0, wake_bits);
                 bits &= bits - 1;
             }
         }
@@ -125,6 +131,7 @@ impl Attachment {
         for slot in 0..self.segment.geometry().max_clients {
             let client = self.segment.client(slot);
             if client.number.load(Ordering::Relaxed) != 0 {
+                client.rung.iter().for_each(|word| word.store(u64::MAX, Ordering::SeqCst));
                 doorbell::ring(&client.bell.0, u32::MAX);
             }
         }
@@ -216,6 +223,21 @@ impl Store {
         timeout: Timeout,
         check: &mut dyn FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
+        self.wait_besides(ids, 0, timeout, check)
+    }
+
+    /// As [`Store::wait_until`], and looks again at a ring with one of `wake_bits`, too: those of a
+    /// [`Lookout`](super::Lookout), whose bits in the buckets are set all the time.
+    ///
+    /// # Errors
+    /// As [`Store::wait_until`].
+    pub fn wait_besides<T>(
+        &self,
+        ids: &[ObjectId],
+        wake_bits: u32,
+        timeout: Timeout,
+        check: &mut dyn FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
         let attachment = &*self.attachment;
         attachment.here()?;
         let _patience = Patience::of(timeout);
@@ -226,7 +248,7 @@ impl Store {
             return Err(passed());
         }
         let interest = Interest::in_objects(attachment, ids)?;
-        self.sleep_until(interest.wake_bits, timeout, check)
+        self.sleep_until(interest.wake_bits | wake_bits, timeout, check)
     }
 
     /// As [`Store::wait_until`], for a reader of the event log, whose bit is set all the time.

@@ -7,8 +7,9 @@ use crate::shm::layout::BUCKETS;
 use crate::sync::atomic::Ordering;
 
 impl Store {
-    /// The attachment numbers of those who wait for objects now, sorted. A processor that has nothing to do waits, too. Who
-    /// waits through a descriptor is among them as long as he watches.
+    /// The attachment numbers of those who wait for objects now, sorted. A processor that has nothing to do waits, too; one
+    /// whose calls wait for inputs is among them also while it runs another. Who waits through a descriptor is among them as
+    /// long as he watches.
     ///
     /// # Errors
     /// `Forked`.

@@ -12,7 +12,7 @@ use super::arrow_schema::schema_message;
 use super::cell::{Cell, Column, ColumnKind};
 use super::columns::read_stream;
 use super::message::corrupt;
-use super::metadata::{call_metadata, expect_kind};
+use super::metadata::{call_metadata, expect_kind, there_of, with_there};
 use super::template::Template;
 use super::{CallSchema, ObjectKind};
 
@@ -52,6 +52,11 @@ impl CallEncoder {
     /// The object's metadata.
     pub fn metadata(&self) -> &[u8] {
         &self.metadata
+    }
+
+    /// The metadata of a call which is issued while the objects that these columns name are there.
+    pub fn metadata_with(&self, there: &[bool]) -> Vec<u8> {
+        with_there(&self.metadata, there)
     }
 
     /// The bytes of a call with these rows, each with a cell for every parameter in positional order.
@@ -122,6 +127,7 @@ impl CallEncoder {
             function: self.schema.name.clone(),
             schema: Arc::clone(&self.schema),
             rows: vec![cells],
+            there: Vec::new(),
         })
     }
 }
@@ -135,6 +141,8 @@ pub struct DecodedCall {
     pub schema: Arc<CallSchema>,
     /// A cell for every parameter of the schema in every row.
     pub rows: Vec<Vec<Cell>>,
+    /// By parameter: whether the objects that it names were there when the call was issued, as far as its writer said.
+    pub there: Vec<bool>,
 }
 
 /// Reads calls of functions that are known beforehand without parsing their schemas, and all others by parsing.
@@ -152,15 +160,19 @@ impl CallDecoder {
 
     /// Reads a call. InvalidArgument if the object is none, Corrupt if its bytes do not add up.
     pub fn decode(&self, data: &[u8], metadata: &[u8]) -> Result<DecodedCall> {
-        if let Some(call) = self.known.iter().find(|known| known.metadata == metadata) {
-            if let Some(call) = call.decode_known(data) {
-                return Ok(call);
-            }
+        let there = there_of(metadata);
+        let is_of = |known: &&CallEncoder| {
+            let rest = metadata.strip_prefix(&*known.metadata);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b";"))
+        };
+        if let Some(call) = self.known.iter().find(is_of).and_then(|known| known.decode_known(data)) {
+            return Ok(DecodedCall { there, ..call });
         }
         expect_kind(metadata, ObjectKind::Call)?;
         // Calls of several rows, or with values of no fixed size: the schema need not be understood again.
         let known = self.known.iter().find(|known| data.starts_with(&known.schema_message));
-        decode_any(data, |_| known.map(|known| Arc::clone(&known.schema)))
+        let call = decode_any(data, |_| known.map(|known| Arc::clone(&known.schema)))?;
+        Ok(DecodedCall { there, ..call })
     }
 }
 
@@ -169,7 +181,8 @@ impl CallDecoder {
 /// InvalidArgument if the object is no call, Corrupt if its bytes do not add up.
 pub fn decode_call(data: &[u8], metadata: &[u8], known: &[Arc<CallSchema>]) -> Result<DecodedCall> {
     expect_kind(metadata, ObjectKind::Call)?;
-    decode_any(data, |schema| known.iter().find(|known| known.bare() == schema.bare()).cloned())
+    let call = decode_any(data, |schema| known.iter().find(|known| known.bare() == schema.bare()).cloned())?;
+    Ok(DecodedCall { there: there_of(metadata), ..call })
 }
 
 fn decode_any(
@@ -195,7 +208,7 @@ fn decode_any(
         }
         rows.push(cells);
     }
-    Ok(DecodedCall { function: schema.name.clone(), schema, rows })
+    Ok(DecodedCall { function: schema.name.clone(), schema, rows, there: Vec::new() })
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ const KIND: &str = "sdp:kind";
 const ELEM: &str = "sdp:elem";
 /// Key of a call's function.
 const FUNCTION: &str = "sdp:func";
+/// Key of the columns of a call whose objects were there when it was issued.
+const THERE: &str = "sdp:there";
 
 /// The metadata of a table object.
 pub const TABLE_METADATA: &[u8] = b"sdp:kind=table";
@@ -75,6 +77,32 @@ pub(crate) fn call_metadata(function: &str) -> Vec<u8> {
     format!("{KIND}=call;{FUNCTION}={function}").into_bytes()
 }
 
+/// The metadata of a call, with the columns named whose objects are there as it is issued: a hexadecimal digit for every four
+/// columns, the first of them in its lowest bit; what comes after the last such column is left out.
+pub(crate) fn with_there(call: &[u8], there: &[bool]) -> Vec<u8> {
+    let columns = there.iter().rposition(|there| *there).map_or(0, |last| last + 1);
+    let mut metadata = call.to_vec();
+    if columns > 0 {
+        metadata.extend_from_slice(format!(";{THERE}=").as_bytes());
+    }
+    for four in there[..columns].chunks(4) {
+        let digit = four.iter().rev().fold(0, |digit, there| digit << 1 | u8::from(*there));
+        metadata.push(b"0123456789abcdef"[usize::from(digit)]);
+    }
+    metadata
+}
+
+/// Whether the objects of each column were there when the call was issued; those of the columns behind these were not, or
+/// that is not known.
+pub(crate) fn there_of(metadata: &[u8]) -> Vec<bool> {
+    let digits = value(metadata, THERE).unwrap_or_default().chars();
+    let bits = |digit: char| {
+        let digit = digit.to_digit(16).unwrap_or(0);
+        (0..4).map(move |bit| digit >> bit & 1 == 1)
+    };
+    digits.flat_map(bits).collect()
+}
+
 /// The element type that a tensor's metadata names. None if there is no metadata at all: an Arrow Tensor message that
 /// some other program has put. Corrupt if the type is unknown, InvalidArgument if this is no tensor.
 pub(crate) fn tensor_elem(metadata: &[u8]) -> Result<Option<Elem>> {
@@ -120,6 +148,26 @@ mod tests {
             assert_eq!(object_kind(raw), ObjectKind::Raw);
         }
         assert_eq!(object_kind(b"sdp:kind=table;sdp:later=1"), ObjectKind::Table);
+    }
+
+    #[test]
+    fn columns_that_were_there_are_read_back() {
+        let call = call_metadata("f");
+        for (there, text) in [
+            (&[][..], ""),
+            (&[false; 5][..], ""),
+            (&[true][..], ";sdp:there=1"),
+            (&[false, true, true, false, false, true, false][..], ";sdp:there=62"),
+            (&[true; 70][..], ";sdp:there=fffffffffffffffff3"),
+        ] {
+            let metadata = with_there(&call, there);
+            assert_eq!(std::str::from_utf8(&metadata[call.len()..]), Ok(text));
+            assert_eq!(object_kind(&metadata), ObjectKind::Call);
+            let back = there_of(&metadata);
+            let column = |place: usize| back.get(place).copied().unwrap_or(false);
+            assert!((0..100).all(|place| column(place) == there.get(place).copied().unwrap_or(false)));
+        }
+        assert_eq!(there_of(b"sdp:kind=call;sdp:func=f;sdp:there=x"), [false; 4]);
     }
 
     #[test]

@@ -244,6 +244,12 @@ impl Param {
         Param { name: name.into(), direction, ty, nullable, metadata: Metadata::new() }
     }
 
+    /// Whether a call waits for the objects that it names.
+    pub fn is_awaited(&self) -> bool {
+        let is_object = matches!(self.ty, ParamType::Tensor { .. } | ParamType::Table(_) | ParamType::Oid);
+        is_object && self.direction == Direction::In
+    }
+
     fn check(&self) -> Result<()> {
         let name = &self.name;
         if !is_name(name) {

@@ -149,7 +149,8 @@ class BasicProcessor(Closes):
         self.call.set_progress(fraction)
 
     def close(self) -> None:
-        """Ends the processor: calls that wait for it fail. Waits for functions that run in other threads.
+        """Ends the processor: calls that wait for it fail, and threads that wait in :meth:`process` get
+        :class:`.ProcessorLost`. Functions that run in other threads can still end their calls.
 
         Raises:
             InvalidArgument: A function of it is running in this thread.
@@ -159,8 +160,10 @@ class BasicProcessor(Closes):
                 raise InvalidArgument(
                     f"{self._name} cannot be closed by a function of its own: it would wait for itself"
                 )
-            ffi.release(self._handle)
-            self._handle = None
+            handle, self._handle = self._handle, None
+            check(lib.sdp_dal_processor_shutdown(handle))
+            # Threads that are still inside hold it: the last one that leaves frees it.
+            del handle
             self._conn.close()
 
     def __repr__(self) -> str:

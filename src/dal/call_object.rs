@@ -1,0 +1,132 @@
+//! A call object in a processor's queue: one row per invocation, claimed once for all of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::sync::atomic::Mutex;
+
+use crate::error::Result;
+use crate::log;
+use crate::store::{Buffer, Claim, EntryKey, QueuedCall, Store};
+use crate::wire::Cell;
+
+use super::function::Offered;
+use super::tensor::{KnownTensor, Tensor};
+
+enum Ownership {
+    Queued,
+    /// Ours; the call object stays pinned until its last row has ended, which tells the caller that it is
+    /// running.
+    Claimed(Buffer),
+    Gone,
+}
+
+struct Rows {
+    ownership: Ownership,
+    left: usize,
+}
+
+/// A call object in our queue: one row per invocation, in the order of our own schema's parameters.
+pub(super) struct CallObject {
+    pub(super) store: Store,
+    pub(super) call: QueuedCall,
+    pub(super) function: Arc<Offered>,
+    pub(super) rows: Vec<Vec<Cell>>,
+    state: Mutex<Rows>,
+    /// The tensor that was read last for each parameter: rows often share it.
+    read: Mutex<Vec<Option<(EntryKey, KnownTensor)>>>,
+}
+
+impl CallObject {
+    /// A call as it came out of the queue, with its rows in the order of the function's parameters.
+    pub(super) fn new(
+        store: &Store,
+        call: QueuedCall,
+        function: Arc<Offered>,
+        rows: Vec<Vec<Cell>>,
+    ) -> Arc<CallObject> {
+        let state = Mutex::new(Rows { ownership: Ownership::Queued, left: rows.len() });
+        Arc::new(CallObject { store: store.clone(), call, function, rows, state, read: Mutex::default() })
+    }
+
+    /// Takes the call, once for all its rows. False if its caller has dropped it.
+    pub(super) fn claim(&self) -> Result<bool> {
+        let _held = log::hold();
+        let mut state = self.state.lock();
+        if let Ownership::Queued = state.ownership {
+            state.ownership = match self.store.claim(&self.call)? {
+                Claim::Claimed(buffer) => Ownership::Claimed(buffer),
+                Claim::Gone => Ownership::Gone,
+            };
+        }
+        Ok(matches!(state.ownership, Ownership::Claimed(_)))
+    }
+
+    /// Its bytes, until its last row has ended.
+    pub(super) fn buffer(&self) -> Option<Buffer> {
+        match &self.state.lock().ownership {
+            Ownership::Claimed(buffer) => Some(buffer.clone()),
+            Ownership::Queued | Ownership::Gone => None,
+        }
+    }
+
+    /// Reads the tensor of a parameter.
+    pub(super) fn read(&self, param: usize, buffer: Buffer) -> Result<Tensor> {
+        if self.rows.len() == 1 {
+            return Tensor::read(buffer);
+        }
+        let key = buffer.key();
+        let _held = log::hold();
+        let mut read = self.read.lock();
+        match read.get(param) {
+            Some(Some((known, tensor))) if *known == key => Ok(Tensor::known(buffer, tensor)),
+            _ => {
+                let tensor = Tensor::read(buffer)?;
+                let places = read.len().max(param + 1);
+                read.resize_with(places, || None);
+                read[param] = Some((key, tensor.header()));
+                Ok(tensor)
+            }
+        }
+    }
+
+    /// Whether its caller still wants it.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.store.is_wanted(self.call.key)
+    }
+
+    /// Whether nothing is to be done about it any more.
+    pub(super) fn is_gone(&self) -> bool {
+        match self.state.lock().ownership {
+            Ownership::Gone => true,
+            Ownership::Queued => !self.is_wanted(),
+            Ownership::Claimed(_) => false,
+        }
+    }
+
+    /// One row has ended; with the last one the call leaves the queue.
+    pub(super) fn end_row(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        state.left = state.left.saturating_sub(1);
+        if state.left > 0 {
+            return Ok(());
+        }
+        let ended = std::mem::replace(&mut state.ownership, Ownership::Gone);
+        drop(state);
+        match ended {
+            Ownership::Claimed(buffer) => {
+                let finished = self.store.finish(self.call.key);
+                drop(buffer);
+                finished
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for CallObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let QueuedCall { id, issuer, .. } = &self.call;
+        write!(f, "the call {id} of {} by client {issuer}", self.function.schema.name)
+    }
+}

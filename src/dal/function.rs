@@ -1,0 +1,82 @@
+//! A function that a processor offers, and how its calls are run.
+
+use std::sync::Arc;
+
+use crate::store::ObjectId;
+use crate::wire::{CallSchema, Cell, Direction};
+
+/// How the calls of a function are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionOptions {
+    /// It may run in several threads at once, in as many as take calls. Without this its calls wait for each other
+    /// while those of other functions are taken.
+    pub reentrant: bool,
+    /// Its calls run strictly in the order in which they were issued, by whomever, one at a time; the rows of a batch in
+    /// their order. One whose inputs do not exist yet holds up those behind it, but not the calls of other
+    /// functions. One that fails by its inputs fails in its turn, and so does one that takes what a later one makes. Cannot go
+    /// with `reentrant`.
+    pub ordered: bool,
+    /// Equal dimension names may have different sizes, and fixed sizes of the signature are not checked.
+    pub loose_dims: bool,
+}
+
+/// A function that a processor offers.
+pub(super) struct Offered {
+    /// Its place in the list of functions.
+    pub(super) index: usize,
+    pub(super) schema: Arc<CallSchema>,
+    pub(super) options: FunctionOptions,
+}
+
+impl Offered {
+    /// The parameters that a call waits for, with their IDs in this row. Null ones are left out.
+    pub(super) fn inputs<'a>(&'a self, row: &'a [Cell]) -> impl Iterator<Item = (usize, ObjectId)> + 'a {
+        self.schema.params.iter().zip(row).enumerate().filter_map(|(param, (spec, cell))| match cell {
+            Cell::Id(id) if spec.is_awaited() => Some((param, *id)),
+            _ => None,
+        })
+    }
+
+    /// The outputs of this row, with their parameters. Null ones are left out.
+    pub(super) fn outputs<'a>(&'a self, row: &'a [Cell]) -> impl Iterator<Item = (usize, ObjectId)> + 'a {
+        self.schema.params.iter().zip(row).enumerate().filter_map(|(param, (spec, cell))| match cell {
+            Cell::Id(id) if spec.direction == Direction::Out => Some((param, *id)),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Elem, Param, ParamType};
+    use arrow::datatypes::DataType;
+
+    fn param(name: &str, direction: Direction, ty: ParamType) -> Param {
+        Param::new(name, direction, ty, true)
+    }
+
+    fn tensor() -> ParamType {
+        ParamType::Tensor { elem: Elem::Float64, dims: Vec::new() }
+    }
+
+    #[test]
+    fn a_call_waits_for_its_object_inputs_only() {
+        let params = vec![
+            param("x", Direction::In, ParamType::Scalar(DataType::Int64)),
+            param("ms", Direction::In, tensor()),
+            param("wgt", Direction::In, tensor()),
+            param("tag", Direction::In, ParamType::Id),
+            param("done", Direction::In, ParamType::Oid),
+            param("dirty", Direction::Out, tensor()),
+        ];
+        let schema = Arc::new(CallSchema::new("f", params));
+        let offered = Offered { index: 0, schema, options: FunctionOptions::default() };
+        let id = |byte| ObjectId::new([byte; 20]);
+        let row =
+            [Cell::Int(1), Cell::Id(id(1)), Cell::Null, Cell::Id(id(2)), Cell::Id(id(3)), Cell::Id(id(4))];
+        let inputs: Vec<_> = offered.inputs(&row).collect();
+        assert_eq!(inputs, [(1, id(1)), (4, id(3))]);
+        assert_eq!(offered.outputs(&row).collect::<Vec<_>>(), [(5, id(4))]);
+    }
+}

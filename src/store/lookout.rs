@@ -1,0 +1,141 @@
+//! Lookouts: standing interest in many objects, and which of them may have changed.
+//!
+//! A waiter looks at all that it waits for whenever the bell rings. Who waits for a hundred thousand objects cannot: its bits
+//! stay set in the buckets, and who rings also marks the bucket in the client's row of marks, before the bell. The marks are
+//! taken by whichever lookout of the process asks first, and noted for all of them: each keeps the time (a count) up to which
+//! it has been told.
+//!
+//! Add an object, then look at it; take the marks, then look at what lies in their buckets. A change that one look misses leaves
+//! a mark for the next. A changer that dies between its change and its marks is reaped, which marks everything; one that is
+//! stopped there is why everything must be looked at now and then all the same.
+
+use super::id::ObjectId;
+use super::Store;
+use crate::error::Result;
+use crate::shm::layout::BUCKETS;
+use crate::shm::segment::to_usize;
+use crate::sync::atomic::{fence, lock, Ordering};
+
+/// When each bucket rang last, by a clock that counts marks.
+pub(super) struct Rung {
+    clock: u64,
+    stamps: Vec<u64>,
+}
+
+impl Default for Rung {
+    fn default() -> Rung {
+        Rung { clock: 0, stamps: vec![0; to_usize(BUCKETS)] }
+    }
+}
+
+/// Keeps this client interested in objects while it lives, and tells which may have changed.
+pub struct Lookout {
+    store: Store,
+    /// By bucket: how many objects were added.
+    counts: Vec<u32>,
+    /// Up to which mark it has been told.
+    told: u64,
+    wake_bits: u32,
+}
+
+impl Lookout {
+    /// Buckets among which the objects are spread.
+    pub const BUCKETS: usize = to_usize(BUCKETS);
+
+    /// Adds an object, which is to be looked at afterwards. Gives its bucket.
+    pub fn add(&mut self, id: &ObjectId) -> Result<usize> {
+        let attachment = &self.store.attachment;
+        attachment.here()?;
+        let hash = attachment.hash(id);
+        let bucket = hash.bucket() % BUCKETS;
+        let place = to_usize(bucket);
+        if self.counts[place] == 0 {
+            let mut waiting = lock(&attachment.waiting[place]);
+            if *waiting == 0 {
+                attachment.bit(attachment.segment.bucket(bucket))?.set();
+            }
+            *waiting += 1;
+        }
+        self.counts[place] += 1;
+        self.wake_bits |= hash.wake_bit();
+        // SYNC: pairs with the fence in `ring`: it sees the bit, or our look sees the change.
+        fence(Ordering::SeqCst);
+        Ok(place)
+    }
+
+    /// Takes an object back that was added.
+    pub fn remove(&mut self, id: &ObjectId) {
+        let place = self.bucket(id);
+        self.counts[place] -= 1;
+        if self.counts[place] == 0 {
+            self.leave(place);
+        }
+    }
+
+    /// The bucket of an object.
+    pub fn bucket(&self, id: &ObjectId) -> usize {
+        to_usize(self.store.attachment.hash(id).bucket() % BUCKETS)
+    }
+
+    fn leave(&self, place: usize) {
+        let attachment = &self.store.attachment;
+        if attachment.here().is_err() {
+            return;
+        }
+        let mut waiting = lock(&attachment.waiting[place]);
+        *waiting -= 1;
+        if *waiting == 0 {
+            if let Ok(bit) = attachment.bit(attachment.segment.bucket(place as u64)) {
+                bit.clear();
+            }
+        }
+    }
+
+    /// Calls `visit` for each bucket that rang since the last time and has objects of this lookout.
+    pub fn rung(&mut self, mut visit: impl FnMut(usize)) -> Result<()> {
+        let attachment = &self.store.attachment;
+        attachment.here()?;
+        let mut rung = lock(&attachment.rung);
+        for (at, word) in attachment.segment.client(attachment.slot).rung.iter().enumerate() {
+            if word.load(Ordering::SeqCst) == 0 {
+                continue;
+            }
+            // SYNC: taken before what they stand for is looked at; what changes later marks again.
+            let mut bits = word.swap(0, Ordering::SeqCst);
+            while bits != 0 {
+                rung.clock += 1;
+                let clock = rung.clock;
+                rung.stamps[at * 64 + bits.trailing_zeros() as usize] = clock;
+                bits &= bits - 1;
+            }
+        }
+        if rung.clock == self.told {
+            return Ok(());
+        }
+        for (place, stamp) in rung.stamps.iter().enumerate() {
+            if *stamp > self.told && self.counts[place] > 0 {
+                visit(place);
+            }
+        }
+        self.told = rung.clock;
+        Ok(())
+    }
+
+    /// The bits by which a thread is woken that waits for what was added so far.
+    pub fn wake_bits(&self) -> u32 {
+        self.wake_bits
+    }
+}
+
+impl Drop for Lookout {
+    fn drop(&mut self) {
+        (0..self.counts.len()).filter(|place| self.counts[*place] > 0).for_each(|place| self.leave(place));
+    }
+}
+
+impl Store {
+    /// A lookout for nothing yet.
+    pub fn lookout(&self) -> Lookout {
+        Lookout { store: self.clone(), counts: vec![0; Lookout::BUCKETS], told: 0, wake_bits: 0 }
+    }
+}
