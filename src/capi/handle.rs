@@ -1,10 +1,18 @@
-//! Handles: heap boxes whose first word tells their kind.
+//! Handles: heap boxes with a word that tells their kind.
 //!
 //! C sees a pointer to an incomplete struct. Behind it lies a [`Boxed`]: the word of its kind, then the value.
 //! The word is written when the handle is made, overwritten when it ends, and never changes in between, so that
 //! any number of threads may read it.
+//!
+//! A handle that is used after its end is told as such as long as its memory is not used again. The memory of the last few
+//! is kept from the allocator, so that it is not the next handle that the old pointer means.
 
+use std::any::Any;
+use std::collections::VecDeque;
+use std::mem::{offset_of, MaybeUninit};
 use std::ptr::{self, NonNull};
+
+use parking_lot::Mutex;
 
 use super::guard::Site;
 use crate::error::Result;
@@ -12,8 +20,8 @@ use crate::error::Result;
 /// A kind of handle. The exported type is a marker; the value is what it stands for.
 pub(super) trait Handle {
     /// What the handle holds. A `const` handle is used by many threads at once.
-    type Value: Send + Sync;
-    /// The first word of every handle of this kind.
+    type Value: Send + Sync + 'static;
+    /// The word of every handle of this kind.
     const WORD: u64;
 }
 
@@ -39,8 +47,17 @@ const KINDS: [(u64, &str); 18] = [
     (ENDED, "a handle that was freed or closed before"),
 ];
 
-/// The first word of a handle after its end, as long as nobody else got its memory.
+/// The word of a handle after its end, as long as nobody else got its memory.
 const ENDED: u64 = word(b"sdpEnded");
+
+/// Where the word lies: behind what allocators write into memory that was freed (glibc: 16 bytes).
+const WORD_AT: usize = 16;
+
+/// How many handles that have ended are kept.
+const KEPT: usize = 64;
+
+/// The boxes of the last handles that have ended, the oldest first.
+static KEPT_BOXES: Mutex<VecDeque<Box<dyn Any + Send>>> = Mutex::new(VecDeque::new());
 
 /// A word from eight letters.
 pub(super) const fn word(letters: &[u8; 8]) -> u64 {
@@ -69,15 +86,23 @@ impl<T> Exclusive<T> {
 
 #[repr(C)]
 struct Boxed<V> {
-    word: u64,
     /// Ended by whoever lent it: `_free()` refuses.
     lent: bool,
+    _unused: [u8; WORD_AT - 1],
+    word: u64,
     value: V,
+}
+const _: () = assert!(offset_of!(Boxed<u64>, word) == WORD_AT);
+
+impl<V> Boxed<V> {
+    fn new<H: Handle<Value = V>>(value: V, lent: bool) -> *mut Boxed<V> {
+        Box::into_raw(Box::new(Boxed { lent, _unused: [0; WORD_AT - 1], word: H::WORD, value }))
+    }
 }
 
 /// A new handle; C owns it until [`Site::end`].
 pub(super) fn make<H: Handle>(value: H::Value) -> *mut H {
-    Box::into_raw(Box::new(Boxed { word: H::WORD, lent: false, value })).cast()
+    Boxed::new::<H>(value, false).cast()
 }
 
 /// A handle that C borrows: it ends when this is dropped.
@@ -92,7 +117,7 @@ unsafe impl<H: Handle> Sync for Lent<H> {}
 
 impl<H: Handle> Lent<H> {
     pub(super) fn new(value: H::Value) -> Lent<H> {
-        let boxed = Box::into_raw(Box::new(Boxed { word: H::WORD, lent: true, value }));
+        let boxed = Boxed::new::<H>(value, true);
         // SAFETY: Box::into_raw never gives NULL.
         Lent { boxed: unsafe { NonNull::new_unchecked(boxed) } }
     }
@@ -112,20 +137,37 @@ impl<H: Handle> Drop for Lent<H> {
 
 /// # Safety
 /// `boxed` came out of `Box::into_raw` and is used by nobody else from now on.
-unsafe fn end_box<V>(boxed: *mut Boxed<V>) -> V {
-    // SAFETY: the caller's promise. Volatile: the write must not be dropped as one before a free.
-    let boxed = unsafe {
+unsafe fn end_box<V: Send + 'static>(boxed: *mut Boxed<V>) -> V {
+    // SAFETY: the caller's promise. The value is moved out, and is not dropped with the box, which has the same layout.
+    // Volatile: the write must not be dropped as one before a free.
+    let (boxed, value) = unsafe {
         ptr::write_volatile(&raw mut (*boxed).word, ENDED);
-        Box::from_raw(boxed)
+        let value = ptr::read(&raw const (*boxed).value);
+        (Box::from_raw(boxed.cast::<Boxed<MaybeUninit<V>>>()), value)
     };
-    boxed.value
+    keep(boxed);
+    value
+}
+
+/// Keeps a box that has ended from the allocator for a while. A lock that is taken is not waited for: after a fork its
+/// holder may be gone.
+fn keep(ended: Box<dyn Any + Send>) {
+    let oldest = KEPT_BOXES.try_lock().and_then(|mut kept| {
+        kept.push_back(ended);
+        if kept.len() > KEPT {
+            kept.pop_front()
+        } else {
+            None
+        }
+    });
+    drop(oldest);
 }
 
 impl Site {
     /// The value of a handle.
     ///
     /// # Safety
-    /// `handle` is NULL or points to at least eight readable bytes; if they are the word of `H`, it is a handle
+    /// `handle` is NULL or points to at least 24 readable bytes; if the last eight are the word of `H`, it is a handle
     /// that lives as long as `'a` and that nobody uses exclusively meanwhile.
     pub(super) unsafe fn handle<'a, H: Handle>(self, handle: *const H, name: &str) -> Result<&'a H::Value> {
         // SAFETY: the caller's promise.
@@ -188,13 +230,13 @@ impl Site {
     }
 
     /// # Safety
-    /// `handle` is NULL or points to at least eight readable bytes.
+    /// `handle` is NULL or points to at least 24 readable bytes.
     unsafe fn check<H: Handle>(self, handle: *const H, name: &str) -> Result<()> {
         let wanted = kind_name(H::WORD);
         if handle.is_null() {
             return Err(self.wrong(format_args!("'{name}' is NULL, {wanted} is needed")));
         }
-        let word = handle.cast::<u64>();
+        let word = handle.cast::<u8>().wrapping_add(WORD_AT).cast::<u64>();
         if !word.is_aligned() {
             return Err(
                 self.wrong(format_args!("'{name}' is not a handle of this library, {wanted} is needed"))
