@@ -2357,10 +2357,13 @@ sdp_dal_status sdp_dal_args_set_uint64(sdp_dal_args *args,
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_args_set_double(sdp_dal_args *args, const char *name, double value);
 
-/// Gives the parameter with a name a text, which is copied.
+/// Gives the parameter with a name a text, which is copied. It ends at its first NUL byte: a text with one inside is given
+/// with sdp_dal_args_set_arrow().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_set_string(sdp_dal_args *args, const char *name, const char *value);
+sdp_dal_status sdp_dal_args_set_string(sdp_dal_args *args,
+                                       const char *name,
+                                       const char *value);
 
 /// Gives the parameter with a name bytes, which are copied.
 ///
@@ -2917,7 +2920,7 @@ sdp_dal_status sdp_dal_call_get_bool(const sdp_dal_call *call,
                                      const char *name,
                                      bool *out);
 
-/// Copies the text of a utf8 parameter.
+/// Copies the text of a utf8 parameter. It may have NUL bytes inside, which *length counts.
 ///
 /// buffer, length: as in sdp_dal_last_error().
 ///

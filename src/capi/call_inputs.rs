@@ -210,7 +210,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_bool(
     })
 }
 
-/// Copies the text of a utf8 parameter.
+/// Copies the text of a utf8 parameter. It may have NUL bytes inside, which *length counts.
 ///
 /// buffer, length: as in sdp_dal_last_error().
 ///
