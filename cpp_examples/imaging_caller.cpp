@@ -38,7 +38,7 @@ struct transform_inputs {
     sdp_dal::tensor<visibility, 2> vis;
 };
 
-double total(const tensor_view<const double, 2> &values) {
+double total(const sdp_dal::tensor<double, 2> &values) {
     double sum = 0;
     for (std::int64_t i = 0; i < values.shape(0); ++i) {
         double row = 0;

@@ -90,7 +90,7 @@ sdp_dal::ref write_visibilities(sdp_dal::store &store, const settings &chosen, s
     auto vis = writer.view();
     const float when = float(number);
     for (std::size_t i = 0; i < vis.size(); i++) vis.data()[i] = {float(i & 0xffff), when};
-    sum = checksum(vis);
+    sum = checksum(sdp_dal::dense_view<const visibility, 4>(vis));
     return writer.seal();
 }
 

@@ -39,6 +39,21 @@ fn an_object_is_what_was_put() {
 }
 
 #[test]
+fn any_number_of_objects_can_be_asked_for() {
+    for (asked, room) in [(1, 1024), (1024, 1024), (1025, 2048), (100_000, 1 << 17), (0, 1 << 20)] {
+        let options =
+            StoreOptions { size: Some(1 << 20), max_objects: Some(asked), ..StoreOptions::default() };
+        let store = Store::open(&common::path(&format!("room-{asked}")), &options).unwrap();
+        assert_eq!(store.stat().unwrap().max_objects, room, "{asked}");
+        assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    }
+    let options = StoreOptions { max_objects: Some((1 << 26) + 1), ..StoreOptions::default() };
+    let error = Store::open(&common::path("room-too-large"), &options).err().unwrap();
+    assert_eq!(error.kind(), Kind::InvalidArgument);
+    assert_eq!(error.message(), "max_objects is 67108865: a store has room for 67108864 objects at most");
+}
+
+#[test]
 fn an_id_names_one_object() {
     let store = TestStore::open("exists", 1 << 20);
     put(&store, &id(1), b"x");

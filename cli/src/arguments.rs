@@ -112,7 +112,7 @@ pub struct ServeOptions {
     /// Delete the objects that were not used for longest, if nobody wants them, when the store is full.
     #[arg(long)]
     pub evict: bool,
-    /// Most objects at a time, a power of two. Default: 1048576.
+    /// Objects at a time that there must be room for; rounded up to a power of two. Default: 1048576.
     #[arg(long, value_name = "COUNT")]
     pub max_objects: Option<u32>,
     /// Most clients at a time, 64 to 1024. Default: 256.

@@ -344,6 +344,7 @@ def test_values_of_many_types(path: str) -> None:
         "f32": (pa.float32(), 0.25),
         "b": (pa.bool_(), True),
         "s": (pa.utf8(), "Orion Ã  \u2603"),
+        "nul": (pa.utf8(), "ab\0cd\0"),
         "raw": (pa.binary(), b"\x00\x01"),
         "z": (dal.complex128, 1 + 2j),
         "l": (pa.list_(pa.float64()), [1.0, 2.0]),

@@ -1,9 +1,12 @@
-//! Handles: heap boxes whose first word tells their kind.
+//! Handles: heap boxes with a word that tells their kind.
 //!
 //! C sees a pointer to an incomplete struct. Behind it lies a [`Boxed`]: the word of its kind, then the value.
 //! The word is written when the handle is made, overwritten when it ends, and never changes in between, so that
 //! any number of threads may read it.
+//!
+//! A handle that is used after its end is told as such as long as its memory is not used again.
 
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 use super::guard::Site;
@@ -14,7 +17,7 @@ use crate::shm::liveness::{forked, forks};
 pub(super) trait Handle {
     /// What the handle holds. A `const` handle is used by many threads at once.
     type Value: Send + Sync;
-    /// The first word of every handle of this kind.
+    /// The word of every handle of this kind.
     const WORD: u64;
     /// Whether it belongs to a store, so that a forked child cannot use it. What is memory only is the child's as well.
     const OF_STORE: bool = true;
@@ -42,8 +45,11 @@ const KINDS: [(u64, &str); 18] = [
     (ENDED, "a handle that was freed or closed before"),
 ];
 
-/// The first word of a handle after its end, as long as nobody else got its memory.
+/// The word of a handle after its end, as long as nobody else got its memory.
 const ENDED: u64 = word(b"sdpEnded");
+
+/// Where the word lies: behind what allocators write into memory that was freed (glibc: 16 bytes).
+const WORD_AT: usize = 16;
 
 /// A word from eight letters.
 pub(super) const fn word(letters: &[u8; 8]) -> u64 {
@@ -72,17 +78,25 @@ impl<T> Exclusive<T> {
 
 #[repr(C)]
 struct Boxed<V> {
-    word: u64,
     /// The generation of forks in which it was made.
     forks: u32,
     /// Ended by whoever lent it: `_free()` refuses.
     lent: bool,
+    _unused: [u8; WORD_AT - 5],
+    word: u64,
     value: V,
 }
+const _: () = assert!(offset_of!(Boxed<u64>, word) == WORD_AT);
 
 impl<V> Boxed<V> {
     fn new<H: Handle<Value = V>>(lent: bool, value: V) -> *mut Boxed<V> {
-        Box::into_raw(Box::new(Boxed { word: H::WORD, forks: forks(), lent, value }))
+        Box::into_raw(Box::new(Boxed {
+            forks: forks(),
+            lent,
+            _unused: [0; WORD_AT - 5],
+            word: H::WORD,
+            value,
+        }))
     }
 
     /// Whether it belongs to a store of the process that this one was forked from. Then a thread that is not here may have
@@ -135,18 +149,17 @@ impl<H: Handle> Drop for Lent<H> {
 /// `boxed` came out of `Box::into_raw` and is used by nobody else from now on.
 unsafe fn end_box<V>(boxed: *mut Boxed<V>) -> V {
     // SAFETY: the caller's promise. Volatile: the write must not be dropped as one before a free.
-    let boxed = unsafe {
+    unsafe {
         ptr::write_volatile(&raw mut (*boxed).word, ENDED);
-        Box::from_raw(boxed)
-    };
-    boxed.value
+        Box::from_raw(boxed).value
+    }
 }
 
 impl Site {
     /// The value of a handle.
     ///
     /// # Safety
-    /// `handle` is NULL or points to at least eight readable bytes; if they are the word of `H`, it is a handle
+    /// `handle` is NULL or points to at least 24 readable bytes; if the last eight are the word of `H`, it is a handle
     /// that lives as long as `'a` and that nobody uses exclusively meanwhile.
     pub(super) unsafe fn handle<'a, H: Handle>(self, handle: *const H, name: &str) -> Result<&'a H::Value> {
         // SAFETY: the caller's promise.
@@ -227,13 +240,13 @@ impl Site {
     }
 
     /// # Safety
-    /// `handle` is NULL or points to at least eight readable bytes.
+    /// `handle` is NULL or points to at least 24 readable bytes.
     unsafe fn check_kind<H: Handle>(self, handle: *const H, name: &str) -> Result<()> {
         let wanted = kind_name(H::WORD);
         if handle.is_null() {
             return Err(self.wrong(format_args!("'{name}' is NULL, {wanted} is needed")));
         }
-        let word = handle.cast::<u64>();
+        let word = handle.cast::<u8>().wrapping_add(WORD_AT).cast::<u64>();
         if !word.is_aligned() {
             return Err(
                 self.wrong(format_args!("'{name}' is not a handle of this library, {wanted} is needed"))

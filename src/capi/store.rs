@@ -35,9 +35,10 @@ pub struct sdp_dal_store_options {
     pub size: u64,
     /// Name of this program in displays; NULL: the program's.
     pub name: *const c_char,
-    /// Most objects at a time in a new store; 0: the default.
+    /// Objects at a time that a new store must have room for, up to 2^26; rounded up to a power of two, 1024 at least (see
+    /// sdp_dal_store_stat). Default: 1048576.
     pub max_objects: u32,
-    /// Most clients at a time in a new store, a multiple of 64 up to 1024; 0: the default.
+    /// Most clients at a time in a new store, a multiple of 64 up to 1024. Default: 256.
     pub max_clients: u32,
     /// Group ID; counts with SDP_DAL_STORE_SHARE_WITH_GROUP.
     pub group: u32,
@@ -83,7 +84,7 @@ pub struct sdp_dal_store_stat {
     pub failed: u64,
     /// Deleted objects that are still held.
     pub doomed: u64,
-    /// Most objects at a time.
+    /// Most objects at a time: a power of two, what sdp_dal_store_options asked for or more.
     pub max_objects: u64,
     /// Times that the bookkeeping was rebuilt after a client's death.
     pub recoveries: u64,

@@ -183,7 +183,7 @@ impl Caller {
     /// Puts what was given by value; what the calls have to hold.
     pub(super) fn put_values(&self, schema: &CallSchema, prepared: &mut Prepared<'_>) -> Result<Arc<Held>> {
         for (reference, source, row, param) in std::mem::take(&mut prepared.values) {
-            source.put(&reference).map_err(|error| {
+            source.put(&reference, &schema.params[param]).map_err(|error| {
                 let row = if prepared.cells.len() > 1 { format!("row {row}: ") } else { String::new() };
                 error.context(format!("{row}{}: parameter '{}'", schema.name, schema.params[param].name))
             })?;

@@ -446,6 +446,11 @@ pub struct Event {
 
 const _: () = assert!(size_of::<Event>() as u64 == EVENT_SIZE);
 
+/// Fewest objects that a store has room for.
+pub const LEAST_OBJECTS: u32 = 1024;
+/// Most objects that a store has room for.
+pub const MOST_OBJECTS: u32 = 1 << 26;
+
 /// Bytes of an event in the log.
 pub const EVENT_SIZE: u64 = 128;
 
@@ -456,8 +461,10 @@ impl Geometry {
         if size == 0 || size > 1 << 43 {
             return wrong(format!("a store's size is between 1 byte and 8 TiB, not {size}"));
         }
-        if !(1024..=1 << 26).contains(&max_objects) || !max_objects.is_power_of_two() {
-            return wrong(format!("max_objects is a power of two between 1024 and 2^26, not {max_objects}"));
+        if !(LEAST_OBJECTS..=MOST_OBJECTS).contains(&max_objects) || !max_objects.is_power_of_two() {
+            return wrong(format!(
+                "a store has room for a power of two of objects, {LEAST_OBJECTS} to {MOST_OBJECTS}, not {max_objects}"
+            ));
         }
         if !(64..=1024).contains(&max_clients) || !max_clients.is_multiple_of(64) {
             return wrong(format!("max_clients is a multiple of 64 between 64 and 1024, not {max_clients}"));

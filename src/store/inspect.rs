@@ -131,7 +131,7 @@ pub struct StoreStat {
     pub failed: u64,
     /// Of these, deleted and held by somebody.
     pub doomed: u64,
-    /// Most objects.
+    /// Most objects: a power of two, what the options asked for or more.
     pub max_objects: u64,
     /// Living clients.
     pub clients: u32,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Store;
 use crate::error::{Error, Result};
+use crate::shm::layout::{LEAST_OBJECTS, MOST_OBJECTS};
 use crate::shm::segment::Plan;
 use crate::shm::{cgroup, place};
 
@@ -23,7 +24,8 @@ pub enum Create {
 pub struct StoreOptions {
     /// Bytes that the user can put. `None`: `SDP_DAL_STORE_SIZE`, or half of the smaller of free tmpfs and memory limit.
     pub size: Option<u64>,
-    /// Most objects at a time, a power of two (default 2^20).
+    /// Objects at a time that there must be room for: up to 2^26; the store has room for the next power of two, 1024 at
+    /// least. 0 or `None`: 2^20.
     pub max_objects: Option<u32>,
     /// Most clients at a time: 64 to 1024, a multiple of 64 (default 256).
     pub max_clients: Option<u32>,
@@ -80,12 +82,23 @@ impl StoreOptions {
         };
         Ok(Plan {
             size,
-            max_objects: self.max_objects.unwrap_or(1 << 20),
+            max_objects: max_objects(self.max_objects)?,
             max_clients: self.max_clients.unwrap_or(256),
             group: self.group,
             eviction: self.eviction,
             reserve: self.reserve,
         })
+    }
+}
+
+/// What the layout makes of the number that was asked for.
+fn max_objects(asked: Option<u32>) -> Result<u32> {
+    match asked {
+        None | Some(0) => Ok(1 << 20),
+        Some(asked) if asked > MOST_OBJECTS => Err(Error::invalid(format!(
+            "max_objects is {asked}: a store has room for {MOST_OBJECTS} objects at most"
+        ))),
+        Some(asked) => Ok(asked.next_power_of_two().max(LEAST_OBJECTS)),
     }
 }
 

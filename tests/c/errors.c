@@ -157,6 +157,7 @@ static void wrong_arguments(const sdp_dal_store *store) {
     view = int64_view(numbers, NULL);
     show(sdp_dal_args_set_tensor(args, "ys", &view));
     sdp_dal_args_free(args);
+    show(sdp_dal_args_clear(args));
     show(sdp_dal_ref_new(store, 99, 0, NULL, &ref));
 }
 

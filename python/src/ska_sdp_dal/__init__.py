@@ -61,6 +61,7 @@ from .common import (
     par_table_schema,
     par_tensor_dim_names,
     par_tensor_elem_type,
+    par_tensor_order,
     parse_hex_objectid,
     schema_compatible,
 )

@@ -31,6 +31,7 @@ class Param:
         "name",
         "names",
         "nullable",
+        "order",
         "raw",
         "read",
         "set",
@@ -49,6 +50,8 @@ class Param:
         elem = common.par_tensor_elem_type(field)
         self.code = 0 if elem is None else common.elem_code(elem)
         self.dims = common.par_tensor_dim_names(field)
+        #: The order in which a tensor is wanted or made; None for any.
+        self.order = common.par_tensor_order(field)
         #: The names of the dimensions for the library.
         self.names = None if not self.dims else names_of(self.dims)
         self.table = common.par_table_schema(field)

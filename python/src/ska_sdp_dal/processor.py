@@ -8,6 +8,7 @@ import logging
 import threading
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
+import numpy as np
 import pyarrow as pa
 
 from . import _native
@@ -299,7 +300,10 @@ class BasicProcessor(Closes):
         if dim_names is not None and list(dim_names) != names:
             raise InvalidArgument(f"parameter {name!r} has the dimensions {names}, expected {list(dim_names)}")
         if array.dtype.kind == "c":
-            array = array.view(array.real.dtype).reshape((*array.shape, 2))
+            # In any order: a view of other elements needs the last dimension to be the innermost.
+            parts = array.real
+            shape, strides = (*array.shape, 2), (*array.strides, parts.itemsize)
+            array = np.lib.stride_tricks.as_strided(parts, shape, strides, writeable=False)
             names = [*names, "re_im"]
         return pa.Tensor.from_numpy(array, dim_names=names if len(names) == array.ndim else None)
 

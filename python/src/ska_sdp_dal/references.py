@@ -236,6 +236,8 @@ class TensorRef(Ref):
     _dim_names: Optional[Sequence[str]] = None
     #: The array through which it is being written.
     _in_place: Optional[_arrays.InPlace] = None
+    #: The order in which it is made if none is given.
+    _order: str = "C"
 
     def __init__(
         self,
@@ -333,7 +335,9 @@ class TensorRef(Ref):
         """The expected names of the dimensions, for the library."""
         return _arrays.names_of(self._dim_names or [])
 
-    def create(self, shape: Any, typ: Any = None, order: str = "C", zeroed: bool = False) -> np.ndarray[Any, Any]:
+    def create(
+        self, shape: Any, typ: Any = None, order: Optional[str] = None, zeroed: bool = False
+    ) -> np.ndarray[Any, Any]:
         """Makes the tensor where it is to lie, and gives the array through which it is written: nothing is copied.
 
         It exists for others from :meth:`seal` on, an output of a call at the latest when the function returns. The array
@@ -342,7 +346,7 @@ class TensorRef(Ref):
         Args:
             shape: The sizes of its dimensions.
             typ: The type of its elements, if the reference does not say it.
-            order: 'C' or 'F'.
+            order: 'C' or 'F'; None for that which the parameter of an output asks for, else 'C'.
             zeroed: Whether the elements begin as zeros; else they are what the memory held before.
 
         Raises:
@@ -355,6 +359,7 @@ class TensorRef(Ref):
             raise InvalidArgument(f"{self._what()} has no element type yet: give 'typ'")
         if self._code and typ is not None and elem_code(typ) != self._code:
             raise InvalidArgument(f"{self._what()} has elements of type {self.typ}, not {typ}")
+        order = order or self._order
         place = _arrays.InPlace(self._create(code, sizes, order, zeroed), sizes, DTYPE_OF_CODE[code], order)
         self._in_place = place
         array = place.array()
