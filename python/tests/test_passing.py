@@ -80,9 +80,11 @@ def test_a_deleted_object_is_told_at_once_on_every_hop(path: str) -> None:
             assert isinstance(lost, dal.TensorRef) and lost.oid == tensor.oid
             assert not lost.exists() and not lost.is_owning
             # Without a time: none may be waited.
-            for use in (lost.get, lost.wait, lost.get_buffer, lost.export, lambda: lost.put([1]), lambda: lost.conn):
-                with pytest.raises(dal.ObjectDeleted, match="deleted.*disown"):
+            for use in (lost.get, lost.wait, lost.get_buffer, lost.export, lost.put):
+                with pytest.raises(dal.ObjectDeleted, match=r"deleted.*disown"):
                     use()
+            with pytest.raises(dal.ObjectDeleted):
+                lost.conn.stat()
             with pytest.raises(dal.ObjectDeleted):
                 store.conn.get_ref_buffers([lost])
         assert lost.dim_names is None and pickle.loads(hops[0]).dim_names == ["i"]

@@ -229,6 +229,8 @@ class Connection(Closes):
         Returns:
             For each object that came or went its ID, bytes of data and bytes of metadata; -1 for both if it is gone.
         """
+        # A wrong one is refused before anything is begun.
+        nanoseconds(timeout)
         with self._updating:
             if self._updates is None:
                 self._updates = _Updates(self._open)
