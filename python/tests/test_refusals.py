@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import pandas
 import pyarrow as pa
 import pytest
 from conftest import WATCHDOG
@@ -126,6 +127,46 @@ def test_masked_arrays_are_refused(single: Any) -> None:
     weights = ~np.ma.getmaskarray(vis)
     caller.grid(vis.filled(0), uvw)
     assert store.put_new_tensor(weights, pa.float32()).get().tolist() == [[1, 0], [1, 1]]
+
+
+def test_nulls_are_refused(single: Any) -> None:
+    store, _ = single
+    for column in (pa.array([1, None]), pa.chunked_array([[1.5], [None]]), pandas.array([1, None], dtype="Int64")):
+        with pytest.raises(dal.InvalidArgument, match=r"nulls.*fill them.*weights"):
+            store.put_new_tensor(column)
+    nullable = pandas.Series([1, None], dtype="Int64")
+    with pytest.raises(dal.InvalidArgument, match="nulls"):
+        store.put_new_tensor(nullable, pa.float64())
+    assert store.put_new_tensor(nullable.fillna(0).astype(int)).get().tolist() == [1, 0]
+    assert store.put_new_tensor(pa.array([1, 2])).get().tolist() == [1, 2]
+    # NaN is a number.
+    assert np.isnan(store.put_new_tensor(pandas.Series([1, np.nan])).get()[1])
+    value = dal.make_call_schema("f", [dal.make_par("x", pa.float64())])
+    with dal.Caller([value], store, minimum_processors=0) as values:
+        with pytest.raises(TypeError, match="expected a number"):
+            values.f(np.ma.masked)
+
+
+def test_tables_lose_no_numbers(path: str) -> None:
+    schema = pa.schema([("n", pa.int64()), ("x", pa.float32())])
+    with dal.Store(path) as store:
+        for wrong, words in (
+            ({"n": [1.5], "x": [1.0]}, "truncated"),
+            ({"n": (1, 1.5), "x": [1.0, 2.0]}, "truncated"),
+            ({"n": np.array([1.5]), "x": [1.0]}, "truncated"),
+            ({"n": [1], "x": [1e300]}, "'x' has numbers that do not fit into float"),
+            ({"n": [1], "x": np.array([1e300])}, "'x' has numbers that do not fit into float"),
+            (pandas.DataFrame({"n": [1], "x": [1e300]}), "'x' has numbers that do not fit into float"),
+        ):
+            with pytest.raises(dal.InvalidArgument, match=words):
+                store.put_new_table(wrong, schema)
+        inf = float("inf")
+        for fine in (
+            {"n": [1, 2.0, None], "x": [0.5, inf, None]},
+            {"n": [1, 2, None], "x": pa.array([0.5, inf, None])},
+        ):
+            assert store.put_new_table(fine, schema).get_dict() == {"n": [1, 2, None], "x": [0.5, inf, None]}
+        assert store.put_new_table({"n": [], "x": []}, schema).get().num_rows == 0
 
 
 # ---- names -----------------------------------------------------------------------------------------------------------

@@ -173,6 +173,20 @@ def _refuse_masked(value: Any, what: str) -> None:
             f"{what} is a masked array, and tensors have no masks: fill it, and give the flags as weights: "
             "value.filled(0), and ~np.ma.getmaskarray(value)"
         )
+    if _has_nulls(value):
+        raise InvalidArgument(
+            f"{what} is a column with nulls, and tensors have none: fill them, with value.fill_null(0) or value.fillna(0), "
+            "and give the flags as weights"
+        )
+
+
+def _has_nulls(value: Any) -> bool:
+    """Whether something is a column of Arrow's, or one of pandas' that may have nulls, and has some."""
+    if isinstance(value, (pa.Array, pa.ChunkedArray)):
+        return bool(value.null_count)
+    # Of pandas' types these only are told from NaN.
+    nullable = repr(getattr(getattr(value, "dtype", None), "na_value", None)) == "<NA>"
+    return nullable and bool(value.isna().any())
 
 
 def _listed(value: Any, dtype: np.dtype[Any], what: str) -> np.ndarray[Any, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 
@@ -146,8 +147,11 @@ def _whole(value: Any) -> int:
 
 
 def _real(value: Any) -> float:
+    if type(value) is float:
+        return value
     value = _plain(value)
-    if isinstance(value, (str, bytes, complex)) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+    is_number = hasattr(value, "__float__") or hasattr(value, "__index__")
+    if not is_number or isinstance(value, (str, bytes, complex)) or value is np.ma.masked:
         raise TypeError(f"expected a number, got {value!r}")
     return float(value)
 
