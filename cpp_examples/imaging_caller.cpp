@@ -10,6 +10,7 @@
 #include "image.hpp"
 #include "options.hpp"
 #include "png.hpp"
+#include "stopping.hpp"
 #include "uvfits.hpp"
 
 #include <sdp_dal.hpp>
@@ -220,7 +221,9 @@ void write_images(const images &made, const uvfits &file, double pixel_size,
 
 bool run(const options &chosen) {
     uvfits file(chosen.data);
+    stopping::listen();
     sdp_dal::store store(chosen.store);
+    stopping::interruptible guard(store);
     const observation seen = put_observation(store, file);
     std::cout << file.telescope << ", " << file.object << ": " << file.rows() << " rows of "
               << file.hand_names[0] << " and " << file.hand_names[1] << ", " << file.channels()

@@ -152,6 +152,7 @@ int main(int argc, char **argv) {
                      "SIGTERM.\n";
         return argc == 2 ? EXIT_SUCCESS : EXIT_FAILURE;
     }
+    stopping::listen();
     try {
         // Ended in the opposite order: the processor before what its function refers to.
         sdp_dal::store store(first);

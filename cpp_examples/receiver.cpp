@@ -2,6 +2,7 @@
 // payload_processor. One that dies is told of, and the others go on.
 
 #include "payload.hpp"
+#include "stopping.hpp"
 
 #include <getopt.h>
 
@@ -195,7 +196,9 @@ private:
 };
 
 bool receive(const settings &chosen) {
+    stopping::listen();
     sdp_dal::store store(chosen.store);
+    stopping::interruptible guard(store);
     sdp_dal::caller_options options;
     options.minimum_processors = std::uint64_t(chosen.processors);
     options.max_in_flight = std::uint64_t(chosen.in_flight);

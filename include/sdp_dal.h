@@ -267,6 +267,9 @@ typedef enum {
     SDP_DAL_STORE_EVICTION = 4,
     /// Take all memory from the system when the store is made.
     SDP_DAL_STORE_RESERVE = 8,
+    /// Fail with SDP_DAL_ALREADY_EXISTS if the store is there and has another size than the one that is asked for, or
+    /// eviction is asked for and it has none.
+    SDP_DAL_STORE_EXACT = 16,
 } sdp_dal_store_flag;
 
 /// To which of several processors a call goes.
@@ -992,9 +995,9 @@ sdp_dal_status sdp_dal_store_stat_init(sdp_dal_store_stat *stat, size_t struct_s
 /// options: NULL for the defaults.
 /// out: The caller owns *out and must call sdp_dal_store_close().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_PERMISSION_DENIED, SDP_DAL_CORRUPT,
-/// SDP_DAL_UNSUPPORTED, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_IO, SDP_DAL_BUSY.
-/// Blocks only as long as the system takes.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS (SDP_DAL_STORE_EXACT),
+/// SDP_DAL_PERMISSION_DENIED, SDP_DAL_CORRUPT, SDP_DAL_UNSUPPORTED, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY,
+/// SDP_DAL_IO, SDP_DAL_BUSY. Blocks only as long as the system takes.
 sdp_dal_status sdp_dal_store_open(const char *path,
                                   const sdp_dal_store_options *options,
                                   sdp_dal_store **out);

@@ -44,6 +44,7 @@ pub struct Arguments {
 pub enum Command {
     /// Make a store, or adopt one that is there, and keep it until a signal ends this command.
     ///
+    /// A store that is there must have the size and the eviction that are asked for: a store keeps what it was made with.
     /// While it runs, what dead clients held is given back 4 times a second. After SIGINT, SIGTERM or SIGHUP the store
     /// goes with its last client: at once if there is none.
     Store(ServeOptions),

@@ -164,7 +164,15 @@ fn a_store_outlives_its_server_and_is_adopted() {
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
 
-    let mut second = Server::start(&place, &["-m", "5M"]);
+    // Nothing but what was asked for is adopted.
+    for (asked, named) in [(&["-m", "5M"][..], "5242880 bytes"), (&["-m", "3M", "--evict"], "with eviction")]
+    {
+        let refused = place.refuses_to_serve(asked);
+        assert_eq!(refused.code, Some(2), "{}", refused.err);
+        assert!(refused.err.contains("is there with 3145728 bytes, without eviction"), "{}", refused.err);
+        assert!(refused.err.contains(named), "{}", refused.err);
+    }
+    let mut second = Server::start(&place, &["-m", "3M"]);
     assert!(second.said[0].contains("Adopted"), "{:?}", second.said);
     assert_eq!(place.json("stat", &[])["size"], 3 << 20);
     assert_eq!(place.json("ls", &[]).as_array().unwrap().len(), 1);

@@ -294,7 +294,7 @@ def test_an_output_that_is_not_written_fails(path: str) -> None:
         caller.close()
 
 
-def test_conversion_is_numpys_same_kind(path: str) -> None:
+def test_what_is_written_is_converted_if_nothing_is_lost(path: str) -> None:
     outputs = iter([np.arange(3, dtype=np.int16), np.arange(3.0), [1, 2, 3], None])
 
     with one(path, ADD, lambda x, ys, zs: zs.put(next(outputs))) as processor, dal.Store(path) as store:

@@ -183,9 +183,9 @@ const NO_STAT: sdp_dal_store_stat = sdp_dal_store_stat {
 /// options: NULL for the defaults.
 /// out: The caller owns *out and must call sdp_dal_store_close().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_PERMISSION_DENIED, SDP_DAL_CORRUPT,
-/// SDP_DAL_UNSUPPORTED, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_IO, SDP_DAL_BUSY.
-/// Blocks only as long as the system takes.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS (SDP_DAL_STORE_EXACT),
+/// SDP_DAL_PERMISSION_DENIED, SDP_DAL_CORRUPT, SDP_DAL_UNSUPPORTED, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY,
+/// SDP_DAL_IO, SDP_DAL_BUSY. Blocks only as long as the system takes.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_open(
     path: *const c_char,
@@ -431,7 +431,9 @@ impl Site {
         const OWNER: u32 = flag::SDP_DAL_STORE_ACCEPT_OWNER as u32;
         const EVICTION: u32 = flag::SDP_DAL_STORE_EVICTION as u32;
         const RESERVE: u32 = flag::SDP_DAL_STORE_RESERVE as u32;
-        let flags = self.flags(options.flags, GROUP | OWNER | EVICTION | RESERVE, "options.flags")?;
+        const EXACT: u32 = flag::SDP_DAL_STORE_EXACT as u32;
+        let known = GROUP | OWNER | EVICTION | RESERVE | EXACT;
+        let flags = self.flags(options.flags, known, "options.flags")?;
         let given = |value: u32| (value != 0).then_some(value);
         Ok(StoreOptions {
             size: (options.size != 0).then_some(options.size),
@@ -443,6 +445,7 @@ impl Site {
             name: name.map(str::to_owned),
             eviction: flags & EVICTION != 0,
             reserve: flags & RESERVE != 0,
+            exact: flags & EXACT != 0,
         })
     }
 }

@@ -133,6 +133,9 @@ pub enum sdp_dal_store_flag {
     SDP_DAL_STORE_EVICTION = 4,
     /// Take all memory from the system when the store is made.
     SDP_DAL_STORE_RESERVE = 8,
+    /// Fail with SDP_DAL_ALREADY_EXISTS if the store is there and has another size than the one that is asked for, or
+    /// eviction is asked for and it has none.
+    SDP_DAL_STORE_EXACT = 16,
 }
 
 /// To which of several processors a call goes.

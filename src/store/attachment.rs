@@ -86,8 +86,15 @@ impl Store {
     /// process and store: opening it again gives the same one. May wait for the store's lock.
     ///
     /// # Errors
-    /// `NotFound`, `PermissionDenied`, `Corrupt`, `Unsupported`, `OutOfMemory`, `LimitReached` (no client slot is free).
+    /// `NotFound`, `PermissionDenied`, `Corrupt`, `Unsupported`, `OutOfMemory`, `LimitReached` (no client slot is free),
+    /// `AlreadyExists` (it is not as the options ask for, and must be).
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Store> {
+        let store = Store::open_as_it_is(path, options)?;
+        options.agree_with(&store)?;
+        Ok(store)
+    }
+
+    fn open_as_it_is(path: &Path, options: &StoreOptions) -> Result<Store> {
         let _held = log::hold();
         let mut registry = lock(REGISTRY.get());
         registry.retain(|_, held| held.strong_count() > 0);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Store;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{LEAST_OBJECTS, MOST_OBJECTS};
 use crate::shm::segment::Plan;
 use crate::shm::{cgroup, place};
@@ -41,6 +41,8 @@ pub struct StoreOptions {
     pub eviction: bool,
     /// Reserve all memory when the store is made.
     pub reserve: bool,
+    /// Fail if the store is there already, and its size is another one than `size`, or `eviction` is asked for and it has none.
+    pub exact: bool,
 }
 
 /// How long a full store is waited for when nothing else is said.
@@ -74,6 +76,26 @@ pub fn protects() -> bool {
 }
 
 impl StoreOptions {
+    /// Whether `store`, which may have been there before, is as it was asked for. Size and eviction are fixed when a store is made.
+    pub(super) fn agree_with(&self, store: &Store) -> Result<()> {
+        let (size, evicts) = (store.attachment.segment.geometry().size, store.attachment.evicts());
+        let asked = self.size.unwrap_or(size);
+        if !self.exact || size == asked && (evicts || !self.eviction) {
+            return Ok(());
+        }
+        let how = |evicts| if evicts { "with eviction" } else { "without eviction" };
+        Err(Error::new(
+            Kind::AlreadyExists,
+            format!(
+                "the store {} is there with {size} bytes, {}, but {asked} bytes, {}, were asked for: end the clients that \
+                 use it first, or ask for what it has",
+                store.path().display(),
+                how(evicts),
+                how(self.eviction)
+            ),
+        ))
+    }
+
     /// What a new store at `file` is made with.
     pub(super) fn plan(&self, file: &Path) -> Result<Plan> {
         let size = match self.size {

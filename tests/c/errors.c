@@ -236,6 +236,21 @@ static void objects(const sdp_dal_store *store) {
     sdp_dal_ref_free(other);
 }
 
+/* The store that is there is another one than is asked for. */
+static void other_size(const char *path) {
+    sdp_dal_store *store = NULL;
+    sdp_dal_store_options options;
+    OK(sdp_dal_store_options_init(&options, sizeof options));
+    options.size = 2 << 20;
+    options.flags = SDP_DAL_STORE_EVICTION | SDP_DAL_STORE_EXACT;
+    show(sdp_dal_store_open(path, &options, &store));
+    CHECK(store == NULL);
+    options.size = 1 << 20;
+    options.flags = SDP_DAL_STORE_EXACT;
+    OK(sdp_dal_store_open(path, &options, &store));
+    sdp_dal_store_close(store);
+}
+
 static void full(const sdp_dal_store *store) {
     uint8_t id[SDP_DAL_ID_SIZE] = {0xbb};
     sdp_dal_object_spec spec;
@@ -460,6 +475,7 @@ int main(int argc, char **argv) {
     sdp_dal_ref *ref = NULL;
     wrong_arguments(store);
     objects(store);
+    other_size(argv[1]);
     full(store);
     calls(store);
     lost(argv[1], store);

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 
@@ -77,6 +78,19 @@ class Function:
         self.handle = common.parsed_schema(schema)
 
 
+def functions_of(procs: Any) -> Dict[str, Function]:
+    """The functions of a list of schemas, by name."""
+    schemas = None if isinstance(procs, pa.Schema) or not isinstance(procs, Iterable) else list(procs)
+    if schemas is None or not all(isinstance(schema, pa.Schema) for schema in schemas):
+        raise TypeError(f"the functions are {_short(procs)}: give a list of schemas, as make_call_schema() makes them")
+    return {function.name: function for function in map(Function, schemas)}
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def _kind(field: pa.Field, meta: Optional[str]) -> str:
     if meta == "id":
         return ID
@@ -136,8 +150,11 @@ def _whole(value: Any) -> int:
 
 
 def _real(value: Any) -> float:
+    if type(value) is float:
+        return value
     value = _plain(value)
-    if isinstance(value, (str, bytes, complex)) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+    is_number = hasattr(value, "__float__") or hasattr(value, "__index__")
+    if not is_number or isinstance(value, (str, bytes, complex)) or value is np.ma.masked:
         raise TypeError(f"expected a number, got {value!r}")
     return float(value)
 

@@ -168,6 +168,12 @@ def from_numpy_dtype(dtype: Any) -> ElemType:
     return ELEM_OF_CODE[code] if code is not None else pa.from_numpy_dtype(found)
 
 
+#: What callers have for other purposes than calling a function of that name.
+CALLER_NAMES = frozenset(
+    ["batch_call", "call", "close", "find_processors", "next_lost", "num_processors", "processors"]
+)
+
+
 # ---- schemas ---------------------------------------------------------------------------------------------------------
 
 
@@ -180,13 +186,25 @@ def make_call_schema(func_name: str, pars: List[pa.Field], metadata: Mapping[Any
         metadata: What else is to be said about it.
 
     Raises:
-        InvalidArgument: A name is wrong or comes twice.
+        InvalidArgument: A name is wrong, comes twice, or is one that a Caller has for another purpose.
 
     >>> schema = make_call_schema("flag", [make_tensor_input_par("vis", complex64, ["row", "chan"])])
     >>> call_name(schema), par_tensor_dim_names(schema.field("vis")), par_tensor_elem_type(schema.field("vis"))
     ('flag', ['row', 'chan'], ComplexType(complex64))
     """
+    if not isinstance(func_name, str):
+        raise TypeError(f"the name of the function is {func_name!r}: give a text")
+    if func_name in CALLER_NAMES:
+        raise InvalidArgument(
+            f"the function cannot have the name {func_name!r}, for callers have a method or property of this name: rename "
+            f"it, to '{func_name}_' for one"
+        )
     schema = pa.schema(list(pars), metadata={**_bytes(metadata), _FUNC_META: func_name.encode()})
+    if "self" in schema.names:
+        raise InvalidArgument(
+            f"a parameter of {func_name}() cannot have the name 'self', by which methods know their object: rename it, to "
+            "'self_' for one"
+        )
     parsed_schema(schema)
     return schema
 
