@@ -2379,7 +2379,9 @@ sdp_dal_status sdp_dal_args_set_double(sdp_dal_args *args, const char *name, dou
 /// with sdp_dal_args_set_arrow().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
-sdp_dal_status sdp_dal_args_set_string(sdp_dal_args *args, const char *name, const char *value);
+sdp_dal_status sdp_dal_args_set_string(sdp_dal_args *args,
+                                       const char *name,
+                                       const char *value);
 
 /// Gives the parameter with a name bytes, which are copied.
 ///

@@ -487,7 +487,7 @@ mod tests {
         let (same, there) = match_rows(&schema, &decoded).unwrap();
         assert!(matches!(same[0][..], [Cell::Int(1), Cell::Int(2)]));
         assert_eq!(there, [false, true]);
-        let extra = param("extra", ParamType::Tensor { elem: Elem::Float64, dims: Vec::new() });
+        let extra = param("extra", ParamType::Tensor { elem: Elem::Float64, dims: Vec::new(), order: None });
         let offered = CallSchema::new("f", vec![y, extra, x]);
         let (turned, there) = match_rows(&offered, &decoded).unwrap();
         assert_eq!(there, [true, false, false]);
