@@ -259,7 +259,8 @@ typedef enum {
 
 /// Bits for the flags of sdp_dal_store_options.
 typedef enum {
-    /// The field group counts: the members of that group may use the store too.
+    /// The field group counts: the members of that group may use the store too. They can read all that is in it;
+    /// sdp_dal_namespaces_arg() says what it tells of its clients' command lines.
     SDP_DAL_STORE_SHARE_WITH_GROUP = 1,
     /// The field accept_owner counts: a store of that user is accepted too.
     SDP_DAL_STORE_ACCEPT_OWNER = 2,
@@ -1076,6 +1077,9 @@ sdp_dal_status sdp_dal_store_evict(const sdp_dal_store *store,
 /// takes the stores away that no other client uses, which would be left over else. Handles stay valid; what is put into such
 /// a store from now on, nobody finds. Stores that others use notice the end of this process by themselves.
 ///
+/// A process that ends without closing its stores and without this function leaves their memory in use until their paths are
+/// opened again, or `sdp-dal stores --remove-left-over` is run.
+///
 /// Errors: none. Waits at most 100 ms for each store.
 sdp_dal_status sdp_dal_stores_leave(void);
 
@@ -1589,6 +1593,10 @@ sdp_dal_status sdp_dal_namespaces_name(const sdp_dal_namespaces *list,
                                        size_t *length);
 
 /// Copies an argument of the process that declared a namespace; the first is its program.
+///
+/// Every client of the store can read them, also after the process has ended. With SDP_DAL_ARGV=0 in its environment a
+/// process declares its program only. Default: all arguments, but only the program in a store made with
+/// SDP_DAL_STORE_SHARE_WITH_GROUP, unless SDP_DAL_ARGV is 1.
 ///
 /// index: 0 to sdp_dal_namespaces_count() - 1. arg: 0 to the info's num_args - 1.
 /// buffer, length: as in sdp_dal_last_error().

@@ -209,7 +209,7 @@ package_pkgconfig() {
 # A store, a processor, a caller, as processes of their own.
 package_run() {
     local store=/dev/shm/sdp-dal-package-$$ server processor status=0
-    "$1/bin/sdp-dal" store -s "$store" -m 64M >"$scratch/store.log" 2>&1 &
+    "$1/bin/sdp-dal" store "$store" --size 64M >"$scratch/store.log" 2>&1 &
     server=$!
     children+=("$server")
     for _ in $(seq 200); do

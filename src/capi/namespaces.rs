@@ -240,6 +240,10 @@ pub unsafe extern "C" fn sdp_dal_namespaces_name(
 
 /// Copies an argument of the process that declared a namespace; the first is its program.
 ///
+/// Every client of the store can read them, also after the process has ended. With SDP_DAL_ARGV=0 in its environment a
+/// process declares its program only. Default: all arguments, but only the program in a store made with
+/// SDP_DAL_STORE_SHARE_WITH_GROUP, unless SDP_DAL_ARGV is 1.
+///
 /// index: 0 to sdp_dal_namespaces_count() - 1. arg: 0 to the info's num_args - 1.
 /// buffer, length: as in sdp_dal_last_error().
 ///

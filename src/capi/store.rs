@@ -392,6 +392,9 @@ pub unsafe extern "C" fn sdp_dal_store_evict(
 /// takes the stores away that no other client uses, which would be left over else. Handles stay valid; what is put into such
 /// a store from now on, nobody finds. Stores that others use notice the end of this process by themselves.
 ///
+/// A process that ends without closing its stores and without this function leaves their memory in use until their paths are
+/// opened again, or `sdp-dal stores --remove-left-over` is run.
+///
 /// Errors: none. Waits at most 100 ms for each store.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_stores_leave() -> sdp_dal_status {

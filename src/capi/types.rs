@@ -125,7 +125,8 @@ pub enum sdp_dal_create_mode {
 /// Bits for the flags of sdp_dal_store_options.
 #[repr(C)]
 pub enum sdp_dal_store_flag {
-    /// The field group counts: the members of that group may use the store too.
+    /// The field group counts: the members of that group may use the store too. They can read all that is in it;
+    /// sdp_dal_namespaces_arg() says what it tells of its clients' command lines.
     SDP_DAL_STORE_SHARE_WITH_GROUP = 1,
     /// The field accept_owner counts: a store of that user is accepted too.
     SDP_DAL_STORE_ACCEPT_OWNER = 2,

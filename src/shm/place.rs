@@ -25,6 +25,9 @@ use crate::sync::fail;
 /// Where stores lie whose path is not on a tmpfs.
 pub const SHM: &str = "/dev/shm";
 
+/// The files that this process has open, as links.
+const DESCRIPTORS: &str = "/proc/self/fd";
+
 /// Where a store is, or would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -197,7 +200,11 @@ impl Place {
     /// Gives an unnamed file its name. False if somebody else was faster.
     pub fn publish(&self, file: &LockFile) -> Result<bool> {
         liveness::mark_birth(file);
+<<<<<<< HEAD
         let from = text(format!("/proc/self/fd/{}", file.file().as_raw_fd()).as_ref())?;
+=======
+        let from = text(format!("{DESCRIPTORS}/{}", file.as_raw_fd()).as_ref())?;
+>>>>>>> 989baac5ad34d497789918cfb969dcae3d5b3b30
         let to = text(self.file.as_os_str())?;
         // SAFETY: both are NUL-terminated strings that live over the call.
         let done = unsafe {
@@ -208,7 +215,7 @@ impl Place {
             if error.kind() == ErrorKind::AlreadyExists {
                 return Ok(false);
             }
-            return Err(Error::io(format!("naming the store {}", self.file.display()), &error));
+            return Err(unnamed(&self.file, Path::new(DESCRIPTORS), &error));
         }
         fail::point("publish.file_linked");
         if self.file == self.path {
@@ -256,6 +263,21 @@ impl Place {
         let linked = self.path == self.file || fs::read_link(&self.path).is_ok_and(|to| to == self.file);
         linked && there.ino() == here.ino() && there.dev() == here.dev()
     }
+}
+
+/// Why a file did not get its name.
+fn unnamed(file: &Path, descriptors: &Path, error: &std::io::Error) -> Error {
+    if descriptors.exists() {
+        return Error::io(format!("naming the store {}", file.display()), error);
+    }
+    Error::new(
+        Kind::Unsupported,
+        format!(
+            "the store {} cannot be made: there is no {}, through which its file gets its name: mount /proc",
+            file.display(),
+            descriptors.display()
+        ),
+    )
 }
 
 fn parent(path: &Path) -> Result<&Path> {
@@ -328,5 +350,20 @@ fn remove_lost_files() {
         if super::segment::is_lost(&file, &path) {
             let _ = fs::remove_file(&path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_proc_the_error_names_it() {
+        let gone = std::io::Error::from_raw_os_error(libc::ENOENT);
+        let error = unnamed(Path::new("/x/store"), Path::new("/x/proc/self/fd"), &gone);
+        assert_eq!(error.kind(), Kind::Unsupported);
+        assert!(error.message().ends_with("mount /proc"), "{error}");
+        let error = unnamed(Path::new("/x/store"), Path::new(DESCRIPTORS), &gone);
+        assert_eq!(error.kind(), Kind::NotFound);
     }
 }

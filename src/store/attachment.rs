@@ -112,7 +112,7 @@ impl Store {
                     return Err(Error::new(
                         Kind::NotFound,
                         format!(
-                            "there is no store at {}: start a processor or `sdp-dal store`",
+                            "there is no store at {0}: start a processor or `sdp-dal store {0}`",
                             place.path.display()
                         ),
                     ));

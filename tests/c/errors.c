@@ -220,6 +220,10 @@ static void objects(const sdp_dal_store *store) {
     show(sdp_dal_writer_seal(writer));
     sdp_dal_writer_free(writer);
     OK(sdp_dal_object_delete(store, id, SDP_DAL_DELETE_NOW));
+    OK(sdp_dal_object_create(store, id, &spec, &data, &writer));
+    OK(sdp_dal_object_delete(store, id, SDP_DAL_DELETE_NOW));
+    show(sdp_dal_writer_seal(writer));
+    sdp_dal_writer_free(writer);
 
     OK(sdp_dal_tensor_put(store, &view, &ref));
     show(sdp_dal_ref_put_tensor(ref, &view));
