@@ -200,11 +200,7 @@ impl Place {
     /// Gives an unnamed file its name. False if somebody else was faster.
     pub fn publish(&self, file: &LockFile) -> Result<bool> {
         liveness::mark_birth(file);
-<<<<<<< HEAD
-        let from = text(format!("/proc/self/fd/{}", file.file().as_raw_fd()).as_ref())?;
-=======
-        let from = text(format!("{DESCRIPTORS}/{}", file.as_raw_fd()).as_ref())?;
->>>>>>> 989baac5ad34d497789918cfb969dcae3d5b3b30
+        let from = text(format!("{DESCRIPTORS}/{}", file.file().as_raw_fd()).as_ref())?;
         let to = text(self.file.as_os_str())?;
         // SAFETY: both are NUL-terminated strings that live over the call.
         let done = unsafe {

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::attachment::{Attachment, LEAVE_PATIENCE};
+use super::attachment::Attachment;
 use super::locked::Others;
 use super::options::full_timeout;
 use crate::error::{Error, Result};
@@ -24,8 +24,8 @@ const LONG_NAP: Duration = Duration::from_millis(20);
 
 /// A creation that lacks something.
 pub(super) struct Shortage {
-    begun: Instant,
     deadline: Deadline,
+    polls: bool,
     /// The timeout was not given: not waited for when nobody else can make room.
     by_default: bool,
     asked: Instant,
@@ -37,8 +37,8 @@ impl Shortage {
     pub(super) fn new(timeout: Option<Timeout>) -> Shortage {
         let now = Instant::now();
         Shortage {
-            begun: now,
             deadline: timeout.unwrap_or_else(|| Timeout::After(full_timeout())).deadline(),
+            polls: timeout == Some(Timeout::Poll),
             by_default: timeout.is_none(),
             asked: now,
             looked: None,
@@ -70,8 +70,8 @@ impl Shortage {
             }
         }
         let left = self.deadline.left(LONG_NAP);
-        // A poll evicts, too, but not for ever.
-        if (left.is_some() || self.begun.elapsed() < LEAVE_PATIENCE) && store.evict_turn(bytes)?.is_some() {
+        // A poll evicts, too: it waits for nobody.
+        if (left.is_some() || self.polls) && store.evict_turn(bytes)?.is_some() {
             return Ok(());
         }
         let Some(left) = left else { return Err(why) };
