@@ -164,8 +164,8 @@ fn a_store_of_the_dead_is_not_closed_when_another_came_in() {
     let path = super::common::path("crash-left-over");
     let _removed = Removed(path.clone());
     assert!(killed(run_child("objects", &path, "seal.before")));
-    // It has found none that lives.
-    let first = Guest::new(&path, "close.begun:1:stop");
+    // It is about to find none that lives.
+    let first = Guest::new(&path, "attach.number_drawn:1:stop");
     wait_until_stopped(&first.child);
     let store = Store::open(&path, &options()).unwrap();
     continue_child(&first.child);
@@ -262,7 +262,7 @@ fn one_of_two_takes_the_namespace_of_a_dead_one_over() {
     dead.kill().unwrap();
     dead.wait().unwrap();
     store.reap_all();
-    let mut replica = spawn_beside("replica", &path, "reserve.dead_found:1:stop", "");
+    let mut replica = spawn_beside("replica", &path, "reserve.found:1:stop", "");
     wait_until_stopped(&replica);
     let taken = declare(store, &NAME).unwrap();
     assert!(!store.contains(&id(NAME[0], 1)).unwrap(), "objects of the dead one are left");
