@@ -1,7 +1,7 @@
 //! Stopped at every fail point while others do everything that a store offers, then continued or killed: nobody hangs,
 //! every byte is right, what was stopped ends in order, and a third look finds nothing left over.
 //!
-//! The one that is stopped may hold the store's lock. Then BUSY that names it is the right answer, and nothing else is.
+//! The one that is stopped may hold the store's lock. Then an error that names it is the right answer, and nothing else is.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -39,6 +39,12 @@ pub fn must_be_allowed(error: &Error) {
     assert!(allowed.contains(&error.kind()), "{:?}: {error}", error.kind());
 }
 
+/// BUSY, or for who has a timeout TIMEOUT, that names who has the lock.
+fn waited_for_the_lock(error: &Error) -> bool {
+    let held = error.message().starts_with("the store's lock is held by ");
+    held && matches!(error.kind(), Kind::Busy | Kind::Timeout)
+}
+
 /// What is to be looked at when the stopped one has ended.
 #[derive(Default)]
 struct Left {
@@ -70,7 +76,7 @@ impl Other<'_> {
         let begun = Instant::now();
         loop {
             match work() {
-                Err(error) if error.kind() == Kind::Busy => {
+                Err(error) if waited_for_the_lock(&error) => {
                     let by = |pid: u32| error.message().contains(&format!("(pid {pid} on "));
                     // One that is about to attach has no name yet.
                     if by(self.stopped) || error.message().contains("held by client ") {
@@ -336,8 +342,7 @@ pub fn other(path: &Path) {
     let store = match Store::open(path, &options()) {
         Ok(store) => store,
         Err(error) => {
-            let named = error.message().contains(" client ");
-            assert!(error.kind() == Kind::Busy && named, "opening: {:?} {error}", error.kind());
+            assert!(waited_for_the_lock(&error), "opening: {:?} {error}", error.kind());
             return;
         }
     };
