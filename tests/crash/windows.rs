@@ -9,7 +9,7 @@ use sdp_dal::timeout::Timeout;
 
 use super::{
     continue_child, declare, id, killed, options, put, run_child, spawn_beside, spawn_child,
-    wait_until_stopped, Observer, Role, Running,
+    wait_until_stopped, Observer, Removed, Role, Running,
 };
 
 /// Long enough for any machine; what waits so long does not end.
@@ -99,15 +99,6 @@ impl Drop for Guest {
         for what in ["ready", "go"] {
             let _ = std::fs::remove_file(beside(&self.path, what, self.child.id()));
         }
-    }
-}
-
-/// Takes the names of a store that is left away, whatever became of the test.
-struct Removed(PathBuf);
-
-impl Drop for Removed {
-    fn drop(&mut self) {
-        let _ = Store::destroy(&self.0, None);
     }
 }
 
