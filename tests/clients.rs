@@ -86,6 +86,8 @@ const ROLES: [Role; 7] = [
         ready_until_told();
     }),
     ("holder", |path, megabytes| {
+        let memory = std::env::var(MEMORY_END).ok().and_then(|text| text.parse().ok());
+        MEMORY.store(memory.unwrap_or(u64::MAX), Ordering::SeqCst);
         let store = open(path, 16 * MB);
         let _held = store.create(&id(1, 1), &sized(u64::from(megabytes) * MB)).unwrap();
         ready_until_told();
@@ -357,6 +359,8 @@ fn who_waits_as_long_as_by_default_gets_what_the_dead_held() {
 
 // ---- a file system that is full before the store is -----------------------------------------------------------------
 
+/// What `MEMORY` is to be in another process.
+const MEMORY_END: &str = "SDP_DAL_TEST_MEMORY";
 /// Up to where memory can be had in every file of this process.
 static MEMORY: AtomicU64 = AtomicU64::new(u64::MAX);
 
@@ -382,7 +386,9 @@ fn lives_on_a_full_file_system(path: &Path, _: u32) {
     let options = StoreOptions { size: Some(size), eviction: true, ..StoreOptions::default() };
     let store = Store::open(path, &options).unwrap();
     let geometry = Geometry::new(size, store.stat().unwrap().max_objects.try_into().unwrap(), 256).unwrap();
-    MEMORY.store((geometry.large + 24 * MB).next_multiple_of(2 * MB), Ordering::SeqCst);
+    let end = (geometry.large + 24 * MB).next_multiple_of(2 * MB);
+    MEMORY.store(end, Ordering::SeqCst);
+    std::env::set_var(MEMORY_END, end.to_string());
     // Old ones make room for new ones.
     for n in 0..60 {
         store.create(&id(1, n), &evictable(MB)).unwrap().seal().unwrap();
@@ -454,7 +460,8 @@ fn many_objects_are_evicted_in_a_moment() {
         store.create(&id(1, n), &evictable(5000)).unwrap().seal().unwrap();
     }
     let creator = store.clone();
-    within("evicting many", move || creator.create(&id(2, 1), &sized(120 * MB)).map(|writer| writer.abort()))
+    let patient = CreateSpec { full_timeout: Some(Timeout::Forever), ..sized(120 * MB) };
+    within("evicting many", move || creator.create(&id(2, 1), &patient).map(|writer| writer.abort()))
         .unwrap();
     assert_eq!(store.check().unwrap(), Vec::<String>::new());
 }

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{
     Claim, CreateSpec, DeleteMode, EntryKey, ObjectId, ObjectState, Store, StoreOptions, Want,
@@ -199,6 +200,15 @@ fn untouched(path: &Path) -> Result<()> {
     let spec = CreateSpec { data_size: 8 << 20, keep: true, ..CreateSpec::default() };
     store.create(&id(0xcc, 1), &spec)?.seal()?;
     Ok(())
+}
+
+/// Takes the store at a path away, whatever became of the test.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = Store::destroy(&self.0, None);
+    }
 }
 
 fn own_path(path: &Path) -> PathBuf {
@@ -394,18 +404,29 @@ fn alone_is_in_order(path: &Path, what: &str) {
     }
 }
 
-#[test]
-fn a_death_at_any_step_leaves_the_living_in_order() {
+/// Calls `at` for every fail point of the sources, some at a time, and fails if there is one where it stays false.
+fn at_every_point(workers: u32, at: impl Fn(&str) -> bool + Sync) {
     let mut points = BTreeSet::new();
     fail_points(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut points);
     assert!(points.len() > 50, "only {} fail points found", points.len());
-    let mut never = Vec::new();
-    for point in &points {
-        if !died_at(point) {
-            never.push(point);
+    let (queue, never) = (Mutex::new(points.into_iter()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| loop {
+                let Some(point) = queue.lock().next() else { break };
+                if !at(&point) {
+                    never.lock().push(point);
+                }
+            });
         }
-    }
+    });
+    let never = never.into_inner();
     assert!(never.is_empty(), "no scenario comes to these fail points: {never:?}");
+}
+
+#[test]
+fn a_death_at_any_step_leaves_the_living_in_order() {
+    at_every_point(2, died_at);
 }
 
 /// Runs every scenario with the fail point; true if it killed one.
@@ -414,7 +435,7 @@ fn died_at(point: &str) -> bool {
     for nth in [1, 2] {
         let fail = format!("{point}:{nth}");
         for (role, _) in ROLES {
-            let path = common::path(&format!("crash-{role}"));
+            let path = common::path(&format!("crash-{role}-{point}"));
             let what = format!("{role} killed at {fail}");
             if role == "server" || role == "untouched" {
                 // These are for tests of their own.
@@ -508,7 +529,7 @@ fn the_last_living_client_takes_the_store_with_it_though_a_younger_one_died() {
 
 #[test]
 fn a_stopped_holder_of_the_lock_is_named() {
-    let told = std::sync::Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let told = std::sync::Arc::new(Mutex::new(Vec::new()));
     let ear = told.clone();
     let sink = std::sync::Arc::new(move |level, text: &str| ear.lock().push((level, text.to_owned())));
     sdp_dal::log::set(Some(sdp_dal::log::Level::Warning), Some(sink));

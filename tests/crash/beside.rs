@@ -1,9 +1,8 @@
 //! Stopped at every fail point while others do everything that a store offers, then continued or killed: nobody hangs,
 //! every byte is right, what was stopped ends in order, and a third look finds nothing left over.
 //!
-//! The one that is stopped may hold the store's lock. Then BUSY that names it is the right answer, and nothing else is.
+//! The one that is stopped may hold the store's lock. Then an error that names it is the right answer, and nothing else is.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
@@ -16,8 +15,8 @@ use sdp_dal::store::{
 use sdp_dal::timeout::Timeout;
 
 use super::{
-    alone_is_in_order, call_id, continue_child, declare, fail_points, id, options, own_path, run_child,
-    spawn_beside, stops, Observer, Running, BESIDE, ROLES, SIZE,
+    alone_is_in_order, at_every_point, call_id, continue_child, declare, id, options, own_path, run_child,
+    spawn_beside, stops, Observer, Removed, Running, BESIDE, ROLES, SIZE,
 };
 
 /// How long anything may take that is not to hang.
@@ -39,6 +38,12 @@ pub fn must_be_allowed(error: &Error) {
     assert!(allowed.contains(&error.kind()), "{:?}: {error}", error.kind());
 }
 
+/// BUSY, or for who has a timeout TIMEOUT, that names who has the lock.
+fn waited_for_the_lock(error: &Error) -> bool {
+    let held = error.message().starts_with("the store's lock is held by ");
+    held && matches!(error.kind(), Kind::Busy | Kind::Timeout)
+}
+
 /// What is to be looked at when the stopped one has ended.
 #[derive(Default)]
 struct Left {
@@ -54,6 +59,8 @@ struct Other<'a> {
     store: &'a Store,
     declaration: Option<EntryKey>,
     stopped: u32,
+    /// Whether there is an observer with an object of his own.
+    observed: bool,
     /// The first byte of its objects.
     family: u8,
     left: Mutex<Left>,
@@ -70,7 +77,7 @@ impl Other<'_> {
         let begun = Instant::now();
         loop {
             match work() {
-                Err(error) if error.kind() == Kind::Busy => {
+                Err(error) if waited_for_the_lock(&error) => {
                     let by = |pid: u32| error.message().contains(&format!("(pid {pid} on "));
                     // One that is about to attach has no name yet.
                     if by(self.stopped) || error.message().contains("held by client ") {
@@ -248,6 +255,14 @@ impl Other<'_> {
 
     /// Gets, waits for and deletes what the stopped one makes.
     fn meddles(&self) -> Option<()> {
+        if self.observed {
+            // That stays, and a miss is true or not told.
+            let there = self.try_to("looking", || self.store.contains(&id(0xaa, 1)));
+            assert_ne!(there, Some(false), "it is there");
+            if let Some(result) = self.result_of("getting", || self.store.get(&id(0xaa, 1), Timeout::Poll)) {
+                assert!(is_right(&result.unwrap()));
+            }
+        }
         let theirs = [id(0xcc, 1), id(0xcc, 2), id(0xcc, 3), id(0xcf, 0), id(0xbb, 1)];
         for object in theirs {
             match self.result_of("waiting", || self.store.get(&object, MOMENT)) {
@@ -336,13 +351,14 @@ pub fn other(path: &Path) {
     let store = match Store::open(path, &options()) {
         Ok(store) => store,
         Err(error) => {
-            let named = error.message().contains(" client ");
-            assert!(error.kind() == Kind::Busy && named, "opening: {:?} {error}", error.kind());
+            assert!(waited_for_the_lock(&error), "opening: {:?} {error}", error.kind());
             return;
         }
     };
     let stopped = std::env::var(BESIDE).unwrap().parse().unwrap();
-    let mut other = Other { store: &store, declaration: None, stopped, family: 0xed, left: Mutex::default() };
+    let observed = path.starts_with("/dev/shm");
+    let mut other =
+        Other { store: &store, declaration: None, stopped, observed, family: 0xed, left: Mutex::default() };
     let declared = other.try_to("reserving", || declare(&store, b""));
     other.declaration = declared.as_ref().map(Want::key);
     drop(other.everything());
@@ -399,6 +415,7 @@ fn run_other(path: &Path, stopped: &Child, what: &str) {
 fn stopped_at(role: &str, before: Option<&str>, point: &str, ending: Ending) -> bool {
     let what = format!("{role} after {before:?}, stopped at {point}, {ending:?}");
     let path = super::common::path(&format!("beside-{role}-{point}-{ending:?}"));
+    let _removed = (Removed(path.clone()), Removed(own_path(&path)));
     let fail = format!("{point}:1:stop");
     if role == "alone" || role == "destroyer" {
         if let Some(before) = before {
@@ -428,7 +445,8 @@ fn stopped_at(role: &str, before: Option<&str>, point: &str, ending: Ending) -> 
     let (store, declaration, stopped) =
         (observer.store.clone(), Some(observer.declaration.key()), child.id());
     let mut left = within(&what, move || {
-        Other { store: &store, declaration, stopped, family: 0xee, left: Mutex::default() }.everything()
+        Other { store: &store, declaration, stopped, observed: true, family: 0xee, left: Mutex::default() }
+            .everything()
     });
     end(child, ending, &what);
     left.promised.extend(promised);
@@ -494,23 +512,9 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
 
 #[test]
 fn a_stop_at_any_step_is_in_nobodys_way() {
-    let mut points = BTreeSet::new();
-    fail_points(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut points);
-    let (failures, never) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-    let queue = Mutex::new(points.into_iter());
+    let failures = Mutex::new(Vec::new());
     // They sleep most of the time.
-    std::thread::scope(|scope| {
-        for _ in 0..6 {
-            scope.spawn(|| loop {
-                let Some(point) = queue.lock().next() else { break };
-                if at_point(&point, &failures) == 0 {
-                    never.lock().push(point);
-                }
-            });
-        }
-    });
+    at_every_point(6, |point| at_point(point, &failures) > 0);
     let failures = failures.into_inner();
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
-    let never = never.into_inner();
-    assert!(never.is_empty(), "no scenario comes to these fail points: {never:?}");
 }

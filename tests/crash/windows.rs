@@ -9,7 +9,7 @@ use sdp_dal::timeout::Timeout;
 
 use super::{
     continue_child, declare, id, killed, options, put, run_child, spawn_beside, spawn_child,
-    wait_until_stopped, Observer, Role, Running,
+    wait_until_stopped, Observer, Removed, Role, Running,
 };
 
 /// Long enough for any machine; what waits so long does not end.
@@ -102,15 +102,6 @@ impl Drop for Guest {
     }
 }
 
-/// Takes the names of a store that is left away, whatever became of the test.
-struct Removed(PathBuf);
-
-impl Drop for Removed {
-    fn drop(&mut self) {
-        let _ = Store::destroy(&self.0, None);
-    }
-}
-
 /// One attaches while another one, which saw no other, closes. When it draws its number, before that or after it, must
 /// not matter.
 fn attach_beside_the_last_close(drawn_before: bool) {
@@ -164,8 +155,8 @@ fn a_store_of_the_dead_is_not_closed_when_another_came_in() {
     let path = super::common::path("crash-left-over");
     let _removed = Removed(path.clone());
     assert!(killed(run_child("objects", &path, "seal.before")));
-    // It has found none that lives.
-    let first = Guest::new(&path, "close.begun:1:stop");
+    // It is about to find none that lives.
+    let first = Guest::new(&path, "attach.number_drawn:1:stop");
     wait_until_stopped(&first.child);
     let store = Store::open(&path, &options()).unwrap();
     continue_child(&first.child);
@@ -262,7 +253,7 @@ fn one_of_two_takes_the_namespace_of_a_dead_one_over() {
     dead.kill().unwrap();
     dead.wait().unwrap();
     store.reap_all();
-    let mut replica = spawn_beside("replica", &path, "reserve.dead_found:1:stop", "");
+    let mut replica = spawn_beside("replica", &path, "reserve.found:1:stop", "");
     wait_until_stopped(&replica);
     let taken = declare(store, &NAME).unwrap();
     assert!(!store.contains(&id(NAME[0], 1)).unwrap(), "objects of the dead one are left");
