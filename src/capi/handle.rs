@@ -4,9 +4,13 @@
 //! The word is written when the handle is made, overwritten when it ends, and never changes in between, so that
 //! any number of threads may read it.
 //!
-//! A handle that is used after its end is told as such as long as its memory is not used again.
+//! A handle that is used after its end is told as such as long as its memory is not used again, which is not so at once: a
+//! thread keeps that of the last few that it has ended.
 
-use std::mem::offset_of;
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::mem::{offset_of, MaybeUninit};
 use std::ptr::{self, NonNull};
 
 use super::guard::Site;
@@ -16,7 +20,7 @@ use crate::shm::liveness::{forked, forks};
 /// A kind of handle. The exported type is a marker; the value is what it stands for.
 pub(super) trait Handle {
     /// What the handle holds. A `const` handle is used by many threads at once.
-    type Value: Send + Sync;
+    type Value: Send + Sync + 'static;
     /// The word of every handle of this kind.
     const WORD: u64;
     /// Whether it belongs to a store, so that a forked child cannot use it. What is memory only is the child's as well.
@@ -147,12 +151,35 @@ impl<H: Handle> Drop for Lent<H> {
 
 /// # Safety
 /// `boxed` came out of `Box::into_raw` and is used by nobody else from now on.
-unsafe fn end_box<V>(boxed: *mut Boxed<V>) -> V {
-    // SAFETY: the caller's promise. Volatile: the write must not be dropped as one before a free.
+unsafe fn end_box<V: 'static>(boxed: *mut Boxed<V>) -> V {
+    // SAFETY: the caller's promise. The value is moved out, and is not dropped with the box, which has the same layout.
+    // Volatile: the write must not be dropped as one before a free.
     unsafe {
         ptr::write_volatile(&raw mut (*boxed).word, ENDED);
-        Box::from_raw(boxed).value
+        let value = ptr::read(&raw const (*boxed).value);
+        keep(Box::from_raw(boxed.cast::<Boxed<MaybeUninit<V>>>()));
+        value
     }
+}
+
+thread_local! {
+    /// The boxes of the last handles that this thread has ended, the oldest first. Without it the very text of the error that
+    /// tells of such a handle could be written over its word.
+    static KEPT_BOXES: RefCell<VecDeque<Box<dyn Any>>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// How many these are.
+const KEPT: usize = 16;
+
+fn keep(ended: Box<dyn Any>) {
+    // A thread that ends keeps nothing.
+    let _ = KEPT_BOXES.try_with(|kept| {
+        let mut kept = kept.borrow_mut();
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(ended);
+    });
 }
 
 impl Site {

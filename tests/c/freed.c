@@ -123,7 +123,7 @@ static void the_next_handle_lies_elsewhere(const sdp_dal_store *store) {
     sdp_dal_ref *old = put_bytes(store);
     bool exists = false;
     sdp_dal_ref_free(old);
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 10; i++) {
         sdp_dal_ref *next = put_bytes(store);
         CHECK(next != old);
         FAILS(sdp_dal_ref_exists(old, &exists), SDP_DAL_INVALID_ARGUMENT);
