@@ -231,6 +231,10 @@ impl Processor {
     /// wait in `next` or `process`, or come there later, get PROCESSOR_LOST. Does not wait for functions that run, and may be
     /// called by one of them. After an error (BUSY) some calls may be left, and it can be called again; else that does nothing.
     pub fn shutdown(&self) -> Result<()> {
+        if self.store.here().is_err() {
+            // The processor is the parent's.
+            return Ok(());
+        }
         *self.shut.lock() = true;
         match self.started.get() {
             Some(started) => started.shutdown(),
@@ -259,6 +263,19 @@ impl Processor {
     /// As [`Processor::join`], and gives the functions back.
     pub fn close(self) -> Result<()> {
         self.join()
+    }
+}
+
+#[cfg(test)]
+impl Processor {
+    /// How often its queue has looked at a call, or at what calls wait for.
+    pub(super) fn looks(&self) -> u64 {
+        self.started().map_or(0, |started| started.queue.lock().calls.looks())
+    }
+
+    /// How many calls wait in this process.
+    pub(super) fn pending(&self) -> usize {
+        self.started().map_or(0, |started| started.queue.lock().calls.pending())
     }
 }
 
@@ -383,10 +400,6 @@ impl Started {
     }
 
     fn shutdown(&self) -> Result<()> {
-        if self.store.here().is_err() {
-            // The processor is the parent's.
-            return Ok(());
-        }
         self.queue.lock().closed = true;
         self.crew.wake();
         // Issuing refuses a declaration that nobody wants: what is in the queue now is all that ever comes. It stays as long as

@@ -282,8 +282,9 @@ impl Locked<'_> {
             self.claim(key)?;
             let entry = self.segment().entry(index)?;
             if word.state() == State::Awaited && !self.has_call(entry)? {
-                // Whoever was to make it has let it go, and another one wanted it: it is ours now. Dead in between, the
-                // output is failed with the one of the two, or not at all by the other: never a third's.
+                // The call that was to make it has gone, while somebody else wants the output: it is this call's now. Dead
+                // between the two words, it names the processor that was asked last: nothing depends on the call's name then,
+                // as a call that was not published is never found in a queue.
                 entry.producer.store(producer, Ordering::Relaxed);
                 name_call(entry, call);
             }
