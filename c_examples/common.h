@@ -1,4 +1,4 @@
-/* What the examples share: errors end the program, Ctrl-C ends the waiting. */
+/* What the examples share: errors end the program, Ctrl-C and SIGTERM end the waiting. */
 #ifndef COMMON_H
 #define COMMON_H
 
@@ -34,19 +34,26 @@ static inline void check(sdp_dal_status status, const char *what) {
     if (status != SDP_DAL_OK) die(what);
 }
 
-/* Opens the store, and makes it if there is none; Ctrl-C ends all waiting on it from now on. */
+/* However the program ends: a store that no other client uses is removed. */
+static void leave_stores(void) { (void)sdp_dal_stores_leave(); }
+
+/* Opens the store, and makes it if there is none; Ctrl-C and SIGTERM end all waiting on it from now
+ * on. */
 static inline sdp_dal_store *open_store(const char *path, const char *name) {
     sdp_dal_store_options options;
     sdp_dal_store *store = NULL;
     struct sigaction action;
-    check(sdp_dal_store_options_init(&options, sizeof options), "options");
-    options.name = name;
-    check(sdp_dal_store_open(path, &options, &store), path);
-    store_to_interrupt = store;
+    /* Before the store is there: a signal that comes early must not leave it behind. */
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    atexit(leave_stores);
+    check(sdp_dal_store_options_init(&options, sizeof options), "options");
+    options.name = name;
+    check(sdp_dal_store_open(path, &options, &store), path);
+    store_to_interrupt = store;
+    if (stopped) check(sdp_dal_store_interrupt(store, true), path);
     /* Lines appear at once, in a pipe too. */
     setvbuf(stdout, NULL, _IOLBF, 0);
     return store;

@@ -44,7 +44,7 @@ std::array<std::size_t, N> extents(const tensor_view<T, N> &view) {
 }
 
 template <class T, std::size_t N> ducc0::cmav<T, N> read(const tensor_view<const T, N> &view) {
-    return {view.data(), extents(view), element_strides(view)};
+    return {view.first(), extents(view), element_strides(view)};
 }
 
 template <class T, std::size_t N>
@@ -53,7 +53,7 @@ ducc0::cmav<T, N> read(const std::optional<tensor_view<const T, N>> &view) {
 }
 
 template <class T, std::size_t N> ducc0::vmav<T, N> write(const tensor_view<T, N> &view) {
-    return {view.data(), extents(view), element_strides(view)};
+    return {view.first(), extents(view), element_strides(view)};
 }
 
 std::size_t count(std::int64_t value, const char *name) {

@@ -13,8 +13,7 @@
 class image {
 public:
     explicit image(std::int64_t size) : size_(size), pixels_(std::size_t(size * size)) {}
-    image(const sdp_dal::tensor_view<const double, 2> &pixels, double scale)
-        : image(pixels.shape(0)) {
+    image(const sdp_dal::tensor<double, 2> &pixels, double scale) : image(pixels.shape(0)) {
         for (std::int64_t x = 0; x < size_; ++x)
             for (std::int64_t y = 0; y < size_; ++y) (*this)(x, y) = pixels(x, y) * scale;
     }

@@ -10,6 +10,7 @@
 #include "image.hpp"
 #include "options.hpp"
 #include "png.hpp"
+#include "stopping.hpp"
 #include "uvfits.hpp"
 
 #include <sdp_dal.hpp>
@@ -38,7 +39,7 @@ struct transform_inputs {
     sdp_dal::tensor<visibility, 2> vis;
 };
 
-double total(const tensor_view<const double, 2> &values) {
+double total(const sdp_dal::tensor<double, 2> &values) {
     double sum = 0;
     for (std::int64_t i = 0; i < values.shape(0); ++i) {
         double row = 0;
@@ -220,7 +221,9 @@ void write_images(const images &made, const uvfits &file, double pixel_size,
 
 bool run(const options &chosen) {
     uvfits file(chosen.data);
+    stopping::listen();
     sdp_dal::store store(chosen.store);
+    stopping::interruptible guard(store);
     const observation seen = put_observation(store, file);
     std::cout << file.telescope << ", " << file.object << ": " << file.rows() << " rows of "
               << file.hand_names[0] << " and " << file.hand_names[1] << ", " << file.channels()

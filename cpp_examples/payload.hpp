@@ -23,8 +23,8 @@ inline const std::string read_payload_signature =
     "exposures: float64[time], uvw: float64[time,baseline,uvw=3], "
     "vis: complex64[time,baseline,channel,pol]) -> (tag: int64[])";
 
-/// Of visibilities without gaps. Where a value stands counts too.
-inline std::uint64_t checksum(sdp_dal::tensor_view<const visibility, 4> vis) {
+/// Where a value stands counts too.
+inline std::uint64_t checksum(sdp_dal::dense_view<const visibility, 4> vis) {
     const char *bytes = reinterpret_cast<const char *>(vis.data());
     const std::size_t size = vis.size() * sizeof(visibility);
     std::uint64_t sum = 0, place = 0;

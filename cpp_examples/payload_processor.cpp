@@ -14,6 +14,7 @@
 
 namespace {
 
+using sdp_dal::dense_view;
 using sdp_dal::output;
 using sdp_dal::table;
 using sdp_dal::tensor_view;
@@ -95,7 +96,9 @@ private:
     }
 
     void check(const kept_payload &payload) {
-        if (checksum(payload.vis) == payload.checksum) return;
+        // The signature asks for C order, so that it is held in that.
+        if (checksum(dense_view<const visibility, 4>(payload.vis.view())) == payload.checksum)
+            return;
         wrong_++;
         std::cerr << "payload " << payload.number << " has another checksum than it was sent with"
                   << std::endl;
@@ -125,7 +128,7 @@ void offer(sdp_dal::processor &processor, keeper &keeper) {
         [&keeper](sdp_dal::call &call, const table &scan, const table &antennas,
                   const table &baselines, const table &spectral_window, const table &polarization,
                   const table &field, tensor_view<const std::int64_t, 1>, times_view, times_view,
-                  times_view, tensor_view<const double, 3>, tensor_view<const visibility, 4> vis,
+                  times_view, tensor_view<const double, 3>, dense_view<const visibility, 4> vis,
                   output<std::int64_t, 0>) {
             const auto rows = [](const table &of) { return std::int64_t(of.num_rows()); };
             if (rows(antennas) == 0 || rows(field) != 1 || rows(baselines) != vis.shape(1) ||
@@ -149,6 +152,7 @@ int main(int argc, char **argv) {
                      "SIGTERM.\n";
         return argc == 2 ? EXIT_SUCCESS : EXIT_FAILURE;
     }
+    stopping::listen();
     try {
         // Ended in the opposite order: the processor before what its function refers to.
         sdp_dal::store store(first);

@@ -2,6 +2,7 @@
 // payload_processor. One that dies is told of, and the others go on.
 
 #include "payload.hpp"
+#include "stopping.hpp"
 
 #include <getopt.h>
 
@@ -90,7 +91,7 @@ sdp_dal::ref write_visibilities(sdp_dal::store &store, const settings &chosen, s
     auto vis = writer.view();
     const float when = float(number);
     for (std::size_t i = 0; i < vis.size(); i++) vis.data()[i] = {float(i & 0xffff), when};
-    sum = checksum(vis);
+    sum = checksum(sdp_dal::dense_view<const visibility, 4>(vis));
     return writer.seal();
 }
 
@@ -195,7 +196,9 @@ private:
 };
 
 bool receive(const settings &chosen) {
+    stopping::listen();
     sdp_dal::store store(chosen.store);
+    stopping::interruptible guard(store);
     sdp_dal::caller_options options;
     options.minimum_processors = std::uint64_t(chosen.processors);
     options.max_in_flight = std::uint64_t(chosen.in_flight);

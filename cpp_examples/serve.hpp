@@ -2,10 +2,11 @@
 // takes calls.
 #pragma once
 
+#include "stopping.hpp"
+
 #include <sdp_dal.hpp>
 
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -14,43 +15,13 @@
 
 namespace serving {
 
-inline sdp_dal::processor *processor = nullptr;
-inline volatile std::sig_atomic_t stopping = 0;
-
-inline void stop(int) {
-    stopping = 1;
-    if (processor) processor->interrupt();
-}
-
-inline void on_signals(void (*handler)(int)) {
-    struct sigaction action {};
-    action.sa_handler = handler;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
-}
-
-// The handler must not see the processor once its destructor has begun.
-struct interruptible {
-    explicit interruptible(sdp_dal::processor &target) {
-        processor = &target;
-        on_signals(stop);
-    }
-    ~interruptible() {
-        on_signals(SIG_IGN);
-        processor = nullptr;
-    }
-    interruptible(const interruptible &) = delete;
-    interruptible &operator=(const interruptible &) = delete;
-};
-
 /// Takes calls until SIGINT or SIGTERM.
 inline void run(sdp_dal::processor &processor, const std::string &name) {
-    interruptible guard(processor);
+    stopping::interruptible guard(processor);
     processor.start();
     std::cout << name << " waiting for calls at prefix " << processor.prefix() << std::endl;
     try {
-        while (!stopping) processor.process(std::chrono::seconds(1));
+        while (!stopping::asked) processor.process(std::chrono::seconds(1));
     } catch (const sdp_dal::interrupted &) {
         // It is what the signal asked for.
     }
@@ -80,6 +51,7 @@ int serve(int argc, char **argv, const std::string &name, const char *purpose, O
                   << ": expected one argument at most, the path of the store; see --help\n";
         return EXIT_FAILURE;
     }
+    stopping::listen();
     try {
         sdp_dal::processor processor(argc > 1 ? argv[1] : default_store(), name);
         offer(processor);

@@ -1,6 +1,8 @@
 // The usage guide's examples: calls, references, graphs, batches, broadcast, scoping.
 // Run simple_processor in the same store first (two of them for broadcast).
 
+#include "stopping.hpp"
+
 #include <sdp_dal.hpp>
 
 #include <chrono>
@@ -138,7 +140,9 @@ int main(int argc, char **argv) {
     try {
         for (const section &one : sections) {
             if (argv[2] != std::string(one.name)) continue;
+            stopping::listen();
             sdp_dal::store store(argv[1]);
+            stopping::interruptible guard(store);
             one.run(store);
             return 0;
         }

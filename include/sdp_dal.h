@@ -172,7 +172,7 @@ typedef enum {
     SDP_DAL_IO = -19,
     /// All client slots or all entries are taken.
     SDP_DAL_LIMIT_REACHED = -20,
-    /// The store's lock is held by a process that is stopped.
+    /// The lock of the store was not available for ten seconds. The process that holds it is stopped or gets no processor.
     SDP_DAL_BUSY = -21,
     /// A mistake inside the library.
     SDP_DAL_INTERNAL = -22,
@@ -234,7 +234,8 @@ typedef enum {
 
 /// How a tensor's elements follow each other in memory.
 typedef enum {
-    /// In a spec: the default, which is C order. In a view: neither of the two, see its strides.
+    /// Of what is to be made: the default. Default: the order that the signature gives an output, else C. Of a parameter:
+    /// it asks for none. In a view: neither of the two, see its strides.
     SDP_DAL_ORDER_ANY = 0,
     /// The last index runs fastest, without gaps (C, numpy's default).
     SDP_DAL_ORDER_C = 1,
@@ -266,6 +267,9 @@ typedef enum {
     SDP_DAL_STORE_EVICTION = 4,
     /// Take all memory from the system when the store is made.
     SDP_DAL_STORE_RESERVE = 8,
+    /// Fail with SDP_DAL_ALREADY_EXISTS if the store is there and has another size than the one that is asked for, or
+    /// eviction is asked for and it has none.
+    SDP_DAL_STORE_EXACT = 16,
 } sdp_dal_store_flag;
 
 /// To which of several processors a call goes.
@@ -567,9 +571,10 @@ typedef struct {
     uint64_t size;
     /// Name of this program in displays; NULL: the program's.
     const char *name;
-    /// Most objects at a time in a new store; 0: the default.
+    /// Objects at a time that a new store must have room for, up to 2^26; rounded up to a power of two, 1024 at least (see
+    /// sdp_dal_store_stat). Default: 1048576.
     uint32_t max_objects;
-    /// Most clients at a time in a new store, a multiple of 64 up to 1024; 0: the default.
+    /// Most clients at a time in a new store, a multiple of 64 up to 1024. Default: 256.
     uint32_t max_clients;
     /// Group ID; counts with SDP_DAL_STORE_SHARE_WITH_GROUP.
     uint32_t group;
@@ -587,7 +592,7 @@ typedef struct {
     size_t struct_size;
     /// Bytes that fit into the empty store.
     uint64_t size;
-    /// Bytes in use.
+    /// Bytes in use, without those of used_small.
     uint64_t used;
     /// Bytes not in use.
     uint64_t free;
@@ -607,7 +612,7 @@ typedef struct {
     uint64_t failed;
     /// Deleted objects that are still held.
     uint64_t doomed;
-    /// Most objects at a time.
+    /// Most objects at a time: a power of two, what sdp_dal_store_options asked for or more.
     uint64_t max_objects;
     /// Times that the bookkeeping was rebuilt after a client's death.
     uint64_t recoveries;
@@ -621,6 +626,8 @@ typedef struct {
     uint32_t namespaces;
     /// 0.
     uint32_t reserved_0;
+    /// Bytes in use by objects below 4 KiB, which have room of their own besides size.
+    uint64_t used_small;
 } sdp_dal_store_stat;
 
 /// What a store looks like from outside.
@@ -680,8 +687,8 @@ typedef struct {
     int32_t ndim;
     /// Bits of sdp_dal_param_flag.
     uint32_t flags;
-    /// 0.
-    uint32_t reserved;
+    /// The order that the signature gives a tensor, one of sdp_dal_order; else 0.
+    int32_t order;
 } sdp_dal_param_info;
 
 /// What a namespace declares.
@@ -854,7 +861,7 @@ typedef void (*sdp_dal_drop)(void *user_data);
 typedef struct {
     /// sizeof(sdp_dal_output_options), set by sdp_dal_output_options_init().
     size_t struct_size;
-    /// One of sdp_dal_order.
+    /// One of sdp_dal_order. Default: that of the signature, else C.
     int32_t order;
     /// Bits of sdp_dal_tensor_flag.
     uint32_t flags;
@@ -988,9 +995,9 @@ sdp_dal_status sdp_dal_store_stat_init(sdp_dal_store_stat *stat, size_t struct_s
 /// options: NULL for the defaults.
 /// out: The caller owns *out and must call sdp_dal_store_close().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_PERMISSION_DENIED, SDP_DAL_CORRUPT,
-/// SDP_DAL_UNSUPPORTED, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_IO, SDP_DAL_BUSY.
-/// Blocks only as long as the system takes.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS (SDP_DAL_STORE_EXACT),
+/// SDP_DAL_PERMISSION_DENIED, SDP_DAL_CORRUPT, SDP_DAL_UNSUPPORTED, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY,
+/// SDP_DAL_IO, SDP_DAL_BUSY. Blocks only as long as the system takes.
 sdp_dal_status sdp_dal_store_open(const char *path,
                                   const sdp_dal_store_options *options,
                                   sdp_dal_store **out);
@@ -1025,6 +1032,15 @@ sdp_dal_status sdp_dal_store_path(const sdp_dal_store *store, char *buffer, size
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
 /// Does not wait for others.
 sdp_dal_status sdp_dal_store_prefix(const sdp_dal_store *store, uint8_t *out_prefix);
+
+/// Gives the number that tells this store from every other one, also from one that was or will be made at the same path.
+/// An object ID that is written down is good only with it: compare it before the ID is used again.
+///
+/// out: a random number, the same for every client and as long as the store lives.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_store_identity(const sdp_dal_store *store,
+                                      uint64_t *out);
 
 /// Numbers about a store as it is now.
 ///
@@ -1341,7 +1357,7 @@ sdp_dal_status sdp_dal_schema_param_dim(const sdp_dal_schema *schema,
                                         char *buffer,
                                         size_t *length);
 
-/// Copies the type of a parameter as a signature writes it: "int64", "float64[row,uvw=3]", "table{a: utf8}".
+/// Copies the type of a parameter as a signature writes it: "int64", "float64[row,uvw=3] C", "table{a: utf8}".
 ///
 /// index: 0 to sdp_dal_schema_num_params() - 1. buffer, length: as in sdp_dal_last_error().
 ///
@@ -1374,7 +1390,7 @@ sdp_dal_status sdp_dal_schema_param_columns(const sdp_dal_schema *schema,
 /// What keeps a caller that expects one schema from calling a function of another.
 ///
 /// Every parameter expected must be there with equal direction, kind and type; others must be inputs that may be left
-/// out. Names count, the order and metadata do not.
+/// out. Names count; metadata, the order of the parameters and that of a tensor's elements do not.
 ///
 /// out_count: the number of mismatches; 0: they are compatible.
 /// buffer, length: one sentence a line, as in sdp_dal_last_error().
@@ -1425,6 +1441,18 @@ sdp_dal_status sdp_dal_schema_add_tensor(sdp_dal_schema *schema,
                                          int32_t ndim,
                                          const char *const *dim_names,
                                          bool nullable);
+
+/// Says in which order the function wants a tensor, or makes it: "float64[row,chan] C" in a signature.
+///
+/// An input that is stored in another order is copied into that one when the function asks for it. Callers need not expect
+/// the same order.
+///
+/// name: the parameter. order: one of sdp_dal_order.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the parameter is no tensor), SDP_DAL_NOT_FOUND. Does not block.
+sdp_dal_status sdp_dal_schema_set_order(sdp_dal_schema *schema,
+                                        const char *name,
+                                        int32_t order);
 
 /// Appends a parameter that is a table.
 ///
@@ -1736,8 +1764,8 @@ sdp_dal_status sdp_dal_object_list(const sdp_dal_store *store,
 ///
 /// The handle stays, to be freed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed or aborted before), SDP_DAL_FORKED.
-/// Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed or aborted before), SDP_DAL_OBJECT_DELETED (the
+/// object was deleted while it was written), SDP_DAL_FORKED. Does not wait for others.
 sdp_dal_status sdp_dal_writer_seal(sdp_dal_writer *writer);
 
 /// Gives the memory back: the object will not exist.
@@ -2347,7 +2375,8 @@ sdp_dal_status sdp_dal_args_set_uint64(sdp_dal_args *args,
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_args_set_double(sdp_dal_args *args, const char *name, double value);
 
-/// Gives the parameter with a name a text, which is copied.
+/// Gives the parameter with a name a text, which is copied. It ends at its first NUL byte: a text with one inside is given
+/// with sdp_dal_args_set_arrow().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 sdp_dal_status sdp_dal_args_set_string(sdp_dal_args *args, const char *name, const char *value);
@@ -2836,6 +2865,15 @@ sdp_dal_status sdp_dal_call_param_name(const sdp_dal_call *call,
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
 sdp_dal_status sdp_dal_call_param_index(const sdp_dal_call *call, const char *name, size_t *out);
 
+/// What a parameter is.
+///
+/// index: 0 to sdp_dal_call_num_params() - 1. out: filled; call sdp_dal_param_info_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_call_param_info(const sdp_dal_call *call,
+                                       size_t index,
+                                       sdp_dal_param_info *out);
+
 /// Whether nobody wants the outputs any more: a long function may stop then. False if call is no call. Does not block.
 bool sdp_dal_call_is_cancelled(const sdp_dal_call *call);
 
@@ -2914,7 +2952,7 @@ sdp_dal_status sdp_dal_call_get_bool(const sdp_dal_call *call,
                                      const char *name,
                                      bool *out);
 
-/// Copies the text of a utf8 parameter.
+/// Copies the text of a utf8 parameter. It may have NUL bytes inside, which *length counts.
 ///
 /// buffer, length: as in sdp_dal_last_error().
 ///
@@ -2937,29 +2975,48 @@ sdp_dal_status sdp_dal_call_get_binary(const sdp_dal_call *call,
                                        const void **out,
                                        size_t *out_size);
 
-/// The view of an input tensor. Nothing is copied.
+/// The view of an input tensor.
+///
+/// It is in the order that the signature asks for: "float64[row,chan] C". If that asks for none it may be in C or in F order,
+/// as it is stored: out->order and out->strides say it. It is copied if it is stored in another order than the signature
+/// asks for, once for the call. Nothing is copied otherwise.
 ///
 /// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: its pointers are valid until the callback
 /// returns or the last handle of the call is freed; the elements must not be written.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
-/// block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
 sdp_dal_status sdp_dal_call_get_tensor(const sdp_dal_call *call,
                                        const char *name,
                                        sdp_dal_tensor_view *out);
 
-/// A handle of an input tensor that may outlive the call. Nothing is copied.
+/// The view of an input tensor in an order, whatever the signature asks for. It is copied if it is stored in the other one,
+/// once for the call.
+///
+/// order: one of sdp_dal_order; SDP_DAL_ORDER_ANY is as sdp_dal_call_get_tensor().
+/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: its pointers are valid until the callback
+/// returns or the last handle of the call is freed; the elements must not be written.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_OUT_OF_MEMORY. Does not block.
+sdp_dal_status sdp_dal_call_get_tensor_as(const sdp_dal_call *call,
+                                          const char *name,
+                                          int32_t order,
+                                          sdp_dal_tensor_view *out);
+
+/// A handle of an input tensor that may outlive the call. Its order, and what is copied, are those of
+/// sdp_dal_call_get_tensor().
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
-/// block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
 sdp_dal_status sdp_dal_call_hold_tensor(const sdp_dal_call *call,
                                         const char *name,
                                         sdp_dal_tensor **out);
 
 /// A borrowed reference to the object of a tensor, table, oid or id parameter, input or output: to be passed on,
-/// for instance.
+/// for instance. A tensor that is read by it is in the order in which it is stored.
 ///
 /// out: The caller owns *out and must call sdp_dal_ref_free().
 ///
@@ -3020,14 +3077,16 @@ sdp_dal_status sdp_dal_call_get_binary_at(const sdp_dal_call *call,
 
 /// As sdp_dal_call_get_tensor(), for the parameter with an index.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null),
+/// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
 sdp_dal_status sdp_dal_call_get_tensor_at(const sdp_dal_call *call,
                                           size_t index,
                                           sdp_dal_tensor_view *out);
 
 /// As sdp_dal_call_hold_tensor(), for the parameter with an index.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null),
+/// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
 sdp_dal_status sdp_dal_call_hold_tensor_at(const sdp_dal_call *call,
                                            size_t index,
                                            sdp_dal_tensor **out);
@@ -3050,8 +3109,8 @@ sdp_dal_status sdp_dal_output_options_init(sdp_dal_output_options *options, size
 /// sealed when the callback returns SDP_DAL_OK, by sdp_dal_call_finish(), or earlier by sdp_dal_call_seal(); not at
 /// all when the call fails.
 ///
-/// ndim, shape: the dimensions. out_data: the elements in C order without gaps, 64-byte aligned, not zeroed.
-/// Borrowed: valid until the output is sealed or has failed.
+/// ndim, shape: the dimensions. out_data: the elements without gaps, 64-byte aligned, not zeroed; in the order that the
+/// signature gives the output ("float64[x,y] F"), else in C order. Borrowed: valid until the output is sealed or has failed.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
 /// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
@@ -3078,7 +3137,8 @@ sdp_dal_status sdp_dal_call_create_tensor_with(const sdp_dal_call *call,
 
 /// Writes an output tensor: one copy into the store.
 ///
-/// value: the tensor to copy; its element type must be the signature's.
+/// value: the tensor to copy; its element type must be the signature's. It is stored in the order that the signature gives
+/// the output, else as sdp_dal_tensor_put() would.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
 /// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
@@ -3215,7 +3275,8 @@ sdp_dal_status sdp_dal_call_defer(const sdp_dal_call *call,
 /// A private copy of an input tensor, which may be written: for libraries that scribble on their inputs. It is made when it
 /// is asked for first; asking for the same parameter again gives the same memory, as it is then.
 ///
-/// out_view: filled; call sdp_dal_tensor_view_init() on it first. The copy, in the order in which the tensor is stored.
+/// out_view: filled; call sdp_dal_tensor_view_init() on it first. The copy, in the order that the signature asks for
+/// ("float64[row,chan] C"), else in that in which the tensor is stored: C or F, as its order and strides say.
 /// out_data: its elements, 64-byte aligned, writable. Both are borrowed: valid until the callback returns or the last
 /// handle of the call is freed.
 ///

@@ -2,24 +2,25 @@
 //! ends waits.
 //!
 //! Who takes a function back must know when nobody is in it any more: what it stands on (a closure of another language, a
-//! C pointer) may be freed then. So each use is counted, while nobody can replace the function.
+//! C pointer) may be freed then. So each use is counted, while nobody can replace the function. Both happen behind the gate of
+//! `shm::fork`: a forked child never finds the place taken by a thread of its parent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use parking_lot::Condvar;
-
-use crate::shm::liveness::forks;
-use crate::sync::atomic::{lock, Mutex};
+use crate::shm::fork::{forks, gate};
+use crate::sync::atomic::{lock, Mutex, Ordering};
+use crate::sync::futex::{FutexWord, EVERY_BIT};
 
 /// The place. Empty at first.
 pub(crate) struct Slot<F: ?Sized> {
+    /// Only taken behind the gate, and so at once.
     hook: Mutex<Option<Arc<Hook<F>>>>,
 }
 
 /// A function, and how many threads are in it.
 struct Hook<F: ?Sized> {
-    running: Mutex<u32>,
-    idle: Condvar,
+    running: FutexWord,
     /// In a forked child the other threads do not come back.
     forks: u32,
     function: Arc<F>,
@@ -27,24 +28,24 @@ struct Hook<F: ?Sized> {
 
 impl<F: ?Sized> Slot<F> {
     pub(crate) const fn new() -> Slot<F> {
-        Slot { hook: parking_lot::const_mutex(None) }
+        Slot { hook: Mutex::new(None) }
     }
 
     /// Puts another function here. The one before may still run, until [`Replaced::wait`] has returned.
     pub(crate) fn replace(&self, function: Option<Arc<F>>) -> Replaced<F> {
-        let hook = function.map(|function| {
-            Arc::new(Hook { running: Mutex::new(0), idle: Condvar::new(), forks: forks(), function })
-        });
+        let hook =
+            function.map(|function| Arc::new(Hook { running: FutexWord::new(0), forks: forks(), function }));
+        let _gate = gate();
         Replaced(std::mem::replace(&mut *lock(&self.hook), hook))
     }
 
     /// The function, to be called as long as this lives.
     pub(crate) fn enter(&self) -> Option<Entered<F>> {
-        let hook = lock(&self.hook);
-        let hook = hook.as_ref()?;
+        let _gate = gate();
+        let hook = lock(&self.hook).clone()?;
         // Counted while nobody can replace it, so that who does waits for us.
-        *lock(&hook.running) += 1;
-        Some(Entered(hook.clone()))
+        hook.running.word().fetch_add(1, Ordering::Relaxed);
+        Some(Entered(hook))
     }
 }
 
@@ -55,9 +56,13 @@ impl<F: ?Sized> Replaced<F> {
     /// Waits until nobody is in it. Not to be called from within it.
     pub(crate) fn wait(self) {
         let Some(hook) = self.0.filter(|hook| hook.forks == forks()) else { return };
-        let mut running = lock(&hook.running);
-        while *running > 0 {
-            hook.idle.wait(&mut running);
+        loop {
+            // SYNC: pairs with the release in `Entered::drop`: what was done in the function has happened.
+            let running = hook.running.load(Ordering::Acquire);
+            if running == 0 {
+                return;
+            }
+            hook.running.wait(running, EVERY_BIT, Duration::from_secs(1));
         }
     }
 }
@@ -73,7 +78,9 @@ impl<F: ?Sized> Entered<F> {
 
 impl<F: ?Sized> Drop for Entered<F> {
     fn drop(&mut self) {
-        *lock(&self.0.running) -= 1;
-        self.0.idle.notify_all();
+        // SYNC: pairs with the acquire in `wait`.
+        if self.0.running.word().fetch_sub(1, Ordering::Release) == 1 {
+            self.0.running.wake(i32::MAX, EVERY_BIT);
+        }
     }
 }

@@ -10,10 +10,11 @@
 //! goes.
 
 use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
-
-use once_cell::sync::Lazy;
 
 use crate::hook::{Entered, Slot};
 use crate::sync::atomic::{AtomicU32, Ordering};
@@ -58,7 +59,9 @@ struct Log {
     hook: Slot<SinkFn>,
 }
 
-static LOG: Lazy<Log> = Lazy::new(|| Log { most: AtomicU32::new(of_environment()), hook: Slot::new() });
+static LOG: Log = Log { most: AtomicU32::new(UNREAD), hook: Slot::new() };
+/// The environment was not asked yet.
+const UNREAD: u32 = u32::MAX;
 
 thread_local! {
     /// Whether this thread is in the sink: what happens there is not told again.
@@ -76,6 +79,20 @@ fn of_environment() -> u32 {
     Level::ALL.into_iter().find(|level| level.name() == wanted).map_or(0, |level| level as u32)
 }
 
+impl Log {
+    /// Whether messages of this level are told.
+    fn tells(&self, level: Level) -> bool {
+        let mut most = self.most.load(Ordering::Relaxed);
+        if most == UNREAD {
+            let wanted = of_environment();
+            // Threads that come first at once all ask: a forked child waits for none of them.
+            let before = self.most.compare_exchange(UNREAD, wanted, Ordering::Relaxed, Ordering::Relaxed);
+            most = before.err().unwrap_or(wanted);
+        }
+        most >= level as u32
+    }
+}
+
 /// Sends messages up to `most` to `sink`; a sink of None is standard error, a level of None ends it. When this returns no
 /// thread is in the sink before any more, except if it was called from within a sink: then it does not wait.
 pub fn set(most: Option<Level>, sink: Option<Sink>) {
@@ -89,7 +106,7 @@ pub fn set(most: Option<Level>, sink: Option<Sink>) {
 
 /// Tells what `text` says, if anybody listens at this level.
 pub fn write(level: Level, text: impl FnOnce() -> String) {
-    if LOG.most.load(Ordering::Relaxed) < level as u32 || TELLING.try_with(Cell::get).unwrap_or(false) {
+    if !LOG.tells(level) || TELLING.try_with(Cell::get).unwrap_or(false) {
         return;
     }
     if HOLDS.try_with(Cell::get).unwrap_or(0) > 0 {
@@ -101,7 +118,7 @@ pub fn write(level: Level, text: impl FnOnce() -> String) {
 
 /// Keeps a message until the thread's last [`hold`] goes, or until [`flush`].
 pub(crate) fn later(level: Level, text: String) {
-    if LOG.most.load(Ordering::Relaxed) >= level as u32 {
+    if LOG.tells(level) {
         let kept = HELD.try_with(|held| held.borrow_mut().push((level, text)));
         let _ = WAITING.try_with(|waiting| waiting.set(kept.is_ok()));
     }
@@ -164,7 +181,16 @@ fn tell(level: Level, text: &str) {
     match &telling.hook {
         // A message must not end what it tells of.
         Some(hook) => drop(catch_unwind(AssertUnwindSafe(|| (hook.function())(level, text)))),
-        None => eprintln!("sdp_dal {}: {text}", level.name()),
+        None => print(&format!("sdp_dal {}: {text}\n", level.name())),
+    }
+}
+
+/// Writes a line to standard error as it is: the standard library's has a lock, which a thread of a forked child's parent
+/// may hold.
+fn print(line: &str) {
+    if let Ok(stderr) = std::io::stderr().as_fd().try_clone_to_owned() {
+        // Nobody to tell that telling failed.
+        let _ = File::from(stderr).write_all(line.as_bytes());
     }
 }
 

@@ -37,6 +37,11 @@ fn raw_objects() {
 }
 
 #[test]
+fn handles_after_their_end() {
+    compile_and_run("c/freed.c", &C_AND_CPP, true);
+}
+
+#[test]
 fn tensors_and_references() {
     compile_and_run("c/tensors.c", &C_AND_CPP, true);
 }
@@ -123,6 +128,16 @@ fn tables_by_the_wrapper() {
 }
 
 #[test]
+fn c_libraries_get_the_order_that_they_want() {
+    let folder = scratch("programs-cpp-order-cpp");
+    let stores = Stores::new();
+    let built = compile(&folder, &root().join("tests/cpp/order.cpp"), CPP17);
+    let processor = Running::start(program(&folder, &built).arg(stores.path("store")).arg("processor"));
+    run(program(&folder, &built).arg(stores.path("store")).arg("caller"));
+    processor.ended();
+}
+
+#[test]
 fn what_the_wrapper_deduces() {
     compile_and_run("cpp/deduction.cpp", &BOTH_CPP, false);
 }
@@ -133,7 +148,7 @@ fn the_wrapper() {
 }
 
 /// Functions that the wrapper refuses when they are compiled, and the sentence it says then.
-const REFUSED: [(&str, &str); 12] = [
+const REFUSED: [(&str, &str); 24] = [
     ("void f(double, call &) {}", "call &, the first one"),
     ("void f(table &) {}", "gets its inputs by value or by const reference"),
     ("void f(std::complex<long double>) {}", "the elements of a tensor are"),
@@ -146,6 +161,20 @@ const REFUSED: [(&str, &str); 12] = [
     ("void f(output<const double, 1>) {}", "its elements are not const"),
     ("void f(tensor_view<const char, 1>) {}", "the elements of a tensor are"),
     ("void f(std::optional<std::optional<double>>) {}", "has no meaning here"),
+    ("void f(tensor_view<const double, 2> v) { (void)v.data(); }", "take a dense_view<const T, N>, which has data()"),
+    ("void f(dense_view<double, 2>) {}", "an input is read-only"),
+    ("void f(ref r) { (void)r.get<double, 2>().to_vector().data(); auto t = r.get<double, 2>(); (void)t.data(); }",
+     "take a dense_view<const T, N>, which has data()"),
+    // What would show the memory of a temporary that has gone.
+    ("void f(ref r) { auto v = r.get<double, 1>().view(); (void)v; }", "view() const &&"),
+    ("void f(ref r) { tensor_view<const double, 1> v = r.get<double, 1>(); (void)v; }", "deleted function"),
+    ("void f(ref r) { const double *p = r.get<double, 1>().data(); (void)p; }", "data() const &&"),
+    ("void f(ref r) { std::string_view b = r.get_buffer().bytes(); (void)b; }", "bytes() const &&"),
+    ("void f(ref r) { std::string_view b = r.get_buffer().metadata(); (void)b; }", "metadata() const &&"),
+    ("void f(ref r) { auto c = r.get_table().column<double>(\"x\"); (void)c; }", "const &&"),
+    ("void f(ref r) { auto c = r.get_table().texts(\"x\"); (void)c; }", "const &&"),
+    ("void f(double) { args a{{\"x\", std::vector<double>{1, 2}}}; }", "deleted function"),
+    ("void f(double) { tensor_view<const double, 1> v(std::vector<double>{1, 2}); }", "deleted function"),
 ];
 
 #[test]

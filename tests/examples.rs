@@ -4,8 +4,9 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
-use support::programs::{compile, compile_with, installed, program, Running, Stores};
+use support::programs::{compile, compile_with, installed, program, Running, Stores, WATCHDOG};
 use support::{install_library, root, run, scratch, Compiler, C11, CPP17};
 
 /// An example in C.
@@ -62,6 +63,34 @@ fn the_streaming_example() {
     let sent = count(&sent, "Sent ");
     assert!(sent > 0);
     assert_eq!(sent, count(&received, "Received "));
+}
+
+#[test]
+fn sigterm_leaves_no_store_behind() {
+    for language in [C11, CPP17] {
+        let Guide { folder, guide: program_of_guide, processor } = guide(language);
+        let stores = Stores::new();
+        let path = stores.path("store");
+        let serving = Running::start(installed(folder, processor).arg(&path));
+        serving.says("waiting for calls at prefix");
+        let (status, said) = serving.terminate();
+        assert_eq!(status, Some(0), "{said}");
+        assert!(!path.exists(), "the processor has left the store behind");
+        // It waits for a processor; at whatever moment the signal comes once there is a store.
+        for delay in [0, 1, 200] {
+            let waiting = Running::start(installed(folder, program_of_guide).arg(&path).arg("simple"));
+            let begun = Instant::now();
+            while !path.exists() {
+                assert!(begun.elapsed() < WATCHDOG, "there is no store");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            std::thread::sleep(Duration::from_millis(delay));
+            let (status, said) = waiting.terminate();
+            assert_eq!(status, Some(1), "{said}");
+            assert!(said.contains("interrupt"), "{said}");
+            assert!(!path.exists(), "the caller has left the store behind");
+        }
+    }
 }
 
 /// The usage guide and its processor in one language; compiled by the first test that needs them.

@@ -1,12 +1,25 @@
-//! After fork(): the child's inherited handles say so, it can attach anew, and the parent's attachment is untouched.
+//! After fork(): the child's inherited handles say so, it can attach anew, and the parent's attachment is untouched. And
+//! what a program finds that has closed its descriptors: the same, for others take it for dead.
 
 mod common;
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
 
 use sdp_dal::dal::{Namespace, Processor, ProcessorOptions};
 use sdp_dal::error::Kind;
 use sdp_dal::store::{CreateSpec, ObjectId, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::CallSchema;
+use support::programs::{compile, Stores};
+use support::{root, run, scratch, C11};
+
+/// For waits that a test would else hang in.
+const WATCHDOG: Duration = Duration::from_secs(120);
 
 fn id(n: u8) -> ObjectId {
     ObjectId::new([n; 20])
@@ -189,4 +202,157 @@ fn a_child_opens_a_store_whatever_other_threads_of_the_parent_were_opening() {
     });
     store.reap_all();
     store.is_sound();
+}
+
+/// `tests/c/fork.c` as a program, in a process group of its own: its forked children end with it.
+struct Forker {
+    child: Child,
+    tell: ChildStdin,
+    said: BufReader<ChildStdout>,
+}
+
+fn built() -> (PathBuf, PathBuf) {
+    static BUILT: once_cell::sync::Lazy<(PathBuf, PathBuf)> = once_cell::sync::Lazy::new(|| {
+        let folder = scratch("fork");
+        let built = compile(&folder, &root().join("tests/c/fork.c"), C11);
+        support::install_library(&folder);
+        (folder, built)
+    });
+    BUILT.clone()
+}
+
+fn command(store: &Path, mode: &str, more: &Path) -> std::process::Command {
+    let (folder, built) = built();
+    let mut command = support::programs::installed(&folder, &built);
+    command.arg(store).arg(mode).arg(more);
+    command
+}
+
+impl Forker {
+    fn start(store: &Path, mode: &str, more: &Path) -> Forker {
+        let mut command = command(store, mode, more);
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (tell, said) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Forker { child, tell, said }
+    }
+
+    /// Its next line.
+    fn says(&mut self) -> String {
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn go_on(&mut self) {
+        self.tell.write_all(b"\n").unwrap();
+    }
+
+    fn ended(mut self) {
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Forker {
+    fn drop(&mut self) {
+        let group = i32::try_from(self.child.id()).unwrap();
+        // SAFETY: a group that only this program and its children are in; it was not waited for unless it ended by itself.
+        unsafe { libc::kill(-group, libc::SIGKILL) };
+        let _ = self.child.wait();
+    }
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < WATCHDOG, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_child_keeps_its_own_memory_when_it_frees_what_it_inherited() {
+    let stores = Stores::new();
+    run(&mut command(&stores.path("memory"), "memory", Path::new("0")));
+}
+
+#[test]
+fn a_child_hangs_in_no_function_whatever_other_threads_of_the_parent_held() {
+    let stores = Stores::new();
+    run(&mut command(&stores.path("threads"), "threads", Path::new("1000")));
+}
+
+#[test]
+fn a_child_keeps_no_closed_client_alive() {
+    let store = common::TestStore::open("fork-opening", 1 << 20);
+    let mut forker = Forker::start(store.path(), "opening", Path::new("300"));
+    let closed = forker.says();
+    let last: u32 = closed.strip_prefix("closed ").unwrap_or_else(|| panic!("{closed}")).parse().unwrap();
+    // A child that has not run since it was forked has not closed its copies yet.
+    let lives = |number: u32| number != store.number() && store.alive(number);
+    until("a closed client lives on in a child", || !(1..=last).any(lives));
+    assert_eq!(store.clients().unwrap().len(), 1);
+}
+
+#[test]
+fn a_child_does_not_keep_its_killed_parent_alive() {
+    let store = common::TestStore::open("fork-killed", 1 << 20);
+    for _ in 0..5 {
+        let mut forker = Forker::start(store.path(), "killed", Path::new("20"));
+        assert_eq!(forker.says(), "ready");
+        assert_eq!(store.clients().unwrap().len(), 2);
+        let parent = i32::try_from(forker.child.id()).unwrap();
+        // SAFETY: a child of ours that was not waited for.
+        unsafe { libc::kill(parent, libc::SIGKILL) };
+        until("the death of a parent is not noticed", || {
+            store.reap_all();
+            store.clients().unwrap().len() == 1
+        });
+        // The declaration that nobody owns is all that may be left.
+        assert_eq!(store.list(b"").unwrap().len(), 0);
+    }
+    // The store that it was opening and closing.
+    let _ = std::fs::remove_file(
+        store.path().with_file_name(format!("{}-other", store.path().file_name().unwrap().to_string_lossy())),
+    );
+    store.is_sound();
+}
+
+#[test]
+fn a_client_whose_descriptors_were_closed_harms_no_other() {
+    let store = common::TestStore::open("fork-closer", 16 << 20);
+    let spec = CreateSpec { data_size: 8, keep: true, ..CreateSpec::default() };
+    let object = ObjectId::new([0xa5; 19].into_iter().chain([1]).collect::<Vec<u8>>().try_into().unwrap());
+    let mut writer = store.create(&object, &spec).unwrap();
+    writer.copy_from(0, &[1; 8]);
+    writer.seal().unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let mut closer = Forker::start(store.path(), "closer", files.path());
+    assert_eq!(closer.says(), "closed");
+    until("a client without descriptors does not count as dead", || {
+        store.reap_all();
+        store.clients().unwrap().len() == 1
+    });
+    // It gets the place of the other one.
+    let mut holder = Forker::start(store.path(), "holder", files.path());
+    assert_eq!(holder.says(), "holds");
+    closer.go_on();
+    assert_eq!(closer.says(), "back");
+    store.delete(&object, sdp_dal::store::DeleteMode::Now).unwrap();
+    assert_eq!(store.stat().unwrap().doomed, 1, "the pin of another client has gone");
+    holder.go_on();
+    holder.ended();
+    assert_eq!(store.stat().unwrap().doomed, 0);
+    closer.go_on();
+    closer.ended();
+    assert_eq!(store.clients().unwrap().len(), 1);
+    store.is_sound();
+}
+
+#[test]
+fn a_client_whose_descriptors_were_closed_notices_by_itself() {
+    for how in ["waits", "grows", "trims", "closes"] {
+        let (stores, files) = (Stores::new(), tempfile::tempdir().unwrap());
+        run(&mut command(&stores.path(how), how, files.path()));
+    }
 }

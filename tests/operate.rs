@@ -10,12 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sdp_dal::dal::{Arg, Args, Caller, CallerOptions, Function, Namespace, Processor, ProcessorOptions};
+use sdp_dal::dal::{
+    Arg, Args, Caller, CallerOptions, Function, Namespace, NamespaceOptions, Processor, ProcessorOptions,
+};
 use sdp_dal::error::{Error, Kind};
 use sdp_dal::log::{self, Level};
 use sdp_dal::store::{census, stores, CreateSpec, DeleteMode, ObjectId, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
-use sdp_dal::wire::{CallSchema, Cell};
+use sdp_dal::wire::{CallSchema, Cell, Declaration};
 
 use common::TestStore;
 use support::{cdylib, root, run, scratch, Compiler, C11, CPP17};
@@ -47,6 +49,12 @@ fn kept(store: &Store) -> u64 {
 #[test]
 fn child() {
     let (Some(role), Some(path)) = (std::env::var_os(ROLE), std::env::var_os(PATH)) else { return };
+    if role == "removes" {
+        let path = PathBuf::from(path);
+        let found = summary(&path).unwrap();
+        println!("removed: {}", Store::remove_left_over(&found, None).unwrap());
+        return;
+    }
     let options = StoreOptions { name: Some("a child".to_owned()), ..StoreOptions::default() };
     let store = Store::open(&PathBuf::from(path), &options).unwrap();
     match role.to_str().unwrap() {
@@ -57,6 +65,13 @@ fn child() {
             println!("ready");
             std::thread::sleep(Duration::from_secs(60));
             drop(held);
+        }
+        "declares" => {
+            let functions = vec![CallSchema::parse("f(x: int64)").unwrap()];
+            let options = NamespaceOptions { functions, ..NamespaceOptions::default() };
+            let _namespace = Namespace::reserve(&store, options).unwrap();
+            println!("ready");
+            std::thread::sleep(Duration::from_secs(60));
         }
         "grows" => {
             // Everything goes now and then, so that there is something to trim, and the next has to grow.
@@ -86,8 +101,12 @@ fn child_command(role: &str, store: &Store) -> Command {
 
 /// A child that has said that it is ready, killed at the end.
 fn ready_child(role: &str, store: &Store) -> std::process::Child {
+    ready(&mut child_command(role, store))
+}
+
+fn ready(command: &mut Command) -> std::process::Child {
     use std::io::BufRead;
-    let mut child = child_command(role, store).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().ends_with("ready")), "the child does not get ready");
     child
@@ -392,6 +411,147 @@ fn what_is_no_store_is_passed_over_and_what_cannot_be_understood_is_counted() {
     let found = census().unwrap();
     assert_eq!(mine(&found), 1);
     assert!(found.skipped > 0);
+}
+
+fn summary(path: &std::path::Path) -> Option<sdp_dal::store::StoreSummary> {
+    let path = path.to_str().unwrap();
+    stores().unwrap().into_iter().find(|store| store.path == path)
+}
+
+/// A store at the path whose only client was killed.
+fn leave_over(path: &std::path::Path) {
+    let options = StoreOptions { size: Some(3 << 20), ..StoreOptions::default() };
+    let store = Store::open(path, &options).unwrap();
+    put(&store, &id(1, 1), 100);
+    let mut child = ready_child("dies holding", &store);
+    drop(store);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(summary(path).unwrap().is_left_over());
+}
+
+#[test]
+fn a_left_over_store_is_removed_with_its_link_or_without() {
+    let path = common::path("left-over");
+    let linked = std::env::temp_dir().join(format!("sdp-dal-test-left-over-{}", std::process::id()));
+    for path in [&*path, &linked] {
+        leave_over(path);
+        let found = summary(path).unwrap();
+        assert!(Store::remove_left_over(&found, None).unwrap());
+        assert!(!found.file.exists() && std::fs::symlink_metadata(path).is_err());
+        assert!(!Store::remove_left_over(&found, None).unwrap());
+    }
+    // The link has gone, or is in another container.
+    leave_over(&linked);
+    let found = summary(&linked).unwrap();
+    std::fs::remove_file(&linked).unwrap();
+    assert!(Store::remove_left_over(&found, None).unwrap());
+    assert!(!found.file.exists());
+}
+
+#[test]
+fn a_store_that_got_a_client_is_not_removed() {
+    let path = common::path("left-over-used");
+    leave_over(&path);
+    let found = summary(&path).unwrap();
+    let store = Store::open(&path, &StoreOptions::default()).unwrap();
+    put(&store, &id(1, 1), 100);
+    let mut child = ready_child("dies holding", &store);
+    drop(store);
+    assert!(!Store::remove_left_over(&found, None).unwrap());
+    assert_eq!(summary(&path).unwrap().clients, 1);
+    let store = Store::open(&path, &StoreOptions::default()).unwrap();
+    assert!(store.contains(&id(1, 1)).unwrap());
+    assert!(!Store::remove_left_over(&summary(&path).unwrap(), None).unwrap());
+    assert!(store.contains(&id(1, 1)).unwrap() && !store.is_gone());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Who removes a store stops where it has decided to, and a client comes: that client's store stays.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_client_that_comes_while_a_store_is_removed_keeps_its_own() {
+    let path = common::path("left-over-race");
+    leave_over(&path);
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
+    command.env(ROLE, "removes").env(PATH, &path).env("SDP_DAL_FAIL", "close.closed_set:1:stop");
+    let remover = command.stdout(Stdio::piped()).spawn().unwrap();
+    let stopped = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", remover.id())).unwrap();
+        stat.rsplit(')').next().unwrap().trim_start().starts_with('T')
+    };
+    let begun = std::time::Instant::now();
+    while !stopped() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing was removed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let options = StoreOptions { size: Some(2 << 20), ..StoreOptions::default() };
+    let store = Store::open(&path, &options).unwrap();
+    put(&store, &id(1, 1), 100);
+    run(Command::new("kill").arg("-CONT").arg(remover.id().to_string()));
+    let said = remover.wait_with_output().unwrap();
+    assert!(said.status.success());
+    assert!(String::from_utf8(said.stdout).unwrap().contains("removed: true"));
+    assert!(!store.is_gone() && store.contains(&id(1, 1)).unwrap());
+    assert_eq!(summary(&path).unwrap().size, 2 << 20);
+}
+
+#[test]
+fn a_new_store_was_never_rebuilt_and_one_whose_client_died_changing_it_was() {
+    for reserve in [false, true] {
+        let path = common::path(if reserve { "rebuilt-reserved" } else { "rebuilt" });
+        let options = StoreOptions { size: Some(4 << 20), reserve, ..StoreOptions::default() };
+        let store = Store::open(&path, &options).unwrap();
+        assert_eq!(store.stat().unwrap().recoveries, 0);
+        put(&store, &id(1, 1), 2 << 20);
+        assert_eq!(store.check().unwrap(), Vec::<String>::new());
+        #[cfg(feature = "failpoints")]
+        {
+            let mut child = child_command("dies holding", &store);
+            assert!(!child.env("SDP_DAL_FAIL", "lock.taken").status().unwrap().success());
+            assert_eq!(store.stat().unwrap().recoveries, 1);
+        }
+    }
+}
+
+// ---- what a declaration tells ---------------------------------------------------------------------------------------
+
+/// The arguments that the declaration of a child has.
+fn arguments_told(store: &Store, setting: Option<&str>) -> Vec<String> {
+    let mut command = child_command("declares", store);
+    command.env_remove("SDP_DAL_ARGV").envs(setting.map(|value| ("SDP_DAL_ARGV", value)));
+    let mut child = ready(&mut command);
+    let declared = store.namespaces().unwrap().into_iter().find(|ns| ns.owner != store.number()).unwrap();
+    let declaration = store.get(&ObjectId::declaration(declared.prefix), Timeout::Poll).unwrap();
+    let told = Declaration::decode(declaration.data(), declaration.metadata()).unwrap();
+    assert_eq!(told.pid, child.id());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    store.reap_all();
+    told.argv
+}
+
+#[test]
+fn a_declaration_tells_the_arguments_unless_it_must_not() {
+    let store = TestStore::open("argv", 4 << 20);
+    let group = Some(std::fs::metadata("/proc/self").unwrap().gid());
+    let path = common::path("argv-group");
+    let options = StoreOptions { size: Some(4 << 20), group, ..StoreOptions::default() };
+    let shared = Store::open(&path, &options).unwrap();
+    for (store, setting, all) in [
+        (&*store, None, true),
+        (&*store, Some("0"), false),
+        (&shared, None, false),
+        (&shared, Some("1"), true),
+    ] {
+        let told = arguments_told(store, setting);
+        let program = std::env::current_exe().unwrap();
+        assert_eq!(told[0], program.to_str().unwrap());
+        let rest: &[&str] = if all { &["--exact", "child", "--nocapture", "--test-threads=1"] } else { &[] };
+        assert_eq!(told[1..], *rest, "{setting:?}");
+    }
 }
 
 // ---- C --------------------------------------------------------------------------------------------------------------

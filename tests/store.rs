@@ -39,6 +39,21 @@ fn an_object_is_what_was_put() {
 }
 
 #[test]
+fn any_number_of_objects_can_be_asked_for() {
+    for (asked, room) in [(1, 1024), (1024, 1024), (1025, 2048), (100_000, 1 << 17), (0, 1 << 20)] {
+        let options =
+            StoreOptions { size: Some(1 << 20), max_objects: Some(asked), ..StoreOptions::default() };
+        let store = Store::open(&common::path(&format!("room-{asked}")), &options).unwrap();
+        assert_eq!(store.stat().unwrap().max_objects, room, "{asked}");
+        assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    }
+    let options = StoreOptions { max_objects: Some((1 << 26) + 1), ..StoreOptions::default() };
+    let error = Store::open(&common::path("room-too-large"), &options).err().unwrap();
+    assert_eq!(error.kind(), Kind::InvalidArgument);
+    assert_eq!(error.message(), "max_objects is 67108865: a store has room for 67108864 objects at most");
+}
+
+#[test]
 fn an_id_names_one_object() {
     let store = TestStore::open("exists", 1 << 20);
     put(&store, &id(1), b"x");
@@ -69,7 +84,7 @@ fn one_object_of_exactly_the_size_fits_and_an_emptied_store_has_it_again() {
         for n in 0..40 {
             store.delete(&id(100 + n), DeleteMode::Now).unwrap();
         }
-        assert_eq!(store.stat().unwrap().used, 0);
+        assert_eq!((store.stat().unwrap().used, store.stat().unwrap().used_small), (0, 0));
         assert_eq!(store.stat().unwrap().size, size);
     }
     store.is_sound();
@@ -138,7 +153,7 @@ fn aborting_gives_everything_back() {
     drop(store.create(&id(1), &spec).unwrap());
     store.create(&id(1), &spec).unwrap().abort();
     let stat = store.stat().unwrap();
-    assert_eq!((stat.objects, stat.used), (0, 0));
+    assert_eq!((stat.objects, stat.used, stat.used_small), (0, 0, 0));
     store.is_sound();
 }
 
@@ -323,7 +338,9 @@ fn threads_may_do_anything_at_once() {
                     let spec = CreateSpec { data_size: size as u64, keep: true, ..CreateSpec::default() };
                     if let Ok(mut writer) = store.create(&shared, &spec) {
                         writer.data_mut().fill(thread as u8);
-                        writer.seal().unwrap();
+                        if let Err(error) = writer.seal() {
+                            assert_eq!(error.kind(), Kind::ObjectDeleted);
+                        }
                     }
                     let mode = if round % 2 == 0 { DeleteMode::Now } else { DeleteMode::WhenReleased };
                     store.delete(&id((round + thread) % 17), mode).unwrap();
@@ -331,6 +348,20 @@ fn threads_may_do_anything_at_once() {
             });
         }
     });
+    store.is_sound();
+}
+
+#[test]
+fn sealing_what_was_deleted_meanwhile_says_so() {
+    let store = TestStore::open("deleted-writing", 1 << 20);
+    for (keep, want) in [(true, false), (false, true)] {
+        let spec = CreateSpec { data_size: 100, keep, want, ..CreateSpec::default() };
+        let writer = store.create(&id(1), &spec).unwrap();
+        assert!(store.delete(&id(1), DeleteMode::Now).unwrap());
+        assert_eq!(writer.seal().err().map(|error| error.kind()), Some(Kind::ObjectDeleted), "{keep} {want}");
+        assert!(!store.contains(&id(1)).unwrap());
+    }
+    assert_eq!(store.stat().unwrap().used, 0);
     store.is_sound();
 }
 

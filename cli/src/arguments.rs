@@ -44,6 +44,7 @@ pub struct Arguments {
 pub enum Command {
     /// Make a store, or adopt one that is there, and keep it until a signal ends this command.
     ///
+    /// A store that is there must have the size and the eviction that are asked for: a store keeps what it was made with.
     /// While it runs, what dead clients held is given back 4 times a second. After SIGINT, SIGTERM or SIGHUP the store
     /// goes with its last client: at once if there is none.
     Store(ServeOptions),
@@ -55,7 +56,8 @@ pub enum Command {
     Stat(Statistics),
     /// List the stores of this machine.
     ///
-    /// Nobody attaches, and nothing is cleaned up: a store that is left over takes memory until its path is opened again.
+    /// Nobody attaches, and nothing is cleaned up unless --remove-left-over says so: a store that is left over takes memory
+    /// until its path is opened again.
     Stores(Stores),
     /// Give memory that no object uses back to the system.
     ///
@@ -93,11 +95,14 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct ServeOptions {
     /// Path of the store; on a file system other than tmpfs it becomes a link into /dev/shm.
-    #[arg(short = 's', long = "store", value_name = "PATH")]
+    #[arg(value_name = "PATH", conflicts_with = "store")]
     pub path: Option<PathBuf>,
+    /// The path, as plasma_store was given it.
+    #[arg(short, long, value_name = "PATH")]
+    pub store: Option<PathBuf>,
     /// Bytes that can be put into it; K, M, G and T are powers of 1024. Default: SDP_DAL_STORE_SIZE, or half of the
     /// memory that there is.
-    #[arg(short = 'm', long = "memory", value_name = "BYTES", value_parser = parse_size)]
+    #[arg(short = 'm', long = "size", visible_alias = "memory", value_name = "BYTES", value_parser = parse_size)]
     pub memory: Option<u64>,
     /// Take all memory now, charged to this command's control group.
     #[arg(long)]
@@ -108,7 +113,7 @@ pub struct ServeOptions {
     /// Delete the objects that were not used for longest, if nobody wants them, when the store is full.
     #[arg(long)]
     pub evict: bool,
-    /// Most objects at a time, a power of two. Default: 1048576.
+    /// Objects at a time that there must be room for; rounded up to a power of two. Default: 1048576.
     #[arg(long, value_name = "COUNT")]
     pub max_objects: Option<u32>,
     /// Most clients at a time, 64 to 1024. Default: 256.
@@ -211,7 +216,9 @@ pub fn path_or_default(path: Option<&PathBuf>) -> Result<PathBuf> {
     }
     match std::env::var_os(STORE) {
         Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
-        _ => Err(Error::invalid(format!("no store is named: give its PATH, or set {STORE}"))),
+        _ => Err(Error::invalid(format!(
+            "no store is named: write its path behind the command, or set {STORE}"
+        ))),
     }
 }
 
@@ -299,16 +306,19 @@ pub fn whole_bytes(digits: &str) -> Result<Vec<u8>> {
         .map_err(|_| Error::invalid(format!("'{digits}' are not hexadecimal digits")))
 }
 
-/// The objects whose ID begins with these digits.
-pub fn list(store: &Store, digits: &str) -> Result<Vec<ObjectInfo>> {
-    let mut found = store.list(&whole_bytes(digits)?)?;
-    found.retain(|info| info.id.to_string().starts_with(digits));
-    Ok(found)
+/// The objects whose ID begins with these digits, one by one: there may be a million.
+pub fn listing<'a>(
+    store: &'a Store,
+    digits: &'a str,
+) -> Result<impl Iterator<Item = Result<ObjectInfo>> + use<'a>> {
+    let half = digits.len() % 2 == 1;
+    let wanted = move |info: &ObjectInfo| !half || info.id.to_string().starts_with(digits);
+    Ok(store.listing(&whole_bytes(digits)?)?.filter(move |found| found.as_ref().map_or(true, wanted)))
 }
 
 /// The one object whose ID begins with these digits; of several lives of it the one that can be seen.
 pub fn find(store: &Store, digits: &str) -> Result<ObjectInfo> {
-    let mut found = list(store, digits)?;
+    let mut found = listing(store, digits)?.collect::<Result<Vec<_>>>()?;
     // Lives of one ID lie together; the doomed ones go behind the one that can be seen.
     found.sort_by_key(|info| (info.id, info.state == "doomed"));
     found.dedup_by_key(|info| info.id);

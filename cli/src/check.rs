@@ -45,10 +45,12 @@ pub fn run(which: &WholeStore, accept_owner: Option<u32>, output: &mut Output) -
 /// How many objects there are, and what is wrong.
 fn walk(store: &Store) -> Result<(usize, Vec<String>)> {
     let mut wrong = store.check()?;
-    let infos = store.list(&[])?;
-    for info in &infos {
+    let mut objects = 0;
+    for info in store.listing(&[])? {
+        let info = info?;
+        objects += 1;
         let says = |error: &Error| format!("object {} is damaged: {error}", info.id);
-        match contents::look(store, info) {
+        match contents::look(store, &info) {
             Ok(Inside::Sealed(buffer)) => {
                 wrong.extend(contents::read(&buffer, Depth::Line).err().as_ref().map(says))
             }
@@ -57,5 +59,5 @@ fn walk(store: &Store) -> Result<(usize, Vec<String>)> {
             Err(error) => return Err(error),
         }
     }
-    Ok((infos.len(), wrong))
+    Ok((objects, wrong))
 }

@@ -7,7 +7,7 @@ use sdp_dal::error::{Error, Result};
 use sdp_dal::store::{Event, EventKind, ObjectInfo};
 use serde::Serialize;
 
-use crate::arguments::{list, open, path_and_id, whole_bytes};
+use crate::arguments::{listing, open, path_and_id, whole_bytes};
 use crate::feed::{function, kind_name, Feed};
 use crate::interrupt::{Interrupt, SLICE};
 use crate::table::{human_size, moment, plain, Output};
@@ -70,8 +70,12 @@ pub fn run(which: &Events, accept_owner: Option<u32>, output: &mut Output) -> Re
 }
 
 fn existing(feed: &mut Feed, digits: &str, json: bool, output: &mut Output) -> Result<()> {
-    for info in list(feed.store(), digits)? {
-        Line::existing(&info, feed)?.write(json, output)?;
+    let store = feed.store().clone();
+    for info in listing(&store, digits)? {
+        Line::existing(&info?, feed)?.write(json, output)?;
+        if !output.flush_if_long()? {
+            break;
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use sdp_dal::error::Result;
 use sdp_dal::store::{ClientInfo, ObjectInfo};
 use serde::Serialize;
 
-use crate::arguments::{find, list, open, path_and_id, Holders};
+use crate::arguments::{find, open, path_and_id, Holders};
 use crate::people::People;
 use crate::table::{age, human_size, moment, Cell, Output, Shade, Table};
 use crate::Outcome;
@@ -26,7 +26,10 @@ struct Holder {
 }
 
 /// The clients with their objects, in one walk: there may be a million objects.
-fn holders_of<'a>(people: &'a People, objects: &[ObjectInfo]) -> Vec<(&'a ClientInfo, Holder)> {
+fn holders_of(
+    people: &People,
+    objects: impl Iterator<Item = Result<ObjectInfo>>,
+) -> Result<Vec<(&ClientInfo, Holder)>> {
     let mut holders: BTreeMap<u32, (&ClientInfo, Holder)> = people
         .all()
         .iter()
@@ -46,6 +49,7 @@ fn holders_of<'a>(people: &'a People, objects: &[ObjectInfo]) -> Vec<(&'a Client
         })
         .collect();
     for info in objects {
+        let info = info?;
         for number in &info.pinned_by {
             if let Some((_, holder)) = holders.get_mut(number) {
                 holder.holds.push(info.id.to_string());
@@ -58,19 +62,18 @@ fn holders_of<'a>(people: &'a People, objects: &[ObjectInfo]) -> Vec<(&'a Client
             }
         }
     }
-    holders.into_values().collect()
+    Ok(holders.into_values().collect())
 }
 
 /// Lists the clients; with an ID those that hold or own the object.
 pub fn run(which: &Holders, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
     let (path, id) = path_and_id(&which.words)?;
     let store = open(&path, accept_owner)?;
-    let objects = match &id {
-        Some(id) => vec![find(&store, id)?],
-        None => list(&store, "")?,
-    };
     let people = People::of(&store)?;
-    let mut holders = holders_of(&people, &objects);
+    let mut holders = match &id {
+        Some(id) => holders_of(&people, std::iter::once(find(&store, id)))?,
+        None => holders_of(&people, store.listing(&[])?)?,
+    };
     if id.is_some() {
         holders.retain(|(_, holder)| !holder.holds.is_empty() || !holder.owns.is_empty());
     }

@@ -4,7 +4,7 @@ use sdp_dal::error::Result;
 use sdp_dal::store::{ObjectInfo, Store};
 use serde::Serialize;
 
-use crate::arguments::{list, open, path_and_id, Listing};
+use crate::arguments::{listing, open, path_and_id, Listing};
 use crate::contents::{self, Depth, Inside};
 use crate::people::People;
 use crate::table::{age, count, human_size, moment, Cell, Output, Shade, Table};
@@ -101,44 +101,50 @@ pub fn shade(state: &str) -> Shade {
     }
 }
 
+/// Rows of the table that are aligned with each other for sure.
+const ROWS: usize = 1000;
+
 /// Lists the objects.
 pub fn run(which: &Listing, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
     let (path, prefix) = path_and_id(&which.words)?;
     let store = open(&path, accept_owner)?;
-    let infos = list(&store, prefix.as_deref().unwrap_or(""))?;
+    let infos = listing(&store, prefix.as_deref().unwrap_or(""))?;
     if which.json {
-        let reports = infos.iter().map(|info| report(&store, info)).collect::<Result<Vec<_>>>()?;
-        output.json(&reports)?;
+        output.json_list(infos.map(|info| report(&store, &info?)))?;
         return Ok(Outcome::Fine);
     }
     let people = People::of(&store)?;
     let mut table = Table::new(&["ID", "KIND", "STATE", "SIZE", "HELD", "OWNED", "AGE", "CREATOR", "WHAT"]);
-    let mut bytes = 0;
-    for info in &infos {
-        let report = report(&store, info)?;
+    let (mut objects, mut bytes) = (0, 0);
+    for info in infos {
+        let info = info?;
+        table.row(row(&info, &report(&store, &info)?, &people));
+        objects += 1;
         bytes += info.data_size;
-        let owned = if info.keep {
-            format!("{}+kept", report.owned_by.len())
-        } else {
-            report.owned_by.len().to_string()
-        };
-        table.row(vec![
-            Cell::new(&report.id),
-            Cell::new(report.kind()),
-            Cell::new(info.state).shaded(shade(info.state)),
-            Cell::new(human_size(info.data_size)).right(),
-            Cell::new(report.held_by.len().to_string()).right(),
-            Cell::new(owned).right(),
-            Cell::new(age(info.created)).right(),
-            Cell::new(people.short(info.creator)),
-            Cell::new(&report.what),
-        ]);
+        if table.len() > ROWS && !output.rows(&mut table)? {
+            return Ok(Outcome::Fine);
+        }
     }
-    if !infos.is_empty() {
+    if objects > 0 {
         output.table(&table);
     }
-    output.line(format!("{}, {}", count(infos.len(), "object"), human_size(bytes)));
+    output.line(format!("{}, {}", count(objects, "object"), human_size(bytes)));
     Ok(Outcome::Fine)
+}
+
+fn row(info: &ObjectInfo, report: &ObjectReport, people: &People) -> Vec<Cell> {
+    let owned = report.owned_by.len();
+    vec![
+        Cell::new(&report.id),
+        Cell::new(report.kind()),
+        Cell::new(info.state).shaded(shade(info.state)),
+        Cell::new(human_size(info.data_size)).right(),
+        Cell::new(report.held_by.len().to_string()).right(),
+        Cell::new(if info.keep { format!("{owned}+kept") } else { owned.to_string() }).right(),
+        Cell::new(age(info.created)).right(),
+        Cell::new(people.short(info.creator)),
+        Cell::new(&report.what),
+    ]
 }
 
 fn report(store: &Store, info: &ObjectInfo) -> Result<ObjectReport> {

@@ -94,7 +94,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Result<Outcome> {
         Command::Namespaces(which) => namespaces::run(which, accept, output),
         Command::Wait(which) => wait::run(which, accept, output),
         Command::Call(which) => call::run(which, accept, output),
-        Command::Stores(which) => stores::run(which, output),
+        Command::Stores(which) => stores::run(which, accept, output),
         Command::Trim(which) => stores::trim(which, accept, output),
         Command::Completions(which) => Ok(complete(which, output)),
         Command::Check(which) => check::run(which, accept, output),

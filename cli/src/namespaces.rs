@@ -50,7 +50,8 @@ struct Report {
 pub fn run(which: &Namespaces, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
     let store = open(&path_or_default(which.path.as_ref())?, accept_owner)?;
     let mut inside: HashMap<Prefix, (u64, u64)> = HashMap::new();
-    for info in store.list(&[])? {
+    for info in store.listing(&[])? {
+        let info = info?;
         let (objects, bytes) = inside.entry(info.id.prefix()).or_default();
         *objects += 1;
         *bytes += info.data_size;

@@ -22,7 +22,7 @@ const TURN: Duration = Duration::from_millis(250);
 
 /// Makes or adopts the store, stays until a signal.
 pub fn run(wished: &ServeOptions, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
-    let path = path_or_default(wished.path.as_ref())?;
+    let path = path_or_default(wished.path.as_ref().or(wished.store.as_ref()))?;
     // Before the store is there: a signal that comes early must not leave it behind.
     let (send, signals) = mpsc::channel();
     let mut source =
@@ -62,27 +62,28 @@ pub fn run(wished: &ServeOptions, accept_owner: Option<u32>, output: &mut Output
     Ok(Outcome::Fine)
 }
 
-/// The store, and whether it was there.
+/// The store, and whether it was there. One with another size than is asked for, or without the eviction, is an error.
 fn make_or_adopt(
     wished: &ServeOptions,
     accept_owner: Option<u32>,
     path: &std::path::Path,
 ) -> Result<(Store, bool)> {
-    match Store::open(path, &options(Create::Never, accept_owner)) {
-        Ok(store) => return Ok((store, true)),
-        Err(error) if error.kind() == Kind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let made = StoreOptions {
+    let asked = |create| StoreOptions {
         size: wished.memory,
         max_objects: wished.max_objects,
         max_clients: wished.max_clients,
         group: wished.group,
         eviction: wished.evict,
         reserve: wished.reserve,
-        ..options(Create::IfMissing, accept_owner)
+        exact: true,
+        ..options(create, accept_owner)
     };
-    Ok((Store::open(path, &made)?, false))
+    match Store::open(path, &asked(Create::Never)) {
+        Ok(store) => return Ok((store, true)),
+        Err(error) if error.kind() == Kind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok((Store::open(path, &asked(Create::IfMissing))?, false))
 }
 
 fn announce(store: &Store, adopted: bool, wished: &ServeOptions, output: &mut Output) -> Result<()> {
@@ -91,14 +92,8 @@ fn announce(store: &Store, adopted: bool, wished: &ServeOptions, output: &mut Ou
     if adopted {
         let clients = People::of(store)?.all().len();
         output.line(format!("Adopted the store {path}; it is used by {}", count(clients, "client")));
-        if wished.memory.is_some_and(|wish| wish != size)
-            || wished.reserve
-            || wished.evict
-            || wished.group.is_some()
-        {
-            warn(
-                "the store was there already: size, group, --reserve and --evict are those it was made with",
-            );
+        if wished.reserve || wished.group.is_some() {
+            warn("the store was there already: group and --reserve are those it was made with");
         }
     } else {
         output.line(format!("Made the store {path}"));

@@ -13,6 +13,7 @@ struct Figures {
     size: u64,
     used: u64,
     free: u64,
+    used_small: u64,
     largest_free: u64,
     reserved: u64,
     objects: u64,
@@ -34,7 +35,13 @@ impl Figures {
     fn prometheus(&self) -> Vec<String> {
         let figures = [
             ("bytes_size", "gauge", "Bytes that can be put into the store.", self.size),
-            ("bytes_used", "gauge", "Bytes in use by objects.", self.used),
+            ("bytes_used", "gauge", "Bytes in use by objects of 4 KiB and more.", self.used),
+            (
+                "bytes_used_small",
+                "gauge",
+                "Bytes in use by smaller objects, besides the size.",
+                self.used_small,
+            ),
             ("bytes_free", "gauge", "Bytes not in use.", self.free),
             ("bytes_largest_free", "gauge", "Bytes of the longest free run.", self.largest_free),
             ("bytes_reserved", "gauge", "Bytes of memory that the kernel has given.", self.reserved),
@@ -80,6 +87,7 @@ pub fn run(which: &Statistics, accept_owner: Option<u32>, output: &mut Output) -
         path: store.path().display().to_string(),
         size: stat.size,
         used: stat.used,
+        used_small: stat.used_small,
         free: stat.free,
         largest_free: stat.largest_free,
         reserved: stat.reserved,
@@ -109,6 +117,7 @@ pub fn run(which: &Statistics, accept_owner: Option<u32>, output: &mut Output) -
     table.pair("store", &figures.path);
     table.pair("size", both_sizes(figures.size));
     table.pair("used", both_sizes(figures.used));
+    table.pair("small objects", format!("{}, besides the size", both_sizes(figures.used_small)));
     table.pair(
         "free",
         format!("{}, in one run {}", both_sizes(figures.free), both_sizes(figures.largest_free)),

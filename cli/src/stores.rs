@@ -1,19 +1,26 @@
 //! `stores` and `trim`: the stores of this machine, and memory that goes back to it.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sdp_dal::error::Result;
-use sdp_dal::store::{census, StoreSummary};
+use sdp_dal::error::{Error, Result};
+use sdp_dal::store::{census, Census, Store, StoreSummary};
 use serde::Serialize;
 
 use crate::arguments::{open, path_or_default};
-use crate::table::{age, both_sizes, count, human_size, moment, Cell, Output, Shade, Table};
+use crate::table::{age, both_sizes, count, human_size, moment, plain, Cell, Output, Shade, Table};
 use crate::Outcome;
 
 /// Arguments of `stores`.
 #[derive(Debug, Args)]
 pub struct Stores {
+    /// Only stores whose path or file lies below this folder.
+    #[arg(value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// Remove the stores that no living client uses, and say what was removed. Default: list all stores.
+    #[arg(long)]
+    remove_left_over: bool,
     /// Write JSON.
     #[arg(long)]
     json: bool,
@@ -57,10 +64,73 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Lists the stores.
-pub fn run(which: &Stores, output: &mut Output) -> Result<Outcome> {
-    let found = census()?;
-    if which.json {
+/// A store that was removed, in JSON.
+#[derive(Debug, Serialize)]
+struct Removed {
+    path: String,
+    file: String,
+    given_back: u64,
+}
+
+/// Lists the stores, or removes those that are left over.
+pub fn run(which: &Stores, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
+    let mut found = census()?;
+    if let Some(folder) = &which.folder {
+        let folder = std::path::absolute(folder).map_err(|e| Error::io(folder.display(), &e))?;
+        let below = |store: &StoreSummary| {
+            Path::new(&store.path).starts_with(&folder) || store.file.starts_with(&folder)
+        };
+        found.stores.retain(below);
+    }
+    if which.remove_left_over {
+        remove(&found.stores, which.json, accept_owner, output)
+    } else {
+        list(&found, which.json, output)
+    }
+}
+
+fn remove(
+    stores: &[StoreSummary],
+    json: bool,
+    accept_owner: Option<u32>,
+    output: &mut Output,
+) -> Result<Outcome> {
+    let (mut removed, mut left) = (Vec::new(), Vec::new());
+    for store in stores.iter().filter(|store| store.is_left_over()) {
+        // What is asked for after the store has gone is 0.
+        let memory = std::fs::metadata(&store.file).map_or(0, |meta| meta.blocks() * 512);
+        match Store::remove_left_over(store, accept_owner) {
+            Ok(false) => {}
+            Ok(true) => removed.push(Removed {
+                path: store.path.clone(),
+                file: store.file.display().to_string(),
+                given_back: memory,
+            }),
+            Err(error) => left.push(error.context(&store.path)),
+        }
+    }
+    let total = removed.iter().map(|store| store.given_back).sum();
+    if json {
+        output.json(&removed)?;
+    } else {
+        for store in &removed {
+            let file = if store.path == store.file { String::new() } else { format!(" ({})", store.file) };
+            let given = both_sizes(store.given_back);
+            output.line(plain(&format!("removed {}{file}: gave back {given}", store.path)));
+        }
+        output.line(format!("{} removed, {} given back", count(removed.len(), "store"), human_size(total)));
+    }
+    match left.pop() {
+        None => Ok(Outcome::Fine),
+        Some(last) if left.is_empty() => Err(last),
+        Some(last) => {
+            Err(last.context(format!("{} stores could not be removed, the last one", left.len() + 1)))
+        }
+    }
+}
+
+fn list(found: &Census, json: bool, output: &mut Output) -> Result<Outcome> {
+    if json {
         output.json(&found.stores.iter().map(Report::of).collect::<Vec<_>>())?;
         return Ok(Outcome::Fine);
     }

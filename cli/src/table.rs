@@ -34,7 +34,11 @@ impl Shade {
     }
 }
 
-/// Collects what a command writes; written at the end or by `flush`, so that nothing blocks while a store is attached.
+/// Text that is kept at most while more of a long list is coming.
+const MOST: usize = 1 << 20;
+
+/// Collects what a command writes; written at the end, by `flush`, or when it has become long: whoever reads slowly should not
+/// keep us attached to a store for the sake of a few lines.
 pub struct Output {
     text: String,
     colours: bool,
@@ -65,9 +69,44 @@ impl Output {
         Ok(())
     }
 
+    /// Values, as they come, as a JSON array. Ends early if the reader has gone.
+    pub fn json_list<T: Serialize>(&mut self, values: impl Iterator<Item = Result<T>>) -> Result<()> {
+        let mut before = "[\n  ";
+        for value in values {
+            let text = serde_json::to_string_pretty(&value?);
+            let text =
+                text.map_err(|wrong| Error::internal(format!("this cannot be written as JSON: {wrong}")))?;
+            self.text.push_str(before);
+            // A line's end in a value is escaped.
+            self.text.push_str(&text.replace('\n', "\n  "));
+            before = ",\n  ";
+            if !self.flush_if_long()? {
+                return Ok(());
+            }
+        }
+        self.line(if before.starts_with('[') { "[]" } else { "\n]" });
+        Ok(())
+    }
+
     /// A table.
     pub fn table(&mut self, table: &Table) {
         table.write(&mut self.text, self.colours);
+    }
+
+    /// The rows so far of a table that goes on; they are taken out of it, and what follows is aligned with them as far as
+    /// it fits. False if the reader has gone.
+    pub fn rows(&mut self, table: &mut Table) -> Result<bool> {
+        table.widths = table.write(&mut self.text, self.colours);
+        table.rows.clear();
+        self.flush_if_long()
+    }
+
+    /// Writes what there is if it is much. False if the reader has gone.
+    pub fn flush_if_long(&mut self) -> Result<bool> {
+        if self.text.len() < MOST {
+            return Ok(true);
+        }
+        self.flush_to_reader()
     }
 
     /// Writes what there is. A reader who has gone (as `head` does) is no error.
@@ -120,6 +159,8 @@ impl Cell {
 /// Rows of cells in aligned columns.
 pub struct Table {
     rows: Vec<Vec<Cell>>,
+    /// How wide the columns are at least.
+    widths: Vec<usize>,
 }
 
 impl Table {
@@ -127,7 +168,7 @@ impl Table {
     pub fn new(headings: &[&str]) -> Table {
         let heading = |text: &&str| Cell::new(text).shaded(Shade::Bold);
         let rows = if headings.is_empty() { vec![] } else { vec![headings.iter().map(heading).collect()] };
-        Table { rows }
+        Table { rows, widths: vec![] }
     }
 
     /// One more row.
@@ -140,6 +181,11 @@ impl Table {
         self.row(vec![Cell::new(name).shaded(Shade::Bold), Cell::new(text)]);
     }
 
+    /// How many rows it has, with its headings.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Its lines.
     pub fn lines(&self, colours: bool) -> Vec<String> {
         let mut text = String::new();
@@ -147,12 +193,14 @@ impl Table {
         text.lines().map(str::to_owned).collect()
     }
 
-    fn write(&self, out: &mut String, colours: bool) {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+    /// Writes the rows; how wide the columns are.
+    fn write(&self, out: &mut String, colours: bool) -> Vec<usize> {
         let wide = |cell: &Cell| cell.text.chars().count();
-        let widths: Vec<usize> = (0..columns)
-            .map(|column| self.rows.iter().filter_map(|row| row.get(column)).map(wide).max().unwrap_or(0))
-            .collect();
+        let mut widths = self.widths.clone();
+        for row in &self.rows {
+            widths.resize(widths.len().max(row.len()), 0);
+            row.iter().zip(&mut widths).for_each(|(cell, width)| *width = wide(cell).max(*width));
+        }
         // A heading stands over its numbers.
         let to_the_right =
             |column: usize| self.rows.last().and_then(|row| row.get(column)).is_some_and(|cell| cell.right);
@@ -178,6 +226,7 @@ impl Table {
             out.push_str(line.trim_end());
             out.push('\n');
         }
+        widths
     }
 }
 
@@ -297,6 +346,31 @@ mod tests {
             assert_eq!(moment(Duration::from_secs(seconds)), text);
         }
         assert_eq!(moment(Duration::from_nanos(1_000_001_999)), "1970-01-01T00:00:01.000001Z");
+    }
+
+    #[test]
+    fn a_list_that_comes_bit_by_bit_is_the_same_json() {
+        for values in [vec![], vec![("a\nb", vec![1])], vec![("", vec![]), ("c", vec![2, 3])]] {
+            let (mut whole, mut parts) = (Output::new(), Output::new());
+            whole.json(&values).unwrap();
+            parts.json_list(values.into_iter().map(Ok)).unwrap();
+            assert_eq!(parts.text, whole.text);
+        }
+    }
+
+    #[test]
+    fn a_table_that_goes_on_stays_aligned() {
+        let mut output = Output { text: String::new(), colours: false };
+        let mut table = Table::new(&["A", "SIZE", "B"]);
+        table.row(vec![Cell::new("long name"), Cell::new("7").right(), Cell::new("x")]);
+        output.rows(&mut table).unwrap();
+        table.row(vec![Cell::new("b"), Cell::new("12345").right(), Cell::new("y")]);
+        output.rows(&mut table).unwrap();
+        table.row(vec![Cell::new("c"), Cell::new("6").right(), Cell::new("z")]);
+        output.rows(&mut table).unwrap();
+        let lines =
+            ["A          SIZE  B", "long name     7  x", "b          12345  y", "c              6  z", ""];
+        assert_eq!(output.text, lines.join("\n"));
     }
 
     #[test]

@@ -58,8 +58,11 @@ impl Inventory {
         for traffic in self.traffic.values_mut() {
             (traffic.objects, traffic.bytes) = (0, 0);
         }
-        for info in store.list(&[])?.iter().filter(|info| matches!(info.state, "sealed" | "failed")) {
-            self.come(info.id, info.data_size);
+        for info in store.listing(&[])? {
+            let info = info?;
+            if matches!(info.state, "sealed" | "failed") {
+                self.come(info.id, info.data_size);
+            }
         }
         Ok(())
     }

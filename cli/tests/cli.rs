@@ -16,7 +16,7 @@ use sdp_dal::wire::{
 };
 use serde_json::Value;
 
-use common::{command, id, put, run, table, until, Ended, Place, WATCHDOG};
+use common::{command, id, put, run, table, until, Ended, Place, Running, WATCHDOG};
 
 /// `sdp-dal store`, running.
 struct Server {
@@ -28,7 +28,7 @@ impl Server {
     /// Starts it and waits until it is ready.
     fn start(place: &Place, more: &[&str]) -> Server {
         let mut process = command()
-            .args([OsStr::new("store"), OsStr::new("-s"), place.0.as_os_str()])
+            .args([OsStr::new("store"), place.0.as_os_str()])
             .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -128,6 +128,34 @@ fn a_served_store_lives_until_the_signal() {
 }
 
 #[test]
+fn a_store_is_named_where_all_commands_name_it_or_as_plasma_store_named_it() {
+    let place = Place::new("named");
+    let path = place.0.to_str().unwrap();
+    for words in [
+        ["store", path, "-m", "3M"],
+        ["store", path, "--size", "3M"],
+        ["store", "--size=3M", "-s", path],
+        ["store", "--memory=3M", "--store", path],
+    ] {
+        let server = Running::start(&words);
+        while !server.line().starts_with("Ready") {}
+        assert_eq!(place.json("stat", &[])["size"], 3 << 20, "{words:?}");
+        server.signal("TERM");
+        assert_eq!(server.end().code, Some(0));
+    }
+    let twice = run(&["store", path, "-s", path]);
+    assert_eq!((twice.code, twice.err.contains("cannot be used with")), (Some(2), true), "{}", twice.err);
+    // The error says where the path belongs.
+    for command in ["stat", "check", "trim", "destroy"] {
+        let wrong = run(&[command, "-s", path]);
+        let usage = format!("Usage: sdp-dal {command} [OPTIONS] [PATH]");
+        assert_eq!((wrong.code, wrong.err.contains(&usage)), (Some(2), true), "{}", wrong.err);
+    }
+    let unnamed = run(&["store"]);
+    assert!(unnamed.err.contains("write its path behind the command"), "{}", unnamed.err);
+}
+
+#[test]
 fn a_store_outlives_its_server_and_is_adopted() {
     let place = Place::new("adopt");
     let mut server = Server::start(&place, &["-m", "3M", "--max-clients", "64"]);
@@ -136,7 +164,15 @@ fn a_store_outlives_its_server_and_is_adopted() {
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
 
-    let mut second = Server::start(&place, &["-m", "5M"]);
+    // Nothing but what was asked for is adopted.
+    for (asked, named) in [(&["-m", "5M"][..], "5242880 bytes"), (&["-m", "3M", "--evict"], "with eviction")]
+    {
+        let refused = place.refuses_to_serve(asked);
+        assert_eq!(refused.code, Some(2), "{}", refused.err);
+        assert!(refused.err.contains("is there with 3145728 bytes, without eviction"), "{}", refused.err);
+        assert!(refused.err.contains(named), "{}", refused.err);
+    }
+    let mut second = Server::start(&place, &["-m", "3M"]);
     assert!(second.said[0].contains("Adopted"), "{:?}", second.said);
     assert_eq!(place.json("stat", &[])["size"], 3 << 20);
     assert_eq!(place.json("ls", &[]).as_array().unwrap().len(), 1);
@@ -191,7 +227,9 @@ fn the_server_reaps_while_nobody_waits() {
 fn reserving_takes_the_memory_at_once() {
     let place = Place::new("reserve");
     let _server = Server::start(&place, &["-m", "4M", "--reserve"]);
-    assert!(place.json("stat", &[])["reserved"].as_u64().unwrap() >= 4 << 20);
+    let stat = place.json("stat", &[]);
+    assert!(stat["reserved"].as_u64().unwrap() >= 4 << 20);
+    assert_eq!(stat["recoveries"], 0);
 }
 
 #[test]
@@ -450,13 +488,7 @@ fn failures_say_why() {
         let unnamed = run(&[command]);
         assert_eq!((unnamed.code, unnamed.err.contains("SDP_DAL_STORE")), (Some(2), true), "{}", unnamed.err);
     }
-    let size = run(&[
-        OsStr::new("store"),
-        OsStr::new("-s"),
-        place.0.as_os_str(),
-        OsStr::new("-m"),
-        OsStr::new("10GB"),
-    ]);
+    let size = run(&[OsStr::new("store"), place.0.as_os_str(), OsStr::new("-m"), OsStr::new("10GB")]);
     assert_eq!((size.code, size.err.contains("'10GB' is not a size")), (Some(2), true), "{}", size.err);
     assert_eq!(run(&["frobnicate"]).code, Some(2));
     assert_eq!(run(&[""; 0]).code, Some(2));
@@ -497,6 +529,79 @@ fn stores_of_the_machine_are_listed() {
     }
     let text = run(&["stores"]).out;
     assert!(text.contains(place.0.to_str().unwrap()) && text.contains("1 of "), "{text}");
+}
+
+#[test]
+fn left_over_stores_are_removed_on_request() {
+    let used = Place::new("left-over-used");
+    let (killed, linked) = (Place::new("left-over-killed"), Place::linked("left-over-linked"));
+    let mut server = Server::start(&used, &["--size", "3M"]);
+    for place in [&killed, &linked] {
+        let mut server = Server::start(place, &["--size", "3M", "--reserve"]);
+        server.process.kill().unwrap();
+        server.wait();
+        assert_eq!(place.json("stores", &[])[0]["left_over"], true);
+    }
+    let removed = killed.run("stores", &["--remove-left-over"]);
+    assert_eq!((removed.code, removed.err.as_str()), (Some(0), ""));
+    let mut lines = removed.out.lines();
+    let first = lines.next().unwrap();
+    let path = killed.0.to_str().unwrap();
+    assert!(first.starts_with(&format!("removed {path}: gave back ")) && first.ends_with(" B)"), "{first}");
+    assert!(lines.next().unwrap().starts_with("1 store removed, "), "{}", removed.out);
+    assert!(!killed.0.exists());
+
+    let file = std::fs::read_link(&linked.0).unwrap_or_else(|_| linked.0.clone());
+    let removed = linked.json("stores", &["--remove-left-over"]);
+    assert_eq!(removed[0]["path"], linked.0.to_str().unwrap());
+    assert_eq!(removed[0]["file"], file.to_str().unwrap());
+    assert!(removed[0]["given_back"].as_u64().unwrap() >= 3 << 20);
+    assert!(!file.exists() && std::fs::symlink_metadata(&linked.0).is_err());
+
+    let none = used.run("stores", &["--remove-left-over"]);
+    assert_eq!((none.code, none.out.as_str()), (Some(0), "0 stores removed, 0 B given back\n"));
+    assert_eq!(used.json("stat", &[])["clients"], 1);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_list_of_very_many_objects_takes_no_memory_of_their_number() {
+    const MANY: u32 = 60_000;
+    let place = Place::new("many");
+    let store = place.make();
+    for n in 0..MANY {
+        let mut bytes = [0xab; 20];
+        bytes[..4].copy_from_slice(&n.to_be_bytes());
+        let spec = CreateSpec { keep: true, ..CreateSpec::default() };
+        store.create(&ObjectId::new(bytes), &spec).unwrap().seal().unwrap();
+    }
+    for json in [&[][..], &["--json"]] {
+        let mut listing =
+            command().arg("ls").arg(&place.0).args(json).stdout(Stdio::piped()).spawn().unwrap();
+        let mut reader = BufReader::new(listing.stdout.take().unwrap());
+        // It has begun to write, and now waits for its reader.
+        let mut first = String::new();
+        reader.read_line(&mut first).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", listing.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").trim().parse().unwrap();
+        assert!(kilobytes < 24 << 10, "{kilobytes} kB for {MANY} objects");
+        let rest: Vec<String> = reader.lines().map(Result::unwrap).collect();
+        assert!(listing.wait().unwrap().success());
+        let ids: Vec<String> = if json.is_empty() {
+            rest.iter()
+                .take_while(|line| !line.contains(" objects, "))
+                .map(|line| line[..40].to_owned())
+                .collect()
+        } else {
+            let all: Value = serde_json::from_str(&(first + &rest.join("\n"))).unwrap();
+            let id = |object: &Value| object["id"].as_str().unwrap().to_owned();
+            all.as_array().unwrap().iter().map(id).collect()
+        };
+        assert_eq!(ids.len(), MANY as usize);
+        assert!(ids.is_sorted());
+    }
 }
 
 #[test]

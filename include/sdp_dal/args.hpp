@@ -7,6 +7,7 @@
 #include <complex>
 #include <cstddef>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <variant>
@@ -55,11 +56,24 @@ public:
     argument(const tensor_view<T, N> &view)
         : value_(std::make_shared<c_view>(view, std::vector<std::string>{})) {}
 
-    template <class T, std::size_t N> argument(const tensor<T, N> &held) : argument(held.view()) {}
+    /// Holds the tensor, too.
+    template <class T, std::size_t N> argument(const tensor<T, N> &held) : argument(held.view()) {
+        held_ = std::make_shared<tensor<T, N>>(held.clone());
+    }
+
+    /// The elements of a vector, an array or a span.
+    template <class C, if_owner<C> = 0>
+    argument(C &elements) : argument(tensor_view<const element_of<C>, 1>(elements)) {}
+    template <class C, if_owner<C> = 0> argument(const C &&) = delete;
+    template <class C, if_span<C> = 0>
+    argument(const C &elements) : argument(tensor_view<const element_of<C>, 1>(elements)) {}
 
     template <class T> argument(const std::optional<T> &value) : value_(nothing{}) {
-        if (value) value_ = argument(*value).value_;
+        if (value) *this = argument(*value);
     }
+
+    /// What must live until the call has been issued, if that is not the program's own.
+    const std::shared_ptr<const void> &held() const { return held_; }
 
     /// By name, or by position if there is none.
     void give(sdp_dal_args *args, const char *name) const {
@@ -72,6 +86,20 @@ private:
         arrow_array value;
         arrow_schema type;
     };
+
+    /// A text of any letters, as an array of one.
+    static std::pair<arrow_array, arrow_schema> text_value(const std::string &value) {
+        struct text {
+            std::string bytes;
+            std::int32_t offsets[2];
+        };
+        if (value.size() > std::size_t{std::numeric_limits<std::int32_t>::max()})
+            wrong("a text of more than 2 GB cannot be passed");
+        auto kept = std::make_shared<text>(text{value, {0, std::int32_t(value.size())}});
+        ArrowArray one = make_array(1, 0, {nullptr, kept->offsets, kept->bytes.data()}, kept);
+        ArrowSchema type = make_type("", "u", false);
+        return {arrow_array(&one), arrow_schema(&type)};
+    }
 
     static sdp_dal_status give(sdp_dal_args *args, const char *name, nothing) {
         return name != nullptr ? sdp_dal_args_set_null(args, name) : sdp_dal_args_push_null(args);
@@ -97,6 +125,12 @@ private:
                                : sdp_dal_args_push_complex(args, value.real(), value.imag());
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name, const std::string &value) {
+        if (value.find('\0') != std::string::npos) {
+            // C's texts end there.
+            auto [one, type] = text_value(value);
+            return name != nullptr ? sdp_dal_args_set_arrow(args, name, one.raw(), type.raw())
+                                   : sdp_dal_args_push_arrow(args, one.raw(), type.raw());
+        }
         return name != nullptr ? sdp_dal_args_set_string(args, name, value.c_str())
                                : sdp_dal_args_push_string(args, value.c_str());
     }
@@ -138,13 +172,15 @@ private:
                  std::string, object_id, ref, table, std::vector<std::byte>,
                  std::shared_ptr<c_view>, std::shared_ptr<arrow_value>>
         value_;
+    std::shared_ptr<const void> held_;
 };
 
 } // namespace detail
 
 /// The arguments of a call by name: args{{"x", 1}, {"ys", ys}}. A value is a bool, a number
-/// (complex too), a text, bytes, an object_id, a ref, a table, a tensor_view or tensor (whose
-/// elements must stay until the call has returned), an optional of these, or std::nullopt.
+/// (complex too), a text, bytes, an object_id, a ref, a table, a tensor, a tensor_view,
+/// std::vector, std::array or std::span (whose elements must stay until the call has returned), an
+/// optional of these, or std::nullopt.
 class args {
 public:
     struct named {
@@ -163,22 +199,34 @@ public:
     }
 
     args &set(const std::string &name, const detail::argument &value) {
-        value.give(handle_.get(), name.c_str());
+        value.give(handle_.get(), detail::text(name));
+        if (value.held() != nullptr)
+            named_[name] = value.held();
+        else
+            named_.erase(name);
         return *this;
     }
 
     /// Gives the next parameter by position.
     args &push(const detail::argument &value) {
         value.give(handle_.get(), nullptr);
+        if (value.held() != nullptr) pushed_.push_back(value.held());
         return *this;
     }
 
     /// Takes all arguments out.
-    void clear() { detail::check(sdp_dal_args_clear(handle_.get())); }
+    void clear() {
+        detail::check(sdp_dal_args_clear(handle_.get()));
+        named_.clear();
+        pushed_.clear();
+    }
 
     sdp_dal_args *raw() const { return handle_.get(); }
 
 private:
+    // Tensors that the arguments show.
+    std::map<std::string, std::shared_ptr<const void>> named_;
+    std::vector<std::shared_ptr<const void>> pushed_;
     detail::owned<sdp_dal_args, sdp_dal_args_free> handle_;
 };
 
@@ -200,7 +248,8 @@ public:
         : results(borrowed, like.names_) {}
 
     std::size_t size() const { return refs_.size(); }
-    const std::string &name(std::size_t index) const { return names_->at(index); }
+    const std::string &name(std::size_t index) const & { return names_->at(index); }
+    std::string name(std::size_t index) const && { return names_->at(index); }
 
     /// An output; throws if there is none of that name, or if it is null.
     ref operator[](const std::string &name) const {

@@ -46,7 +46,7 @@ public:
     }
     std::size_t index(const std::string &name) const {
         std::size_t index = 0;
-        detail::check(sdp_dal_call_param_index(raw(), name.c_str(), &index));
+        detail::check(sdp_dal_call_param_index(raw(), detail::text(name), &index));
         return index;
     }
 
@@ -70,6 +70,7 @@ public:
 
     /// The value of a parameter, of a type that a function could have as a parameter:
     /// get<double>("x"), get<tensor_view<const double, 2>>("vis"), get<std::optional<table>>("t").
+    /// get<dense_view<const double, 2>>("vis") is in C order, whatever the signature asks for.
     template <class T> T get(const std::string &name) const {
         static_assert(!std::is_same_v<T, std::string_view>, "ask for a std::string");
         static_assert(!detail::parameter<T>::is_output,
@@ -81,33 +82,35 @@ public:
     /// Whether a parameter was left out.
     bool is_null(const std::string &name) const {
         bool is_null = false;
-        detail::check(sdp_dal_call_is_null(raw(), name.c_str(), &is_null));
+        detail::check(sdp_dal_call_is_null(raw(), detail::text(name), &is_null));
         return is_null;
     }
     /// A value of any Arrow type, as an array of one element and its type.
     void get_arrow(const std::string &name, arrow_array &value, arrow_schema &type) const {
         value = {};
         type = {};
-        detail::check(sdp_dal_call_get_arrow(raw(), name.c_str(), value.raw(), type.raw()));
+        detail::check(sdp_dal_call_get_arrow(raw(), detail::text(name), value.raw(), type.raw()));
     }
-    /// An input tensor that may outlive the call. Nothing is copied.
+    /// An input tensor that may outlive the call, in the order of the signature if that asks for
+    /// one. It is copied only if it is stored in another order.
     template <class T, std::size_t N> tensor<T, N> hold(const std::string &name) const {
         sdp_dal_tensor *handle = nullptr;
-        detail::check(sdp_dal_call_hold_tensor(raw(), name.c_str(), &handle));
+        detail::check(sdp_dal_call_hold_tensor(raw(), detail::text(name), &handle));
         return tensor<T, N>(handle);
     }
-    /// A private copy of an input tensor, which may be written; valid as long as the call.
+    /// A private copy of an input tensor, which may be written; valid as long as the call. In the
+    /// order of the signature if that asks for one, else as it is stored: see its strides().
     template <class T, std::size_t N> tensor_view<T, N> copy(const std::string &name) const {
         auto view = detail::filled(sdp_dal_tensor_view_init);
         void *data = nullptr;
-        detail::check(sdp_dal_call_copy_tensor(raw(), name.c_str(), &view, &data));
+        detail::check(sdp_dal_call_copy_tensor(raw(), detail::text(name), &view, &data));
         auto typed = detail::typed_view<T, N>(view, "parameter '" + name + "'");
         return {static_cast<T *>(data), typed.shape(), typed.strides()};
     }
     /// A borrowed reference to the object of a parameter, to be passed on.
     ref reference(const std::string &name) const {
         sdp_dal_ref *handle = nullptr;
-        detail::check(sdp_dal_call_get_ref(raw(), name.c_str(), &handle));
+        detail::check(sdp_dal_call_get_ref(raw(), detail::text(name), &handle));
         return ref(handle);
     }
 

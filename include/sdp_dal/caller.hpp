@@ -63,7 +63,7 @@ public:
         std::vector<const sdp_dal_args *> raw;
         for (const args &row : rows) raw.push_back(row.raw());
         sdp_dal_replies *handle = nullptr;
-        check(fn(caller, function.c_str(), raw.data(), raw.size(), &handle));
+        check(fn(caller, detail::text(function), raw.data(), raw.size(), &handle));
         handle_.reset(handle);
     }
 
@@ -110,7 +110,7 @@ public:
     caller(store &store, const std::vector<std::string> &signatures,
            const caller_options &options = {}) {
         std::vector<const char *> texts;
-        for (const std::string &signature : signatures) texts.push_back(signature.c_str());
+        for (const std::string &signature : signatures) texts.push_back(detail::text(signature));
         open(options, [&](const sdp_dal_caller_options &c, sdp_dal_caller **out) {
             return sdp_dal_caller_open(store.raw(), texts.data(), texts.size(), &c, out);
         });
@@ -131,7 +131,7 @@ public:
     /// Issues a call, and does not wait for it.
     results call(const std::string &function, const args &arguments) {
         sdp_dal_results *handle = nullptr;
-        detail::check(sdp_dal_caller_call(raw(), function.c_str(), arguments.raw(), &handle));
+        detail::check(sdp_dal_caller_call(raw(), detail::text(function), arguments.raw(), &handle));
         detail::owned<sdp_dal_results, sdp_dal_results_free> kept(handle);
         return results(handle);
     }

@@ -87,6 +87,13 @@ template <class F> std::string text_of(F &&fn) {
 
 [[noreturn]] inline void wrong(const std::string &text) { fail(SDP_DAL_INVALID_ARGUMENT, text); }
 
+/// A text for C, which ends at the first NUL byte: one inside is refused.
+inline const char *text(const std::string &value) {
+    if (value.find('\0') != std::string::npos)
+        wrong("the text '" + value.substr(0, value.find('\0')) + "...' has a NUL byte inside");
+    return value.c_str();
+}
+
 /// The sentence of this thread's last failure, which had this status.
 inline std::string last_text(sdp_dal_status status) {
     std::string text = text_of(sdp_dal_last_error);

@@ -29,7 +29,12 @@ std::string signature(const std::string &function, const std::vector<std::string
             named_dims one(given);
             if (i != 0) text += ", ";
             text += P::is_output ? "out " : "in ";
-            text += one.name + ": " + P::type(one.dims) + (P::nullable ? "?" : "");
+            text += one.name + ": " + P::type(one.dims);
+            if (is_dense<typename decltype(type)::type> && one.order.empty()) one.order = "C";
+            if (is_dense<typename decltype(type)::type> && one.order != "C")
+                wrong("a dense_view is in C order: take tensor_view<const T, N>");
+            if (!one.order.empty()) text += " " + one.order;
+            if (P::nullable) text += "?";
         } catch (const error &problem) {
             wrong(function + ": parameter " + std::to_string(i) + " ('" + given +
                   "'): " + problem.what());
@@ -91,8 +96,8 @@ template <class F> struct registration {
     void with(sdp_dal_processor *processor, const std::string &signature, std::uint32_t flags) {
         auto options = filled(sdp_dal_function_options_init);
         options.flags = flags;
-        check(sdp_dal_processor_register_with(processor, signature.c_str(), &options, function,
-                                              kept.get(), drop<F>));
+        check(sdp_dal_processor_register_with(processor, detail::text(signature), &options,
+                                              function, kept.get(), drop<F>));
         // The library calls drop() from now on.
         (void)kept.release();
     }

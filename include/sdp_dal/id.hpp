@@ -25,7 +25,7 @@ inline std::string hex(const std::uint8_t *bytes, std::size_t size) {
 /// The first bytes of IDs, of hexadecimal digits.
 struct id_start {
     explicit id_start(const std::string &digits) {
-        check(sdp_dal_id_parse(digits.c_str(), bytes, &size));
+        check(sdp_dal_id_parse(detail::text(digits), bytes, &size));
     }
     std::uint8_t bytes[SDP_DAL_ID_SIZE] = {};
     std::size_t size = 0;
@@ -48,7 +48,7 @@ public:
     static object_id parse(const std::string &text) {
         object_id id;
         std::size_t size = 0;
-        detail::check(sdp_dal_id_parse(text.c_str(), id.bytes_.data(), &size));
+        detail::check(sdp_dal_id_parse(detail::text(text), id.bytes_.data(), &size));
         if (size != id.bytes_.size())
             detail::wrong("'" + text + "' has " + std::to_string(2 * size) +
                           " digits, an object ID has 40");

@@ -19,10 +19,14 @@ public:
     /// Takes the C handle over.
     explicit buffer(sdp_dal_buffer *handle) : handle_(handle) {}
 
-    const void *data() const { return bytes(sdp_dal_buffer_data).data(); }
+    /// What shows the bytes is valid as long as this: give the buffer a name.
+    const void *data() const & { return bytes(sdp_dal_buffer_data).data(); }
+    const void *data() const && = delete;
     std::size_t size() const { return bytes(sdp_dal_buffer_data).size(); }
-    std::string_view bytes() const { return bytes(sdp_dal_buffer_data); }
-    std::string_view metadata() const { return bytes(sdp_dal_buffer_metadata); }
+    std::string_view bytes() const & { return bytes(sdp_dal_buffer_data); }
+    std::string_view bytes() const && = delete;
+    std::string_view metadata() const & { return bytes(sdp_dal_buffer_metadata); }
+    std::string_view metadata() const && = delete;
 
     object_id id() const {
         std::uint8_t id[SDP_DAL_ID_SIZE];

@@ -19,9 +19,14 @@ public:
     output(sdp_dal_call *call, std::size_t index) : call_(call), index_(index) {}
 
     /// Memory in the store, not zeroed unless asked for; sealed when the function returns. order:
-    /// one of sdp_dal_order.
+    /// one of sdp_dal_order. Default: that of the signature ("dirty[x,y] F"), else C.
     tensor_view<T, N> create(std::array<std::int64_t, N> shape, bool zeroed = false,
-                             std::int32_t order = SDP_DAL_ORDER_C) {
+                             std::int32_t order = SDP_DAL_ORDER_ANY) {
+        if (N > 1 && order == SDP_DAL_ORDER_ANY) {
+            auto info = detail::filled(sdp_dal_param_info_init);
+            detail::check(sdp_dal_call_param_info(call_, index_, &info));
+            order = info.order;
+        }
         sdp_dal_output_options options;
         detail::check(sdp_dal_output_options_init(&options, sizeof options));
         options.order = order;
@@ -32,11 +37,15 @@ public:
         return packed(static_cast<T *>(data), shape, order);
     }
 
-    /// Copies a tensor.
+    /// Copies a tensor, in the order of the signature if that gives one.
     template <class U> void put(const tensor_view<U, N> &value) {
         static_assert(std::is_same_v<std::remove_const_t<U>, T>,
                       "the output has another element type");
         detail::check(sdp_dal_call_put_tensor_at(call_, index_, detail::c_view(value, {}).get()));
+    }
+    /// Copies the elements of a vector, an array or a span.
+    template <class C, detail::if_elements<C> = 0> void put(const C &elements) {
+        put(tensor_view<const detail::element_of<C>, N>(elements));
     }
 
     /// Makes it visible before the function returns.

@@ -29,7 +29,7 @@ template <class T, class = void> struct parameter {
         always_false<T>::value,
         "a parameter of a processing function is bool, an integer, float, double, std::complex, "
         "std::string, std::string_view, std::vector<std::byte>, object_id, tensor_view<const T, "
-        "N>, "
+        "N>, dense_view<const T, N>, "
         "table, ref, output<T, N>, table_output, object_output, or std::optional of one of these; "
         "before them there may be call &");
 };
@@ -234,6 +234,31 @@ template <class T, std::size_t N> struct parameter<tensor_view<T, N>> {
     tensor_view<T, N> value = {};
 };
 
+/// In C order, whatever the signature of a call asks for.
+template <class T, std::size_t N>
+struct parameter<dense_view<T, N>> : parameter<tensor_view<T, N>> {
+    using base = parameter<tensor_view<T, N>>;
+    void load(sdp_dal_call *call, std::size_t index) {
+        base::load(call, index);
+        if (!base::value.is_c_contiguous()) {
+            std::string name = checked_text([&](char *buffer, std::size_t *length) {
+                return sdp_dal_call_param_name(call, index, buffer, length);
+            });
+            auto raw = filled(sdp_dal_tensor_view_init);
+            check(sdp_dal_call_get_tensor_as(call, name.c_str(), SDP_DAL_ORDER_C, &raw));
+            base::value = typed_view<std::remove_const_t<T>, N>(raw, "parameter '" + name + "'");
+        }
+        value = dense_view<T, N>(base::value);
+    }
+    dense_view<T, N> &get() { return value; }
+    dense_view<T, N> value = {};
+};
+
+/// Whether a parameter asks for C order by its type.
+template <class T> constexpr bool is_dense = false;
+template <class T, std::size_t N> constexpr bool is_dense<dense_view<T, N>> = true;
+template <class T> constexpr bool is_dense<std::optional<T>> = is_dense<T>;
+
 template <class T, std::size_t N> struct parameter<output<T, N>> : output_parameter<output<T, N>> {
     static std::string type(const std::optional<std::string> &dims) {
         return tensor_type(dtype_of<T>(), N, dims);
@@ -257,11 +282,12 @@ template <class T> struct parameter<std::optional<T>> {
     std::optional<T> value = {};
 };
 
-/// "uvw[row,uvw=3]" taken apart: dims is what stands in the brackets. "rows{a: utf8}" too: columns
-/// keep their braces.
+/// "uvw[row,uvw=3] C" taken apart: dims is what stands in the brackets, order what stands behind
+/// them. "rows{a: utf8}" too: columns keep their braces.
 struct named_dims {
     std::string name;
     std::optional<std::string> dims;
+    std::string order;
 
     explicit named_dims(const std::string &text) {
         std::size_t brace = text.find('{');
@@ -277,10 +303,16 @@ struct named_dims {
             name = text;
             return;
         }
-        if (text.back() != ']')
+        std::size_t close = text.rfind(']');
+        if (close == std::string::npos)
             wrong("'" + text + "' lacks its closing bracket: write name[dim,dim]");
         name = text.substr(0, open);
-        dims = text.substr(open + 1, text.size() - open - 2);
+        dims = text.substr(open + 1, close - open - 1);
+        std::size_t word = text.find_first_not_of(' ', close + 1);
+        if (word == std::string::npos) return;
+        order = text.substr(word);
+        if (order != "C" && order != "F")
+            wrong("'" + order + "' behind the dimensions is no order: C or F");
     }
 };
 

@@ -55,8 +55,8 @@ public:
 
     /// Offers the function Fn under a name. params names its parameters in their order, tensors
     /// with their dimensions, tables with their columns if these are fixed: {"x", "ys[i]",
-    /// "uvw[row,uvw=3]", "antennas{name: utf8}"}. Kinds and types come from the C++ function, which
-    /// may have a `call &` before them.
+    /// "uvw[row,uvw=3]", "dirty[x,y] F", "antennas{name: utf8}"}. Kinds and types come from the C++
+    /// function, which may have a `call &` before them.
     template <auto Fn>
     void add(const std::string &name, const std::vector<std::string> &params,
              const function_options &options = {}) {
@@ -150,7 +150,7 @@ private:
     void open(const std::string &name, const processor_options &options) {
         auto raw = detail::filled(sdp_dal_processor_options_init);
         detail::id_start start(options.prefix);
-        raw.name = name.empty() ? nullptr : name.c_str();
+        raw.name = name.empty() ? nullptr : detail::text(name);
         raw.prefix = start.bytes;
         raw.prefix_size = start.size;
         raw.threads = options.threads;

@@ -29,13 +29,21 @@ public:
         view_ = detail::typed_view<T, N>(view, "the tensor");
     }
 
-    tensor_view<const T, N> view() const { return view_; }
-    operator tensor_view<const T, N>() const { return view_; }
-    const T *data() const { return view_.data(); }
+    /// What shows the elements is valid as long as this: give the tensor a name.
+    tensor_view<const T, N> view() const & { return view_; }
+    tensor_view<const T, N> view() const && = delete;
+    operator tensor_view<const T, N>() const & { return view_; }
+    operator tensor_view<const T, N>() const && = delete;
+    /// As tensor_view's: for tensors of one dimension or none.
+    const T *data() const & { return view_.data(); }
+    const T *data() const && = delete;
     std::array<std::int64_t, N> shape() const { return view_.shape(); }
     std::int64_t shape(std::size_t i) const { return view_.shape(i); }
     std::size_t size() const { return view_.size(); }
-    template <class... I> const T &operator()(I... indices) const { return view_(indices...); }
+    /// A copy of the elements, in C order.
+    std::vector<T> to_vector() const { return view_.to_vector(); }
+    template <class... I> const T &operator()(I... indices) const & { return view_(indices...); }
+    template <class... I> T operator()(I... indices) const && { return view_(indices...); }
     object_id id() const {
         std::uint8_t bytes[SDP_DAL_ID_SIZE];
         detail::check(sdp_dal_tensor_id(raw(), bytes));
@@ -120,6 +128,12 @@ public:
     template <class T, std::size_t N>
     void put(const tensor_view<T, N> &value, const std::vector<std::string> &dims = {}) {
         detail::check(sdp_dal_ref_put_tensor(raw(), detail::c_view(value, dims).get()));
+    }
+
+    /// The same with the elements of a vector, an array or a span.
+    template <class C, detail::if_elements<C> = 0>
+    void put(const C &elements, const std::vector<std::string> &dims = {}) {
+        put(tensor_view<const detail::element_of<C>, 1>(elements), dims);
     }
 
     /// Creates the tensor of a reference that has no value yet, in place: C order, not zeroed
@@ -228,7 +242,7 @@ public:
     /// As store::import_ref(), for whoever has not opened the store.
     static ref import_text(const std::string &text) {
         sdp_dal_ref *handle = nullptr;
-        detail::check(sdp_dal_ref_import(nullptr, text.c_str(), &handle));
+        detail::check(sdp_dal_ref_import(nullptr, detail::text(text), &handle));
         return ref(handle);
     }
 
@@ -274,8 +288,9 @@ template <class T, std::size_t N> class tensor_writer {
 public:
     tensor_writer(sdp_dal_ref *handle, tensor_view<T, N> view) : handle_(handle), view_(view) {}
 
-    /// The elements to fill; not after seal().
-    tensor_view<T, N> view() const { return view_; }
+    /// The elements to fill; not after seal(), nor after this has gone: give it a name.
+    tensor_view<T, N> view() const & { return view_; }
+    tensor_view<T, N> view() const && = delete;
 
     /// Makes the tensor complete and gives its reference.
     ref seal() {

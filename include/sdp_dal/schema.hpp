@@ -15,13 +15,13 @@ namespace sdp_dal {
 
 /// Throws what is wrong with a signature: the column, what was found and what was expected.
 inline void check_signature(const std::string &signature) {
-    detail::check(sdp_dal_signature_check(signature.c_str()));
+    detail::check(sdp_dal_signature_check(detail::text(signature)));
 }
 
 /// One parameter of a function.
 struct schema_param {
     std::string name;
-    /// As a signature writes it: "int64", "float64[row,uvw=3]", "table{a: utf8}".
+    /// As a signature writes it: "int64", "float64[row,uvw=3] C", "table{a: utf8}".
     std::string type;
     bool is_output;
     /// May be left out.
@@ -32,6 +32,8 @@ struct schema_param {
     std::int32_t dtype;
     /// Number of dimensions of a tensor; else 0.
     std::int32_t ndim;
+    /// In which order a tensor is wanted or made, one of sdp_dal_order; else 0.
+    std::int32_t order;
 };
 
 /// A function's name and its parameters, with metadata that are for people and programs and not for
@@ -41,7 +43,7 @@ public:
     /// A function without parameters.
     explicit schema(const std::string &name) : schema(nullptr) {
         sdp_dal_schema *handle = nullptr;
-        detail::check(sdp_dal_schema_create(name.c_str(), &handle));
+        detail::check(sdp_dal_schema_create(detail::text(name), &handle));
         handle_.reset(handle);
     }
 
@@ -51,7 +53,7 @@ public:
     /// Reads a signature in one line: "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
     static schema parse(const std::string &signature) {
         sdp_dal_schema *handle = nullptr;
-        detail::check(sdp_dal_schema_parse(signature.c_str(), &handle));
+        detail::check(sdp_dal_schema_parse(detail::text(signature), &handle));
         return schema(handle);
     }
 
@@ -94,7 +96,7 @@ public:
     std::size_t num_params() const { return sdp_dal_schema_num_params(raw()); }
     std::size_t index(const std::string &name) const {
         std::size_t index = 0;
-        detail::check(sdp_dal_schema_param_index(raw(), name.c_str(), &index));
+        detail::check(sdp_dal_schema_param_index(raw(), detail::text(name), &index));
         return index;
     }
     schema_param param(std::size_t index) const {
@@ -112,7 +114,8 @@ public:
                 (info.flags & SDP_DAL_PARAM_NULLABLE) != 0,
                 info.kind,
                 info.dtype,
-                info.ndim};
+                info.ndim,
+                info.order};
     }
     /// The dimensions of a tensor parameter: names ("" for none), and sizes (-1: not fixed).
     std::vector<std::pair<std::string, std::int64_t>> dims(std::size_t index) const {
@@ -156,12 +159,13 @@ public:
 
     /// Appends a value, with its type as a signature writes it.
     schema &add_value(const std::string &name, const std::string &type, bool nullable = false) {
-        detail::check(sdp_dal_schema_add_value(raw(), name.c_str(), type.c_str(), nullable));
+        detail::check(
+            sdp_dal_schema_add_value(raw(), detail::text(name), detail::text(type), nullable));
         return *this;
     }
     /// Appends a value of any Arrow type, a struct that is taken over.
     schema &add_value(const std::string &name, ArrowSchema *type, bool nullable = false) {
-        detail::check(sdp_dal_schema_add_value_arrow(raw(), name.c_str(), type, nullable));
+        detail::check(sdp_dal_schema_add_value_arrow(raw(), detail::text(name), type, nullable));
         return *this;
     }
     /// Appends a tensor of elements T. dims: names, with "=" and a size where that is fixed.
@@ -169,53 +173,60 @@ public:
     schema &add_tensor(const std::string &name, const std::vector<std::string> &dims,
                        bool is_output = false, bool nullable = false) {
         std::vector<const char *> names;
-        for (const std::string &dim : dims) names.push_back(dim.c_str());
+        for (const std::string &dim : dims) names.push_back(detail::text(dim));
         detail::check(sdp_dal_schema_add_tensor(
-            raw(), direction(is_output), name.c_str(), detail::dtype_of<T>(),
+            raw(), direction(is_output), detail::text(name), detail::dtype_of<T>(),
             static_cast<std::int32_t>(dims.size()), names.data(), nullable));
+        return *this;
+    }
+    /// Says in which order a tensor is wanted or made, one of sdp_dal_order.
+    schema &set_order(const std::string &name, std::int32_t order) {
+        detail::check(sdp_dal_schema_set_order(raw(), detail::text(name), order));
         return *this;
     }
     /// Appends a table of any columns.
     schema &add_table(const std::string &name, bool is_output = false, bool nullable = false) {
-        detail::check(
-            sdp_dal_schema_add_table(raw(), direction(is_output), name.c_str(), nullptr, nullable));
+        detail::check(sdp_dal_schema_add_table(raw(), direction(is_output), detail::text(name),
+                                               nullptr, nullable));
         return *this;
     }
     /// Appends a table of these columns, a struct that is taken over.
     schema &add_table(const std::string &name, ArrowSchema *columns, bool is_output = false,
                       bool nullable = false) {
-        detail::check(
-            sdp_dal_schema_add_table(raw(), direction(is_output), name.c_str(), columns, nullable));
+        detail::check(sdp_dal_schema_add_table(raw(), direction(is_output), detail::text(name),
+                                               columns, nullable));
         return *this;
     }
     /// Appends an object of any kind: waited for if it is an input, made if it is an output.
     schema &add_oid(const std::string &name, bool is_output = false, bool nullable = false) {
-        detail::check(sdp_dal_schema_add_oid(raw(), direction(is_output), name.c_str(), nullable));
+        detail::check(
+            sdp_dal_schema_add_oid(raw(), direction(is_output), detail::text(name), nullable));
         return *this;
     }
     /// Appends an object's ID, which is only passed.
     schema &add_id(const std::string &name, bool nullable = false) {
-        detail::check(sdp_dal_schema_add_id(raw(), name.c_str(), nullable));
+        detail::check(sdp_dal_schema_add_id(raw(), detail::text(name), nullable));
         return *this;
     }
 
     /// Says something about the function.
     schema &set_metadata(const std::string &key, const std::string &value) {
-        detail::check(sdp_dal_schema_set_metadata(raw(), nullptr, key.c_str(), value.c_str()));
+        detail::check(
+            sdp_dal_schema_set_metadata(raw(), nullptr, detail::text(key), detail::text(value)));
         return *this;
     }
     /// Says something about a parameter.
     schema &set_param_metadata(const std::string &param, const std::string &key,
                                const std::string &value) {
-        detail::check(
-            sdp_dal_schema_set_metadata(raw(), param.c_str(), key.c_str(), value.c_str()));
+        detail::check(sdp_dal_schema_set_metadata(raw(), detail::text(param), detail::text(key),
+                                                  detail::text(value)));
         return *this;
     }
     /// What is said about the function.
     std::map<std::string, std::string> metadata() const { return said_about(nullptr); }
     /// What is said about a parameter.
     std::map<std::string, std::string> param_metadata(const std::string &param) const {
-        return said_about(param.c_str());
+        return said_about(detail::text(param));
     }
 
     sdp_dal_schema *raw() const { return handle_.get(); }
@@ -232,7 +243,7 @@ private:
                 return sdp_dal_schema_metadata_key(raw(), param, i, buffer, length);
             });
             said[key] = detail::checked_text([&](char *buffer, std::size_t *length) {
-                return sdp_dal_schema_metadata(raw(), param, key.c_str(), buffer, length);
+                return sdp_dal_schema_metadata(raw(), param, detail::text(key), buffer, length);
             });
         }
         return said;

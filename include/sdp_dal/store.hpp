@@ -18,7 +18,10 @@ struct store_options {
     std::uint64_t size = 0;
     /// Name in displays; empty: the program's.
     std::string name = {};
+    /// Objects at a time that a new store must have room for, rounded up to a power of two; 0: the
+    /// default.
     std::uint32_t max_objects = 0;
+    /// A multiple of 64; 0: the default.
     std::uint32_t max_clients = 0;
     /// Make the store if there is none.
     bool create = true;
@@ -49,7 +52,7 @@ public:
         sdp_dal_store_options raw;
         detail::check(sdp_dal_store_options_init(&raw, sizeof raw));
         raw.size = options.size;
-        raw.name = options.name.empty() ? nullptr : options.name.c_str();
+        raw.name = options.name.empty() ? nullptr : detail::text(options.name);
         raw.max_objects = options.max_objects;
         raw.max_clients = options.max_clients;
         raw.create = options.create ? SDP_DAL_CREATE_IF_MISSING : SDP_DAL_CREATE_NEVER;
@@ -57,7 +60,8 @@ public:
         raw.group = options.group;
         raw.accept_owner = options.accept_owner;
         sdp_dal_store *handle = nullptr;
-        detail::check(sdp_dal_store_open(path.empty() ? nullptr : path.c_str(), &raw, &handle));
+        detail::check(
+            sdp_dal_store_open(path.empty() ? nullptr : detail::text(path), &raw, &handle));
         handle_.reset(handle);
     }
 
@@ -67,6 +71,12 @@ public:
         sdp_dal_ref *handle = nullptr;
         detail::check(sdp_dal_tensor_put(raw(), detail::c_view(value, dims).get(), &handle));
         return ref(handle);
+    }
+
+    /// Copies the elements of a vector, an array or a span into the store.
+    template <class C, detail::if_elements<C> = 0>
+    ref put(const C &elements, const std::vector<std::string> &dims = {}) {
+        return put(tensor_view<const detail::element_of<C>, 1>(elements), dims);
     }
 
     /// Copies a table into the store, in record batches of at most so many rows; 0: as they are.
@@ -136,7 +146,7 @@ public:
     /// An owning reference from the text of ref::export_text(), to an object in this store.
     ref import_ref(const std::string &text) const {
         sdp_dal_ref *handle = nullptr;
-        detail::check(sdp_dal_ref_import(raw(), text.c_str(), &handle));
+        detail::check(sdp_dal_ref_import(raw(), detail::text(text), &handle));
         return ref(handle);
     }
 
@@ -247,8 +257,8 @@ public:
     /// A further namespace of the same attachment.
     store new_namespace(const std::string &name = {}) const {
         sdp_dal_store *handle = nullptr;
-        detail::check(
-            sdp_dal_store_new_namespace(raw(), name.empty() ? nullptr : name.c_str(), &handle));
+        detail::check(sdp_dal_store_new_namespace(
+            raw(), name.empty() ? nullptr : detail::text(name), &handle));
         return store(handle);
     }
 
@@ -260,10 +270,10 @@ public:
         for (const schema &function : options.functions) schemas.push_back(function.raw());
         std::vector<const char *> keys, values;
         for (const auto &[key, value] : options.metadata) {
-            keys.push_back(key.c_str());
-            values.push_back(value.c_str());
+            keys.push_back(detail::text(key));
+            values.push_back(detail::text(value));
         }
-        c.name = options.name.empty() ? nullptr : options.name.c_str();
+        c.name = options.name.empty() ? nullptr : detail::text(options.name);
         c.prefix = start.bytes;
         c.prefix_size = start.size;
         c.schemas = schemas.data();
@@ -291,7 +301,7 @@ public:
 
     /// Changes the name under which lists show this process.
     void set_client_name(const std::string &name) {
-        detail::check(sdp_dal_store_set_client_name(raw(), name.c_str()));
+        detail::check(sdp_dal_store_set_client_name(raw(), detail::text(name)));
     }
 
     /// Numbers about the store as it is now.
@@ -299,6 +309,14 @@ public:
         auto stat = detail::filled(sdp_dal_store_stat_init);
         detail::check(sdp_dal_store_get_stat(raw(), &stat));
         return stat;
+    }
+
+    /// A random number that tells this store from every other one, also from one that was or will
+    /// be made at the same path: an ID that is written down is good only with it.
+    std::uint64_t identity() const {
+        std::uint64_t identity = 0;
+        detail::check(sdp_dal_store_identity(raw(), &identity));
+        return identity;
     }
 
     /// Gives memory that no object uses back to the system; the bytes that were.

@@ -146,26 +146,32 @@ public:
     /// Arrow's format of a column: "g" for double, "u" for texts.
     std::string format(const std::string &name) const { return type_at(index_of(name)).format; }
 
-    /// The elements of a column of a table of one record batch; without any: no elements.
-    template <class T> tensor_view<const T, 1> column(const std::string &name) const {
+    /// The elements of a column of a table of one record batch; without any: no elements. Valid as
+    /// long as the table: give it a name.
+    template <class T> tensor_view<const T, 1> column(const std::string &name) const & {
         std::size_t index = typed<T>(name);
         return one_batch() ? elements<T>(index, 0) : tensor_view<const T, 1>();
     }
     /// The piece of a column that a record batch has.
     template <class T>
-    tensor_view<const T, 1> column(const std::string &name, std::size_t batch) const {
+    tensor_view<const T, 1> column(const std::string &name, std::size_t batch) const & {
         return elements<T>(typed<T>(name), batch);
     }
+    template <class T> tensor_view<const T, 1> column(const std::string &name) const && = delete;
+    template <class T>
+    tensor_view<const T, 1> column(const std::string &name, std::size_t batch) const && = delete;
 
     /// The texts of a column of a table of one record batch.
-    text_column texts(const std::string &name) const {
+    text_column texts(const std::string &name) const & {
         bool large = text_type(name);
         return one_batch() ? texts(name, 0) : text_column({}, large);
     }
-    text_column texts(const std::string &name, std::size_t batch) const {
+    text_column texts(const std::string &name, std::size_t batch) const & {
         bool large = text_type(name);
         return text_column(piece_of(index_of(name), batch), large);
     }
+    text_column texts(const std::string &name) const && = delete;
+    text_column texts(const std::string &name, std::size_t batch) const && = delete;
 
     /// The bools of a column, of all record batches; they lie in memory as bits, so they are
     /// copied.
@@ -193,9 +199,11 @@ public:
     }
 
     /// The types of the columns, a struct; valid as long as the table.
-    const ArrowSchema *schema() const { return held_->schema.raw(); }
+    const ArrowSchema *schema() const & { return held_->schema.raw(); }
+    const ArrowSchema *schema() const && = delete;
     /// A record batch, a struct; valid as long as the table.
-    const ArrowArray *batch(std::size_t index) const { return held_->batches.at(index).raw(); }
+    const ArrowArray *batch(std::size_t index) const & { return held_->batches.at(index).raw(); }
+    const ArrowArray *batch(std::size_t index) const && = delete;
 
     /// The table as a stream, for an Arrow library. Nothing is copied, and the table may go before.
     arrow_stream stream() const {

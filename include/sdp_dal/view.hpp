@@ -11,6 +11,9 @@
 #include <string>
 #include <type_traits>
 #include <vector>
+#if __cplusplus >= 202002L
+#include <span>
+#endif
 
 #include "error.hpp"
 
@@ -56,10 +59,47 @@ template <class T> constexpr std::int32_t dtype_of() {
 
 inline std::string dtype_name(std::int32_t dtype) { return sdp_dal_dtype_name(dtype); }
 
+/// What holds elements one behind the other, and whether they go with it.
+template <class C> struct elements_of {
+    using type = void;
+    static constexpr bool owns = false;
+};
+template <class T, class A> struct elements_of<std::vector<T, A>> {
+    using type = std::conditional_t<std::is_same_v<T, bool>, void, T>;
+    static constexpr bool owns = true;
+};
+template <class T, std::size_t Size> struct elements_of<std::array<T, Size>> {
+    using type = T;
+    static constexpr bool owns = true;
+};
+#ifdef __cpp_lib_span
+template <class T, std::size_t Size> struct elements_of<std::span<T, Size>> {
+    using type = std::remove_cv_t<T>;
+    static constexpr bool owns = false;
+};
+#endif
+
+template <class C> using element_of = typename elements_of<std::remove_cv_t<C>>::type;
+
+/// A std::vector, a std::array or a std::span of what may be a tensor's elements. Vectors of bytes
+/// are the values of binary parameters.
+template <class C>
+constexpr bool has_elements =
+    !std::is_void_v<element_of<C>> && !std::is_same_v<element_of<C>, std::byte>;
+
+template <class C> using if_elements = std::enable_if_t<has_elements<C>, int>;
+template <class C>
+using if_owner = std::enable_if_t<has_elements<C> && elements_of<std::remove_cv_t<C>>::owns, int>;
+template <class C>
+using if_span = std::enable_if_t<has_elements<C> && !elements_of<std::remove_cv_t<C>>::owns, int>;
+
 } // namespace detail
 
 /// Elements of type T with N indices that lie somewhere: owns nothing. T const means read-only.
 /// Strides are in bytes and may be negative.
+///
+/// A tensor in a store lies in C or in F order, as it was written: code that wants one of them asks
+/// for it. As a parameter of a processing function, dense_view<const T, N> is in C order.
 template <class T, std::size_t N> class tensor_view {
     static_assert(N <= SDP_DAL_MAX_DIMS, "a tensor has at most SDP_DAL_MAX_DIMS dimensions");
     static_assert(detail::dtype_of<T>() != 0);
@@ -87,9 +127,40 @@ public:
     /// A read-only view of what can be written.
     template <class U, std::enable_if_t<std::is_same_v<const U, T> && !std::is_const_v<U>, int> = 0>
     tensor_view(const tensor_view<U, N> &other)
-        : data_(other.data()), shape_(other.shape()), strides_(other.strides()) {}
+        : data_(other.first()), shape_(other.shape()), strides_(other.strides()) {}
 
-    T *data() const { return data_; }
+    /// The elements of a vector or an array, which must outlive the view.
+    template <class C, detail::if_owner<C> = 0>
+    tensor_view(C &elements)
+        : tensor_view(elements.data(), {static_cast<std::int64_t>(elements.size())}) {
+        static_assert(N == 1, "a vector or an array is a tensor of one dimension");
+    }
+    template <class C, detail::if_owner<C> = 0> tensor_view(const C &&) = delete;
+    /// The elements of a span, which must outlive the view.
+    template <class C, detail::if_span<C> = 0>
+    tensor_view(const C &elements)
+        : tensor_view(elements.data(), {static_cast<std::int64_t>(elements.size())}) {
+        static_assert(N == 1, "a span is a tensor of one dimension");
+    }
+
+    /// The element whose indices are all 0. The others lie behind it as strides() says: use this in
+    /// code that uses them, too.
+    T *first() const { return data_; }
+
+    /// The elements in C order without gaps, for code that knows no strides. Throws if they lie
+    /// otherwise.
+    T *data() const {
+        static_assert(
+            N < 2 || !std::is_const_v<T>,
+            "what a tensor_view<const T, N> of several dimensions shows may lie in C or in F "
+            "order: take a dense_view<const T, N>, which has data(), or use first() with "
+            "strides()");
+        if (!is_c_contiguous())
+            detail::wrong("the elements of the tensor do not lie in C order without gaps: use "
+                          "first() with strides()");
+        return data_;
+    }
+
     shape_type shape() const { return shape_; }
     std::int64_t shape(std::size_t i) const { return shape_[i]; }
     /// In bytes.
@@ -113,6 +184,20 @@ public:
             step *= shape_[i];
         }
         return true;
+    }
+
+    /// A copy of the elements, in C order.
+    std::vector<std::remove_const_t<T>> to_vector() const {
+        std::vector<std::remove_const_t<T>> elements;
+        elements.reserve(size());
+        std::array<std::int64_t, N> at{};
+        for (std::size_t left = size(); left != 0; left--) {
+            std::int64_t offset = 0;
+            for (std::size_t i = 0; i < N; i++) offset += at[i] * strides_[i];
+            elements.push_back(*reinterpret_cast<T *>(reinterpret_cast<byte *>(data_) + offset));
+            for (std::size_t i = N; i-- > 0 && ++at[i] == shape_[i];) at[i] = 0;
+        }
+        return elements;
     }
 
     /// The element with these indices; they are not checked.
@@ -140,6 +225,29 @@ private:
     shape_type strides_;
 };
 
+/// Elements of type T with N indices in C order without gaps: what C libraries want that know no
+/// strides. Owns nothing.
+///
+/// As a parameter of a processing function it asks for C order: "vis: float64[row,chan] C". An
+/// input that is stored in F order is then copied, once for the call.
+template <class T, std::size_t N> class dense_view : public tensor_view<T, N> {
+public:
+    using typename tensor_view<T, N>::shape_type;
+
+    /// No elements.
+    dense_view() = default;
+
+    dense_view(T *data, shape_type shape) : tensor_view<T, N>(data, shape) {}
+
+    /// Throws if the elements lie otherwise.
+    explicit dense_view(const tensor_view<T, N> &view) : tensor_view<T, N>(view) {
+        if (!view.is_c_contiguous())
+            detail::wrong("the elements of the tensor do not lie in C order without gaps");
+    }
+
+    T *data() const { return this->first(); }
+};
+
 namespace detail {
 
 /// The C view of a view, and the names it points to.
@@ -154,10 +262,10 @@ public:
         for (std::size_t i = 0; i < N; i++) {
             shape_[i] = view.shape(i);
             strides_[i] = view.stride(i);
-            if (!dims.empty()) names_[i] = dims[i].c_str();
+            if (!dims.empty()) names_[i] = detail::text(dims[i]);
         }
         check(sdp_dal_tensor_view_init(&view_, sizeof view_));
-        view_.data = view.data();
+        view_.data = view.first();
         view_.shape = shape_;
         view_.strides = strides_;
         view_.dim_names = dims.empty() ? nullptr : names_;
@@ -234,7 +342,7 @@ tensor_view<const T, N> view_from_dlpack(const Managed *tensor) {
 }
 
 /// The elements of a vector, which must outlive the view.
-template <class T> tensor_view<const T, 1> view(const std::vector<T> &elements) {
+template <class T> dense_view<const T, 1> view(const std::vector<T> &elements) {
     static_assert(!std::is_same_v<T, bool>, "std::vector<bool> has no elements in memory");
     return {elements.data(), {static_cast<std::int64_t>(elements.size())}};
 }

@@ -101,7 +101,8 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 
-    with dal.Store(options.store) as store:
+    # 128 and the number of the signal: it was not done.
+    with dal.end_on_sigterm(143), dal.Store(options.store) as store:
         caller = dal.Caller(NIFTY_SCHEMAS, store, verbose=True, timeout=options.timeout)
         fine = [check_transform(store, caller, do_wstacking, options.threads) for do_wstacking in (False, True)] + [
             check_adjointness(store, caller, rows, channels, npix, True, options.threads)

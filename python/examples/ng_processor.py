@@ -58,7 +58,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     sys.stdout.reconfigure(line_buffering=True)
 
-    with NiftyProcessor(options.store) as processor:
+    with dal.end_on_sigterm(), NiftyProcessor(options.store) as processor:
         while True:
             processor.process()
 

@@ -33,7 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 
-    with StreamProcessor(options.store) as processor:
+    with dal.end_on_sigterm(), StreamProcessor(options.store) as processor:
         shown = time.monotonic()
         while True:
             processor.process(timeout=max(0.0, shown + 1 - time.monotonic()))

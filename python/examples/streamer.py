@@ -68,7 +68,8 @@ def main() -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        with dal.end_on_sigterm():
+            main()
     except KeyboardInterrupt:
         sys.exit(0)
     except dal.DalError as problem:

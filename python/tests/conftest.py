@@ -49,9 +49,10 @@ def path(caplog: pytest.LogCaptureFixture) -> Iterator[str]:
 class Program:
     """A Python program in a process of its own."""
 
-    def __init__(self, arguments: List[str], environment: Optional[dict] = None) -> None:
+    def __init__(self, arguments: List[str], environment: Optional[dict] = None, stdin: bool = False) -> None:
         self.process = subprocess.Popen(
             arguments,
+            stdin=subprocess.PIPE if stdin else None,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -88,6 +89,11 @@ class Program:
             if wanted in line:
                 return line
 
+    def say(self, line: str) -> None:
+        """Writes a line to its input."""
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
@@ -121,9 +127,9 @@ def start(path: str, pytestconfig: pytest.Config) -> Iterator[Callable[..., Prog
     programs: List[Program] = []
     python = pytestconfig.getoption("programs_python")
 
-    def start(source: Any, *arguments: str, **environment: str) -> Program:
+    def start(source: Any, *arguments: str, stdin: bool = False, **environment: str) -> Program:
         how = [str(source)] if isinstance(source, Path) else ["-c", textwrap.dedent(source)]
-        programs.append(Program([python, *how, *arguments], environment))
+        programs.append(Program([python, *how, *arguments], environment, stdin))
         return programs[-1]
 
     yield start

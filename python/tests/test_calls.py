@@ -294,7 +294,7 @@ def test_an_output_that_is_not_written_fails(path: str) -> None:
         caller.close()
 
 
-def test_conversion_is_numpys_same_kind(path: str) -> None:
+def test_what_is_written_is_converted_if_nothing_is_lost(path: str) -> None:
     outputs = iter([np.arange(3, dtype=np.int16), np.arange(3.0), [1, 2, 3], None])
 
     with one(path, ADD, lambda x, ys, zs: zs.put(next(outputs))) as processor, dal.Store(path) as store:
@@ -344,6 +344,7 @@ def test_values_of_many_types(path: str) -> None:
         "f32": (pa.float32(), 0.25),
         "b": (pa.bool_(), True),
         "s": (pa.utf8(), "Orion Ã  \u2603"),
+        "nul": (pa.utf8(), "ab\0cd\0"),
         "raw": (pa.binary(), b"\x00\x01"),
         "z": (dal.complex128, 1 + 2j),
         "l": (pa.list_(pa.float64()), [1.0, 2.0]),

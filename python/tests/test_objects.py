@@ -71,7 +71,7 @@ def test_a_tensor_in_place(path: str) -> None:
         ref.seal()
         assert not array.flags.writeable and np.array_equal(ref.get(), array)
         with pytest.raises(dal.AlreadyExists):
-            ref.put(np.zeros((1, 1)))
+            ref.put(np.zeros((1, 1), np.complex64))
         del ref
         assert array[1, 2] == 1 + 2j, "an array keeps its bytes"
         fortran = store.new_tensor_ref()

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -21,7 +23,7 @@ from ska_sdp_dal import plasma
 
 @pytest.fixture
 def client(path: str) -> Any:
-    made = plasma.connect(path)
+    made = plasma.connect(path, create=True)
     yield made
     made.disconnect()
 
@@ -159,11 +161,70 @@ def test_plasma_store_says_what_is_wrong(path: str, start: Callable[..., Program
         assert refused.wait() == 2 and not any("Traceback" in line for line in refused.err), refused.err
     wrong = start(PLASMA_STORE, "-s", "/no/such/folder/store", "-m", "1e6")
     assert wrong.wait() == 1 and "plasma_store: " in wrong.err[-1] and "/no/such/folder" in wrong.err[-1]
-    with dal.Connection(path, size=32 << 20) as conn:
-        server = start(PLASMA_STORE, "-s", path, "-m", "1e6", "-z")
-        assert server.line("there already") and conn.stat()["size"] == 32 << 20
-        server.signal(signal.SIGINT)
-        assert server.wait() == 0 and server.out == []
+
+
+def test_plasma_store_keeps_only_what_was_asked_for(path: str, start: Callable[..., Program]) -> None:
+    # A client that was quicker has made the store, of another size and without eviction.
+    for memory, named in (("1e6", "1000000 bytes, with eviction"), (str(32 << 20), "33554432 bytes, with eviction")):
+        with dal.Connection(path, size=32 << 20) as conn:
+            server = start(PLASMA_STORE, "-s", path, "-m", memory)
+            assert server.wait() == 1 and server.out == []
+            assert "33554432 bytes, without eviction" in server.err[-1] and named in server.err[-1], server.err
+            assert conn.stat()["size"] == 32 << 20 and conn.stat()["clients"] == 1
+    # The same once more adopts it: as after a restart.
+    first = start(PLASMA_STORE, "-s", path, "-m", "1e6", "-z")
+    client = plasma.connect(path, 600)
+    second = start(PLASMA_STORE, "-s", path, "-m", "1e6")
+    second.line("Ready")
+    for server in (first, second):
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+    assert first.out == [] and client.store_capacity() == 1000000
+    client.disconnect()
+
+
+def test_connecting_waits_for_the_store(path: str, start: Callable[..., Program]) -> None:
+    server = start(PLASMA_STORE, "-s", path, "-m", "100000000")
+    writer = plasma.connect(path, num_retries=600)
+    writer.put_raw_buffer(b"hello", oid(1))
+    del writer
+    gc.collect()
+    reader = plasma.connect(path)
+    (found,) = reader.get_buffers([oid(1)], timeout_ms=0)
+    assert bytes(found) == b"hello" and reader.store_capacity() == 100000000
+    del found
+    reader.disconnect()
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0 and not os.path.lexists(path)
+
+
+def test_without_a_store_connecting_fails(path: str) -> None:
+    with pytest.raises(OSError, match="no store at") as raised:
+        plasma.connect(path, num_retries=1)
+    assert isinstance(raised.value, ConnectionError) and isinstance(raised.value, dal.StoreNotFound)
+    assert isinstance(raised.value, dal.NotFound) and raised.value.status == -2
+    with pytest.raises(OSError, match="/no/such/folder"):
+        plasma.connect("/no/such/folder/store", num_retries=1)
+    assert not os.path.lexists(path), "none was made"
+    with pytest.raises(dal.DalError, match="no_such"):
+        plasma.connect("/dev/shm/no_such/store", create=True)
+    made = plasma.connect(path, create=True)
+    assert plasma.connect(path, 0).store_capacity() == made.store_capacity()
+    made.disconnect()
+
+
+def test_plasmas_exceptions_are_arrows(client: plasma.PlasmaClient) -> None:
+    client.create_and_seal(oid(1), b"1")
+    with pytest.raises(pa.lib.ArrowException) as exists:
+        client.create(oid(1), 1)
+    with pytest.raises(pa.lib.ArrowException) as missing:
+        client.seal(oid(2))
+    with pytest.raises(pa.lib.ArrowException) as full:
+        client.create(oid(3), client.store_capacity() + 1)
+    kinds = [plasma.PlasmaObjectExists, plasma.PlasmaObjectNotFound, plasma.PlasmaStoreFull]
+    assert [type(raised.value) for raised in (exists, missing, full)] == kinds
+    for kind in kinds:
+        assert issubclass(kind, dal.DalError) and pickle.loads(pickle.dumps(kind("why", -1))).args == ("why",)
 
 
 def test_start_plasma_store() -> None:

@@ -281,7 +281,8 @@ pub unsafe extern "C" fn sdp_dal_args_set_double(
     })
 }
 
-/// Gives the parameter with a name a text, which is copied.
+/// Gives the parameter with a name a text, which is copied. It ends at its first NUL byte: a text with one inside is given
+/// with sdp_dal_args_set_arrow().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 #[no_mangle]

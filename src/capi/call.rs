@@ -5,10 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use super::guard::{guard, guard_value, Site};
 use super::handle::{make, word, Handle};
+use super::schema::{info_of, sdp_dal_param_info};
 use super::status::sdp_dal_status;
 use super::tensor::HeldTensor;
 use crate::dal::Call;
 use crate::error::{Error, Kind, Result};
+use crate::wire::Order;
 
 /// A call that a processor took. In a callback it is borrowed; sdp_dal_processor_next() gives one that you own.
 ///
@@ -56,9 +58,14 @@ impl CallHandle {
         self.owner.as_ref().unwrap_or(&self.state.call)
     }
 
-    /// An input tensor whose view lives as long as a handle of the call.
+    /// An input tensor whose view lives as long as a handle of the call: in the order that its parameter asks for.
     pub(super) fn input(&self, param: usize) -> Result<&HeldTensor> {
-        self.state.input(param)
+        self.state.input(param, self.call().schema().params[param].ty.order())
+    }
+
+    /// The same in an order; in none: as it is stored.
+    pub(super) fn input_in(&self, param: usize, order: Option<Order>) -> Result<&HeldTensor> {
+        self.state.input(param, order)
     }
 }
 
@@ -66,23 +73,28 @@ impl CallHandle {
 struct CallState {
     /// Does not keep the call open.
     call: Call,
-    /// One for each parameter, filled when its view is asked for.
-    inputs: Vec<OnceLock<HeldTensor>>,
+    /// For each parameter as it is stored, in C and in F order: filled when its view is asked for.
+    inputs: Vec<[OnceLock<HeldTensor>; 3]>,
 }
 
 impl CallState {
     fn new(call: Call) -> CallState {
-        let inputs = call.schema().params.iter().map(|_| OnceLock::new()).collect();
+        let inputs = call.schema().params.iter().map(|_| Default::default()).collect();
         CallState { call, inputs }
     }
 
-    fn input(&self, param: usize) -> Result<&HeldTensor> {
-        let Some(place) = self.inputs.get(param) else {
+    fn input(&self, param: usize, order: Option<Order>) -> Result<&HeldTensor> {
+        let Some([stored, c, f]) = self.inputs.get(param) else {
             return Err(Error::internal("a parameter's index was not checked"));
+        };
+        let place = match order {
+            None => stored,
+            Some(Order::C) => c,
+            Some(Order::F) => f,
         };
         if place.get().is_none() {
             // Another thread may be faster: then both tensors are the same, and ours goes.
-            let _ = place.set(HeldTensor::new(self.call.tensor(param)?));
+            let _ = place.set(HeldTensor::new(self.call.tensor_in(param, order)?));
         }
         place.get().ok_or_else(|| Error::internal("an input was lost"))
     }
@@ -222,6 +234,29 @@ pub unsafe extern "C" fn sdp_dal_call_param_index(
             (out, site.param(state.call(), Which::Name(name))?)
         };
         out.set(index);
+        Ok(())
+    })
+}
+
+/// What a parameter is.
+///
+/// index: 0 to sdp_dal_call_num_params() - 1. out: filled; call sdp_dal_param_info_init() on it first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_param_info(
+    call: *const sdp_dal_call,
+    index: usize,
+    out: *mut sdp_dal_param_info,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_param_info", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, state, index) = unsafe {
+            let out = site.out_struct(out, "out")?;
+            let state = site.handle(call, "call")?;
+            (out, state, site.param(state.call(), Which::Index(index))?)
+        };
+        out.set(info_of(&state.call().schema().params[index]));
         Ok(())
     })
 }

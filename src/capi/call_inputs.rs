@@ -210,7 +210,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_bool(
     })
 }
 
-/// Copies the text of a utf8 parameter.
+/// Copies the text of a utf8 parameter. It may have NUL bytes inside, which *length counts.
 ///
 /// buffer, length: as in sdp_dal_last_error().
 ///
@@ -257,13 +257,17 @@ pub unsafe extern "C" fn sdp_dal_call_get_binary(
     })
 }
 
-/// The view of an input tensor. Nothing is copied.
+/// The view of an input tensor.
+///
+/// It is in the order that the signature asks for: "float64[row,chan] C". If that asks for none it may be in C or in F order,
+/// as it is stored: out->order and out->strides say it. It is copied if it is stored in another order than the signature
+/// asks for, once for the call. Nothing is copied otherwise.
 ///
 /// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: its pointers are valid until the callback
 /// returns or the last handle of the call is freed; the elements must not be written.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
-/// block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_get_tensor(
     call: *const sdp_dal_call,
@@ -278,12 +282,41 @@ pub unsafe extern "C" fn sdp_dal_call_get_tensor(
     })
 }
 
-/// A handle of an input tensor that may outlive the call. Nothing is copied.
+/// The view of an input tensor in an order, whatever the signature asks for. It is copied if it is stored in the other one,
+/// once for the call.
+///
+/// order: one of sdp_dal_order; SDP_DAL_ORDER_ANY is as sdp_dal_call_get_tensor().
+/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: its pointers are valid until the callback
+/// returns or the last handle of the call is freed; the elements must not be written.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_OUT_OF_MEMORY. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_tensor_as(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    order: i32,
+    out: *mut sdp_dal_tensor_view,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_tensor_as", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.out_struct(out, "out")?, site.input(call, Which::Name(name))?) };
+        let held = match site.order(order, "order")? {
+            None => input.tensor()?,
+            order => input.state.input_in(input.param, order)?,
+        };
+        out.set(held.view());
+        Ok(())
+    })
+}
+
+/// A handle of an input tensor that may outlive the call. Its order, and what is copied, are those of
+/// sdp_dal_call_get_tensor().
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
-/// block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_hold_tensor(
     call: *const sdp_dal_call,
@@ -299,7 +332,7 @@ pub unsafe extern "C" fn sdp_dal_call_hold_tensor(
 }
 
 /// A borrowed reference to the object of a tensor, table, oid or id parameter, input or output: to be passed on,
-/// for instance.
+/// for instance. A tensor that is read by it is in the order in which it is stored.
 ///
 /// out: The caller owns *out and must call sdp_dal_ref_free().
 ///
@@ -447,7 +480,8 @@ pub unsafe extern "C" fn sdp_dal_call_get_binary_at(
 
 /// As sdp_dal_call_get_tensor(), for the parameter with an index.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null),
+/// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_get_tensor_at(
     call: *const sdp_dal_call,
@@ -464,7 +498,8 @@ pub unsafe extern "C" fn sdp_dal_call_get_tensor_at(
 
 /// As sdp_dal_call_hold_tensor(), for the parameter with an index.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null),
+/// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_hold_tensor_at(
     call: *const sdp_dal_call,

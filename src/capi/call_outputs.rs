@@ -9,7 +9,6 @@ use super::structs::Extensible;
 use super::types::sdp_dal_tensor_flag;
 use super::view::sdp_dal_tensor_view;
 use crate::error::Result;
-use crate::wire::Order;
 
 /// How an output is created in place. Zero bytes mean the default.
 #[repr(C)]
@@ -17,7 +16,7 @@ use crate::wire::Order;
 pub struct sdp_dal_output_options {
     /// sizeof(sdp_dal_output_options), set by sdp_dal_output_options_init().
     pub struct_size: usize,
-    /// One of sdp_dal_order.
+    /// One of sdp_dal_order. Default: that of the signature, else C.
     pub order: i32,
     /// Bits of sdp_dal_tensor_flag.
     pub flags: u32,
@@ -70,7 +69,7 @@ impl Site {
             let param = self.param(state.call(), which)?;
             let shape = self.items(form.shape, self.ndim(form.ndim, "ndim")?, "shape")?;
             let (order, zeroed) = match self.in_struct(form.options, "options")? {
-                None => (Order::C, false),
+                None => (None, false),
                 Some(options) => {
                     let zeroed = sdp_dal_tensor_flag::SDP_DAL_TENSOR_ZEROED as u32;
                     let flags = self.flags(options.flags, zeroed, "options.flags")?;
@@ -127,8 +126,8 @@ impl Site {
 /// sealed when the callback returns SDP_DAL_OK, by sdp_dal_call_finish(), or earlier by sdp_dal_call_seal(); not at
 /// all when the call fails.
 ///
-/// ndim, shape: the dimensions. out_data: the elements in C order without gaps, 64-byte aligned, not zeroed.
-/// Borrowed: valid until the output is sealed or has failed.
+/// ndim, shape: the dimensions. out_data: the elements without gaps, 64-byte aligned, not zeroed; in the order that the
+/// signature gives the output ("float64[x,y] F"), else in C order. Borrowed: valid until the output is sealed or has failed.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
 /// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
@@ -178,7 +177,8 @@ pub unsafe extern "C" fn sdp_dal_call_create_tensor_with(
 
 /// Writes an output tensor: one copy into the store.
 ///
-/// value: the tensor to copy; its element type must be the signature's.
+/// value: the tensor to copy; its element type must be the signature's. It is stored in the order that the signature gives
+/// the output, else as sdp_dal_tensor_put() would.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
 /// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks

@@ -18,6 +18,7 @@ pub struct sdp_dal_clients {
 impl Handle for sdp_dal_clients {
     type Value = Vec<ClientInfo>;
     const WORD: u64 = word(b"sdpClien");
+    const OF_STORE: bool = false;
 }
 
 /// What there is to know about a client: a process that uses the store (one that has two copies of this library is two).

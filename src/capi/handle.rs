@@ -1,20 +1,26 @@
-//! Handles: heap boxes whose first word tells their kind.
+//! Handles: heap boxes with a word that tells their kind.
 //!
 //! C sees a pointer to an incomplete struct. Behind it lies a [`Boxed`]: the word of its kind, then the value.
 //! The word is written when the handle is made, overwritten when it ends, and never changes in between, so that
 //! any number of threads may read it.
+//!
+//! A handle that is used after its end is told as such as long as its memory is not used again.
 
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 use super::guard::Site;
 use crate::error::Result;
+use crate::shm::liveness::{forked, forks};
 
 /// A kind of handle. The exported type is a marker; the value is what it stands for.
 pub(super) trait Handle {
     /// What the handle holds. A `const` handle is used by many threads at once.
     type Value: Send + Sync;
-    /// The first word of every handle of this kind.
+    /// The word of every handle of this kind.
     const WORD: u64;
+    /// Whether it belongs to a store, so that a forked child cannot use it. What is memory only is the child's as well.
+    const OF_STORE: bool = true;
 }
 
 /// Every kind's word, with the name that messages use.
@@ -39,8 +45,11 @@ const KINDS: [(u64, &str); 18] = [
     (ENDED, "a handle that was freed or closed before"),
 ];
 
-/// The first word of a handle after its end, as long as nobody else got its memory.
+/// The word of a handle after its end, as long as nobody else got its memory.
 const ENDED: u64 = word(b"sdpEnded");
+
+/// Where the word lies: behind what allocators write into memory that was freed (glibc: 16 bytes).
+const WORD_AT: usize = 16;
 
 /// A word from eight letters.
 pub(super) const fn word(letters: &[u8; 8]) -> u64 {
@@ -69,15 +78,37 @@ impl<T> Exclusive<T> {
 
 #[repr(C)]
 struct Boxed<V> {
-    word: u64,
+    /// The generation of forks in which it was made.
+    forks: u32,
     /// Ended by whoever lent it: `_free()` refuses.
     lent: bool,
+    _unused: [u8; WORD_AT - 5],
+    word: u64,
     value: V,
+}
+const _: () = assert!(offset_of!(Boxed<u64>, word) == WORD_AT);
+
+impl<V> Boxed<V> {
+    fn new<H: Handle<Value = V>>(lent: bool, value: V) -> *mut Boxed<V> {
+        Box::into_raw(Box::new(Boxed {
+            forks: forks(),
+            lent,
+            _unused: [0; WORD_AT - 5],
+            word: H::WORD,
+            value,
+        }))
+    }
+
+    /// Whether it belongs to a store of the process that this one was forked from. Then a thread that is not here may have
+    /// locked what it holds, or half changed it: it is neither used nor dropped.
+    fn is_inherited<H: Handle>(&self) -> bool {
+        H::OF_STORE && self.forks != forks()
+    }
 }
 
 /// A new handle; C owns it until [`Site::end`].
 pub(super) fn make<H: Handle>(value: H::Value) -> *mut H {
-    Box::into_raw(Box::new(Boxed { word: H::WORD, lent: false, value })).cast()
+    Boxed::new::<H>(false, value).cast()
 }
 
 /// A handle that C borrows: it ends when this is dropped.
@@ -92,7 +123,7 @@ unsafe impl<H: Handle> Sync for Lent<H> {}
 
 impl<H: Handle> Lent<H> {
     pub(super) fn new(value: H::Value) -> Lent<H> {
-        let boxed = Box::into_raw(Box::new(Boxed { word: H::WORD, lent: true, value }));
+        let boxed = Boxed::new::<H>(true, value);
         // SAFETY: Box::into_raw never gives NULL.
         Lent { boxed: unsafe { NonNull::new_unchecked(boxed) } }
     }
@@ -106,7 +137,11 @@ impl<H: Handle> Lent<H> {
 impl<H: Handle> Drop for Lent<H> {
     fn drop(&mut self) {
         // SAFETY: made by Box::into_raw in new(), and dropped only here.
-        unsafe { end_box(self.boxed.as_ptr()) };
+        unsafe {
+            if !self.boxed.as_ref().is_inherited::<H>() {
+                end_box(self.boxed.as_ptr());
+            }
+        }
     }
 }
 
@@ -114,18 +149,17 @@ impl<H: Handle> Drop for Lent<H> {
 /// `boxed` came out of `Box::into_raw` and is used by nobody else from now on.
 unsafe fn end_box<V>(boxed: *mut Boxed<V>) -> V {
     // SAFETY: the caller's promise. Volatile: the write must not be dropped as one before a free.
-    let boxed = unsafe {
+    unsafe {
         ptr::write_volatile(&raw mut (*boxed).word, ENDED);
-        Box::from_raw(boxed)
-    };
-    boxed.value
+        Box::from_raw(boxed).value
+    }
 }
 
 impl Site {
     /// The value of a handle.
     ///
     /// # Safety
-    /// `handle` is NULL or points to at least eight readable bytes; if they are the word of `H`, it is a handle
+    /// `handle` is NULL or points to at least 24 readable bytes; if the last eight are the word of `H`, it is a handle
     /// that lives as long as `'a` and that nobody uses exclusively meanwhile.
     pub(super) unsafe fn handle<'a, H: Handle>(self, handle: *const H, name: &str) -> Result<&'a H::Value> {
         // SAFETY: the caller's promise.
@@ -168,7 +202,7 @@ impl Site {
         }
     }
 
-    /// Ends a handle and gives what it held; `None` for NULL.
+    /// Ends a handle and gives what it held; `None` for NULL, and for what a child inherited: its memory stays.
     ///
     /// # Safety
     /// As [`Site::handle_mut`], and the handle is not used any more.
@@ -178,23 +212,41 @@ impl Site {
         }
         // SAFETY: the caller's promise; a lent handle stays with its owner.
         unsafe {
-            self.check(handle, name)?;
+            self.check_kind(handle, name)?;
             let boxed = handle.cast::<Boxed<H::Value>>();
             if (*boxed).lent {
                 return Err(self.wrong(format_args!("'{name}' is borrowed: its owner ends it")));
+            }
+            if (*boxed).is_inherited::<H>() {
+                ptr::write_volatile(&raw mut (*boxed).word, ENDED);
+                return Ok(None);
             }
             Ok(Some(end_box(boxed)))
         }
     }
 
     /// # Safety
-    /// `handle` is NULL or points to at least eight readable bytes.
+    /// As [`Site::handle`].
     unsafe fn check<H: Handle>(self, handle: *const H, name: &str) -> Result<()> {
+        // SAFETY: the caller's promise.
+        let inherited = unsafe {
+            self.check_kind(handle, name)?;
+            (*handle.cast::<Boxed<H::Value>>()).is_inherited::<H>()
+        };
+        if inherited {
+            return Err(forked());
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// `handle` is NULL or points to at least 24 readable bytes.
+    unsafe fn check_kind<H: Handle>(self, handle: *const H, name: &str) -> Result<()> {
         let wanted = kind_name(H::WORD);
         if handle.is_null() {
             return Err(self.wrong(format_args!("'{name}' is NULL, {wanted} is needed")));
         }
-        let word = handle.cast::<u64>();
+        let word = handle.cast::<u8>().wrapping_add(WORD_AT).cast::<u64>();
         if !word.is_aligned() {
             return Err(
                 self.wrong(format_args!("'{name}' is not a handle of this library, {wanted} is needed"))

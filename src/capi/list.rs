@@ -13,8 +13,9 @@ pub struct sdp_dal_list {
 }
 
 impl Handle for sdp_dal_list {
-    type Value = Vec<ObjectInfo>;
+    type Value = Vec<sdp_dal_object_info>;
     const WORD: u64 = word(b"sdpList_");
+    const OF_STORE: bool = false;
 }
 
 /// What there is to know about an object.
@@ -139,7 +140,7 @@ pub unsafe extern "C" fn sdp_dal_list_info(
         // SAFETY: the header's rules for pointers.
         let (out, list) = unsafe { (site.out_struct(out, "out")?, site.handle(list, "list")?) };
         let past = || site.wrong(format_args!("'index' is {index}, the list has {} objects", list.len()));
-        out.set(info_of(list.get(index).ok_or_else(past)?));
+        out.set(*list.get(index).ok_or_else(past)?);
         Ok(())
     })
 }

@@ -90,6 +90,7 @@ pub struct sdp_dal_namespaces {
 impl Handle for sdp_dal_namespaces {
     type Value = Vec<DeclaredNamespace>;
     const WORD: u64 = word(b"sdpNames");
+    const OF_STORE: bool = false;
 }
 
 /// Fills options with their defaults.

@@ -338,7 +338,8 @@ pub unsafe extern "C" fn sdp_dal_object_list(
         }
         // SAFETY: the header's rules for pointers.
         let prefix = unsafe { site.bytes(prefix, prefix_size, "prefix")? };
-        out.set(make(namespace.store().list(prefix)?));
+        let infos = namespace.store().listing(prefix)?.map(|info| info.map(|info| info_of(&info)));
+        out.set(make(infos.collect::<Result<Vec<_>>>()?));
         Ok(())
     })
 }

@@ -10,9 +10,11 @@ use super::guard::{guard, guard_value, Site};
 use super::handle::{make, word, Handle};
 use super::status::sdp_dal_status;
 use super::structs::Extensible;
-use super::types::{sdp_dal_direction as direction, sdp_dal_param_flag as flag, sdp_dal_param_kind as kind};
+use super::types::{
+    sdp_dal_direction as direction, sdp_dal_order, sdp_dal_param_flag as flag, sdp_dal_param_kind as kind,
+};
 use crate::error::{Error, Kind, Result};
-use crate::wire::{CallSchema, Direction, Param, ParamType};
+use crate::wire::{CallSchema, Direction, Order, Param, ParamType};
 
 /// A function's name and its parameters, with metadata that are for people and programs and not for the library. Made
 /// by sdp_dal_schema_create(), _parse(), _from_arrow() or _clone(), ended by sdp_dal_schema_free().
@@ -23,6 +25,7 @@ pub struct sdp_dal_schema {
 impl Handle for sdp_dal_schema {
     type Value = CallSchema;
     const WORD: u64 = word(b"sdpSchem");
+    const OF_STORE: bool = false;
 }
 
 /// What a parameter is.
@@ -41,8 +44,8 @@ pub struct sdp_dal_param_info {
     pub ndim: i32,
     /// Bits of sdp_dal_param_flag.
     pub flags: u32,
-    /// 0.
-    pub reserved: u32,
+    /// The order that the signature gives a tensor, one of sdp_dal_order; else 0.
+    pub order: i32,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
@@ -52,7 +55,7 @@ unsafe impl Extensible for sdp_dal_param_info {
 const _: () = assert!(size_of::<sdp_dal_param_info>() == size_of::<usize>() + 6 * 4);
 
 const NO_INFO: sdp_dal_param_info =
-    sdp_dal_param_info { struct_size: 0, direction: 0, kind: 0, dtype: 0, ndim: 0, flags: 0, reserved: 0 };
+    sdp_dal_param_info { struct_size: 0, direction: 0, kind: 0, dtype: 0, ndim: 0, flags: 0, order: 0 };
 
 /// Fills an info with zeros and its size.
 ///
@@ -280,7 +283,7 @@ pub unsafe extern "C" fn sdp_dal_schema_param_info(
     })
 }
 
-fn info_of(param: &Param) -> sdp_dal_param_info {
+pub(super) fn info_of(param: &Param) -> sdp_dal_param_info {
     let kind = match param.ty {
         ParamType::Scalar(_) => kind::SDP_DAL_PARAM_VALUE,
         ParamType::Tensor { .. } => kind::SDP_DAL_PARAM_TENSOR,
@@ -289,8 +292,13 @@ fn info_of(param: &Param) -> sdp_dal_param_info {
         ParamType::Id => kind::SDP_DAL_PARAM_ID,
     };
     let (dtype, ndim) = match &param.ty {
-        ParamType::Tensor { elem, dims } => (*elem as i32, i32::try_from(dims.len()).unwrap_or(0)),
+        ParamType::Tensor { elem, dims, .. } => (*elem as i32, i32::try_from(dims.len()).unwrap_or(0)),
         _ => (0, 0),
+    };
+    let order = match param.ty.order() {
+        None => sdp_dal_order::SDP_DAL_ORDER_ANY,
+        Some(Order::C) => sdp_dal_order::SDP_DAL_ORDER_C,
+        Some(Order::F) => sdp_dal_order::SDP_DAL_ORDER_F,
     };
     let bit = |set: bool, bit: flag| if set { bit as u32 } else { 0 };
     sdp_dal_param_info {
@@ -301,6 +309,7 @@ fn info_of(param: &Param) -> sdp_dal_param_info {
         kind: kind as i32,
         dtype,
         ndim,
+        order: order as i32,
         flags: bit(param.nullable, flag::SDP_DAL_PARAM_NULLABLE)
             | bit(matches!(param.ty, ParamType::Table(Some(_))), flag::SDP_DAL_PARAM_COLUMNS),
         ..NO_INFO
@@ -341,7 +350,7 @@ pub unsafe extern "C" fn sdp_dal_schema_param_dim(
     })
 }
 
-/// Copies the type of a parameter as a signature writes it: "int64", "float64[row,uvw=3]", "table{a: utf8}".
+/// Copies the type of a parameter as a signature writes it: "int64", "float64[row,uvw=3] C", "table{a: utf8}".
 ///
 /// index: 0 to sdp_dal_schema_num_params() - 1. buffer, length: as in sdp_dal_last_error().
 ///
@@ -420,7 +429,7 @@ pub unsafe extern "C" fn sdp_dal_schema_param_columns(
 /// What keeps a caller that expects one schema from calling a function of another.
 ///
 /// Every parameter expected must be there with equal direction, kind and type; others must be inputs that may be left
-/// out. Names count, the order and metadata do not.
+/// out. Names count; metadata, the order of the parameters and that of a tensor's elements do not.
 ///
 /// out_count: the number of mismatches; 0: they are compatible.
 /// buffer, length: one sentence a line, as in sdp_dal_last_error().

@@ -100,9 +100,30 @@ pub unsafe extern "C" fn sdp_dal_schema_add_tensor(
         unsafe {
             let names = site.ndim(ndim, "ndim").and_then(|ndim| site.dim_names(dim_names, ndim, "dim_names"));
             let dims = names.and_then(|names| names.iter().map(|name| Dim::named(name)).collect());
-            let ty = elem.and_then(|elem| Ok(ParamType::Tensor { elem, dims: dims? }));
+            let ty = elem.and_then(|elem| Ok(ParamType::Tensor { elem, dims: dims?, order: None }));
             site.add_param(schema, name, direction?, ty, nullable)
         }
+    })
+}
+
+/// Says in which order the function wants a tensor, or makes it: "float64[row,chan] C" in a signature.
+///
+/// An input that is stored in another order is copied into that one when the function asks for it. Callers need not expect
+/// the same order.
+///
+/// name: the parameter. order: one of sdp_dal_order.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the parameter is no tensor), SDP_DAL_NOT_FOUND. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_schema_set_order(
+    schema: *mut sdp_dal_schema,
+    name: *const c_char,
+    order: i32,
+) -> sdp_dal_status {
+    guard("sdp_dal_schema_set_order", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (schema, name) = unsafe { (site.handle_mut(schema, "schema")?, site.text(name, "name")?) };
+        schema.set_order(name, site.order(order, "order")?)
     })
 }
 

@@ -58,7 +58,7 @@ pub enum sdp_dal_status_code {
     SDP_DAL_IO = -19,
     /// All client slots or all entries are taken.
     SDP_DAL_LIMIT_REACHED = -20,
-    /// The store's lock is held by a process that is stopped.
+    /// The lock of the store was not available for ten seconds. The process that holds it is stopped or gets no processor.
     SDP_DAL_BUSY = -21,
     /// A mistake inside the library.
     SDP_DAL_INTERNAL = -22,

@@ -35,9 +35,10 @@ pub struct sdp_dal_store_options {
     pub size: u64,
     /// Name of this program in displays; NULL: the program's.
     pub name: *const c_char,
-    /// Most objects at a time in a new store; 0: the default.
+    /// Objects at a time that a new store must have room for, up to 2^26; rounded up to a power of two, 1024 at least (see
+    /// sdp_dal_store_stat). Default: 1048576.
     pub max_objects: u32,
-    /// Most clients at a time in a new store, a multiple of 64 up to 1024; 0: the default.
+    /// Most clients at a time in a new store, a multiple of 64 up to 1024. Default: 256.
     pub max_clients: u32,
     /// Group ID; counts with SDP_DAL_STORE_SHARE_WITH_GROUP.
     pub group: u32,
@@ -63,7 +64,7 @@ pub struct sdp_dal_store_stat {
     pub struct_size: usize,
     /// Bytes that fit into the empty store.
     pub size: u64,
-    /// Bytes in use.
+    /// Bytes in use, without those of used_small.
     pub used: u64,
     /// Bytes not in use.
     pub free: u64,
@@ -83,7 +84,7 @@ pub struct sdp_dal_store_stat {
     pub failed: u64,
     /// Deleted objects that are still held.
     pub doomed: u64,
-    /// Most objects at a time.
+    /// Most objects at a time: a power of two, what sdp_dal_store_options asked for or more.
     pub max_objects: u64,
     /// Times that the bookkeeping was rebuilt after a client's death.
     pub recoveries: u64,
@@ -97,13 +98,15 @@ pub struct sdp_dal_store_stat {
     pub namespaces: u32,
     /// 0.
     pub reserved_0: u32,
+    /// Bytes in use by objects below 4 KiB, which have room of their own besides size.
+    pub used_small: u64,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_store_stat {
     const INIT: &'static str = "sdp_dal_store_stat_init()";
 }
-const _: () = assert!(size_of::<sdp_dal_store_stat>() == size_of::<usize>() + 14 * 8 + 4 * 4);
+const _: () = assert!(size_of::<sdp_dal_store_stat>() == size_of::<usize>() + 15 * 8 + 4 * 4);
 
 /// Fills options with their defaults.
 ///
@@ -168,6 +171,7 @@ const NO_STAT: sdp_dal_store_stat = sdp_dal_store_stat {
     max_clients: 0,
     namespaces: 0,
     reserved_0: 0,
+    used_small: 0,
 };
 
 /// Opens the store at a path, and makes it if there is none.
@@ -179,9 +183,9 @@ const NO_STAT: sdp_dal_store_stat = sdp_dal_store_stat {
 /// options: NULL for the defaults.
 /// out: The caller owns *out and must call sdp_dal_store_close().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_PERMISSION_DENIED, SDP_DAL_CORRUPT,
-/// SDP_DAL_UNSUPPORTED, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_IO, SDP_DAL_BUSY.
-/// Blocks only as long as the system takes.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS (SDP_DAL_STORE_EXACT),
+/// SDP_DAL_PERMISSION_DENIED, SDP_DAL_CORRUPT, SDP_DAL_UNSUPPORTED, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY,
+/// SDP_DAL_IO, SDP_DAL_BUSY. Blocks only as long as the system takes.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_open(
     path: *const c_char,
@@ -283,6 +287,26 @@ pub unsafe extern "C" fn sdp_dal_store_prefix(
     })
 }
 
+/// Gives the number that tells this store from every other one, also from one that was or will be made at the same path.
+/// An object ID that is written down is good only with it: compare it before the ID is used again.
+///
+/// out: a random number, the same for every client and as long as the store lives.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_identity(
+    store: *const sdp_dal_store,
+    out: *mut u64,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_identity", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, namespace) = unsafe { (site.out(out, "out")?, site.handle(store, "store")?) };
+        namespace.store().here()?;
+        out.set(namespace.store().identity());
+        Ok(())
+    })
+}
+
 /// Numbers about a store as it is now.
 ///
 /// out: filled; call sdp_dal_store_stat_init() on it first.
@@ -300,6 +324,7 @@ pub unsafe extern "C" fn sdp_dal_store_get_stat(
         out.set(sdp_dal_store_stat {
             size: stat.size,
             used: stat.used,
+            used_small: stat.used_small,
             free: stat.free,
             largest_free: stat.largest_free,
             reserved: stat.reserved,
@@ -406,7 +431,9 @@ impl Site {
         const OWNER: u32 = flag::SDP_DAL_STORE_ACCEPT_OWNER as u32;
         const EVICTION: u32 = flag::SDP_DAL_STORE_EVICTION as u32;
         const RESERVE: u32 = flag::SDP_DAL_STORE_RESERVE as u32;
-        let flags = self.flags(options.flags, GROUP | OWNER | EVICTION | RESERVE, "options.flags")?;
+        const EXACT: u32 = flag::SDP_DAL_STORE_EXACT as u32;
+        let known = GROUP | OWNER | EVICTION | RESERVE | EXACT;
+        let flags = self.flags(options.flags, known, "options.flags")?;
         let given = |value: u32| (value != 0).then_some(value);
         Ok(StoreOptions {
             size: (options.size != 0).then_some(options.size),
@@ -418,6 +445,7 @@ impl Site {
             name: name.map(str::to_owned),
             eviction: flags & EVICTION != 0,
             reserve: flags & RESERVE != 0,
+            exact: flags & EXACT != 0,
         })
     }
 }

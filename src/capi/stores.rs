@@ -17,6 +17,7 @@ pub struct sdp_dal_stores {
 impl Handle for sdp_dal_stores {
     type Value = Census;
     const WORD: u64 = word(b"sdpCensu");
+    const OF_STORE: bool = false;
 }
 
 /// What a store looks like from outside.

@@ -8,7 +8,7 @@ use super::reference::{sdp_dal_ref, RefState};
 use super::status::sdp_dal_status;
 use super::store::sdp_dal_store;
 use super::view::{sdp_dal_tensor_spec, sdp_dal_tensor_view, view_of, DimNames};
-use crate::dal::Tensor;
+use crate::dal::{CallMemory, Tensor};
 use crate::wire::Elem;
 
 /// A complete tensor: its elements stay as long as the handle. Ended by sdp_dal_tensor_free().
@@ -40,6 +40,11 @@ impl HeldTensor {
     /// Borrows from this.
     pub(super) fn view(&self) -> sdp_dal_tensor_view {
         view_of(self.tensor.layout(), &self.names, self.tensor.bytes())
+    }
+
+    /// Borrows from this and from the call that keeps the copy.
+    pub(super) fn view_of_copy(&self, copy: &CallMemory) -> sdp_dal_tensor_view {
+        sdp_dal_tensor_view { data: copy.data.cast(), ..view_of(&copy.layout, &self.names, &[]) }
     }
 }
 

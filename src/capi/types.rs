@@ -97,7 +97,8 @@ const _: () = assert!(
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[allow(dead_code, reason = "some only name what C passes in")]
 pub enum sdp_dal_order {
-    /// In a spec: the default, which is C order. In a view: neither of the two, see its strides.
+    /// Of what is to be made: the default. Default: the order that the signature gives an output, else C. Of a parameter:
+    /// it asks for none. In a view: neither of the two, see its strides.
     SDP_DAL_ORDER_ANY = 0,
     /// The last index runs fastest, without gaps (C, numpy's default).
     SDP_DAL_ORDER_C = 1,
@@ -132,6 +133,9 @@ pub enum sdp_dal_store_flag {
     SDP_DAL_STORE_EVICTION = 4,
     /// Take all memory from the system when the store is made.
     SDP_DAL_STORE_RESERVE = 8,
+    /// Fail with SDP_DAL_ALREADY_EXISTS if the store is there and has another size than the one that is asked for, or
+    /// eviction is asked for and it has none.
+    SDP_DAL_STORE_EXACT = 16,
 }
 
 /// To which of several processors a call goes.
@@ -258,14 +262,15 @@ impl Site {
             .ok_or_else(|| self.wrong(format_args!("'{name}' is {dtype}, which is no sdp_dal_dtype")))
     }
 
-    /// The order of a tensor to be made.
-    pub(super) fn order(self, order: i32, name: impl Display) -> Result<Order> {
+    /// An order; none for SDP_DAL_ORDER_ANY.
+    pub(super) fn order(self, order: i32, name: impl Display) -> Result<Option<Order>> {
         const ANY: i32 = sdp_dal_order::SDP_DAL_ORDER_ANY as i32;
         const C: i32 = sdp_dal_order::SDP_DAL_ORDER_C as i32;
         const F: i32 = sdp_dal_order::SDP_DAL_ORDER_F as i32;
         match order {
-            ANY | C => Ok(Order::C),
-            F => Ok(Order::F),
+            ANY => Ok(None),
+            C => Ok(Some(Order::C)),
+            F => Ok(Some(Order::F)),
             _ => Err(self.wrong(format_args!("'{name}' is {order}, which is no sdp_dal_order"))),
         }
     }

@@ -210,7 +210,7 @@ impl Site {
                 elem: self.elem(spec.dtype, format_args!("{name}.dtype"))?,
                 shape: self.items(spec.shape, ndim, format_args!("{name}.shape"))?.to_vec(),
                 names: self.dim_names(spec.dim_names, ndim, format_args!("{name}.dim_names"))?,
-                order: self.order(spec.order, format_args!("{name}.order"))?,
+                order: self.order(spec.order, format_args!("{name}.order"))?.unwrap_or(Order::C),
                 zeroed: self.flags(spec.flags, zeroed, format_args!("{name}.flags"))? & zeroed != 0,
             })
         }

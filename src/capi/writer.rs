@@ -39,8 +39,8 @@ impl WriterState {
 ///
 /// The handle stays, to be freed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed or aborted before), SDP_DAL_FORKED.
-/// Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed or aborted before), SDP_DAL_OBJECT_DELETED (the
+/// object was deleted while it was written), SDP_DAL_FORKED. Does not wait for others.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_writer_seal(writer: *mut sdp_dal_writer) -> sdp_dal_status {
     guard("sdp_dal_writer_seal", |site| {

@@ -114,9 +114,10 @@ pub(super) enum PutValue<'a> {
 }
 
 impl PutValue<'_> {
-    pub(super) fn put(self, reference: &Ref) -> Result<()> {
+    /// A tensor in the order that the parameter asks for.
+    pub(super) fn put(self, reference: &Ref, param: &Param) -> Result<()> {
         match self {
-            PutValue::Tensor(source) => reference.put_tensor(source),
+            PutValue::Tensor(source) => reference.put_tensor_in(source, param.ty.order()),
             PutValue::Table(source) => reference.put_table(source),
         }
     }
@@ -312,7 +313,7 @@ mod tests {
 
     fn tensor(dims: &[&str]) -> ParamType {
         let dims = dims.iter().map(|name| Dim { name: (*name).to_owned(), size: None }).collect();
-        ParamType::Tensor { elem: Elem::Float64, dims }
+        ParamType::Tensor { elem: Elem::Float64, dims, order: None }
     }
 
     fn gridder() -> CallSchema {

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Kind, Result};
 use crate::store::{Buffer, CreateSpec, ObjectId, Store, Writer};
+use crate::sync::atomic::Mutex;
 use crate::wire::{CallSchema, Cell, Direction, Layout, Order, Param, ParamType, TensorSource};
 
 use super::call_object::CallObject;
@@ -41,8 +40,10 @@ pub(super) struct CallInner {
     row: usize,
     /// By parameter.
     inputs: Vec<Option<Input>>,
-    /// By parameter, as they are asked for.
+    /// By parameter, as they are asked for: copies that may be scribbled on.
     copies: Mutex<Vec<(usize, PrivateCopy)>>,
+    /// By parameter, as they are asked for: inputs in the order in which they are not stored.
+    turned: Mutex<Vec<(usize, Tensor)>>,
     sizes: Mutex<DimSizes>,
     crew: Arc<Crew>,
     /// None once the function has returned.
@@ -139,6 +140,7 @@ impl Call {
             row,
             inputs,
             copies: Mutex::default(),
+            turned: Mutex::default(),
             sizes: Mutex::new(sizes),
             crew,
             run: Mutex::new(Some(Run { _turn: turn, pulling: None })),
@@ -251,24 +253,46 @@ impl Call {
         Ok(self.inner.object.rows[self.inner.row].get(param).unwrap_or(&Cell::Null))
     }
 
-    /// An input tensor. INVALID_ARGUMENT if the parameter is no tensor input, or null.
+    /// An input tensor, in the order that its parameter asks for; as it is stored if that asks for none. INVALID_ARGUMENT
+    /// if the parameter is no tensor input, or null.
     pub fn tensor(&self, param: usize) -> Result<Tensor> {
+        self.tensor_in(param, self.spec(param)?.ty.order())
+    }
+
+    /// An input tensor in an order; in none: as it is stored. It is copied if it is stored in another one: once, into
+    /// memory of this process, which lives as long as a handle of the call or the tensor. Errors as [`Call::tensor`].
+    pub fn tensor_in(&self, param: usize, order: Option<Order>) -> Result<Tensor> {
+        let stored = self.stored_tensor(param)?;
+        let Some(order) = order.filter(|order| !stored.layout().is_contiguous(*order)) else {
+            return Ok(stored);
+        };
+        // There are two orders, so that there is one copy at most.
+        let mut turned = self.inner.turned.lock();
+        if let Some((_, tensor)) = turned.iter().find(|(other, _)| *other == param) {
+            return Ok(tensor.clone());
+        }
+        let tensor = stored.turned(order)?;
+        turned.push((param, tensor.clone()));
+        Ok(tensor)
+    }
+
+    fn stored_tensor(&self, param: usize) -> Result<Tensor> {
         match self.input(param)? {
             Input::Tensor(tensor) => Ok(tensor.clone()),
             Input::Object(buffer) => Tensor::read(buffer.clone()),
         }
     }
 
-    /// A private copy of an input tensor, which may be scribbled on: made when it is asked for first, in the order in
-    /// which the tensor is stored. There is one for each parameter; later calls give the same memory, as it is then.
+    /// A private copy of an input tensor, which may be scribbled on: made when it is asked for first, in the order of
+    /// [`Call::tensor`]. There is one for each parameter; later calls give the same memory, as it is then.
     /// The pointer is valid as long as a handle of the call lives.
     pub fn copy_tensor(&self, param: usize) -> Result<CallMemory> {
-        let tensor = self.tensor(param)?;
+        let (tensor, order) = (self.stored_tensor(param)?, self.spec(param)?.ty.order());
         let mut copies = self.inner.copies.lock();
         if let Some((_, copy)) = copies.iter_mut().find(|(other, _)| *other == param) {
             return Ok(copy.memory());
         }
-        let mut copy = PrivateCopy::of(&tensor)?;
+        let mut copy = PrivateCopy::of(tensor.layout(), tensor.bytes(), order)?;
         let memory = copy.memory();
         copies.push((param, copy));
         Ok(memory)
@@ -315,8 +339,8 @@ impl Call {
         }
     }
 
-    /// Memory in the store for an output, to fill in place and then to seal. The element type and the
-    /// dimension names are the parameter's; `shape` must have as many sizes and agree with the fixed sizes
+    /// Memory in the store for an output, to fill in place and then to seal. The element type, the
+    /// dimension names and, if none is given, the order are the parameter's (C if that asks for none); `shape` must have as many sizes and agree with the fixed sizes
     /// and with what the call's other tensors say of equal dimension names. If nobody wants the output any
     /// more it is private memory. ALREADY_EXISTS if it is being written (an aborted one may be created again)
     /// or sealed.
@@ -324,10 +348,10 @@ impl Call {
         &self,
         param: usize,
         shape: &[i64],
-        order: Order,
+        order: impl Into<Option<Order>>,
         zeroed: bool,
     ) -> Result<TensorWriter> {
-        let (target, memory) = self.lend(param, self.new_form(param, shape, order)?, zeroed)?;
+        let (target, memory) = self.lend(param, self.new_form(param, shape, order.into())?, zeroed)?;
         Ok(TensorWriter::for_output(memory, target))
     }
 
@@ -338,10 +362,10 @@ impl Call {
         &self,
         param: usize,
         shape: &[i64],
-        order: Order,
+        order: impl Into<Option<Order>>,
         zeroed: bool,
     ) -> Result<CallMemory> {
-        let (_, memory) = self.lend(param, self.new_form(param, shape, order)?, zeroed)?;
+        let (_, memory) = self.lend(param, self.new_form(param, shape, order.into())?, zeroed)?;
         self.inner.outputs.keep(param, memory)
     }
 
@@ -363,10 +387,10 @@ impl Call {
     }
 
     /// Writes an output with one copy and seals it. Errors as [`Call::create_tensor`]; dimensions without a
-    /// name get the parameter's.
+    /// name get the parameter's. It is stored in the parameter's order, if that asks for one.
     pub fn put_tensor(&self, param: usize, value: &TensorSource<'_>) -> Result<()> {
         let spec = self.output_spec(param)?;
-        let form = TensorForm::of_value(value, &Expectation::of_param(spec))
+        let form = TensorForm::of_value(value, &Expectation::of_param(spec), spec.ty.order())
             .map_err(|error| self.wrong(spec, error.message()))?;
         self.check_sizes(spec, &value.layout.shape)?;
         let (target, mut memory) = self.lend(param, form, false)?;
@@ -399,9 +423,9 @@ impl Call {
         }
     }
 
-    fn new_form(&self, param: usize, shape: &[i64], order: Order) -> Result<TensorForm> {
+    fn new_form(&self, param: usize, shape: &[i64], order: Option<Order>) -> Result<TensorForm> {
         let spec = self.output_spec(param)?;
-        let ParamType::Tensor { elem, dims } = &spec.ty else {
+        let ParamType::Tensor { elem, dims, order: declared } = &spec.ty else {
             return Err(self.wrong(spec, "is an object of any kind: put a value whose type is known"));
         };
         let is_tag = dims.is_empty() && shape == [0];
@@ -411,6 +435,7 @@ impl Call {
         }
         self.check_sizes(spec, shape)?;
         let names = Expectation::of_param(spec).fill_names(&[], shape.len());
+        let order = order.or(*declared).unwrap_or(Order::C);
         let layout = Layout::contiguous(*elem, shape, order, &names)
             .map_err(|error| self.wrong(spec, &format!("cannot be made: {}", error.message())))?;
         TensorForm::new(layout)

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::sync::atomic::Mutex;
 
 use crate::error::Result;
 use crate::log;

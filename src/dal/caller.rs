@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
 use crate::store::{id_text, EntryKey, ObjectId, Prefix};
+use crate::sync::atomic::Mutex;
 use crate::timeout::{Deadline, Timeout};
 use crate::wire::{CallEncoder, CallSchema};
 
@@ -150,6 +149,7 @@ impl Caller {
     pub fn find_processors(&self, timeout: Timeout) -> Result<usize> {
         let deadline = timeout.deadline();
         let (mut pause, longest) = SEARCH_PAUSE;
+        self.namespace.store().here()?;
         loop {
             let _patience = self.namespace.store().patience(super::remaining(timeout, &deadline));
             let known = self.processors.lock().targets.clone();

@@ -8,9 +8,8 @@
 use std::sync::Arc;
 use std::thread::{available_parallelism, ThreadId};
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::store::{ObjectId, Store};
+use crate::sync::atomic::{Condvar, Mutex};
 
 use super::call::Call;
 use super::function::Offered;
@@ -97,7 +96,7 @@ impl Crew {
     pub(super) fn wait_until_idle(&self) {
         let mut work = self.work.lock();
         while !work.inside.is_empty() {
-            self.idle.wait(&mut work);
+            work = self.idle.wait(work);
         }
     }
 

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Kind, Result};
 use crate::store::{id_text, EntryKey, NamespaceInfo, Prefix, Store};
+use crate::sync::atomic::Mutex;
 use crate::wire::{CallSchema, Declaration};
 
 use super::caller::FoundProcessor;

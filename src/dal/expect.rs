@@ -62,7 +62,7 @@ impl Expectation {
     /// What a tensor or a table parameter expects; nothing for other parameters.
     pub(super) fn of_param(param: &Param) -> Expectation {
         match &param.ty {
-            ParamType::Tensor { elem, dims } => Expectation {
+            ParamType::Tensor { elem, dims, .. } => Expectation {
                 elem: Some(*elem),
                 names: Some(dims.iter().map(|dim| dim.name.clone()).collect()),
                 table: None,

@@ -1,8 +1,7 @@
 //! The calls of one caller that a processor has not finished yet, for callers that limit their number.
 
-use parking_lot::Mutex;
-
 use crate::store::{EntryKey, ObjectId, ObjectState, Store};
+use crate::sync::atomic::Mutex;
 
 use super::issued::call_ended;
 

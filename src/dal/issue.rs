@@ -127,6 +127,7 @@ impl Caller {
 
     /// Checks all rows, gives the values their IDs and claims the inputs. Nothing is written.
     pub(super) fn prepare<'a>(&self, schema: &CallSchema, rows: &'a [Args<'_>]) -> Result<Prepared<'a>> {
+        self.namespace.store().here()?;
         if rows.len() > MAX_ROWS {
             return Err(Error::invalid(format!(
                 "{}: the batch has {} rows, at most {MAX_ROWS} are possible: make several batches of it",
@@ -182,7 +183,7 @@ impl Caller {
     /// Puts what was given by value; what the calls have to hold.
     pub(super) fn put_values(&self, schema: &CallSchema, prepared: &mut Prepared<'_>) -> Result<Arc<Held>> {
         for (reference, source, row, param) in std::mem::take(&mut prepared.values) {
-            source.put(&reference).map_err(|error| {
+            source.put(&reference, &schema.params[param]).map_err(|error| {
                 let row = if prepared.cells.len() > 1 { format!("row {row}: ") } else { String::new() };
                 error.context(format!("{row}{}: parameter '{}'", schema.name, schema.params[param].name))
             })?;

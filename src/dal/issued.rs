@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 
 use crate::error::Kind;
 use crate::store::{EntryKey, ObjectId, Store, Want};
+use crate::sync::atomic::Mutex;
 
 use super::reference::{Ref, RefInner};
 
@@ -149,7 +150,10 @@ impl Backlog {
 
     /// Looks at the `count` items that were not looked at for longest and drops those that are done. `lock`
     /// gives the backlog; nothing is looked at or dropped while it is held.
-    pub(super) fn sweep(lock: &parking_lot::Mutex<Backlog>, store: &Store, count: usize) {
+    pub(super) fn sweep(lock: &Mutex<Backlog>, store: &Store, count: usize) {
+        if store.here().is_err() {
+            return;
+        }
         let items: Vec<Unfinished> = {
             let mut backlog = lock.lock();
             let count = count.min(backlog.queue.len());

@@ -2,12 +2,10 @@
 
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Result};
 use crate::log::{self, Level};
 use crate::store::{id_text, CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Mutex, Ordering};
 use crate::wire::{CallSchema, Declaration, Elem, Layout, Metadata, Order, TensorSource};
 
 use super::expect::Expectation;
@@ -249,7 +247,11 @@ pub(super) fn declare(
         )));
     }
     let pid = std::process::id();
-    let declaration = Declaration { name: name.to_owned(), pid, argv: arguments(), functions, metadata };
+    let mut argv = arguments();
+    if !tells_arguments(store) {
+        argv.truncate(1);
+    }
+    let declaration = Declaration { name: name.to_owned(), pid, argv, functions, metadata };
     store.reserve(start, &mut |prefix| declaration.encode(prefix))
 }
 
@@ -257,19 +259,30 @@ pub(super) fn declare(
 /// that a prefix which this attachment reserves a second time gives no ID twice.
 static COUNTER: AtomicU64 = AtomicU64::new(1);
 
-/// prefix (4 bytes), attachment number (4, big endian), counter (12, big endian).
+/// prefix (4 bytes), attachment number (4, big endian), identity of the store (its last 6), counter (6, big endian). The
+/// identity makes an ID that was written down name nothing in a store that was made later at the same path.
 pub(super) fn fresh_id(prefix: Prefix, store: &Store) -> ObjectId {
     // SYNC: only uniqueness matters, nothing is published through the counter.
-    compose_id(prefix, store.number(), COUNTER.fetch_add(1, Ordering::Relaxed))
+    compose_id(prefix, store.number(), store.identity(), COUNTER.fetch_add(1, Ordering::Relaxed))
 }
 
-fn compose_id(prefix: Prefix, number: u32, counter: u64) -> ObjectId {
-    let counter = counter.to_be_bytes();
+fn compose_id(prefix: Prefix, number: u32, identity: u64, counter: u64) -> ObjectId {
     let mut id = [0; ID_SIZE];
-    id[..PREFIX_SIZE].copy_from_slice(&prefix);
-    id[PREFIX_SIZE..PREFIX_SIZE + 4].copy_from_slice(&number.to_be_bytes());
-    id[ID_SIZE - counter.len()..].copy_from_slice(&counter);
+    id[..4].copy_from_slice(&prefix);
+    id[4..8].copy_from_slice(&number.to_be_bytes());
+    id[8..14].copy_from_slice(&identity.to_be_bytes()[2..]);
+    id[14..].copy_from_slice(&counter.to_be_bytes()[2..]);
     ObjectId::new(id)
+}
+
+/// Whether a declaration has all arguments of the program. Any client can read them there, also after the program's end. The
+/// system shows them to the same user anyway, but not to a group with which the store is shared.
+fn tells_arguments(store: &Store) -> bool {
+    match std::env::var_os("SDP_DAL_ARGV") {
+        Some(value) if value == "0" => false,
+        Some(value) if value == "1" => true,
+        _ => !store.is_shared_with_group(),
+    }
 }
 
 /// This process's arguments.
@@ -303,9 +316,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_prefix_attachment_and_counter() {
-        let id = compose_id([1, 2, 3, 4], 0x0506_0708, 0x090a);
-        assert_eq!(id.to_string(), "010203040506070800000000000000000000090a");
+    fn an_id_is_prefix_attachment_store_and_counter() {
+        let id = compose_id([1, 2, 3, 4], 0x0506_0708, 0xa0a1_a2a3_a4a5_a6a7, 0x090a);
+        assert_eq!(id.to_string(), "0102030405060708a2a3a4a5a6a700000000090a");
         assert_eq!(id.prefix(), [1, 2, 3, 4]);
         assert!(!id.is_declaration());
     }

@@ -15,11 +15,10 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Kind, Result, MESSAGE_MAX};
 use crate::log::{self, Level};
 use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Writer};
+use crate::sync::atomic::Mutex;
 use crate::wire::{Cell, Direction, Layout};
 
 use super::call::CallInner;

@@ -180,7 +180,12 @@ impl Namespace {
         if store.identity() != exported.identity {
             let (theirs, ours) = (Path::new(&exported.path), store.path());
             if theirs == ours {
-                let text = format!("object {} was in an earlier store {}", object.id, ours.display());
+                let text = format!(
+                    "object {} was in another store of the path {}: in an earlier store, or in one on another machine, \
+                     to which the value has to be sent, not the reference",
+                    object.id,
+                    ours.display()
+                );
                 return Err(Error::new(Kind::ObjectDeleted, text));
             }
             return Err(Error::invalid(format!(

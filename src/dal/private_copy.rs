@@ -1,16 +1,16 @@
-//! Private copies of input tensors, for libraries that scribble on what they read.
+//! Copies of input tensors in memory of this process: for libraries that scribble on what they read, and in the order that a
+//! function wants.
 
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
-use crate::wire::Layout;
+use crate::wire::{self, Layout, Order, TensorSource};
 
 use super::output::CallMemory;
-use super::tensor::Tensor;
 
 const ALIGNMENT: usize = 64;
 
-/// Memory of this process with the elements of one tensor, in the order in which they are stored.
+/// Memory of this process with the elements of one tensor.
 pub(super) struct PrivateCopy {
     bytes: Vec<u8>,
     /// Where the elements begin, aligned.
@@ -19,8 +19,8 @@ pub(super) struct PrivateCopy {
 }
 
 impl PrivateCopy {
-    pub(super) fn of(tensor: &Tensor) -> Result<PrivateCopy> {
-        let from = tensor.bytes();
+    /// Copies a tensor without gaps, given as its layout and its elements: in an order, or as they lie.
+    pub(super) fn of(layout: &Layout, from: &[u8], order: Option<Order>) -> Result<PrivateCopy> {
         let mut bytes: Vec<u8> = Vec::new();
         bytes.try_reserve_exact(from.len().saturating_add(ALIGNMENT)).map_err(|_| {
             let len = from.len();
@@ -28,8 +28,23 @@ impl PrivateCopy {
         })?;
         let body = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         bytes.resize(body, 0);
-        bytes.extend_from_slice(from);
-        Ok(PrivateCopy { bytes, body, layout: Arc::new(tensor.layout().clone()) })
+        let Some(order) = order.filter(|order| !layout.is_contiguous(*order)) else {
+            bytes.extend_from_slice(from);
+            return Ok(PrivateCopy { bytes, body, layout: Arc::new(layout.clone()) });
+        };
+        bytes.resize(body + from.len(), 0);
+        let turned = layout.packed(order);
+        let source = TensorSource { bytes: from, origin: 0, layout };
+        wire::copy_tensor(&source, &turned, &mut bytes[body..])?;
+        Ok(PrivateCopy { bytes, body, layout: Arc::new(turned) })
+    }
+
+    pub(super) fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    pub(super) fn elements(&self) -> &[u8] {
+        &self.bytes[self.body..]
     }
 
     pub(super) fn memory(&mut self) -> CallMemory {

@@ -3,14 +3,13 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
-use once_cell::sync::OnceCell;
-use parking_lot::Mutex;
-
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
 use crate::store::{id_text, ObjectId, Prefix, Store, Want, Watch, PREFIX_SIZE};
+use crate::sync::atomic::Mutex;
 use crate::timeout::Timeout;
 use crate::wire::{CallSchema, Metadata};
+use once_cell::sync::OnceCell;
 
 use super::call::Call;
 use super::crew::Crew;
@@ -231,8 +230,8 @@ impl Processor {
     /// wait in `next` or `process`, or come there later, get PROCESSOR_LOST. Does not wait for functions that run, and may be
     /// called by one of them. After an error (BUSY) some calls may be left, and it can be called again; else that does nothing.
     pub fn shutdown(&self) -> Result<()> {
-        if self.store.here().is_err() {
-            // The processor is the parent's.
+        if self.is_the_parents() {
+            // It closes it itself.
             return Ok(());
         }
         *self.shut.lock() = true;
@@ -246,18 +245,23 @@ impl Processor {
     /// done, from within a function that `process` runs. Calls taken with `next` and deferred ones may still be finished.
     pub fn join(&self) -> Result<()> {
         let crew = self.started.get().map(|started| started.crew.clone());
-        if crew.as_ref().is_some_and(|crew| self.store.here().is_ok() && crew.has_this_thread()) {
+        if crew.as_ref().is_some_and(|crew| !self.is_the_parents() && crew.has_this_thread()) {
             return Err(Error::invalid(
                 "a function cannot close the processor that runs it: shut it down, and let another thread close it",
             ));
         }
         let shut = self.shutdown();
         // In a forked child the processor is the parent's, and its threads are not here to be waited for.
-        if let Some(crew) = crew.filter(|_| self.store.here().is_ok()) {
+        if let Some(crew) = crew.filter(|_| !self.is_the_parents()) {
             crew.wait_until_idle();
         }
         // What a thread that was about to take it had to put back.
         shut.and_then(|()| self.shutdown())
+    }
+
+    /// Whether this is a forked child that has inherited it.
+    fn is_the_parents(&self) -> bool {
+        self.store.here().is_err_and(|error| error.kind() == Kind::Forked)
     }
 
     /// As [`Processor::join`], and gives the functions back.

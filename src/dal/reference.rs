@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Kind, Result};
 use crate::store::{Buffer, CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Watch, Writer};
+use crate::sync::atomic::{Mutex, MutexGuard};
 use crate::timeout::Timeout;
 use crate::wire::{Elem, Order, TensorSource};
 
@@ -152,7 +151,7 @@ impl Ref {
         Err(Error::invalid(format!("object {id} lies in the store {theirs}, {what} {ours}")))
     }
 
-    pub(super) fn life(&self) -> parking_lot::MutexGuard<'_, Life> {
+    pub(super) fn life(&self) -> MutexGuard<'_, Life> {
         self.inner.life.lock()
     }
 
@@ -275,7 +274,12 @@ impl Ref {
     /// value is not what this reference expects. Dimensions without a name get the expected one. A borrowed
     /// reference to an ID that nobody promised makes an object that stays until it is deleted.
     pub fn put_tensor(&self, value: &TensorSource<'_>) -> Result<()> {
-        let form = TensorForm::of_value(value, &self.inner.expect)
+        self.put_tensor_in(value, None)
+    }
+
+    /// As [`Ref::put_tensor`], in an order.
+    pub(super) fn put_tensor_in(&self, value: &TensorSource<'_>, order: Option<Order>) -> Result<()> {
+        let form = TensorForm::of_value(value, &self.inner.expect, order)
             .map_err(|error| error.context(format!("object {}", self.inner.id)))?;
         let writer = self.create(|want, keep| form.spec(want, keep, false))?;
         let mut memory = form.into_memory(writer);

@@ -6,17 +6,17 @@
 
 use std::collections::HashSet;
 
-use parking_lot::{const_mutex, Mutex};
-
 use crate::error::{Error, Result};
 use crate::log;
+use crate::shm::fork::PerProcess;
+use crate::sync::atomic::Mutex;
 use crate::timeout::Timeout;
 
 use super::issued::Held;
 use super::reference::{Life, Ref};
 
 /// Held while a relation is made: two threads must not close a ring together.
-static MAKING: Mutex<()> = const_mutex(());
+static MAKING: PerProcess<Mutex<()>> = PerProcess::new();
 
 impl Ref {
     /// Keeps `other` alive until this object is found to exist or to have failed (by asking, waiting, or a sweep of its
@@ -52,7 +52,7 @@ impl Ref {
         other.wait(timeout)?;
         let claim = other.claim_input()?;
         let _held = log::hold();
-        let _making = MAKING.lock();
+        let _making = MAKING.get().lock();
         if other.keeps_alive(self) {
             return Err(Error::invalid(format!(
                 "object {} keeps object {id} alive already: both would stay for ever",

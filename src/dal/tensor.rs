@@ -9,6 +9,7 @@ use crate::wire::{self, Layout, Order, TensorHeader, TensorSource};
 
 use super::expect::Expectation;
 use super::output::OutputTarget;
+use super::private_copy::PrivateCopy;
 use super::reference::Ref;
 
 /// Alignment of a tensor's body, in bytes.
@@ -21,6 +22,8 @@ pub struct Tensor {
     buffer: Buffer,
     layout: Arc<Layout>,
     body: Range<usize>,
+    /// Its elements in another order than that in which they are stored.
+    turned: Option<Arc<PrivateCopy>>,
 }
 
 impl Tensor {
@@ -38,12 +41,18 @@ impl Tensor {
                 ))
             }
         };
-        Ok(Tensor { buffer, layout, body })
+        Ok(Tensor { buffer, layout, body, turned: None })
     }
 
     /// The same object's tensor without reading its header again.
     pub(super) fn known(buffer: Buffer, header: &KnownTensor) -> Tensor {
-        Tensor { buffer, layout: header.layout.clone(), body: header.body.clone() }
+        Tensor { buffer, layout: header.layout.clone(), body: header.body.clone(), turned: None }
+    }
+
+    /// The same tensor in another order than it is stored in: a copy in memory of this process, which clones share.
+    pub(super) fn turned(&self, order: Order) -> Result<Tensor> {
+        let copy = PrivateCopy::of(&self.layout, self.bytes(), Some(order))?;
+        Ok(Tensor { layout: copy.layout().clone(), turned: Some(Arc::new(copy)), ..self.clone() })
     }
 
     /// What [`Tensor::known`] needs; holds no pin.
@@ -56,9 +65,12 @@ impl Tensor {
         &self.layout
     }
 
-    /// The contiguous body, 64-byte aligned, immutable.
+    /// The elements without gaps, 64-byte aligned, immutable.
     pub fn bytes(&self) -> &[u8] {
-        &self.buffer.data()[self.body.clone()]
+        match &self.turned {
+            Some(copy) => copy.elements(),
+            None => &self.buffer.data()[self.body.clone()],
+        }
     }
 
     /// The object behind the tensor.
@@ -92,9 +104,13 @@ impl TensorForm {
         Ok(TensorForm { layout, header })
     }
 
-    /// The form of a copy of `value`: F order if the value is F contiguous and not C contiguous, else C
-    /// order; names that the value lacks are those of `expect`, which it must fit.
-    pub(super) fn of_value(value: &TensorSource<'_>, expect: &Expectation) -> Result<TensorForm> {
+    /// The form of a copy of `value`: in the `wanted` order, else F order if the value is F contiguous and not C
+    /// contiguous, else C order; names that the value lacks are those of `expect`, which it must fit.
+    pub(super) fn of_value(
+        value: &TensorSource<'_>,
+        expect: &Expectation,
+        wanted: Option<Order>,
+    ) -> Result<TensorForm> {
         let from = value.layout;
         if from.strides.len() != from.shape.len() {
             return Err(Error::invalid(format!(
@@ -105,7 +121,7 @@ impl TensorForm {
         }
         expect.check(from)?;
         let keeps_f = !is_contiguous(from, Order::C) && is_contiguous(from, Order::F);
-        let order = if keeps_f { Order::F } else { Order::C };
+        let order = wanted.unwrap_or(if keeps_f { Order::F } else { Order::C });
         let names = expect.fill_names(&from.names, from.shape.len());
         TensorForm::new(Layout::contiguous(from.elem, &from.shape, order, &names)?)
     }

@@ -19,7 +19,7 @@ use crate::sync::futex::FutexWord;
 /// The first eight bytes of a segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"SDP-DAL\n");
 /// The layout's version: another one is another layout.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Features without which a reader of this version could not use the segment. None yet.
 pub const INCOMPATIBLE: u32 = 0;
 /// Unit in which memory grows, and a huge page.
@@ -66,8 +66,8 @@ pub struct Header {
     pub max_objects: AtomicU32,
     /// [`OPTION_EVICTION`], or 0.
     pub options: AtomicU32,
-    /// Mixed into the hash of IDs.
-    pub seed: AtomicU64,
+    /// Random: tells this store from every other, and is mixed into the hash of IDs.
+    pub identity: AtomicU64,
     /// Nanoseconds since the epoch.
     pub created: AtomicU64,
     /// The path under which it was made (cut; for displays and cleaning up).
@@ -103,7 +103,7 @@ pub struct Header {
     pub reap_stamp: AtomicU64,
     /// Entries that are not free. Derived.
     pub live: AtomicU32,
-    /// How often the lock was found dirty and everything derived was rebuilt.
+    /// How often the lock was found dirty and everything derived was rebuilt; [`NEVER_BUILT`]: the first time is still to come.
     pub recoveries: AtomicU32,
     /// How many dead clients were reaped.
     pub reaped: AtomicU32,
@@ -113,6 +113,8 @@ pub struct Header {
     pub event_sequence: AtomicU64,
     /// Changes whenever events may have been lost.
     pub event_epoch: AtomicU64,
+    /// Bytes by which the heap grows in plain pages before huge ones are tried. Advice.
+    pub plain_bytes: AtomicU64,
 }
 
 /// Something that has its cache line to itself.
@@ -135,6 +137,8 @@ pub struct Client {
     pub name: [AtomicU64; 8],
     /// Name of its host or container (cut).
     pub host: [AtomicU64; 8],
+    /// Not 0: it is dead, and its reaping has begun. Written under the lock, so that nothing is promised in its name any more.
+    pub dying: AtomicU32,
     /// A bit for each bucket that rang since this client looked last.
     pub rung: [AtomicU64; RUNG_WORDS],
     /// On which its threads sleep.
@@ -287,6 +291,9 @@ pub const LAYOUT_HASH: u64 = {
     hash
 };
 
+/// One less than 0 recoveries: of a store whose extents were left to the first holder of its lock to make.
+pub const NEVER_BUILT: u32 = u32::MAX;
+
 /// An object's state. `Free` is 0, so that fresh memory is a table of free entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -304,9 +311,11 @@ pub enum State {
     Doomed = 5,
 }
 
-/// An entry's state word, taken apart: 4 bits state, 6 flags, 10 creator's slot, 44 generation.
+/// An entry's state word, taken apart: 4 bits state, 6 flags, 10 slot of the creator (of an awaited output: of its producer), 44
+/// generation.
 ///
-/// The slot may stand for the creator here, because a dead client's slot is freed only after nothing names it any more.
+/// The slot may stand for the client here: a dead client's creations are settled before its slot is freed, and who looks at
+/// an awaited output compares the number in the slot with the producer's.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Word(pub u64);
 
@@ -437,6 +446,11 @@ pub struct Event {
 
 const _: () = assert!(size_of::<Event>() as u64 == EVENT_SIZE);
 
+/// Fewest objects that a store has room for.
+pub const LEAST_OBJECTS: u32 = 1024;
+/// Most objects that a store has room for.
+pub const MOST_OBJECTS: u32 = 1 << 26;
+
 /// Bytes of an event in the log.
 pub const EVENT_SIZE: u64 = 128;
 
@@ -447,8 +461,10 @@ impl Geometry {
         if size == 0 || size > 1 << 43 {
             return wrong(format!("a store's size is between 1 byte and 8 TiB, not {size}"));
         }
-        if !(1024..=1 << 26).contains(&max_objects) || !max_objects.is_power_of_two() {
-            return wrong(format!("max_objects is a power of two between 1024 and 2^26, not {max_objects}"));
+        if !(LEAST_OBJECTS..=MOST_OBJECTS).contains(&max_objects) || !max_objects.is_power_of_two() {
+            return wrong(format!(
+                "a store has room for a power of two of objects, {LEAST_OBJECTS} to {MOST_OBJECTS}, not {max_objects}"
+            ));
         }
         if !(64..=1024).contains(&max_clients) || !max_clients.is_multiple_of(64) {
             return wrong(format!("max_clients is a multiple of 64 between 64 and 1024, not {max_clients}"));

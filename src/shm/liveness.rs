@@ -6,15 +6,19 @@
 //! whoever reaps that number, so that a reaper who dies is replaced.
 //!
 //! The lock's file description is an open of its own: never mapped, never duplicated (a mapping or a forked child's copy
-//! would keep the lock). A forked child closes its copy at once, in the handler that `pthread_atfork` runs.
+//! would keep the lock); see `fork`. A program that closes the descriptor behind our back gives the lock up with it: then the
+//! others take this client for dead, and it must touch nothing of theirs any more. So whoever is about to wait, to grow or
+//! to reap asks first whether the lock is [kept](Liveness::kept).
 
 use std::fs::File;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 
-use once_cell::sync::Lazy;
-
+use super::fork::{LockFile, ATTACHED};
+use super::own_file::{Identity, OwnFile};
 use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicU32, Ordering};
+
+pub use super::fork::forks;
 
 const BASE: i64 = 1 << 40;
 /// Locked by a creator until its store can be found under its path.
@@ -22,40 +26,13 @@ const BIRTH: i64 = BASE - 1;
 /// Locked by whoever removes the store's names.
 const REMOVAL: i64 = BASE - 2;
 
-/// Attachments that one process may have at a time.
-const MOST: usize = 256;
-/// File descriptors (plus one) that a forked child must close.
-static LOCK_FILES: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
-/// How often this process's ancestors forked after they attached.
-static FORKS: AtomicU32 = AtomicU32::new(0);
-
-static HANDLER: Lazy<()> = Lazy::new(|| {
-    // SAFETY: the handler only loads and stores static atomics and closes descriptors: all is allowed between fork and exec.
-    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-});
-
-extern "C" fn in_child() {
-    FORKS.fetch_add(1, Ordering::SeqCst);
-    for place in &LOCK_FILES {
-        let held = place.swap(0, Ordering::SeqCst);
-        if let Ok(fd @ 0..) = RawFd::try_from(i64::from(held) - 1) {
-            // SAFETY: the descriptor is this child's copy; its owner, the `Liveness`, never uses it after a fork. It is
-            // closed, not unlocked: unlocking would take the parent's lock away.
-            unsafe { libc::close(fd) };
-        }
-    }
-}
-
-/// The present generation of forks: an attachment made in another one is the parent's.
-pub fn forks() -> u32 {
-    FORKS.load(Ordering::Relaxed)
-}
-
 /// The lock file of one attachment, and what it can ask with it.
 pub struct Liveness {
-    file: Option<File>,
-    place: usize,
-    forks: u32,
+    file: LockFile,
+    /// Whose byte we hold; 0: none yet.
+    number: AtomicU32,
+    /// The descriptors were closed behind our back. For ever.
+    lost: AtomicU32,
 }
 
 /// What the kernel says of a byte.
@@ -67,17 +44,13 @@ enum Answer {
 }
 
 impl Liveness {
-    /// Takes charge of a freshly opened description.
-    pub fn new(file: File) -> Result<Liveness> {
-        Lazy::force(&HANDLER);
-        let fd = u32::try_from(file.as_raw_fd()).map_err(|_| Error::internal("a negative descriptor"))?;
-        let free = LOCK_FILES
-            .iter()
-            .position(|place| place.compare_exchange(0, fd + 1, Ordering::SeqCst, Ordering::Relaxed).is_ok());
-        let place = free.ok_or_else(|| {
-            Error::new(Kind::LimitReached, format!("this process has {MOST} stores open: close some"))
-        })?;
-        Ok(Liveness { file: Some(file), place, forks: forks() })
+    /// Opens a description of the file, which must be this one.
+    pub fn open(identity: Identity, open: impl FnOnce() -> Result<File>) -> Result<Liveness> {
+        let file = LockFile::open(ATTACHED, open)?;
+        if file.own().identity() != identity {
+            return Err(Error::new(Kind::NotFound, "the store was replaced while it was opened"));
+        }
+        Ok(Liveness { file, number: AtomicU32::new(0), lost: AtomicU32::new(0) })
     }
 
     /// Locks the byte of `number` for as long as this lives. Refuses where the file system does not answer truthfully.
@@ -87,7 +60,10 @@ impl Liveness {
             return Err(Error::new(Kind::Corrupt, format!("attachment number {number} was drawn twice")));
         }
         match ask(other, byte)? {
-            Answer::Held => Ok(()),
+            Answer::Held => {
+                self.number.store(number, Ordering::Relaxed);
+                Ok(())
+            }
             Answer::Free => Err(Error::new(
                 Kind::Unsupported,
                 "this file system does not report locks (F_OFD_GETLK): put the store on a tmpfs volume",
@@ -95,10 +71,37 @@ impl Liveness {
         }
     }
 
+    /// Whether we still hold our byte, asked through another description of ours. If not, this fails from now on.
+    pub fn kept(&self, other: &OwnFile) -> Result<()> {
+        if self.is_lost() {
+            return Err(closed());
+        }
+        let number = self.number.load(Ordering::Relaxed);
+        let held =
+            || number == 0 || !matches!(ask(other.file(), BASE + 2 * i64::from(number)), Ok(Answer::Free));
+        // The numbers may mean other files by now, or other descriptions of this one.
+        if self.file.own().is_there() && other.is_there() && held() {
+            return Ok(());
+        }
+        self.lost.store(1, Ordering::Relaxed);
+        Err(closed())
+    }
+
+    /// Whether [`Liveness::kept`] has ever failed.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed) != 0
+    }
+
+    /// The descriptor was closed by somebody else: whoever has the number now keeps it.
+    pub fn let_go(&mut self) {
+        self.file.let_go();
+    }
+
     /// Whether the attachment `number` is dead. When the kernel does not answer, it counts as living.
     pub fn is_dead(&self, number: u32) -> bool {
-        let Some(file) = &self.file else { return false };
-        matches!(ask(file, BASE + 2 * i64::from(number)), Ok(Answer::Free))
+        let free = matches!(ask(self.file.file(), BASE + 2 * i64::from(number)), Ok(Answer::Free));
+        // Every byte is free in another file.
+        free && self.file.own().is_there()
     }
 
     /// Takes the right to reap `number`; false while another living process has it.
@@ -108,14 +111,16 @@ impl Liveness {
 
     /// Gives the right back.
     pub fn end_reaping(&self, number: u32) {
-        if let Some(file) = &self.file {
-            set(file, libc::F_UNLCK, BASE + 2 * i64::from(number) + 1);
+        if self.file.own().is_there() {
+            set(self.file.file(), libc::F_UNLCK, BASE + 2 * i64::from(number) + 1);
         }
     }
 
     fn lock(&self, byte: i64) -> Result<bool> {
-        let Some(file) = &self.file else { return Err(Error::internal("no lock file")) };
-        match set(file, libc::F_WRLCK, byte) {
+        if !self.file.own().is_there() {
+            return Err(closed());
+        }
+        match set(self.file.file(), libc::F_WRLCK, byte) {
             0 => Ok(true),
             libc::EAGAIN | libc::EACCES => Ok(false),
             code => Err(Error::io(
@@ -126,20 +131,23 @@ impl Liveness {
     }
 }
 
-impl Drop for Liveness {
-    fn drop(&mut self) {
-        if self.forks == forks() {
-            LOCK_FILES[self.place].store(0, Ordering::SeqCst);
-        } else if let Some(file) = self.file.take() {
-            // The fork handler has closed it; the number may be somebody else's by now.
-            let _ = std::os::fd::IntoRawFd::into_raw_fd(file);
-        }
-    }
+/// What a child hears of what it inherited.
+pub fn forked() -> Error {
+    Error::new(Kind::Forked, "this handle was made before fork(): open the store again in the child process")
+}
+
+/// What a client hears that gave its locks up without knowing.
+pub fn closed() -> Error {
+    Error::new(
+        Kind::Io,
+        "the store's descriptors were closed under this process, so that it counts as dead: keep them when closing \
+         descriptors, or open the store again",
+    )
 }
 
 /// Marks a file as one whose name is still being made. Gone with `file`.
-pub fn mark_birth(file: &File) {
-    set(file, libc::F_WRLCK, BIRTH);
+pub fn mark_birth(file: &LockFile) {
+    set(file.file(), libc::F_WRLCK, BIRTH);
 }
 
 /// Whether somebody is still making this file's name.
@@ -147,14 +155,9 @@ pub fn being_born(file: &File) -> bool {
     matches!(ask(file, BIRTH), Ok(Answer::Held))
 }
 
-/// Takes the right to remove this file's names; false while another process does it.
-pub fn begin_removal(file: &File) -> bool {
-    set(file, libc::F_WRLCK, REMOVAL) == 0
-}
-
-/// Gives the right back.
-pub fn end_removal(file: &File) {
-    set(file, libc::F_UNLCK, REMOVAL);
+/// Takes the right to remove this file's names, as long as `file` lives; false while another process does it.
+pub fn begin_removal(file: &LockFile) -> bool {
+    set(file.file(), libc::F_WRLCK, REMOVAL) == 0
 }
 
 /// Whether `number` is alive, asked through any description of the file.

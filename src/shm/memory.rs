@@ -1,18 +1,15 @@
-//! Memory before anybody touches it: reserved from the kernel, in huge pages where they can be had.
+//! The system calls for the store's memory: reserving it, bringing it in, giving it back.
 //!
-//! Touching a page of a full tmpfs is a SIGBUS, and first touches of 4 KB pages cost ten times the copy; so memory is
-//! reserved with system calls, outside the lock, before a watermark lets extents use it. Dying in between leaves pages
-//! that the next growth finds already there.
+//! Touching a page that a full tmpfs has no memory for is a SIGBUS. So memory is reserved with `fallocate`, outside the lock,
+//! before a watermark lets extents use it. Dying in between leaves pages that the next growth finds already there.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
+use once_cell::sync::Lazy;
+
 use super::layout::UNIT;
 use crate::error::{Error, Kind, Result};
-use crate::log::{self, Level};
-
-/// Most bytes reserved by one round of system calls: a signal or another client need not wait for more.
-pub const ROUND: u64 = 16 << 20;
 
 /// Reserves plain memory for a range of the file.
 pub fn reserve_plain(file: &File, from: u64, to: u64) -> Result<()> {
@@ -29,11 +26,13 @@ pub fn reserve_plain(file: &File, from: u64, to: u64) -> Result<()> {
         let error = std::io::Error::last_os_error();
         match error.raw_os_error() {
             Some(libc::EINTR) => {}
-            Some(libc::ENOSPC | libc::ENOMEM) => {
+            Some(libc::ENOSPC) => return Err(full(file, to - from)),
+            Some(libc::ENOMEM) => {
                 return Err(Error::new(
                     Kind::OutOfMemory,
                     format!(
-                        "the file system under the store is full: {} more bytes were not there",
+                        "the system, or the control group's limit, has no memory for {} more bytes of the store: \
+                         delete objects and trim the store, or raise the limit",
                         to - from
                     ),
                 ))
@@ -41,57 +40,6 @@ pub fn reserve_plain(file: &File, from: u64, to: u64) -> Result<()> {
             _ => return Err(Error::io("reserving memory (fallocate)", &error)),
         }
     }
-}
-
-/// Reserves whole units of the heap, as huge pages if the kernel gives them. `base` is where the file is mapped. Returns the
-/// end of what was reserved (`to`, unless the memory ran out after some units) or why not even one unit was.
-pub fn reserve_units(file: &File, base: *const u8, from: u64, to: u64) -> Result<u64> {
-    let mut at = from;
-    let mut plain = 0;
-    let mut failed = None;
-    while at < to && failed.is_none() {
-        let end = (at / UNIT * UNIT + ROUND).min(to);
-        match reserve_round(file, base, at, end) {
-            Ok(units) => {
-                plain += units;
-                at = end;
-            }
-            Err(error) => failed = Some(error),
-        }
-    }
-    if plain > 0 {
-        log::write(Level::Debug, || {
-            format!("{} bytes of a store's memory could not be had as huge pages", plain * UNIT)
-        });
-    }
-    match failed {
-        Some(error) if at == from => Err(error),
-        _ => Ok(at),
-    }
-}
-
-/// How many units are not huge pages.
-fn reserve_round(file: &File, base: *const u8, from: u64, to: u64) -> Result<u64> {
-    let mut unit = from / UNIT * UNIT;
-    while unit < to {
-        // One page makes the range eligible; collapsing then brings the rest as one huge page, without zeroing 4 KB pieces.
-        reserve_plain(file, unit, unit + 4096)?;
-        unit += UNIT;
-    }
-    let start = from / UNIT * UNIT;
-    if collapse(base, start, to.next_multiple_of(UNIT) - start) {
-        // Collapsing beside somebody who gives memory back was seen to leave pages out: this finds nothing to do, or them.
-        reserve_plain(file, start, to.next_multiple_of(UNIT))?;
-        return Ok(0);
-    }
-    let mut plain = 0;
-    let mut unit = start;
-    while unit < to {
-        plain += u64::from(!collapse(base, unit, UNIT));
-        reserve_plain(file, unit, unit + UNIT)?;
-        unit += UNIT;
-    }
-    Ok(plain)
 }
 
 /// Gives the memory of a range of the file back to the system.
@@ -113,10 +61,62 @@ pub fn punch(file: &File, from: u64, to: u64) -> Result<()> {
     Ok(())
 }
 
-fn collapse(base: *const u8, offset: u64, length: u64) -> bool {
+fn full(file: &File, bytes: u64) -> Error {
+    // SAFETY: statvfs is plain data, for which zeroes are valid.
+    let mut stat: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the descriptor is open and the struct is ours.
+    let figures = if unsafe { libc::fstatvfs(file.as_raw_fd(), &raw mut stat) } == 0 {
+        format!(
+            " ({} of its {} bytes are free)",
+            stat.f_bavail * stat.f_frsize,
+            stat.f_blocks * stat.f_frsize
+        )
+    } else {
+        String::new()
+    };
+    Error::new(
+        Kind::OutOfMemory,
+        format!(
+            "the file system under the store is full: the store needs {bytes} more bytes of it{figures}; delete objects, \
+             remove other files there ('sdp-dal stores' lists stores), or make it larger ('mount -o remount,size=...', \
+             for a container its shm size)"
+        ),
+    )
+}
+
+/// Maps a range of reserved memory for writing, so that its first writes need no page faults. Whether it was done: older
+/// kernels (before 5.14) cannot, and pages that are protected are left out.
+pub fn populate(base: *const u8, from: u64, to: u64) -> bool {
+    advise(base, from, to, libc::MADV_POPULATE_WRITE)
+}
+
+/// Makes huge pages of the units in a range, each of which has at least one page. Whether it was done.
+pub fn collapse(base: *const u8, from: u64, to: u64) -> bool {
     const MADV_COLLAPSE: libc::c_int = 25;
-    let (Ok(offset), Ok(length)) = (usize::try_from(offset), usize::try_from(length)) else { return false };
+    advise(base, from, to, MADV_COLLAPSE)
+}
+
+fn advise(base: *const u8, from: u64, to: u64, advice: libc::c_int) -> bool {
+    let (Ok(offset), Ok(length)) = (usize::try_from(from), usize::try_from(to - from)) else { return false };
     let address = base.wrapping_add(offset).cast_mut().cast();
-    // SAFETY: the range lies within our mapping of the file (the caller's bounds); the call changes no contents.
-    unsafe { libc::madvise(address, length, MADV_COLLAPSE) == 0 }
+    // SAFETY: the range lies within our mapping of the file (the callers' bounds); the advice changes no contents.
+    unsafe { libc::madvise(address, length, advice) == 0 }
+}
+
+/// Whether a huge page of this kernel is a unit. With pages of 16 or 64 KB it has 32 or 512 MB.
+pub fn units_are_huge_pages() -> bool {
+    static ARE: Lazy<bool> = Lazy::new(|| {
+        let size = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
+        size.is_ok_and(|text| text.trim().parse() == Ok(UNIT))
+    });
+    *ARE
+}
+
+/// Bytes of a page.
+pub fn page_size() -> usize {
+    static SIZE: Lazy<usize> = Lazy::new(|| {
+        // SAFETY: asks for a number.
+        usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+    });
+    *SIZE
 }

@@ -10,13 +10,15 @@
 
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::fork::{LockFile, PASSING};
 use super::liveness;
+use super::own_file::Identity;
 use crate::error::{Error, Kind, Result};
 use crate::sync::fail;
 
@@ -38,12 +40,25 @@ pub enum Found {
     There(Place),
     /// Nothing; a new one would go here.
     Nothing(Place),
+    /// A link to a file that is not there.
+    Dangling(Dangling),
+}
+
+/// A link whose store has gone without it.
+pub struct Dangling {
+    path: PathBuf,
+    file: PathBuf,
+    /// It is ours, and older than the last start of this machine, with which all that was in `/dev/shm` went.
+    outlived: bool,
 }
 
 fn uid() -> u32 {
     // SAFETY: cannot fail and has no preconditions.
     unsafe { libc::geteuid() }
 }
+
+/// How often `find` looks again at names that change under its eyes.
+const LOOKS: u32 = 100;
 
 /// Looks at the path. `accept`: another owner that is fine.
 pub fn find(path: &Path, accept: Option<u32>) -> Result<Found> {
@@ -52,46 +67,104 @@ pub fn find(path: &Path, accept: Option<u32>) -> Result<Found> {
     }
     let path =
         std::path::absolute(path).map_err(|e| Error::io(format!("the path {}", path.display()), &e))?;
-    match fs::symlink_metadata(&path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            let file = if on_tmpfs(parent(&path)?)? { path.clone() } else { fresh_target()? };
-            Ok(Found::Nothing(Place { path, file }))
+    for _ in 0..LOOKS {
+        if let Some(found) = look(&path, accept)? {
+            return Ok(found);
         }
-        Err(e) => Err(Error::io(format!("looking at {}", path.display()), &e)),
-        Ok(meta) if meta.file_type().is_symlink() => {
-            if !owner_is_fine(meta.uid(), accept) {
-                return Err(Error::new(
-                    Kind::PermissionDenied,
-                    format!("the link {} belongs to user {}, not to us", path.display(), meta.uid()),
-                ));
-            }
-            let file =
-                fs::read_link(&path).map_err(|e| Error::io(format!("reading {}", path.display()), &e))?;
-            if !is_target(&file) {
-                return Err(Error::new(
-                    Kind::PermissionDenied,
-                    format!(
-                        "{} is a link to {}, which is not a store's file",
-                        path.display(),
-                        file.display()
-                    ),
-                ));
-            }
-            if fs::symlink_metadata(&file).is_err() {
-                return Err(Error::new(
-                    Kind::NotFound,
-                    format!(
-                        "{} is a link to {}, which is not there: between containers put the store on a shared tmpfs \
-                         volume; if the machine was restarted remove the link",
-                        path.display(),
-                        file.display()
-                    ),
-                ));
-            }
-            Ok(Found::There(Place { path, file }))
+    }
+    Err(Error::new(Kind::Busy, format!("the link {} changes all the time", path.display())))
+}
+
+/// One look. `None`: the link went between two steps, as its store's last client was closing it.
+fn look(path: &Path, accept: Option<u32>) -> Result<Option<Found>> {
+    let meta = match fs::symlink_metadata(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            let file = if on_tmpfs(parent(path)?)? { path.to_owned() } else { fresh_target()? };
+            return Ok(Some(Found::Nothing(Place { path: path.to_owned(), file })));
         }
-        Ok(meta) if meta.file_type().is_file() => Ok(Found::There(Place { file: path.clone(), path })),
-        Ok(_) => Err(Error::invalid(format!("{} is not a store: neither a file nor a link", path.display()))),
+        meta => meta.map_err(|e| Error::io(format!("looking at {}", path.display()), &e))?,
+    };
+    if meta.file_type().is_file() {
+        return Ok(Some(Found::There(Place { file: path.to_owned(), path: path.to_owned() })));
+    }
+    if !meta.file_type().is_symlink() {
+        return Err(Error::invalid(format!("{} is not a store: neither a file nor a link", path.display())));
+    }
+    if !owner_is_fine(meta.uid(), accept) {
+        return Err(Error::new(
+            Kind::PermissionDenied,
+            format!("the link {} belongs to user {}, not to us", path.display(), meta.uid()),
+        ));
+    }
+    let file = match fs::read_link(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(|e| Error::io(format!("reading {}", path.display()), &e))?,
+    };
+    if !is_target(&file) {
+        return Err(Error::new(
+            Kind::PermissionDenied,
+            format!("{} is a link to {}, which is not a store's file", path.display(), file.display()),
+        ));
+    }
+    if fs::symlink_metadata(&file).is_ok() {
+        return Ok(Some(Found::There(Place { path: path.to_owned(), file })));
+    }
+    // Who closes a store takes the link away first: it went with its file, or it has dangled before.
+    if !fs::read_link(path).is_ok_and(|now| now == file) {
+        return Ok(None);
+    }
+    let outlived = meta.uid() == uid() && boot_time().is_some_and(|start| meta.mtime() < start);
+    Ok(Some(Found::Dangling(Dangling { path: path.to_owned(), file, outlived })))
+}
+
+/// When this machine was started, in seconds since the epoch.
+fn boot_time() -> Option<i64> {
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
+}
+
+impl Dangling {
+    /// Removes the link, so that a new store can be made. Whoever does this holds the folder's lock, and only a link that
+    /// dangles is removed under it: so it cannot have become the link of a new store.
+    ///
+    /// # Errors
+    /// `NotFound` if the store may be there for others: in another container, or it was taken away while the machine ran.
+    pub fn replace(&self) -> Result<()> {
+        if !self.outlived {
+            return Err(self.error());
+        }
+        let folder = parent(&self.path)?;
+        let failed = |e: &std::io::Error| Error::io(format!("the folder {}", folder.display()), e);
+        let locked = File::open(folder).map_err(|e| failed(&e))?;
+        // SAFETY: the descriptor is open; the lock goes with it.
+        if unsafe { libc::flock(locked.as_raw_fd(), libc::LOCK_EX) } != 0 {
+            return Err(failed(&std::io::Error::last_os_error()));
+        }
+        let dangles = fs::read_link(&self.path).is_ok_and(|to| to == self.file)
+            && fs::symlink_metadata(&self.file).is_err();
+        if dangles {
+            self.remove()?;
+        }
+        Ok(())
+    }
+
+    /// Removes the link, wherever its store may be.
+    pub fn remove(&self) -> Result<()> {
+        fs::remove_file(&self.path)
+            .map_err(|e| Error::io(format!("removing the link {}", self.path.display()), &e))
+    }
+
+    /// Why it cannot be opened.
+    pub fn error(&self) -> Error {
+        Error::new(
+            Kind::NotFound,
+            format!(
+                "{} is a link to {}, which is not there: between containers put the store on a shared tmpfs volume; \
+                 if the store was lost, remove the link",
+                self.path.display(),
+                self.file.display()
+            ),
+        )
     }
 }
 
@@ -111,21 +184,20 @@ impl Place {
     }
 
     /// An unnamed file in the folder of the store.
-    pub fn make_unnamed(&self, mode: u32) -> Result<File> {
+    pub fn make_unnamed(&self, mode: u32) -> Result<LockFile> {
         let folder = parent(&self.file)?;
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .mode(mode)
-            .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
-            .open(folder)
-            .map_err(|e| Error::io(format!("making a store in {}", folder.display()), &e))
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(mode).custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC);
+        LockFile::open(PASSING, || {
+            let opened = options.open(folder);
+            opened.map_err(|e| Error::io(format!("making a store in {}", folder.display()), &e))
+        })
     }
 
     /// Gives an unnamed file its name. False if somebody else was faster.
-    pub fn publish(&self, file: &File) -> Result<bool> {
+    pub fn publish(&self, file: &LockFile) -> Result<bool> {
         liveness::mark_birth(file);
-        let from = text(format!("/proc/self/fd/{}", file.as_raw_fd()).as_ref())?;
+        let from = text(format!("/proc/self/fd/{}", file.file().as_raw_fd()).as_ref())?;
         let to = text(self.file.as_os_str())?;
         // SAFETY: both are NUL-terminated strings that live over the call.
         let done = unsafe {
@@ -133,7 +205,7 @@ impl Place {
         };
         if done != 0 {
             let error = std::io::Error::last_os_error();
-            if error.kind() == std::io::ErrorKind::AlreadyExists {
+            if error.kind() == ErrorKind::AlreadyExists {
                 return Ok(false);
             }
             return Err(Error::io(format!("naming the store {}", self.file.display()), &error));
@@ -149,7 +221,7 @@ impl Place {
             }
             Err(e) => {
                 let _ = fs::remove_file(&self.file);
-                if e.kind() == std::io::ErrorKind::AlreadyExists {
+                if e.kind() == ErrorKind::AlreadyExists {
                     Ok(false)
                 } else {
                     Err(Error::io(format!("making the link {}", self.path.display()), &e))
@@ -161,11 +233,13 @@ impl Place {
     /// Takes the names away, if they still name `file`. Who removes holds a lock on the file: so the names cannot come to
     /// mean a new store between the look and the removal. Dead in between: the next opener removes what is left.
     pub fn remove(&self, file: &File) {
-        if !liveness::begin_removal(file) {
+        let open = || self.open(true).map_err(|e| Error::io("opening a store to remove it", &e));
+        let (Ok(ours), Ok(there)) = (Identity::of(file), LockFile::open(PASSING, open)) else { return };
+        if there.own().identity() != ours || !liveness::begin_removal(&there) {
             return;
         }
-        let same = |meta: std::io::Result<fs::Metadata>| matches!((meta, file.metadata()), (Ok(a), Ok(b)) if a.ino() == b.ino() && a.dev() == b.dev());
-        if same(fs::symlink_metadata(&self.file)) {
+        let same = |meta: &fs::Metadata| Identity { device: meta.dev(), inode: meta.ino() } == ours;
+        if fs::symlink_metadata(&self.file).is_ok_and(|meta| same(&meta)) {
             let leads_here =
                 self.path != self.file && fs::read_link(&self.path).is_ok_and(|to| to == self.file);
             if leads_here {
@@ -174,7 +248,6 @@ impl Place {
             }
             let _ = fs::remove_file(&self.file);
         }
-        liveness::end_removal(file);
     }
 
     /// Whether the path still leads to `file`.
@@ -214,34 +287,18 @@ pub fn free_bytes(folder: &Path) -> Result<u64> {
     Ok(stat.f_bavail.saturating_mul(u64::try_from(stat.f_bsize).unwrap_or(4096)))
 }
 
-/// The tightest memory limit of our control group, if there is one.
-pub fn cgroup_limit() -> Option<u64> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let group = own.lines().find_map(|line| line.strip_prefix("0::"))?.trim_start_matches('/').to_owned();
-    let mut folder = PathBuf::from("/sys/fs/cgroup").join(group);
-    let mut tightest = None;
-    while folder.starts_with("/sys/fs/cgroup") {
-        let limit =
-            fs::read_to_string(folder.join("memory.max")).ok().and_then(|t| t.trim().parse::<u64>().ok());
-        tightest = [tightest, limit].into_iter().flatten().min();
-        if !folder.pop() {
-            break;
-        }
-    }
-    tightest
-}
-
-/// 32 random hexadecimal digits.
-fn random_name() -> Result<String> {
-    let mut bytes = [0; 16];
+/// Random bytes.
+pub fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
     File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(|e| Error::io("reading /dev/urandom", &e))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes)
 }
 
 fn fresh_target() -> Result<PathBuf> {
-    Ok(Path::new(SHM).join(format!("sdp-dal-{}-{}", uid(), random_name()?)))
+    let digits: String = random::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Path::new(SHM).join(format!("sdp-dal-{}-{digits}", uid())))
 }
 
 fn is_target(file: &Path) -> bool {

@@ -2,10 +2,10 @@
 //!
 //! Read-write for bookkeeping and for what this process creates; read-only, from an open of its own, for what it hands
 //! out. Both start at a 2 MB boundary, so that a huge page of the file is one of the mapping. The read-write mapping is
-//! not inherited over fork; neither appears in core dumps.
+//! not inherited over fork (see `fork`); neither appears in core dumps.
 
 use std::fs::File;
-use std::mem::size_of;
+use std::mem::{size_of, ManuallyDrop};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -13,13 +13,17 @@ use std::sync::Arc;
 
 use memmap2::{MmapMut, MmapOptions};
 
+use super::fork::{forks, Unshared};
+use super::growing::Growing;
 use super::layout::{
     load_text, store_text, Client, Entry, Event, Extent, Geometry, Header, HeapControl, Pool, ALIGN, EVENTS,
-    EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, LOG_BUCKET, MAGIC, NONE, OPTION_EVICTION, UNIT, VERSION,
+    EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, LOG_BUCKET, MAGIC, NEVER_BUILT, NONE, OPTION_EVICTION, UNIT,
+    VERSION,
 };
 use super::liveness::{self, Liveness};
 use super::memory;
-use super::place::{owner_is_fine, Place};
+use super::own_file::{Identity, OwnFile};
+use super::place::{owner_is_fine, random, Place};
 use super::span::{ReadSpan, WriteSpan};
 use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -45,7 +49,9 @@ pub struct Plan {
 struct Mapping {
     start: *mut u8,
     length: usize,
-    _addresses: MmapMut,
+    addresses: ManuallyDrop<MmapMut>,
+    /// Of one that can be written.
+    unshared: Option<Unshared>,
 }
 
 impl Mapping {
@@ -59,22 +65,37 @@ impl Mapping {
         let base = addresses.as_mut_ptr();
         let start = base.wrapping_add(base.align_offset(unit));
         let access = if write { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_READ };
-        // SAFETY: the range lies within addresses that we own and nobody uses; MAP_FIXED replaces just them.
-        let mapped = unsafe {
-            libc::mmap(start.cast(), length, access, libc::MAP_SHARED | libc::MAP_FIXED, file.as_raw_fd(), 0)
+        let map = || {
+            let flags = libc::MAP_SHARED | libc::MAP_FIXED;
+            // SAFETY: the range lies within addresses that we own and nobody uses; MAP_FIXED replaces just them.
+            let mapped = unsafe { libc::mmap(start.cast(), length, access, flags, file.as_raw_fd(), 0) };
+            if mapped == libc::MAP_FAILED {
+                return Err(std::io::Error::last_os_error());
+            }
+            Ok((start, length))
         };
-        if mapped == libc::MAP_FAILED {
-            return Err(failed(&std::io::Error::last_os_error()));
+        let unshared = if write {
+            Some(Unshared::map(map)?)
+        } else {
+            map().map_err(|e| failed(&e))?;
+            None
+        };
+        // SAFETY: our own mapping; the advice keeps its contents.
+        unsafe { libc::madvise(start.cast(), length, libc::MADV_DONTDUMP) };
+        Ok(Mapping { start, length, addresses: ManuallyDrop::new(addresses), unshared })
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        let addresses = &mut self.addresses;
+        // SAFETY: dropped only here.
+        let mut unmap = || unsafe { ManuallyDrop::drop(addresses) };
+        match &self.unshared {
+            // A forked child has something else at these addresses, which stays.
+            Some(unshared) => unshared.unmap(unmap),
+            None => unmap(),
         }
-        let mut advices = vec![libc::MADV_DONTDUMP];
-        if write {
-            advices.push(libc::MADV_DONTFORK);
-        }
-        for advice in advices {
-            // SAFETY: our own mapping; both pieces of advice keep its contents.
-            unsafe { libc::madvise(start.cast(), length, advice) };
-        }
-        Ok(Mapping { start, length, _addresses: addresses })
     }
 }
 
@@ -82,7 +103,8 @@ impl Mapping {
 pub struct Segment {
     bookkeeping: Mapping,
     reading: Mapping,
-    file: File,
+    file: OwnFile,
+    forks: u32,
     geometry: Geometry,
     protects: bool,
     /// The kernel's word on who lives. Dropped last, so that our number lives until all else is gone.
@@ -101,18 +123,23 @@ impl Segment {
         let mode = if plan.group.is_some() { 0o660 } else { 0o600 };
         let file = place.make_unnamed(mode)?;
         if let Some(group) = plan.group {
-            std::os::unix::fs::fchown(&file, None, Some(group))
+            std::os::unix::fs::fchown(file.file(), None, Some(group))
                 .map_err(|e| Error::io(format!("giving the store to group {group}"), &e))?;
         }
         // The process's umask may have taken bits away.
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
+        file.file()
+            .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
             .map_err(|e| Error::io("setting the mode of the store", &e))?;
-        file.set_len(geometry.file_size)
+        file.file()
+            .set_len(geometry.file_size)
             .map_err(|e| Error::io(format!("a store of {} bytes", geometry.file_size), &e))?;
-        memory::reserve_plain(&file, 0, geometry.fixed_end())?;
-        let mapping = Mapping::new(&file, geometry.file_size, true)?;
-        // SAFETY: the first page of our mapping, which memory backs; all of Header is atomics, and zero is valid for them.
+        let mapping = Mapping::new(file.file(), geometry.file_size, true)?;
+        // SAFETY: the first page of our mapping; all of Header is atomics, and zero is valid for them. Memory is reserved for it
+        // before it is touched.
         let header = unsafe { &*mapping.start.cast::<Header>() };
+        let growing = Growing { file: file.file(), base: mapping.start, plain_bytes: &header.plain_bytes };
+        growing.look_ahead()?;
+        memory::reserve_plain(file.file(), 0, geometry.fixed_end())?;
         header.version.store(VERSION, Ordering::Relaxed);
         header.layout_hash.store(LAYOUT_HASH, Ordering::Relaxed);
         header.size.store(plan.size, Ordering::Relaxed);
@@ -121,23 +148,28 @@ impl Segment {
         header.max_clients.store(plan.max_clients, Ordering::Relaxed);
         header.options.store(if plan.eviction { OPTION_EVICTION } else { 0 }, Ordering::Relaxed);
         header.created.store(epoch_nanos(), Ordering::Relaxed);
-        header.seed.store(epoch_nanos().rotate_left(29) ^ u64::from(std::process::id()), Ordering::Relaxed);
+        header.identity.store(u64::from_le_bytes(random()?), Ordering::Relaxed);
         store_text(&header.path, &place.path.to_string_lossy());
         for list in [&header.declarations, &header.orphans, &header.orphans_last, &header.entries_free] {
             list.store(NONE, Ordering::Relaxed);
         }
-        reserve_objects(&file, &geometry, 0, FIRST_OBJECTS)?;
+        reserve_objects(file.file(), &geometry, 0, FIRST_OBJECTS)?;
         header.objects_reserved.store(FIRST_OBJECTS, Ordering::Relaxed);
         header.index_level.store(index_level(FIRST_OBJECTS), Ordering::Relaxed);
         // SAFETY: within the mapping, reserved above, all atomics.
         let heap = unsafe { &*mapping.start.add(to_usize(geometry.heap)).cast::<HeapControl>() };
         super::heap::lay_out(heap, &geometry);
         if plan.reserve {
-            let end = memory::reserve_units(&file, mapping.start, geometry.small, geometry.file_size)?;
-            if end < geometry.file_size {
-                return Err(Error::new(Kind::OutOfMemory, "not enough memory to reserve the whole store"));
+            let whole = |e: Error| {
+                let size = geometry.file_size - geometry.small;
+                e.context(format!("the whole store of {size} bytes is to be reserved"))
+            };
+            let mut at = geometry.small;
+            while at < geometry.file_size {
+                at = growing.reserve(at, geometry.file_size).map_err(whole)?;
             }
             super::heap::reserved_from_the_start(heap);
+            header.recoveries.store(NEVER_BUILT, Ordering::Relaxed);
             crate::sync::lock::release_dirty(&header.lock.0);
         }
         // The file has no name yet, so the order of these stores does not matter; the magic comes last all the same.
@@ -172,23 +204,27 @@ impl Segment {
             // SAFETY: a page of the file, which is at least that long; Header is atomics only.
             Geometry::of_header(unsafe { &*page.start.cast::<Header>() }, meta.len()).map_err(named)?
         };
-        let again = |write: bool| -> Result<File> {
-            let other = place.open(write).map_err(failed)?;
-            let other_meta = other.metadata().map_err(failed)?;
-            if (other_meta.ino(), other_meta.dev()) != (meta.ino(), meta.dev()) {
-                return Err(Error::new(Kind::NotFound, "the store was replaced while it was opened"));
-            }
-            Ok(other)
-        };
-        let liveness = Liveness::new(again(true)?)?;
-        let reading = Mapping::new(&again(false)?, geometry.file_size, false)?;
-        let bookkeeping = Mapping::new(&file, geometry.file_size, true)?;
-        Ok(Segment { bookkeeping, reading, file, geometry, protects, liveness })
+        let file = OwnFile::new(file)?;
+        let identity = file.identity();
+        let liveness = Liveness::open(identity, || place.open(true).map_err(failed))?;
+        let other = place.open(false).map_err(failed)?;
+        if Identity::of(&other)? != identity {
+            return Err(Error::new(Kind::NotFound, "the store was replaced while it was opened"));
+        }
+        let reading = Mapping::new(&other, geometry.file_size, false)?;
+        let bookkeeping = Mapping::new(file.file(), geometry.file_size, true)?;
+        Ok(Segment { bookkeeping, reading, file, forks: forks(), geometry, protects, liveness })
     }
 
     /// The file, for questions about its identity.
     pub fn file(&self) -> &File {
-        &self.file
+        self.file.file()
+    }
+
+    /// Fails, from then on always, if the descriptors were closed behind our back: for the others we are dead. Costs three
+    /// system calls: to be asked where others are made anyway.
+    pub fn kept(&self) -> Result<()> {
+        self.liveness.kept(&self.file)
     }
 
     /// Where everything lies.
@@ -324,13 +360,11 @@ impl Segment {
         Ok(ReadSpan::new(Arc::clone(self), start, to_usize(length)))
     }
 
-    /// Bytes that the caller is creating.
+    /// Bytes that the caller is creating. With write protection on they are opened by [`WriteSpan::open`].
     pub fn write_span(self: &Arc<Segment>, offset: u64, length: u64) -> Result<WriteSpan> {
         self.check_heap_range(offset, length)?;
         let start = self.bookkeeping.start.wrapping_add(to_usize(offset));
-        let span = WriteSpan::new(Arc::clone(self), start, to_usize(length));
-        span.protect(true);
-        Ok(span)
+        Ok(WriteSpan::new(Arc::clone(self), start, to_usize(length)))
     }
 
     /// Whether written spans fault after sealing.
@@ -340,39 +374,61 @@ impl Segment {
 
     /// With write protection on, changes the access of a span's pages. Protecting takes the whole pages within it, which are
     /// nobody else's; opening takes every page it touches: what was protected there belonged to earlier objects.
-    pub(super) fn protect(&self, start: *mut u8, length: usize, write: bool) {
-        const PAGE: usize = 4096;
+    pub(super) fn protect(&self, start: *mut u8, length: usize, write: bool) -> Result<()> {
         if !self.protects {
-            return;
+            return Ok(());
         }
+        let page = memory::page_size();
         let (begin, end) = (start.addr(), start.addr() + length);
         let (first, last, access) = if write {
-            (begin / PAGE * PAGE, end.next_multiple_of(PAGE), libc::PROT_READ | libc::PROT_WRITE)
+            (begin / page * page, end.next_multiple_of(page), libc::PROT_READ | libc::PROT_WRITE)
         } else {
-            (begin.next_multiple_of(PAGE), end / PAGE * PAGE, libc::PROT_READ)
+            (begin.next_multiple_of(page), end / page * page, libc::PROT_READ)
         };
         if first < last {
             let from = start.wrapping_sub(begin).wrapping_add(first);
             // SAFETY: pages of our mapping of the heap, which begins and ends at page boundaries.
-            unsafe { libc::mprotect(from.cast(), last - first, access) };
+            if unsafe { libc::mprotect(from.cast(), last - first, access) } != 0 {
+                let doing = if write { "opening pages for writing" } else { "protecting pages" };
+                let doing = format!(
+                    "{doing} (mprotect, for SDP_DAL_PROTECT; each protected object is a mapping, of which a process may have \
+                     vm.max_map_count)"
+                );
+                return Err(Error::io(doing, &std::io::Error::last_os_error()));
+            }
         }
+        Ok(())
     }
 
     /// Reserves bookkeeping for more objects. Called outside the lock; the watermark is raised under it.
     pub fn reserve_objects(&self, from: u32, to: u32) -> Result<()> {
-        reserve_objects(&self.file, &self.geometry, from, to)
+        self.kept()?;
+        reserve_objects(self.file(), &self.geometry, from, to)
     }
 
-    /// Reserves heap memory; see [`memory::reserve_units`].
+    /// Reserves heap memory; see [`Growing::reserve`].
     pub fn reserve_heap(&self, from: u64, to: u64) -> Result<u64> {
         let to = to.next_multiple_of(UNIT).min(self.geometry.file_size);
-        memory::reserve_units(&self.file, self.bookkeeping.start, from, to)
+        self.kept()?;
+        let plain_bytes = &self.header().plain_bytes;
+        Growing { file: self.file(), base: self.bookkeeping.start, plain_bytes }.reserve(from, to)
     }
 
     /// Gives heap memory back to the system. Under the lock, and above the watermark.
     pub fn punch_heap(&self, from: u64, to: u64) -> Result<()> {
         self.check_heap_range(from, to.saturating_sub(from))?;
-        memory::punch(&self.file, from, to.next_multiple_of(UNIT).min(self.geometry.file_size))
+        self.kept()?;
+        memory::punch(self.file(), from, to.next_multiple_of(UNIT).min(self.geometry.file_size))
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        // A forked child has a copy of the descriptor, and none of the lock.
+        if self.forks == forks() && self.kept().is_err() {
+            self.file.let_go();
+            self.liveness.let_go();
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::segment::Segment;
+use crate::error::Result;
+use crate::log::{self, Level};
 
 /// Copies of this size and more go around the cache: they are read by another core, later.
 pub const STREAM_FROM: usize = 1 << 20;
@@ -97,10 +99,21 @@ impl WriteSpan {
         }
     }
 
-    /// With write protection on: lets the creator's pointer write (`true`), or fault from now on.
-    pub fn protect(&self, write: bool) {
+    /// With write protection on: lets the creator's pointer write.
+    pub fn open(&self) -> Result<()> {
+        match &self.owner {
+            Owner::Segment(segment) => segment.protect(self.start, self.length, true),
+            Owner::Scratch { .. } => Ok(()),
+        }
+    }
+
+    /// With write protection on: lets the creator's pointer fault from now on. Should that fail, the log tells: the object is
+    /// as good without.
+    pub fn protect(&self) {
         if let Owner::Segment(segment) = &self.owner {
-            segment.protect(self.start, self.length, write);
+            if let Err(error) = segment.protect(self.start, self.length, false) {
+                log::write(Level::Error, || error.to_string());
+            }
         }
     }
 }

@@ -12,16 +12,19 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use once_cell::sync::{Lazy, OnceCell};
+use once_cell::sync::OnceCell;
 
 use super::descriptor::Descriptor;
+use super::evict::Victims;
+use super::locked::{Locked, Others};
 use super::lookout::Rung;
 use super::options::{protects, Create, StoreOptions};
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
+use crate::shm::fork::{forks, PerProcess};
 use crate::shm::layout::{store_text, BUCKETS};
-use crate::shm::liveness::forks;
+use crate::shm::liveness;
 use crate::shm::place::{self, Found, Place};
 use crate::shm::segment::{epoch_nanos, Segment};
 use crate::sync::atomic::{lock, AtomicU32, AtomicU64, Mutex, Ordering};
@@ -43,7 +46,7 @@ pub(super) struct Attachment {
     pub(super) place: Place,
     pub(super) number: u32,
     pub(super) slot: u32,
-    pub(super) seed: u64,
+    pub(super) identity: u64,
     forks: u32,
     /// This process's pins, made in chunks as entries are touched.
     pins: Vec<OnceCell<Box<[PinWord]>>>,
@@ -65,6 +68,8 @@ pub(super) struct Attachment {
     /// When a producer was last asked for by a poll.
     pub(super) asked: AtomicU64,
     pub(super) reaping: Mutex<()>,
+    /// What is evicted next.
+    pub(super) victims: Mutex<Victims>,
     /// Subscriptions of this process.
     pub(super) readers: Mutex<u32>,
     pub(super) started: Instant,
@@ -73,42 +78,32 @@ pub(super) struct Attachment {
 /// Attachments of this process, by device and inode of the store.
 type Registry = HashMap<(u64, u64), Weak<Attachment>>;
 
-/// The attachments that were made since a fork. A child has its own: another thread of the parent may have been opening a
-/// store when it forked, and would hold the parent's for ever.
-struct Generation {
-    forks: u32,
-    registry: Mutex<Registry>,
-    next: OnceCell<Box<Generation>>,
-}
-
-impl Generation {
-    fn new() -> Generation {
-        Generation { forks: forks(), registry: Mutex::default(), next: OnceCell::new() }
-    }
-}
-
-static FIRST: Lazy<Generation> = Lazy::new(Generation::new);
-
-fn registry() -> &'static Mutex<Registry> {
-    let mut generation = &*FIRST;
-    while generation.forks != forks() {
-        generation = generation.next.get_or_init(|| Box::new(Generation::new()));
-    }
-    &generation.registry
-}
+/// A child has its own: another thread of the parent may have been opening a store when it forked.
+static REGISTRY: PerProcess<Mutex<Registry>> = PerProcess::new();
 
 impl Store {
     /// Attaches to the store at `path`, and makes it if there is none (unless the options forbid it). One attachment per
     /// process and store: opening it again gives the same one. May wait for the store's lock.
     ///
     /// # Errors
-    /// `NotFound`, `PermissionDenied`, `Corrupt`, `Unsupported`, `OutOfMemory`, `LimitReached` (no client slot is free).
+    /// `NotFound`, `PermissionDenied`, `Corrupt`, `Unsupported`, `OutOfMemory`, `LimitReached` (no client slot is free),
+    /// `AlreadyExists` (it is not as the options ask for, and must be).
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Store> {
+        let store = Store::open_as_it_is(path, options)?;
+        options.agree_with(&store)?;
+        Ok(store)
+    }
+
+    fn open_as_it_is(path: &Path, options: &StoreOptions) -> Result<Store> {
         let _held = log::hold();
-        let mut registry = lock(registry());
+        let mut registry = lock(REGISTRY.get());
         registry.retain(|_, held| held.strong_count() > 0);
-        for attempt in 0..1000 {
+        let until = Instant::now() + LOCK_PATIENCE;
+        for attempt in 0u32.. {
             if attempt > 2 {
+                if Instant::now() > until {
+                    break;
+                }
                 std::thread::sleep(Duration::from_millis(1));
             }
             let place = match place::find(path, options.accept_owner)? {
@@ -121,6 +116,11 @@ impl Store {
                             place.path.display()
                         ),
                     ));
+                }
+                Found::Dangling(link) if options.create == Create::Never => return Err(link.error()),
+                Found::Dangling(link) => {
+                    link.replace()?;
+                    continue;
                 }
                 Found::Nothing(place) => {
                     let plan = options.plan(&place.file)?;
@@ -169,9 +169,9 @@ impl Store {
 pub fn leave_all() {
     let held: Vec<Arc<Attachment>> = {
         let _held = log::hold();
-        lock(registry()).values().filter_map(Weak::upgrade).collect()
+        lock(REGISTRY.get()).values().filter_map(Weak::upgrade).collect()
     };
-    for attachment in held.iter().filter(|attachment| attachment.here().is_ok()) {
+    for attachment in held.iter().filter(|attachment| attachment.kept().is_ok()) {
         // If the lock cannot be had the store is left over, and the next who opens its path replaces it.
         let _ = attachment.leave(false);
     }
@@ -180,7 +180,8 @@ pub fn leave_all() {
 fn held(registry: &Registry, place: &Place) -> Option<Store> {
     let meta = std::fs::symlink_metadata(&place.file).ok()?;
     let attachment = registry.get(&(meta.dev(), meta.ino()))?.upgrade()?;
-    (attachment.forks == forks()).then_some(Store { attachment })
+    // One whose descriptors were closed stays what it is; the store is opened again beside it.
+    attachment.kept().is_ok().then_some(Store { attachment })
 }
 
 impl Attachment {
@@ -188,13 +189,11 @@ impl Attachment {
     fn attach(segment: Segment, place: Place, options: &StoreOptions) -> Result<Option<Attachment>> {
         let segment = Arc::new(segment);
         let header = segment.header();
-        let number = header.numbers.fetch_add(1, Ordering::SeqCst) + 1;
-        if number >= NUMBER_MASK {
-            return Err(Error::new(
-                Kind::LimitReached,
-                "the store has no attachment numbers left: make a new one",
-            ));
-        }
+        let next = |last: u32| last.checked_add(1).filter(|number| *number < NUMBER_MASK);
+        let drawn = header.numbers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
+        let number = 1 + drawn.map_err(|_| {
+            Error::new(Kind::LimitReached, "the store has no attachment numbers left: make a new one")
+        })?;
         fail::point("attach.number_drawn");
         segment.liveness.be(number, segment.file())?;
         let chunks = (segment.geometry().max_objects as usize).div_ceil(PIN_CHUNK);
@@ -202,7 +201,7 @@ impl Attachment {
             place,
             number,
             slot: u32::MAX,
-            seed: header.seed.load(Ordering::Relaxed),
+            identity: header.identity.load(Ordering::Relaxed),
             forks: forks(),
             pins: (0..chunks).map(|_| OnceCell::new()).collect(),
             pins_ready: AtomicU32::new(0),
@@ -217,6 +216,7 @@ impl Attachment {
             wake_cost: AtomicU32::new(0),
             asked: AtomicU64::new(0),
             reaping: Mutex::new(()),
+            victims: Mutex::default(),
             readers: Mutex::new(0),
             started: Instant::now(),
             segment: Arc::clone(&segment),
@@ -224,96 +224,48 @@ impl Attachment {
         let name = options.name.clone().unwrap_or_else(program_name);
         let host = host_name();
         for last_try in [false, true] {
-            let slot = attachment.locked(|_| {
-                if header.closed.load(Ordering::Relaxed) != 0 {
+            match attachment.locked(|locked| Ok(locked.admit(&name, &host)))? {
+                Admission::At(slot) => {
+                    attachment.slot = slot;
+                    let named = attachment.place.leads_to(segment.file());
+                    return Ok(named.then_some(attachment));
+                }
+                Admission::Closed => {
+                    // Whoever closed it may have died before he took the names away.
+                    attachment.place.remove(segment.file());
                     return Ok(None);
                 }
-                Ok(attachment.take_slot(&name, &host))
-            })?;
-            if let Some(slot) = slot {
-                attachment.slot = slot;
-                if !attachment.place.leads_to(segment.file()) {
-                    return Ok(None);
+                Admission::Full if !attachment.place.leads_to(segment.file()) => return Ok(None),
+                Admission::Full if last_try => break,
+                Admission::Full => {
+                    attachment.reap_dead();
                 }
-                break;
             }
-            if header.closed.load(Ordering::Relaxed) != 0 {
-                // Whoever closed it may have died before he took the names away.
-                attachment.place.remove(segment.file());
-                return Ok(None);
-            }
-            if !attachment.place.leads_to(segment.file()) {
-                return Ok(None);
-            }
-            if last_try {
-                return Err(Error::new(
-                    Kind::LimitReached,
-                    format!("all {} client slots of the store are taken", segment.geometry().max_clients),
-                ));
-            }
-            attachment.reap_dead();
         }
-        if attachment.is_left_over() {
-            // Every other client was killed: nothing here is wanted by the living.
-            attachment.close_store()?;
-            return Ok(None);
-        }
-        Ok(Some(attachment))
+        Err(Error::new(
+            Kind::LimitReached,
+            format!("all {} client slots of the store are taken", segment.geometry().max_clients),
+        ))
     }
 
-    /// Writes ourselves into a free slot. The number is the commit.
-    fn take_slot(&self, name: &str, host: &str) -> Option<u32> {
-        let slots = 0..self.segment.geometry().max_clients;
-        let slot =
-            slots.into_iter().find(|slot| self.segment.client(*slot).number.load(Ordering::Relaxed) == 0)?;
-        let client = self.segment.client(slot);
-        client.pid.store(std::process::id(), Ordering::Relaxed);
-        client.since.store(epoch_nanos(), Ordering::Relaxed);
-        store_text(&client.name, name);
-        store_text(&client.host, host);
-        client.bell.0.reset();
-        fail::point("attach.slot_written");
-        client.number.store(self.number, Ordering::Release);
-        fail::point("attach.number_written");
-        Some(slot)
-    }
-
-    /// Whether there were clients before us and all of them are dead.
-    fn is_left_over(&self) -> bool {
-        let mut dead = false;
-        for slot in 0..self.segment.geometry().max_clients {
-            let number = self.segment.client(slot).number.load(Ordering::Acquire);
-            if number == 0 || number == self.number {
-                continue;
-            }
-            if !self.segment.liveness.is_dead(number) {
-                return false;
-            }
-            dead = true;
+    /// Fails with `Forked` in a child that inherited this, with `Io` if the others take us for dead, as our descriptors were
+    /// closed behind our back: in both cases what the segment has of us is not ours to change, and may be another's by now.
+    /// Costs a few loads.
+    pub(super) fn here(&self) -> Result<()> {
+        if self.forks != forks() {
+            return Err(liveness::forked());
         }
-        dead
-    }
-
-    /// Marks the store closed, then takes its names away: in this order, so that nobody attaches to a nameless store.
-    fn close_store(&self) -> Result<()> {
-        self.locked(|_| {
-            self.segment.header().closed.store(1, Ordering::SeqCst);
-            Ok(())
-        })?;
-        fail::point("close.closed_set");
-        self.place.remove(self.segment.file());
+        let taken = || self.slot != u32::MAX && !self.is_in(self.slot, self.number);
+        if self.segment.liveness.is_lost() || taken() {
+            return Err(liveness::closed());
+        }
         Ok(())
     }
 
-    /// Fails with `Forked` in a child that inherited this.
-    pub(super) fn here(&self) -> Result<()> {
-        if self.forks == forks() {
-            return Ok(());
-        }
-        Err(Error::new(
-            Kind::Forked,
-            "this handle was made before fork(): open the store again in the child process",
-        ))
+    /// The same, and asks the kernel whether our descriptors are still open.
+    pub(super) fn kept(&self) -> Result<()> {
+        self.here()?;
+        self.segment.kept()
     }
 
     /// The private count of pins of an entry.
@@ -358,23 +310,15 @@ impl Attachment {
     /// Marks the store closed and takes its names away if no other client lives (then this is true). Gives our slot back,
     /// unless we go on using what we have: nobody can attach to a store without names.
     fn leave(&self, for_good: bool) -> Result<bool> {
-        let seen = self.segment.header().numbers.load(Ordering::SeqCst);
-        let others = (0..self.segment.geometry().max_clients).any(|slot| {
-            let number = self.segment.client(slot).number.load(Ordering::Acquire);
-            number != 0 && number != self.number && !self.segment.liveness.is_dead(number)
-        });
+        fail::point("detach.begun");
         let last = self.locked_within(LEAVE_PATIENCE, |locked| {
             if for_good {
                 locked.set_reader(false)?;
             }
-            let header = self.segment.header();
-            // Somebody may have attached since we looked; then the store is his.
-            let newer = (0..self.segment.geometry().max_clients)
-                .any(|slot| self.segment.client(slot).number.load(Ordering::Acquire) > seen);
-            let last = !others && !newer;
+            let last = locked.others() != Others::Living;
             if last {
                 // First: a store without clients that is not closed would pass for a new one.
-                header.closed.store(1, Ordering::SeqCst);
+                self.segment.header().closed.store(1, Ordering::SeqCst);
                 fail::point("detach.closed_set");
             }
             if for_good {
@@ -390,17 +334,67 @@ impl Attachment {
     }
 }
 
+/// Whether a client may come in.
+enum Admission {
+    /// It is in this slot.
+    At(u32),
+    /// The store is closed: its last client has left it, or all that it had were dead.
+    Closed,
+    /// There is no free slot.
+    Full,
+}
+
+impl Locked<'_> {
+    /// Takes a slot for this client. If there were others and all of them are dead, nothing here is wanted by the living:
+    /// then the store is closed, in the same turn of the lock, and a new one is to be made.
+    fn admit(&self, name: &str, host: &str) -> Admission {
+        let closed = &self.segment().header().closed;
+        if closed.load(Ordering::Relaxed) == 0 && self.others() == Others::Dead {
+            // Before the names go, so that nobody attaches to a nameless store.
+            closed.store(1, Ordering::SeqCst);
+            fail::point("attach.closed_set");
+        }
+        if closed.load(Ordering::Relaxed) != 0 {
+            return Admission::Closed;
+        }
+        self.take_slot(name, host).map_or(Admission::Full, Admission::At)
+    }
+
+    /// Writes ourselves into a free slot. The number is the commit.
+    fn take_slot(&self, name: &str, host: &str) -> Option<u32> {
+        let segment = self.segment();
+        let slots = 0..segment.geometry().max_clients;
+        let slot =
+            slots.into_iter().find(|slot| segment.client(*slot).number.load(Ordering::Relaxed) == 0)?;
+        let client = segment.client(slot);
+        client.pid.store(std::process::id(), Ordering::Relaxed);
+        client.since.store(epoch_nanos(), Ordering::Relaxed);
+        store_text(&client.name, name);
+        store_text(&client.host, host);
+        client.dying.store(0, Ordering::Relaxed);
+        client.bell.0.reset();
+        fail::point("attach.slot_written");
+        // SYNC: pairs with the acquire load in `is_in`.
+        client.number.store(self.attachment.number, Ordering::Release);
+        fail::point("attach.number_written");
+        Some(slot)
+    }
+}
+
 impl Drop for Attachment {
     fn drop(&mut self) {
+        let descriptor = self.descriptor.get_mut().take();
         if self.forks != forks() {
-            if let Some(descriptor) = self.descriptor.get_mut().take() {
+            if let Some(descriptor) = descriptor {
                 descriptor.forget();
             }
+            return;
         }
-        if self.forks == forks() && self.slot != u32::MAX {
-            if let Some(descriptor) = lock(&self.descriptor).take() {
-                descriptor.end(self);
-            }
+        let kept = self.kept().is_ok();
+        if let Some(descriptor) = descriptor {
+            descriptor.end(self, kept);
+        }
+        if kept && self.slot != u32::MAX {
             // If the lock cannot be had, our slot stays; we are dead in a moment, and it is reaped.
             let _ = self.detach();
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::attachment::{Attachment, LEAVE_PATIENCE};
+use super::attachment::Attachment;
 use super::entries::EntryKey;
 use super::id::ObjectId;
 use super::index::id_of;
@@ -12,6 +12,7 @@ use crate::shm::layout::{State, Word, EVICTABLE, WHEN_RELEASED};
 use crate::shm::segment::to_usize;
 use crate::shm::span::ReadSpan;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::fail;
 use crate::sync::pins::{row_is_empty, Outcome, RowBit};
 use crate::timeout::Timeout;
 
@@ -166,26 +167,7 @@ impl Attachment {
             return Ok(());
         }
         let key = EntryKey { index, generation: word.generation() };
-        let id = id_of(entry);
-        let freed = self.locked_within(LEAVE_PATIENCE, |locked| {
-            if locked.free_if_unpinned(key)? {
-                return Ok(true);
-            }
-            let Some((_, word)) = locked.entry_of(key)? else { return Ok(false) };
-            let released = word.has(WHEN_RELEASED) && row_is_empty(locked.segment().pins(index)?);
-            if released {
-                locked.doom(key)
-            } else {
-                Ok(false)
-            }
-        });
-        match freed {
-            Ok(true) => self.ring(&id),
-            Ok(false) => {}
-            Err(error) if error.kind() == Kind::Busy => header.sweep.store(1, Ordering::SeqCst),
-            Err(error) => return Err(error),
-        }
-        Ok(())
+        self.settle(key, &id_of(entry))
     }
 }
 
@@ -207,11 +189,19 @@ impl Store {
             };
             let Some((index, word)) = found else { return Ok(Look::Absent) };
             let key = EntryKey { index, generation: word.generation() };
+            fail::point("get.found");
             match word.state() {
-                State::Awaited | State::Creating => {
-                    let entry = attachment.segment.entry(index)?;
-                    let by = if word.state() == State::Awaited { &entry.producer } else { &entry.creator };
-                    return Ok(Look::Coming { key, producer: by.load(Ordering::Relaxed) });
+                State::Creating => {
+                    let creator = attachment.segment.entry(index)?.creator.load(Ordering::Relaxed);
+                    return Ok(Look::Coming { key, producer: creator });
+                }
+                State::Awaited => {
+                    let producer = attachment.segment.entry(index)?.producer.load(Ordering::Relaxed);
+                    // Asks no kernel: who waits does. This is for who only looks, after the producer was reaped.
+                    let gone = !attachment.is_in(word.slot(), producer);
+                    if !gone || !self.bury(key, id, producer)? {
+                        return Ok(Look::Coming { key, producer });
+                    }
                 }
                 State::Sealed | State::Failed if attachment.pin(key)? => {
                     let failure = attachment.segment.entry(index)?.failure.load(Ordering::Relaxed);
@@ -272,8 +262,10 @@ fn failure_of(code: u32, pin: Pin) -> Error {
     let has_text = segment.entry(pin.key.index).is_ok_and(|entry| entry.offset.load(Ordering::Relaxed) != 0);
     let text = if has_text { pin.into_buffer().ok() } else { None };
     let text = text.map(|buffer| String::from_utf8_lossy(buffer.data()).into_owned());
-    Error::new(
-        kind,
-        text.unwrap_or_else(|| "the object failed; its text was lost in a full store".to_owned()),
-    )
+    let short = if kind == Kind::ProcessorLost {
+        "the processor has gone; the inputs of the call are still there"
+    } else {
+        "it failed; there was no room in the store for the reason"
+    };
+    Error::new(kind, text.unwrap_or_else(|| short.to_owned()))
 }

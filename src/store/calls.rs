@@ -4,7 +4,7 @@
 //! claimed flag; doom), so one of them wins. Dead while publishing: promised outputs that nobody wants vanish when the dead
 //! one's bits are cleared, and the call, still in creation, is aborted.
 
-use super::attachment::Attachment;
+use super::attachment::LEAVE_PATIENCE;
 use super::buffer::Buffer;
 use super::entries::{name_call, Birth, EntryKey, Need};
 use super::events::EventKind;
@@ -14,7 +14,7 @@ use super::locked::Locked;
 use super::want::Want;
 use super::{CreateSpec, Store, Writer};
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{Entry, State, Word, CALL, CLAIMED, ENDED};
+use crate::shm::layout::{Entry, State, Word, ABANDONED, CALL, CLAIMED, ENDED};
 use crate::shm::segment::low_half;
 use crate::sync::atomic::{fence, Ordering};
 use crate::sync::fail;
@@ -67,13 +67,25 @@ impl Store {
         let mut wants = Vec::with_capacity(outputs.len());
         let mut keys = Vec::with_capacity(outputs.len().min(PROMISES));
         let mut rest = outputs;
+        self.attachment.here()?;
+        let owner = self.attachment.segment.entry(declaration.index)?.creator.load(Ordering::Relaxed);
+        if owner != self.number() && self.may_ask() && !self.alive(owner) {
+            // Who it was is told once its slot is marked.
+            self.attachment.reap(owner);
+        }
         loop {
             let (some, later) = rest.split_at(rest.len().min(PROMISES));
             self.attachment.ready_wants(some.len());
             keys.clear();
             let promised = self.attachment.with_room(&spec, &id, |locked| {
                 let (entry, word) = locked.entry_of(declaration)?.ok_or_else(lost)?;
-                if word.state() != State::Sealed || locked.unwanted(declaration.index)? {
+                let owner = entry.creator.load(Ordering::Relaxed);
+                // Nothing is promised in the name of a client whose reaping has begun: its reaper, who marked it under the
+                // lock before it looked at any entry, finds all that was promised before.
+                if word.state() != State::Sealed
+                    || locked.unwanted(declaration.index)?
+                    || !self.attachment.is_in(word.slot(), owner)
+                {
                     return Err(lost());
                 }
                 let new = some.iter().filter(|output| locked.find(output).is_none()).count();
@@ -81,7 +93,7 @@ impl Store {
                     return Ok(Err(Need::Objects));
                 }
                 for output in some {
-                    keys.push(locked.promise(output, entry.creator.load(Ordering::Relaxed), key)?);
+                    keys.push(locked.promise(output, owner, word.slot(), key)?);
                     fail::point("issue.promised");
                 }
                 if later.is_empty() {
@@ -206,7 +218,7 @@ impl Store {
             fence(Ordering::Acquire);
             if Word(entry.state.load(Ordering::Relaxed)) == word {
                 let key = EntryKey { index, generation: word.generation() };
-                failed += u32::from(attachment.fail_awaited(key, error)?);
+                failed += u32::from(self.fail(key, error)?);
             }
         }
         Ok(failed)
@@ -214,57 +226,24 @@ impl Store {
 
     /// Turns an awaited object into a failed one that carries this error. False if it is not awaited any more.
     pub fn fail(&self, key: EntryKey, error: &Error) -> Result<bool> {
-        self.attachment.fail_awaited(key, error)
-    }
-}
-
-impl Attachment {
-    /// Turns an awaited object into a failed one that carries this error. False if it is not awaited any more.
-    pub(super) fn fail_awaited(&self, key: EntryKey, error: &Error) -> Result<bool> {
-        self.here()?;
-        let text = error.message_cut().as_bytes();
-        let id = id_of(self.segment.entry(key.index)?);
-        let spec = CreateSpec { full_timeout: Some(Timeout::Poll), ..CreateSpec::default() };
-        let mut with_text = true;
-        let failed = loop {
-            let tried = self.with_room(&spec, &id, |locked| {
-                let Some((entry, word)) = locked.entry_of(key)? else { return Ok(Ok(false)) };
-                if word.state() != State::Awaited {
-                    return Ok(Ok(false));
-                }
-                let size = if with_text { text.len() } else { 0 };
-                if size > 0 {
-                    let Some(taken) = locked.heap().take(size as u64)? else {
-                        return Ok(Err(Need::Bytes(size as u64)));
-                    };
-                    let mut span = self.segment.write_span(taken.offset, size as u64)?;
-                    span.copy_from(0, text);
-                    locked.give_bytes(entry, Some(taken), size as u64, 0);
-                } else {
-                    // What an earlier try to create it has left must not pass for the text.
-                    locked.give_bytes(entry, None, 0, 0);
-                }
-                let code = u32::try_from(-error.kind().code()).unwrap_or(1);
-                entry.failure.store(code, Ordering::Relaxed);
-                fail::point("fail.text_written");
-                // SYNC: the commit; pairs with the acquire of whoever looks at the object.
-                let failed = Word::new(State::Failed, word.slot(), key.generation);
-                entry.state.store(failed.0, Ordering::SeqCst);
-                fail::point("fail.failed");
-                locked.tell(EventKind::Failed, key)?;
-                locked.drop_if_unwanted(key)?;
-                Ok(Ok(true))
-            });
-            match tried {
-                // The status matters more than its text.
-                Err(error) if error.kind() == Kind::OutOfMemory && with_text => with_text = false,
-                other => break other?,
-            }
-        };
+        self.attachment.here()?;
+        let id = id_of(self.attachment.segment.entry(key.index)?);
+        let failed = self.attachment.locked(|locked| locked.fail(key, error))?;
         if failed {
-            self.ring(&id);
+            self.attachment.ring(&id);
         }
         Ok(failed)
+    }
+
+    /// Ends what a dead client was to make, if that is still to be made: see [`Locked::bury`]. False too if the lock cannot be
+    /// had in a moment: whoever looks again tries again.
+    pub(super) fn bury(&self, key: EntryKey, id: &ObjectId, dead: u32) -> Result<bool> {
+        match self.attachment.locked_within(LEAVE_PATIENCE, |locked| locked.bury(key, dead)) {
+            Ok(true) => self.attachment.ring(id),
+            Err(error) if error.kind() != Kind::Busy => return Err(error),
+            other => return Ok(other.is_ok_and(|buried| buried)),
+        }
+        Ok(true)
     }
 }
 
@@ -275,17 +254,71 @@ fn is_of(output: &Entry, call: EntryKey) -> bool {
 }
 
 impl Locked<'_> {
-    /// Promises an output of a call, or claims the one that there is.
-    fn promise(&self, output: &ObjectId, producer: u32, call: EntryKey) -> Result<EntryKey> {
+    /// Turns an awaited object into a failed one. Its text is kept if there is room at once: failing never grows, evicts, reaps
+    /// or waits, so it may be done by whoever finds that it must be, in a full store and beside a reaper.
+    pub(super) fn fail(&self, key: EntryKey, error: &Error) -> Result<bool> {
+        let Some((entry, word)) = self.entry_of(key)? else { return Ok(false) };
+        if word.state() != State::Awaited {
+            return Ok(false);
+        }
+        let text = error.message_cut().as_bytes();
+        let size = text.len() as u64;
+        let mut taken = if text.is_empty() { None } else { self.heap().take_now(size)? };
+        if let Some(room) = taken {
+            let mut span = self.attachment.segment.write_span(room.offset, size)?;
+            if span.open().is_ok() {
+                span.copy_from(0, text);
+            } else {
+                self.heap().give(room.extent)?;
+                taken = None;
+            }
+        }
+        // Also without bytes: what an earlier try to create it has left must not pass for the text.
+        self.give_bytes(entry, taken, taken.map_or(0, |_| size), 0);
+        let code = u32::try_from(-error.kind().code()).unwrap_or(1);
+        entry.failure.store(code, Ordering::Relaxed);
+        fail::point("fail.text_written");
+        // SYNC: the commit; pairs with the acquire of whoever looks at the object. Only under the lock does an awaited
+        // entry change.
+        entry.state.store(Word::new(State::Failed, word.slot(), key.generation).0, Ordering::SeqCst);
+        fail::point("fail.failed");
+        self.tell(EventKind::Failed, key)?;
+        self.settle(key)?;
+        Ok(true)
+    }
+
+    /// Ends what a dead client was to make: the output that it has promised fails, what it was creating is aborted. The one
+    /// answer for whoever finds the client dead: who waits for the object, who looks at it, who reaps. Idempotent. Whether
+    /// it did anything.
+    pub(super) fn bury(&self, key: EntryKey, dead: u32) -> Result<bool> {
+        let Some((entry, word)) = self.entry_of(key)? else { return Ok(false) };
+        match word.state() {
+            State::Creating if entry.creator.load(Ordering::Relaxed) == dead => {
+                // SYNC: its creator writes to it no more, and all others change a creation under the lock.
+                entry.state.fetch_or(ABANDONED, Ordering::SeqCst);
+                self.settle(key)
+            }
+            State::Awaited if entry.producer.load(Ordering::Relaxed) == dead => {
+                let name = self.attachment.name_of(dead);
+                let text = format!(
+                    "the processor {name}(client {dead}) has gone; the inputs of the call are still there"
+                );
+                self.fail(key, &Error::new(Kind::ProcessorLost, text))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Promises an output, or claims the one that there is.
+    fn promise(&self, output: &ObjectId, producer: u32, slot: u32, call: EntryKey) -> Result<EntryKey> {
         if let Some((index, word)) = self.find(output) {
             let key = EntryKey { index, generation: word.generation() };
             self.claim(key)?;
             let entry = self.segment().entry(index)?;
-            if word.state() == State::Awaited && !self.has_call(entry)? {
-                // The call that was to make it has gone, while somebody else wants the output: it is this call's now. Dead
-                // between the two words, it names the processor that was asked last: nothing depends on the call's name then,
-                // as a call that was not published is never found in a queue.
-                entry.producer.store(producer, Ordering::Relaxed);
+            let ours = word.state() == State::Awaited && entry.producer.load(Ordering::Relaxed) == producer;
+            if ours && !self.has_call(entry)? {
+                // The call that was to make it has gone, while somebody else wanted the output: it is this call's now. Dead
+                // between the two words, it names none, as one that was not published is never found in a queue.
                 name_call(entry, call);
             }
             return Ok(key);
@@ -298,8 +331,8 @@ impl Locked<'_> {
             meta_size: 0,
             flags: 0,
             producer,
+            slot,
             want: true,
-            marks: 0,
             call: Some(call),
         })
     }

@@ -6,12 +6,12 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::shm::mounts::{mounts, LIST};
 use crate::shm::place::{Place, SHM};
 use crate::shm::segment;
 
@@ -65,10 +65,11 @@ pub fn stores() -> Result<Vec<StoreSummary>> {
 /// # Errors
 /// As [`stores`].
 pub fn census() -> Result<Census> {
-    let mounts = fs::read("/proc/self/mounts").map_err(|e| Error::io("reading /proc/self/mounts", &e))?;
+    let mounts = mounts(Path::new("/")).map_err(|e| Error::io(format!("reading {LIST}"), &e))?;
+    let tmpfs = mounts.into_iter().filter(|mount| mount.kind == "tmpfs").map(|mount| mount.point);
     let mut found = Census::default();
     let mut seen = HashSet::new();
-    for root in [PathBuf::from(SHM)].into_iter().chain(tmpfs_mounts(&mounts)) {
+    for root in [PathBuf::from(SHM)].into_iter().chain(tmpfs) {
         found.look_into(&root, &mut seen, true);
     }
     found.stores.sort_by(|a, b| (&a.path, &a.file).cmp(&(&b.path, &b.file)));
@@ -121,42 +122,5 @@ impl Census {
             clients: glance.clients,
             max_clients: glance.max_clients,
         });
-    }
-}
-
-/// Where each tmpfs is mounted.
-fn tmpfs_mounts(mounts: &[u8]) -> Vec<PathBuf> {
-    let line = |line: &[u8]| {
-        let mut words = line.split(|byte| *byte == b' ').skip(1);
-        let (folder, kind) = (words.next()?, words.next()?);
-        (kind == b"tmpfs").then(|| PathBuf::from(std::ffi::OsString::from_vec(unescaped(folder))))
-    };
-    mounts.split(|byte| *byte == b'\n').filter_map(line).collect()
-}
-
-/// The kernel writes blanks and backslashes in paths as `\` and three octal digits.
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, behind)) = rest.split_first() {
-        let octal = behind.get(..3).filter(|_| *first == b'\\').and_then(|digits| {
-            let digits = std::str::from_utf8(digits).ok()?;
-            u8::from_str_radix(digits, 8).ok()
-        });
-        bytes.push(octal.unwrap_or(*first));
-        rest = if octal.is_some() { &behind[3..] } else { behind };
-    }
-    bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mounts_are_read_with_their_blanks() {
-        let mounts = b"proc /proc proc rw 0 0\ntmpfs /dev/shm tmpfs rw,size=1 0 0\ntmpfs /mnt/a\\040b\\134c tmpfs rw 0 0\n\n";
-        assert_eq!(tmpfs_mounts(mounts), [PathBuf::from("/dev/shm"), PathBuf::from("/mnt/a b\\c")]);
-        assert_eq!(unescaped(b"\\9x\\04"), b"\\9x\\04");
     }
 }

@@ -4,29 +4,25 @@
 //! found by the reaper, which aborts the object: between the commit of `create` and that of `seal` nobody but the creator can
 //! see the bytes.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::attachment::{Attachment, LEAVE_PATIENCE};
+use super::attachment::Attachment;
 use super::buffer::Pin;
 use super::entries::{Attempt, Birth, EntryKey, Need};
 use super::events::EventKind;
 use super::id::ObjectId;
 use super::locked::Locked;
-use super::options::full_timeout;
+use super::shortage::Shortage;
 use super::want::Want;
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::interrupt;
 use crate::shm::heap::{Figures, Growth};
-use crate::shm::layout::{State, Word, ABANDONED, EVICTABLE, KEEP};
+use crate::shm::layout::{State, Word, ABANDONED, ALIGN, EVICTABLE, KEEP, SMALL};
 use crate::shm::segment::{epoch_nanos, to_usize};
 use crate::shm::span::WriteSpan;
 use crate::sync::atomic::{fence, Ordering};
 use crate::sync::fail;
-use crate::timeout::{Deadline, Timeout};
-
-/// How often who waits for space asks whether that is to end.
-const ASK: Duration = Duration::from_millis(100);
+use crate::timeout::Timeout;
 
 /// How to create an object.
 #[derive(Clone, Debug, Default)]
@@ -65,13 +61,26 @@ impl Store {
     /// # Errors
     /// `AlreadyExists`, `OutOfMemory` (says how much was asked and is free), `LimitReached` (too many objects).
     pub fn create(&self, id: &ObjectId, spec: &CreateSpec<'_>) -> Result<Writer> {
-        let taken = |key: EntryKey| Store::exists_error(self, id, key);
-        let key = self.attachment.with_room(spec, id, |locked| match locked.find(id) {
-            None => locked.create_new(id, spec),
-            Some((index, word)) if word.state() == State::Awaited => {
-                locked.create_awaited(EntryKey { index, generation: word.generation() }, spec)
+        self.create_if(id, spec, |_, _| Ok(false))
+    }
+
+    /// As [`Store::create`]; what has the ID is replaced if `yields` took it out of the way, in the same turn of the lock.
+    pub(super) fn create_if(
+        &self,
+        id: &ObjectId,
+        spec: &CreateSpec<'_>,
+        yields: impl Fn(&Locked<'_>, EntryKey) -> Result<bool>,
+    ) -> Result<Writer> {
+        let key = self.attachment.with_room(spec, id, |locked| {
+            let Some((index, word)) = locked.find(id) else { return locked.create_new(id, spec) };
+            let key = EntryKey { index, generation: word.generation() };
+            if yields(locked, key)? {
+                locked.create_new(id, spec)
+            } else if word.state() == State::Awaited {
+                locked.create_awaited(key, spec)
+            } else {
+                Err(exists(id))
             }
-            Some((index, word)) => Err(taken(EntryKey { index, generation: word.generation() })),
         })?;
         self.writer(id, key, spec)
     }
@@ -86,17 +95,13 @@ impl Store {
             Some((_, word)) if word.state() == State::Awaited => {
                 Ok(locked.create_awaited(key, spec)?.map(Some))
             }
-            Some((_, word)) if word.state() != State::Doomed => Err(Store::exists_error(self, id, key)),
+            Some((_, word)) if word.state() != State::Doomed => Err(exists(id)),
             _ => Ok(Ok(None)),
         })?;
         match found {
             Some(key) => self.writer(id, key, spec),
             None => self.scratch(id, spec),
         }
-    }
-
-    fn exists_error(&self, id: &ObjectId, _key: EntryKey) -> Error {
-        Error::new(Kind::AlreadyExists, format!("the object {id} exists already (or is being created)"))
     }
 
     fn writer(&self, id: &ObjectId, key: EntryKey, spec: &CreateSpec<'_>) -> Result<Writer> {
@@ -106,18 +111,10 @@ impl Store {
         let span = self.attachment.segment.write_span(entry.offset.load(Ordering::Relaxed), total)?;
         let pin = Pin::held(self, *id, key);
         let want = spec.want.then(|| Want::counted(self, *id, key));
-        Ok(self.fill(
-            Writer {
-                store: self.clone(),
-                id: *id,
-                pin: Some(pin),
-                span,
-                data_size,
-                begun: Instant::now(),
-                want,
-            },
-            spec,
-        ))
+        let begun = Instant::now();
+        let writer = Writer { store: self.clone(), id: *id, pin: Some(pin), span, data_size, begun, want };
+        writer.span.open()?;
+        Ok(self.fill(writer, spec))
     }
 
     fn scratch(&self, id: &ObjectId, spec: &CreateSpec<'_>) -> Result<Writer> {
@@ -143,22 +140,22 @@ impl Store {
 }
 
 impl Attachment {
-    /// Tries `work` under the lock; in between, gets what it needs.
+    /// Tries `work` under the lock; in between, gets what it needs. The one path for a full store, a full region, a full table and a
+    /// full file system: see [`Shortage`].
     pub(super) fn with_room<T>(
         &self,
         spec: &CreateSpec<'_>,
         id: &ObjectId,
         mut work: impl FnMut(&Locked<'_>) -> Attempt<T>,
     ) -> Result<T> {
-        // Once the store was found full: until when to wait, and when it was asked last whether that is to end.
-        let mut waiting: Option<(Deadline, Instant)> = None;
+        let mut shortage: Option<Shortage> = None;
         self.here()?;
         loop {
             self.ready_pins();
             if spec.want {
                 self.ready_wants(1);
             }
-            let need = match self.locked(|locked| {
+            let lack = match self.locked(|locked| {
                 Ok(match work(locked)? {
                     Ok(done) => Ok(done),
                     Err(Need::Objects) => Err(None),
@@ -168,39 +165,40 @@ impl Attachment {
                 })
             })? {
                 Ok(done) => return Ok(done),
-                Err(need) => need,
+                Err(lack) => lack,
             };
-            match need {
-                None => self.grow_objects()?,
-                Some((_, Some(growth), _)) => self.grow_heap(growth)?,
-                Some((bytes, None, figures)) => {
-                    let full = || full_error(id, bytes, self.segment.geometry().size, &figures);
-                    let first = waiting.is_none();
-                    let (deadline, asked) = waiting.get_or_insert_with(|| {
-                        let patience = spec.full_timeout.unwrap_or_else(|| Timeout::After(full_timeout()));
-                        (patience.deadline(), Instant::now())
-                    });
-                    // Finding out costs little and helps often: the dead may hold memory.
-                    if first && self.reap_dead() > 0 {
-                        continue;
+            let grows = !matches!(lack, Some((_, None, _)));
+            let grown = match &lack {
+                None => self.grow_objects(),
+                Some((_, Some(growth), _)) => self.grow_heap(*growth),
+                Some((bytes, None, figures)) => Err(self.full_error(id, *bytes, figures)),
+            };
+            match grown {
+                Ok(()) => {}
+                Err(error) if matches!(error.kind(), Kind::OutOfMemory | Kind::LimitReached) => {
+                    let bytes = lack.map(|(bytes, ..)| bytes);
+                    let size = self.segment.geometry().size.next_multiple_of(ALIGN);
+                    if bytes.is_some_and(|bytes| bytes >= SMALL && bytes > size) {
+                        // It never fits: nothing is to go for it, and nobody waited for.
+                        return Err(error);
                     }
-                    if self.evict_one()?.is_some() {
-                        continue;
-                    }
-                    let nobody = spec.full_timeout.is_none() && !self.others_can_free();
-                    let Some(slice) = deadline.left(Duration::from_millis(20)) else { return Err(full()) };
-                    if nobody {
-                        return Err(full());
-                    }
-                    self.interrupt_error()?;
-                    if asked.elapsed() >= ASK {
-                        *asked = Instant::now();
-                        interrupt::ask()?;
-                    }
-                    std::thread::sleep(slice.min(Duration::from_millis(2)));
+                    let shortage = shortage.get_or_insert_with(|| Shortage::new(spec.full_timeout));
+                    shortage.relieve(self, bytes, grows, error)?;
                 }
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    fn full_error(&self, id: &ObjectId, bytes: u64, figures: &Figures) -> Error {
+        let (size, free, largest) = (self.segment.geometry().size, figures.free, figures.largest);
+        Error::new(
+            Kind::OutOfMemory,
+            format!(
+                "the store is full: object {id} needs {bytes} bytes, {free} of {size} are free, the largest free run \
+                 has {largest}"
+            ),
+        )
     }
 
     /// Reserves memory outside the lock, then raises the watermark under it.
@@ -232,24 +230,10 @@ impl Attachment {
             Ok(())
         })
     }
-
-    fn others_can_free(&self) -> bool {
-        let segment = &self.segment;
-        (0..segment.geometry().max_clients).any(|slot| {
-            let number = segment.client(slot).number.load(Ordering::Acquire);
-            number != 0 && number != self.number && !segment.liveness.is_dead(number)
-        })
-    }
 }
 
-fn full_error(id: &ObjectId, bytes: u64, size: u64, figures: &Figures) -> Error {
-    Error::new(
-        Kind::OutOfMemory,
-        format!(
-            "the store is full: object {id} needs {bytes} bytes, {} of {size} are free, the largest free run has {}",
-            figures.free, figures.largest
-        ),
-    )
+fn exists(id: &ObjectId) -> Error {
+    Error::new(Kind::AlreadyExists, format!("the object {id} exists already (or is being created)"))
 }
 
 impl Locked<'_> {
@@ -271,8 +255,8 @@ impl Locked<'_> {
             meta_size,
             flags,
             producer: 0,
+            slot: self.attachment.slot,
             want: spec.want,
-            marks: 0,
             call: None,
         })?;
         self.attachment.pin_creation(key)?;
@@ -307,16 +291,22 @@ impl Locked<'_> {
         if word.state() != State::Creating {
             return Ok(());
         }
-        if entry.producer.load(Ordering::Relaxed) == 0 || self.unwanted(key.index)? {
+        let producer = entry.producer.load(Ordering::Relaxed);
+        if producer == 0 || self.unwanted(key.index)? {
             self.doom(key)?;
             return Ok(());
         }
         let extent = entry.extent.load(Ordering::Relaxed);
-        let awaited = Word::new(State::Awaited, word.slot(), key.generation);
+        let slot = self.attachment.slot_of(producer);
+        let awaited = Word::new(State::Awaited, slot.unwrap_or(word.slot()), key.generation);
         entry.state.store(awaited.0, Ordering::SeqCst);
         fail::point("abort.awaited");
         self.heap().give(extent)?;
         self.give_bytes(entry, None, 0, 0);
+        if slot.is_none() {
+            // It was being created by somebody else when its producer was reaped: nobody will make it any more.
+            self.bury(key, producer)?;
+        }
         Ok(())
     }
 }
@@ -369,13 +359,13 @@ impl Writer {
     /// Gives a [`Want`] if the spec asked for one.
     ///
     /// # Errors
-    /// `ObjectDeleted` if somebody deleted it meanwhile and we were to own it; `Forked`.
+    /// `ObjectDeleted` if somebody deleted it meanwhile though it was to be kept, or ours; `Forked`.
     pub fn seal(mut self) -> Result<Option<Want>> {
         let attachment = self.store.attachment.clone();
         attachment.here()?;
         let Some(pin) = self.pin.take() else { return Ok(None) };
         let key = pin.key();
-        self.span.protect(false);
+        self.span.protect();
         let entry = attachment.segment.entry(key.index)?;
         let micros = u32::try_from(self.begun.elapsed().as_micros()).unwrap_or(u32::MAX);
         entry.construct.store(micros, Ordering::Relaxed);
@@ -384,8 +374,9 @@ impl Writer {
         loop {
             if word.generation() != key.generation || word.state() != State::Creating {
                 // Deleted while we wrote: the pin goes, and with it the bytes.
+                let promised = self.want.is_some() || entry.flags.load(Ordering::Relaxed) & KEEP != 0;
                 drop(pin);
-                return if self.want.is_some() {
+                return if promised {
                     Err(Error::new(
                         Kind::ObjectDeleted,
                         format!("object {} was deleted before it was sealed", self.id),
@@ -424,7 +415,7 @@ impl Writer {
     /// Gives the pin back and the want out: the writer no longer aborts. For a call that was published, whose state changes
     /// under the lock.
     pub(super) fn into_want(mut self) -> Option<Want> {
-        self.span.protect(false);
+        self.span.protect();
         let want = self.want.take();
         drop(self.pin.take());
         want
@@ -438,21 +429,16 @@ impl Drop for Writer {
         if attachment.here().is_err() {
             return;
         }
-        self.span.protect(true);
         let key = pin.key();
         if let Some(want) = self.want.take() {
             want.let_go();
         }
-        let aborted = attachment.locked_within(LEAVE_PATIENCE, |locked| locked.abort(key));
-        if aborted.is_err() {
-            // The next holder does it. SYNC: only the creator moves an entry out of creation without the lock, and that is us.
-            if let Ok(entry) = attachment.segment.entry(key.index) {
-                if Word(entry.state.load(Ordering::Acquire)).generation() == key.generation {
-                    entry.state.fetch_or(ABANDONED, Ordering::SeqCst);
-                }
-            }
-            attachment.segment.header().sweep.store(1, Ordering::SeqCst);
+        let id = self.id;
+        if let Ok(entry) = attachment.segment.entry(key.index) {
+            // SYNC: our pin keeps this life of the entry. Whoever gets the lock next may abort it from here on.
+            entry.state.fetch_or(ABANDONED, Ordering::SeqCst);
+            fail::point("abort.marked");
+            let _ = attachment.settle(key, &id);
         }
-        attachment.ring(&self.id);
     }
 }

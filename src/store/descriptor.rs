@@ -44,7 +44,7 @@ impl Store {
     /// `Io`, `Forked`.
     pub fn event_descriptor(&self) -> Result<RawFd> {
         let attachment = &self.attachment;
-        attachment.here()?;
+        attachment.kept()?;
         let mut descriptor = lock(&attachment.descriptor);
         if let Some(descriptor) = &*descriptor {
             return Ok(descriptor.fd.number());
@@ -61,7 +61,7 @@ impl Store {
     /// Makes the descriptor unreadable. To be called before looking at what has changed, so that what changes after the
     /// look makes it readable again.
     pub fn clear_event_descriptor(&self) -> Result<()> {
-        self.attachment.here()?;
+        self.attachment.kept()?;
         if let Some(descriptor) = &*lock(&self.attachment.descriptor) {
             descriptor.fd.clear();
         }
@@ -70,7 +70,7 @@ impl Store {
 
     /// Watches some objects.
     pub fn watch(&self, ids: &[ObjectId]) -> Result<Watch> {
-        self.attachment.here()?;
+        self.attachment.kept()?;
         let buckets = Interest::in_objects(&self.attachment, ids)?.keep();
         if let Some(descriptor) = &*lock(&self.attachment.descriptor) {
             descriptor.fd.signal();
@@ -82,7 +82,7 @@ impl Store {
 impl Watch {
     /// Ends it because what it watches has changed: whoever changed it may find nobody to ring any more.
     pub fn fire(self) {
-        if self.store.attachment.here().is_ok() {
+        if self.store.attachment.kept().is_ok() {
             if let Some(descriptor) = &*lock(&self.store.attachment.descriptor) {
                 descriptor.fd.signal();
             }
@@ -121,8 +121,11 @@ impl Descriptor {
         std::mem::forget(self.thread.take());
     }
 
-    /// Ends the thread of an attachment that goes.
-    pub(super) fn end(mut self, attachment: &Attachment) {
+    /// Ends the thread of an attachment that goes. Not `kept`: the descriptor is closed already.
+    pub(super) fn end(mut self, attachment: &Attachment, kept: bool) {
+        if !kept {
+            self.fd.let_go();
+        }
         self.stop.store(1, Ordering::SeqCst);
         doorbell::ring(&attachment.segment.client(attachment.slot).bell.0, u32::MAX);
         if let Some(thread) = self.thread.take() {
@@ -151,6 +154,11 @@ impl Sleeper {
         while self.stop.load(Ordering::SeqCst) == 0 {
             let _ = doorbell::sleep(bell, &self.sleepers, seen, u32::MAX, SLICE);
             let now = doorbell::read(bell);
+            if self.segment.kept().is_err() {
+                // Nobody can be told any more: the descriptor has gone too.
+                self.fd.let_go();
+                return;
+            }
             if doorbell::rang(seen, now) {
                 seen = now;
                 self.fd.signal();

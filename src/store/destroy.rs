@@ -1,17 +1,20 @@
-//! Deleting a whole store, whatever is in it and whoever uses it.
+//! Deleting a whole store, whatever is in it and whoever uses it, or one that nobody uses.
 //!
-//! Needs neither a client slot nor the lock, so that it works on a full store, and on one whose lock is held by a process
+//! The first needs neither a client slot nor the lock, so that it works on a full store, and on one whose lock is held by a process
 //! that is stopped. CLOSED first, then the names, as when the last client leaves: dying in between leaves a store that
 //! the next opener finds closed and replaces.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::census::StoreSummary;
+use super::options::{Create, StoreOptions};
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::MAGIC;
+use crate::shm::liveness;
 use crate::shm::place::{self, owner_is_fine, Found, Place};
 use crate::shm::segment::Segment;
 use crate::sync::atomic::Ordering;
@@ -37,10 +40,7 @@ impl Store {
                 ));
             }
             // `find` has checked the owner of the link, and that it names a store's file.
-            Err(error) if error.kind() == Kind::NotFound && is_link(path) => {
-                return fs::remove_file(path)
-                    .map_err(|e| Error::io(format!("removing the link {}", path.display()), &e));
-            }
+            Ok(Found::Dangling(link)) => return link.remove(),
             Err(error) => return Err(error),
         };
         match Segment::open(&place, accept_owner, false) {
@@ -57,6 +57,36 @@ impl Store {
         }
     }
 
+    /// Removes a store that [`census`](super::census) found without a living client. False if nothing is to be removed: it has
+    /// gone, or a client uses it by now. Waits for the store's lock.
+    ///
+    /// Whoever opens a store and finds no living client in it, or closes it and leaves none, removes it; this does both, and
+    /// decides nothing itself. So a client that attaches meanwhile keeps its store, or makes a new one if it comes too late.
+    ///
+    /// # Errors
+    /// As [`Store::open`], but not `NotFound`.
+    pub fn remove_left_over(found: &StoreSummary, accept_owner: Option<u32>) -> Result<bool> {
+        let name = Place { path: found.file.clone(), file: found.file.clone() };
+        let file = match name.open(true) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::io(format!("opening {}", found.file.display()), &error)),
+        };
+        if liveness::being_born(&file) {
+            return Ok(false);
+        }
+        // A link goes with its file. One that is not there, or in another container, cannot be followed.
+        let linked = Place { path: PathBuf::from(&found.path), ..name.clone() };
+        let path = if linked.leads_to(&file) { &linked.path } else { &name.path };
+        let options = StoreOptions { accept_owner, create: Create::Never, ..StoreOptions::default() };
+        match Store::open(path, &options) {
+            Ok(store) => drop(store),
+            Err(error) if error.kind() == Kind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(!name.leads_to(&file))
+    }
+
     /// Whether the store was destroyed, or its name taken away, while we use it: nobody else can attach to it any more.
     pub fn is_gone(&self) -> bool {
         let segment = &self.attachment.segment;
@@ -65,10 +95,6 @@ impl Store {
             || segment.header().closed.load(Ordering::SeqCst) != 0
             || !self.attachment.place.leads_to(segment.file())
     }
-}
-
-fn is_link(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_symlink())
 }
 
 /// A file that begins as a store does, of an owner that is fine, though nothing else in it may make sense.

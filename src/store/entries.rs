@@ -3,13 +3,14 @@
 //! Each change commits with one store of the state word. Index, lists, extents and the list of free entries follow, or
 //! precede it; a death in between leaves the lock dirty, and the rebuild makes them agree with the states again.
 
+use super::attachment::{Attachment, LEAVE_PATIENCE};
 use super::events::EventKind;
 use super::id::ObjectId;
 use super::index::{id_of, set_id};
 use super::locked::Locked;
 use super::progress::unstarted;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{Entry, State, Word, ABANDONED, NONE};
+use crate::shm::layout::{Entry, State, Word, ABANDONED, NONE, WHEN_RELEASED};
 use crate::shm::segment::{epoch_nanos, low_half};
 use crate::sync::atomic::{fence, Ordering};
 use crate::sync::fail;
@@ -44,9 +45,9 @@ pub(super) struct Birth<'a> {
     pub(super) meta_size: u32,
     pub(super) flags: u32,
     pub(super) producer: u32,
+    /// Of the creator, or of the producer: see [`Word`].
+    pub(super) slot: u32,
     pub(super) want: bool,
-    /// Flags for the state word.
-    pub(super) marks: u64,
     /// The call that is to make it.
     pub(super) call: Option<EntryKey>,
 }
@@ -105,6 +106,9 @@ impl Locked<'_> {
         let entry = self.segment().entry(index)?;
         let generation = Word(entry.state.load(Ordering::Relaxed)).generation();
         let key = EntryKey { index, generation };
+        // SYNC: pairs with the acquire fence in `probe`: a reader that sees a word of the new life below also sees that
+        // the old one is over. (A sweep may have freed the entry in this very turn.)
+        fence(Ordering::Release);
         set_id(entry, birth.id);
         entry.flags.store(birth.flags, Ordering::Relaxed);
         self.give_bytes(entry, birth.extent, birth.data_size, birth.meta_size);
@@ -124,7 +128,7 @@ impl Locked<'_> {
             self.claim(key)?;
         }
         fail::point("create.entry_written");
-        let word = Word::new(birth.state, self.attachment.slot, generation).and(birth.marks);
+        let word = Word::new(birth.state, birth.slot, generation);
         // SYNC: the commit. Pairs with the acquire loads of whoever finds the entry through the index.
         entry.state.store(word.0, Ordering::Release);
         fail::point("create.committed");
@@ -139,15 +143,17 @@ impl Locked<'_> {
         Ok(key)
     }
 
+    /// The objects that are there under a new declaration's prefix become its namespace's: one walk over the orphans.
     fn adopt_orphans(&self, declaration: &ObjectId) -> Result<()> {
         let header = self.segment().header();
-        while let Some(index) = self.orphans_of(declaration.prefix())? {
-            let entry = self.segment().entry(index)?;
+        self.walk(header.orphans.load(Ordering::Relaxed), |index, entry| {
             let id = id_of(entry);
-            self.cut_orphan(entry, index, header)?;
-            self.link(&id, index)?;
-        }
-        Ok(())
+            if id.prefix() == declaration.prefix() {
+                self.cut_orphan(entry, index, header)?;
+                self.link(&id, index)?;
+            }
+            Ok(true)
+        })
     }
 
     /// Gives an entry its bytes; they count once the state says so.
@@ -218,24 +224,35 @@ impl Locked<'_> {
     /// A namespace that lost its last object goes if its owner has gone.
     fn end_namespace(&self, member: &ObjectId) -> Result<()> {
         let Some((index, word)) = self.find(&ObjectId::declaration(member.prefix())) else { return Ok(()) };
-        if self.unwanted(index)? && self.segment().entry(index)?.first.load(Ordering::Relaxed) == NONE {
-            self.doom(EntryKey { index, generation: word.generation() })?;
-        }
-        Ok(())
+        self.settle(EntryKey { index, generation: word.generation() }).map(|_| ())
     }
 
-    /// Deletes an object that nobody wants; a declaration only when its namespace is empty.
-    pub(super) fn drop_if_unwanted(&self, key: EntryKey) -> Result<bool> {
+    /// What becomes of an entry after something that kept it has gone: the one answer after a death, a release, an unwanting, a
+    /// deletion that had to wait, and for whoever could not get the lock then. A creation that was given up is aborted; what
+    /// nobody wants or keeps goes, and what was to go when it is released and is held by nobody; doomed bytes that nobody
+    /// pins are freed. A declaration stays while its namespace holds objects. Whether anything came to its end.
+    pub(super) fn settle(&self, key: EntryKey) -> Result<bool> {
         let Some((entry, word)) = self.entry_of(key)? else { return Ok(false) };
-        let holds_others = id_of(entry).is_declaration() && entry.first.load(Ordering::Relaxed) != NONE;
-        if holds_others || word.state() == State::Creating || !self.unwanted(key.index)? {
-            return Ok(false);
+        match word.state() {
+            State::Free => Ok(false),
+            State::Doomed => self.free_if_unpinned(key),
+            State::Creating if word.has(ABANDONED) => self.abort(key).map(|()| true),
+            State::Creating => Ok(false),
+            State::Sealed | State::Failed | State::Awaited => {
+                let released = word.has(WHEN_RELEASED) && row_is_empty(self.segment().pins(key.index)?);
+                let holds_others =
+                    id_of(entry).is_declaration() && entry.first.load(Ordering::Relaxed) != NONE;
+                if released || !holds_others && self.unwanted(key.index)? {
+                    self.doom(key)
+                } else {
+                    Ok(false)
+                }
+            }
         }
-        self.doom(key)
     }
 
     /// Frees a doomed entry that nobody pins.
-    pub(super) fn free_if_unpinned(&self, key: EntryKey) -> Result<bool> {
+    fn free_if_unpinned(&self, key: EntryKey) -> Result<bool> {
         let Some((entry, word)) = self.entry_of(key)? else { return Ok(false) };
         if word.state() != State::Doomed || !row_is_empty(self.segment().pins(key.index)?) {
             return Ok(false);
@@ -256,23 +273,30 @@ impl Locked<'_> {
         Ok(true)
     }
 
-    /// Frees what somebody who could not get the lock had to leave.
+    /// Settles what somebody who could not get the lock had to leave.
     pub(super) fn sweep(&self) -> Result<()> {
         self.segment().header().sweep.store(0, Ordering::SeqCst);
         let used = self.segment().header().entries_used.load(Ordering::Relaxed);
         for index in 0..used.min(self.segment().objects_reserved()) {
             let word = Word(self.segment().entry(index)?.state.load(Ordering::Acquire));
             let key = EntryKey { index, generation: word.generation() };
-            match word.state() {
-                State::Doomed => {
-                    self.free_if_unpinned(key)?;
-                }
-                State::Sealed | State::Failed | State::Awaited => {
-                    self.drop_if_unwanted(key)?;
-                }
-                State::Creating if word.has(ABANDONED) => self.abort(key)?,
-                State::Free | State::Creating => {}
+            self.settle(key)?;
+        }
+        Ok(())
+    }
+}
+
+impl Attachment {
+    /// Settles an entry under the lock, and rings its waiters if it came to its end. When the lock cannot be had in time the
+    /// next holder does it.
+    pub(super) fn settle(&self, key: EntryKey, id: &ObjectId) -> Result<()> {
+        match self.locked_within(LEAVE_PATIENCE, |locked| locked.settle(key)) {
+            Ok(true) => self.ring(id),
+            Ok(false) => {}
+            Err(error) if error.kind() == Kind::Busy => {
+                self.segment.header().sweep.store(1, Ordering::SeqCst);
             }
+            Err(error) => return Err(error),
         }
         Ok(())
     }

@@ -75,7 +75,7 @@ pub(super) fn set_id(entry: &Entry, id: &ObjectId) {
 impl Attachment {
     /// The hash of an ID in this store.
     pub(super) fn hash(&self, id: &ObjectId) -> Hash {
-        Hash::of(id, self.seed)
+        Hash::of(id, self.identity)
     }
 
     fn slots(&self) -> (u32, &[AtomicU64]) {
@@ -137,13 +137,25 @@ impl Locked<'_> {
         self.attachment.probe(id, self.attachment.hash(id))
     }
 
-    fn change(&self, change: impl FnOnce()) {
-        let changes = &self.segment().header().index_changes.0;
-        changes.fetch_or(1, Ordering::SeqCst);
+    /// Entries are about to move.
+    fn index_changing(&self) {
+        self.segment().header().index_changes.0.fetch_or(1, Ordering::SeqCst);
+        // SYNC: pairs with the fence in `find`: who reads a word written after this sees an odd or a later count, whatever
+        // the order of those stores. The read-modify-write alone does not hold back later plain ones.
+        fence(Ordering::SeqCst);
         fail::point("index.changing");
-        change();
+    }
+
+    /// The index is whole again.
+    pub(super) fn index_rebuilt(&self) {
         // SYNC: pairs with the two readings in `find`.
-        changes.fetch_add(1, Ordering::SeqCst);
+        self.segment().header().index_changes.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn change(&self, change: impl FnOnce()) {
+        self.index_changing();
+        change();
+        self.index_rebuilt();
     }
 
     /// Adds an entry whose state is written.
@@ -208,16 +220,11 @@ impl Locked<'_> {
 
     /// Empties the index: the start of a rebuild, which ends with `index_rebuilt`.
     pub(super) fn index_reset(&self) {
-        self.segment().header().index_changes.0.fetch_or(1, Ordering::SeqCst);
+        self.index_changing();
         let level = index_level(self.segment().objects_reserved());
         let slots = self.segment().index_slots(level);
         slots.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
         self.segment().header().index_level.store(level, Ordering::Release);
-    }
-
-    /// The index is whole again.
-    pub(super) fn index_rebuilt(&self) {
-        self.segment().header().index_changes.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Looking at a store: objects, clients, figures. Takes no lock for objects, so a list is not one moment's picture.
 
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use super::entries::EntryKey;
@@ -8,7 +9,7 @@ use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{load_text, store_text, State, Word, CLAIMED, ENDED, EVICTABLE, KEEP};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{fence, AtomicU64, Ordering};
 
 use super::buffer::Look;
 
@@ -108,8 +109,10 @@ pub struct ClientInfo {
 pub struct StoreStat {
     /// Bytes that the user can put, as asked for.
     pub size: u64,
-    /// Bytes in use, rounded to 64 an object.
+    /// Bytes in use, rounded to 64 an object; without those of `used_small`.
     pub used: u64,
+    /// Bytes in use by objects below 4 KiB, which have room of their own besides `size`.
+    pub used_small: u64,
     /// Bytes not in use.
     pub free: u64,
     /// The longest free run.
@@ -128,7 +131,7 @@ pub struct StoreStat {
     pub failed: u64,
     /// Of these, deleted and held by somebody.
     pub doomed: u64,
-    /// Most objects.
+    /// Most objects: a power of two, what the options asked for or more.
     pub max_objects: u64,
     /// Living clients.
     pub clients: u32,
@@ -153,11 +156,37 @@ pub(super) fn state_name(state: State) -> &'static str {
     }
 }
 
+/// The slots whose bit is set in a row.
 pub(super) fn slots_of(row: &[AtomicU64]) -> impl Iterator<Item = u32> + '_ {
     (0u32..).zip(row).flat_map(|(at, word)| {
-        let bits = word.load(Ordering::Relaxed);
-        (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| at * 64 + bit)
+        let mut bits = word.load(Ordering::Relaxed);
+        std::iter::from_fn(move || {
+            let slot = (bits != 0).then(|| at * 64 + bits.trailing_zeros())?;
+            bits &= bits - 1;
+            Some(slot)
+        })
     })
+}
+
+/// Objects in the order of their IDs, looked at one after the other: it holds 24 bytes for each that is still to come.
+pub struct Listing<'a> {
+    store: &'a Store,
+    ahead: std::vec::IntoIter<(ObjectId, u32)>,
+}
+
+impl Iterator for Listing<'_> {
+    type Item = Result<ObjectInfo>;
+
+    fn next(&mut self) -> Option<Result<ObjectInfo>> {
+        loop {
+            let (id, index) = self.ahead.next()?;
+            match self.store.info_at(index) {
+                // It went meanwhile, or the entry is another object's by now.
+                Ok(info) if info.as_ref().is_none_or(|info| info.id != id) => {}
+                found => return found.transpose(),
+            }
+        }
+    }
 }
 
 impl Store {
@@ -194,19 +223,35 @@ impl Store {
             pinned_by: numbers(segment.pins(index)?),
             wanted_by: numbers(segment.wants(index)?),
         };
-        let after = Word(entry.state.load(Ordering::Acquire));
+        // SYNC: pairs with the release fence in `bear`: had we read a word of a later life, this would see it.
+        fence(Ordering::Acquire);
+        let after = Word(entry.state.load(Ordering::Relaxed));
         Ok((after.generation() == word.generation()).then_some(info))
     }
 
     /// The objects whose ID begins with `prefix`, by ID. Deleted ones that somebody holds are among them.
     pub fn list(&self, prefix: &[u8]) -> Result<Vec<ObjectInfo>> {
+        self.listing(prefix)?.collect()
+    }
+
+    /// The same for a store of so many objects that one wants to see them one by one. Objects that are created meanwhile
+    /// are not among them.
+    pub fn listing(&self, prefix: &[u8]) -> Result<Listing<'_>> {
         self.attachment.here()?;
+        let segment = &self.attachment.segment;
         let mut found = Vec::new();
         for index in 0..self.entries() {
-            found.extend(self.info_at(index)?.filter(|info| info.id.as_bytes().starts_with(prefix)));
+            let entry = segment.entry(index)?;
+            if Word(entry.state.load(Ordering::Acquire)).state() == State::Free {
+                continue;
+            }
+            let id = id_of(entry);
+            if id.as_bytes().starts_with(prefix) {
+                found.push((id, index));
+            }
         }
-        found.sort_by_key(|info| (info.id, info.key.index));
-        Ok(found)
+        found.sort_unstable();
+        Ok(Listing { store: self, ahead: found.into_iter() })
     }
 
     /// What is known of one object.
@@ -310,6 +355,11 @@ impl Store {
         Ok(())
     }
 
+    /// Whether members of a group may use the store.
+    pub fn is_shared_with_group(&self) -> bool {
+        self.attachment.segment.file().metadata().map_or(true, |meta| meta.mode() & 0o070 != 0)
+    }
+
     /// Figures of the store.
     pub fn stat(&self) -> Result<StoreStat> {
         let segment = &self.attachment.segment;
@@ -318,6 +368,7 @@ impl Store {
         let mut stat = StoreStat {
             size: segment.geometry().size,
             used: figures.used,
+            used_small: figures.used_small,
             free: figures.free,
             largest_free: figures.largest,
             reserved: figures.reserved,

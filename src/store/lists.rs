@@ -4,7 +4,6 @@
 //! the header. Under the lock only; derived. Damage shows as an error that makes the next holder rebuild.
 
 use super::id::ObjectId;
-use super::index::id_of;
 use super::locked::Locked;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{Entry, Header, NONE};
@@ -149,18 +148,5 @@ impl Locked<'_> {
     pub(super) fn cut_orphan(&self, entry: &Entry, index: u32, header: &Header) -> Result<()> {
         let (previous, next) = (get(&entry.previous), get(&entry.next));
         self.cut(previous, next, &header.orphans, Some(&header.orphans_last), index)
-    }
-
-    /// An object of this prefix on the list of orphans.
-    pub(super) fn orphans_of(&self, prefix: super::id::Prefix) -> Result<Option<u32>> {
-        let mut found = None;
-        let first = get(&self.segment().header().orphans);
-        self.walk(first, |index, entry| {
-            if id_of(entry).prefix() == prefix {
-                found = Some(index);
-            }
-            Ok(found.is_none())
-        })?;
-        Ok(found)
     }
 }

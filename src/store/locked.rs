@@ -11,9 +11,10 @@ use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
 use crate::shm::heap::Heap;
-use crate::shm::layout::load_text;
+use crate::shm::layout::{load_text, NEVER_BUILT};
 use crate::shm::segment::Segment;
 use crate::sync::atomic::Ordering;
+use crate::sync::cancel::Uncancelled;
 use crate::sync::fail;
 use crate::sync::lock::{self, Got, Surroundings};
 use crate::timeout::{Deadline, Timeout};
@@ -24,6 +25,18 @@ pub(super) struct Locked<'a> {
     in_order: Cell<bool>,
     /// Whether the event log has something new.
     pub(super) news: Cell<bool>,
+    _to_the_end: Uncancelled,
+}
+
+/// Who else is attached to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Others {
+    /// There is no other client.
+    None,
+    /// There are others, all of them dead and not reaped yet.
+    Dead,
+    /// At least one lives.
+    Living,
 }
 
 struct Around<'a> {
@@ -44,18 +57,26 @@ impl Surroundings for Around<'_> {
 
     fn slice(&self) -> Option<Duration> {
         let left = self.until.saturating_duration_since(Instant::now());
-        (!left.is_zero()).then(|| left.min(Duration::from_millis(20)))
+        (!left.is_zero() && self.attachment.segment.kept().is_ok())
+            .then(|| left.min(Duration::from_millis(20)))
     }
 }
 
+/// How long a thread waits for the lock, and what it says if it did not get it.
+type Waits = (Duration, Kind);
+
+/// Of functions without a timeout.
+const PATIENT: Waits = (LOCK_PATIENCE, Kind::Busy);
+
 thread_local! {
     /// How long this thread waits for the lock, unless it is releasing something.
-    static PATIENCE: Cell<Duration> = const { Cell::new(LOCK_PATIENCE) };
+    static PATIENCE: Cell<Waits> = const { Cell::new(PATIENT) };
 }
 
-/// While it lives, this thread waits for the lock no longer than the function it is in was asked to wait.
+/// While it lives, this thread waits for the lock no longer than the function it is in was asked to wait, and not to have
+/// had it in that time is `Timeout`.
 pub struct Patience {
-    before: Duration,
+    before: Waits,
 }
 
 impl Patience {
@@ -75,7 +96,8 @@ impl Patience {
 
     fn at_most(time: Duration) -> Patience {
         let time = time.clamp(LEAVE_PATIENCE, LOCK_PATIENCE);
-        Patience { before: PATIENCE.try_with(|patience| patience.replace(time)).unwrap_or(LOCK_PATIENCE) }
+        let before = PATIENCE.try_with(|patience| patience.replace((time, Kind::Timeout)));
+        Patience { before: before.unwrap_or(PATIENT) }
     }
 }
 
@@ -87,7 +109,7 @@ impl Drop for Patience {
 
 impl Store {
     /// While what it gives lives, whatever this thread does with a store waits for its lock (a stopped process may hold it)
-    /// no longer than `timeout`, but for 100 ms at least. Else that is 10 s.
+    /// no longer than `timeout`, but for 100 ms at least; then it fails with `Timeout`. Else that is 10 s, and `Busy`.
     pub fn patience(&self, timeout: Timeout) -> Patience {
         Patience::of(timeout)
     }
@@ -96,29 +118,54 @@ impl Store {
 /// A rebuild that was made under the lock, to be told after it.
 struct Rebuilt {
     objects: u32,
-    /// Nobody has died and nothing is there: a store whose memory was reserved when it was made.
+    /// It was no rebuild but the first building, of a store whose memory was reserved when it was made.
     fresh: bool,
     took: Duration,
 }
 
 impl Attachment {
-    /// Runs `work` under the lock.
+    /// Runs `work` under the lock, if it can be had in the time of the function that we are in: else `Timeout` (it was given a
+    /// timeout) or `Busy`, naming the holder.
     pub(super) fn locked<T>(&self, work: impl FnOnce(&Locked<'_>) -> Result<T>) -> Result<T> {
-        self.locked_within(PATIENCE.try_with(Cell::get).unwrap_or(LOCK_PATIENCE), work)
+        self.locked_for(PATIENCE.try_with(Cell::get).unwrap_or(PATIENT), work)
     }
 
-    /// Runs `work` under the lock, if it can be had in time: else `Busy`, naming the holder.
+    /// Runs `work` under the lock, if it can be had in this time: else `Busy`, naming the holder.
     pub(super) fn locked_within<T>(
         &self,
         patience: Duration,
         work: impl FnOnce(&Locked<'_>) -> Result<T>,
     ) -> Result<T> {
+        self.locked_for((patience, Kind::Busy), work)
+    }
+
+    fn locked_for<T>(
+        &self,
+        (patience, otherwise): Waits,
+        work: impl FnOnce(&Locked<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.here()?;
         let word = &self.segment.header().lock.0;
         let around = Around { attachment: self, until: Instant::now() + patience, dead: Cell::new(0) };
-        let got = lock::acquire(word, self.number, &around).map_err(|holder| self.held_up_by(holder))?;
+        // Before the lock is ours: from the first moment on, nothing may end this thread.
+        let to_the_end = Uncancelled::from_now();
+        let got = lock::acquire(word, self.number, &around)
+            .map_err(|holder| self.here().err().unwrap_or_else(|| self.held_up_by(holder, otherwise)))?;
+        // Under the lock: whoever takes us for dead marks and frees our slot under it.
+        if let Err(error) = self.here() {
+            match got {
+                Got::Clean => lock::release(word),
+                Got::Dirty => lock::release_dirty(word),
+            }
+            return Err(error);
+        }
         fail::point("lock.taken");
-        let locked = Locked { attachment: self, in_order: Cell::new(false), news: Cell::new(false) };
+        let locked = Locked {
+            attachment: self,
+            in_order: Cell::new(false),
+            news: Cell::new(false),
+            _to_the_end: to_the_end,
+        };
         let rebuilt = if got == Got::Dirty { Some(locked.rebuild_timed()?) } else { None };
         if self.segment.header().sweep.load(Ordering::Relaxed) != 0 {
             locked.sweep()?;
@@ -157,6 +204,26 @@ impl Attachment {
         });
     }
 
+    /// Whether the client with this number is in this slot, and its reaping has not begun. What is true here may be so no
+    /// longer in a moment; what is false stays so.
+    pub(super) fn is_in(&self, slot: u32, number: u32) -> bool {
+        let client = self.segment.client(slot);
+        // SYNC: who takes a slot resets the mark before it writes its number.
+        client.number.load(Ordering::Acquire) == number && client.dying.load(Ordering::Acquire) == 0
+    }
+
+    /// The slot of the client with this number, as [`Attachment::is_in`].
+    pub(super) fn slot_of(&self, number: u32) -> Option<u32> {
+        (0..self.segment.geometry().max_clients).find(|slot| self.is_in(*slot, number))
+    }
+
+    /// The display name of a client and a blank, or nothing if it is in no slot any more.
+    pub(super) fn name_of(&self, number: u32) -> String {
+        let mut slots = (0..self.segment.geometry().max_clients).map(|slot| self.segment.client(slot));
+        let found = slots.find(|client| client.number.load(Ordering::Relaxed) == number);
+        found.map_or_else(String::new, |client| format!("{} ", load_text(&client.name)))
+    }
+
     /// A client in a sentence.
     pub(super) fn who(&self, number: u32) -> String {
         let slots = 0..self.segment.geometry().max_clients;
@@ -170,9 +237,9 @@ impl Attachment {
         found.unwrap_or_else(|| format!("client {number}"))
     }
 
-    fn held_up_by(&self, holder: u32) -> Error {
+    fn held_up_by(&self, holder: u32, kind: Kind) -> Error {
         let who = self.who(holder);
-        Error::new(Kind::Busy, format!("the store's lock is held by {who}, which lives and does not go on"))
+        Error::new(kind, format!("the store's lock is held by {who}, which is stopped or gets no processor"))
     }
 }
 
@@ -185,13 +252,32 @@ impl<'a> Locked<'a> {
         Heap::new(&self.attachment.segment)
     }
 
+    /// Who else is attached: the one answer for the last client that leaves, for whoever finds a store that was left over, and
+    /// for whoever waits for room. Under the lock, because clients take and give back their slots under it: no one can come or
+    /// go between the look and what follows from it. A client that is just dying counts as living; it is reaped later.
+    pub(super) fn others(&self) -> Others {
+        let segment = self.segment();
+        let mut others = Others::None;
+        for slot in 0..segment.geometry().max_clients {
+            let number = segment.client(slot).number.load(Ordering::Acquire);
+            if number == 0 || number == self.attachment.number {
+                continue;
+            }
+            if !segment.liveness.is_dead(number) {
+                return Others::Living;
+            }
+            others = Others::Dead;
+        }
+        others
+    }
+
     #[cold]
     fn rebuild_timed(&self) -> Result<Rebuilt> {
         let (begun, header) = (Instant::now(), self.segment().header());
-        let first = header.recoveries.load(Ordering::Relaxed) == 0;
+        let fresh = header.recoveries.load(Ordering::Relaxed) == NEVER_BUILT;
         self.rebuild()?;
         let objects = header.live.load(Ordering::Relaxed);
-        Ok(Rebuilt { objects, fresh: first && objects == 0, took: begun.elapsed() })
+        Ok(Rebuilt { objects, fresh, took: begun.elapsed() })
     }
 }
 

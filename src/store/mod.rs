@@ -31,6 +31,7 @@ mod options;
 mod progress;
 mod reap;
 mod recover;
+mod shortage;
 mod trim;
 mod wait;
 mod waiters;
@@ -51,7 +52,7 @@ pub use descriptor::Watch;
 pub use entries::EntryKey;
 pub use events::{Event, EventKind, Subscription};
 pub use id::{id_text, parse_id_start, ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
-pub use inspect::{ClientInfo, ObjectInfo, ObjectState, StoreStat};
+pub use inspect::{ClientInfo, Listing, ObjectInfo, ObjectState, StoreStat};
 pub use locked::Patience;
 pub use lookout::Lookout;
 pub use namespaces::NamespaceInfo;
@@ -83,9 +84,9 @@ impl Store {
         self.attachment.here()
     }
 
-    /// Tells this store from every other, also from one that was or will be at the same path.
+    /// Random: tells this store from every other, also from one that was or will be at the same path.
     pub fn identity(&self) -> u64 {
-        self.attachment.seed
+        self.attachment.identity
     }
 
     /// This attachment's number, which is never used again in this store.

@@ -1,7 +1,6 @@
 //! Namespaces: reserving a prefix by declaring it, and finding who has declared what.
 
 use super::create::CreateSpec;
-use super::delete::DeleteMode;
 use super::entries::EntryKey;
 use super::id::{ObjectId, Prefix, PREFIX_SIZE};
 use super::index::id_of;
@@ -9,8 +8,9 @@ use super::locked::Locked;
 use super::want::Want;
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{State, Word, CALL, ENDED, NONE};
+use crate::shm::layout::{State, Word, CALL, ENDED};
 use crate::sync::atomic::Ordering;
+use crate::sync::fail;
 
 /// One declared namespace.
 #[derive(Clone, Debug)]
@@ -29,6 +29,9 @@ pub struct NamespaceInfo {
 
 /// Most namespaces that one look reports.
 const MOST: usize = 4096;
+
+/// Objects of a namespace that are deleted in one turn of the lock.
+const TURN: usize = 256;
 
 impl Store {
     /// Reserves the lowest free prefix that begins with `start`, by writing its declaration; `make` is given the prefix and
@@ -50,6 +53,7 @@ impl Store {
         }
         loop {
             let prefix = self.free_prefix(start)?;
+            fail::point("reserve.found");
             let (data, metadata) = make(prefix)?;
             let id = ObjectId::declaration(prefix);
             let spec = CreateSpec {
@@ -58,57 +62,74 @@ impl Store {
                 want: true,
                 ..CreateSpec::default()
             };
-            let mut writer = match self.create(&id, &spec) {
+            let taken_over = self.create_if(&id, &spec, |locked, key| locked.bury_declaration(key));
+            let mut writer = match taken_over {
                 Ok(writer) => writer,
                 // Somebody else was faster.
                 Err(error) if error.kind() == Kind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             };
             writer.copy_from(0, &data);
-            self.clear_namespace(prefix)?;
+            let ours = writer.key().ok_or_else(|| Error::internal("a declaration in scratch memory"))?;
+            self.clear_namespace(ours)?;
             return writer.seal()?.ok_or_else(|| Error::internal("a declaration without its owner"));
         }
     }
 
+    /// The lowest prefix that nobody has declared, or else one whose owner has gone: whether that is still so is decided again
+    /// when it is taken.
     fn free_prefix(&self, start: &[u8]) -> Result<Prefix> {
         let mut low = [0; PREFIX_SIZE];
         low[..start.len()].copy_from_slice(start);
         let low = u32::from_be_bytes(low);
         let last = low | u32::MAX.checked_shr(8 * u32::try_from(start.len()).unwrap_or(4)).unwrap_or(0);
-        let found = self.attachment.locked(|locked| {
-            let taken = |prefix: &u32| locked.find(&ObjectId::declaration(prefix.to_be_bytes())).is_some();
-            Ok((low..=last).find(|prefix| !taken(prefix)))
+        let (most, attachment) = (self.attachment.segment.geometry().max_objects, &self.attachment);
+        let found = attachment.locked(|locked| {
+            let free = |prefix: &u32| locked.find(&ObjectId::declaration(prefix.to_be_bytes())).is_none();
+            // There are no more declarations than objects.
+            if let Some(prefix) = (low..=last.min(low.saturating_add(most))).find(free) {
+                return Ok(Some(prefix.to_be_bytes()));
+            }
+            let mut lowest: Option<Prefix> = None;
+            locked.walk(locked.segment().header().declarations.load(Ordering::Relaxed), |index, entry| {
+                let prefix = id_of(entry).prefix();
+                let lower = lowest.is_none_or(|lowest| prefix < lowest);
+                if prefix.starts_with(start) && lower && locked.is_disowned(index)? {
+                    lowest = Some(prefix);
+                }
+                Ok(true)
+            })?;
+            Ok(lowest)
         })?;
-        if let Some(prefix) = found {
-            return Ok(prefix.to_be_bytes());
-        }
-        let dead = self.namespaces()?.into_iter().find(|ns| ns.prefix.starts_with(start) && !ns.alive);
-        let Some(dead) = dead else {
+        found.ok_or_else(|| {
             let text = start.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            return Err(Error::new(
-                Kind::NamespaceInUse,
-                format!("the prefix {text} belongs to a living client"),
-            ));
-        };
-        self.clear_namespace(dead.prefix)?;
-        self.delete(&ObjectId::declaration(dead.prefix), DeleteMode::Now)?;
-        Ok(dead.prefix)
+            Error::new(Kind::NamespaceInUse, format!("the prefix {text} belongs to a living client"))
+        })
     }
 
-    /// Deletes every object of a namespace but its declaration.
-    fn clear_namespace(&self, prefix: Prefix) -> Result<()> {
-        let declaration = ObjectId::declaration(prefix);
+    /// Deletes every object that came into a namespace of ours with its declaration, which is not sealed yet: so that nothing
+    /// of its own can be among them. Some hundred in a turn of the lock.
+    fn clear_namespace(&self, declaration: EntryKey) -> Result<()> {
         loop {
-            let first = self.attachment.locked(|locked| {
-                let Some((index, _)) = locked.find(&declaration) else { return Ok(None) };
-                let first = locked.segment().entry(index)?.first.load(Ordering::Relaxed);
-                if first == NONE {
-                    return Ok(None);
+            let gone = self.attachment.locked(|locked| {
+                let Some((entry, _)) = locked.entry_of(declaration)? else { return Ok(Vec::new()) };
+                let mut members = Vec::with_capacity(TURN);
+                locked.walk(entry.first.load(Ordering::Relaxed), |index, entry| {
+                    let word = Word(entry.state.load(Ordering::Acquire));
+                    members.push((EntryKey { index, generation: word.generation() }, id_of(entry)));
+                    Ok(members.len() < TURN)
+                })?;
+                for (key, _) in &members {
+                    if !locked.doom(*key)? {
+                        return Err(Error::new(Kind::Corrupt, "a namespace's list names what is not there"));
+                    }
                 }
-                Ok(Some(id_of(locked.segment().entry(first)?)))
+                Ok(members)
             })?;
-            let Some(first) = first else { return Ok(()) };
-            self.delete(&first, DeleteMode::Now)?;
+            if gone.is_empty() {
+                return Ok(());
+            }
+            gone.iter().for_each(|(_, id)| self.attachment.ring(id));
         }
     }
 
@@ -160,6 +181,19 @@ impl Store {
 }
 
 impl Locked<'_> {
+    /// Whether a declaration's owner has closed it, or is dead.
+    fn is_disowned(&self, index: u32) -> Result<bool> {
+        let owner = self.segment().entry(index)?.creator.load(Ordering::Relaxed);
+        Ok(self.unwanted(index)? || owner != self.attachment.number && self.segment().liveness.is_dead(owner))
+    }
+
+    /// Makes room for another declaration of the prefix, if the owner of this one has gone: in the turn of the lock in which the
+    /// other one is created, and for this life of it only, so that of two who find it left one takes it over. Its objects
+    /// become orphans, and with the new declaration its namespace's.
+    fn bury_declaration(&self, key: EntryKey) -> Result<bool> {
+        Ok(self.is_disowned(key.index)? && self.doom(key)?)
+    }
+
     /// Calls in a list that have not ended, counted up to `most`.
     fn queued(&self, first: u32, most: u32) -> Result<u32> {
         let mut count = 0;

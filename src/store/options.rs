@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Store;
-use crate::error::{Error, Result};
-use crate::shm::place;
+use crate::error::{Error, Kind, Result};
+use crate::shm::layout::{LEAST_OBJECTS, MOST_OBJECTS};
 use crate::shm::segment::Plan;
+use crate::shm::{cgroup, place};
 
 /// What `open` does when there is no store at the path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,8 @@ pub enum Create {
 pub struct StoreOptions {
     /// Bytes that the user can put. `None`: `SDP_DAL_STORE_SIZE`, or half of the smaller of free tmpfs and memory limit.
     pub size: Option<u64>,
-    /// Most objects at a time, a power of two (default 2^20).
+    /// Objects at a time that there must be room for: up to 2^26; the store has room for the next power of two, 1024 at
+    /// least. 0 or `None`: 2^20.
     pub max_objects: Option<u32>,
     /// Most clients at a time: 64 to 1024, a multiple of 64 (default 256).
     pub max_clients: Option<u32>,
@@ -39,6 +41,8 @@ pub struct StoreOptions {
     pub eviction: bool,
     /// Reserve all memory when the store is made.
     pub reserve: bool,
+    /// Fail if the store is there already, and its size is another one than `size`, or `eviction` is asked for and it has none.
+    pub exact: bool,
 }
 
 /// How long a full store is waited for when nothing else is said.
@@ -47,10 +51,10 @@ pub fn full_timeout() -> Duration {
     seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(Duration::from_secs(10))
 }
 
-/// Bytes of memory that this process's control group may use, if it has a limit. A store that grows beyond it does not get
+/// Bytes of memory that this process's control groups allow, if they have a limit. A store that grows beyond it does not get
 /// an error: the kernel kills a process of the group.
 pub fn memory_limit() -> Option<u64> {
-    place::cgroup_limit()
+    cgroup::memory_limit()
 }
 
 impl Store {
@@ -72,6 +76,26 @@ pub fn protects() -> bool {
 }
 
 impl StoreOptions {
+    /// Whether `store`, which may have been there before, is as it was asked for. Size and eviction are fixed when a store is made.
+    pub(super) fn agree_with(&self, store: &Store) -> Result<()> {
+        let (size, evicts) = (store.attachment.segment.geometry().size, store.attachment.evicts());
+        let asked = self.size.unwrap_or(size);
+        if !self.exact || size == asked && (evicts || !self.eviction) {
+            return Ok(());
+        }
+        let how = |evicts| if evicts { "with eviction" } else { "without eviction" };
+        Err(Error::new(
+            Kind::AlreadyExists,
+            format!(
+                "the store {} is there with {size} bytes, {}, but {asked} bytes, {}, were asked for: end the clients that \
+                 use it first, or ask for what it has",
+                store.path().display(),
+                how(evicts),
+                how(self.eviction)
+            ),
+        ))
+    }
+
     /// What a new store at `file` is made with.
     pub(super) fn plan(&self, file: &Path) -> Result<Plan> {
         let size = match self.size {
@@ -80,12 +104,23 @@ impl StoreOptions {
         };
         Ok(Plan {
             size,
-            max_objects: self.max_objects.unwrap_or(1 << 20),
+            max_objects: max_objects(self.max_objects)?,
             max_clients: self.max_clients.unwrap_or(256),
             group: self.group,
             eviction: self.eviction,
             reserve: self.reserve,
         })
+    }
+}
+
+/// What the layout makes of the number that was asked for.
+fn max_objects(asked: Option<u32>) -> Result<u32> {
+    match asked {
+        None | Some(0) => Ok(1 << 20),
+        Some(asked) if asked > MOST_OBJECTS => Err(Error::invalid(format!(
+            "max_objects is {asked}: a store has room for {MOST_OBJECTS} objects at most"
+        ))),
+        Some(asked) => Ok(asked.next_power_of_two().max(LEAST_OBJECTS)),
     }
 }
 
@@ -97,6 +132,6 @@ fn default_size(file: &Path) -> Result<u64> {
     }
     let folder = file.parent().unwrap_or(Path::new("/dev/shm"));
     let free = place::free_bytes(folder)?;
-    let most = place::cgroup_limit().map_or(free, |limit| limit.min(free));
+    let most = cgroup::memory_limit().map_or(free, |limit| limit.min(free));
     Ok((most / 2).max(1 << 20))
 }

@@ -1,18 +1,20 @@
 //! Reaping: giving back what a dead client held.
 //!
-//! The reaper takes the dead one's second byte, so that one at a time does it and a dying reaper is replaced. Then: clear the
-//! dead one's bits everywhere, abort what it was creating, fail what it was to produce, free what is doomed and unpinned
-//! (everybody's), ring everybody, and only then free its slot under the lock. Every step can be done twice, so dying between any two costs nothing.
+//! The reaper takes the dead one's second byte, so that one at a time does it and a dying reaper is replaced. Then: mark it as
+//! dying under the lock, so that nobody promises anything in its name; clear its bits everywhere, and settle every entry
+//! that this leaves without a claim; bury what it was creating or was to produce (whoever waits for that does so too, and
+//! waits for no reaper); ring everybody; and only then free its slot under the lock. Every step can be done twice, so dying
+//! between any two costs nothing.
 
 use super::attachment::Attachment;
 use super::entries::EntryKey;
 use super::index::id_of;
 use super::Store;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::log::{self, Level};
-use crate::shm::layout::{load_text, State, Word, BUCKETS, LOG_BUCKET, WHEN_RELEASED};
+use crate::shm::layout::{State, Word, BUCKETS, LOG_BUCKET, WHEN_RELEASED};
 use crate::shm::segment::epoch_nanos;
-use crate::sync::atomic::{fence, lock, AtomicU64, Ordering};
+use crate::sync::atomic::{fence, lock, AtomicU32, AtomicU64, Ordering};
 use crate::sync::fail;
 use crate::sync::pins::row_is_empty;
 
@@ -30,33 +32,33 @@ impl Store {
         self.attachment.reap_dead()
     }
 
-    /// Reaps one client that is known to be dead.
-    pub(super) fn reap(&self, number: u32) -> bool {
-        self.attachment.reap(number)
-    }
-
     /// Reaps if it is our turn: one client does it every 250 ms, while anybody waits.
     pub fn reap_by_turn(&self) -> u32 {
-        if self.attachment.here().is_err() {
-            return 0;
-        }
-        let stamp = &self.attachment.segment.header().reap_stamp;
-        let now = epoch_nanos() / 1_000_000;
-        let last = stamp.load(Ordering::Relaxed);
-        // A clock that was set back must not stop the reaping.
-        let due = now >= last + TURN_MILLIS || now + TURN_MILLIS < last;
-        if due && stamp.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            self.attachment.reap_dead()
-        } else {
-            0
-        }
+        self.attachment.reap_by_turn()
     }
 }
 
 impl Attachment {
+    /// Reaps if it is our turn.
+    pub(super) fn reap_by_turn(&self) -> u32 {
+        if self.here().is_err() {
+            return 0;
+        }
+        let stamp = &self.segment.header().reap_stamp;
+        let now = epoch_nanos() / 1_000_000;
+        let last = stamp.load(Ordering::Relaxed);
+        // A clock that was set back must not stop the reaping.
+        let due = now >= last.saturating_add(TURN_MILLIS) || now + TURN_MILLIS < last;
+        if due && stamp.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.reap_dead()
+        } else {
+            0
+        }
+    }
+
     /// Reaps every dead client.
     pub(super) fn reap_dead(&self) -> u32 {
-        if self.here().is_err() {
+        if self.kept().is_err() {
             return 0;
         }
         let mut count = 0;
@@ -71,7 +73,7 @@ impl Attachment {
 
     /// Reaps one dead client. False if somebody else does, or has done, or if something was in the way.
     pub(super) fn reap(&self, number: u32) -> bool {
-        if self.here().is_err() || number == self.number || number == 0 {
+        if number == self.number || number == 0 || self.kept().is_err() {
             return false;
         }
         let _held = log::hold();
@@ -91,18 +93,19 @@ impl Attachment {
     }
 
     fn reap_slot(&self, number: u32, slot: u32) -> Result<()> {
-        let (name, who) = (load_text(&self.segment.client(slot).name), self.who(number));
-        let lost = Error::new(
-            Kind::ProcessorLost,
-            format!(
-                "the processor {name} (client {number}) has gone; the inputs of the call are still there"
-            ),
-        );
+        let who = self.who(number);
+        let client = self.segment.client(slot);
         let header = self.segment.header();
+        self.locked(|_| {
+            // SYNC: from here on nobody promises anything in its name (see `issue`): what was promised is seen below.
+            client.dying.store(1, Ordering::Release);
+            Ok(())
+        })?;
+        fail::point("reap.marked");
         let used = header.entries_used.load(Ordering::Acquire).min(self.segment.objects_reserved());
         let mut held = 0u32;
         for index in 0..used {
-            held += u32::from(self.reap_entry(index, number, slot, &lost)?);
+            held += u32::from(self.reap_entry(index, number, slot)?);
         }
         fail::point("reap.entries_done");
         for bucket in 0..BUCKETS {
@@ -118,7 +121,6 @@ impl Attachment {
             locked.count_readers();
             // It may have changed something and died before it told of it.
             locked.lose_events();
-            let client = self.segment.client(slot);
             if client.number.load(Ordering::Relaxed) == number {
                 client.number.store(0, Ordering::Release);
                 let reaped = header.reaped.load(Ordering::Relaxed);
@@ -138,7 +140,7 @@ impl Attachment {
     }
 
     /// Whether the dead had any part in the object.
-    fn reap_entry(&self, index: u32, number: u32, slot: u32, lost: &Error) -> Result<bool> {
+    fn reap_entry(&self, index: u32, number: u32, slot: u32) -> Result<bool> {
         let entry = self.segment.entry(index)?;
         let (pins, wants) = (self.segment.pins(index)?, self.segment.wants(index)?);
         // Both are cleared, whatever the first was.
@@ -147,28 +149,23 @@ impl Attachment {
         fail::point("reap.bits_cleared");
         let word = Word(entry.state.load(Ordering::SeqCst));
         let key = EntryKey { index, generation: word.generation() };
-        let unpinned = || row_is_empty(pins);
-        let unwanted = || !self.stays(entry) && row_is_empty(wants);
+        let by = |who: &AtomicU32| who.load(Ordering::Relaxed) == number;
+        let promised = word.state() == State::Awaited && by(&entry.producer);
         let look = match word.state() {
             State::Free => false,
-            State::Creating => word.slot() == slot,
-            State::Doomed => unpinned(),
+            State::Creating => by(&entry.creator),
+            State::Doomed => row_is_empty(pins),
             State::Sealed | State::Failed | State::Awaited => {
-                unwanted() || word.has(WHEN_RELEASED) && unpinned()
+                let unwanted = !self.stays(entry) && row_is_empty(wants);
+                promised || unwanted || word.has(WHEN_RELEASED) && row_is_empty(pins)
             }
         };
         if look {
             let id = id_of(entry);
-            if self.locked(|locked| locked.settle(key, slot))? {
+            if self.locked(|locked| Ok(locked.bury(key, number)? || locked.settle(key)?))? {
                 self.ring(&id);
             }
             fail::point("reap.settled");
-        }
-        let word = Word(entry.state.load(Ordering::SeqCst));
-        let promised = word.state() == State::Awaited && entry.producer.load(Ordering::Relaxed) == number;
-        if promised && word.generation() == key.generation {
-            self.fail_awaited(key, lost)?;
-            fail::point("reap.failed");
         }
         Ok(claimed || promised)
     }

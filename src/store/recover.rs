@@ -6,7 +6,6 @@
 //! holder starts over. Readers' hits and seals go on meanwhile; misses wait for the lock, because the index is marked as
 //! changing.
 
-use super::entries::EntryKey;
 use super::id::ObjectId;
 use super::index::id_of;
 use super::locked::Locked;
@@ -185,28 +184,6 @@ impl Locked<'_> {
             }
         }
         Ok(())
-    }
-
-    /// What the dead `number` in `slot` leaves in one entry, its bits being cleared.
-    pub(super) fn settle(&self, key: EntryKey, slot: u32) -> Result<bool> {
-        let Some((_, word)) = self.entry_of(key)? else { return Ok(false) };
-        match word.state() {
-            State::Creating if word.slot() == slot => {
-                self.abort(key)?;
-                Ok(true)
-            }
-            State::Doomed => self.free_if_unpinned(key),
-            State::Sealed | State::Failed | State::Awaited => {
-                let released = word.has(crate::shm::layout::WHEN_RELEASED)
-                    && row_is_empty(self.segment().pins(key.index)?);
-                if released {
-                    self.doom(key)
-                } else {
-                    self.drop_if_unwanted(key)
-                }
-            }
-            State::Creating | State::Free => Ok(false),
-        }
     }
 }
 

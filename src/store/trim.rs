@@ -14,8 +14,8 @@ use std::os::unix::fs::MetadataExt;
 use super::attachment::Attachment;
 use super::Store;
 use crate::error::{Error, Result};
+use crate::shm::growing::ROUND;
 use crate::shm::heap::Region;
-use crate::shm::memory::ROUND;
 use crate::sync::fail;
 
 impl Store {

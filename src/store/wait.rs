@@ -76,6 +76,9 @@ impl Interest<'_> {
 
     /// Takes the bits in these buckets back.
     pub(super) fn end(attachment: &Attachment, buckets: &[u64]) {
+        if attachment.here().is_err() {
+            return;
+        }
         for bucket in buckets {
             let mut waiting = lock(&attachment.waiting[to_usize(*bucket)]);
             *waiting -= 1;
@@ -287,6 +290,7 @@ impl Store {
             if looked.elapsed() >= SLICE {
                 looked = Instant::now();
                 interrupt::ask()?;
+                attachment.kept()?;
                 if self.reap_by_turn() > 0 {
                     continue;
                 }
@@ -348,18 +352,21 @@ impl Store {
             Look::Absent => return Ok(false),
             Look::Coming { key, producer } => {
                 slot.life = Some(key);
-                if ask && producer != self.attachment.number && self.may_ask() && !self.alive(producer) {
-                    self.reap(producer);
+                let ask = ask && producer != self.attachment.number && self.may_ask();
+                if !ask || self.alive(producer) || !self.bury(key, &slot.id, producer)? {
+                    return Ok(false);
                 }
-                return Ok(false);
+                // Others are to know, too, and what it held is wanted back.
+                self.attachment.reap(producer);
+                return self.look_again(slot, false);
             }
         };
         slot.result = Some(found);
         Ok(true)
     }
 
-    /// Polls ask the kernel at most every 100 ms.
-    fn may_ask(&self) -> bool {
+    /// What must not wait for the kernel asks it at most every 100 ms.
+    pub(super) fn may_ask(&self) -> bool {
         let now = self.attachment.millis() + ASK_MILLIS;
         let asked = self.attachment.asked.load(Ordering::Relaxed);
         now >= asked + ASK_MILLIS

@@ -3,7 +3,7 @@
 //! One bit a client in the entry's second row; within the process a count under a mutex. The last want of the last client
 //! deletes the object, unless it is kept. Death clears the bits.
 
-use super::attachment::{Attachment, LEAVE_PATIENCE};
+use super::attachment::Attachment;
 use super::buffer::deleted;
 use super::entries::EntryKey;
 use super::id::ObjectId;
@@ -119,7 +119,7 @@ impl Store {
                 entry.flags.fetch_or(KEEP, Ordering::SeqCst);
             } else {
                 entry.flags.fetch_and(!KEEP, Ordering::SeqCst);
-                locked.drop_if_unwanted(key)?;
+                locked.settle(key)?;
             }
             Ok(())
         })
@@ -177,21 +177,7 @@ impl Attachment {
         if word.generation() != key.generation || !self.looks_unwanted(key)? {
             return Ok(());
         }
-        let id = super::index::id_of(entry);
-        let dropped = self.locked_within(LEAVE_PATIENCE, |locked| locked.drop_if_unwanted(key));
-        match dropped {
-            Ok(dropped) => {
-                if dropped {
-                    self.ring(&id);
-                }
-                Ok(())
-            }
-            Err(error) if error.kind() == Kind::Busy => {
-                self.segment.header().sweep.store(1, Ordering::SeqCst);
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
+        self.settle(key, &id_of(entry))
     }
 }
 

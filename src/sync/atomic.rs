@@ -1,17 +1,17 @@
 //! The one place that names the atomics: the standard library's, or loom's when it searches.
 
+#[cfg(not(loom))]
+pub use super::mutex::{Condvar, Mutex, MutexGuard};
 #[cfg(loom)]
 pub use loom::sync::atomic::{fence, AtomicU32, AtomicU64, Ordering};
 #[cfg(loom)]
 pub use loom::sync::Mutex;
 #[cfg(not(loom))]
-pub use parking_lot::Mutex;
-#[cfg(not(loom))]
-pub use std::sync::atomic::{fence, AtomicU32, AtomicU64, Ordering};
+pub use std::sync::atomic::{fence, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// Locks a process-private mutex (loom's has the standard library's poisoning interface).
 #[cfg(not(loom))]
-pub fn lock<T>(mutex: &Mutex<T>) -> parking_lot::MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock()
 }
 

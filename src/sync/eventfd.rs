@@ -2,11 +2,18 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::thread::JoinHandle;
 
+use super::atomic::{AtomicU32, Ordering};
+
 /// A counter behind a descriptor that is readable while it is not 0.
-pub struct EventFd(File);
+pub struct EventFd {
+    file: ManuallyDrop<File>,
+    /// The program has closed it; the number may be another file's by now.
+    lost: AtomicU32,
+}
 
 impl EventFd {
     /// A new one, not blocking, closed on exec.
@@ -17,24 +24,43 @@ impl EventFd {
             return Err(std::io::Error::last_os_error());
         }
         // SAFETY: the descriptor is new and nobody else's.
-        Ok(EventFd(unsafe { File::from_raw_fd(fd) }))
+        let file = unsafe { File::from_raw_fd(fd) };
+        Ok(EventFd { file: ManuallyDrop::new(file), lost: AtomicU32::new(0) })
     }
 
     /// Its number, for poll(2) and its kin.
     pub fn number(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.file.as_raw_fd()
     }
 
     /// Makes it readable.
     pub fn signal(&self) {
-        // Fails only if the counter is full, and then it is readable.
-        let _ = (&self.0).write(&1u64.to_ne_bytes());
+        if self.lost.load(Ordering::Relaxed) == 0 {
+            // Fails only if the counter is full, and then it is readable.
+            let _ = (&*self.file).write(&1u64.to_ne_bytes());
+        }
     }
 
     /// Makes it unreadable until the next signal.
     pub fn clear(&self) {
-        // Fails only if the counter is 0, which is what is wanted.
-        let _ = (&self.0).read(&mut [0; 8]);
+        if self.lost.load(Ordering::Relaxed) == 0 {
+            // Fails only if the counter is 0, which is what is wanted.
+            let _ = (&*self.file).read(&mut [0; 8]);
+        }
+    }
+
+    /// It was closed by somebody else: whoever has the number now keeps it, and is neither written nor read.
+    pub fn let_go(&self) {
+        self.lost.store(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for EventFd {
+    fn drop(&mut self) {
+        if self.lost.load(Ordering::Relaxed) == 0 {
+            // SAFETY: dropped only here.
+            unsafe { ManuallyDrop::drop(&mut self.file) };
+        }
     }
 }
 

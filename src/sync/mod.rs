@@ -6,10 +6,14 @@
 #![allow(unsafe_code, reason = "futex and eventfd are system calls")]
 
 pub mod atomic;
+#[cfg(not(loom))]
+pub mod cancel;
 pub mod doorbell;
 #[cfg(not(loom))]
 pub mod eventfd;
 pub mod fail;
 pub mod futex;
 pub mod lock;
+#[cfg(not(loom))]
+pub mod mutex;
 pub mod pins;

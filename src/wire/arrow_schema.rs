@@ -7,6 +7,7 @@
 //! | field | `proc:type` | `tensor`, `table`, `oid` (of `in` and `out`) |
 //! | field | `proc:elem` | a tensor's element type |
 //! | field | `proc:dims` | a tensor's dimensions, as in a signature: `row,uvw=3` |
+//! | field | `proc:order` | the order in which a tensor is wanted or made: `C` or `F`; not there if any will do |
 //! | field | `proc:table` | a table's columns: the base64 text of an Arrow schema message |
 //!
 //! The Arrow type of objects is FixedSizeBinary(20). A field without `proc:par` is a plain value, or an `id` if it has
@@ -25,7 +26,7 @@ use super::message::{corrupt, Head};
 use super::signature::{dims_text, parse_dims};
 use super::type_text::type_text;
 use super::types::{bare_field, read_schema, without_metadata};
-use super::{base64, CallSchema, Direction, Elem, Metadata, Param, ParamType};
+use super::{base64, CallSchema, Direction, Elem, Metadata, Order, Param, ParamType};
 
 /// Schema metadata: the function's name.
 const FUNCTION: &str = "proc:func";
@@ -37,11 +38,13 @@ const TYPE: &str = "proc:type";
 const ELEM: &str = "proc:elem";
 /// Field metadata: a tensor's dimensions.
 const DIMS: &str = "proc:dims";
+/// Field metadata: the order of a tensor.
+const ORDER: &str = "proc:order";
 /// Field metadata: a table's schema.
 const TABLE: &str = "proc:table";
 
 /// The keys that mean something here: metadata under them would be taken for ours.
-pub(crate) const OUR_KEYS: [&str; 6] = [FUNCTION, PAR, TYPE, ELEM, DIMS, TABLE];
+pub(crate) const OUR_KEYS: [&str; 7] = [FUNCTION, PAR, TYPE, ELEM, DIMS, ORDER, TABLE];
 
 /// The Arrow type of an object ID.
 #[expect(clippy::cast_possible_truncation, reason = "20 fits")]
@@ -87,11 +90,14 @@ impl Param {
                 set(PAR, self.direction.name());
                 set(TYPE, "oid");
             }
-            ParamType::Tensor { elem, dims } => {
+            ParamType::Tensor { elem, dims, order } => {
                 set(PAR, self.direction.name());
                 set(TYPE, "tensor");
                 set(ELEM, elem.name());
                 set(DIMS, &dims_text(dims));
+                if let Some(order) = order {
+                    set(ORDER, order.name());
+                }
             }
             ParamType::Table(schema) => {
                 set(PAR, self.direction.name());
@@ -135,7 +141,9 @@ impl Param {
                 let dims = value(DIMS).unwrap_or_default();
                 let dims =
                     parse_dims(dims).map_err(|wrong| wrong.context(format!("its metadata '{DIMS}'")))?;
-                ParamType::Tensor { elem, dims }
+                let order = value(ORDER)
+                    .map(|name| Order::from_name(name).ok_or_else(|| unknown(ORDER, name, "C or F")));
+                ParamType::Tensor { elem, dims, order: order.transpose()? }
             }
             (true, _, Some("table")) => ParamType::Table(value(TABLE).map(read_table).transpose()?),
             (true, _, Some(other)) => return Err(unknown(TYPE, other, "tensor, table or oid")),
@@ -215,7 +223,7 @@ mod tests {
     #[test]
     fn the_metadata_are_those_of_the_document() {
         let schema = CallSchema::parse(
-            "f(x: int64, y: complex64[row,uvw=3], i: id, b: binary<20>, o: oid) -> (t: table)",
+            "f(x: int64, y: complex64[row,uvw=3] F, i: id, b: binary<20>, o: oid) -> (t: table)",
         );
         let arrow = schema.unwrap().to_arrow();
         let field = |name: &str, key: &str| arrow.field_with_name(name).unwrap().metadata().get(key).cloned();
@@ -226,6 +234,7 @@ mod tests {
             ("y", "proc:type", "tensor"),
             ("y", "proc:elem", "complex64"),
             ("y", "proc:dims", "row,uvw=3"),
+            ("y", "proc:order", "F"),
             ("i", "proc:par", "id"),
             ("b", "proc:par", "value"),
             ("o", "proc:type", "oid"),
@@ -235,6 +244,7 @@ mod tests {
             assert_eq!(field(name, key).as_deref(), Some(value), "{name} {key}");
         }
         assert_eq!(field("t", "proc:table"), None);
+        assert_eq!(field("o", "proc:order"), None);
         assert_eq!(arrow.field_with_name("t").unwrap().data_type(), &DataType::FixedSizeBinary(20));
     }
 
@@ -258,6 +268,12 @@ mod tests {
         assert!(wrong(TYPE, "cube", ID_TYPE).contains("'proc:type' is 'cube'"));
         assert!(wrong(TYPE, "tensor", ID_TYPE).contains("'proc:elem' is ''"));
         assert!(wrong(TYPE, "oid", DataType::Int8).contains("it is an object of type int8"));
+        let mut tensor = CallSchema::parse("f(p: int8[i] C)").unwrap().to_arrow().field(0).clone();
+        tensor.set_metadata(
+            tensor.metadata().clone().into_iter().chain([(ORDER.to_owned(), "K".to_owned())]).collect(),
+        );
+        let wrong = Param::from_arrow(&tensor).unwrap_err();
+        assert_eq!(wrong.message(), "its metadata 'proc:order' is 'K', expected C or F");
         let nameless = CallSchema::from_arrow(&Schema::empty()).unwrap_err();
         assert!(nameless.message().contains("proc:func"));
     }

@@ -7,13 +7,28 @@ use super::Elem;
 /// Most dimensions of a tensor.
 pub const MAX_DIMS: usize = 8;
 
-/// Memory order of a fresh tensor.
+/// How the elements of a tensor without gaps follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The last dimension is the innermost (C, numpy's default).
     C,
     /// The first dimension is the innermost (Fortran).
     F,
+}
+
+impl Order {
+    /// The letter for it, as in signatures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Order::C => "C",
+            Order::F => "F",
+        }
+    }
+
+    /// The order with this letter.
+    pub fn from_name(name: &str) -> Option<Order> {
+        [Order::C, Order::F].into_iter().find(|order| order.name() == name)
+    }
 }
 
 /// Where a tensor's elements lie. Those in the store are contiguous in C or F order; those of a

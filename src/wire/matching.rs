@@ -9,7 +9,8 @@ impl CallSchema {
     /// What keeps a caller that expects `self` from calling `actual`, a sentence each; nothing if they are compatible.
     ///
     /// Every parameter that the caller expects must be there with equal direction, kind, type, element type, dimension
-    /// names (and sizes, where both fix them) and table schema. Those that it does not know must be inputs that may be
+    /// names (and sizes, where both fix them) and table schema. In which order a tensor is wanted does not count: the
+    /// processor gets it so. Those that it does not know must be inputs that may be
     /// left out. Parameters go by name: their order does not count.
     pub fn mismatches(&self, actual: &CallSchema) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -59,7 +60,7 @@ fn mismatch(function: &str, expected: &Param, found: &Param) -> Option<String> {
 fn same(expected: &ParamType, found: &ParamType) -> bool {
     match (expected, found) {
         (ParamType::Scalar(a), ParamType::Scalar(b)) => same_type(a, b),
-        (ParamType::Tensor { elem: a, dims: x }, ParamType::Tensor { elem: b, dims: y }) => {
+        (ParamType::Tensor { elem: a, dims: x, .. }, ParamType::Tensor { elem: b, dims: y, .. }) => {
             a == b
                 && x.len() == y.len()
                 && x.iter().zip(y).all(|(x, y)| {
@@ -98,6 +99,8 @@ mod tests {
             ("f(x: int64)", "f(x: int64, y: float64[i]?)"),
             ("f(x: int64, y: utf8)", "f(y: utf8?, x: int64)"),
             ("f(x: int8[i]) -> (z: oid)", "f(out z: oid, x: int8[i=3])"),
+            ("f(x: int8[i]) -> (z: int8[i] F)", "f(x: int8[i] C) -> (z: int8[i])"),
+            ("f(x: int8[i] C)", "f(x: int8[i] F)"),
             ("f(x: list<int8>)", "f(x: list<element:int8>)"),
             ("f(x: map<utf8,int8>)", "f(x: map<pairs:struct<k:utf8!,v:int8>!>)"),
             ("f(t: table{a: int8?})", "f(t: table{a: int8?})"),

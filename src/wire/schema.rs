@@ -11,7 +11,7 @@ use super::arrow_schema::{bare_schema, OUR_KEYS};
 use super::scanner::is_name;
 use super::type_text::parse_type;
 use super::types::{type_fault, without_metadata};
-use super::{Elem, MAX_DIMS};
+use super::{Elem, Order, MAX_DIMS};
 
 /// What starts the metadata keys that mean something to the library.
 pub(crate) const RESERVED: &str = "proc:";
@@ -59,6 +59,9 @@ pub enum ParamType {
         elem: Elem,
         /// Dimensions, outermost first.
         dims: Vec<Dim>,
+        /// The order in which the function wants an input, and makes an output; none: it takes any. It is no part of what
+        /// makes two functions one.
+        order: Option<Order>,
     },
     /// A table object, with its columns where they are fixed. The schema's metadata are no part of it.
     Table(Option<SchemaRef>),
@@ -83,6 +86,14 @@ impl ParamType {
     /// A table with these columns. Their metadata are no part of it.
     pub fn table(columns: &Schema) -> ParamType {
         ParamType::Table(Some(Arc::new(bare_schema(columns))))
+    }
+
+    /// The order in which a tensor is wanted, or made; none if any will do.
+    pub fn order(&self) -> Option<Order> {
+        match self {
+            ParamType::Tensor { order, .. } => *order,
+            _ => None,
+        }
     }
 
     /// Whether a call holds an object ID for it.
@@ -185,6 +196,19 @@ impl CallSchema {
         let names: Vec<_> = self.params.iter().map(|param| param.name.as_str()).collect();
         let text = format!("'{}' has no parameter '{name}', only: {}", self.name, names.join(", "));
         Error::new(Kind::NotFound, text)
+    }
+
+    /// Says in which order the function wants a tensor, or makes it. InvalidArgument if the parameter is no tensor,
+    /// NotFound if there is none of that name.
+    pub fn set_order(&mut self, name: &str, wanted: Option<Order>) -> Result<()> {
+        let place = self.param(name).map(|(place, _)| place).ok_or_else(|| self.no_param(name))?;
+        match &mut self.params[place].ty {
+            ParamType::Tensor { order, .. } => {
+                *order = wanted;
+                Ok(())
+            }
+            ty => Err(Error::invalid(format!("parameter '{name}' is {ty}: only a tensor has an order"))),
+        }
     }
 
     /// Appends a parameter. On an error (see [`CallSchema::check`]) the schema stays what it was.
@@ -298,7 +322,7 @@ mod tests {
     use super::*;
 
     fn tensor(name: &str, direction: Direction, dims: Vec<Dim>) -> Param {
-        Param::new(name, direction, ParamType::Tensor { elem: Elem::Int64, dims }, false)
+        Param::new(name, direction, ParamType::Tensor { elem: Elem::Int64, dims, order: None }, false)
     }
 
     #[test]
@@ -321,6 +345,12 @@ mod tests {
         assert_eq!(schema.to_string(), "f(x: int64[row,uvw=3,*,2,\"a b=x\"], n: utf8?)");
         assert!(schema.add(tensor("x", Direction::Out, Vec::new())).is_err());
         assert_eq!(schema.params.len(), 2);
+        schema.set_order("x", Some(Order::F)).unwrap();
+        assert_eq!(schema.to_string(), "f(x: int64[row,uvw=3,*,2,\"a b=x\"] F, n: utf8?)");
+        schema.set_order("x", None).unwrap();
+        let wrong = schema.set_order("n", Some(Order::C)).unwrap_err();
+        assert_eq!(wrong.message(), "parameter 'n' is utf8: only a tensor has an order");
+        assert_eq!(schema.set_order("m", Some(Order::C)).unwrap_err().kind(), Kind::NotFound);
         assert!(Dim::named("3").unwrap_err().message().contains("write '=3'"));
         assert!(Dim::named("x=99999999999999999999").unwrap_err().message().contains("below 2^63"));
         assert!(ParamType::parse_value("utf9").unwrap_err().message().contains("'utf9'"));

@@ -3,12 +3,13 @@
 //! ```text
 //! signature = name "(" [ list ] ")" [ "->" "(" [ list ] ")" ]        list  = param { "," param } [ "," ]
 //! param     = [ "in" | "out" ] name ":" type [ "?" ]
-//! type      = elem "[" [ dim { "," dim } ] "]" | "table" [ "{" [ name ":" scalar ["?"] { "," … } ] "}" ]
+//! type      = elem "[" [ dim { "," dim } ] "]" [ "C" | "F" ] | "table" [ "{" [ name ":" scalar ["?"] { "," … } ] "}" ]
 //!           | "oid" | "id" | scalar
 //! dim       = name [ "=" digits ] | digits | "*"
 //! ```
 //! `out` in the first list keeps the positional order; what the second list holds are outputs. A dimension `*` has
-//! neither name nor size. Names of dimensions and columns that are not identifiers stand in quotes. The scalars are
+//! neither name nor size. `C` or `F` behind a tensor's dimensions is the order in which the function wants its elements, or
+//! makes them; without it the function takes any order and makes C. Names of dimensions and columns that are not identifiers stand in quotes. The scalars are
 //! those of `type_text`.
 
 use std::fmt;
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 
 use super::scanner::{write_name, Scanner};
 use super::type_text::{read_type, write_type};
-use super::{CallSchema, Dim, Direction, Elem, Param, ParamType};
+use super::{CallSchema, Dim, Direction, Elem, Order, Param, ParamType};
 
 impl CallSchema {
     /// Reads a signature. InvalidArgument with the column, what was found and what was expected.
@@ -96,7 +97,8 @@ fn read_param_type(scanner: &mut Scanner<'_>, direction: Direction) -> Result<Pa
         Some("table") => return Ok(ParamType::Table(read_columns(scanner)?)),
         Some(word) => {
             if let Some(elem) = Elem::from_name(word).filter(|_| scanner.eat("[")) {
-                return Ok(ParamType::Tensor { elem, dims: read_dims(scanner, "]")? });
+                let dims = read_dims(scanner, "]")?;
+                return Ok(ParamType::Tensor { elem, dims, order: read_order(scanner)? });
             }
         }
         None => {}
@@ -111,6 +113,14 @@ fn read_param_type(scanner: &mut Scanner<'_>, direction: Direction) -> Result<Pa
         ));
     }
     Ok(ParamType::Scalar(data_type))
+}
+
+/// The order of a tensor, if a word comes next.
+fn read_order(scanner: &mut Scanner<'_>) -> Result<Option<Order>> {
+    let mark = scanner.mark();
+    let Some(word) = scanner.name() else { return Ok(None) };
+    let expected = "an order (C or F), or ',' or ')' behind the parameter";
+    Order::from_name(word).map(Some).ok_or_else(|| scanner.wrong_at(mark, &format!("'{word}'"), expected))
 }
 
 /// The columns of a table in braces, if they come next.
@@ -206,12 +216,18 @@ pub(crate) fn parse_dims(text: &str) -> Result<Vec<Dim>> {
 }
 
 impl fmt::Display for ParamType {
-    /// As in a signature: `float64[row,uvw=3]`.
+    /// As in a signature: `float64[row,uvw=3] C`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::new();
         match self {
             ParamType::Scalar(data_type) => write_type(data_type, &mut out),
-            ParamType::Tensor { elem, dims } => out = format!("{elem}[{}]", dims_text(dims)),
+            ParamType::Tensor { elem, dims, order } => {
+                out = format!("{elem}[{}]", dims_text(dims));
+                if let Some(order) = order {
+                    out.push(' ');
+                    out.push_str(order.name());
+                }
+            }
             ParamType::Table(None) => out.push_str("table"),
             ParamType::Table(Some(schema)) => {
                 out.push_str("table{");
@@ -279,8 +295,11 @@ mod tests {
         let (at, wgt) = schema.param("wgt").unwrap();
         assert_eq!((at, wgt.nullable, wgt.direction), (3, true, Direction::In));
         let dim = |name: &str, size| Dim { name: name.into(), size };
-        let uvw =
-            ParamType::Tensor { elem: Elem::Float64, dims: vec![dim("row", None), dim("uvw", Some(3))] };
+        let uvw = ParamType::Tensor {
+            elem: Elem::Float64,
+            dims: vec![dim("row", None), dim("uvw", Some(3))],
+            order: None,
+        };
         assert_eq!(schema.params[0].ty, uvw);
         assert_eq!(schema.params[6].ty, ParamType::Scalar(DataType::Boolean));
         assert_eq!(schema.params[7].direction, Direction::Out);
@@ -297,6 +316,7 @@ mod tests {
             "f(in: oid, out: oid)",
             "f(out out: oid, in: oid)",
             "f(x: int8[3,*,\"a b\",c=0])",
+            "f(x: int8[C,F] C, y: bool[] F?, C: int8[i]) -> (F: int8[i] F, out: float64[i]?)",
             "f(t: table{}, u: table{time: timestamp<ns,UTC>, \"my col\": list<float64!>?})",
             "f(z: complex64, s: struct<a:int8,\"b c\":utf8!>?)",
         ] {
@@ -324,6 +344,10 @@ mod tests {
             ("f(x: int64", "column 11: found the end, expected ',' or ')' behind the parameter"),
             ("f(x: int64 y: int8)", "column 12: found 'y', expected ',' or ')' behind the parameter"),
             ("f(x: int65)", "column 6: found 'int65', expected a type"),
+            ("f(x: int8[i] D)", "column 14: found 'D', expected an order (C or F), or ',' or ')' behind"),
+            ("f(x: int8[i] C F)", "column 16: found 'F', expected ',' or ')' behind the parameter"),
+            ("f(x: int8[i]? C)", "column 15: found 'C', expected ',' or ')' behind the parameter"),
+            ("f(x: int8 C)", "column 11: found 'C', expected ',' or ')' behind the parameter"),
             ("f(x: int8[i j])", "column 13: found 'j', expected ',' or ']' behind the dimension"),
             ("f(x: int8[i=-1])", "column 13: found '-', expected the size of the dimension"),
             ("f(x: int8[-1])", "column 11: found '-', expected a dimension: a name, a size or '*'"),

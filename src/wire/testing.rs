@@ -63,7 +63,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, Schema, TimeUnit, UnionFields, UnionMode};
 
-use super::{CallSchema, Dim, Direction, Elem, Metadata, Param, ParamType};
+use super::{CallSchema, Dim, Direction, Elem, Metadata, Order, Param, ParamType};
 
 const UNITS: [TimeUnit; 4] =
     [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
@@ -176,7 +176,8 @@ fn any_param_type(random: &mut Random) -> ParamType {
                 size: [None, Some(0), Some(3), Some(i64::MAX)][random.below(4)],
             });
             let dims = dims.collect();
-            ParamType::Tensor { elem: *random.pick(&Elem::ALL), dims }
+            let order = *random.pick(&[None, None, Some(Order::C), Some(Order::F)]);
+            ParamType::Tensor { elem: *random.pick(&Elem::ALL), dims, order }
         }
         _ => ParamType::Scalar(any_type(random, 3)),
     }

@@ -157,6 +157,7 @@ static void wrong_arguments(const sdp_dal_store *store) {
     view = int64_view(numbers, NULL);
     show(sdp_dal_args_set_tensor(args, "ys", &view));
     sdp_dal_args_free(args);
+    show(sdp_dal_args_clear(args));
     show(sdp_dal_ref_new(store, 99, 0, NULL, &ref));
 }
 
@@ -233,6 +234,21 @@ static void objects(const sdp_dal_store *store) {
     OK(sdp_dal_store_interrupt(store, false));
     show(sdp_dal_ref_wait(other, SDP_DAL_POLL));
     sdp_dal_ref_free(other);
+}
+
+/* The store that is there is another one than is asked for. */
+static void other_size(const char *path) {
+    sdp_dal_store *store = NULL;
+    sdp_dal_store_options options;
+    OK(sdp_dal_store_options_init(&options, sizeof options));
+    options.size = 2 << 20;
+    options.flags = SDP_DAL_STORE_EVICTION | SDP_DAL_STORE_EXACT;
+    show(sdp_dal_store_open(path, &options, &store));
+    CHECK(store == NULL);
+    options.size = 1 << 20;
+    options.flags = SDP_DAL_STORE_EXACT;
+    OK(sdp_dal_store_open(path, &options, &store));
+    sdp_dal_store_close(store);
 }
 
 static void full(const sdp_dal_store *store) {
@@ -459,6 +475,7 @@ int main(int argc, char **argv) {
     sdp_dal_ref *ref = NULL;
     wrong_arguments(store);
     objects(store);
+    other_size(argv[1]);
     full(store);
     calls(store);
     lost(argv[1], store);

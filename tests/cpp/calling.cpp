@@ -162,7 +162,8 @@ static void everything(call &self, std::complex<float> c, std::vector<std::byte>
                        sdp_dal::object_id id, const sdp_dal::ref &any, std::optional<double> half,
                        sdp_dal::object_output out) {
     CHECK(c == std::complex<float>(1, 2) && bytes.size() == 2 && bytes[1] == std::byte{8});
-    CHECK(any.get_buffer().bytes() == "raw" && self.reference("any").id() == any.id());
+    auto any_bytes = any.get_buffer();
+    CHECK(any_bytes.bytes() == "raw" && self.reference("any").id() == any.id());
     CHECK(!half && self.is_null("half") && !self.get<std::optional<double>>("half"));
     CHECK(self.get<std::complex<float>>("c") == c);
     out.put(id.text(), "meta");
@@ -233,7 +234,8 @@ static void deferred(sdp_dal::store &store) {
                                    {"id", id},
                                    {"any", raw}})["out"];
     CHECK(processor.process(1min));
-    CHECK(out.get_buffer().bytes() == id.text() && out.get_buffer().metadata() == "meta");
+    auto made = out.get_buffer();
+    CHECK(made.bytes() == id.text() && made.metadata() == "meta");
 
     auto cancelled = std::make_unique<sdp_dal::results>(caller.call("wait_for_cancel"));
     std::thread runner([&] { CHECK(processor.process(1min)); });

@@ -158,6 +158,80 @@ static void calls(sdp_dal::store &store) {
     THROWS(sdp_dal::error, "", caller.call("simple_fn", {{"x", 10}, {"ys", ys}})["zs"].wait());
 }
 
+static void sum(tensor_view<const double, 1> xs, output<double, 0> sum, output<double, 1> again) {
+    double total = 0;
+    for (std::int64_t i = 0; i < xs.shape(0); i++) total += xs(i);
+    sum.create({})() = total;
+    again.put(xs.to_vector());
+}
+
+static void letters(const std::string &text, std::string_view same, output<std::uint8_t, 1> of) {
+    CHECK(text == same);
+    of.put(std::vector<std::uint8_t>(text.begin(), text.end()));
+}
+
+static void arguments(sdp_dal::store &store) {
+    sdp_dal::processor processor(store, "Arguments");
+    processor.add<sum>("sum", {"xs[i]", "sum[]", "again[i]"});
+    processor.add<letters>("letters", {"text", "same", "of[n]"});
+    processor.start();
+    sdp_dal::caller caller(store, {"sum(xs: float64[i]) -> (sum: float64[], again: float64[i])",
+                                   "letters(text: utf8, same: utf8) -> (of: uint8[n])"});
+    auto sum_of = [&](const sdp_dal::results &results) {
+        CHECK(processor.process());
+        CHECK((results["again"].get<double, 1>().to_vector().size() > 0));
+        return results["sum"].get<double, 0>()();
+    };
+
+    // Arguments hold the tensors that they show.
+    std::optional<sdp_dal::args> named;
+    sdp_dal::args pushed;
+    {
+        auto ones = store.put(std::vector<double>(1000, 1.0));
+        pushed.push(ones.get<double, 1>());
+        named = sdp_dal::args{{"xs", ones.get<double, 1>()}};
+    }
+    std::vector<sdp_dal::ref> twos;
+    for (int i = 0; i < 20; i++) twos.push_back(store.put(std::vector<double>(1000, 2.0)));
+    CHECK(sum_of(caller.call("sum", pushed)) == 1000 && sum_of(caller.call("sum", *named)) == 1000);
+    auto objects = store.stat().objects;
+    pushed.clear();
+    named->set("xs", twos[0]);
+    CHECK(store.stat().objects < objects);
+    CHECK(sum_of(caller.call("sum", *named)) == 2000);
+
+    // What holds elements is a tensor of one dimension.
+    std::vector<double> values = {1, 2, 3};
+    const std::array<double, 2> pair = {4, 5};
+    CHECK((store.put(values, {"i"}).get<double, 1>().to_vector() == values));
+    CHECK((store.put(pair).get<double, 1>()(1) == 5));
+    auto later = store.new_ref<double, 1>();
+    later.put(values);
+    CHECK(sum_of(caller.call("sum", values)) == 6 && sum_of(caller.call("sum", pair)) == 9);
+    CHECK(sum_of(caller.call("sum", sdp_dal::args{{"xs", values}})) == 6);
+    CHECK(sum_of(caller.call("sum", later)) == 6);
+    tensor_view<double, 1> writable(values);
+    writable(0) = 10;
+    CHECK(sum_of(caller.call("sum", {{"xs", values}})) == 15);
+#ifdef __cpp_lib_span
+    CHECK(sum_of(caller.call("sum", std::span<const double>(values).subspan(1))) == 5);
+    CHECK((store.put(std::span(values)).get<double, 1>().size() == 3));
+#endif
+
+    // A NUL byte is a letter as any other in a text, but ends what C takes for a name.
+    for (const std::string &text :
+         {std::string("ab\0cd", 5), std::string("\0", 1), std::string("plain"), std::string()}) {
+        auto of = caller.call("letters", text, std::string_view(text));
+        CHECK(processor.process());
+        auto found = of["of"].get<std::uint8_t, 1>().to_vector();
+        CHECK(std::string(found.begin(), found.end()) == text);
+    }
+    THROWS(sdp_dal::invalid_argument, "'te...' has a NUL byte inside",
+           sdp_dal::args().set(std::string("te\0xt", 5), 1));
+    THROWS(sdp_dal::invalid_argument, "NUL byte",
+           sdp_dal::schema("f").set_metadata("unit", std::string("J\0y", 3)));
+}
+
 static void interrupts(const std::string &path) {
     sdp_dal::processor processor(path, "Interrupted");
     processor.add<simple_fn>("simple_fn", simple_params);
@@ -181,6 +255,7 @@ int main(int argc, char **argv) {
     tensors(store);
     CHECK(store.prefix().size() == 8);
     calls(store);
+    arguments(store);
     interrupts(argv[1]);
     return 0;
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{cdylib, install_library, run, Compiler};
 
 /// For waits that a test would else hang in.
-const WATCHDOG: Duration = Duration::from_secs(120);
+pub const WATCHDOG: Duration = Duration::from_secs(120);
 
 /// A folder on a tmpfs for the stores of one test; removed at its end.
 pub struct Stores(tempfile::TempDir);
@@ -116,6 +116,13 @@ impl Running {
     pub fn interrupt(self) -> String {
         run(Command::new("kill").args(["-INT", &self.child.id().to_string()]));
         self.ended()
+    }
+
+    /// SIGTERM; its status if it ended by itself, and its output.
+    pub fn terminate(mut self) -> (Option<i32>, String) {
+        run(Command::new("kill").args(["-TERM", &self.child.id().to_string()]));
+        let status = self.child.wait().expect("a child can be waited for");
+        (status.code(), self.everything())
     }
 
     /// Its output when it has ended well by itself.

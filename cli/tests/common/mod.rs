@@ -55,6 +55,21 @@ impl Place {
         run(&arguments)
     }
 
+    /// A `store` command that must end by itself.
+    pub fn refuses_to_serve(&self, more: &[&str]) -> Ended {
+        let mut command = command();
+        command.arg("store").arg("-s").arg(&self.0).args(more);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let begun = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if begun.elapsed() > WATCHDOG {
+                child.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.wait_with_output().unwrap().into()
+    }
+
     /// The JSON that a command writes.
     pub fn json(&self, command: &str, more: &[&str]) -> Value {
         let ended = self.run(command, &[more, &["--json"]].concat());

@@ -100,7 +100,7 @@ def dim_names_of(tensor: Any) -> Tuple[int, List[str]]:
 # ---- into the store --------------------------------------------------------------------------------------------------
 
 
-def converted(value: Any, code: int, ndim: Optional[int], what: Any) -> np.ndarray[Any, Any]:
+def converted(value: Any, code: int, ndim: Optional[int], what: Any, casting: str = "safe") -> np.ndarray[Any, Any]:
     """A value as an array that the library can copy from.
 
     Args:
@@ -108,6 +108,7 @@ def converted(value: Any, code: int, ndim: Optional[int], what: Any) -> np.ndarr
         code: The element type, 0 for that of the value.
         ndim: Number of dimensions, None for that of the value.
         what: What it is, for messages: a text, or a reference.
+        casting: By which of numpy's rules another element type is converted.
     """
     if type(value) is ndarray:
         found_code = CODE_OF_DTYPE.get(value.dtype)
@@ -119,6 +120,7 @@ def converted(value: Any, code: int, ndim: Optional[int], what: Any) -> np.ndarr
         return np.zeros((0,) * (ndim or 1), dtype or np.float64)
     if not isinstance(what, str):
         what = what._what()
+    _refuse_masked(value, what)
     if not isinstance(value, np.ndarray):
         # What describes itself is what is written; numbers and lists of them take the type that is wanted.
         described = hasattr(value, "__array__") or hasattr(value, "__array_interface__") or hasattr(value, "__dlpack__")
@@ -134,29 +136,83 @@ def converted(value: Any, code: int, ndim: Optional[int], what: Any) -> np.ndarr
     if found == dtype:
         return array
     # An empty tag says nothing, whatever its type.
-    if not np.can_cast(found, dtype, "same_kind") and array.size:
-        raise InvalidArgument(
-            f"{what} is an array of {found}, expected {ELEM_OF_CODE[CODE_OF_DTYPE[dtype]]}: convert it with astype()"
-        )
+    if array.size and not np.can_cast(found, dtype, checked_casting(casting)):
+        raise InvalidArgument(_refusal(found, dtype, what))
     return array.astype(dtype)
 
 
+def checked_casting(casting: str) -> Any:
+    """A casting rule, if it is one of numpy's."""
+    if casting not in _CASTINGS:
+        raise InvalidArgument(f"casting is {casting!r}: give one of {', '.join(map(repr, _CASTINGS))}")
+    return casting
+
+
+_CASTINGS = ("no", "equiv", "safe", "same_kind", "unsafe")
+
+
+def _refusal(found: np.dtype[Any], dtype: np.dtype[Any], what: str) -> str:
+    """Why an array is not converted, and what converts it."""
+    if np.can_cast(found, dtype, "same_kind"):
+        why, rule = "would lose precision or range", "same_kind"
+    else:
+        why, rule = "would change the kind of the numbers", "unsafe"
+    part = ".real" if found.kind == "c" and dtype.kind != "c" else ""
+    line = f"value{part}.astype('{dtype}')"
+    head = f"{what} is an array of {found}, expected {dtype}"
+    if found.kind not in "biufc":
+        return f"{head}: convert it with {line}"
+    return f"{head}, which {why}: convert it with {line}, or allow it with casting='{rule}'"
+
+
+def _refuse_masked(value: Any, what: str) -> None:
+    """A tensor has no mask: what is masked would become good data."""
+    parts = value if isinstance(value, (list, tuple)) else (value,)
+    if any(isinstance(part, np.ndarray) and hasattr(part, "mask") for part in parts):
+        raise InvalidArgument(
+            f"{what} is a masked array, and tensors have no masks: fill it, and give the flags as weights: "
+            "value.filled(0), and ~np.ma.getmaskarray(value)"
+        )
+    if _has_nulls(value):
+        raise InvalidArgument(
+            f"{what} is a column with nulls, and tensors have none: fill them, with value.fill_null(0) or value.fillna(0), "
+            "and give the flags as weights"
+        )
+
+
+def _has_nulls(value: Any) -> bool:
+    """Whether something is a column of Arrow's, or one of pandas' that may have nulls, and has some."""
+    if isinstance(value, (pa.Array, pa.ChunkedArray)):
+        return bool(value.null_count)
+    # Of pandas' types these only are told from NaN.
+    nullable = repr(getattr(getattr(value, "dtype", None), "na_value", None)) == "<NA>"
+    return nullable and bool(value.isna().any())
+
+
 def _listed(value: Any, dtype: np.dtype[Any], what: str) -> np.ndarray[Any, Any]:
+    """Numbers, or lists of them. Python's have no width: 1 may become an int8, and 1.5 a float32, but 1.5 no integer."""
     try:
         found = np.asarray(value)
     except (TypeError, ValueError) as problem:
         raise InvalidArgument(f"{what} cannot be made an array: {problem}") from None
-    # Python's numbers have no width: 1 may become an int8, but 1.5 no integer.
-    if found.size == 0 or (found.dtype.kind in "iu" and dtype.kind in "iufc" and _fits(found, dtype)):
+    if found.size == 0:
         return found.astype(dtype)
-    return found
+    if isinstance(value, (list, tuple)) and any(isinstance(part, np.ndarray) for part in value):
+        return found
+    wider = {"i": "iufc", "u": "iufc", "f": "fc", "c": "c"}.get(found.dtype.kind, "")
+    if dtype.kind not in wider:
+        return found
+    if not _fits(found, dtype):
+        raise InvalidArgument(f"{what} has numbers that do not fit into {dtype}: from {found.min()} to {found.max()}")
+    return found.astype(dtype)
 
 
 def _fits(found: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> bool:
-    if dtype.kind not in "iu":
-        return True
-    limits = np.iinfo(dtype)
-    return int(found.min()) >= limits.min and int(found.max()) <= limits.max
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return int(found.min()) >= limits.min and int(found.max()) <= limits.max
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(found.astype(dtype))[np.isfinite(found)].all())
 
 
 class View:

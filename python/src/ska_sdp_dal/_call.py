@@ -253,8 +253,9 @@ class InputTensor(_OfCall, TensorRef):
         return out[0]
 
     def copy(self) -> np.ndarray[Any, Any]:
-        """A private copy, which may be written: for functions that scribble on their inputs."""
-        return self.get().copy()
+        """A private copy, which may be written: for functions that scribble on their inputs. In C order unless the
+        parameter asks for F order."""
+        return self.get().copy("F" if self._param.order == "F" else "C")
 
 
 class InputTable(_OfCall, TableRef):
@@ -280,6 +281,7 @@ class OutputTensor(_OfCall, TensorRef):
         self._conn = call._conn
         self._code = param.code
         self._dim_names = param.dims
+        self._order = param.order or "C"
 
     def _put_view(self, view: Any) -> None:
         status = _put_tensor(self._outputs.handle, self._param.index, view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import abc
 from types import TracebackType
-from typing import Optional, Type, TypeVar
+from typing import Any, Optional, Type, TypeVar
 
 _Self = TypeVar("_Self", bound="Closes")
 
@@ -16,6 +16,12 @@ class Closes(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Ends it. May be called again."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"a {type(self).__name__} can be neither pickled nor copied, for it belongs to its process: make one where it "
+            "is needed, with the path of the store; references (TensorRef, TableRef) do pickle"
+        )
 
     def __enter__(self: _Self) -> _Self:
         return self

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 
@@ -31,6 +32,7 @@ class Param:
         "name",
         "names",
         "nullable",
+        "order",
         "raw",
         "read",
         "set",
@@ -49,6 +51,8 @@ class Param:
         elem = common.par_tensor_elem_type(field)
         self.code = 0 if elem is None else common.elem_code(elem)
         self.dims = common.par_tensor_dim_names(field)
+        #: The order in which a tensor is wanted or made; None for any.
+        self.order = common.par_tensor_order(field)
         #: The names of the dimensions for the library.
         self.names = None if not self.dims else names_of(self.dims)
         self.table = common.par_table_schema(field)
@@ -72,6 +76,19 @@ class Function:
         #: The position of the first output; that behind the last parameter if there is none.
         self.first_output = min((param.index for param in self.outputs), default=len(self.params))
         self.handle = common.parsed_schema(schema)
+
+
+def functions_of(procs: Any) -> Dict[str, Function]:
+    """The functions of a list of schemas, by name."""
+    schemas = None if isinstance(procs, pa.Schema) or not isinstance(procs, Iterable) else list(procs)
+    if schemas is None or not all(isinstance(schema, pa.Schema) for schema in schemas):
+        raise TypeError(f"the functions are {_short(procs)}: give a list of schemas, as make_call_schema() makes them")
+    return {function.name: function for function in map(Function, schemas)}
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _kind(field: pa.Field, meta: Optional[str]) -> str:
@@ -133,8 +150,11 @@ def _whole(value: Any) -> int:
 
 
 def _real(value: Any) -> float:
+    if type(value) is float:
+        return value
     value = _plain(value)
-    if isinstance(value, (str, bytes, complex)) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+    is_number = hasattr(value, "__float__") or hasattr(value, "__index__")
+    if not is_number or isinstance(value, (str, bytes, complex)) or value is np.ma.masked:
         raise TypeError(f"expected a number, got {value!r}")
     return float(value)
 

@@ -128,10 +128,19 @@ def nanoseconds(timeout: Optional[float]) -> int:
     """A time in seconds as the library takes it; None waits for ever."""
     if timeout is None:
         return FOREVER
-    if timeout != timeout:
-        raise errors.InvalidArgument("the timeout is not a number: give seconds, or None to wait for ever")
-    # More than the library can count is for ever.
-    return FOREVER if timeout > 9e9 else max(0, int(timeout * 1e9))
+    try:
+        if timeout >= 0:
+            # More than the library can count is for ever.
+            return FOREVER if timeout > 9e9 else int(timeout * 1e9)
+        negative = timeout < 0
+    except (TypeError, ValueError):
+        negative = False
+    how = (
+        "give 0 or more seconds; max(0, ...) if it is what a deadline leaves"
+        if negative
+        else "give seconds as a number"
+    )
+    raise errors.InvalidArgument(f"the timeout is {timeout!r}: {how}; None waits for ever") from None
 
 
 def encoded(text: Optional[str], what: str) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Dict, Iterator, Mapping, Optional
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.types as pat
 
 from ._native import address, check, ffi, filled, lib
 from .errors import InvalidArgument
@@ -61,17 +63,41 @@ def _made(table: Any, schema: Optional[pa.Schema]) -> pa.Table:
     if isinstance(table, pa.Table):
         return table
     if isinstance(table, Mapping):
-        return pa.table(dict(table), schema=schema)
+        return _of_columns(dict(table), schema)
     if isinstance(table, pa.RecordBatchReader):
         return table.read_all()
     if _is_pandas(table):
-        return pa.Table.from_pandas(table, schema=schema, preserve_index=None if schema is None else False)
+        made = pa.Table.from_pandas(table, schema=schema, preserve_index=None if schema is None else False)
+        return made if schema is None else _checked(made, table)
     if hasattr(table, "__arrow_c_stream__"):
         return pa.RecordBatchReader._import_from_c_capsule(table.__arrow_c_stream__()).read_all()
     raise InvalidArgument(
         f"{type(table).__name__} is no table: give a pyarrow.Table, a dictionary of columns, a data frame, or something "
         "with __arrow_c_stream__"
     )
+
+
+def _of_columns(columns: Dict[str, Any], schema: Optional[pa.Schema]) -> pa.Table:
+    if schema is None:
+        return pa.table(columns)
+    # Arrow itself refuses to cut the fractions of an array off, but not those of a list.
+    for field in schema:
+        column = columns.get(field.name)
+        is_listed = pat.is_integer(field.type) and isinstance(column, (list, tuple))
+        if is_listed and any(isinstance(number, (float, np.floating)) for number in column):
+            columns[field.name] = pa.array(column)
+    return _checked(pa.table(columns, schema=schema), columns)
+
+
+def _checked(made: pa.Table, given: Any) -> pa.Table:
+    """A table, if none of its numbers has become infinite by being made narrower."""
+    for name, column in zip(made.schema.names, made.columns):
+        if column.type not in (pa.float16(), pa.float32()):
+            continue
+        infinite = np.isinf(column.to_numpy())
+        if infinite.any() and not np.isinf(np.asarray(given[name], float)[infinite]).all():
+            raise InvalidArgument(f"column {name!r} has numbers that do not fit into {column.type}")
+    return made
 
 
 def _is_pandas(table: Any) -> bool:

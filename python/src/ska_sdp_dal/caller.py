@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, Union
 
 import numpy as np
 import pyarrow as pa
 
 from . import _arrays, _tables
 from ._closes import Closes
-from ._functions import ID, TABLE, TENSOR, VALUE, Function, Param
+from ._functions import ID, TABLE, TENSOR, VALUE, Function, Param, functions_of
 from ._native import check, ffi, filled, lib, nanoseconds, own
 from ._spare import Spare
 from .common import call_name, object_id_hex
@@ -82,6 +82,10 @@ class Caller(Closes):
         max_in_flight: Most calls that a processor has not ended; calling then waits. A batch is one call. None: no limit.
         select: Which of several processors gets a call: 'least_busy', or 'first' for functions that accumulate state.
         strict_dims: Compare the sizes of dimensions of equal names.
+        casting: By which of numpy's rules arrays of another element type than the function's are converted; see
+            :meth:`.TensorRef.put`.
+
+    A function of the name of a method or property of this class is called with :meth:`call` by its name.
 
     Raises:
         NoProcessor: There are fewer processors than needed.
@@ -101,12 +105,16 @@ class Caller(Closes):
         max_in_flight: Optional[int] = None,
         select: str = "least_busy",
         strict_dims: bool = False,
+        casting: str = "safe",
     ) -> None:
-        functions = {call_name(schema): Function(schema) for schema in procs}
+        functions = functions_of(procs)
+        if not isinstance(store, Store):
+            raise TypeError(f"the store is {store!r}: give a Store, as Store(path)")
+        _arrays.checked_casting(casting)
         handle = _open(
             store, functions, minimum_processors, raw_id(processor_prefix), timeout, max_in_flight, select, strict_dims
         )
-        self._issuer = _Issuer(handle, store, functions, broadcast)
+        self._issuer = _Issuer(handle, store, functions, broadcast, casting)
         self._wait = timeout
         for name in functions:
             if not hasattr(type(self), name):
@@ -135,11 +143,11 @@ class Caller(Closes):
         offered = ", ".join(self.__dict__["_issuer"].functions) if "_issuer" in self.__dict__ else "none"
         raise AttributeError(f"{type(self).__name__} has no function {name!r}: those of its schemas are {offered}")
 
-    def call(self, call_schema: pa.Schema, *args: Any, **kwargs: Any) -> Any:
+    def call(self, call_schema: Union[pa.Schema, str], *args: Any, **kwargs: Any) -> Any:
         """Calls a function. Does not wait for it.
 
         Args:
-            call_schema: Schema of the function.
+            call_schema: Schema of the function, or its name.
             args: Its parameters by position.
             kwargs: Its parameters by name. Tensors and tables are given as references, or as values, which are put
                 first. Outputs may be left out: they are made.
@@ -154,11 +162,11 @@ class Caller(Closes):
         """
         return self._issuer.call(self._issuer.function(call_schema), args, kwargs)
 
-    def batch_call(self, call_schema: pa.Schema, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
+    def batch_call(self, call_schema: Union[pa.Schema, str], calls: Sequence[Mapping[str, Any]]) -> List[Any]:
         """Calls a function many times at once, as one object: cheaper than single calls. Does not wait.
 
         Args:
-            call_schema: Schema of the function.
+            call_schema: Schema of the function, or its name.
             calls: Parameters by name, for each call.
 
         Returns:
@@ -266,12 +274,15 @@ def _open(
 class _Issuer:
     """What calling needs: the library's caller, and what is known of its functions."""
 
-    def __init__(self, handle: Any, store: Store, functions: Dict[str, Function], broadcast: bool) -> None:
+    def __init__(
+        self, handle: Any, store: Store, functions: Dict[str, Function], broadcast: bool, casting: str
+    ) -> None:
         self._handle = handle
         self._store = store
         self._conn = store.conn
         self.functions = functions
         self._broadcast = broadcast
+        self._casting = casting
         self._arguments = Spare(_new_arguments)
 
     @property
@@ -313,9 +324,9 @@ class _Issuer:
         finally:
             _free_results(results)
 
-    def function(self, schema: pa.Schema) -> Function:
-        """The function of a schema."""
-        name = call_name(schema)
+    def function(self, schema: Union[pa.Schema, str]) -> Function:
+        """The function of a schema, or of a name."""
+        name = schema if isinstance(schema, str) else call_name(schema)
         function = self.functions.get(name)
         if function is None:
             raise InvalidArgument(f"{name!r} is not a function of this caller, which has {', '.join(self.functions)}")
@@ -423,7 +434,7 @@ class _Issuer:
         if param.is_output:
             raise TypeError(f"an output is given as a reference or an ID, not as {type(value).__name__}")
         if param.kind == TENSOR:
-            array = _arrays.converted(value, param.code, len(param.dims or ()), "the value")
+            array = _arrays.converted(value, param.code, len(param.dims or ()), "the value", self._casting)
             view = _arrays.View()
             kept.append(view)
             return int(lib.sdp_dal_args_set_tensor(arguments, param.raw, view.show(array, param.code)))

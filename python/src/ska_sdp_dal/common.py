@@ -50,6 +50,7 @@ __all__ = [
     "par_table_schema",
     "par_tensor_dim_names",
     "par_tensor_elem_type",
+    "par_tensor_order",
     "parse_hex_objectid",
     "schema_compatible",
 ]
@@ -71,6 +72,7 @@ _PAR_META = b"proc:par"
 _TYPE_META = b"proc:type"
 _ELEM_META = b"proc:elem"
 _DIMS_META = b"proc:dims"
+_ORDER_META = b"proc:order"
 _TABLE_META = b"proc:table"
 
 par_spec = pa.Field
@@ -166,6 +168,12 @@ def from_numpy_dtype(dtype: Any) -> ElemType:
     return ELEM_OF_CODE[code] if code is not None else pa.from_numpy_dtype(found)
 
 
+#: What callers have for other purposes than calling a function of that name.
+CALLER_NAMES = frozenset(
+    ["batch_call", "call", "close", "find_processors", "next_lost", "num_processors", "processors"]
+)
+
+
 # ---- schemas ---------------------------------------------------------------------------------------------------------
 
 
@@ -178,13 +186,25 @@ def make_call_schema(func_name: str, pars: List[pa.Field], metadata: Mapping[Any
         metadata: What else is to be said about it.
 
     Raises:
-        InvalidArgument: A name is wrong or comes twice.
+        InvalidArgument: A name is wrong, comes twice, or is one that a Caller has for another purpose.
 
     >>> schema = make_call_schema("flag", [make_tensor_input_par("vis", complex64, ["row", "chan"])])
     >>> call_name(schema), par_tensor_dim_names(schema.field("vis")), par_tensor_elem_type(schema.field("vis"))
     ('flag', ['row', 'chan'], ComplexType(complex64))
     """
+    if not isinstance(func_name, str):
+        raise TypeError(f"the name of the function is {func_name!r}: give a text")
+    if func_name in CALLER_NAMES:
+        raise InvalidArgument(
+            f"the function cannot have the name {func_name!r}, for callers have a method or property of this name: rename "
+            f"it, to '{func_name}_' for one"
+        )
     schema = pa.schema(list(pars), metadata={**_bytes(metadata), _FUNC_META: func_name.encode()})
+    if "self" in schema.names:
+        raise InvalidArgument(
+            f"a parameter of {func_name}() cannot have the name 'self', by which methods know their object: rename it, to "
+            "'self_' for one"
+        )
     parsed_schema(schema)
     return schema
 
@@ -239,7 +259,9 @@ def make_oid_output_par(name: str, nullable: bool = False, metadata: Mapping[Any
     return _object_par(name, nullable, {_PAR_META: b"out", _TYPE_META: b"oid"}, metadata)
 
 
-def make_tensor_input_par(name: str, elem_type: ElemType, dim_names: Sequence[str], nullable: bool = False) -> pa.Field:
+def make_tensor_input_par(
+    name: str, elem_type: ElemType, dim_names: Sequence[str], nullable: bool = False, *, order: Optional[str] = None
+) -> pa.Field:
     """A parameter that is a tensor: the call waits until it exists.
 
     Args:
@@ -247,12 +269,14 @@ def make_tensor_input_par(name: str, elem_type: ElemType, dim_names: Sequence[st
         elem_type: The type of its elements.
         dim_names: The names of its dimensions; with ``=`` and a size behind a name, that is fixed.
         nullable: Whether it may be left out.
+        order: 'C' or 'F' if the function wants its elements in that order: it then gets a copy of a tensor that is stored
+            in the other one. None: as it is stored. Callers need not expect the same.
     """
-    return _object_par(name, nullable, {_PAR_META: b"in", **_tensor(elem_type, dim_names)})
+    return _object_par(name, nullable, {_PAR_META: b"in", **_tensor(elem_type, dim_names, order)})
 
 
 def make_tensor_output_par(
-    name: str, elem_type: ElemType, dim_names: Sequence[str], nullable: bool = False
+    name: str, elem_type: ElemType, dim_names: Sequence[str], nullable: bool = False, *, order: Optional[str] = None
 ) -> pa.Field:
     """A parameter that is a tensor, which the function makes.
 
@@ -261,8 +285,9 @@ def make_tensor_output_par(
         elem_type: The type of its elements.
         dim_names: The names of its dimensions; with ``=`` and a size behind a name, that is fixed.
         nullable: Whether it may be left out.
+        order: 'C' or 'F' for the order in which it is stored. None: that of the array that is put.
     """
-    return _object_par(name, nullable, {_PAR_META: b"out", **_tensor(elem_type, dim_names)})
+    return _object_par(name, nullable, {_PAR_META: b"out", **_tensor(elem_type, dim_names, order)})
 
 
 def make_table_input_par(name: str, table_schema: Optional[pa.Schema], nullable: bool = False) -> pa.Field:
@@ -321,6 +346,11 @@ def par_tensor_elem_type(field: pa.Field) -> Optional[ElemType]:
     return None if code is None or not par_is_tensor(field) else ELEM_OF_CODE[code]
 
 
+def par_tensor_order(field: pa.Field) -> Optional[str]:
+    """The order in which a tensor parameter is wanted or made, 'C' or 'F'; None if any will do, or it is no tensor."""
+    return _meta(field, _ORDER_META) if par_is_tensor(field) else None
+
+
 def par_is_tensor(field: pa.Field) -> bool:
     """Whether a parameter is a tensor."""
     return _meta(field, _TYPE_META) == "tensor"
@@ -367,11 +397,15 @@ def _object_par(name: str, nullable: bool, own: Dict[bytes, bytes], metadata: Ma
     return pa.field(name, OBJECT_ID_TYPE, nullable, {**_bytes(metadata), **own})
 
 
-def _tensor(elem_type: Any, dim_names: Sequence[str]) -> Dict[bytes, bytes]:
+def _tensor(elem_type: Any, dim_names: Sequence[str], order: Optional[str]) -> Dict[bytes, bytes]:
+    if order not in (None, "C", "F"):
+        raise InvalidArgument(f"the order is {order!r}: give 'C' or 'F', or None")
     if isinstance(dim_names, str):
         raise InvalidArgument(f"dim_names is the text {dim_names!r}: give a list of names")
     dims = ",".join(_dim(name) for name in dim_names)
-    return {_TYPE_META: b"tensor", _ELEM_META: _NAME_OF_CODE[elem_code(elem_type)].encode(), _DIMS_META: dims.encode()}
+    elem = _NAME_OF_CODE[elem_code(elem_type)].encode()
+    ordered = {} if order is None else {_ORDER_META: order.encode()}
+    return {_TYPE_META: b"tensor", _ELEM_META: elem, _DIMS_META: dims.encode(), **ordered}
 
 
 def _table(table_schema: Optional[pa.Schema]) -> Dict[bytes, bytes]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-import weakref
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import pyarrow as pa
@@ -18,7 +17,7 @@ from . import _native, _tables
 from ._closes import Closes
 from ._native import bytes_of, check, error, ffi, filled, lib, nanoseconds, own
 from .common import NAMESPACE_DECL_SUFFIX, parsed_schema
-from .errors import InvalidArgument, NotFound, TimeoutException
+from .errors import InvalidArgument, NotFound, StoreNotFound, TimeoutException
 from .ids import NAMESPACE_ID_SIZE, OBJECT_ID_SIZE, AnyID, ObjectID, raw_id, whole_id
 from .references import Ref, TableRef, TensorRef
 
@@ -61,10 +60,22 @@ class Connection(Closes):
         made._attach(plasma_path, options)
         return made
 
+    @classmethod
+    def _existing(cls, plasma_path: str) -> Connection:
+        """A connection to a store that must be there: if it is not, :class:`.StoreNotFound`."""
+        options = filled("sdp_dal_store_options")
+        options.create = lib.SDP_DAL_CREATE_NEVER
+        return cls._with(plasma_path, options)
+
     def _attach(self, plasma_path: str, options: Any) -> None:
+        if not isinstance(plasma_path, (str, bytes, os.PathLike)):
+            raise TypeError(f"the path of the store is {plasma_path!r}: give a text, as '/dev/shm/store'")
         out = ffi.new("sdp_dal_store **")
         path = _native.encoded(os.fspath(plasma_path), "the path of the store")
-        check(lib.sdp_dal_store_open(path, options, out))
+        status = lib.sdp_dal_store_open(path, options, out)
+        if status == lib.SDP_DAL_NOT_FOUND:
+            raise StoreNotFound(_native.last_error())
+        check(status)
         self._store = own(out, lib.sdp_dal_store_close)
         self._path = os.fspath(plasma_path)
         #: For other processes, whose working directory may be another.
@@ -218,6 +229,8 @@ class Connection(Closes):
         Returns:
             For each object that came or went its ID, bytes of data and bytes of metadata; -1 for both if it is gone.
         """
+        # A wrong one is refused before anything is begun.
+        nanoseconds(timeout)
         with self._updating:
             if self._updates is None:
                 self._updates = _Updates(self._open)
@@ -295,21 +308,6 @@ def prefix_of(space: Any) -> bytes:
     out = ffi.new("uint8_t[4]")
     check(lib.sdp_dal_store_prefix(space, out))
     return bytes(ffi.buffer(out, NAMESPACE_ID_SIZE))
-
-
-# ---- connections of unpickled references -----------------------------------------------------------------------------
-
-_known: weakref.WeakValueDictionary[Tuple[int, str], Connection] = weakref.WeakValueDictionary()
-
-
-def connection_to(plasma_path: str) -> Connection:
-    """This process's connection for references that come from elsewhere."""
-    # A child has to connect anew: what it inherited by fork() is its parent's.
-    key = (os.getpid(), plasma_path)
-    found = _known.get(key)
-    if found is None or found._store is None:
-        found = _known[key] = Connection(plasma_path)
-    return found
 
 
 # ---- namespaces ------------------------------------------------------------------------------------------------------

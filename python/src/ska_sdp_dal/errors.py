@@ -4,7 +4,13 @@ wrong argument is a :class:`ValueError`, a time that has passed a :class:`Timeou
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence, Type
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Type
+
+if TYPE_CHECKING:
+    # pyarrow has no types.
+    ArrowException = Exception
+else:
+    from pyarrow.lib import ArrowException
 
 #: Begins the part of a failed call's text that tells where in the processor it was raised.
 TRACEBACK = "\nTraceback (most recent call last):\n"
@@ -26,15 +32,24 @@ class InvalidArgument(DalError, ValueError):
     """An argument is wrong; the text names it."""
 
 
-class NotFound(DalError, LookupError):
+# Plasma's exceptions are three of these, and were Arrow's: programs catch them by that name, too.
+
+
+class NotFound(DalError, LookupError, ArrowException):
     """There is no such store, object, function or parameter."""
 
 
-class AlreadyExists(DalError):
-    """The object exists already, or somebody else is creating it."""
+class StoreNotFound(NotFound, ConnectionError):
+    """There is no store at the path, and none was to be made."""
+
+    status = -2
 
 
-class OutOfMemory(DalError, MemoryError):
+class AlreadyExists(DalError, ArrowException):
+    """The object exists already, or is being created; or the store exists, and is not as it was asked for."""
+
+
+class OutOfMemory(DalError, MemoryError, ArrowException):
     """The store is full; the text says how much was asked for and what is free."""
 
 
@@ -140,6 +155,9 @@ class TimeoutException(DalError, TimeoutError):
             after = "" if timeout is None else f" within {timeout:g} s"
             text = f"did not come to exist{after}: {what}" if what else f"did not happen{after}"
         super().__init__(text)
+
+    def __reduce__(self) -> Any:
+        return (TimeoutException, (self._refs, self._timeout, str(self)))
 
     @property
     def refs(self) -> Any:

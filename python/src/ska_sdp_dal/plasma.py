@@ -2,7 +2,7 @@
 """What programs used of ``pyarrow.plasma``: raw objects by their IDs, over the same stores.
 
 >>> from ska_sdp_dal import plasma
->>> client = plasma.connect("/dev/shm/sdp-dal-doctest")
+>>> client = plasma.connect("/dev/shm/sdp-dal-doctest", create=True)
 >>> oid = client.put({"gains": np.arange(3)})
 >>> client.get(oid)
 {'gains': array([0, 1, 2])}
@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -32,7 +33,7 @@ from . import _tables
 from ._arrays import InPlace
 from ._native import check, error, ffi, filled, lib, own
 from .connection import Connection
-from .errors import AlreadyExists, InvalidArgument, NotFound, OutOfMemory
+from .errors import AlreadyExists, InvalidArgument, NotFound, OutOfMemory, StoreNotFound
 from .ids import OBJECT_ID_SIZE, AnyID, ObjectID, whole_id
 
 __all__ = [
@@ -47,7 +48,7 @@ __all__ = [
     "start_plasma_store",
 ]
 
-#: Plasma's exceptions, by the names that programs catch.
+#: Plasma's exceptions, by the names that programs catch; they are also :class:`pyarrow.lib.ArrowException`, as before.
 PlasmaObjectExists = AlreadyExists
 PlasmaObjectNotFound = NotFound
 PlasmaStoreFull = OutOfMemory
@@ -62,14 +63,29 @@ class ObjectNotAvailable:
     """Stands in the place of an object that did not come to exist in time."""
 
 
-def connect(store_socket_name: str, num_retries: int = -1) -> PlasmaClient:
-    """A client of a store.
+#: How often a store is looked for by default, and how long one look is from the next, in seconds: as Plasma did.
+_RETRIES, _PAUSE = 80, 0.1
+
+
+def connect(store_socket_name: str, num_retries: int = -1, *, create: bool = False) -> PlasmaClient:
+    """A client of a store, for which it waits as Plasma's did: ``plasma_store`` may be starting.
 
     Args:
-        store_socket_name: Path of the store. If there is none it is made; it goes with its last client then.
-        num_retries: Not needed any more: there is no server to wait for.
+        store_socket_name: Path of the store.
+        num_retries: How often the store is looked for again, every 0.1 seconds, if there is none; -1: 80 times.
+        create: Make a store if there is none, at once. It is removed when its last client disconnects. Its size is
+            SDP_DAL_STORE_SIZE of the environment, or half of what the machine has.
+
+    Raises:
+        StoreNotFound: There is no store. It is a :class:`ConnectionError`, thus an :class:`OSError`, as Plasma's.
     """
-    return PlasmaClient(Connection(store_socket_name))
+    if create:
+        return PlasmaClient(Connection(store_socket_name))
+    for _ in range(_RETRIES if num_retries < 0 else num_retries):
+        with contextlib.suppress(StoreNotFound):
+            return PlasmaClient(Connection._existing(store_socket_name))
+        time.sleep(_PAUSE)
+    return PlasmaClient(Connection._existing(store_socket_name))
 
 
 @contextlib.contextmanager

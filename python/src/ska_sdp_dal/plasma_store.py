@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """``plasma_store -s PATH -m BYTES``: keeps a store until a signal, as the program of that name did.
 
-A store needs no server: whoever opens its path first makes it. This program gives it its size, keeps it while nobody else
-uses it, and gives back what dead clients held though nobody waits.
+A store needs no server: the first client that opens its path makes it. This program gives it its size, keeps it while no
+other client uses it, and gives back what clients held that were killed. If the store is there already, it must have the
+size that is asked for, and eviction: a store keeps what it was made with. Anything else is an error that names both.
 """
 
 from __future__ import annotations
@@ -60,13 +61,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         signal.signal(number, _ended)
     try:
         with _open(options.path, options.memory) as conn:
-            found = conn.stat()
-            if found["size"] != options.memory:
-                print(
-                    f"plasma_store: the store {options.path} was there already: it has {found['size']} bytes",
-                    file=sys.stderr,
-                )
-            say(f"Allowing the Plasma store to use up to {_shown(found['size'])} of memory.")
+            say(f"Allowing the Plasma store to use up to {_shown(options.memory)} of memory.")
             say(f"Ready: the store {options.path}; a signal ends this program")
             _keep(conn)
     except _Signal as name:
@@ -80,8 +75,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
 def _open(path: str, memory: int) -> Connection:
     options = filled("sdp_dal_store_options")
     options.size = memory
-    # As Plasma did with what nobody used.
-    options.flags = lib.SDP_DAL_STORE_EVICTION
+    # As Plasma did with what nobody used; and nothing else than what was asked for.
+    options.flags = lib.SDP_DAL_STORE_EVICTION | lib.SDP_DAL_STORE_EXACT
     return Connection._with(path, options)
 
 

@@ -8,14 +8,15 @@ import logging
 import threading
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
+import numpy as np
 import pyarrow as pa
 
 from . import _native
 from ._call import Call, CallOutputs, InputTensor, OutputTensor
 from ._closes import Closes
-from ._functions import TENSOR, Function, Param
+from ._functions import TENSOR, Param, functions_of
 from ._native import check, error, ffi, filled, lib, nanoseconds, own
-from .common import ElemType, call_name, elem_code, object_id_hex
+from .common import ElemType, elem_code, object_id_hex
 from .connection import Connection
 from .errors import InvalidArgument
 from .ids import NAMESPACE_ID_SIZE, ObjectID, raw_id
@@ -62,6 +63,8 @@ class BasicProcessor(Closes):
         NamespaceInUse: The prefix belongs to a living process.
     """
 
+    _is_complete = False
+
     def __init__(
         self,
         procs: List[pa.Schema],
@@ -75,9 +78,9 @@ class BasicProcessor(Closes):
         threads: Optional[int] = None,
         size: Optional[int] = None,
     ) -> None:
+        self._functions = functions_of(procs)
         self._conn = Connection(plasma_path, size=size)
         self._name = name or type(self).__name__
-        self._functions = {call_name(schema): Function(schema) for schema in procs}
         self._by_index = list(self._functions.values())
         self._running = _Running()
         flags = (
@@ -182,6 +185,8 @@ class BasicProcessor(Closes):
         Returns:
             False if no call came in time.
         """
+        if not self._is_complete:
+            self._complete()
         taken = new(_call_pp)
         try:
             status = _next(self._handle or self._open, -1 if timeout is None else nanoseconds(timeout), taken)
@@ -212,6 +217,10 @@ class BasicProcessor(Closes):
         finally:
             running.call = outer
         return True
+
+    def _complete(self) -> None:
+        """Looks whether there is something to run for each function, before the first call is taken."""
+        self._is_complete = True
 
     @property
     def _open(self) -> Any:
@@ -299,7 +308,10 @@ class BasicProcessor(Closes):
         if dim_names is not None and list(dim_names) != names:
             raise InvalidArgument(f"parameter {name!r} has the dimensions {names}, expected {list(dim_names)}")
         if array.dtype.kind == "c":
-            array = array.view(array.real.dtype).reshape((*array.shape, 2))
+            # In any order: a view of other elements needs the last dimension to be the innermost.
+            parts = array.real
+            shape, strides = (*array.shape, 2), (*array.strides, parts.itemsize)
+            array = np.lib.stride_tricks.as_strided(parts, shape, strides, writeable=False)
             names = [*names, "re_im"]
         return pa.Tensor.from_numpy(array, dim_names=names if len(names) == array.ndim else None)
 
@@ -348,7 +360,8 @@ class Processor(BasicProcessor):
 
     A subclass has a method for each function, of its name, which gets the parameters by name: values as they are, tensors
     and tables as references (:class:`.TensorRef`, :class:`.TableRef`) to read inputs from and to write outputs to. What
-    is not written when it returns fails, unless it keeps the reference, and writes it later.
+    is not written when it returns fails, unless it keeps the reference, and writes it later. A function without a method is
+    an error when the processor starts: at the first :meth:`process`.
 
     Args:
         procs: Schemas of the functions.
@@ -358,12 +371,25 @@ class Processor(BasicProcessor):
         reentrant, ordered, strict_dims, threads, size: As in :class:`BasicProcessor`.
     """
 
+    def _complete(self) -> None:
+        own = type(self)
+        if own._process_call is Processor._process_call:
+            for name in self._functions:
+                # Methods may be set after the processor was made, but not after it was started.
+                if hasattr(Processor, name) and getattr(own, name) is getattr(Processor, name):
+                    raise InvalidArgument(
+                        f"{own.__name__} offers a function {name}(), a name that processors have for other things: rename it"
+                    )
+                if not callable(getattr(self, name, None)):
+                    raise InvalidArgument(
+                        f"{own.__name__} offers a function {name}(), but has no method of this name: add it, or take its "
+                        "schema away"
+                    )
+        super()._complete()
+
     def _run(self, call: Call) -> None:
         if type(self)._process_call is Processor._process_call:
-            method = getattr(self, call._function.name, None)
-            if method is None:
-                raise NotImplementedError(f"{self._name} has no method {call.function}(), which it offers")
-            call.run(method)
+            call.run(getattr(self, call._function.name))
         else:
             super()._run(call)
 

@@ -4,15 +4,29 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    overload,
+)
 
 import numpy as np
 import pyarrow as pa
 
 from . import _arrays, _dlpack, _tables
-from ._native import check, error, ffi, lib, nanoseconds, own
+from ._native import check, encoded, error, ffi, last_error, lib, nanoseconds, own, text_of
 from .common import CODE_OF_DTYPE, DTYPE_OF_CODE, ELEM_OF_CODE, ElemType, elem_code
-from .errors import InvalidArgument, TimeoutException
+from .errors import DalError, InvalidArgument, NotFound, ObjectDeleted, StoreNotFound, TimeoutException
 from .ids import AnyID, ObjectID, whole_id
 
 if TYPE_CHECKING:
@@ -31,9 +45,12 @@ class Ref:
 
     There are two kinds. An *owning* reference (from putting, from :meth:`.Store.new_tensor_ref`, or an output of a call)
     keeps its object: when the last one goes the object is deleted, and a call that was to make it is cancelled. A
-    *borrowed* one (made from an ID, unpickled, or received in a call) never deletes what others wrote.
+    *borrowed* one (made from an ID, or received in a call) never deletes what others wrote.
 
-    References pickle: what is unpickled, in whatever process, is a borrowed one.
+    References pickle. What is unpickled, in whatever process of the machine, is an owning reference to the same object, and
+    to no later one of the same ID; it is enough to keep the pickled reference until then. If the object is gone or lies in
+    another store, every use of the reference raises why, at once. (An object that was not written yet, and that no call is
+    to make, is pickled by its ID: as a borrowed reference.)
 
     Args:
         conn: Connection to the store.
@@ -91,16 +108,44 @@ class Ref:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.oid.hex()}>"
 
+    def export(self) -> str:
+        """A text from which :func:`.adopt` makes an owning reference to the same object: in another process, or by the C,
+        C++ or Rust library. The text keeps nothing: keep this reference until it was adopted.
+
+        Raises:
+            NotFound: There is no object yet, and no call is to make it.
+            ObjectDeleted: The object is gone.
+        """
+        return text_of(lib.sdp_dal_ref_export, self._handle)
+
     def __reduce__(self) -> Any:
-        return (_unpickled, (type(self)._borrowed, self._conn._absolute_path, self.oid, self._expected()))
+        return (_unpickled, (self._kind, self._path(), self.oid, self._expected(), self._exported()))
 
-    def _expected(self) -> Any:
-        """What is pickled beside the ID."""
-        return None
+    @property
+    def _kind(self) -> Type[Ref]:
+        """What it is unpickled as."""
+        return Ref
 
-    @staticmethod
-    def _borrowed(conn: Connection, oid: ObjectID, _expected: Any) -> Ref:
-        return Ref(conn, oid)
+    def _path(self) -> str:
+        """Where other processes find the store."""
+        return self._conn._absolute_path
+
+    def _expected(self) -> Tuple[Any, ...]:
+        """What is expected of the object, as the class takes it behind the ID."""
+        return ()
+
+    def _expect(self) -> None:
+        """Takes what :meth:`_expected` gave."""
+
+    def _exported(self) -> Union[str, DalError, None]:
+        """The exported text; or why the object is gone; None if it has no life yet, so that only its ID is known."""
+        try:
+            return self.export()
+        except ObjectDeleted as problem:
+            advised: DalError = _advised(problem)
+            return advised
+        except NotFound:
+            return None
 
     # ---- how it stands -------------------------------------------------------------------------------------------
 
@@ -215,10 +260,62 @@ def _delete(conn: Connection, oid: ObjectID) -> None:
         lib.sdp_dal_object_delete(conn._store, bytes(oid), lib.SDP_DAL_DELETE_NOW)
 
 
-def _unpickled(make: Any, plasma_path: str, oid: ObjectID, expected: Any) -> Ref:
-    from .connection import connection_to
+# ---- from other processes ----------------------------------------------------------------------------------------------
 
-    return make(connection_to(plasma_path), oid, expected)  # type: ignore[no-any-return]
+#: What to do about what keeps a reference from being adopted.
+_ADVICE: Dict[Type[DalError], str] = {
+    ObjectDeleted: "an owning reference to it must be kept until this one was unpickled or adopted; for one that a function "
+    "returns from a worker process call disown() on it there, and the object stays until it is deleted by its ID",
+    StoreNotFound: "a reference can be used while its store exists, and on its machine: elsewhere send the value, as "
+    "get() gives it",
+}
+
+
+def _unpickled(
+    kind: Type[Ref], plasma_path: str, oid: ObjectID, expected: Tuple[Any, ...], exported: Union[str, DalError, None]
+) -> Ref:
+    try:
+        if isinstance(exported, DalError):
+            raise exported
+        if exported is None:
+            return kind(_connection_to(plasma_path), oid, *expected)
+        made = kind.__new__(kind)
+        made._begin(*_imported(exported, plasma_path))
+    except DalError as problem:
+        # Raised here it would take whoever unpickles along: pools and engines lose a worker, or hang.
+        lost: Any = _LOST[kind]
+        made = lost.__new__(lost)
+        made._lose(problem.with_traceback(None), plasma_path, oid)
+    made._expect(*expected)
+    return made
+
+
+def _imported(text: str, plasma_path: str) -> Tuple[Connection, Any]:
+    """An owning handle of an exported object, and a connection to its store, which lies at a path."""
+    out = ffi.new(_ref_pp)
+    status = lib.sdp_dal_ref_import(ffi.NULL, encoded(text, "the exported reference"), out)
+    if status == lib.SDP_DAL_NOT_FOUND:
+        raise _advised(StoreNotFound(last_error(), status))
+    if status:
+        raise _advised(error(status))
+    handle = own(out, lib.sdp_dal_ref_free)
+    return _connection_to(plasma_path), handle
+
+
+def _connection_to(plasma_path: str) -> Connection:
+    """A connection to a store that must be there. It costs little: a process is one client, whatever it opens."""
+    from .connection import Connection
+
+    try:
+        return Connection._existing(plasma_path)
+    except StoreNotFound as problem:
+        raise _advised(problem) from None
+
+
+def _advised(problem: Any) -> Any:
+    """An error that also says what to do about it."""
+    advice = _ADVICE.get(type(problem))
+    return problem if advice is None else type(problem)(f"{problem}; {advice}", problem.status)
 
 
 class TensorRef(Ref):
@@ -236,6 +333,8 @@ class TensorRef(Ref):
     _dim_names: Optional[Sequence[str]] = None
     #: The array through which it is being written.
     _in_place: Optional[_arrays.InPlace] = None
+    #: The order in which it is made if none is given.
+    _order: str = "C"
 
     def __init__(
         self,
@@ -308,18 +407,20 @@ class TensorRef(Ref):
         """
         return array_of(self._hold(timeout), self._code, self)
 
-    def put(self, arr: Any = None) -> None:
+    def put(self, arr: Any = None, *, casting: str = "safe") -> None:
         """Writes the tensor: one copy into the store.
 
         Args:
-            arr: The values; None for an empty tensor. Numbers are converted where numpy's rule 'same_kind' allows it.
+            arr: The values; None for an empty tensor.
+            casting: By which of numpy's rules values of another element type are converted: 'safe' loses nothing,
+                'same_kind' narrows, too, and 'unsafe' converts everything.
 
         Raises:
             AlreadyExists: Somebody has written it before.
             InvalidArgument: The values are not what is expected.
         """
         dims = self._dim_names
-        array = converted(arr, self._code, None if dims is None else len(dims), self)
+        array = converted(arr, self._code, None if dims is None else len(dims), self, casting)
         view = take_view()
         names = self._names() if dims and len(dims) == array.ndim else None
         self._put_view(view.show(array, self._code or CODE_OF_DTYPE[array.dtype], names))
@@ -333,7 +434,9 @@ class TensorRef(Ref):
         """The expected names of the dimensions, for the library."""
         return _arrays.names_of(self._dim_names or [])
 
-    def create(self, shape: Any, typ: Any = None, order: str = "C", zeroed: bool = False) -> np.ndarray[Any, Any]:
+    def create(
+        self, shape: Any, typ: Any = None, order: Optional[str] = None, zeroed: bool = False
+    ) -> np.ndarray[Any, Any]:
         """Makes the tensor where it is to lie, and gives the array through which it is written: nothing is copied.
 
         It exists for others from :meth:`seal` on, an output of a call at the latest when the function returns. The array
@@ -342,7 +445,7 @@ class TensorRef(Ref):
         Args:
             shape: The sizes of its dimensions.
             typ: The type of its elements, if the reference does not say it.
-            order: 'C' or 'F'.
+            order: 'C' or 'F'; None for that which the parameter of an output asks for, else 'C'.
             zeroed: Whether the elements begin as zeros; else they are what the memory held before.
 
         Raises:
@@ -355,6 +458,7 @@ class TensorRef(Ref):
             raise InvalidArgument(f"{self._what()} has no element type yet: give 'typ'")
         if self._code and typ is not None and elem_code(typ) != self._code:
             raise InvalidArgument(f"{self._what()} has elements of type {self.typ}, not {typ}")
+        order = order or self._order
         place = _arrays.InPlace(self._create(code, sizes, order, zeroed), sizes, DTYPE_OF_CODE[code], order)
         self._in_place = place
         array = place.array()
@@ -386,13 +490,16 @@ class TensorRef(Ref):
     def _what(self) -> str:
         return f"the tensor {self.oid.hex()}"
 
-    def _expected(self) -> Any:
-        return (self._code, None if self._dim_names is None else list(self._dim_names))
+    def _expected(self) -> Tuple[Any, ...]:
+        return (ELEM_OF_CODE.get(self._code), None if self._dim_names is None else list(self._dim_names))
 
-    @staticmethod
-    def _borrowed(conn: Connection, oid: ObjectID, expected: Any) -> TensorRef:
-        code, dim_names = expected
-        return TensorRef(conn, oid, ELEM_OF_CODE.get(code), dim_names)
+    def _expect(self, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None) -> None:
+        self._code = 0 if typ is None else elem_code(typ)
+        self._dim_names = dim_names
+
+    @property
+    def _kind(self) -> Type[Ref]:
+        return TensorRef
 
     # ---- others' ways to ask for an array ------------------------------------------------------------------------
 
@@ -529,12 +636,15 @@ class TableRef(Ref):
         check(lib.sdp_dal_ref_put_table(self._handle, stream, options))
         self._written()
 
-    def _expected(self) -> Any:
-        return self._schema
+    def _expected(self) -> Tuple[Any, ...]:
+        return (self._schema,)
 
-    @staticmethod
-    def _borrowed(conn: Connection, oid: ObjectID, schema: Any) -> TableRef:
-        return TableRef(conn, oid, schema)
+    def _expect(self, schema: Optional[pa.Schema] = None) -> None:
+        self._schema = schema
+
+    @property
+    def _kind(self) -> Type[Ref]:
+        return TableRef
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self.get().__arrow_c_stream__(requested_schema)
@@ -544,4 +654,131 @@ class TableRef(Ref):
         return (schema if schema is not None else self.get().schema).__arrow_c_schema__()
 
 
-__all__ = ["Ref", "TableRef", "TensorRef", "TimeoutException"]
+# ---- what cannot be had --------------------------------------------------------------------------------------------------
+
+
+class _Lost:
+    """A reference that was unpickled where its object cannot be had: what it is asked raises why."""
+
+    def _lose(self, why: DalError, place: str, oid: ObjectID) -> None:
+        self._why = why
+        self._place = place
+        self._id = oid
+
+    @property
+    def _handle(self) -> Any:
+        # Another one each time: where it is raised must not keep what the callers of this hold.
+        raise type(self._why)(str(self._why), self._why.status)
+
+    @property
+    def _conn(self) -> Any:
+        return self._handle
+
+    @_conn.setter
+    def _conn(self, conn: Any) -> None:
+        raise AttributeError("_conn")
+
+    @property
+    def oid(self) -> ObjectID:
+        """The object's ID."""
+        return self._id
+
+    @property
+    def is_owning(self) -> bool:
+        """It keeps nothing."""
+        return False
+
+    def exists(self) -> bool:
+        """Whether the object exists."""
+        return not isinstance(self._why, ObjectDeleted) and bool(self._handle)
+
+    def _path(self) -> str:
+        return self._place
+
+    def _exported(self) -> DalError:
+        return self._why
+
+
+class _LostRef(_Lost, Ref):
+    pass
+
+
+class _LostTensor(_Lost, TensorRef):
+    pass
+
+
+class _LostTable(_Lost, TableRef):
+    pass
+
+
+_LOST: Dict[Type[Ref], Any] = {Ref: _LostRef, TensorRef: _LostTensor, TableRef: _LostTable}
+
+
+# ---- adopting ------------------------------------------------------------------------------------------------------------
+
+_AnyRef = TypeVar("_AnyRef", bound=Ref)
+
+
+@overload
+def adopt(text: str, kind: None = None, *, store: Any = None) -> Any: ...
+
+
+@overload
+def adopt(text: str, kind: Type[_AnyRef], *, store: Any = None) -> _AnyRef: ...
+
+
+def adopt(text: str, kind: Any = None, *, store: Any = None) -> Any:
+    """Makes an owning reference from a text of :meth:`.Ref.export`, by whatever process of the machine, and in whatever
+    language, it was exported. No store is made.
+
+    Args:
+        text: The exported text.
+        kind: TensorRef, TableRef or Ref. Default: what the object is; Ref if it does not exist yet.
+        store: The Store, or Connection, in which the object lies. Default: it is opened at the path that it had for the
+            process that exported.
+
+    Raises:
+        InvalidArgument: The text is no exported reference, or is one to another store.
+        ObjectDeleted: The object is gone.
+        StoreNotFound: There is no store at the path.
+
+    >>> import ska_sdp_dal as dal
+    >>> store = dal.Store("/dev/shm/sdp-dal-doctest")
+    >>> ref = store.put_new_tensor([1, 2])
+    >>> dal.adopt(ref.export()).get()
+    array([1, 2])
+    >>> store.close()
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"the exported reference is {text!r}: give a text, as Ref.export() makes it")
+    if kind not in (None, *_LOST):
+        raise TypeError(f"the kind of the reference is {kind!r}: give TensorRef, TableRef or Ref")
+    if store is None:
+        # The path stands last in the text, and is absolute.
+        conn, handle = _imported(text, text[text.find("/") :])
+    else:
+        conn, out = getattr(store, "conn", store), ffi.new(_ref_pp)
+        status = lib.sdp_dal_ref_import(conn._open, encoded(text, "the exported reference"), out)
+        if status:
+            raise _advised(error(status))
+        handle = own(out, lib.sdp_dal_ref_free)
+    kind = kind or _kind_of(handle)
+    made = kind.__new__(kind)
+    made._begin(conn, handle)
+    made._expect()
+    return made
+
+
+def _kind_of(handle: Any) -> Type[Ref]:
+    """What an object is."""
+    tensor, stream = ffi.new(_tensor_pp), ffi.new("struct ArrowArrayStream *")
+    if lib.sdp_dal_ref_get_tensor(handle, 0, tensor) == lib.SDP_DAL_OK:
+        lib.sdp_dal_tensor_free(tensor[0])
+        return TensorRef
+    if lib.sdp_dal_ref_get_table(handle, 0, stream) == lib.SDP_DAL_OK:
+        stream.release(stream)
+        return TableRef
+    return Ref
+
+
+__all__ = ["Ref", "TableRef", "TensorRef", "TimeoutException", "adopt"]

@@ -77,7 +77,12 @@ class Store(Closes):
     # ---- tensors -------------------------------------------------------------------------------------------------
 
     def put_new_tensor(
-        self, arr: Any, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None
+        self,
+        arr: Any,
+        typ: Optional[ElemType] = None,
+        dim_names: Optional[Sequence[str]] = None,
+        *,
+        casting: str = "safe",
     ) -> TensorRef:
         """Puts a tensor: one copy into the store.
 
@@ -85,6 +90,7 @@ class Store(Closes):
             arr: The values, in any layout.
             typ: The type of its elements; None for that of the values.
             dim_names: The names of its dimensions.
+            casting: By which of numpy's rules values of another element type are converted; see :meth:`.TensorRef.put`.
 
         Returns:
             An owning reference.
@@ -94,7 +100,7 @@ class Store(Closes):
             InvalidArgument: The values are not what is expected.
         """
         code = 0 if typ is None else elem_code(typ)
-        array = converted(arr, code, None if dim_names is None else len(dim_names), "the value")
+        array = converted(arr, code, None if dim_names is None else len(dim_names), "the value", casting)
         if dim_names is not None and len(dim_names) != array.ndim:
             raise InvalidArgument(
                 f"the value has {array.ndim} dimensions, but {len(dim_names)} names were given for them"

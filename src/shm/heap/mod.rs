@@ -81,8 +81,10 @@ pub struct Growth {
 /// Figures for `stat` and error messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Bytes in used extents.
+    /// Bytes in used extents of the large region.
     pub used: u64,
+    /// Bytes in used extents of the small region, which comes on top of the store's size.
+    pub used_small: u64,
     /// Bytes not in use, reserved or not, of the large region.
     pub free: u64,
     /// The longest free run, counting what is not reserved yet.
@@ -200,6 +202,14 @@ impl<'a> Heap<'a> {
             }
         }
         self.take_from(&control.large, size)
+    }
+
+    /// Takes `size` bytes wherever there is such a run now, also where the region meant for it could grow instead.
+    pub fn take_now(&self, size: u64) -> Result<Option<Taken>> {
+        match self.take(size)? {
+            None => self.take_from(&self.control().large, rounded(size)),
+            taken => Ok(taken),
+        }
     }
 
     fn take_from(&self, pool: &Pool, size: u64) -> Result<Option<Taken>> {
@@ -478,11 +488,12 @@ impl<'a> Heap<'a> {
 
     /// While rebuilding: an object lies at `offset`. Must be called in ascending order of offsets. Fails if it cannot.
     pub fn place(&self, offset: u64, size: u64) -> Result<u32> {
-        let size = rounded(size);
         let pool = self.pool_of(offset);
         let end = self.end_of_last(pool)?;
-        let fits = offset.checked_add(size).is_some_and(|end| end <= self.reserved(pool));
-        if offset < end || !offset.is_multiple_of(ALIGN) || !fits {
+        let room = self.reserved(pool).saturating_sub(offset);
+        // Compared before it is rounded: a damaged size may be any.
+        let size = if size <= room { rounded(size) } else { u64::MAX };
+        if offset < end || !offset.is_multiple_of(ALIGN) || size > room {
             return Err(Error::new(
                 Kind::Corrupt,
                 format!("an object at {offset} (+{size}) overlaps another"),
@@ -531,7 +542,8 @@ impl<'a> Heap<'a> {
             }
         }
         Ok(Figures {
-            used: get64(&small.used) + get64(&large.used),
+            used: get64(&large.used).min(self.end(large) - self.start(large)),
+            used_small: get64(&small.used),
             free: (self.end(large) - self.start(large)).saturating_sub(get64(&large.used)),
             largest,
             reserved: self.reserved(small) - self.start(small) + self.reserved(large) - self.start(large),

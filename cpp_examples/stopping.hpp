@@ -1,0 +1,47 @@
+// What every example does about SIGINT and SIGTERM: all waiting on its store ends, by
+// sdp_dal::interrupted, and so does the program, in order. A store that no other client uses is
+// removed then; a program that a signal kills leaves it behind.
+#pragma once
+
+#include <csignal>
+
+namespace stopping {
+
+inline volatile std::sig_atomic_t asked = 0;
+inline void *waiting = nullptr;
+inline void (*interrupt)(void *) = nullptr;
+
+inline void on_signal(int) {
+    asked = 1;
+    if (waiting) interrupt(waiting);
+}
+
+inline void handle(void (*handler)(int)) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+}
+
+/// To be called before there is a store: a signal that comes early must not leave it behind.
+inline void listen() { handle(on_signal); }
+
+/// Lets signals end the waiting of a store or of a processor, while this lives.
+template <class Waiting> struct interruptible {
+    explicit interruptible(Waiting &target) {
+        interrupt = [](void *which) { static_cast<Waiting *>(which)->interrupt(); };
+        waiting = &target;
+        listen();
+        if (asked) target.interrupt();
+    }
+    // The handler must not see the target once its destructor has begun.
+    ~interruptible() {
+        handle(SIG_IGN);
+        waiting = nullptr;
+    }
+    interruptible(const interruptible &) = delete;
+    interruptible &operator=(const interruptible &) = delete;
+};
+
+} // namespace stopping

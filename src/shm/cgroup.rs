@@ -1,0 +1,246 @@
+//! How much memory this process's control groups allow.
+//!
+//! The kernel says in `/proc/self/cgroup` in which groups we are and in `/proc/self/mountinfo` where their hierarchies are
+//! mounted: one of version 2, one of version 1 with the memory controller, or both, of which one has the controller. A group's
+//! limit holds for all below it, so that the tightest one between us and the root counts, as far as it can be seen.
+//!
+//! Both paths are relative to our cgroup namespace. What lies above its root begins with `..`; a container that sees
+//! `/` in both sees its own group as the root.
+
+use std::fs;
+use std::path::Path;
+
+use super::mounts::{mounts, Mount};
+
+/// A limit from here on is none: version 1 has a number of some 2^63 for "no limit", rounded to its pages.
+const UNLIMITED: u64 = 1 << 62;
+
+/// The tightest memory limit of our control groups, if there is one.
+pub fn memory_limit() -> Option<u64> {
+    limit_below(Path::new("/"))
+}
+
+/// The same with another root folder.
+fn limit_below(root: &Path) -> Option<u64> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
+    let mut tightest = None;
+    for mount in mounts(root).ok()? {
+        let Some(version) = Version::of(&mount) else { continue };
+        let Some(group) = groups.lines().find_map(|line| version.group_in(line)) else { continue };
+        let Some(seen) = mount.root.to_str().map(Position::of) else { continue };
+        let folder = root.join(mount.point.strip_prefix("/").unwrap_or(&mount.point));
+        let limit = version.limit(&folder, &seen.way_down_to(&Position::of(group)));
+        tightest = [tightest, limit].into_iter().flatten().min();
+    }
+    tightest
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+/// A group's place in its hierarchy: so many steps up from the root of our cgroup namespace, then these down.
+#[derive(Debug, PartialEq, Eq)]
+struct Position {
+    up: usize,
+    down: Vec<String>,
+}
+
+/// What leads from a mount's root to our group.
+#[derive(Debug, PartialEq, Eq)]
+enum Way {
+    /// These names.
+    Down(Vec<String>),
+    /// Our group is below, by names that our namespace does not show.
+    Hidden,
+    /// It is not known to be below.
+    Elsewhere,
+}
+
+impl Position {
+    fn of(path: &str) -> Position {
+        let names = path.split('/').filter(|name| !name.is_empty());
+        let up = names.clone().take_while(|name| *name == "..").count();
+        Position { up, down: names.skip(up).map(str::to_owned).collect() }
+    }
+
+    fn way_down_to(&self, group: &Position) -> Way {
+        if self.up > group.up && self.down.is_empty() {
+            return Way::Hidden;
+        }
+        match group.down.strip_prefix(&*self.down) {
+            Some(rest) if self.up == group.up => Way::Down(rest.to_vec()),
+            _ => Way::Elsewhere,
+        }
+    }
+}
+
+impl Version {
+    /// Of a hierarchy that may limit memory.
+    fn of(mount: &Mount) -> Option<Version> {
+        match &*mount.kind {
+            "cgroup2" => Some(Version::Two),
+            "cgroup" if mount.options.split(',').any(|option| option == "memory") => Some(Version::One),
+            _ => None,
+        }
+    }
+
+    /// The group that a line of `/proc/self/cgroup` names, if the line is of this hierarchy.
+    fn group_in(self, line: &str) -> Option<&str> {
+        let (number, rest) = line.split_once(':')?;
+        let (controllers, group) = rest.split_once(':')?;
+        let ours = match self {
+            Version::One => controllers.split(',').any(|controller| controller == "memory"),
+            Version::Two => number == "0" && controllers.is_empty(),
+        };
+        // A group that was removed while we are in it; those above it are still there.
+        ours.then(|| group.strip_suffix(" (deleted)").unwrap_or(group))
+    }
+
+    /// The tightest limit from the group at the end of the way up to the one that is mounted at `top`.
+    fn limit(self, top: &Path, way: &Way) -> Option<u64> {
+        let names = match way {
+            Way::Down(names) => &**names,
+            Way::Hidden => &[],
+            Way::Elsewhere => return None,
+        };
+        let mut tightest = None;
+        for depth in (0..=names.len()).rev() {
+            let mut folder = top.to_owned();
+            folder.extend(&names[..depth]);
+            let below = depth < names.len() || *way == Way::Hidden;
+            // In old systems of version 1 a group may leave those below it alone.
+            let spares = |folder: &Path| number(&folder.join("memory.use_hierarchy")) == Some(0);
+            if self == Version::One && below && spares(&folder) {
+                break;
+            }
+            let limits = match self {
+                Version::Two => [number(&folder.join("memory.max")), None],
+                Version::One => [number(&folder.join("memory.limit_in_bytes")), hierarchical_limit(&folder)],
+            };
+            tightest =
+                limits.into_iter().chain([tightest]).flatten().filter(|limit| *limit < UNLIMITED).min();
+        }
+        tightest
+    }
+}
+
+fn number(file: &Path) -> Option<u64> {
+    fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+/// What version 1 says of a group and all above it, those included that we do not see.
+fn hierarchical_limit(folder: &Path) -> Option<u64> {
+    let figures = fs::read_to_string(folder.join("memory.stat")).ok()?;
+    figures.lines().find_map(|line| line.strip_prefix("hierarchical_memory_limit "))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+    const V2: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate";
+    const V1: &str = "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory";
+
+    /// The limit in a root folder with these files.
+    fn limit(groups: &str, mounts: &[&str], files: &[(&str, &str)]) -> Option<u64> {
+        let root = tempfile::tempdir().unwrap();
+        let mounts = format!("23 1 0:22 / /proc rw - proc proc rw\n{}\n", mounts.join("\n"));
+        let own = [("proc/self/cgroup", groups), ("proc/self/mountinfo", &*mounts)];
+        for (name, text) in own.iter().chain(files) {
+            let file = root.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        limit_below(root.path())
+    }
+
+    #[test]
+    fn version_2_has_the_tightest_of_all_above() {
+        let files = [
+            ("sys/fs/cgroup/a/b/memory.max", "max\n"),
+            ("sys/fs/cgroup/a/memory.max", "1073741824\n"),
+            ("sys/fs/cgroup/memory.max", "2147483648\n"),
+        ];
+        assert_eq!(limit("0::/a/b\n", &[V2], &files), Some(GIB));
+        assert_eq!(limit("0::/\n", &[V2], &files), Some(2 * GIB));
+        assert_eq!(limit("0::/a/b\n", &[V2], &files[..1]), None);
+        // The group was removed; those above it are not.
+        assert_eq!(limit("0::/a/gone (deleted)\n", &[V2], &files), Some(GIB));
+        assert_eq!(limit("0::/a/b\n", &[], &files), None);
+    }
+
+    #[test]
+    fn version_1_has_a_number_for_no_limit() {
+        let groups = "9:name=systemd:/\n4:cpu,memory:/job\n0::/\n";
+        let mount = "35 31 0:32 / /sys/fs/cgroup/cpu,memory rw - cgroup cgroup rw,cpu,memory";
+        let file = "sys/fs/cgroup/cpu,memory/job/memory.limit_in_bytes";
+        assert_eq!(limit(groups, &[mount], &[(file, "104857600\n")]), Some(100 << 20));
+        for unlimited in ["9223372036854771712", "9223372036854710272", "18446744073709551615", "-1"] {
+            assert_eq!(limit(groups, &[mount], &[(file, unlimited)]), None, "{unlimited}");
+        }
+    }
+
+    #[test]
+    fn version_1_counts_what_is_above_unless_that_spares_it() {
+        let groups = "4:memory:/a/b\n";
+        let own = ("sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", "3221225472");
+        let above = ("sys/fs/cgroup/memory/a/memory.limit_in_bytes", "1073741824");
+        let figures = "cache 0\nhierarchical_memory_limit 2147483648\ntotal_cache 0\n";
+        let hidden = ("sys/fs/cgroup/memory/a/b/memory.stat", figures);
+        assert_eq!(limit(groups, &[V1], &[own, above]), Some(GIB));
+        assert_eq!(limit(groups, &[V1], &[own, hidden]), Some(2 * GIB));
+        let spares = ("sys/fs/cgroup/memory/a/memory.use_hierarchy", "0\n");
+        assert_eq!(limit(groups, &[V1], &[own, above, spares]), Some(3 * GIB));
+    }
+
+    #[test]
+    fn of_both_versions_the_one_with_the_controller_counts() {
+        let unified = "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
+        let groups = "4:memory:/job\n1:cpu:/\n0::/job\n";
+        let one = ("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "1073741824");
+        let two = ("sys/fs/cgroup/unified/job/memory.max", "2147483648");
+        assert_eq!(limit(groups, &[V1, unified], &[one]), Some(GIB));
+        assert_eq!(limit(groups, &[V1, unified], &[two]), Some(2 * GIB));
+        // Another controller's hierarchy has nothing to say, nor has a file that happens to lie there.
+        let cpu = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu";
+        assert_eq!(limit(groups, &[cpu], &[("sys/fs/cgroup/cpu/memory.limit_in_bytes", "1")]), None);
+    }
+
+    #[test]
+    fn a_container_sees_its_own_group_at_the_mount_point() {
+        let file = [("sys/fs/cgroup/memory/memory.limit_in_bytes", "1073741824")];
+        // With a cgroup namespace, and without one but with the group mounted.
+        assert_eq!(limit("4:memory:/\n", &[V1], &file), Some(GIB));
+        let mount =
+            "35 31 0:32 /docker/4f /sys/fs/cgroup/memory ro master:9 shared:2 - cgroup cgroup rw,memory";
+        assert_eq!(limit("4:memory:/docker/4f\n", &[mount], &file), Some(GIB));
+        let below = [("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "2147483648"), file[0]];
+        assert_eq!(limit("4:memory:/docker/4f/job\n", &[mount], &below), Some(GIB));
+        // Another container's group.
+        assert_eq!(limit("4:memory:/docker/4f0\n", &[mount], &file), None);
+    }
+
+    #[test]
+    fn a_group_outside_of_the_namespace_is_not_that_of_the_mount() {
+        let file = [("sys/fs/cgroup/memory.max", "1073741824")];
+        assert_eq!(limit("0::/..\n", &[V2], &file), None);
+        assert_eq!(limit("0::/../other\n", &[V2], &file), None);
+        // What is mounted is above the namespace: its limit holds for us, what lies between cannot be seen.
+        let above = "30 23 0:26 /../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw";
+        assert_eq!(limit("0::/\n", &[above], &file), Some(GIB));
+        assert_eq!(limit("0::/../../job\n", &[above], &file), Some(GIB));
+        let job = [("sys/fs/cgroup/job/memory.max", "4096"), file[0]];
+        assert_eq!(limit("0::/../../job\n", &[above], &job), Some(4096));
+        assert_eq!(limit("0::/\n", &[above], &job), Some(GIB));
+    }
+
+    #[test]
+    fn hierarchies_are_looked_for_where_they_are_mounted() {
+        let mount = "30 23 0:26 / /mnt/a\\040b rw - cgroup2 cgroup2 rw";
+        assert_eq!(limit("0::/\n", &[mount], &[("mnt/a b/memory.max", "4096")]), Some(4096));
+    }
+}

@@ -1,0 +1,206 @@
+//! Growing: memory for the heap, in huge pages while they pay, else in plain ones.
+//!
+//! A huge page (`MADV_COLLAPSE`) costs a tenth of what 512 plain ones cost, or several times as much. Where free memory lies
+//! in small pieces the kernel moves pages to join some; of the memory that a virtual machine has told its host is free, the
+//! large pieces must be supplied by the host again; and before it begins the kernel waits for one of its threads on every
+//! CPU, which takes a second where a real-time thread keeps a CPU busy. No figure of the system tells beforehand.
+//!
+//! So every try is measured, and so are some plain pages just before. A try that has cost more than plain pages would have
+//! is repeated only after [`PATIENCE`] times the loss was spent on plain pages: what trying costs stays below some per cent,
+//! whatever the reason. What is left until then is a word of the header, from which all clients learn. It is advice: a
+//! wrong value costs time, and a client that dies, or stops, between any two steps leaves a value that was right once.
+
+use std::fs::File;
+use std::time::Instant;
+
+use super::layout::UNIT;
+use super::memory::{collapse, populate, reserve_plain, units_are_huge_pages};
+use super::segment::to_usize;
+use crate::error::Result;
+use crate::log::{self, Level};
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// Most bytes reserved by one system call: a signal or another client need not wait for more.
+pub const ROUND: u64 = 16 << 20;
+/// Plain pages that are measured before huge ones are tried: twice so many bytes.
+const SAMPLE: u64 = 64 << 10;
+/// How much longer than what a try has lost plain pages are got before the next try.
+const PATIENCE: u64 = 32;
+/// Most units of one try: each try waits once, but so many units may turn out to be dear.
+const MOST: u64 = ROUND / UNIT;
+const PAGE: u64 = 4096;
+
+/// A file that is to get memory.
+pub struct Growing<'a> {
+    /// The file.
+    pub file: &'a File,
+    /// Where it is mapped for writing.
+    pub base: *const u8,
+    /// Bytes to get in plain pages before huge ones are tried.
+    pub plain_bytes: &'a AtomicU64,
+}
+
+/// What a unit of plain pages costs here and now, in nanoseconds of processor time; at least 1.
+#[derive(Clone, Copy)]
+struct Price(u64);
+
+impl Price {
+    fn of(self, units: u64) -> u64 {
+        self.0.saturating_mul(units)
+    }
+}
+
+/// The tries of one growth.
+struct Tries {
+    /// Measured before the first.
+    price: Option<Price>,
+    /// Units of the next.
+    units: u64,
+    /// The most.
+    most: u64,
+}
+
+impl Growing<'_> {
+    /// Reserves memory for a range of the heap. The end of what was reserved (`to`, unless the memory ran out after some of
+    /// it), or why there was none.
+    pub fn reserve(&self, from: u64, to: u64) -> Result<u64> {
+        let mut at = from;
+        let mut tries = Tries { price: None, units: 1, most: ((to - from) / UNIT).clamp(1, MOST) };
+        while at < to {
+            let begun = at;
+            let step = if self.tries_huge() {
+                self.huge(at, to, &mut tries)
+            } else {
+                (tries.price, tries.units) = (None, 1);
+                self.plain(at, to)
+            };
+            match step {
+                Ok(end) => at = end,
+                Err(error) if begun == from => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(at)
+    }
+
+    /// For a store that is being made, with the first memory of the file: whether its first writer would wait long for huge
+    /// pages. The maker waits in his stead.
+    pub fn look_ahead(&self) -> Result<()> {
+        if units_are_huge_pages() {
+            if let Some(price) = self.measure(0)? {
+                // Less than a unit: the kernel makes nothing of it, but waits for its threads as it always does.
+                let (_, cost) = spent(|| collapse(self.base, 0, PAGE));
+                if cost.waited > price.of(MOST) {
+                    self.learn(cost.waited, price);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tries_huge(&self) -> bool {
+        self.plain_bytes.load(Ordering::Relaxed) == 0 && units_are_huge_pages()
+    }
+
+    /// A try that lost so many nanoseconds is not repeated before plain pages were got for some time.
+    fn learn(&self, loss: u64, price: Price) {
+        let units = loss.saturating_mul(PATIENCE).div_ceil(price.0);
+        // SYNC: advice, of one word; the last of several growing clients is right.
+        self.plain_bytes.store(units.saturating_mul(UNIT), Ordering::Relaxed);
+        log::write(Level::Debug, || {
+            format!("huge pages cost {loss} ns more than plain ones: the next {units} times 2 MB go without")
+        });
+    }
+
+    /// Gets some plain pages at `at`, twice, for the lesser of two costs; `None`: they cannot be had in a way that is measured.
+    fn measure(&self, at: u64) -> Result<Option<Price>> {
+        let mut least = u64::MAX;
+        for from in [at, at + SAMPLE] {
+            let (done, cost) = spent(|| {
+                reserve_plain(self.file, from, from + SAMPLE)?;
+                Ok(populate(self.base, from, from + SAMPLE))
+            });
+            if !done? {
+                return Ok(None);
+            }
+            least = least.min(cost.used);
+        }
+        Ok(Some(Price((least * (UNIT / SAMPLE)).max(1))))
+    }
+
+    /// Tries huge pages for the first units of a range; those that do not become one are plain.
+    fn huge(&self, from: u64, to: u64, tries: &mut Tries) -> Result<u64> {
+        let start = from / UNIT * UNIT;
+        let end = (start + tries.units * UNIT).min(to.next_multiple_of(UNIT));
+        let Some(price) = tries.price.map_or_else(|| self.measure(start), |price| Ok(Some(price)))? else {
+            self.plain_bytes.store(ROUND, Ordering::Relaxed);
+            return self.plain(from, to);
+        };
+        for unit in (start..end).step_by(to_usize(UNIT)) {
+            // One page makes a unit eligible; collapsing brings the rest as one huge page, without zeroing 4 KB pieces.
+            reserve_plain(self.file, unit, unit + PAGE)?;
+        }
+        let (done, cost) = spent(|| collapse(self.base, start, end));
+        // Done or not: the kernel collapses the whole units of each piece of the mapping, and says nothing of a unit that the
+        // border of two pieces cuts. Write protection makes such borders, which are still there when a store grows again
+        // after a trim. This finds nothing to do, or the pages that are missing.
+        reserve_plain(self.file, start, end)?;
+        let plain = price.of((end - start) / UNIT);
+        if !done {
+            populate(self.base, start, end);
+            self.learn(cost.used.saturating_add(cost.waited).saturating_add(plain), price);
+        } else if cost.used > plain || cost.waited > price.of(tries.most) {
+            self.learn(cost.used.saturating_add(cost.waited).saturating_sub(plain), price);
+        }
+        (tries.price, tries.units) = (Some(price), (2 * tries.units).min(tries.most));
+        Ok(end.min(to))
+    }
+
+    /// Gets plain pages for the first part of a range: a round, or as much as is to be plain.
+    fn plain(&self, from: u64, to: u64) -> Result<u64> {
+        let left = self.plain_bytes.load(Ordering::Relaxed);
+        let most = if units_are_huge_pages() { left.clamp(UNIT, ROUND) } else { ROUND };
+        let end = (from / UNIT * UNIT + most.next_multiple_of(UNIT)).min(to);
+        reserve_plain(self.file, from, end)?;
+        // Reserved pages are cleared when they are first touched. That all at once takes half of the time that it takes
+        // with a page fault for each.
+        populate(self.base, from, end);
+        // SYNC: advice; when several clients grow at once, a try may come a little sooner or later.
+        self.plain_bytes.store(left.saturating_sub(end - from), Ordering::Relaxed);
+        Ok(end)
+    }
+}
+
+/// What a piece of work cost this thread, in nanoseconds.
+#[derive(Clone, Copy)]
+struct Cost {
+    /// Processor time.
+    used: u64,
+    /// From its first wait to its end, if it waited for something. That other threads had the processor is not its fault.
+    waited: u64,
+}
+
+fn spent<T>(work: impl FnOnce() -> T) -> (T, Cost) {
+    let (begun, before, waits_before) = (Instant::now(), processor_nanos(), waits());
+    let done = work();
+    let used = processor_nanos().saturating_sub(before);
+    let all = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let waited = if waits() == waits_before { 0 } else { all.saturating_sub(used) };
+    (done, Cost { used, waited })
+}
+
+fn processor_nanos() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the struct is ours. It fails for no thread's own clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+}
+
+/// How often this thread has waited for something.
+fn waits() -> i64 {
+    // SAFETY: rusage is plain data, for which zeroes are valid.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the struct is ours.
+    unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) };
+    usage.ru_nvcsw
+}

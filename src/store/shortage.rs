@@ -1,0 +1,84 @@
+//! What full means: what is done when something that a creation needs cannot be had, be it a run of bytes in the store, an
+//! entry in its table, or memory of the file system under it.
+//!
+//! Always the same, in rounds, each of which is followed by another try: reap (again while waiting, as holders may die
+//! meanwhile), evict, wait; within the creator's own deadline and interrupt. Only then it fails. Nothing here writes to
+//! shared memory by itself.
+
+use std::time::{Duration, Instant};
+
+use super::attachment::{Attachment, LEAVE_PATIENCE};
+use super::locked::Others;
+use super::options::full_timeout;
+use crate::error::{Error, Result};
+use crate::interrupt;
+use crate::timeout::{Deadline, Timeout};
+
+/// How often a creator that waits asks whether that is to end.
+const ASK: Duration = Duration::from_millis(100);
+/// How often it looks for the dead, and for whether anybody lives who could make room.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long it sleeps between two tries; and where each try asks the file system for memory, which costs more.
+const NAP: Duration = Duration::from_millis(2);
+const LONG_NAP: Duration = Duration::from_millis(20);
+
+/// A creation that lacks something.
+pub(super) struct Shortage {
+    begun: Instant,
+    deadline: Deadline,
+    /// The timeout was not given: not waited for when nobody else can make room.
+    by_default: bool,
+    asked: Instant,
+    looked: Option<Instant>,
+    others: Others,
+}
+
+impl Shortage {
+    pub(super) fn new(timeout: Option<Timeout>) -> Shortage {
+        let now = Instant::now();
+        Shortage {
+            begun: now,
+            deadline: timeout.unwrap_or_else(|| Timeout::After(full_timeout())).deadline(),
+            by_default: timeout.is_none(),
+            asked: now,
+            looked: None,
+            others: Others::None,
+        }
+    }
+
+    /// One round for `bytes` (`None`: for an entry); `grows`: it was the file system that had no memory. Returns when it is worth
+    /// trying again; fails with `why` when it is not.
+    pub(super) fn relieve(
+        &mut self,
+        store: &Attachment,
+        bytes: Option<u64>,
+        grows: bool,
+        why: Error,
+    ) -> Result<()> {
+        store.interrupt_error()?;
+        if self.asked.elapsed() >= ASK {
+            self.asked = Instant::now();
+            interrupt::ask()?;
+        }
+        if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+            // The first look is ours; the later ones are shared by all who wait.
+            let reaped = if self.looked.is_none() { store.reap_dead() } else { store.reap_by_turn() };
+            self.looked = Some(Instant::now());
+            self.others = store.locked(|locked| Ok(locked.others()))?;
+            if reaped > 0 {
+                return Ok(());
+            }
+        }
+        let left = self.deadline.left(LONG_NAP);
+        // A poll evicts, too, but not for ever.
+        if (left.is_some() || self.begun.elapsed() < LEAVE_PATIENCE) && store.evict_turn(bytes)?.is_some() {
+            return Ok(());
+        }
+        let Some(left) = left else { return Err(why) };
+        if self.by_default && self.others != Others::Living {
+            return Err(why);
+        }
+        std::thread::sleep(left.min(if grows { LONG_NAP } else { NAP }));
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! Keeps `pthread_cancel` away from a thread that must go on to the end.
+//!
+//! A thread that is cancelled at one of libc's cancellation points (`fallocate` is one) is unwound from there. Under the
+//! store's lock that would leave every other process waiting for a living one that does not go on.
+
+extern "C" {
+    // Not declared by the libc crate.
+    fn pthread_setcancelstate(state: libc::c_int, old: *mut libc::c_int) -> libc::c_int;
+}
+
+const PTHREAD_CANCEL_DISABLE: libc::c_int = 1;
+
+/// While it lives, a request to cancel this thread has to wait.
+pub struct Uncancelled {
+    before: libc::c_int,
+    /// The state is this thread's own.
+    _here: std::marker::PhantomData<*const ()>,
+}
+
+impl Uncancelled {
+    /// From now on.
+    pub fn from_now() -> Uncancelled {
+        let mut before = 0;
+        // SAFETY: the state is a valid one and the pointer is to a local. It cannot fail otherwise.
+        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+        Uncancelled { before, _here: std::marker::PhantomData }
+    }
+}
+
+impl Drop for Uncancelled {
+    fn drop(&mut self) {
+        // SAFETY: the state is one that the function itself gave; NULL is allowed.
+        unsafe { pthread_setcancelstate(self.before, std::ptr::null_mut()) };
+    }
+}

@@ -1,0 +1,146 @@
+//! Memory as the store grows: beside kernels that are slow, poor or have large pages (`tests/preload/kernel.c`), and over what
+//! earlier objects have left.
+
+mod common;
+mod support;
+
+use common::TestStore;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use sdp_dal::shm::layout::Header;
+use sdp_dal::store::{CreateSpec, DeleteMode, ObjectId};
+use support::programs::{compile, program, Stores};
+use support::{root, run, scratch, C11};
+
+/// `tests/c/growing.c`, and the kernel that it is to find.
+struct Growing {
+    folder: PathBuf,
+    program: PathBuf,
+    kernel: PathBuf,
+    stores: Stores,
+}
+
+impl Growing {
+    fn new(name: &str) -> Growing {
+        let folder = scratch(&format!("growth-{name}"));
+        let kernel = folder.join("kernel.so");
+        let source = root().join("tests/preload/kernel.c");
+        run(Command::new("cc")
+            .args(["-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-o"])
+            .arg(&kernel)
+            .arg(source));
+        let program = compile(&folder, &root().join("tests/c/growing.c"), C11);
+        Growing { folder, program, kernel, stores: Stores::new() }
+    }
+
+    fn store(&self) -> PathBuf {
+        self.stores.path("store")
+    }
+
+    fn run(&self, part: &str, kernel: &[(&str, &str)]) -> Output {
+        let mut command = program(&self.folder, &self.program);
+        command.env("LD_PRELOAD", &self.kernel).env("SDP_DAL_PROTECT", "1").envs(kernel.iter().copied());
+        run(command.arg(self.store()).arg(part))
+    }
+}
+
+/// Bytes of each try to get huge pages.
+fn tries(output: &Output) -> Vec<u64> {
+    let said = String::from_utf8_lossy(&output.stderr);
+    said.lines().filter_map(|line| line.strip_prefix("collapse ")?.parse().ok()).collect()
+}
+
+#[test]
+fn pages_may_be_large() {
+    let growing = Growing::new("pages");
+    growing.run("sizes", &[("KERNEL_PAGE", "4096")]);
+    growing.run("sizes", &[("KERNEL_PAGE", "16384"), ("KERNEL_HUGE", "0")]);
+    growing.run("sizes", &[("KERNEL_PAGE", "65536"), ("KERNEL_HUGE", "0")]);
+}
+
+#[test]
+fn pages_that_cannot_be_opened_for_writing_are_an_error() {
+    Growing::new("closed").run("not writable", &[("KERNEL_MPROTECT", "2")]);
+}
+
+#[test]
+fn huge_pages_are_not_tried_again_and_again_where_they_are_dear() {
+    let growing = Growing::new("dear");
+    // A second for each try, as beside a real-time thread: that costs as much as a gigabyte of plain pages, on any machine.
+    let slow = growing.run("grow", &[("KERNEL_HUGE", "1000")]);
+    assert!(tries(&slow).len() <= 1, "{:?}", tries(&slow));
+}
+
+#[test]
+fn a_full_file_system_is_told_with_figures_and_what_to_do() {
+    let growing = Growing::new("full");
+    for (part, calls) in [("full", "10"), ("reserve", "20")] {
+        let output = growing.run(part, &[("KERNEL_FALLOCATE", calls), ("KERNEL_HUGE", "0")]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        for text in [
+            "the file system under the store is full",
+            "more bytes",
+            "bytes are free",
+            "sdp-dal stores",
+            "size=",
+        ] {
+            assert!(said.contains(text), "no '{text}' in: {said}");
+        }
+        assert!(part == "full" || said.contains("whole store"), "{said}");
+        assert!(!growing.store().exists());
+    }
+}
+
+fn id(number: u8) -> ObjectId {
+    let mut bytes = [0; 20];
+    bytes[19] = number;
+    ObjectId::new(bytes)
+}
+
+const PLAIN_BYTES: u64 = std::mem::offset_of!(Header, plain_bytes) as u64;
+
+/// The store at `path` is to grow by so many bytes before huge pages are tried.
+fn set_plain_bytes(path: &Path, bytes: u64) {
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(&bytes.to_le_bytes(), PLAIN_BYTES).unwrap();
+}
+
+#[test]
+fn all_clients_learn_from_a_try_that_was_dear() {
+    let store = TestStore::open("growth-learn", 64 << 20);
+    let path = common::path("growth-learn");
+    set_plain_bytes(&path, 64 << 20);
+    let spec = CreateSpec { data_size: 20 << 20, ..CreateSpec::default() };
+    store.create(&id(1), &spec).unwrap().abort();
+    let mut left = [0; 8];
+    std::fs::File::open(&path).unwrap().read_exact_at(&mut left, PLAIN_BYTES).unwrap();
+    assert_eq!(u64::from_le_bytes(left), 44 << 20);
+}
+
+#[test]
+fn memory_is_whole_where_protection_has_cut_a_huge_page() {
+    let store = TestStore::open("growth-cut", 64 << 20);
+    let path = common::path("growth-cut");
+    let create = |number, size| {
+        store
+            .create(&id(number), &CreateSpec { data_size: size, keep: true, ..CreateSpec::default() })
+            .unwrap()
+    };
+    let kept = || std::fs::metadata(&path).unwrap().blocks() * 512;
+    let tables = kept() - store.stat().unwrap().reserved;
+    // The first is not sealed, and thus not protected; a border of the mapping's pieces lies where the second begins, in the
+    // middle of the first huge page.
+    let first = create(1, 1 << 20);
+    create(2, 3 << 19).seal().unwrap();
+    first.abort();
+    store.delete(&id(2), DeleteMode::Now).unwrap();
+    store.trim().unwrap();
+    assert_eq!(kept() - tables, store.stat().unwrap().reserved);
+    set_plain_bytes(&path, 0);
+    let again = create(3, 20 << 20);
+    assert!(store.stat().unwrap().reserved >= 20 << 20);
+    assert_eq!(kept() - tables, store.stat().unwrap().reserved);
+    again.abort();
+}
