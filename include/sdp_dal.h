@@ -1973,6 +1973,13 @@ sdp_dal_status sdp_dal_ref_error(const sdp_dal_ref *reference,
 
 /// Waits until the object exists.
 ///
+/// A processing function that waits for a call which cannot run before the function has returned gets
+/// SDP_DAL_INVALID_ARGUMENT: the call needs the turn of that function (which is not SDP_DAL_FUNCTION_REENTRANT), directly or
+/// by what other functions wait for, or all threads that take calls for the processor have waited like that for 5 s. Fix:
+/// return and defer the call, process in more threads, or make the function re-entrant. This is seen within one processor, in the
+/// threads in which sdp_dal_processor_process() runs functions. It is not seen for calls that sdp_dal_processor_next()
+/// gave, for threads that a function has started, and across several processors: there such a wait lasts as long as its timeout.
+///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT, SDP_DAL_OBJECT_DELETED, SDP_DAL_PROCESSOR_LOST, the error of
 /// a failed object (SDP_DAL_FUNCTION_FAILED and others), SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.
@@ -2379,7 +2386,9 @@ sdp_dal_status sdp_dal_args_set_double(sdp_dal_args *args, const char *name, dou
 /// with sdp_dal_args_set_arrow().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
-sdp_dal_status sdp_dal_args_set_string(sdp_dal_args *args, const char *name, const char *value);
+sdp_dal_status sdp_dal_args_set_string(sdp_dal_args *args,
+                                       const char *name,
+                                       const char *value);
 
 /// Gives the parameter with a name bytes, which are copied.
 ///

