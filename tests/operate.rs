@@ -250,7 +250,7 @@ fn the_log_tells_of_an_object_that_is_no_call() {
     let writer = store.create(&call, &spec).unwrap();
     let _issued = store.issue(writer, namespace.key, &[]).unwrap();
     assert!(!processor.process(Timeout::Poll).unwrap());
-    let words = [&*format!("the call {call} of client {}", store.number()), "cannot be understood"];
+    let words = [&*format!("the call {call} of client {}", store.number()), "cannot understand the call"];
     assert_eq!(heard(&words), Some(Level::Error));
 }
 

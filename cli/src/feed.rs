@@ -96,7 +96,8 @@ pub fn function(event: &Event) -> Option<String> {
     let text = std::str::from_utf8(&event.metadata).ok()?;
     let mut pairs = text.split(';').filter_map(|pair| pair.split_once('='));
     let name = pairs.find(|(key, _)| *key == "sdp:func")?.1;
-    let cut = if (event.metadata.len() as u64) < event.metadata_size { "..." } else { "" };
+    let is_cut = (event.metadata.len() as u64) < event.metadata_size && text.ends_with(name);
+    let cut = if is_cut { "..." } else { "" };
     Some(format!("{name}{cut}"))
 }
 
@@ -119,6 +120,7 @@ mod tests {
         };
         assert_eq!(function(&event(b"sdp:kind=call;sdp:func=add", 26)).as_deref(), Some("add"));
         assert_eq!(function(&event(b"sdp:kind=call;sdp:func=ad", 99)).as_deref(), Some("ad..."));
+        assert_eq!(function(&event(b"sdp:kind=call;sdp:func=add;sdp:th", 40)).as_deref(), Some("add"));
         assert_eq!(function(&event(b"sdp:kind=table;sdp:func=add", 27)), None);
         assert_eq!(function(&event(b"", 0)), None);
     }

@@ -276,6 +276,13 @@ pub unsafe extern "C" fn sdp_dal_ref_error(
 
 /// Waits until the object exists.
 ///
+/// A processing function that waits for a call which cannot run before the function has returned gets
+/// SDP_DAL_INVALID_ARGUMENT: the call needs the turn of that function (which is not SDP_DAL_FUNCTION_REENTRANT), directly or
+/// by what other functions wait for, or all threads that take calls for the processor have waited like that for 5 s. Fix:
+/// return and defer the call, process in more threads, or make the function re-entrant. This is seen within one processor, in the
+/// threads in which sdp_dal_processor_process() runs functions. It is not seen for calls that sdp_dal_processor_next()
+/// gave, for threads that a function has started, and across several processors: there such a wait lasts as long as its timeout.
+///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT, SDP_DAL_OBJECT_DELETED, SDP_DAL_PROCESSOR_LOST, the error of
 /// a failed object (SDP_DAL_FUNCTION_FAILED and others), SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.

@@ -230,6 +230,10 @@ impl Processor {
     /// wait in `next` or `process`, or come there later, get PROCESSOR_LOST. Does not wait for functions that run, and may be
     /// called by one of them. After an error (BUSY) some calls may be left, and it can be called again; else that does nothing.
     pub fn shutdown(&self) -> Result<()> {
+        if self.is_the_parents() {
+            // It closes it itself.
+            return Ok(());
+        }
         *self.shut.lock() = true;
         match self.started.get() {
             Some(started) => started.shutdown(),
@@ -241,23 +245,41 @@ impl Processor {
     /// done, from within a function that `process` runs. Calls taken with `next` and deferred ones may still be finished.
     pub fn join(&self) -> Result<()> {
         let crew = self.started.get().map(|started| started.crew.clone());
-        if crew.as_ref().is_some_and(|crew| self.store.here().is_ok() && crew.has_this_thread()) {
+        if crew.as_ref().is_some_and(|crew| !self.is_the_parents() && crew.has_this_thread()) {
             return Err(Error::invalid(
                 "a function cannot close the processor that runs it: shut it down, and let another thread close it",
             ));
         }
         let shut = self.shutdown();
         // In a forked child the processor is the parent's, and its threads are not here to be waited for.
-        if let Some(crew) = crew.filter(|_| self.store.here().is_ok()) {
+        if let Some(crew) = crew.filter(|_| !self.is_the_parents()) {
             crew.wait_until_idle();
         }
         // What a thread that was about to take it had to put back.
         shut.and_then(|()| self.shutdown())
     }
 
+    /// Whether this is a forked child that has inherited it.
+    fn is_the_parents(&self) -> bool {
+        self.store.here().is_err_and(|error| error.kind() == Kind::Forked)
+    }
+
     /// As [`Processor::join`], and gives the functions back.
     pub fn close(self) -> Result<()> {
         self.join()
+    }
+}
+
+#[cfg(test)]
+impl Processor {
+    /// How often its queue has looked at a call, or at what calls wait for.
+    pub(super) fn looks(&self) -> u64 {
+        self.started().map_or(0, |started| started.queue.lock().calls.looks())
+    }
+
+    /// How many calls wait in this process.
+    pub(super) fn pending(&self) -> usize {
+        self.started().map_or(0, |started| started.queue.lock().calls.pending())
     }
 }
 
@@ -382,10 +404,6 @@ impl Started {
     }
 
     fn shutdown(&self) -> Result<()> {
-        if self.store.here().is_err_and(|error| error.kind() == Kind::Forked) {
-            // The processor is the parent's.
-            return Ok(());
-        }
         self.queue.lock().closed = true;
         self.crew.wake();
         // Issuing refuses a declaration that nobody wants: what is in the queue now is all that ever comes. It stays as long as

@@ -102,8 +102,15 @@ impl CallQueue {
     }
 
     /// How often a row, or what rows wait for, was looked at.
+    #[cfg(test)]
     pub(super) fn looks(&self) -> u64 {
         self.looks
+    }
+
+    /// How many rows were not taken yet.
+    #[cfg(test)]
+    pub(super) fn pending(&self) -> usize {
+        self.rows.len()
     }
 
     /// Takes over what was issued since the last time. Calls that cannot be run at all are failed at once. Without `certain`
@@ -464,33 +471,4 @@ fn reject(store: &Store, call: &QueuedCall, error: &Error) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::{Direction, Elem, Param, ParamType};
-    use arrow::datatypes::DataType;
-
-    fn param(name: &str, ty: ParamType) -> Param {
-        Param::new(name, Direction::In, ty, true)
-    }
-
-    #[test]
-    fn rows_follow_our_own_order_of_parameters() {
-        let x = param("x", ParamType::Scalar(DataType::Int64));
-        let y = param("y", ParamType::Scalar(DataType::Int64));
-        let schema = CallSchema::new("f", vec![x.clone(), y.clone()]);
-        let decoded = DecodedCall {
-            function: "f".to_owned(),
-            schema: Arc::new(schema.clone()),
-            rows: vec![vec![Cell::Int(1), Cell::Int(2)]],
-            there: vec![false, true],
-        };
-        let (same, there) = match_rows(&schema, &decoded).unwrap();
-        assert!(matches!(same[0][..], [Cell::Int(1), Cell::Int(2)]));
-        assert_eq!(there, [false, true]);
-        let extra = param("extra", ParamType::Tensor { elem: Elem::Float64, dims: Vec::new(), order: None });
-        let offered = CallSchema::new("f", vec![y, extra, x]);
-        let (turned, there) = match_rows(&offered, &decoded).unwrap();
-        assert_eq!(there, [true, false, false]);
-        assert!(matches!(turned[0][..], [Cell::Int(2), Cell::Null, Cell::Int(1)]));
-    }
-}
+mod tests;

@@ -315,10 +315,10 @@ impl Locked<'_> {
             let key = EntryKey { index, generation: word.generation() };
             self.claim(key)?;
             let entry = self.segment().entry(index)?;
-            if word.state() == State::Awaited && !self.has_call(entry)? {
-                // Whoever was to make it has let it go, and another one wanted it: it is ours now. Dead in between, the
-                // output is failed with the one of the two, or not at all by the other: never a third's.
-                entry.producer.store(producer, Ordering::Relaxed);
+            let ours = word.state() == State::Awaited && entry.producer.load(Ordering::Relaxed) == producer;
+            if ours && !self.has_call(entry)? {
+                // The call that was to make it has gone, while somebody else wanted the output: it is this call's now. Dead
+                // between the two words, it names none, as one that was not published is never found in a queue.
                 name_call(entry, call);
             }
             return Ok(key);

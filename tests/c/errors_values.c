@@ -150,7 +150,7 @@ static void wrong_calls(sdp_dal_store *store) {
     sdp_dal_args *good = NULL, *bad = NULL;
     sdp_dal_results *results = NULL;
     sdp_dal_replies *replies = NULL;
-    sdp_dal_ref *ref = NULL;
+    sdp_dal_ref *ref = NULL, *other = NULL;
     sdp_dal_tensor_view view;
     OK(sdp_dal_function_options_init(&options, sizeof options));
     options.flags = SDP_DAL_FUNCTION_REENTRANT | SDP_DAL_FUNCTION_ORDERED;
@@ -179,6 +179,19 @@ static void wrong_calls(sdp_dal_store *store) {
     rows[1] = good;
     show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies));
     show(sdp_dal_caller_broadcast(caller, "simple_fn", rows, 1, &replies));
+    /* Two rows of which each takes what the other one makes. */
+    OK(sdp_dal_ref_new(store, SDP_DAL_INT64, 1, NULL, &other));
+    OK(sdp_dal_args_clear(good));
+    OK(sdp_dal_args_push_int64(good, 1));
+    OK(sdp_dal_args_push_ref(good, other));
+    OK(sdp_dal_args_push_ref(good, ref));
+    OK(sdp_dal_args_clear(bad));
+    OK(sdp_dal_args_push_int64(bad, 1));
+    OK(sdp_dal_args_push_ref(bad, ref));
+    OK(sdp_dal_args_push_ref(bad, other));
+    rows[1] = bad;
+    show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies));
+    sdp_dal_ref_free(other);
     sdp_dal_ref_free(ref);
 
     OK(sdp_dal_args_clear(good));

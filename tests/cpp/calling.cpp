@@ -269,6 +269,38 @@ static void pulled(sdp_dal::store &store) {
     CHECK(!processor.next(sdp_dal::poll));
 }
 
+// Threads that wait inside leave when it is shut down, wherever they are; a function may do it.
+static void shut_down(sdp_dal::store &store) {
+    for (int round = 0; round < 20; round++) {
+        sdp_dal::processor processor(store, "Shut");
+        processor.add("stop", {"x", "y[]"}, [&](std::int64_t x, output<std::int64_t, 0> y) {
+            y.create({})() = x;
+            if (x == 0) processor.shutdown();
+        });
+        processor.start();
+        std::atomic<int> lost{0};
+        auto work = [&] {
+            try {
+                while (processor.process()) {
+                }
+            } catch (const sdp_dal::processor_lost &) {
+                lost++;
+            }
+        };
+        std::thread one(work), other(work);
+        if (round % 2 == 0) {
+            sdp_dal::caller caller(store, {"stop(x: int64) -> (y: int64[])"});
+            CHECK(caller.call("stop", 0)["y"].get<std::int64_t, 0>(1min)() == 0);
+        } else {
+            processor.shutdown();
+        }
+        one.join();
+        other.join();
+        CHECK(lost == 2);
+        THROWS(sdp_dal::processor_lost, "closed", processor.next());
+    }
+}
+
 int main(int argc, char **argv) {
     CHECK(argc == 2);
     sdp_dal::store_options options;
@@ -279,5 +311,6 @@ int main(int argc, char **argv) {
     selects(store);
     deferred(store);
     pulled(store);
+    shut_down(store);
     return 0;
 }
