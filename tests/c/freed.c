@@ -131,10 +131,10 @@ static void the_next_handle_lies_elsewhere(const sdp_dal_store *store) {
         sdp_dal_ref_free(next);
     }
     /* Given back to the allocator it still says so. */
-    sdp_dal_args *handles[100] = {NULL};
-    for (int i = 0; i < 100; i++) OK(sdp_dal_args_create(&handles[i]));
-    for (int i = 0; i < 100; i++) sdp_dal_args_free(handles[i]);
-    for (int i = 0; i < 100; i++) {
+    sdp_dal_args *handles[20] = {NULL};
+    for (int i = 0; i < 20; i++) OK(sdp_dal_args_create(&handles[i]));
+    for (int i = 0; i < 20; i++) sdp_dal_args_free(handles[i]);
+    for (int i = 0; i < 20; i++) {
         FAILS(sdp_dal_args_clear(handles[i]), SDP_DAL_INVALID_ARGUMENT);
         SAYS(FREED_BEFORE);
     }
