@@ -22,8 +22,22 @@
  *
  * Threads
  *   A const handle may be used by many threads at once, another one by one thread at a time.
- *   sdp_dal_store_interrupt() may be called from anywhere, signal handlers included. After fork()
- *   the child's handles give SDP_DAL_FORKED: it opens the store anew.
+ *   sdp_dal_store_interrupt() may be called from anywhere, signal handlers included.
+ *
+ * Processes
+ *   After fork(), functions return SDP_DAL_FORKED for the handles that the child inherited, and
+ *   _free() and _close() have no effect on them. Bytes that the parent held stay readable.
+ *   Schemas, lists and other handles that belong to no store can be used as before.
+ *   Fix: open the store again in the child.
+ *   _Fork() and the raw system calls fork, clone and vfork run no fork handlers. The library cannot
+ *   tell such a child from its parent, and the child must not use the library. It holds a copy of
+ *   the parent's locks: a parent that is killed counts as alive until the child ends or calls exec.
+ *   Fix: use fork() or posix_spawn().
+ *   The library keeps two descriptors for each open store, and one for sdp_dal_store_event_fd();
+ *   all are closed on exec. A process that closes them, as closefrom(3) does when a daemon starts,
+ *   counts as dead, and other clients take back what it holds. Its handles return SDP_DAL_IO once
+ *   the library notices, which it checks when it waits, grows the store, or opens one.
+ *   Fix: close descriptors before opening a store, or open the store again afterwards.
  *
  * Blocking
  *   timeout_ns is a number of nanoseconds, SDP_DAL_POLL or SDP_DAL_WAIT_FOREVER. A wait also ends

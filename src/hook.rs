@@ -36,7 +36,9 @@ impl<F: ?Sized> Slot<F> {
         let hook =
             function.map(|function| Arc::new(Hook { running: FutexWord::new(0), forks: forks(), function }));
         let _gate = gate();
-        Replaced(std::mem::replace(&mut *lock(&self.hook), hook))
+        // In a statement of its own: the mutex is given back before the gate opens.
+        let before = std::mem::replace(&mut *lock(&self.hook), hook);
+        Replaced(before)
     }
 
     /// The function, to be called as long as this lives.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import multiprocessing
 import os
 import pickle
 import signal
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable
+from typing import Any, Callable, Dict
 
 import numpy as np
 import pyarrow as pa
@@ -182,6 +183,27 @@ def test_after_a_fork_a_clear_error_and_a_new_beginning(path: str) -> None:
         assert in_child(child) == 0
         assert tensor.get().tolist() == array.tolist() == [0, 1, 2, 3, 4]
         assert store.conn.stat()["clients"] == 1
+
+
+def test_a_forked_child_keeps_its_memory_when_what_it_inherited_goes(path: str) -> None:
+    kept: Dict[str, Any] = {"store": dal.Store(path)}
+    kept["tensor"] = kept["store"].put_new_tensor(np.arange(5))
+    kept["array"] = kept["tensor"].get()
+
+    def child() -> None:
+        own = [np.full(size << 20, 7, np.uint8) for size in (1, 2, 4, 8, 16, 32, 64)]
+        assert kept["array"].tolist() == [0, 1, 2, 3, 4]
+        kept.clear()
+        gc.collect()
+        assert all((memory[::512] == 7).all() for memory in own)
+
+    assert in_child(child) == 0
+    worker = multiprocessing.get_context("fork").Process(target=child)
+    worker.start()
+    worker.join(WATCHDOG)
+    assert worker.exitcode == 0
+    assert kept["tensor"].get().tolist() == kept["array"].tolist() == [0, 1, 2, 3, 4]
+    kept["store"].close()
 
 
 def test_references_pickle(path: str, start: Callable[..., Program]) -> None:

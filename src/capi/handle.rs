@@ -293,6 +293,8 @@ mod tests {
     use super::super::guard::guard;
     use super::super::status;
     use super::*;
+    use crate::error::Kind;
+    use crate::sync::atomic::Mutex;
 
     struct Apple;
     impl Handle for Apple {
@@ -327,5 +329,77 @@ mod tests {
         let code = guard("sdp_dal_test", |site| unsafe { site.end(lent.as_ptr(), "store") }.map(|_| ()));
         assert!(code < 0);
         assert!(status::last_text().contains("borrowed"));
+    }
+
+    /// What cannot be dropped while its mutex is taken.
+    struct Guarded(Mutex<()>);
+    impl Drop for Guarded {
+        fn drop(&mut self) {
+            drop(self.0.lock());
+        }
+    }
+    struct Nut;
+    impl Handle for Nut {
+        type Value = Guarded;
+        const WORD: u64 = word(b"sdpRefer");
+    }
+    struct Stone;
+    impl Handle for Stone {
+        type Value = u32;
+        const WORD: u64 = word(b"sdpSchem");
+        const OF_STORE: bool = false;
+    }
+
+    fn in_child(nut: *mut Nut, lent: Lent<Nut>, stone: *mut Stone) -> bool {
+        // SAFETY: handles that the parent made; `nut` and `stone` are not used after their end, except that it is told.
+        unsafe {
+            let used = guard("sdp_dal_test", |site| site.handle(nut, "nut").map(|_| ()));
+            let borrowed = guard("sdp_dal_test", |site| site.handle(lent.as_ptr(), "nut").map(|_| ()));
+            drop(lent);
+            let ended = guard("sdp_dal_test", |site| site.end(nut, "nut").map(|nut| assert!(nut.is_none())));
+            let again = guard("sdp_dal_test", |site| site.end(nut, "nut").map(|_| ()));
+            let own = guard("sdp_dal_test", |site| {
+                site.end(stone, "stone").map(|value| assert_eq!(value, Some(7)))
+            });
+            used == Kind::Forked.code()
+                && borrowed == used
+                && ended == status::OK
+                && again == Kind::InvalidArgument.code()
+                && own == status::OK
+        }
+    }
+
+    #[test]
+    fn a_forked_child_neither_uses_nor_drops_what_a_thread_of_its_parent_may_have_locked() {
+        // Whoever has a store open has been behind it.
+        drop(crate::shm::fork::gate());
+        let nut = make::<Nut>(Guarded(Mutex::new(())));
+        let lent = Lent::<Nut>::new(Guarded(Mutex::new(())));
+        let stone = make::<Stone>(7);
+        // SAFETY: both live until the end of this test.
+        let (one, two) = unsafe {
+            (&(*nut.cast::<Boxed<Guarded>>()).value.0, &(*lent.as_ptr().cast::<Boxed<Guarded>>()).value.0)
+        };
+        let held = (one.lock(), two.lock());
+        // SAFETY: the child uses what this test made, and leaves by _exit.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: ends the child, also if it hangs.
+            unsafe {
+                libc::alarm(60);
+                libc::_exit(i32::from(!in_child(nut, lent, stone)));
+            }
+        }
+        let mut status = 0;
+        // SAFETY: waits for our own child.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0, "{status:#x}");
+        drop(held);
+        // SAFETY: made above, ended here.
+        let code = guard("sdp_dal_test", |site| unsafe {
+            site.end(nut, "nut")?;
+            site.end(stone, "stone").map(|_| ())
+        });
+        assert_eq!(code, status::OK);
     }
 }

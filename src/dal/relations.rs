@@ -16,7 +16,7 @@ use super::issued::Held;
 use super::reference::{Life, Ref};
 
 /// Held while a relation is made: two threads must not close a ring together.
-static MAKING: PerProcess<Mutex<()>> = PerProcess::new();
+static MAKING: PerProcess<Mutex<()>> = PerProcess::empty();
 
 impl Ref {
     /// Keeps `other` alive until this object is found to exist or to have failed (by asking, waiting, or a sweep of its

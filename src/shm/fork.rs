@@ -272,7 +272,7 @@ unsafe impl<T: Send + Sync> Sync for PerProcess<T> {}
 
 impl<T: Default + Send + Sync> PerProcess<T> {
     /// One that has no value yet.
-    pub const fn new() -> PerProcess<T> {
+    pub const fn empty() -> PerProcess<T> {
         PerProcess { now: AtomicPtr::new(ptr::null_mut()) }
     }
 

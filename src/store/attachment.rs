@@ -79,7 +79,7 @@ pub(super) struct Attachment {
 type Registry = HashMap<(u64, u64), Weak<Attachment>>;
 
 /// A child has its own: another thread of the parent may have been opening a store when it forked.
-static REGISTRY: PerProcess<Mutex<Registry>> = PerProcess::new();
+static REGISTRY: PerProcess<Mutex<Registry>> = PerProcess::empty();
 
 impl Store {
     /// Attaches to the store at `path`, and makes it if there is none (unless the options forbid it). One attachment per

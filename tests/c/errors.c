@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -398,6 +399,16 @@ static void lost(const char *path, const sdp_dal_store *store) {
     sdp_dal_caller_close(caller);
 }
 
+/* As daemons do when they start. */
+static void without_descriptors(const char *path) {
+    IN_CHILD({
+        uint64_t bytes = 0;
+        sdp_dal_store *store = open_store(path);
+        CHECK(syscall(SYS_close_range, 3, ~0U, 0) == 0);
+        show(sdp_dal_store_trim(store, &bytes));
+    });
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static void show_open(const char *path) {
@@ -483,6 +494,7 @@ int main(int argc, char **argv) {
     full(store);
     calls(store);
     lost(argv[1], store);
+    without_descriptors(argv[1]);
     IN_CHILD(show(sdp_dal_ref_new(store, 0, 0, NULL, &ref)));
     opening(argv[1]);
     many_clients(argv[1]);
