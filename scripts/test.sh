@@ -77,7 +77,7 @@ run_format() {
     cargo fmt --all --check || return
     if [ -f .clang-format ]; then
         local sources
-        mapfile -t sources < <(git ls-files 'include/*.hpp' '*_examples/*.[ch]' '*_examples/*.[ch]pp' 'tests/*.[ch]' 'tests/*.[ch]pp')
+        mapfile -t sources < <(git ls-files 'include/*.hpp' '*_examples/*.[ch]' '*_examples/*.[ch]pp' 'tests/*.[ch]' 'tests/*.[ch]pp' 'benches/*.c')
         clang-format --dry-run -Werror "${sources[@]}"
     fi
 }

@@ -26,7 +26,7 @@ pub const ROUND: u64 = 16 << 20;
 const SAMPLE: u64 = 64 << 10;
 /// How much longer than what a try has lost plain pages are got before the next try.
 const PATIENCE: u64 = 32;
-/// Most units of one try: each try waits once, but so many units may turn out to be dear.
+/// Most units of one try.
 const MOST: u64 = ROUND / UNIT;
 const PAGE: u64 = 4096;
 
@@ -152,7 +152,9 @@ impl Growing<'_> {
         } else if cost.used > plain || cost.waited > price.of(tries.most) {
             self.learn(cost.used.saturating_add(cost.waited).saturating_sub(plain), price);
         }
-        (tries.price, tries.units) = (Some(price), (2 * tries.units).min(tries.most));
+        // There is one wait for each try, however many units it is for. Without waits fewer will do, as all may turn out dear.
+        let most = if cost.waited > cost.used { tries.most } else { tries.most.div_ceil(2) };
+        (tries.price, tries.units) = (Some(price), (2 * tries.units).min(most));
         Ok(end.min(to))
     }
 
@@ -176,7 +178,7 @@ impl Growing<'_> {
 struct Cost {
     /// Processor time.
     used: u64,
-    /// From its first wait to its end, if it waited for something. That other threads had the processor is not its fault.
+    /// Time without the processor, if it waited for something; 0 if only other threads had the processor.
     waited: u64,
 }
 

@@ -162,7 +162,7 @@ impl Segment {
         if plan.reserve {
             let whole = |e: Error| {
                 let size = geometry.file_size - geometry.small;
-                e.context(format!("the whole store of {size} bytes is to be reserved"))
+                e.context(format!("reserving the whole store, {size} bytes (a smaller one needs less)"))
             };
             let mut at = geometry.small;
             while at < geometry.file_size {
