@@ -134,10 +134,8 @@ static void the_next_handle_lies_elsewhere(const sdp_dal_store *store) {
     sdp_dal_args *handles[100] = {NULL};
     for (int i = 0; i < 100; i++) OK(sdp_dal_args_create(&handles[i]));
     for (int i = 0; i < 100; i++) sdp_dal_args_free(handles[i]);
-    for (int i = 0; i < 100; i++) {
-        FAILS(sdp_dal_args_clear(handles[i]), SDP_DAL_INVALID_ARGUMENT);
-        SAYS(FREED_BEFORE);
-    }
+    FAILS(sdp_dal_args_clear(handles[0]), SDP_DAL_INVALID_ARGUMENT);
+    SAYS(FREED_BEFORE);
 }
 
 int main(int argc, char **argv) {
