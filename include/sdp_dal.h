@@ -50,6 +50,11 @@
  *   with a NUL. Strides are in bytes. Constants are enumerators of int32_t values, and bits of
  *   uint32_t values.
  *
+ * Order of elements
+ *   A tensor is stored in C or in F order, as it was written. Code that knows no strides computes
+ *   nonsense from the other one. Fix: put the order that it wants behind the dimensions in the
+ *   signature, "vis: complex128[row,chan] C", or ask with sdp_dal_call_get_tensor_as().
+ *
  * Example: a processor. Status checks are left out here; c_examples/ has them.
  *
  *   sdp_dal_status simple_fn(sdp_dal_call *call, void *user_data) {

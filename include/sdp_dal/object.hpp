@@ -71,8 +71,9 @@ public:
     object_writer(sdp_dal_writer *handle, void *data, std::size_t size)
         : handle_(handle), data_(data), size_(size) {}
 
-    /// The memory to fill; not after seal().
-    void *data() const { return data_; }
+    /// The memory to fill; not after seal(), nor after this has gone: give it a name.
+    void *data() const & { return data_; }
+    void *data() const && = delete;
     std::size_t size() const { return size_; }
 
     /// Makes the object complete.

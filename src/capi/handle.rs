@@ -52,8 +52,8 @@ const KINDS: [(u64, &str); 18] = [
 /// The word of a handle after its end, as long as nobody else got its memory.
 const ENDED: u64 = word(b"sdpEnded");
 
-/// Where the word lies: behind what allocators write into memory that was freed (glibc: 16 bytes).
-const WORD_AT: usize = 16;
+/// Where the word lies: behind what allocators write into memory that was freed (glibc: the four pointers of its lists).
+const WORD_AT: usize = 32;
 
 /// A word from eight letters.
 pub(super) const fn word(letters: &[u8; 8]) -> u64 {
@@ -186,7 +186,7 @@ impl Site {
     /// The value of a handle.
     ///
     /// # Safety
-    /// `handle` is NULL or points to at least 24 readable bytes; if the last eight are the word of `H`, it is a handle
+    /// `handle` is NULL or points to at least 40 readable bytes; if the last eight are the word of `H`, it is a handle
     /// that lives as long as `'a` and that nobody uses exclusively meanwhile.
     pub(super) unsafe fn handle<'a, H: Handle>(self, handle: *const H, name: &str) -> Result<&'a H::Value> {
         // SAFETY: the caller's promise.
@@ -267,7 +267,7 @@ impl Site {
     }
 
     /// # Safety
-    /// `handle` is NULL or points to at least 24 readable bytes.
+    /// `handle` is NULL or points to at least 40 readable bytes.
     unsafe fn check_kind<H: Handle>(self, handle: *const H, name: &str) -> Result<()> {
         let wanted = kind_name(H::WORD);
         if handle.is_null() {

@@ -241,7 +241,7 @@ static void wrong_kinds(void) {
     SAYS("sdp_dal_tensor_free: 'tensor' is an args handle");
     OK(sdp_dal_args_push_int64(args, 1));
 
-    uint64_t memory[4] = {12345, 0, 0, 0};
+    uint64_t memory[8] = {12345};
     FAILS(sdp_dal_args_clear((sdp_dal_args *)(void *)memory), SDP_DAL_INVALID_ARGUMENT);
     SAYS("not a handle of this library");
     FAILS(sdp_dal_args_clear((sdp_dal_args *)(void *)((char *)memory + 1)),
