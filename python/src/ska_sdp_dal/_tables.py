@@ -82,7 +82,7 @@ def _of_columns(columns: Dict[str, Any], schema: Optional[pa.Schema]) -> pa.Tabl
         return pa.table(columns)
     # Arrow itself refuses to cut the fractions of an array off, but not those of a list.
     for field in schema:
-        column = columns.get(field.name)
+        column: Any = columns.get(field.name)
         is_listed = pat.is_integer(field.type) and isinstance(column, (list, tuple))
         if is_listed and any(isinstance(number, (float, np.floating)) for number in column):
             columns[field.name] = pa.array(column)

@@ -314,7 +314,8 @@ def _connection_to(plasma_path: str) -> Connection:
 
 def _advised(problem: Any) -> Any:
     """An error that also says what to do about it."""
-    advice = _ADVICE.get(type(problem))
+    # That it is another store's, the library says with what to do.
+    advice = None if "another store" in str(problem) else _ADVICE.get(type(problem))
     return problem if advice is None else type(problem)(f"{problem}; {advice}", problem.status)
 
 
