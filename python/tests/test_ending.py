@@ -57,6 +57,29 @@ def test_sigterm_ends_in_order(path: str, start: Callable[..., Program], place: 
     assert not os.path.lexists(path), "its store is still there"
 
 
+def test_a_lost_end_can_be_asked_for_again(path: str, start: Callable[..., Program]) -> None:
+    program = start(
+        """
+        import sys, time
+        import ska_sdp_dal as dal
+        with dal.end_on_sigterm(), dal.Store(sys.argv[1]):
+            try:
+                print("there", flush=True)
+                time.sleep(1000)
+            except:
+                time.sleep(1.5)
+                print("lost", flush=True)
+            time.sleep(1000)
+        """,
+        path,
+    )
+    program.line("there")
+    program.signal(signal.SIGTERM)
+    program.line("lost")
+    program.signal(signal.SIGTERM)
+    assert program.wait() == 0 and not os.path.lexists(path), program.err
+
+
 def test_a_function_that_runs_fails(path: str, start: Callable[..., Program], schemas: Any) -> None:
     program = start(
         SCHEMAS
