@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import signal
 import time
@@ -42,6 +43,9 @@ def end_on_sigterm(status: int = 0) -> Iterator[None]:
         now = time.monotonic()
         # But not for ever: what is raised while Python runs a finalizer, or in a bare except, is lost.
         if came is None or now - came > _AGAIN:
+            if came is None:
+                # While the interpreter is taken down it handles no signals, and the system would kill the program.
+                atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
             came = now
             raise SystemExit(status)
 
