@@ -32,10 +32,19 @@ PROGRAM = (
     SCHEMAS
     + """
 import atexit, threading
-atexit.register(lambda: print("atexit", flush=True))
+def ending():
+    print("atexit", flush=True)
+    # Another one, as of a signal to all processes of a group, changes nothing, however late it is.
+    os.kill(os.getpid(), 15)
+atexit.register(ending)
+class Last:
+    def __del__(self): os.kill(os.getpid(), 15)
+sys.last = Last()
 class Told:
     def __enter__(self): return self
-    def __exit__(self, kind, *_): print("left by", kind.__name__, flush=True)
+    def __exit__(self, kind, *_):
+        print("left by", kind.__name__, flush=True)
+        os.kill(os.getpid(), 15)
 with dal.end_on_sigterm(STATUS):
     with Told(), dal.Store(sys.argv[1]) as store:
         kept = store.put_new_tensor(np.arange(1000))
@@ -49,12 +58,33 @@ def test_sigterm_ends_in_order(path: str, start: Callable[..., Program], place: 
     program = start(PROGRAM.replace("STATUS", "7" if place == "python" else "").replace("BODY", PLACES[place]), path)
     program.line("there")
     program.signal(signal.SIGTERM)
-    # Another one, as of a signal to all processes of a group, changes nothing.
-    program.signal(signal.SIGTERM)
     assert program.wait() == (7 if place == "python" else 0), program.err
     assert program.out[-2:] == ["left by SystemExit", "atexit"], (program.out, program.err)
     assert not any("Traceback" in line for line in program.err), program.err
     assert not os.path.lexists(path), "its store is still there"
+
+
+def test_a_lost_end_can_be_asked_for_again(path: str, start: Callable[..., Program]) -> None:
+    program = start(
+        """
+        import sys, time
+        import ska_sdp_dal as dal
+        with dal.end_on_sigterm(), dal.Store(sys.argv[1]):
+            try:
+                print("there", flush=True)
+                time.sleep(1000)
+            except:
+                time.sleep(1.5)
+                print("lost", flush=True)
+            time.sleep(1000)
+        """,
+        path,
+    )
+    program.line("there")
+    program.signal(signal.SIGTERM)
+    program.line("lost")
+    program.signal(signal.SIGTERM)
+    assert program.wait() == 0 and not os.path.lexists(path), program.err
 
 
 def test_a_function_that_runs_fails(path: str, start: Callable[..., Program], schemas: Any) -> None:

@@ -190,7 +190,7 @@ def test_such_a_function_from_elsewhere_is_called_by_its_name(path: str) -> None
 
     class Closing(dal.BasicProcessor):
         def _process_call(self, proc_func: str, batch: pa.RecordBatch) -> None:
-            self.output_tensor(batch, "y", self.parameter(batch, "x") + 1)
+            self.output_tensor(batch, "y", np.array(self.parameter(batch, "x") + 1.5), casting="unsafe")
 
     with Closing([schema], path) as processor, dal.Store(path) as store, dal.Caller([schema], store) as caller:
         one, (two,) = caller.call("close", 1), caller.batch_call("close", [{"x": 2}])
@@ -256,7 +256,23 @@ def test_bare_messages_are_sentences(single: Any, path: str) -> None:
         (lambda: dal.LogProcessor(path, [SINGLE]), "the functions are .*give a list of schemas"),
         (lambda: dal.LogProcessor(SINGLE, path), "the functions are .*give a list of schemas"),
         (lambda: dal.Store(5), "the path of the store is 5: give a text"),
+        (lambda: dal.Store(path, size="1G"), "the size of the store is '1G': give a number of bytes"),
+        (lambda: dal.LogProcessor([SINGLE], path, name=5), "the name is 5: give a text"),
+        (lambda: dal.LogProcessor([SINGLE], path, threads="2"), "threads is '2': give 1 or more"),
+        (lambda: dal.Caller([SINGLE], store, max_in_flight="2"), "max_in_flight is '2': give 1 or more"),
+        (lambda: caller.grid_batch(5), r"grid_batch\(\) takes a list of dictionaries"),
+        (lambda: caller.grid_batch([5]), r"grid_batch\(\) takes a list of dictionaries"),
+        (lambda: caller.call(5), "the function is 5: give its schema"),
+        (lambda: store.conn.get_buffers(5), "5 is no list of object IDs"),
+        (lambda: store.conn.delete(ref.oid), "is no list of object IDs"),
+        (lambda: store.conn.get_ref_buffers(ref), "is no list of references"),
+        (lambda: store.conn.get_ref_buffers([ref.oid]), "is no list of references"),
+        (lambda: ref.add_dependency(5), "the dependency is 5: give a reference"),
+        (lambda: dal.TensorRef(path, ref.oid), "the connection is .*give a Connection"),
+        (lambda: store.new_table_ref("a"), "the columns are 'a': give a pyarrow.Schema"),
+        (lambda: dal.make_table_input_par("t", 5), "the columns of the table are 5: give a pyarrow.Schema"),
         (lambda: dal.make_call_schema(5, []), "the name of the function is 5: give a text"),
+        (lambda: dal.make_call_schema("f", 5), r"the parameters of f\(\) are 5: give a list"),
         (lambda: pickle.dumps(store), "a Store can be neither pickled nor copied.*path of the store.*references"),
         (lambda: pickle.dumps(caller), "a Caller can be neither pickled nor copied"),
         (lambda: copy.copy(store.conn), "a Connection can be neither pickled nor copied"),
@@ -265,7 +281,6 @@ def test_bare_messages_are_sentences(single: Any, path: str) -> None:
         with pytest.raises(TypeError, match=words) as refused:
             use()
         assert "cdata" not in str(refused.value).lower()
-    del ref
 
 
 # ---- types -----------------------------------------------------------------------------------------------------------

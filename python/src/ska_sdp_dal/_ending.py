@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import signal
+import time
 from types import FrameType
 from typing import Iterator, Optional
 
 from .errors import InvalidArgument
+
+#: Seconds after which another signal ends the program once more.
+_AGAIN = 1.0
 
 
 @contextlib.contextmanager
@@ -18,8 +23,8 @@ def end_on_sigterm(status: int = 0) -> Iterator[None]:
     Python's default the signal kills the program, and leaves the store behind. A function that is running is ended, too:
     its outputs fail.
 
-    The signal is ignored from then on, for the program is ending. After a block that ends without it the signal does
-    what it did before.
+    Another signal in the next second changes nothing, as all processes of a group often get two. After a block that ends
+    without it the signal does what it did before.
 
     Args:
         status: The exit status.
@@ -31,9 +36,18 @@ def end_on_sigterm(status: int = 0) -> Iterator[None]:
     ...     pass  # with MyProcessor(schemas, path) as processor: ...
     """
 
+    came: Optional[float] = None
+
     def end(_number: int, _frame: Optional[FrameType]) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise SystemExit(status)
+        nonlocal came
+        now = time.monotonic()
+        # But not for ever: what is raised while Python runs a finalizer, or in a bare except, is lost.
+        if came is None or now - came > _AGAIN:
+            if came is None:
+                # While the interpreter is taken down it handles no signals, and the system would kill the program.
+                atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
+            came = now
+            raise SystemExit(status)
 
     try:
         before = signal.signal(signal.SIGTERM, end)
@@ -44,6 +58,6 @@ def end_on_sigterm(status: int = 0) -> Iterator[None]:
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGTERM) is end:
-            # None: a handler that is not Python's.
+        if came is None:
+            # None: the handler was not installed by Python.
             signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)

@@ -82,13 +82,10 @@ def functions_of(procs: Any) -> Dict[str, Function]:
     """The functions of a list of schemas, by name."""
     schemas = None if isinstance(procs, pa.Schema) or not isinstance(procs, Iterable) else list(procs)
     if schemas is None or not all(isinstance(schema, pa.Schema) for schema in schemas):
-        raise TypeError(f"the functions are {_short(procs)}: give a list of schemas, as make_call_schema() makes them")
+        raise TypeError(
+            f"the functions are {_native.short(procs)}: give a list of schemas, as make_call_schema() makes them"
+        )
     return {function.name: function for function in map(Function, schemas)}
-
-
-def _short(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _kind(field: pa.Field, meta: Optional[str]) -> str:

@@ -143,10 +143,27 @@ def nanoseconds(timeout: Optional[float]) -> int:
     raise errors.InvalidArgument(f"the timeout is {timeout!r}: {how}; None waits for ever") from None
 
 
+def short(value: Any) -> str:
+    """A value as messages show it."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def whole(number: Any, what: str, least: int, how: str) -> int:
+    """A whole number that is at least so large; ``how`` says what to give."""
+    if not hasattr(number, "__index__"):
+        raise TypeError(f"{what} is {number!r}: give {how}")
+    if number < least:
+        raise errors.InvalidArgument(f"{what} is {number}: give {how}")
+    return int(number)
+
+
 def encoded(text: Optional[str], what: str) -> Any:
     """A text for the library; None is NULL."""
     if text is None:
         return ffi.NULL
+    if not isinstance(text, (str, bytes, os.PathLike)):
+        raise TypeError(f"{what} is {text!r}: give a text")
     raw = os.fsencode(text)
     if b"\0" in raw:
         raise errors.InvalidArgument(f"{what} {text!r} has a NUL inside")

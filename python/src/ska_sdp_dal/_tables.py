@@ -82,7 +82,7 @@ def _of_columns(columns: Dict[str, Any], schema: Optional[pa.Schema]) -> pa.Tabl
         return pa.table(columns)
     # Arrow itself refuses to cut the fractions of an array off, but not those of a list.
     for field in schema:
-        column = columns.get(field.name)
+        column: Any = columns.get(field.name)
         is_listed = pat.is_integer(field.type) and isinstance(column, (list, tuple))
         if is_listed and any(isinstance(number, (float, np.floating)) for number in column):
             columns[field.name] = pa.array(column)
@@ -115,12 +115,20 @@ def options(max_chunksize: Optional[int]) -> Any:
     return made
 
 
+def checked_schema(schema: Any) -> Any:
+    """The columns of a table, if they are given as a schema."""
+    if not isinstance(schema, pa.Schema):
+        raise TypeError(f"the columns are {schema!r}: give a pyarrow.Schema, or None for any")
+    return schema
+
+
 @contextlib.contextmanager
 def exported(schema: Optional[pa.Schema]) -> Iterator[Any]:
     """A schema as the library reads it without taking it over; None is NULL."""
     if schema is None:
         yield ffi.NULL
         return
+    checked_schema(schema)
     lent = ffi.new("struct ArrowSchema *")
     schema._export_to_c(address(lent))
     try:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, Union
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pyarrow as pa
 from . import _arrays, _tables
 from ._closes import Closes
 from ._functions import ID, TABLE, TENSOR, VALUE, Function, Param, functions_of
-from ._native import check, ffi, filled, lib, nanoseconds, own
+from ._native import check, ffi, filled, lib, nanoseconds, own, whole
 from ._spare import Spare
 from .common import call_name, object_id_hex
 from .connection import Connection
@@ -250,10 +250,9 @@ def _open(
     selects = {"least_busy": lib.SDP_DAL_SELECT_LEAST_BUSY, "first": lib.SDP_DAL_SELECT_FIRST}
     if select not in selects:
         raise InvalidArgument(f"select is {select!r}: give 'least_busy' or 'first'")
-    if max_in_flight is not None and max_in_flight < 1:
-        raise InvalidArgument(f"max_in_flight is {max_in_flight}: give 1 or more, or None for no limit")
-    if minimum_processors < 0:
-        raise InvalidArgument(f"minimum_processors is {minimum_processors}: give 0 or more")
+    if max_in_flight is not None:
+        whole(max_in_flight, "max_in_flight", 1, "1 or more, or None for no limit")
+    whole(minimum_processors, "minimum_processors", 0, "0 or more")
     options = filled("sdp_dal_caller_options")
     kept_prefix = ffi.new("uint8_t[]", processor_prefix or b"\0")
     options.processor_prefix, options.processor_prefix_size = kept_prefix, len(processor_prefix)
@@ -336,9 +335,9 @@ class _Issuer:
 
     def batch(self, function: Function, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
         """Issues many calls at once."""
-        if isinstance(calls, Mapping):
+        rows: Any = None if isinstance(calls, Mapping) or not isinstance(calls, Iterable) else list(calls)
+        if rows is None or not all(isinstance(row, Mapping) for row in rows):
             raise TypeError(f"{function.name}_batch() takes a list of dictionaries, one for each call")
-        rows = list(calls)
         replies = self._rows(function, rows, self._broadcast)
         if self._broadcast:
             return replies

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import itertools
 import re
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 import pyarrow as pa
@@ -199,6 +199,10 @@ def make_call_schema(func_name: str, pars: List[pa.Field], metadata: Mapping[Any
             f"the function cannot have the name {func_name!r}, for callers have a method or property of this name: rename "
             f"it, to '{func_name}_' for one"
         )
+    if isinstance(pars, pa.Field) or not isinstance(pars, Iterable):
+        raise TypeError(
+            f"the parameters of {func_name}() are {pars!r}: give a list of what make_par() and its neighbours make"
+        )
     schema = pa.schema(list(pars), metadata={**_bytes(metadata), _FUNC_META: func_name.encode()})
     if "self" in schema.names:
         raise InvalidArgument(
@@ -314,6 +318,8 @@ def make_table_output_par(name: str, table_schema: Optional[pa.Schema], nullable
 
 def call_name(schema: pa.Schema) -> str:
     """The name of a schema's function."""
+    if not isinstance(schema, pa.Schema):
+        raise TypeError(f"the function is {schema!r}: give its schema, as make_call_schema() makes it")
     name = (schema.metadata or {}).get(_FUNC_META)
     if name is None:
         raise InvalidArgument("this schema names no function: make_call_schema() makes those that do")
@@ -400,8 +406,8 @@ def _object_par(name: str, nullable: bool, own: Dict[bytes, bytes], metadata: Ma
 def _tensor(elem_type: Any, dim_names: Sequence[str], order: Optional[str]) -> Dict[bytes, bytes]:
     if order not in (None, "C", "F"):
         raise InvalidArgument(f"the order is {order!r}: give 'C' or 'F', or None")
-    if isinstance(dim_names, str):
-        raise InvalidArgument(f"dim_names is the text {dim_names!r}: give a list of names")
+    if isinstance(dim_names, str) or not isinstance(dim_names, Iterable):
+        raise InvalidArgument(f"dim_names is {dim_names!r}: give a list of names")
     dims = ",".join(_dim(name) for name in dim_names)
     elem = _NAME_OF_CODE[elem_code(elem_type)].encode()
     ordered = {} if order is None else {_ORDER_META: order.encode()}
@@ -411,6 +417,8 @@ def _tensor(elem_type: Any, dim_names: Sequence[str], order: Optional[str]) -> D
 def _table(table_schema: Optional[pa.Schema]) -> Dict[bytes, bytes]:
     if table_schema is None:
         return {_TYPE_META: b"table"}
+    if not isinstance(table_schema, pa.Schema):
+        raise TypeError(f"the columns of the table are {table_schema!r}: give a pyarrow.Schema, or None for any")
     return {_TYPE_META: b"table", _TABLE_META: base64.b64encode(table_schema.serialize().to_pybytes())}
 
 
@@ -481,7 +489,7 @@ def parse_hex_objectid(oid_str: str) -> bytes:
     """
     try:
         raw = bytes.fromhex(oid_str)
-    except ValueError:
+    except (TypeError, ValueError):
         raise InvalidArgument(f"{oid_str!r} is no object ID: give an even number of hexadecimal digits") from None
     if len(raw) > OBJECT_ID_SIZE:
         raise InvalidArgument(f"{oid_str!r} is no object ID: it has {len(raw)} bytes, more than {OBJECT_ID_SIZE}")

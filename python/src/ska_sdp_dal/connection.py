@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from . import _native, _tables
 from ._closes import Closes
-from ._native import bytes_of, check, error, ffi, filled, lib, nanoseconds, own
+from ._native import bytes_of, check, error, ffi, filled, lib, nanoseconds, own, whole
 from .common import NAMESPACE_DECL_SUFFIX, parsed_schema
 from .errors import InvalidArgument, NotFound, StoreNotFound, TimeoutException
 from .ids import NAMESPACE_ID_SIZE, OBJECT_ID_SIZE, AnyID, ObjectID, raw_id, whole_id
@@ -47,10 +47,8 @@ class Connection(Closes):
     """
 
     def __init__(self, plasma_path: str, *, size: Optional[int] = None) -> None:
-        if size is not None and size <= 0:
-            raise InvalidArgument(f"the size of the store is {size}: give a number of bytes")
         options = filled("sdp_dal_store_options")
-        options.size = size or 0
+        options.size = 0 if size is None else whole(size, "the size of the store", 1, "a number of bytes")
         self._attach(plasma_path, options)
 
     @classmethod
@@ -68,10 +66,8 @@ class Connection(Closes):
         return cls._with(plasma_path, options)
 
     def _attach(self, plasma_path: str, options: Any) -> None:
-        if not isinstance(plasma_path, (str, bytes, os.PathLike)):
-            raise TypeError(f"the path of the store is {plasma_path!r}: give a text, as '/dev/shm/store'")
         out = ffi.new("sdp_dal_store **")
-        path = _native.encoded(os.fspath(plasma_path), "the path of the store")
+        path = _native.encoded("" if plasma_path is None else plasma_path, "the path of the store")
         status = lib.sdp_dal_store_open(path, options, out)
         if status == lib.SDP_DAL_NOT_FOUND:
             raise StoreNotFound(_native.last_error())
@@ -130,7 +126,7 @@ class Connection(Closes):
         """
         if isinstance(oids, (bytes, bytearray)) or hasattr(oids, "binary"):
             return self._buffers([whole_id(oids)], timeout)[0]
-        return self._buffers([whole_id(oid) for oid in oids], timeout)
+        return self._buffers([whole_id(oid) for oid in _listed(oids)], timeout)
 
     def _buffers(self, ids: List[bytes], timeout: Optional[float]) -> List[Optional[pa.Buffer]]:
         held = self._hold_many(ids, timeout)
@@ -158,6 +154,11 @@ class Connection(Closes):
             TimeoutException: Some did not come to exist in time; its ``refs`` say which.
             DalError: One will never exist: the error of the first of these.
         """
+        if not isinstance(refs, Iterable) or not all(isinstance(ref, Ref) for ref in refs):
+            raise TypeError(
+                f"{_native.short(refs)} is no list of references: give a list of TensorRef, TableRef or Ref"
+            )
+        refs = list(refs)
         count = len(refs)
         if not auto_delete:
             for ref in refs:
@@ -211,7 +212,7 @@ class Connection(Closes):
 
     def delete(self, oids: Iterable[AnyID]) -> None:
         """Deletes objects. What somebody holds of them stays readable for him; what is not there is passed over."""
-        for oid in oids:
+        for oid in _listed(oids):
             status = lib.sdp_dal_object_delete(self._open, whole_id(oid), lib.SDP_DAL_DELETE_NOW)
             if status not in (lib.SDP_DAL_OK, lib.SDP_DAL_NOT_FOUND):
                 raise error(status)
@@ -301,6 +302,13 @@ class Connection(Closes):
         check(lib.sdp_dal_store_get_stat(self._open, out))
         names = [name for name, _ in ffi.typeof("sdp_dal_store_stat").fields]
         return {name: getattr(out, name) for name in names if name not in ("struct_size", "reserved_0")}
+
+
+def _listed(oids: Any) -> Iterable[AnyID]:
+    """Several IDs, which are given as such."""
+    if isinstance(oids, (str, bytes, bytearray)) or not isinstance(oids, Iterable):
+        raise TypeError(f"{_native.short(oids)} is no list of object IDs: give a list of them")
+    return oids
 
 
 def prefix_of(space: Any) -> bytes:

@@ -15,7 +15,7 @@ from . import _native
 from ._call import Call, CallOutputs, InputTensor, OutputTensor
 from ._closes import Closes
 from ._functions import TENSOR, Param, functions_of
-from ._native import check, error, ffi, filled, lib, nanoseconds, own
+from ._native import check, error, ffi, filled, lib, nanoseconds, own, whole
 from .common import ElemType, elem_code, object_id_hex
 from .connection import Connection
 from .errors import InvalidArgument
@@ -98,8 +98,8 @@ class BasicProcessor(Closes):
         """The library's processor, with its functions, and visible for callers."""
         if len(prefix) > NAMESPACE_ID_SIZE:
             raise InvalidArgument(f"the prefix {prefix.hex()} has {len(prefix)} bytes, at most 4 are possible")
-        if threads is not None and threads < 1:
-            raise InvalidArgument(f"threads is {threads}: give 1 or more, or None")
+        if threads is not None:
+            whole(threads, "threads", 1, "1 or more, or None")
         options = filled("sdp_dal_processor_options")
         kept_name = ffi.new("char[]", _native.encoded(self._name, "the name"))
         kept_prefix = ffi.new("uint8_t[]", prefix or b"\0")
@@ -326,7 +326,15 @@ class BasicProcessor(Closes):
         specs = [(spec,) if isinstance(spec, str) else tuple(spec) for spec in tensor_specs]
         return [self.tensor_parameter(batch, *spec) for spec in specs]
 
-    def output_tensor(self, batch: pa.RecordBatch, name: str, array: Any, typ: Optional[ElemType] = None) -> None:
+    def output_tensor(
+        self,
+        batch: pa.RecordBatch,
+        name: str,
+        array: Any,
+        typ: Optional[ElemType] = None,
+        *,
+        casting: str = "safe",
+    ) -> None:
         """Writes an output.
 
         Args:
@@ -334,6 +342,7 @@ class BasicProcessor(Closes):
             name: Name of the parameter.
             array: The values.
             typ: The type of its elements; None for that of the schema.
+            casting: By which of numpy's rules values of another element type are converted; see :meth:`.TensorRef.put`.
         """
         oid = self.oid_parameter(batch, name)
         param = self._param(name, oid)
@@ -341,7 +350,7 @@ class BasicProcessor(Closes):
             raise InvalidArgument(f"{name!r} is no output of the function that runs")
         if typ is not None and elem_code(typ) != param.code:
             raise InvalidArgument(f"the output {name!r} has elements of another type than {typ}")
-        OutputTensor(CallOutputs(self.call), param).put(array)
+        OutputTensor(CallOutputs(self.call), param).put(array, casting=casting)
 
     def _input(self, name: str, oid: ObjectID) -> TensorRef:
         """A tensor of the call that runs, which has pinned it; any other by its ID."""

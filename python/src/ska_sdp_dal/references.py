@@ -74,7 +74,7 @@ class Ref:
         references: Sequence[Ref] = [],
     ) -> None:
         out = ffi.new(_ref_pp)
-        check(lib.sdp_dal_ref_from_id(conn._open, whole_id(oid), out))
+        check(lib.sdp_dal_ref_from_id(_opened(conn), whole_id(oid), out))
         self._begin(conn, own(out, lib.sdp_dal_ref_free), auto_delete)
         for other in dependencies:
             self.add_dependency(other)
@@ -202,6 +202,8 @@ class Ref:
         Raises:
             TimeoutException: It did not come to exist in time.
         """
+        if not isinstance(ref, Ref):
+            raise TypeError(f"the dependency is {ref!r}: give a reference, as Ref(conn, oid)")
         status = lib.sdp_dal_ref_add_dependency(self._handle, ref._handle, nanoseconds(timeout))
         if status:
             raise error(status, [ref], timeout)
@@ -253,6 +255,13 @@ class Ref:
         elif not self.is_owning and self._conn._is_kept(self.oid):
             # An ID that nobody had promised, so that nobody wants it: then it lives as long as this reference.
             weakref.finalize(self, _delete, self._conn, self.oid)
+
+
+def _opened(conn: Any) -> Any:
+    """The handle of a connection that was given."""
+    if not hasattr(conn, "_open"):
+        raise TypeError(f"the connection is {conn!r}: give a Connection, as Store(path).conn")
+    return conn._open
 
 
 def _delete(conn: Connection, oid: ObjectID) -> None:
@@ -314,7 +323,8 @@ def _connection_to(plasma_path: str) -> Connection:
 
 def _advised(problem: Any) -> Any:
     """An error that also says what to do about it."""
-    advice = _ADVICE.get(type(problem))
+    # That it is another store's, the library says with what to do.
+    advice = None if "another store" in str(problem) else _ADVICE.get(type(problem))
     return problem if advice is None else type(problem)(f"{problem}; {advice}", problem.status)
 
 
@@ -348,9 +358,9 @@ class TensorRef(Ref):
         code = 0 if typ is None else elem_code(typ)
         if code and dim_names is not None:
             names, _kept = _arrays.names_of(dim_names)
-            check(lib.sdp_dal_ref_from_id_as(conn._open, whole_id(oid), code, len(dim_names), names, out))
+            check(lib.sdp_dal_ref_from_id_as(_opened(conn), whole_id(oid), code, len(dim_names), names, out))
         else:
-            check(lib.sdp_dal_ref_from_id(conn._open, whole_id(oid), out))
+            check(lib.sdp_dal_ref_from_id(_opened(conn), whole_id(oid), out))
         self._begin_tensor(conn, own(out, lib.sdp_dal_ref_free), code, dim_names, auto_delete)
 
     def _begin_tensor(
@@ -553,7 +563,7 @@ class TableRef(Ref):
     ) -> None:
         out = ffi.new(_ref_pp)
         with _tables.exported(schema) as exported:
-            check(lib.sdp_dal_ref_from_id_as_table(conn._open, whole_id(oid), exported, out))
+            check(lib.sdp_dal_ref_from_id_as_table(_opened(conn), whole_id(oid), exported, out))
         self._begin_table(conn, own(out, lib.sdp_dal_ref_free), schema, auto_delete)
 
     def _begin_table(
@@ -758,7 +768,7 @@ def adopt(text: str, kind: Any = None, *, store: Any = None) -> Any:
         conn, handle = _imported(text, text[text.find("/") :])
     else:
         conn, out = getattr(store, "conn", store), ffi.new(_ref_pp)
-        status = lib.sdp_dal_ref_import(conn._open, encoded(text, "the exported reference"), out)
+        status = lib.sdp_dal_ref_import(_opened(conn), encoded(text, "the exported reference"), out)
         if status:
             raise _advised(error(status))
         handle = own(out, lib.sdp_dal_ref_free)
