@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any, Callable
 
@@ -32,14 +33,7 @@ PROGRAM = (
     SCHEMAS
     + """
 import atexit, threading
-def ending():
-    print("atexit", flush=True)
-    # Another one, as of a signal to all processes of a group, changes nothing, however late it is.
-    os.kill(os.getpid(), 15)
-atexit.register(ending)
-class Last:
-    def __del__(self): os.kill(os.getpid(), 15)
-sys.last = Last()
+atexit.register(lambda: print("atexit", flush=True))
 class Told:
     def __enter__(self): return self
     def __exit__(self, kind, *_):
@@ -58,6 +52,11 @@ def test_sigterm_ends_in_order(path: str, start: Callable[..., Program], place: 
     program = start(PROGRAM.replace("STATUS", "7" if place == "python" else "").replace("BODY", PLACES[place]), path)
     program.line("there")
     program.signal(signal.SIGTERM)
+    # More of them, as of signals to all processes of a group, change nothing, however late they come.
+    program.line("atexit")
+    while program.process.poll() is None:
+        program.signal(signal.SIGTERM)
+        time.sleep(0.0005)
     assert program.wait() == (7 if place == "python" else 0), program.err
     assert program.out[-2:] == ["left by SystemExit", "atexit"], (program.out, program.err)
     assert not any("Traceback" in line for line in program.err), program.err
