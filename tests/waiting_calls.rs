@@ -373,7 +373,9 @@ fn functions_that_wait_for_each_other_are_told_so() {
     let store = place.open();
     // Both have issued their call before either waits.
     let barrier = Arc::new(std::sync::Barrier::new(2));
-    let met = Arc::new(move || drop(barrier.wait()));
+    let met = Arc::new(move || {
+        barrier.wait();
+    });
     let asks = &[("simple_fn", SIMPLE, PLAIN, "other"), ("other", OTHER, PLAIN, "simple_fn")];
     let asking = Asking::new(&store, asks, met);
     let (one, two) = (asking.ask("simple_fn", 1), asking.ask("other", 1));
