@@ -10,6 +10,12 @@
 #define LONG ((int64_t)60 * 1000 * 1000 * 1000)
 enum { THREADS = 3, ROUNDS = 30 };
 
+#ifdef __cplusplus
+#define LOCAL thread_local
+#else
+#define LOCAL _Thread_local
+#endif
+
 typedef struct {
     sdp_dal_processor *processor;
     int drops, runs, closes;
@@ -53,9 +59,26 @@ static void *process(void *argument) {
     return NULL;
 }
 
+/* How many threads are inside: each says so once, when it waits there. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static int inside;
+static LOCAL int comes;
+
+static bool is_inside(void *user_data) {
+    (void)user_data;
+    if (comes) {
+        comes = 0;
+        pthread_mutex_lock(&mutex);
+        inside++;
+        pthread_mutex_unlock(&mutex);
+    }
+    return false;
+}
+
 /* Goes in once: the handle may be gone when it comes out. */
 static void *process_once(void *argument) {
     const sdp_dal_processor *processor = (const sdp_dal_processor *)argument;
+    comes = 1;
     FAILS(sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER), SDP_DAL_PROCESSOR_LOST);
     return NULL;
 }
@@ -63,6 +86,7 @@ static void *process_once(void *argument) {
 static void *next_once(void *argument) {
     const sdp_dal_processor *processor = (const sdp_dal_processor *)argument;
     sdp_dal_call *call = NULL;
+    comes = 1;
     FAILS(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call), SDP_DAL_PROCESSOR_LOST);
     CHECK(call == NULL);
     return NULL;
@@ -95,9 +119,12 @@ static sdp_dal_status ended(const sdp_dal_results *results, int64_t timeout_ns) 
 
 /* Threads wait inside: closing ends their waits, and frees nothing before they are out. */
 static void with_threads_inside(sdp_dal_store *store) {
-    for (int round = 0; round < ROUNDS; round++) {
+    OK(sdp_dal_set_interrupt_check(is_inside, NULL));
+    for (int round = 0; round < 3; round++) {
         pthread_t threads[THREADS];
         world w = {NULL, 0, 0, 0};
+        int count = 0;
+        inside = 0;
         open_processor(store, &w, add);
         OK(sdp_dal_processor_start(w.processor));
         for (int i = 0; i < THREADS; i++) {
@@ -105,11 +132,17 @@ static void with_threads_inside(sdp_dal_store *store) {
                   0);
         }
         /* They have to be inside: a thread that comes later would find the handle freed. */
-        nap(50);
+        while (count < THREADS) {
+            nap(5);
+            pthread_mutex_lock(&mutex);
+            count = inside;
+            pthread_mutex_unlock(&mutex);
+        }
         sdp_dal_processor_close(w.processor);
         CHECK(w.drops == 1);
         for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
     }
+    OK(sdp_dal_set_interrupt_check(NULL, NULL));
 }
 
 /* Shut down, join, close: threads may be anywhere. */

@@ -290,7 +290,9 @@ static void shut_down(sdp_dal::store &store) {
         std::thread one(work), other(work);
         if (round % 2 == 0) {
             sdp_dal::caller caller(store, {"stop(x: int64) -> (y: int64[])"});
-            CHECK(caller.call("stop", 0)["y"].get<std::int64_t, 0>(1min)() == 0);
+            auto results = caller.call("stop", 0);
+            auto y = results["y"].get<std::int64_t, 0>(1min);
+            CHECK(y() == 0);
         } else {
             processor.shutdown();
         }
