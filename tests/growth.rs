@@ -99,12 +99,12 @@ fn id(number: u8) -> ObjectId {
     ObjectId::new(bytes)
 }
 
-const PLAIN_BYTES: u64 = std::mem::offset_of!(Header, plain_bytes) as u64;
+const HUGE_CREDIT: u64 = std::mem::offset_of!(Header, huge_credit) as u64;
 
 /// The store at `path` is to grow by so many bytes before huge pages are tried.
-fn set_plain_bytes(path: &Path, bytes: u64) {
+fn set_plain_bytes(path: &Path, bytes: i64) {
     let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
-    file.write_all_at(&bytes.to_le_bytes(), PLAIN_BYTES).unwrap();
+    file.write_all_at(&(-bytes).to_le_bytes(), HUGE_CREDIT).unwrap();
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn all_clients_learn_from_a_try_that_was_dear() {
     let spec = CreateSpec { data_size: 20 << 20, ..CreateSpec::default() };
     store.create(&id(1), &spec).unwrap().abort();
     let mut left = [0; 8];
-    std::fs::File::open(&path).unwrap().read_exact_at(&mut left, PLAIN_BYTES).unwrap();
-    assert_eq!(u64::from_le_bytes(left), 44 << 20);
+    std::fs::File::open(&path).unwrap().read_exact_at(&mut left, HUGE_CREDIT).unwrap();
+    assert_eq!(i64::from_le_bytes(left), -(44 << 20));
 }
 
 #[test]

@@ -5,10 +5,11 @@
 //! large pieces must be supplied by the host again; and before it begins the kernel waits for one of its threads on every
 //! CPU, which takes a second where a real-time thread keeps a CPU busy. No figure of the system tells beforehand.
 //!
-//! So every try is measured, and so are some plain pages just before. A try that has cost more than plain pages would have
-//! is repeated only after [`PATIENCE`] times the loss was spent on plain pages: what trying costs stays below some per cent,
-//! whatever the reason. What is left until then is a word of the header, from which all clients learn. It is advice: a
-//! wrong value costs time, and a client that dies, or stops, between any two steps leaves a value that was right once.
+//! So every try is measured, and so are some plain pages just before. What tries have saved is credit, up to a limit; a loss
+//! is taken from it. When none is left the next try comes only after [`PATIENCE`] times what is missing was spent on plain
+//! pages: what trying costs stays below some per cent, whatever the reason. The credit is a word of the header, from which
+//! all clients learn. It is advice: a wrong value costs time, and a client that dies, or stops, between any two steps
+//! leaves a value that was right once.
 
 use std::fs::File;
 use std::time::Instant;
@@ -24,8 +25,13 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 pub const ROUND: u64 = 16 << 20;
 /// Plain pages that are measured before huge ones are tried: twice so many bytes.
 const SAMPLE: u64 = 64 << 10;
-/// How much longer than what a try has lost plain pages are got before the next try.
-const PATIENCE: u64 = 32;
+/// How much longer than what tries have lost plain pages are got before the next try.
+const PATIENCE: i64 = 64;
+/// The credit of a new store, and the most, in bytes.
+const FIRST_CREDIT: i64 = 4 << 20;
+const MOST_CREDIT: i64 = 16 << 20;
+/// The least: more than any store has.
+const LEAST_CREDIT: i64 = -(1 << 46);
 /// Most units of one try.
 const MOST: u64 = ROUND / UNIT;
 const PAGE: u64 = 4096;
@@ -36,8 +42,8 @@ pub struct Growing<'a> {
     pub file: &'a File,
     /// Where it is mapped for writing.
     pub base: *const u8,
-    /// Bytes to get in plain pages before huge ones are tried.
-    pub plain_bytes: &'a AtomicU64,
+    /// [`Header::huge_credit`](super::layout::Header).
+    pub credit: &'a AtomicU64,
 }
 
 /// What a unit of plain pages costs here and now, in nanoseconds of processor time; at least 1.
@@ -90,8 +96,9 @@ impl Growing<'_> {
             if let Some(price) = self.measure(0)? {
                 // Less than a unit: the kernel makes nothing of it, but waits for its threads as it always does.
                 let (_, cost) = spent(|| collapse(self.base, 0, PAGE));
+                self.set_credit(FIRST_CREDIT);
                 if cost.waited > price.of(MOST) {
-                    self.learn(cost.waited, price);
+                    self.learn(0, cost.waited, price);
                 }
             }
         }
@@ -99,16 +106,34 @@ impl Growing<'_> {
     }
 
     fn tries_huge(&self) -> bool {
-        self.plain_bytes.load(Ordering::Relaxed) == 0 && units_are_huge_pages()
+        self.credit() >= 0 && units_are_huge_pages()
     }
 
-    /// A try that lost so many nanoseconds is not repeated before plain pages were got for some time.
-    fn learn(&self, loss: u64, price: Price) {
-        let units = loss.saturating_mul(PATIENCE).div_ceil(price.0);
-        // SYNC: advice, of one word; the last of several growing clients is right.
-        self.plain_bytes.store(units.saturating_mul(UNIT), Ordering::Relaxed);
+    fn credit(&self) -> i64 {
+        self.credit.load(Ordering::Relaxed).cast_signed().clamp(LEAST_CREDIT, MOST_CREDIT)
+    }
+
+    fn set_credit(&self, credit: i64) {
+        // SYNC: advice, of one word; when several clients grow at once the last is right, and a try may come sooner or later.
+        self.credit.store(credit.cast_unsigned(), Ordering::Relaxed);
+    }
+
+    /// A try cost so many nanoseconds where plain pages would have cost others.
+    fn learn(&self, plain: u64, cost: u64, price: Price) {
+        let bytes = |nanos: u64| i64::try_from(nanos.saturating_mul(UNIT) / price.0).unwrap_or(i64::MAX);
+        let credit =
+            self.credit().max(0).saturating_add(bytes(plain)).saturating_sub(bytes(cost)).min(MOST_CREDIT);
+        if credit >= 0 {
+            self.set_credit(credit);
+            return;
+        }
+        let credit = credit.saturating_mul(PATIENCE).max(LEAST_CREDIT);
+        self.set_credit(credit);
         log::write(Level::Debug, || {
-            format!("huge pages cost {loss} ns more than plain ones: the next {units} times 2 MB go without")
+            format!(
+                "huge pages took {cost} ns where plain ones take {plain}: the next {} bytes go without",
+                credit.unsigned_abs()
+            )
         });
     }
 
@@ -133,7 +158,7 @@ impl Growing<'_> {
         let start = from / UNIT * UNIT;
         let end = (start + tries.units * UNIT).min(to.next_multiple_of(UNIT));
         let Some(price) = tries.price.map_or_else(|| self.measure(start), |price| Ok(Some(price)))? else {
-            self.plain_bytes.store(ROUND, Ordering::Relaxed);
+            self.set_credit(-MOST_CREDIT);
             return self.plain(from, to);
         };
         for unit in (start..end).step_by(to_usize(UNIT)) {
@@ -148,9 +173,11 @@ impl Growing<'_> {
         let plain = price.of((end - start) / UNIT);
         if !done {
             populate(self.base, start, end);
-            self.learn(cost.used.saturating_add(cost.waited).saturating_add(plain), price);
-        } else if cost.used > plain || cost.waited > price.of(tries.most) {
-            self.learn(cost.used.saturating_add(cost.waited).saturating_sub(plain), price);
+            self.learn(0, cost.used.saturating_add(cost.waited).saturating_add(plain), price);
+        } else if cost.waited > price.of(tries.most) {
+            self.learn(plain, cost.used.saturating_add(cost.waited), price);
+        } else {
+            self.learn(plain, cost.used, price);
         }
         // There is one wait for each try, however many units it is for. Without waits fewer will do, as all may turn out dear.
         let most = if cost.waited > cost.used { tries.most } else { tries.most.div_ceil(2) };
@@ -160,15 +187,16 @@ impl Growing<'_> {
 
     /// Gets plain pages for the first part of a range: a round, or as much as is to be plain.
     fn plain(&self, from: u64, to: u64) -> Result<u64> {
-        let left = self.plain_bytes.load(Ordering::Relaxed);
-        let most = if units_are_huge_pages() { left.clamp(UNIT, ROUND) } else { ROUND };
+        let credit = self.credit();
+        let most = if units_are_huge_pages() { credit.unsigned_abs().clamp(UNIT, ROUND) } else { ROUND };
         let end = (from / UNIT * UNIT + most.next_multiple_of(UNIT)).min(to);
         reserve_plain(self.file, from, end)?;
         // Reserved pages are cleared when they are first touched. That all at once takes half of the time that it takes
         // with a page fault for each.
         populate(self.base, from, end);
-        // SYNC: advice; when several clients grow at once, a try may come a little sooner or later.
-        self.plain_bytes.store(left.saturating_sub(end - from), Ordering::Relaxed);
+        if credit < 0 {
+            self.set_credit(credit.saturating_add_unsigned(end - from).min(0));
+        }
         Ok(end)
     }
 }

@@ -113,8 +113,9 @@ pub struct Header {
     pub event_sequence: AtomicU64,
     /// Changes whenever events may have been lost.
     pub event_epoch: AtomicU64,
-    /// Bytes by which the heap grows in plain pages before huge ones are tried. Advice.
-    pub plain_bytes: AtomicU64,
+    /// What tries to get huge pages may lose, in bytes of plain pages that cost as much. Below zero (two's complement): bytes
+    /// by which the heap grows in plain pages before the next try. Advice.
+    pub huge_credit: AtomicU64,
 }
 
 /// Something that has its cache line to itself.

@@ -137,7 +137,7 @@ impl Segment {
         // SAFETY: the first page of our mapping; all of Header is atomics, and zero is valid for them. Memory is reserved for it
         // before it is touched.
         let header = unsafe { &*mapping.start.cast::<Header>() };
-        let growing = Growing { file: file.file(), base: mapping.start, plain_bytes: &header.plain_bytes };
+        let growing = Growing { file: file.file(), base: mapping.start, credit: &header.huge_credit };
         growing.look_ahead()?;
         memory::reserve_plain(file.file(), 0, geometry.fixed_end())?;
         header.version.store(VERSION, Ordering::Relaxed);
@@ -410,8 +410,8 @@ impl Segment {
     pub fn reserve_heap(&self, from: u64, to: u64) -> Result<u64> {
         let to = to.next_multiple_of(UNIT).min(self.geometry.file_size);
         self.kept()?;
-        let plain_bytes = &self.header().plain_bytes;
-        Growing { file: self.file(), base: self.bookkeeping.start, plain_bytes }.reserve(from, to)
+        let credit = &self.header().huge_credit;
+        Growing { file: self.file(), base: self.bookkeeping.start, credit }.reserve(from, to)
     }
 
     /// Gives heap memory back to the system. Under the lock, and above the watermark.
