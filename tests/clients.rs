@@ -507,6 +507,10 @@ fn ring_of_orphans(before: bool) {
     let reserver = store.clone();
     within("reserving another", move || drop(declare(&reserver, &[7; 4])));
     store.is_sound();
+    // What the first one was creating when it failed is not in the way.
+    let reserver = store.clone();
+    within("reserving it again", move || drop(declare(&reserver, &[6; 4])));
+    store.is_sound();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::id::ObjectId;
 use super::index::id_of;
 use super::locked::Locked;
 use crate::error::Result;
-use crate::shm::layout::{Entry, State, Word, ALIGN, CALL, NONE};
+use crate::shm::layout::{Entry, State, Word, ABANDONED, ALIGN, CALL, NONE};
 use crate::shm::segment::low_half;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fail;
@@ -65,6 +65,12 @@ impl Locked<'_> {
                     entry.state.store(word.freed().0, Ordering::SeqCst);
                 }
                 State::Creating | State::Sealed | State::Failed | State::Doomed => {
+                    if word.state() == State::Creating && !self.is_pinned_by(index, word.slot())? {
+                        // Its creator found damage before it had what it was creating, and knows nothing of it. SYNC: a
+                        // creator pins under the lock, and as long as it creates.
+                        entry.state.fetch_or(ABANDONED, Ordering::SeqCst);
+                        self.segment().header().sweep.store(1, Ordering::SeqCst);
+                    }
                     let offset = entry.offset.load(Ordering::Relaxed);
                     if offset != 0 {
                         scratch[count].store(keyed(offset / ALIGN, index), Ordering::Relaxed);
@@ -74,6 +80,11 @@ impl Locked<'_> {
             }
         }
         Ok(count)
+    }
+
+    fn is_pinned_by(&self, index: u32, slot: u32) -> Result<bool> {
+        let word = self.segment().pins(index)?.get(slot as usize / 64);
+        Ok(word.is_some_and(|word| word.load(Ordering::SeqCst) & 1 << (slot % 64) != 0))
     }
 
     fn place_bytes(&self, count: usize) -> Result<()> {
