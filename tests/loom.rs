@@ -15,6 +15,7 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 
 use sdp_dal::sync::atomic::{fence, lock, AtomicU32, AtomicU64, Mutex, Ordering};
+use sdp_dal::sync::changes::Changes;
 use sdp_dal::sync::doorbell::{self, Bell, Sleepers};
 use sdp_dal::sync::futex::{FutexWord, EVERY_BIT};
 use sdp_dal::sync::lock::{acquire, holder, release, release_dirty, Got, Surroundings};
@@ -768,4 +769,28 @@ fn whoever_subscribes_and_then_lists_misses_nothing() {
             assert!(again || listed + told >= 2, "{listed} listed, {told} told of");
         });
     }
+}
+
+// ---- the index: what is there is found, or the miss is not believed -------------------------------------------------
+
+#[test]
+fn a_rebuild_makes_nothing_truly_absent() {
+    search(3, || {
+        let index = Arc::new((Changes::default(), AtomicU64::new(5)));
+        let reader = {
+            let index = index.clone();
+            thread::spawn(move || {
+                let (changes, slot) = &*index;
+                let before = changes.now();
+                let found = slot.load(Ordering::Acquire);
+                assert!(found == 5 || !changes.none_since(before), "what is there is said to be absent");
+            })
+        };
+        let (changes, slot) = &*index;
+        changes.begin();
+        slot.store(0, Ordering::Relaxed);
+        slot.store(5, Ordering::Release);
+        changes.end();
+        reader.join().unwrap();
+    });
 }

@@ -13,6 +13,7 @@ use std::mem::size_of;
 
 use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::changes::Changes;
 use crate::sync::doorbell::Bell;
 use crate::sync::futex::FutexWord;
 
@@ -76,7 +77,7 @@ pub struct Header {
     /// The lock.
     pub lock: Line<FutexWord>,
     /// Even at rest; changed around every change of the index that can hide a present entry from a reader.
-    pub index_changes: Line<AtomicU64>,
+    pub index_changes: Line<Changes>,
     /// log2 of the index's slots.
     pub index_level: AtomicU32,
     /// The store is going: start over with a new file.

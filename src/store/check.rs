@@ -106,7 +106,7 @@ impl Locked<'_> {
             }
         }
         let header = self.segment().header();
-        if header.index_changes.0.load(Ordering::Relaxed) & 1 == 1 {
+        if header.index_changes.0.now() & 1 == 1 {
             wrong.push("the index is marked as changing, and nobody changes it".to_owned());
         }
         let level = header.index_level.load(Ordering::Relaxed);

@@ -118,12 +118,11 @@ impl Attachment {
         let hash = self.hash(id);
         let changes = &self.segment.header().index_changes.0;
         for _ in 0..4 {
-            let before = changes.load(Ordering::Acquire);
+            let before = changes.now();
             if let Some(found) = self.probe(id, hash) {
                 return Ok(Some(found));
             }
-            fence(Ordering::SeqCst);
-            if before & 1 == 0 && changes.load(Ordering::Relaxed) == before {
+            if changes.none_since(before) {
                 return Ok(None);
             }
         }
@@ -139,17 +138,13 @@ impl Locked<'_> {
 
     /// Entries are about to move.
     fn index_changing(&self) {
-        self.segment().header().index_changes.0.fetch_or(1, Ordering::SeqCst);
-        // SYNC: pairs with the fence in `find`: who reads a word written after this sees an odd or a later count, whatever
-        // the order of those stores. The read-modify-write alone does not hold back later plain ones.
-        fence(Ordering::SeqCst);
+        self.segment().header().index_changes.0.begin();
         fail::point("index.changing");
     }
 
     /// The index is whole again.
     pub(super) fn index_rebuilt(&self) {
-        // SYNC: pairs with the two readings in `find`.
-        self.segment().header().index_changes.0.fetch_add(1, Ordering::SeqCst);
+        self.segment().header().index_changes.0.end();
     }
 
     fn change(&self, change: impl FnOnce()) {

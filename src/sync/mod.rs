@@ -8,6 +8,7 @@
 pub mod atomic;
 #[cfg(not(loom))]
 pub mod cancel;
+pub mod changes;
 pub mod doorbell;
 #[cfg(not(loom))]
 pub mod eventfd;

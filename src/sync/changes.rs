@@ -1,0 +1,45 @@
+//! A counter that lets a reader without a lock know that it missed nothing.
+//!
+//! It is odd while the one writer (who holds a lock) moves things to where a reader may not find them. A reader that found
+//! nothing between two equal even readings has truly found nothing. A writer that dies in between leaves it odd, and its
+//! successor, who puts everything in order, makes it even.
+
+use super::atomic::{fence, AtomicU64, Ordering};
+
+/// The counter.
+#[repr(transparent)]
+pub struct Changes(AtomicU64);
+
+impl Default for Changes {
+    fn default() -> Changes {
+        Changes(AtomicU64::new(0))
+    }
+}
+
+impl Changes {
+    /// Things are about to move.
+    pub fn begin(&self) {
+        self.0.fetch_or(1, Ordering::SeqCst);
+        // SYNC: pairs with the fence in `none_since`: who reads a word written after this sees an odd or a later count,
+        // whatever the order of those stores. The read-modify-write alone does not hold back later plain ones.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Everything can be found again.
+    pub fn end(&self) {
+        // SYNC: release: who sees this count sees what was written before it.
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// To be read before looking.
+    pub fn now(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// After the look: whether nothing has moved since the count was `before`.
+    pub fn none_since(&self, before: u64) -> bool {
+        // SYNC: pairs with the fence in `begin`.
+        fence(Ordering::SeqCst);
+        before & 1 == 0 && self.0.load(Ordering::Relaxed) == before
+    }
+}
