@@ -96,7 +96,7 @@ static void grow(const char *path) {
 static void full(const char *path) {
     sdp_dal_store *store = opened(path, 64 << 20);
     sdp_dal_ref *ref = NULL;
-    FAILS(put(store, 3 << 20, 1, &ref), SDP_DAL_OUT_OF_MEMORY);
+    FAILS(put(store, 24 << 20, 1, &ref), SDP_DAL_OUT_OF_MEMORY);
     CHECK(ref == NULL);
     puts(check_last_error());
     sdp_dal_store_close(store);

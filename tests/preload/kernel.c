@@ -1,11 +1,13 @@
-/* To be preloaded: a kernel as a test wants it.
+/* To be preloaded: a kernel as a test wants it. By the environment:
  *
- * KERNEL_PAGE=n      pages of n bytes, as far as sysconf(), mmap() and mprotect() can tell
- * KERNEL_MPROTECT=n  the n-th mprotect() that makes a megabyte or more writable fails, and those
- * after it KERNEL_FALLOCATE=n fallocate() finds a full file system from the n-th call on
- * KERNEL_HUGE=0      no MADV_COLLAPSE
- * KERNEL_HUGE=n      each MADV_COLLAPSE takes n milliseconds, and prints its number of bytes to
- * standard error */
+ * KERNEL_PAGE: bytes of a page, as far as sysconf(), mmap() and mprotect() can tell.
+ *
+ * KERNEL_MPROTECT: from this mprotect() on, those that make a megabyte or more writable fail.
+ *
+ * KERNEL_ROOM: the file system is full when fallocate() was asked for more bytes in all.
+ *
+ * KERNEL_HUGE: 0: there is no MADV_COLLAPSE. Else each takes so many milliseconds, and prints its
+ * number of bytes to standard error. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -62,8 +64,9 @@ int mprotect(void *address, size_t length, int access) {
 }
 
 int fallocate(int file, int mode, off_t offset, off_t length) {
-    static int calls;
-    if (mode == 0 && ++calls >= setting("KERNEL_FALLOCATE", 1 << 30)) return refused(ENOSPC);
+    static long asked;
+    if (mode == 0) asked += length;
+    if (mode == 0 && asked > setting("KERNEL_ROOM", 1L << 60)) return refused(ENOSPC);
     return (int)syscall(SYS_fallocate, file, mode, offset, length);
 }
 
