@@ -37,6 +37,11 @@ fn raw_objects() {
 }
 
 #[test]
+fn what_outlives_a_store_or_a_thread() {
+    compile_and_run("c/lives.c", &C_AND_CPP, true);
+}
+
+#[test]
 fn handles_after_their_end() {
     compile_and_run("c/freed.c", &C_AND_CPP, true);
 }

@@ -221,6 +221,61 @@ fn a_scribbled_event_log_makes_its_reader_list_again() {
     assert_eq!(log.next(Timeout::Poll).unwrap().kind, EventKind::Resync);
 }
 
+/// A link as an earlier start of the machine has left it.
+#[test]
+fn a_link_that_outlived_a_restart_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("store");
+    // SAFETY: has no preconditions.
+    let uid = unsafe { libc::geteuid() };
+    symlink(format!("/dev/shm/sdp-dal-{uid}-{}", "0".repeat(32)), &link).unwrap();
+    // It may be the link of a store in another container: it is younger than this start.
+    refused(&link, Kind::NotFound, "shared tmpfs volume");
+    let name = std::ffi::CString::new(link.to_str().unwrap()).unwrap();
+    let year_2001 = libc::timespec { tv_sec: 1_000_000_000, tv_nsec: 0 };
+    let times = [year_2001, year_2001];
+    // SAFETY: a NUL-terminated path and two times that live over the call.
+    let set =
+        unsafe { libc::utimensat(libc::AT_FDCWD, name.as_ptr(), times.as_ptr(), libc::AT_SYMLINK_NOFOLLOW) };
+    assert_eq!(set, 0);
+    // Who only wants to look makes nothing.
+    let look = StoreOptions { create: Create::Never, ..options() };
+    assert_eq!(Store::open(&link, &look).err().map(|error| error.kind()), Some(Kind::NotFound));
+    let store = Store::open(&link, &options()).unwrap();
+    assert!(!store.is_gone());
+    drop(store);
+    assert!(fs::symlink_metadata(&link).is_err(), "the link stays behind");
+}
+
+#[test]
+fn numbers_that_have_run_out_are_not_drawn_again() {
+    let copy = copy_of_a_store("numbers");
+    let file = fs::OpenOptions::new().write(true).open(&copy.0).unwrap();
+    file.write_all_at(&u32::MAX.to_le_bytes(), std::mem::offset_of!(Header, numbers) as u64).unwrap();
+    refused(&copy.0, Kind::LimitReached, "no attachment numbers left");
+}
+
+#[test]
+fn an_object_of_an_impossible_size_is_dropped_by_the_next_rebuild() {
+    let store = common::TestStore::open("impossible-size", 1 << 20);
+    let spec = CreateSpec { data_size: 10, keep: true, ..CreateSpec::default() };
+    let ids = [ObjectId::new([1; 20]), ObjectId::new([2; 20])];
+    for id in &ids {
+        store.create(id, &spec).unwrap().seal().unwrap();
+    }
+    let stat = store.stat().unwrap();
+    let geometry = Geometry::new(stat.size, stat.max_objects.try_into().unwrap(), stat.max_clients).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(store.path()).unwrap();
+    let entry = geometry.entries + u64::from(store.info(&ids[0]).unwrap().key.index) * geometry.entry_stride;
+    let size = entry + std::mem::offset_of!(Entry, data_size) as u64;
+    file.write_all_at(&(u64::MAX - 20).to_le_bytes(), size).unwrap();
+    // As a holder leaves the lock who died: dirty, and nobody's.
+    let lock = std::mem::offset_of!(Header, lock) as u64;
+    file.write_all_at(&(1u32 << 30).to_le_bytes(), lock).unwrap();
+    store.is_sound();
+    assert!(!store.contains(&ids[0]).unwrap() && store.contains(&ids[1]).unwrap());
+}
+
 #[test]
 fn scribbled_child() {
     if let Some(seed) = std::env::var("SDP_DAL_TEST_SEED").ok().and_then(|text| text.parse().ok()) {

@@ -497,3 +497,21 @@ fn a_claim_that_was_given_holds() {
     });
     store.is_sound();
 }
+
+#[test]
+fn small_objects_are_counted_apart_from_the_size() {
+    let store = TestStore::open("small", 2 << 20);
+    let spec =
+        CreateSpec { data_size: 100, keep: true, full_timeout: Some(Timeout::Poll), ..CreateSpec::default() };
+    let mut n = 0;
+    while let Ok(writer) = store.create(&id(n), &spec) {
+        writer.seal().unwrap();
+        n += 1;
+    }
+    let stat = store.stat().unwrap();
+    assert!(stat.used <= stat.size, "{} of {} are used", stat.used, stat.size);
+    assert_eq!(stat.used + stat.free, stat.size);
+    assert_eq!(stat.used + stat.used_small, u64::from(n) * 128);
+    assert!(stat.used_small > 0);
+    store.is_sound();
+}
