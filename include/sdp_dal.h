@@ -3294,6 +3294,14 @@ sdp_dal_status sdp_dal_ref_progress(const sdp_dal_ref *reference,
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
 sdp_dal_status sdp_dal_ref_is_running(const sdp_dal_ref *reference, bool *out);
 
+/// Says that the calling thread runs the function of this call, from now until the call has ended. In pull style any thread may
+/// work on a call, so the library does not know by itself. A wait in this thread that could never end then fails with
+/// SDP_DAL_INVALID_ARGUMENT: one for what only this function's own turn could make. sdp_dal_processor_process() does this by
+/// itself.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_call_run_here(const sdp_dal_call *call);
+
 /// A handle by which the outputs can be written after the function has returned, from any thread: the call ends with
 /// sdp_dal_call_finish(), or when the handle is freed (and every other that may write its outputs). A function that
 /// returns an error ends the call all the same.

@@ -139,6 +139,9 @@ public:
         detail::check(sdp_dal_call_retain(raw(), &handle));
         return call(handle, true);
     }
+    /// Says that this thread runs the function of a call of processor::next() until it has ended: a
+    /// wait here that could never end then fails at once.
+    void run_here() const { detail::check(sdp_dal_call_run_here(raw())); }
     /// Ends a call of defer() or processor::next(): seals what was created in place.
     void finish() { detail::check(sdp_dal_call_finish(raw())); }
 

@@ -134,6 +134,22 @@ pub unsafe extern "C" fn sdp_dal_ref_is_running(
     })
 }
 
+/// Says that the calling thread runs the function of this call, from now until the call has ended. In pull style any thread may
+/// work on a call, so the library does not know by itself. A wait in this thread that could never end then fails with
+/// SDP_DAL_INVALID_ARGUMENT: one for what only this function's own turn could make. sdp_dal_processor_process() does this by
+/// itself.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_run_here(call: *const sdp_dal_call) -> sdp_dal_status {
+    guard("sdp_dal_call_run_here", |site| {
+        // SAFETY: the header's rules for pointers.
+        let handle = unsafe { site.handle(call, "call")? };
+        handle.call().run_here();
+        Ok(())
+    })
+}
+
 /// A handle by which the outputs can be written after the function has returned, from any thread: the call ends with
 /// sdp_dal_call_finish(), or when the handle is freed (and every other that may write its outputs). A function that
 /// returns an error ends the call all the same.

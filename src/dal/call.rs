@@ -8,11 +8,12 @@ use crate::sync::atomic::Mutex;
 use crate::wire::{CallSchema, Cell, Direction, Layout, Order, Param, ParamType, TensorSource};
 
 use super::call_object::CallObject;
-use super::crew::{Crew, Pulling, Turn};
+use super::crew::{Crew, Pulling, Turn, Working};
 use super::expect::{dims, DimSizes, Expectation};
 use super::output::{CallMemory, OutputTarget, Outputs};
 use super::private_copy::PrivateCopy;
 use super::reference::Ref;
+use super::standstill::{self, Place};
 use super::tensor::{Tensor, TensorForm, TensorMemory, TensorWriter};
 
 /// A call that was taken: one invocation of a function. Any thread may use it.
@@ -57,6 +58,10 @@ struct Run {
     _turn: Turn,
     /// Pull style: the thread that works on the call counts, wherever it is.
     pulling: Option<Pulling>,
+    /// The processor that gave it out.
+    place: Option<Arc<dyn Place>>,
+    /// The thread that is known to work on it.
+    working: Option<Working>,
 }
 
 /// What is known of a call that was just taken.
@@ -143,18 +148,32 @@ impl Call {
             turned: Mutex::default(),
             sizes: Mutex::new(sizes),
             crew,
-            run: Mutex::new(Some(Run { _turn: turn, pulling: None })),
+            run: Mutex::new(Some(Run { _turn: turn, pulling: None, place: None, working: None })),
             owners: Mutex::new(1),
         });
         let owner = Owner { call: inner.clone(), runs: true, succeeded: false };
         Call { inner, owner: Some(owner) }
     }
 
-    /// Given out by `next`: whoever works on it counts as one of the processor's threads.
-    pub(super) fn pulled(&self, pulling: Pulling) {
+    /// Given out by a processor. With `pulling`, by `next`: whoever works on it counts as one of the processor's threads.
+    pub(super) fn given_by(&self, place: Arc<dyn Place>, pulling: Option<Pulling>) {
         if let Some(run) = &mut *self.inner.run.lock() {
-            run.pulling = Some(pulling);
+            (run.place, run.pulling) = (Some(place), pulling);
         }
+    }
+
+    /// This thread runs the function of this call, until it has ended: so a wait in it that could never end, as only this
+    /// thread or this function could make what is waited for, fails at once. `process` says so itself.
+    pub fn run_here(&self) {
+        let place = self.inner.run.lock().as_ref().and_then(|run| run.place.clone());
+        let Some(place) = place else { return };
+        standstill::enter(&place);
+        let working = self.inner.crew.run(self);
+        let before = match &mut *self.inner.run.lock() {
+            Some(run) => run.working.replace(working),
+            None => Some(working),
+        };
+        drop(before);
     }
 
     /// The function has succeeded: unless the call was deferred it is finished.

@@ -76,10 +76,9 @@ impl Crew {
         Inside { crew: self.clone() }
     }
 
-    /// This thread, which is inside `process`, runs a call.
-    pub(super) fn run(&self, call: &Call) -> Working<'_> {
-        self.work.lock().threads.run(call);
-        Working { crew: self }
+    /// This thread runs a call.
+    pub(super) fn run(self: &Arc<Crew>, call: &Call) -> Working {
+        Working { crew: self.clone(), run: self.work.lock().threads.run(call) }
     }
 
     /// What its threads do, for waits that could never end.
@@ -171,15 +170,16 @@ impl Drop for Inside {
     }
 }
 
-/// While it lives, this thread runs a call.
-pub(super) struct Working<'a> {
-    crew: &'a Crew,
+/// While it lives, a thread runs a call.
+pub(super) struct Working {
+    crew: Arc<Crew>,
+    run: u64,
 }
 
-impl Drop for Working<'_> {
+impl Drop for Working {
     fn drop(&mut self) {
         // Dropped without the lock: it may be the last that holds the call's inputs.
-        let call = self.crew.threads(Threads::end_run);
+        let call = self.crew.threads(|threads| threads.end_run(self.run));
         drop(call);
     }
 }

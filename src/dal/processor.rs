@@ -17,7 +17,7 @@ use super::function::{FunctionOptions, Offered};
 use super::namespace::{declare, program_name};
 use super::pending::PendingRow;
 use super::queue::{CallQueue, Scan};
-use super::standstill::{Here, Place, Waiting};
+use super::standstill::{Place, Waiting};
 use super::take;
 
 /// What runs a call. An error or a panic fails the outputs that are not sealed yet.
@@ -196,7 +196,7 @@ impl Processor {
         let started = self.started()?;
         let inside = started.crew.enter();
         let call = started.next(timeout)?;
-        call.pulled(inside.pulls());
+        call.given_by(started.clone(), Some(inside.pulls()));
         Ok(call)
     }
 
@@ -217,10 +217,9 @@ impl Processor {
             Err(error) => return Err(error),
         };
         if let Some((_, Some(function))) = self.functions.get(call.function_index()) {
-            let here = Here::enter(started.clone());
-            let runs = started.crew.run(&call);
+            call.given_by(started.clone(), None);
+            call.run_here();
             let outcome = call_function(&call, function);
-            drop((runs, here));
             return end(call, outcome).map(|()| true);
         }
         Ok(true)
@@ -315,6 +314,10 @@ fn end(call: Call, outcome: Result<()>) -> Result<()> {
 }
 
 impl Place for Started {
+    fn runs_here(&self) -> bool {
+        self.crew.threads(|threads| threads.runs_here())
+    }
+
     fn begin_wait(&self, ids: &[ObjectId]) -> Result<Option<Waiting>> {
         let ours = {
             let _held = log::hold();

@@ -1,17 +1,18 @@
 //! Waits that could never end: a function waits for what a call is to make which cannot run before the function has returned.
 //!
-//! Known is only what happens in one processor, in the threads that `process` runs its functions in: which function's turn each
-//! holds, which outputs its call is to make, what it waits for. A thread that waits for an object waits for the turns of the
-//! functions whose calls must run before, and so for the threads that hold these; for those that run such a call; and so on. If
-//! that leads back to itself it is told so. Rings over several processors or processes are not seen, nor functions that were
-//! taken with `next` (whoever works on these may be another thread), nor waits in threads that a function has started.
+//! Known is only what happens in one processor, in the threads that run its functions: `process` does, and who took a call with
+//! `next` says so ([`Call::run_here`], as any thread may work on it). Of each is known which function's turn it holds, which
+//! outputs its call is to make, what it waits for. A thread that waits for an object waits for the turns of the functions whose
+//! calls must run before, and so for the threads that hold these; for those that run such a call; and so on. If that leads back
+//! to itself it is told so. Rings over several processors or processes are not seen, nor waits in threads that a function has
+//! started.
 //!
 //! Where the turns are free, but all threads that ever came for calls wait like that, another one may still come: that is given
 //! up after [`GRACE`].
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,10 @@ const SLICE: Duration = Duration::from_secs(1);
 const MOST_THREADS: usize = 1024;
 
 /// A processor as those see it who wait in one of its functions.
-pub(super) trait Place {
+pub(super) trait Place: Send + Sync {
+    /// Whether this thread runs one of its calls.
+    fn runs_here(&self) -> bool;
+
     /// This thread is going to wait for these objects. None if they are not up to calls of this processor.
     fn begin_wait(&self, ids: &[ObjectId]) -> Result<Option<Waiting>>;
 }
@@ -55,6 +59,8 @@ impl Drop for Waiting {
 
 /// A call that a thread runs.
 struct Running {
+    /// Tells runs apart.
+    number: u64,
     thread: ThreadId,
     function: usize,
     call: Call,
@@ -68,6 +74,8 @@ pub(super) struct Threads {
     known: HashSet<ThreadId>,
     /// How often one came for calls.
     came: u64,
+    /// Runs that have begun.
+    runs: u64,
 }
 
 impl Threads {
@@ -79,17 +87,25 @@ impl Threads {
         }
     }
 
-    /// This thread runs a call from now on.
-    pub(super) fn run(&mut self, call: &Call) {
+    /// This thread runs a call from now on. The number of the run.
+    pub(super) fn run(&mut self, call: &Call) -> u64 {
         let thread = std::thread::current().id();
-        self.running.push(Running { thread, function: call.function_index(), call: call.clone() });
+        self.runs += 1;
+        let number = self.runs;
+        self.running.push(Running { number, thread, function: call.function_index(), call: call.clone() });
+        number
     }
 
-    /// The call that this thread has begun to run last has ended.
-    pub(super) fn end_run(&mut self) -> Option<Call> {
-        let thread = std::thread::current().id();
-        let place = self.running.iter().rposition(|run| run.thread == thread)?;
+    /// A run has ended, in whatever thread that is seen.
+    pub(super) fn end_run(&mut self, number: u64) -> Option<Call> {
+        let place = self.running.iter().rposition(|run| run.number == number)?;
         Some(self.running.remove(place).call)
+    }
+
+    /// Whether this thread runs a call.
+    pub(super) fn runs_here(&self) -> bool {
+        let thread = std::thread::current().id();
+        self.running.iter().any(|run| run.thread == thread)
     }
 
     /// This thread waits. An error if it waits for itself.
@@ -156,25 +172,34 @@ impl Running {
 }
 
 thread_local! {
-    /// The processors whose functions run in this thread, the innermost last.
-    static PLACES: RefCell<Vec<Arc<dyn Place>>> = const { RefCell::new(Vec::new()) };
+    /// The processors of which this thread runs calls, or has run some since it last looked.
+    static PLACES: RefCell<Vec<Weak<dyn Place>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// While it lives, a function of the processor runs in this thread.
-pub(super) struct Here(());
-
-impl Here {
-    pub(super) fn enter(place: Arc<dyn Place>) -> Here {
-        let _ = PLACES.try_with(|places| places.borrow_mut().push(place));
-        Here(())
-    }
+/// This thread is about to run a call of the processor.
+pub(super) fn enter(place: &Arc<dyn Place>) {
+    let _ = PLACES.try_with(|places| {
+        let mut places = places.borrow_mut();
+        let place = Arc::downgrade(place);
+        if !places.iter().any(|known| known.ptr_eq(&place)) {
+            places.push(place);
+        }
+    });
 }
 
-impl Drop for Here {
-    fn drop(&mut self) {
-        let place = PLACES.try_with(|places| places.borrow_mut().pop());
-        drop(place);
-    }
+/// The processors of which this thread runs calls now.
+fn places() -> Vec<Arc<dyn Place>> {
+    let here = PLACES.try_with(|places| {
+        let mut places = places.borrow_mut();
+        if places.is_empty() {
+            return Vec::new();
+        }
+        let here: Vec<_> =
+            places.iter().filter_map(Weak::upgrade).filter(|place| place.runs_here()).collect();
+        *places = here.iter().map(Arc::downgrade).collect();
+        here
+    });
+    here.unwrap_or_default()
 }
 
 /// Waits for all of these objects with `wait`, unless this thread would wait for itself.
@@ -183,8 +208,11 @@ pub(super) fn guard<T>(
     timeout: Timeout,
     wait: &mut dyn FnMut(Timeout) -> Result<T>,
 ) -> Result<T> {
-    let places = PLACES.try_with(|places| places.borrow().clone()).unwrap_or_default();
-    if places.is_empty() || timeout == Timeout::Poll {
+    if timeout == Timeout::Poll {
+        return wait(timeout);
+    }
+    let places = places();
+    if places.is_empty() {
         return wait(timeout);
     }
     // What is there is not waited for.

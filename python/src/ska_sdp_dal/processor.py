@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 _call_pp = ffi.typeof("sdp_dal_call **")
 _next = lib.sdp_dal_processor_next
 _free_call = lib.sdp_dal_call_free
+_run_here = lib.sdp_dal_call_run_here
 _function_index = lib.sdp_dal_call_function_index
 gc, new = ffi.gc, ffi.new
 
@@ -205,6 +206,8 @@ class BasicProcessor(Closes):
         outer = running.call
         running.call = call
         try:
+            # A function that waits for itself is told so.
+            check(_run_here(handle))
             self._run(call)
         except Exception as problem:
             call.fail(problem)
