@@ -53,9 +53,7 @@ def test_threads_that_wait_for_calls_leave_when_it_is_closed(path: str) -> None:
                 processor.process(0)
 
 
-DOWN = dal.make_call_schema(
-    "down", [dal.make_par("x", pa.int64()), dal.make_tensor_output_par("y", np.int64, [])]
-)
+DOWN = dal.make_call_schema("down", [dal.make_par("x", pa.int64()), dal.make_tensor_output_par("y", np.int64, [])])
 
 
 class Recursive(dal.Processor):
@@ -75,10 +73,12 @@ def test_a_function_that_waits_for_its_own_turn_is_told_so(path: str) -> None:
     with dal.Store(path, size=1 << 24) as store, Recursive(path) as processor:
         processor.caller = dal.Caller([DOWN], store)
         result = processor.caller.down(1)["y"]
-        assert processor.process(WATCHDOG)
+        with pytest.raises(dal.InvalidArgument, match="this wait would never end"):
+            processor.process(WATCHDOG, catch_exceptions=False)
         with pytest.raises(dal.DalError, match="this wait would never end"):
             result.get(WATCHDOG)
         # What does not wait works on.
         result = processor.caller.down(0)["y"]
         assert processor.process(WATCHDOG)
         assert result.get(WATCHDOG) == 1
+        processor.caller = None
