@@ -17,12 +17,13 @@ jobs=$(nproc)
 steps=(format lint test abi crash loom licences package python)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX")
 children=()
-# Makes Python's environments meanwhile.
+# Makes Python's environments meanwhile; builds what later steps need.
 preparing=
+building=
 
 leave() {
     local child
-    for child in "${children[@]}" $preparing; do kill "$child" 2>/dev/null; done
+    for child in "${children[@]}" $preparing $building; do kill "$child" 2>/dev/null; done
     rm -rf "$scratch"
 }
 trap leave EXIT
@@ -97,8 +98,25 @@ run_lint() {
     fi
 }
 
+wants() {
+    [[ " ${steps[*]} " == *" $1 "* ]]
+}
+
+# What later steps build in folders of their own, with what time the tests leave: they wait more than they compute. A step
+# that comes too early waits for cargo's lock.
+build_ahead() {
+    if wants package || wants python; then
+        nice cargo build --release --locked --package sdp-dal --package sdp-dal-cli
+    fi
+    if wants loom; then
+        nice bash -c "$(declare -f cargo_loom); cargo_loom --no-run"
+    fi
+}
+
 # The C and C++ tests are driven from here, too.
 run_test() {
+    build_ahead >"$scratch/ahead.log" 2>&1 &
+    building=$!
     cargo test --workspace --locked
 }
 
@@ -111,10 +129,14 @@ run_crash() {
 }
 
 # All of the library is compiled in another way: in a folder of its own, so that neither build throws the other's away.
-run_loom() {
+cargo_loom() {
     RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$CARGO_TARGET_DIR/loom CARGO_PROFILE_RELEASE_LTO=off \
         CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        cargo test --package sdp-dal --locked --release --test loom
+        cargo test --package sdp-dal --locked --release --test loom "$@"
+}
+
+run_loom() {
+    cargo_loom
 }
 
 run_licences() {
@@ -284,7 +306,7 @@ done
 need_rust
 need_packages
 
-if [[ " ${steps[*]} " == *" python "* ]]; then
+if wants python; then
     prepare_python >"$scratch/prepare.log" 2>&1 &
     preparing=$!
 fi

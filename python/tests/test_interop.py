@@ -53,12 +53,12 @@ def test_dlpack(path: str) -> None:
         # One that nobody takes is freed with its capsule.
         ref = store.put_new_tensor(values)
         capsules = [ref.__dlpack__(), ref.__dlpack__(max_version=(1, 0))]
-        used = store.conn.stat()["used"]
+        used = store.conn.stat()["used_small"]
         oid = ref.oid
         del ref
-        assert store.conn.stat()["used"] == used and not store.conn.object_exists(oid)
+        assert store.conn.stat()["used_small"] == used and not store.conn.object_exists(oid)
         del capsules
-        assert store.conn.stat()["used"] < used
+        assert store.conn.stat()["used_small"] < used
 
 
 def test_numpy_takes_a_reference_for_an_array(path: str) -> None:

@@ -178,6 +178,7 @@ __all__ = [
     "par_table_schema",
     "par_tensor_dim_names",
     "par_tensor_elem_type",
+    "par_tensor_order",
     "parse_hex_objectid",
     "processor",
     "references",
