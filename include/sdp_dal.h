@@ -1931,7 +1931,10 @@ sdp_dal_status sdp_dal_ref_new(const sdp_dal_store *store,
                                const char *const *dim_names,
                                sdp_dal_ref **out);
 
-/// A borrowed reference to the object with an ID.
+/// Makes a borrowed reference to the object with an ID.
+///
+/// An ID names an object of one store. Caveat: one that was written down may be used with a store that was made later at the
+/// same path, in which it names nothing. Fix: write down the store's number, too (sdp_dal_store_identity()), and compare it.
 ///
 /// id: SDP_DAL_ID_SIZE bytes.
 /// out: The caller owns *out and must call sdp_dal_ref_free().

@@ -314,6 +314,15 @@ def test_the_store_is_made_by_whoever_comes_first(path: str, schemas: Any) -> No
         dal.Store(path, size=-1)
 
 
+def test_a_store_that_is_made_again_is_another_one(path: str) -> None:
+    seen = []
+    for _ in range(2):
+        with dal.Store(path) as store, dal.Connection(path) as other:
+            assert store.conn.identity == other.identity
+            seen.append((store.conn.identity, store.put_new_tensor(np.arange(3)).oid))
+    assert seen[0][0] != seen[1][0] and seen[0][1] != seen[1][1]
+
+
 def test_importing_does_little() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import sys, ska_sdp_dal; print('pandas' in sys.modules, 'awkward' in sys.modules)"],

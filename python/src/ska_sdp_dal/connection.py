@@ -296,6 +296,15 @@ class Connection(Closes):
         check(lib.sdp_dal_namespace_reserve(self._open, options, out))
         return own(out, lib.sdp_dal_store_close)
 
+    @property
+    def identity(self) -> int:
+        """A random number that tells this store from every other one, also from one that was or will be made at the same
+        path: an object ID that is written down is good only with it.
+        """
+        out = ffi.new("uint64_t *")
+        check(lib.sdp_dal_store_identity(self._open, out))
+        return int(out[0])
+
     def stat(self) -> Dict[str, int]:
         """Numbers about the store as it is now: ``size``, ``used``, ``free``, ``objects``, ``clients`` and more."""
         out = filled("sdp_dal_store_stat")
