@@ -393,7 +393,9 @@ fn stat_counts() {
     assert_eq!(stat["size"], 8 << 20);
     assert_eq!((&stat["objects"], &stat["sealed"], &stat["namespaces"]), (&5.into(), &5.into(), &1.into()));
     assert_eq!(stat["clients"], 1);
-    assert!(stat["used_small"].as_u64().unwrap() > 0 && stat["largest_free"].as_u64() <= stat["free"].as_u64());
+    assert!(
+        stat["used_small"].as_u64().unwrap() > 0 && stat["largest_free"].as_u64() <= stat["free"].as_u64()
+    );
     let text = place.run("stat", &[]);
     assert!(text.out.contains("8.0 MiB (8388608 B)") && text.out.contains("5 sealed"), "{}", text.out);
 }

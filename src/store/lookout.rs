@@ -96,6 +96,8 @@ impl Lookout {
         let attachment = &self.store.attachment;
         attachment.here()?;
         let mut rung = lock(&attachment.rung);
+        // Has another lookout taken marks since? Then the stamps tell of them, else what is taken here is all.
+        let behind = rung.clock != self.told;
         for (at, word) in attachment.segment.client(attachment.slot).rung.iter().enumerate() {
             if word.load(Ordering::SeqCst) == 0 {
                 continue;
@@ -103,19 +105,20 @@ impl Lookout {
             // SYNC: taken before what they stand for is looked at; what changes later marks again.
             let mut bits = word.swap(0, Ordering::SeqCst);
             while bits != 0 {
+                let place = at * 64 + bits.trailing_zeros() as usize;
                 rung.clock += 1;
-                let clock = rung.clock;
-                rung.stamps[at * 64 + bits.trailing_zeros() as usize] = clock;
+                rung.stamps[place] = rung.clock;
+                if !behind && self.counts[place] > 0 {
+                    visit(place);
+                }
                 bits &= bits - 1;
             }
         }
-        if rung.clock == self.told {
-            return Ok(());
-        }
-        for (place, stamp) in rung.stamps.iter().enumerate() {
-            if *stamp > self.told && self.counts[place] > 0 {
-                visit(place);
-            }
+        if behind {
+            let told = |(place, stamp): (usize, &u64)| {
+                (*stamp > self.told && self.counts[place] > 0).then_some(place)
+            };
+            rung.stamps.iter().enumerate().filter_map(told).for_each(visit);
         }
         self.told = rung.clock;
         Ok(())
