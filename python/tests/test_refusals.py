@@ -155,15 +155,19 @@ def test_tables_lose_no_numbers(path: str) -> None:
             ({"n": (1, 1.5), "x": [1.0, 2.0]}, "truncated"),
             ({"n": np.array([1.5]), "x": [1.0]}, "truncated"),
             ({"n": [1], "x": [1e300]}, "'x' has numbers that do not fit into float"),
-            ({"n": [1], "x": np.array([1e300])}, "'x' has numbers that do not fit into float"),
-            (pandas.DataFrame({"n": [1], "x": [1e300]}), "'x' has numbers that do not fit into float"),
+            (
+                {"n": [1], "x": np.array([0.1])},
+                r"'x' is float64, which float32 .* give np.asarray\(column, 'float32'\)",
+            ),
+            ({"n": [1], "x": pa.array([0.1])}, "'x' is float64, which float32 cannot hold"),
+            (pandas.DataFrame({"n": [1], "x": [0.1]}), "'x' is float64, which float32 cannot hold"),
         ):
             with pytest.raises(dal.InvalidArgument, match=words):
                 store.put_new_table(wrong, schema)
         inf = float("inf")
         for fine in (
             {"n": [1, 2.0, None], "x": [0.5, inf, None]},
-            {"n": [1, 2, None], "x": pa.array([0.5, inf, None])},
+            {"n": [1, 2, None], "x": pa.array([0.5, inf, None], pa.float32())},
         ):
             assert store.put_new_table(fine, schema).get_dict() == {"n": [1, 2, None], "x": [0.5, inf, None]}
         assert store.put_new_table({"n": [], "x": []}, schema).get().num_rows == 0

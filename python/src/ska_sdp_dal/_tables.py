@@ -90,14 +90,31 @@ def _of_columns(columns: Dict[str, Any], schema: Optional[pa.Schema]) -> pa.Tabl
 
 
 def _checked(made: pa.Table, given: Any) -> pa.Table:
-    """A table, if none of its numbers has become infinite by being made narrower."""
+    """A table, if no column is narrower than the array that was given for it, and none of its numbers has become infinite.
+    Numbers of a list have no type: they may be rounded.
+    """
     for name, column in zip(made.schema.names, made.columns):
         if column.type not in (pa.float16(), pa.float32()):
             continue
+        found, wanted = _number_type(given[name]), np.dtype(column.type.to_pandas_dtype())
+        if found is not None and not np.can_cast(found, wanted, "safe"):
+            raise InvalidArgument(
+                f"column {name!r} is {found}, which {wanted} cannot hold without loss: give np.asarray(column, '{wanted}') "
+                "to round it"
+            )
         infinite = np.isinf(column.to_numpy())
         if infinite.any() and not np.isinf(np.asarray(given[name], float)[infinite]).all():
             raise InvalidArgument(f"column {name!r} has numbers that do not fit into {column.type}")
     return made
+
+
+def _number_type(column: Any) -> Optional[np.dtype[Any]]:
+    """The type of an array's numbers; None for what is no array, or has no numbers."""
+    if isinstance(column, (pa.Array, pa.ChunkedArray)):
+        is_number = pat.is_integer(column.type) or pat.is_floating(column.type)
+        return np.dtype(column.type.to_pandas_dtype()) if is_number else None
+    dtype = getattr(column, "dtype", None)
+    return dtype if isinstance(dtype, np.dtype) and dtype.kind in "fiu" else None
 
 
 def _is_pandas(table: Any) -> bool:
