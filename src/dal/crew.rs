@@ -26,11 +26,14 @@ pub(super) struct Crew {
     idle: Condvar,
 }
 
+#[derive(Default)]
 struct Work {
     /// By function.
     functions: Vec<Runs>,
     /// The threads inside `process` and `next`, one entry for each time.
     inside: Vec<ThreadId>,
+    /// Threads that wait until nobody is inside.
+    joining: usize,
     /// Calls that `next` gave and that still run.
     pulling: usize,
     threads: Threads,
@@ -46,8 +49,7 @@ struct Runs {
 impl Crew {
     pub(super) fn new(store: &Store, declaration: ObjectId, functions: usize, threads: u32) -> Arc<Crew> {
         let functions = vec![Runs::default(); functions];
-        let work =
-            Mutex::new(Work { functions, inside: Vec::new(), pulling: 0, threads: Threads::default() });
+        let work = Mutex::new(Work { functions, ..Work::default() });
         Arc::new(Crew { store: store.clone(), declaration, threads, work, idle: Condvar::new() })
     }
 
@@ -94,9 +96,11 @@ impl Crew {
     /// Waits until no thread is inside `process` or `next`.
     pub(super) fn wait_until_idle(&self) {
         let mut work = self.work.lock();
+        work.joining += 1;
         while !work.inside.is_empty() {
             work = self.idle.wait(work);
         }
+        work.joining -= 1;
     }
 
     /// Makes the threads that wait for calls look again.
@@ -166,7 +170,10 @@ impl Drop for Inside {
         if let Some(place) = work.inside.iter().rposition(|other| *other == thread) {
             work.inside.swap_remove(place);
         }
-        self.crew.idle.notify_all();
+        // A system call, whether somebody waits or not.
+        if work.joining > 0 {
+            self.crew.idle.notify_all();
+        }
     }
 }
 
