@@ -56,7 +56,7 @@ pub enum Command {
     Stat(Statistics),
     /// List the stores of this machine.
     ///
-    /// Nobody attaches, and nothing is cleaned up unless --remove-left-over says so: a store that is left over takes memory
+    /// The command attaches to no store, and removes none without --remove-left-over. A store that is left over takes memory
     /// until its path is opened again.
     Stores(Stores),
     /// Give memory that no object uses back to the system.
@@ -85,7 +85,7 @@ pub enum Command {
     Completions(Completions),
     /// Delete objects.
     Rm(Removal),
-    /// Delete a store whatever is in it and whoever uses it.
+    /// Delete a store with all that is in it, also while clients use it.
     ///
     /// Clients keep what they hold; the memory is given back when the last of them has left.
     Destroy(Destruction),
@@ -110,7 +110,7 @@ pub struct ServeOptions {
     /// A group (a number) whose members may use the store too.
     #[arg(long, value_name = "GID")]
     pub group: Option<u32>,
-    /// Delete the objects that were not used for longest, if nobody wants them, when the store is full.
+    /// Delete the objects that were not used for longest, if no client wants them, when the store is full.
     #[arg(long)]
     pub evict: bool,
     /// Objects at a time that there must be room for; rounded up to a power of two. Default: 1048576.
@@ -188,7 +188,7 @@ pub struct Removal {
     /// Path of the store, and the objects' IDs.
     #[arg(value_names = ["PATH", "ID"], num_args = 1.., required = true)]
     pub words: Vec<OsString>,
-    /// Let the objects be seen until nobody holds them.
+    /// Let the objects be seen until no client holds them.
     #[arg(long)]
     pub when_released: bool,
 }
