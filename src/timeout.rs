@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::sync::clock;
+
 /// How long a call may block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timeout {
@@ -30,8 +32,8 @@ impl Timeout {
     /// The deadline if the wait starts now. A duration past the clock's range is for ever.
     pub fn deadline(self) -> Deadline {
         match self {
-            Timeout::Poll => Deadline(Some(Instant::now())),
-            Timeout::After(time) => Deadline(Instant::now().checked_add(time)),
+            Timeout::Poll => Deadline(Some(clock::now())),
+            Timeout::After(time) => Deadline(clock::now().checked_add(time)),
             Timeout::Forever => Deadline(None),
         }
     }
@@ -43,7 +45,7 @@ impl Deadline {
         match self.0 {
             None => Some(slice),
             Some(at) => {
-                let left = at.saturating_duration_since(Instant::now());
+                let left = at.saturating_duration_since(clock::now());
                 (!left.is_zero()).then(|| left.min(slice))
             }
         }
@@ -51,6 +53,6 @@ impl Deadline {
 
     /// Whether the time has passed.
     pub fn passed(&self) -> bool {
-        self.0.is_some_and(|at| Instant::now() >= at)
+        self.0.is_some_and(|at| clock::now() >= at)
     }
 }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
 use crate::store::{Buffer, Claim, EntryKey, Lookout, ObjectId, QueuedCall, Store};
+use crate::sync::clock;
 use crate::timeout::Timeout;
 use crate::wire::{CallDecoder, CallSchema, Cell, DecodedCall};
 
@@ -93,7 +94,7 @@ impl CallQueue {
             unplaced: Vec::new(),
             due: Vec::new(),
             sweep: Lookout::BUCKETS,
-            swept: Instant::now(),
+            swept: clock::now(),
             added: 0,
             looks: 0,
             functions,
@@ -365,8 +366,8 @@ impl CallQueue {
     }
 
     fn sweep(&mut self, store: &Store, idle: bool) -> Result<()> {
-        if self.sweep == Lookout::BUCKETS && self.swept.elapsed() >= SWEEP_INTERVAL {
-            self.swept = Instant::now();
+        if self.sweep == Lookout::BUCKETS && clock::since(self.swept) >= SWEEP_INTERVAL {
+            self.swept = clock::now();
             self.sweep = if self.watchlist.is_empty() { Lookout::BUCKETS } else { 0 };
         }
         let mut left = if idle { usize::MAX } else { SWEEP_LOOKS };

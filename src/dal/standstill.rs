@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
 use crate::store::ObjectId;
+use crate::sync::clock;
 use crate::timeout::Timeout;
 
 use super::call::Call;
@@ -242,14 +243,14 @@ pub(super) fn guard<T>(
         match &since {
             _ if now.iter().all(Option::is_none) => since = None,
             Some((before, begun)) if *before == now => {
-                if begun.elapsed() >= GRACE {
+                if clock::since(*begun) >= GRACE {
                     return Err(Error::invalid(
                         "this wait would never end: all threads that take calls for the processor wait for its own calls; let \
                          more threads process them, or let the function return (it can defer its call)",
                     ));
                 }
             }
-            _ => since = Some((now, Instant::now())),
+            _ => since = Some((now, clock::now())),
         }
     }
     wait(super::remaining(timeout, &deadline))

@@ -28,6 +28,8 @@ use super::segment::to_usize;
 use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::sync::futex::{FutexWord, EVERY_BIT};
+#[cfg(feature = "simulate")]
+use crate::sync::sim;
 
 /// Attachments that one process may have at a time.
 const MOST: usize = 256;
@@ -66,15 +68,27 @@ const SLEEPERS: u32 = 1 << 31;
 
 /// The present generation of forks: what was made in another one is the parent's.
 pub fn forks() -> u32 {
+    #[cfg(feature = "simulate")]
+    if let Some(forks) = sim::forks() {
+        return forks;
+    }
     FORKS.load(Ordering::Relaxed)
 }
 
 /// While it lives no thread of this process forks, and no other one is behind the gate. To be held for a few system calls,
 /// and not twice by one thread.
-pub struct Gate(());
+pub struct Gate {
+    /// A simulated process's threads do not fork: it is enough that none of them is interrupted.
+    #[cfg(feature = "simulate")]
+    steady: Option<sim::Steady>,
+}
 
 /// Goes behind the gate.
 pub fn gate() -> Gate {
+    #[cfg(feature = "simulate")]
+    if sim::is_task() {
+        return Gate { steady: Some(sim::steady()) };
+    }
     enter();
     if WATCHING.load(Ordering::Relaxed) == 0 {
         // SAFETY: the handlers live as long as the process (the library is never unloaded), and do nothing that is not
@@ -82,11 +96,18 @@ pub fn gate() -> Gate {
         let failed = unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
         WATCHING.store(u32::from(failed == 0), Ordering::Relaxed);
     }
-    Gate(())
+    Gate {
+        #[cfg(feature = "simulate")]
+        steady: None,
+    }
 }
 
 impl Drop for Gate {
     fn drop(&mut self) {
+        #[cfg(feature = "simulate")]
+        if self.steady.is_some() {
+            return;
+        }
         leave();
     }
 }
@@ -184,6 +205,11 @@ impl LockFile {
         let fd =
             u32::try_from(file.file().as_raw_fd()).map_err(|_| Error::internal("a negative descriptor"))?;
         let (entry, identity) = (&LOCK_FILES[place], file.identity());
+        #[cfg(feature = "simulate")]
+        if sim::is_task() {
+            // Nobody forks really; and who is killed takes nothing out of the table.
+            return Ok(LockFile { file: ManuallyDrop::new(file), place, forks: forks() });
+        }
         entry.device.store(identity.device, Ordering::Relaxed);
         entry.inode.store(identity.inode, Ordering::Relaxed);
         entry.fd.store(fd + 1, Ordering::Release);
@@ -236,6 +262,11 @@ impl Unshared {
         if unsafe { libc::madvise(start.cast(), length, libc::MADV_DONTFORK) } != 0 {
             return Err(failed(&io::Error::last_os_error()));
         }
+        #[cfg(feature = "simulate")]
+        if sim::is_task() {
+            // As in `LockFile::open`.
+            return Ok(Unshared { place, forks: forks() });
+        }
         RANGES[place].length.store(length as u64, Ordering::Relaxed);
         RANGES[place].start.store(start.addr() as u64, Ordering::Release);
         Ok(Unshared { place, forks: forks() })
@@ -279,6 +310,17 @@ impl<T: Default + Send + Sync> PerProcess<T> {
     /// This process's value. Waits for nothing: threads that come first at once all make one, and the first stays.
     pub fn get(&self) -> &'static T {
         loop {
+            #[cfg(feature = "simulate")]
+            if let Some(held) = sim::local(ptr::from_ref(self).addr()) {
+                // SAFETY: made below for this process and never freed.
+                if let Some(made) = unsafe { ptr::with_exposed_provenance::<Made<T>>(held).as_ref() } {
+                    return &made.value;
+                }
+                let made: &'static Made<T> =
+                    Box::leak(Box::new(Made { forks: forks(), value: T::default() }));
+                sim::set_local(ptr::from_ref(self).addr(), ptr::from_ref(made).expose_provenance());
+                return &made.value;
+            }
             let found = self.now.load(Ordering::Acquire);
             // SAFETY: NULL, or made below and never freed.
             if let Some(made) = unsafe { found.as_ref() }.filter(|made| made.forks == forks()) {

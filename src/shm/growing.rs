@@ -12,7 +12,6 @@
 //! leaves a value that was right once.
 
 use std::fs::File;
-use std::time::Instant;
 
 use super::layout::UNIT;
 use super::memory::{collapse, populate, reserve_plain, units_are_huge_pages};
@@ -20,6 +19,7 @@ use super::segment::to_usize;
 use crate::error::Result;
 use crate::log::{self, Level};
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::clock;
 
 /// Most bytes reserved by one system call: a signal or another client need not wait for more.
 pub const ROUND: u64 = 16 << 20;
@@ -211,10 +211,10 @@ struct Cost {
 }
 
 fn spent<T>(work: impl FnOnce() -> T) -> (T, Cost) {
-    let (begun, before, waits_before) = (Instant::now(), processor_nanos(), waits());
+    let (begun, before, waits_before) = (clock::now(), processor_nanos(), waits());
     let done = work();
     let used = processor_nanos().saturating_sub(before);
-    let all = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let all = u64::try_from(clock::since(begun).as_nanos()).unwrap_or(u64::MAX);
     let waited = if waits() == waits_before { 0 } else { all.saturating_sub(used) };
     (done, Cost { used, waited })
 }

@@ -176,6 +176,8 @@ fn request(kind: libc::c_int, byte: i64) -> libc::flock {
 }
 
 fn set(file: &File, kind: libc::c_int, byte: i64) -> i32 {
+    #[cfg(feature = "simulate")]
+    crate::sync::sim::step();
     let lock = request(kind, byte);
     // SAFETY: the descriptor is open and the kernel reads one flock.
     let done = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
@@ -187,6 +189,8 @@ fn set(file: &File, kind: libc::c_int, byte: i64) -> i32 {
 }
 
 fn ask(file: &File, byte: i64) -> Result<Answer> {
+    #[cfg(feature = "simulate")]
+    crate::sync::sim::step();
     let mut lock = request(libc::F_WRLCK, byte);
     // SAFETY: the descriptor is open and the kernel reads and writes one flock.
     let done = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) };

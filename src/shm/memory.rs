@@ -10,6 +10,8 @@ use once_cell::sync::Lazy;
 
 use super::layout::UNIT;
 use crate::error::{Error, Kind, Result};
+#[cfg(feature = "simulate")]
+use crate::sync::sim;
 
 /// Reserves plain memory for a range of the file.
 pub fn reserve_plain(file: &File, from: u64, to: u64) -> Result<()> {
@@ -18,6 +20,11 @@ pub fn reserve_plain(file: &File, from: u64, to: u64) -> Result<()> {
     }
     let offset = i64::try_from(from).map_err(|_| Error::internal("an offset beyond the file"))?;
     let length = i64::try_from(to - from).map_err(|_| Error::internal("a length beyond the file"))?;
+    #[cfg(feature = "simulate")]
+    if sim::is_task() {
+        // Pages come when they are touched, of which the machine has enough.
+        return if sim::refuses_memory() { Err(full(file, to - from)) } else { Ok(()) };
+    }
     loop {
         // SAFETY: the descriptor is open; the call changes no memory of ours.
         if unsafe { libc::fallocate(file.as_raw_fd(), 0, offset, length) } == 0 {
@@ -97,6 +104,11 @@ pub fn collapse(base: *const u8, from: u64, to: u64) -> bool {
 }
 
 fn advise(base: *const u8, from: u64, to: u64, advice: libc::c_int) -> bool {
+    #[cfg(feature = "simulate")]
+    if sim::is_task() {
+        sim::step();
+        return true;
+    }
     let (Ok(offset), Ok(length)) = (usize::try_from(from), usize::try_from(to - from)) else { return false };
     let address = base.wrapping_add(offset).cast_mut().cast();
     // SAFETY: the range lies within our mapping of the file (the callers' bounds); the advice changes no contents.
@@ -105,6 +117,10 @@ fn advise(base: *const u8, from: u64, to: u64, advice: libc::c_int) -> bool {
 
 /// Whether a huge page of this kernel is a unit. With pages of 16 or 64 KB it has 32 or 512 MB.
 pub fn units_are_huge_pages() -> bool {
+    #[cfg(feature = "simulate")]
+    if sim::is_task() {
+        return false;
+    }
     static ARE: Lazy<bool> = Lazy::new(|| {
         let size = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
         size.is_ok_and(|text| text.trim().parse() == Ok(UNIT))

@@ -47,6 +47,8 @@ impl OwnFile {
     /// Takes charge of a freshly opened file.
     pub fn new(file: File) -> Result<OwnFile> {
         let identity = Identity::of(&file)?;
+        #[cfg(feature = "simulate")]
+        crate::sync::sim::opened(file.as_raw_fd());
         Ok(OwnFile { file: ManuallyDrop::new(file), identity })
     }
 
@@ -73,6 +75,8 @@ impl OwnFile {
 
 impl Drop for OwnFile {
     fn drop(&mut self) {
+        #[cfg(feature = "simulate")]
+        crate::sync::sim::closed(self.file.as_raw_fd());
         if self.is_there() {
             // SAFETY: dropped only here.
             unsafe { ManuallyDrop::drop(&mut self.file) };

@@ -308,6 +308,10 @@ pub fn free_bytes(folder: &Path) -> Result<u64> {
 /// Random bytes.
 pub fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
+    #[cfg(feature = "simulate")]
+    if crate::sync::sim::random(&mut bytes) {
+        return Ok(bytes);
+    }
     File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(|e| Error::io("reading /dev/urandom", &e))?;

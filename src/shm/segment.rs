@@ -27,6 +27,9 @@ use super::place::{owner_is_fine, random, Place};
 use super::span::{ReadSpan, WriteSpan};
 use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::clock::epoch_nanos;
+#[cfg(feature = "simulate")]
+use crate::sync::sim;
 
 /// What a new segment is made with.
 #[derive(Clone, Debug)]
@@ -82,12 +85,19 @@ impl Mapping {
         };
         // SAFETY: our own mapping; the advice keeps its contents.
         unsafe { libc::madvise(start.cast(), length, libc::MADV_DONTDUMP) };
+        #[cfg(feature = "simulate")]
+        {
+            let inode = file.metadata().map_or(0, |meta| meta.ino());
+            sim::mapped(start.addr(), length, inode, (base.addr(), addresses.len()));
+        }
         Ok(Mapping { start, length, addresses: ManuallyDrop::new(addresses), unshared })
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        #[cfg(feature = "simulate")]
+        sim::unmapped(self.start.addr());
         let addresses = &mut self.addresses;
         // SAFETY: dropped only here.
         let mut unmap = || unsafe { ManuallyDrop::drop(addresses) };
@@ -468,12 +478,6 @@ pub fn low_half(word: u64) -> u32 {
     {
         word as u32
     }
-}
-
-/// Nanoseconds since the epoch.
-pub fn epoch_nanos() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Bytes of a file that may be a store, at least.

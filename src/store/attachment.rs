@@ -26,8 +26,10 @@ use crate::shm::fork::{forks, PerProcess};
 use crate::shm::layout::{store_text, BUCKETS};
 use crate::shm::liveness;
 use crate::shm::place::{self, Found, Place};
-use crate::shm::segment::{epoch_nanos, Segment};
+use crate::shm::segment::Segment;
 use crate::sync::atomic::{lock, AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::sync::clock;
+use crate::sync::clock::epoch_nanos;
 use crate::sync::doorbell::Sleepers;
 use crate::sync::fail;
 use crate::sync::lock::NUMBER_MASK;
@@ -98,13 +100,13 @@ impl Store {
         let _held = log::hold();
         let mut registry = lock(REGISTRY.get());
         registry.retain(|_, held| held.strong_count() > 0);
-        let until = Instant::now() + LOCK_PATIENCE;
+        let until = clock::now() + LOCK_PATIENCE;
         for attempt in 0u32.. {
             if attempt > 2 {
-                if Instant::now() > until {
+                if clock::now() > until {
                     break;
                 }
-                std::thread::sleep(Duration::from_millis(1));
+                clock::sleep(Duration::from_millis(1));
             }
             let place = match place::find(path, options.accept_owner)? {
                 Found::There(place) => place,
@@ -218,7 +220,7 @@ impl Attachment {
             reaping: Mutex::new(()),
             victims: Mutex::default(),
             readers: Mutex::new(0),
-            started: Instant::now(),
+            started: clock::now(),
             segment: Arc::clone(&segment),
         };
         let name = options.name.clone().unwrap_or_else(program_name);
@@ -295,7 +297,7 @@ impl Attachment {
 
     /// Milliseconds since we attached.
     pub(super) fn millis(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(clock::since(self.started).as_millis()).unwrap_or(u64::MAX)
     }
 
     fn detach(&self) -> Result<()> {

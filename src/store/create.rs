@@ -18,9 +18,11 @@ use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::heap::{Figures, Growth};
 use crate::shm::layout::{State, Word, ABANDONED, ALIGN, EVICTABLE, KEEP, SMALL};
-use crate::shm::segment::{epoch_nanos, to_usize};
+use crate::shm::segment::to_usize;
 use crate::shm::span::WriteSpan;
 use crate::sync::atomic::{fence, Ordering};
+use crate::sync::clock;
+use crate::sync::clock::epoch_nanos;
 use crate::sync::fail;
 use crate::timeout::Timeout;
 
@@ -111,7 +113,7 @@ impl Store {
         let span = self.attachment.segment.write_span(entry.offset.load(Ordering::Relaxed), total)?;
         let pin = Pin::held(self, *id, key);
         let want = spec.want.then(|| Want::counted(self, *id, key));
-        let begun = Instant::now();
+        let begun = clock::now();
         let writer = Writer { store: self.clone(), id: *id, pin: Some(pin), span, data_size, begun, want };
         writer.span.open()?;
         Ok(self.fill(writer, spec))
@@ -125,7 +127,7 @@ impl Store {
                 format!("no {data_size} bytes of private memory for an unwanted output"),
             )
         })?;
-        let begun = Instant::now();
+        let begun = clock::now();
         let writer = Writer { store: self.clone(), id: *id, pin: None, span, data_size, begun, want: None };
         Ok(self.fill(writer, spec))
     }
@@ -367,7 +369,7 @@ impl Writer {
         let key = pin.key();
         self.span.protect();
         let entry = attachment.segment.entry(key.index)?;
-        let micros = u32::try_from(self.begun.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let micros = u32::try_from(clock::since(self.begun).as_micros()).unwrap_or(u32::MAX);
         entry.construct.store(micros, Ordering::Relaxed);
         fail::point("seal.before");
         let mut word = Word(entry.state.load(Ordering::Acquire));

@@ -8,7 +8,7 @@
 use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::attachment::Attachment;
 use super::id::ObjectId;
@@ -16,6 +16,7 @@ use super::wait::Interest;
 use super::Store;
 use crate::error::{Error, Result};
 use crate::sync::atomic::{lock, AtomicU32, Ordering};
+use crate::sync::clock;
 use crate::sync::doorbell::{self, Sleepers};
 use crate::sync::eventfd::{spawn_quiet, EventFd};
 
@@ -150,7 +151,7 @@ struct Sleeper {
 impl Sleeper {
     fn run(self, mut seen: u32) {
         let bell = &self.segment.client(self.slot).bell.0;
-        let mut looked = Instant::now();
+        let mut looked = clock::now();
         while self.stop.load(Ordering::SeqCst) == 0 {
             let _ = doorbell::sleep(bell, &self.sleepers, seen, u32::MAX, SLICE);
             let now = doorbell::read(bell);
@@ -164,8 +165,8 @@ impl Sleeper {
                 self.fd.signal();
             }
             // By the clock, however often the bell rings: a loop looks after the dead as any other waiter does.
-            if looked.elapsed() >= SLICE {
-                looked = Instant::now();
+            if clock::since(looked) >= SLICE {
+                looked = clock::now();
                 if let Some(attachment) = self.attachment.upgrade() {
                     Store { attachment }.reap_by_turn();
                 }

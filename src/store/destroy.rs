@@ -18,6 +18,7 @@ use crate::shm::liveness;
 use crate::shm::place::{self, owner_is_fine, Found, Place};
 use crate::shm::segment::Segment;
 use crate::sync::atomic::Ordering;
+use crate::sync::clock;
 use crate::sync::fail;
 
 /// How often the names are taken away while they come back or somebody else is at it.
@@ -117,7 +118,7 @@ fn take_away(place: &Place, file: &File) -> Result<()> {
         if !is_there() {
             return Ok(());
         }
-        std::thread::sleep(Duration::from_millis(5));
+        clock::sleep(Duration::from_millis(5));
     }
     Err(Error::new(
         Kind::PermissionDenied,

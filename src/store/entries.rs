@@ -11,8 +11,9 @@ use super::locked::Locked;
 use super::progress::unstarted;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{Entry, State, Word, ABANDONED, NONE, WHEN_RELEASED};
-use crate::shm::segment::{epoch_nanos, low_half};
+use crate::shm::segment::low_half;
 use crate::sync::atomic::{fence, Ordering};
+use crate::sync::clock::epoch_nanos;
 use crate::sync::fail;
 use crate::sync::pins::{row_is_empty, RowBit};
 

@@ -20,8 +20,8 @@ use super::Store;
 use crate::error::{Error, Result};
 use crate::log;
 use crate::shm::layout::{self, State, EVENTS, EVENT_METADATA, LOG_BUCKET};
-use crate::shm::segment::epoch_nanos;
 use crate::sync::atomic::{fence, lock, AtomicU64, Ordering};
+use crate::sync::clock::epoch_nanos;
 use crate::sync::fail;
 use crate::timeout::Timeout;
 

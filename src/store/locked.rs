@@ -15,6 +15,7 @@ use crate::shm::layout::{load_text, NEVER_BUILT};
 use crate::shm::segment::Segment;
 use crate::sync::atomic::Ordering;
 use crate::sync::cancel::Uncancelled;
+use crate::sync::clock;
 use crate::sync::fail;
 use crate::sync::lock::{self, Got, Surroundings};
 use crate::timeout::{Deadline, Timeout};
@@ -56,7 +57,7 @@ impl Surroundings for Around<'_> {
     }
 
     fn slice(&self) -> Option<Duration> {
-        let left = self.until.saturating_duration_since(Instant::now());
+        let left = self.until.saturating_duration_since(clock::now());
         (!left.is_zero() && self.attachment.segment.kept().is_ok())
             .then(|| left.min(Duration::from_millis(20)))
     }
@@ -146,7 +147,7 @@ impl Attachment {
     ) -> Result<T> {
         self.here()?;
         let word = &self.segment.header().lock.0;
-        let around = Around { attachment: self, until: Instant::now() + patience, dead: Cell::new(0) };
+        let around = Around { attachment: self, until: clock::now() + patience, dead: Cell::new(0) };
         // Before the lock is ours: from the first moment on, nothing may end this thread.
         let to_the_end = Uncancelled::from_now();
         let got = lock::acquire(word, self.number, &around)
@@ -273,11 +274,11 @@ impl<'a> Locked<'a> {
 
     #[cold]
     fn rebuild_timed(&self) -> Result<Rebuilt> {
-        let (begun, header) = (Instant::now(), self.segment().header());
+        let (begun, header) = (clock::now(), self.segment().header());
         let fresh = header.recoveries.load(Ordering::Relaxed) == NEVER_BUILT;
         self.rebuild()?;
         let objects = header.live.load(Ordering::Relaxed);
-        Ok(Rebuilt { objects, fresh, took: begun.elapsed() })
+        Ok(Rebuilt { objects, fresh, took: clock::since(begun) })
     }
 }
 

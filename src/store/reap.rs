@@ -13,8 +13,8 @@ use super::Store;
 use crate::error::Result;
 use crate::log::{self, Level};
 use crate::shm::layout::{State, Word, BUCKETS, LOG_BUCKET, WHEN_RELEASED};
-use crate::shm::segment::epoch_nanos;
 use crate::sync::atomic::{fence, lock, AtomicU32, AtomicU64, Ordering};
+use crate::sync::clock::epoch_nanos;
 use crate::sync::fail;
 use crate::sync::pins::row_is_empty;
 

@@ -12,6 +12,7 @@ use super::locked::Others;
 use super::options::full_timeout;
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::sync::clock;
 use crate::timeout::{Deadline, Timeout};
 
 /// How often a creator that waits asks whether that is to end.
@@ -35,7 +36,7 @@ pub(super) struct Shortage {
 
 impl Shortage {
     pub(super) fn new(timeout: Option<Timeout>) -> Shortage {
-        let now = Instant::now();
+        let now = clock::now();
         Shortage {
             deadline: timeout.unwrap_or_else(|| Timeout::After(full_timeout())).deadline(),
             polls: timeout == Some(Timeout::Poll),
@@ -56,14 +57,14 @@ impl Shortage {
         why: Error,
     ) -> Result<()> {
         store.interrupt_error()?;
-        if self.asked.elapsed() >= ASK {
-            self.asked = Instant::now();
+        if clock::since(self.asked) >= ASK {
+            self.asked = clock::now();
             interrupt::ask()?;
         }
-        if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+        if self.looked.is_none_or(|looked| clock::since(looked) >= LOOK) {
             // The first look is ours; the later ones are shared by all who wait.
             let reaped = if self.looked.is_none() { store.reap_dead() } else { store.reap_by_turn() };
-            self.looked = Some(Instant::now());
+            self.looked = Some(clock::now());
             self.others = store.locked(|locked| Ok(locked.others()))?;
             if reaped > 0 {
                 return Ok(());
@@ -78,7 +79,7 @@ impl Shortage {
         if self.by_default && self.others != Others::Living {
             return Err(why);
         }
-        std::thread::sleep(left.min(if grows { LONG_NAP } else { NAP }));
+        clock::sleep(left.min(if grows { LONG_NAP } else { NAP }));
         Ok(())
     }
 }

@@ -23,6 +23,7 @@ use crate::interrupt;
 use crate::shm::layout::BUCKETS;
 use crate::shm::segment::to_usize;
 use crate::sync::atomic::{fence, lock, spin, Ordering};
+use crate::sync::clock;
 use crate::sync::doorbell::{self, Woken};
 use crate::timeout::Timeout;
 
@@ -159,11 +160,11 @@ impl Attachment {
                 }
                 spin();
             }
-            if start.elapsed() >= limit {
+            if clock::since(start) >= limit {
                 break;
             }
             // On a machine whose cores are all busy the one we wait for may be waiting for ours.
-            std::thread::yield_now();
+            clock::yield_now();
         }
         self.spin.store((budget / 2).max(SPIN_LEAST), Ordering::Relaxed);
         false
@@ -278,7 +279,7 @@ impl Store {
         let attachment = &*self.attachment;
         let deadline = timeout.deadline();
         let bell = &attachment.segment.client(attachment.slot).bell.0;
-        let mut looked = Instant::now();
+        let mut looked = clock::now();
         loop {
             let seen = doorbell::read(bell);
             attachment.interrupt_error()?;
@@ -287,8 +288,8 @@ impl Store {
                 return Ok(done);
             }
             // By the clock: a bell that rings all the time for others must not keep us from finding the dead.
-            if looked.elapsed() >= SLICE {
-                looked = Instant::now();
+            if clock::since(looked) >= SLICE {
+                looked = clock::now();
                 interrupt::ask()?;
                 attachment.kept()?;
                 if self.reap_by_turn() > 0 {
@@ -296,11 +297,11 @@ impl Store {
                 }
             }
             let Some(slice) = deadline.left(SLICE) else { return Err(passed()) };
-            let begun = Instant::now();
+            let begun = clock::now();
             if attachment.spin_for(begun, seen) {
                 continue;
             }
-            let spun = begun.elapsed();
+            let spun = clock::since(begun);
             if let Some(woken) = doorbell::sleep(bell, &attachment.sleepers, seen, wake_bits, slice) {
                 attachment.learn(spun, woken);
             }
@@ -319,11 +320,11 @@ impl Store {
         timeout: Timeout,
     ) -> Result<Vec<Result<Buffer>>> {
         let mut slots: Vec<Waited> = ids.iter().map(|id| Waited::new(*id, life)).collect();
-        let mut asked = Instant::now();
+        let mut asked = clock::now();
         let waited = self.wait_until(ids, timeout, &mut || {
-            let ask = timeout == Timeout::Poll || asked.elapsed() >= Duration::from_millis(ASK_MILLIS);
+            let ask = timeout == Timeout::Poll || clock::since(asked) >= Duration::from_millis(ASK_MILLIS);
             if ask {
-                asked = Instant::now();
+                asked = clock::now();
             }
             let mut missing = false;
             for slot in &mut slots {

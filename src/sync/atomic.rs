@@ -1,16 +1,24 @@
-//! The one place that names the atomics: the standard library's, or loom's when it searches.
+//! The one place that names the atomics: the standard library's; loom's when it searches; or those of `watched`, at which the
+//! simulator may let others go first.
 
 #[cfg(not(loom))]
 pub use super::mutex::{Condvar, Mutex, MutexGuard};
+#[cfg(not(any(loom, feature = "simulate")))]
+pub use std::sync::atomic::{fence, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
 #[cfg(loom)]
 pub use loom::sync::atomic::{fence, AtomicU32, AtomicU64, Ordering};
 #[cfg(loom)]
 pub use loom::sync::Mutex;
-#[cfg(not(loom))]
-pub use std::sync::atomic::{fence, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+#[cfg(all(feature = "simulate", not(loom)))]
+pub use super::watched::{AtomicU32, AtomicU64};
+#[cfg(all(feature = "simulate", not(loom)))]
+pub use std::sync::atomic::{fence, AtomicPtr, Ordering};
 
 /// Locks a process-private mutex (loom's has the standard library's poisoning interface).
 #[cfg(not(loom))]
+#[cfg_attr(feature = "simulate", track_caller)]
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock()
 }
@@ -24,10 +32,15 @@ pub fn lock<T>(mutex: &Mutex<T>) -> loom::sync::MutexGuard<'_, T> {
     }
 }
 
-/// Tells the processor (or loom) that we spin.
+/// Tells the processor (or loom, or the simulator) that we spin.
+#[cfg_attr(feature = "simulate", track_caller)]
 pub fn spin() {
     #[cfg(loom)]
     loom::thread::yield_now();
+    #[cfg(all(feature = "simulate", not(loom)))]
+    if super::sim::yield_now() {
+        return;
+    }
     #[cfg(not(loom))]
     std::hint::spin_loop();
 }

@@ -13,6 +13,8 @@
 use std::time::Duration;
 
 use super::atomic::{lock, AtomicU32, Mutex, Ordering};
+#[cfg(not(loom))]
+use super::clock::micros;
 use super::futex::FutexWord;
 
 const ASLEEP: u32 = 1;
@@ -101,21 +103,6 @@ pub fn sleep(bell: &Bell, sleepers: &Sleepers, seen: u32, bits: u32, time: Durat
         bell.word.word().fetch_and(!ASLEEP, Ordering::SeqCst);
     }
     woken
-}
-
-/// The monotonic clock, which all processes of a machine share.
-#[cfg(not(loom))]
-fn micros() -> u32 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is a valid timespec to write to.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "modulo 2³² is what is wanted"
-    )]
-    let micros = (now.tv_sec.wrapping_mul(1_000_000) + now.tv_nsec / 1000) as u32;
-    micros
 }
 
 /// No time passes in a model.

@@ -6,13 +6,16 @@
 //! the sources and fails if one of them is never killed at.
 
 /// Marks a step after which the process may die.
-#[cfg(any(not(feature = "failpoints"), loom))]
+#[cfg(any(not(any(feature = "failpoints", feature = "simulate")), loom))]
 #[inline(always)]
 pub fn point(_name: &'static str) {}
 
 /// Marks a step after which the process may die.
-#[cfg(all(feature = "failpoints", not(loom)))]
+#[cfg(all(any(feature = "failpoints", feature = "simulate"), not(loom)))]
+#[cfg_attr(feature = "simulate", track_caller)]
 pub fn point(name: &'static str) {
+    #[cfg(feature = "simulate")]
+    super::sim::named(name);
     use super::atomic::{AtomicU32, Ordering};
     struct Target {
         name: String,

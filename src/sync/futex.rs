@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::atomic::{AtomicU32, Ordering};
+#[cfg(all(feature = "simulate", not(loom)))]
+use super::sim;
 
 /// A word that can be slept on. Never private to a process.
 #[repr(transparent)]
@@ -42,7 +44,16 @@ impl FutexWord {
 
     /// Sleeps while the value is `expected`, at most `time`, until a wake whose bits meet `bits`. May return early.
     #[cfg(not(loom))]
+    #[cfg_attr(feature = "simulate", track_caller)]
     pub fn wait(&self, expected: u32, bits: u32, time: Duration) {
+        #[cfg(feature = "simulate")]
+        if sim::is_task() {
+            // The look and falling asleep are one step, as in the kernel.
+            if self.0.load(Ordering::SeqCst) == expected {
+                sim::block(sim::key(self), bits, Some(time), std::panic::Location::caller());
+            }
+            return;
+        }
         // FUTEX_WAIT_BITSET takes an absolute time on the monotonic clock: a signal does not lengthen the wait.
         let mut until = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `until` is a valid timespec to write to.
@@ -79,7 +90,13 @@ impl FutexWord {
 
     /// Wakes at most `count` sleepers whose bits meet `bits`.
     #[cfg(not(loom))]
+    #[cfg_attr(feature = "simulate", track_caller)]
     pub fn wake(&self, count: i32, bits: u32) {
+        #[cfg(feature = "simulate")]
+        if sim::is_task() {
+            sim::step();
+            return sim::wake(sim::key(self), count.unsigned_abs(), bits);
+        }
         // SAFETY: the word is alive; the kernel uses its address only as a key.
         unsafe {
             libc::syscall(

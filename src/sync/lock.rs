@@ -38,7 +38,7 @@ pub trait Surroundings {
 
 /// Takes the lock for `me`. Fails with the holder's number when the surroundings say that the time has passed.
 pub fn acquire(word: &FutexWord, me: u32, around: &impl Surroundings) -> Result<Got, u32> {
-    let mut spins = if cfg!(loom) { 1 } else { 100 };
+    let mut spins = if cfg!(any(loom, feature = "simulate")) { 1 } else { 100 };
     let mut slept = 0;
     loop {
         let now = word.load(Ordering::Relaxed);

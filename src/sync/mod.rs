@@ -9,6 +9,8 @@ pub mod atomic;
 #[cfg(not(loom))]
 pub mod cancel;
 pub mod changes;
+#[cfg(not(loom))]
+pub mod clock;
 pub mod doorbell;
 #[cfg(not(loom))]
 pub mod eventfd;
@@ -18,3 +20,7 @@ pub mod lock;
 #[cfg(not(loom))]
 pub mod mutex;
 pub mod pins;
+#[cfg(all(feature = "simulate", not(loom)))]
+pub mod sim;
+#[cfg(all(feature = "simulate", not(loom)))]
+mod watched;

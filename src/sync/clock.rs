@@ -1,0 +1,68 @@
+//! The one place that asks what time it is, or lets time pass: by the system's clocks, or by the simulator's.
+
+#![expect(clippy::disallowed_methods, reason = "this is where the rest of the crate gets them from")]
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+#[cfg(feature = "simulate")]
+use super::sim;
+
+/// The monotonic clock, now.
+pub fn now() -> Instant {
+    #[cfg(feature = "simulate")]
+    if let Some(now) = sim::now() {
+        return now;
+    }
+    Instant::now()
+}
+
+/// The time from then until now.
+pub fn since(then: Instant) -> Duration {
+    now().saturating_duration_since(then)
+}
+
+/// Nanoseconds since the epoch.
+pub fn epoch_nanos() -> u64 {
+    #[cfg(feature = "simulate")]
+    if let Some(nanos) = sim::epoch_nanos() {
+        return nanos;
+    }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The monotonic clock, which all processes of a machine share, in microseconds modulo 2³².
+pub fn micros() -> u32 {
+    #[cfg(feature = "simulate")]
+    if let Some(micros) = sim::micros() {
+        return micros;
+    }
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a valid timespec to write to.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "modulo 2³² is what is wanted"
+    )]
+    let micros = (now.tv_sec.wrapping_mul(1_000_000) + now.tv_nsec / 1000) as u32;
+    micros
+}
+
+/// Lets time pass.
+pub fn sleep(time: Duration) {
+    #[cfg(feature = "simulate")]
+    if sim::sleep(time) {
+        return;
+    }
+    std::thread::sleep(time);
+}
+
+/// Lets other threads run.
+pub fn yield_now() {
+    #[cfg(feature = "simulate")]
+    if sim::yield_now() {
+        return;
+    }
+    std::thread::yield_now();
+}

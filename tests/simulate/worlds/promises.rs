@@ -1,0 +1,187 @@
+//! Servers and callers at the level of the store: calls are issued, claimed, made and failed, and whoever waits for an output
+//! hears of it.
+
+use std::time::Duration;
+
+use sdp_dal::error::{Error, Kind, Result};
+use sdp_dal::store::{Claim, CreateSpec, EntryKey, ObjectId, Store, StoreOptions};
+use sdp_dal::sync::sim::{self, Draws};
+use sdp_dal::timeout::Timeout;
+
+use super::{fill, id, is_bearable, open, options, value, Scene, Shared, World};
+
+pub const PROMISES: World = World {
+    name: "promises",
+    what: "calls issued, claimed, made, failed, dropped beside full memory: each output comes or fails, no call runs twice",
+    length: 12_000,
+    people,
+};
+
+/// Who has taken which call.
+type Taken = Shared<Vec<(ObjectId, EntryKey)>>;
+
+fn people(scene: &mut Scene) {
+    let taken = Taken::new(Vec::new());
+    let size = *scene.draws.pick(&[1 << 20, 64 << 10]);
+    let options = StoreOptions { size: Some(size), ..options() };
+    let callers = 1 + scene.draws.below(2);
+    for _ in 0..1 + scene.draws.below(2) {
+        let (path, taken, options) = (scene.path.clone(), taken.clone(), options.clone());
+        let mut draws = Draws::new(scene.draws.word());
+        sim::spawn(sim::process(true), "server", move || {
+            let Some(store) = open(&path, &options) else { return };
+            if let Err(error) = serve(&store, &mut draws, &taken) {
+                assert!(is_bearable(&error), "serving: {error}");
+            }
+        });
+    }
+    for caller in 0..callers {
+        let (path, options) = (scene.path.clone(), options.clone());
+        let mut draws = Draws::new(scene.draws.word());
+        sim::spawn(sim::process(true), "caller", move || {
+            let Some(store) = open(&path, &options) else { return };
+            for turn in 0..1 + draws.below(4) as u32 {
+                if let Err(error) = call(&store, &mut draws, caller as u32 * 1000 + turn) {
+                    assert!(is_bearable(&error), "calling: {error}");
+                }
+            }
+        });
+    }
+    if scene.draws.one_in(2) {
+        let path = scene.path.clone();
+        let mut draws = Draws::new(scene.draws.word());
+        // Takes what is left, in pieces down to the smallest.
+        sim::spawn(sim::process(true), "hog", move || {
+            let Some(store) = open(&path, &options) else { return };
+            let mut wants = Vec::new();
+            for n in 0..4 + draws.below(40) as u32 {
+                let sizes: &[u64] = &[64, 64, 3000, 20_000, 40_000];
+                let data_size = *draws.pick(sizes);
+                let full_timeout = Some(Timeout::Poll);
+                let spec = CreateSpec { data_size, want: true, full_timeout, ..CreateSpec::default() };
+                let created = store.create(&id(0xee, n), &spec).and_then(|writer| writer.seal());
+                wants.extend(created.into_iter().flatten());
+            }
+            sim::sleep(Duration::from_millis(draws.below(2000)));
+        });
+    }
+}
+
+fn call_value(call: &ObjectId) -> u32 {
+    u32::from_be_bytes(call.as_bytes()[16..].try_into().unwrap())
+}
+
+fn serve(store: &Store, draws: &mut Draws, taken: &Taken) -> Result<()> {
+    let declaration = store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new())))?;
+    let mut after = 0;
+    for _ in 0..1 + draws.below(4) {
+        let most = Duration::from_millis(100 + draws.below(400));
+        let queued = store.wait_until(&[declaration.id()], Timeout::After(most), &mut || {
+            let queue = store.queue(declaration.key(), after)?;
+            Ok((!queue.is_empty()).then_some(queue))
+        });
+        let queued = match queued {
+            Ok(queued) => queued,
+            Err(error) if error.kind() == Kind::Timeout => continue,
+            Err(error) => return Err(error),
+        };
+        for call in queued {
+            after = call.sequence;
+            let Claim::Claimed(bytes) = store.claim(&call)? else { continue };
+            taken.with(|taken| {
+                let entry = (call.id, call.key);
+                assert!(!taken.contains(&entry), "a call was taken twice: {}", call.id);
+                taken.push(entry);
+            });
+            let n = value(bytes.data());
+            assert_eq!(n, call_value(&call.id), "another call's bytes");
+            for output in [0, 1] {
+                make(store, draws, n, output)?;
+            }
+            drop(bytes);
+            store.finish(call.key)?;
+        }
+    }
+    Ok(())
+}
+
+fn output_id(n: u32, output: u32) -> ObjectId {
+    id(0xdd, n * 2 + output)
+}
+
+/// Makes an output, or says why not.
+fn make(store: &Store, draws: &mut Draws, n: u32, output: u32) -> Result<()> {
+    use sdp_dal::store::ObjectState;
+    let id = output_id(n, output);
+    let ObjectState::Awaited { key, producer } = store.look(&id)? else { return Ok(()) };
+    if producer != store.number() {
+        return Ok(());
+    }
+    if draws.one_in(4) {
+        store
+            .fail(key, &Error::new(Kind::FunctionFailed, "it did not work, and this is the reason for it"))?;
+        return Ok(());
+    }
+    let spec = CreateSpec {
+        data_size: *draws.pick(&[8, 8, 2000, 10_000]),
+        full_timeout: Some(*draws.pick(&[Timeout::Poll, Timeout::After(Duration::from_millis(500))])),
+        ..CreateSpec::default()
+    };
+    match store.create_output(key, &id, &spec) {
+        Ok(mut writer) => {
+            fill(writer.data_mut(), n * 2 + output);
+            if draws.one_in(8) {
+                drop(writer);
+                store.fail(key, &Error::new(Kind::OutputNotWritten, "given up")).map(drop)
+            } else {
+                writer.seal().map(drop)
+            }
+        }
+        Err(error) if is_bearable(&error) => store.fail(key, &error).map(drop),
+        Err(error) => Err(error),
+    }
+}
+
+fn call(store: &Store, draws: &mut Draws, n: u32) -> Result<()> {
+    let namespaces = store.namespaces()?;
+    let servers: Vec<_> = namespaces.iter().filter(|namespace| namespace.alive).collect();
+    if servers.is_empty() {
+        sim::sleep(Duration::from_millis(draws.below(100)));
+        return Ok(());
+    }
+    let server = *draws.pick(&servers);
+    let mut bytes = *ObjectId::declaration(server.prefix).as_bytes();
+    bytes[8] = 1;
+    bytes[16..].copy_from_slice(&n.to_be_bytes());
+    let call = ObjectId::new(bytes);
+    let full_timeout = Some(Timeout::After(Duration::from_millis(300)));
+    let spec = CreateSpec { data_size: 64, want: true, full_timeout, ..CreateSpec::default() };
+    let mut writer = store.create(&call, &spec)?;
+    fill(writer.data_mut(), n);
+    let outputs = [output_id(n, 0), output_id(n, 1)];
+    let (call, mut wants) = match store.issue(writer, server.key, &outputs) {
+        Ok(issued) => issued,
+        Err(error) if error.kind() == Kind::ProcessorLost => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    sim::note(|| format!("has issued {n}"));
+    if draws.one_in(6) {
+        drop(wants.remove(0));
+    }
+    if draws.one_in(6) {
+        drop(call);
+        return Ok(());
+    }
+    for want in &wants {
+        // However long it takes: it comes, or somebody says that it never will.
+        match store.get_key(want.key(), &want.id(), Timeout::Forever) {
+            Ok(buffer) => assert_eq!(id(0xdd, value(buffer.data())), want.id(), "another output's bytes"),
+            Err(error) => {
+                let expected =
+                    [Kind::ProcessorLost, Kind::FunctionFailed, Kind::OutputNotWritten, Kind::Cancelled];
+                assert!(expected.contains(&error.kind()) || is_bearable(&error), "an output: {error}");
+            }
+        }
+    }
+    Ok(())
+}
