@@ -67,6 +67,8 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    // What a process looks up once and for all is looked up before the first world.
+    sdp_dal::log::set(None, None);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match run(&arguments) {
         Ok(true) => ExitCode::SUCCESS,

@@ -76,7 +76,7 @@ pub fn play(world: &World, number: u64, story: bool) -> Outcome {
         stops: few(&mut draws),
         jumps: few(&mut draws),
         refusals: if draws.one_in(4) { 1 + draws.below(6) } else { 0 },
-        most: (3000, 20_000_000),
+        most: (600, 10_000_000),
         story,
     };
     let link = draws.one_in(8);

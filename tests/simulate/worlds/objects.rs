@@ -37,6 +37,8 @@ const MOST: usize = 40;
 struct Record {
     histories: [History; IDS as usize],
     next_value: u32,
+    /// The witness had no memory for the store.
+    void: bool,
 }
 
 struct Client {
@@ -132,7 +134,10 @@ impl Client {
             if act == Act::Abort {
                 writer.abort();
             } else {
-                writer.seal()?;
+                match writer.seal() {
+                    Err(error) if error.kind() == Kind::ObjectDeleted => return Ok((None, ())),
+                    sealed => sealed?,
+                };
             }
             Ok((Some(act), ()))
         })
@@ -207,12 +212,18 @@ fn people(scene: &mut Scene, options: &StoreOptions) {
         if options.size == Some(1 << 20) { &[4, 100, 5000, 70_000] } else { &[4, 100, 5000, 40_000, 60_000] };
     let clients = 2 + scene.draws.below(3) as usize;
     let mut processes = Vec::new();
+    // With a witness it is one store from the beginning to the end.
+    let begun = Shared::new(!witness);
     for number in 0..clients {
         let process = sim::process(true);
         processes.push(process);
-        let (path, options, record) = (scene.path.clone(), options.clone(), record.clone());
+        let (path, options, record, begun) =
+            (scene.path.clone(), options.clone(), record.clone(), begun.clone());
         let mut draws = Draws::new(scene.draws.word());
         sim::spawn(process, "client", move || {
+            while !begun.with(|begun| *begun) {
+                sim::sleep(Duration::from_millis(1));
+            }
             if draws.one_in(3) {
                 sim::sleep(Duration::from_micros(draws.below(3000)));
             }
@@ -225,14 +236,17 @@ fn people(scene: &mut Scene, options: &StoreOptions) {
     if witness {
         let (path, options, everybody) = (scene.path.clone(), options.clone(), processes.clone());
         let record = record.clone();
-        sim::spawn(sim::process(false), "witness", move || witnesses(&path, &options, &everybody, &record));
-    } else if !options.eviction {
-        // A store that came anew in between has other objects.
-        return;
+        sim::spawn(sim::process(false), "witness", move || {
+            witnesses(&path, &options, &begun, &everybody, &record);
+        });
     }
-    if !options.eviction {
+    // Without a witness the store may go and come again in between, and with eviction objects go by themselves.
+    if witness && !options.eviction {
         scene.judges.push(Box::new(move |outcome| {
             record.with(|record| {
+                if record.void {
+                    return None;
+                }
                 for (client, process) in processes.iter().enumerate() {
                     if let Some(step) = outcome.deaths[process.index()] {
                         record.histories.iter_mut().for_each(|history| history.died(client, step));
@@ -245,8 +259,19 @@ fn people(scene: &mut Scene, options: &StoreOptions) {
 }
 
 /// Stays until all others have gone, and then finds everything in order.
-fn witnesses(path: &Path, options: &StoreOptions, others: &[Process], record: &Shared<Record>) {
-    let Some(store) = open(path, options) else { return };
+fn witnesses(
+    path: &Path,
+    options: &StoreOptions,
+    begun: &Shared<bool>,
+    others: &[Process],
+    record: &Shared<Record>,
+) {
+    let store = open(path, options);
+    begun.with(|begun| *begun = true);
+    let Some(store) = store else {
+        record.with(|record| record.void = true);
+        return;
+    };
     while others.iter().any(|process| sim::is_running(*process)) {
         sim::sleep(Duration::from_millis(50));
     }
