@@ -26,6 +26,8 @@ const MOST_TASKS: usize = 64;
 const STEP_NANOS: u64 = 25;
 /// What a turn of a loop that waits takes.
 const SPIN_NANOS: u64 = 400;
+/// About how many steps there are for each that has a name (a fail point).
+const STEPS_A_NAME: u64 = 40;
 /// The simulated time of day when a world begins, in nanoseconds since the epoch.
 const DAWN: u64 = 1_700_000_000_000_000_000;
 
@@ -149,8 +151,11 @@ struct Inner {
     running: usize,
     /// What the clock has jumped, in nanoseconds.
     jumped: u64,
-    /// What is to come, the next one last.
+    /// What is to come, the next one last: at a step, or at a named one.
     faults: Vec<(u64, Fault)>,
+    at_names: Vec<(u64, Fault)>,
+    /// Named steps.
+    names: u64,
     next_switch: u64,
     lowest: u64,
     failure: Option<String>,
@@ -511,7 +516,14 @@ pub fn refuses_memory() -> bool {
 #[track_caller]
 pub fn named(name: &'static str) {
     let Some(task) = me() else { return };
-    with(|inner| inner.tell(|inner| format!("{} {name}", inner.title(task))));
+    with(|inner| {
+        inner.tell(|inner| format!("{} {name}", inner.title(task)));
+        inner.names += 1;
+        if let Some((_, fault)) = inner.at_names.pop_if(|(at, _)| *at <= inner.names) {
+            inner.faults.push((0, fault));
+            NEXT.store(0, Ordering::Relaxed);
+        }
+    });
     step();
 }
 
@@ -520,7 +532,7 @@ pub fn named(name: &'static str) {
 /// Begins a world. The thread is its spectator.
 pub fn begin(plan: Plan) {
     let mut draws = Draws::new(plan.seed);
-    let mut faults = Vec::new();
+    let (mut faults, mut at_names) = (Vec::new(), Vec::new());
     let falls = if let Order::Priorities(falls) = plan.order { falls } else { 0 };
     let all = [
         (plan.kills, Fault::Kill),
@@ -529,9 +541,17 @@ pub fn begin(plan: Plan) {
         (falls, Fault::Fall),
     ];
     for (count, fault) in all {
-        (0..count).for_each(|_| faults.push((1 + draws.below(plan.length), fault)));
+        for _ in 0..count {
+            // Half of what befalls processes befalls them where a protocol has its steps.
+            if matches!(fault, Fault::Kill | Fault::Stop) && draws.one_in(2) {
+                at_names.push((1 + draws.below(plan.length / STEPS_A_NAME), fault));
+            } else {
+                faults.push((1 + draws.below(plan.length), fault));
+            }
+        }
     }
     faults.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    at_names.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     STEPS.store(0, Ordering::Relaxed);
     NEXT.store(1, Ordering::Relaxed);
     *world() = Some(Inner {
@@ -542,6 +562,8 @@ pub fn begin(plan: Plan) {
         running: usize::MAX,
         jumped: 0,
         faults,
+        at_names,
+        names: 0,
         next_switch: 0,
         lowest: 1 << 32,
         failure: None,
@@ -657,6 +679,16 @@ pub fn run() -> Outcome {
         story: inner.story,
         deaths: inner.processes.iter().map(|process| process.died).collect(),
     }
+}
+
+/// Kills this task's process, now.
+pub fn kill_this() {
+    let Some(task) = me() else { return };
+    let mut guard = world();
+    let Some(inner) = guard.as_mut() else { return };
+    let process = inner.tasks[task].process;
+    inner.kill(process, Some(task));
+    pass_on(guard, task);
 }
 
 /// The present step: orders what happens in different tasks.

@@ -75,7 +75,7 @@ pub fn play(world: &World, number: u64, story: bool) -> Outcome {
         kills: few(&mut draws),
         stops: few(&mut draws),
         jumps: few(&mut draws),
-        refusals: if draws.one_in(4) { 1 + draws.below(6) } else { 0 },
+        refusals: if draws.one_in(4) { 5 + draws.below(40) } else { 0 },
         most: (600, 10_000_000),
         story,
     };

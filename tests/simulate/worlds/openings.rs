@@ -20,11 +20,22 @@ type Inside = Shared<Vec<(usize, u64)>>;
 
 fn people(scene: &mut Scene) {
     let inside = Inside::new(Vec::new());
+    let left_over = scene.draws.one_in(2).then(|| {
+        let (process, path) = (sim::process(true), scene.path.clone());
+        sim::spawn(process, "predecessor", move || {
+            let _store = open(&path, &options());
+            sim::kill_this();
+        });
+        process
+    });
     for _ in 0..2 + scene.draws.below(3) {
         let process = sim::process(true);
         let (path, inside) = (scene.path.clone(), inside.clone());
         let mut draws = Draws::new(scene.draws.word());
         sim::spawn(process, "client", move || {
+            while left_over.is_some_and(sim::is_running) {
+                sim::sleep(Duration::from_millis(1));
+            }
             for turn in 0..1 + draws.below(4) {
                 if draws.one_in(3) {
                     sim::sleep(Duration::from_micros(draws.below(2000)));

@@ -30,7 +30,8 @@ fn people(scene: &mut Scene) {
         let mut draws = Draws::new(scene.draws.word());
         sim::spawn(sim::process(true), "server", move || {
             let Some(store) = open(&path, &options) else { return };
-            if let Err(error) = serve(&store, &mut draws, &taken) {
+            let dies = draws.one_in(3);
+            if let Err(error) = serve(&store, &mut draws, &taken, dies) {
                 assert!(is_bearable(&error), "serving: {error}");
             }
         });
@@ -71,8 +72,13 @@ fn call_value(call: &ObjectId) -> u32 {
     u32::from_be_bytes(call.as_bytes()[16..].try_into().unwrap())
 }
 
-fn serve(store: &Store, draws: &mut Draws, taken: &Taken) -> Result<()> {
+fn serve(store: &Store, draws: &mut Draws, taken: &Taken, dies: bool) -> Result<()> {
     let declaration = store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new())))?;
+    if dies {
+        // With calls in its queue, perhaps.
+        sim::sleep(Duration::from_micros(draws.below(1000)));
+        sim::kill_this();
+    }
     let mut after = 0;
     for _ in 0..1 + draws.below(4) {
         let most = Duration::from_millis(100 + draws.below(400));
