@@ -95,8 +95,9 @@ class Library(BuildHookInterface):
             )
         target = Path(os.environ.get("CARGO_TARGET_DIR") or folder / "target").resolve()
         self.app.display_info("building the library with cargo")
+        # Of the workspace: as when the program is built, so that nothing is compiled anew for it with other features.
         subprocess.run(
-            [cargo, "build", "--release", "--locked", "--package", "sdp-dal", "--lib"],
+            [cargo, "build", "--release", "--locked", "--workspace", "--lib"],
             cwd=folder,
             env={**os.environ, "CARGO_TARGET_DIR": str(target)},
             check=True,

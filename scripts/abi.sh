@@ -33,7 +33,8 @@ target=${CARGO_TARGET_DIR:-target}
 committed=tests/abi/libsdp_dal.abi
 new=$target/tmp/abi/libsdp_dal.abi
 [ -z "$update" ] || export SDP_DAL_UPDATE_ABI=1
-cargo test --quiet --package sdp-dal --locked --test abi
+# As scripts/test.sh builds the tests, so that nothing is compiled anew.
+cargo test --quiet --workspace --locked --features failpoints --test abi
 
 abidw --no-corpus-path --no-comp-dir-path --no-show-locs --no-elf-needed --type-id-style hash \
     --out-file "$new" "$target/tmp/abi/libsdp_dal_shell.so"

@@ -4,7 +4,8 @@
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
-readonly build=build/demo output=demo-output
+export HOME=${HOME:-~}
+readonly build=build/demo output=demo-output target=${CARGO_TARGET_DIR:-$PWD/target}
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/sdp-dal
 readonly started=$SECONDS
 
@@ -12,7 +13,8 @@ usage() {
     cat <<END
 usage: scripts/demo.sh
 
-Builds the library and its C++ examples (in $build), runs them on an observation of the EVLA, and leaves
+Builds the library (in $target, as
+scripts/test.sh does) and its C++ examples (in $build), runs them on an observation of the EVLA, and leaves
   $output/image.png   as observed, calibrated, and with the beam's sidelobes removed
   $output/image.fits  the same as FITS images
   $output/trace.json  the calls over time, for ui.perfetto.dev or chrome://tracing
@@ -26,18 +28,18 @@ END
 
 say() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - started)); }
 
-fail() {
-    printf 'demo.sh: %s\n' "$*" >&2
+fail() { # sentences, a line each
+    printf 'demo.sh: %s\n' "$@" >&2
     exit 1
 }
 
 # Every program runs in a session of its own, whose number is the program's: it can be stopped with all its children,
-# and the shell waits in `wait`, where a signal reaches it at once.
+# and the shell waits in `wait`, where a signal reaches it at once. A program is also ended if this shell is killed.
 running=()
 work=
 
 start() {
-    setsid "$@" &
+    setsid setpriv --pdeathsig TERM "$@" &
     running+=($!)
 }
 
@@ -90,18 +92,37 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# What is missing is told at once, before anything is fetched or built.
+problems=()
+
 check_rust() {
     local needed found
     needed=$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
     if ! command -v cargo >/dev/null && [[ -x $HOME/.cargo/bin/cargo ]]; then
         PATH=$HOME/.cargo/bin:$PATH
     fi
-    command -v cargo >/dev/null ||
-        fail "there is no cargo. Install Rust $needed or newer: https://www.rust-lang.org/tools/install"
-    found=$(cargo --version | cut -d' ' -f2)
+    if ! command -v cargo >/dev/null; then
+        problems+=("there is no cargo. Install Rust $needed or newer: https://www.rust-lang.org/tools/install")
+        return
+    fi
+    found=$(cargo --version | cut -d' ' -f2) || found='not working'
     [[ $(printf '%s\n' "$needed" "$found" | sort -V | head -n 1) == "$needed" ]] ||
-        fail "Rust $found is too old, $needed or newer is needed. With rustup: rustup update stable;" \
-            "without: https://www.rust-lang.org/tools/install"
+        problems+=("Rust is $found, $needed or newer is needed. With rustup: rustup update stable; without:\
+ https://www.rust-lang.org/tools/install")
+}
+
+# A store of 40 MB; what is fetched, and what is built.
+check_room() {
+    local folder megabytes free
+    [[ $(stat -f -c %T /dev/shm 2>/dev/null) == tmpfs && -w /dev/shm ]] ||
+        problems+=("/dev/shm is not a tmpfs that can be written to: the store lies there")
+    for folder in "/dev/shm 45" "$cache 200" "$target 1500"; do
+        megabytes=${folder##* } folder=${folder% *}
+        while [[ ! -e $folder ]]; do folder=$(dirname "$folder"); done
+        [[ -w $folder ]] || problems+=("$folder cannot be written to")
+        free=$(($(df --output=avail -B 1M "$folder" | tail -n 1)))
+        ((free >= megabytes)) || problems+=("$folder has $free MB free, $megabytes are needed")
+    done
 }
 
 install_packages() {
@@ -112,13 +133,16 @@ install_packages() {
     pkg-config --exists cfitsio 2>/dev/null || missing+=(libcfitsio-dev)
     pkg-config --exists libpng 2>/dev/null || missing+=(libpng-dev)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-    ((${#missing[@]})) || return 0
-    command -v apt-get >/dev/null ||
-        fail "this needs what Debian calls ${missing[*]}: install it the way your system does"
-    if ((EUID != 0)); then
-        fail "some packages are missing; install them with" $'\n  ' \
-            "sudo apt-get install --yes --no-install-recommends ${missing[*]}"
+    if ((${#missing[@]})); then
+        if ! command -v apt-get >/dev/null; then
+            problems+=("this needs what Debian calls ${missing[*]}: install it the way your system does")
+        elif ((EUID != 0)); then
+            problems+=("some packages are missing; install them with
+  sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${missing[*]}")
+        fi
     fi
+    ((${#problems[@]} == 0)) || fail "${problems[@]}"
+    ((${#missing[@]})) || return 0
     say "Installing ${missing[*]}"
     run apt-get update --quiet
     run env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends "${missing[@]}"
@@ -130,9 +154,11 @@ fetch_and_build() {
     say "Fetching the gridder and the observation, and meanwhile building the library"
     start scripts/fetch_demo_data.sh
     fetching=$!
-    run cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DSDP_DAL_BUILD_EXAMPLES=OFF
+    run cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DSDP_DAL_BUILD_EXAMPLES=OFF \
+        -DCARGO_TARGET_DIR="$target"
     run cmake --build "$build" --parallel "$jobs"
-    finish "$fetching" || fail "fetching failed; scripts/fetch_demo_data.sh can be run by itself"
+    finish "$fetching" ||
+        fail "fetching failed; scripts/fetch_demo_data.sh --help says what can be put into the cache by hand"
     say "Building the examples"
     run cmake -S . -B "$build" -DSDP_DAL_BUILD_EXAMPLES=ON -DSDP_DAL_DUCC0_DIR="$cache/ducc0-0.42.0"
     run cmake --build "$build" --parallel "$jobs"
@@ -141,7 +167,6 @@ fetch_and_build() {
 observe() {
     local programs=$build/cpp_examples status=0 processors=() tracer pid
     mkdir -p "$output"
-    [[ -w /dev/shm ]] || fail "/dev/shm is not writable: a store lies in shared memory"
     work=$(mktemp -d /dev/shm/sdp-dal-demo.XXXXXX)
     # Some 25 MB are needed; a container's /dev/shm often has no more than 64.
     export SDP_DAL_STORE_SIZE=40000000
@@ -175,6 +200,7 @@ case ${1:-} in
 esac
 
 check_rust
+check_room
 install_packages
 fetch_and_build
 observe

@@ -9,6 +9,7 @@ readonly ducc0_sha256=4e11c59b53a43355b053aebb2a62ee16eebeed026575f7d216cf09d437
 readonly wheel_sha256=3720e555aecff0b5cdd2e5354f981d6418813cb999db1f34e1d355ea2cd58889
 readonly data=day2_TDEM0003_10s_norx_1src_1spw.uvfits
 readonly data_sha256=926ed6175d6725f6f27b04a97b658d13341f528a3847b5bc1b7246a24bde4b27
+export HOME=${HOME:-~}
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/sdp-dal
 
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then
@@ -18,6 +19,9 @@ usage: scripts/fetch_demo_data.sh
 Fetches into $cache (some 71 MB are transferred):
   $ducc0/   sources of the gridder
   $data   the observation
+On a machine without a network, put these two files there by hand, ducc0 from PyPI:
+  $ducc0.tar.gz
+  $data   (from the wheel of pyuvdata 2.4.5)
 Needs python3 with its venv module and g++ (Debian: apt-get install g++ python3-venv).
 END
     exit 0
@@ -33,6 +37,8 @@ work=$(mktemp -d "$cache/fetching.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+# pip's own temporary folders, too.
+export TMPDIR=$work
 
 intact() { # file, sha256
     [[ -f $1 ]] && echo "$2  $1" | sha256sum --check --status
@@ -65,10 +71,13 @@ fetch_ducc0() {
         download ducc0==0.42.0 "$ducc0_sha256" --no-binary ducc0
         check "$work/$ducc0.tar.gz" "$ducc0_sha256"
         mv "$work/$ducc0.tar.gz" "$archive"
-        rm -rf "${cache:?}/$ducc0"
     fi
-    if [[ ! -d $cache/$ducc0 ]]; then
+    # It may have been damaged since: its list of sums lies beside it.
+    if ! (cd "$cache/$ducc0" && sha256sum --check --status "../$ducc0.sums") 2>/dev/null; then
         tar -xzf "$archive" -C "$work"
+        (cd "$work/$ducc0" && find . -type f -exec sha256sum {} +) >"$work/sums"
+        rm -rf "${cache:?}/$ducc0"
+        mv "$work/sums" "$cache/$ducc0.sums"
         mv -T "$work/$ducc0" "$cache/$ducc0"
     fi
 }

@@ -12,7 +12,7 @@
 # It needs 1 GB of memory and of /dev/shm. Other work on the machine disturbs: compare ratios, and look at processor time, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-runs=100 puts=10 busy=() old= bytes=80000000
+runs=100 puts=10 busy=() old="" bytes=80000000
 while [ $# -gt 0 ]; do
     case $1 in
     --runs) runs=$2 && shift ;;

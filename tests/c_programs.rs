@@ -210,6 +210,12 @@ fn what_shows_the_memory_of_a_temporary_does_not_compile() {
 #[test]
 fn what_the_wrapper_refuses_to_compile() {
     let folder = scratch("refused");
+    // The wrapper itself is read once, not for every program.
+    let wrapper = folder.join("wrapper.hpp");
+    std::fs::write(&wrapper, "#include <sdp_dal.hpp>\n").expect("the test's folder is writable");
+    let mut precompile = CPP17.command();
+    precompile.args(["-x", "c++-header", "-c"]).arg(&wrapper);
+    run(precompile.arg("-o").arg(folder.join("wrapper.hpp.gch")));
     let compile = |name: &str, function: &str| {
         let source = folder.join(name);
         let text = format!(
@@ -217,7 +223,9 @@ fn what_the_wrapper_refuses_to_compile() {
              void add(processor &p) {{ p.add<f>(\"f\", {{\"x\"}}); }}\n"
         );
         std::fs::write(&source, text).expect("the test's folder is writable");
-        CPP17.command().arg("-fsyntax-only").arg(&source).output().expect("c++ is installed")
+        let mut command = CPP17.command();
+        command.arg("-fsyntax-only").arg("-include").arg(&wrapper).arg("-Winvalid-pch").arg(&source);
+        command.output().expect("c++ is installed")
     };
     let right = compile("right.txt", "void f(double) {}");
     assert!(right.status.success(), "{}", String::from_utf8_lossy(&right.stderr));

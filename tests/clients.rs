@@ -455,12 +455,12 @@ const MANY: u32 = 20_000;
 
 #[test]
 fn many_objects_are_evicted_in_a_moment() {
-    let (store, _removed) = evicting("evicts-many", 128 * MB);
+    let (store, _removed) = evicting("evicts-many", 16 * MB);
     for n in 0..MANY {
-        store.create(&id(1, n), &evictable(5000)).unwrap().seal().unwrap();
+        store.create(&id(1, n), &evictable(600)).unwrap().seal().unwrap();
     }
     let creator = store.clone();
-    let patient = CreateSpec { full_timeout: Some(Timeout::Forever), ..sized(120 * MB) };
+    let patient = CreateSpec { full_timeout: Some(Timeout::Forever), ..sized(13 * MB) };
     within("evicting many", move || creator.create(&id(2, 1), &patient).map(|writer| writer.abort()))
         .unwrap();
     assert_eq!(store.check().unwrap(), Vec::<String>::new());
@@ -468,13 +468,13 @@ fn many_objects_are_evicted_in_a_moment() {
 
 #[test]
 fn who_evicts_can_be_interrupted() {
-    let (store, _removed) = evicting("evicts-interrupted", 128 * MB);
+    let (store, _removed) = evicting("evicts-interrupted", 16 * MB);
     for n in 0..MANY {
-        store.create(&id(1, n), &evictable(5000)).unwrap().seal().unwrap();
+        store.create(&id(1, n), &evictable(600)).unwrap().seal().unwrap();
     }
     store.interrupt(true);
     let creator = store.clone();
-    let patient = CreateSpec { full_timeout: Some(Timeout::Forever), ..sized(120 * MB) };
+    let patient = CreateSpec { full_timeout: Some(Timeout::Forever), ..sized(13 * MB) };
     let error = within("evicting while interrupted", move || creator.create(&id(2, 1), &patient).err());
     assert_eq!(error.map(|error| error.kind()), Some(Kind::Interrupted));
     store.interrupt(false);

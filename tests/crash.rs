@@ -27,7 +27,7 @@ use sdp_dal::store::{
 };
 use sdp_dal::timeout::Timeout;
 
-const SIZE: u64 = 24 << 20;
+const SIZE: u64 = 20 << 20;
 const ROLE: &str = "SDP_DAL_TEST_ROLE";
 const PATH: &str = "SDP_DAL_TEST_PATH";
 /// Set for a child beside which others do everything: the process ID of the one that is stopped, or nothing.

@@ -102,9 +102,10 @@ fn events_are_written_as_they_come() {
 fn events_of_a_prefix_and_as_text() {
     let place = Place::new("prefix");
     let store = place.make();
-    let watching = Running::on(&place, "events", &["abc"]);
-    until("the watcher has come", || store.clients().unwrap().len() == 2);
-    std::thread::sleep(Duration::from_millis(200));
+    // Once it lists what is there, it sees what comes.
+    let _there = put(&store, &id([0xab, 0xcf, 0, 0], 1), b"", b"");
+    let watching = Running::on(&place, "events", &["abc", "--existing"]);
+    assert!(watching.line().contains("exists"));
     let _others = [put(&store, &id([0xab; 4], 1), b"", b""), put(&store, &id([0xcc; 4], 1), b"", b"")];
     let mut start = [0xab; 4];
     start[1] = 0xc0;
@@ -122,11 +123,10 @@ fn events_are_lost_when_a_client_dies_and_then_all_is_listed_again() {
     let place = Place::new("resync");
     let store = place.make();
     let want = put(&store, &id([1; 4], 1), b"abc", b"");
-    let victim = Running::on(&place, "events", &[]);
-    until("the victim has come", || store.clients().unwrap().len() == 2);
-    let watching = Running::on(&place, "events", &[]);
-    until("the watcher has come", || store.clients().unwrap().len() == 3);
-    std::thread::sleep(Duration::from_millis(200));
+    let victim = Running::on(&place, "events", &["--existing"]);
+    assert!(victim.line().contains("exists"));
+    let watching = Running::on(&place, "events", &["--existing"]);
+    assert!(watching.line().contains("exists"));
     victim.signal("KILL");
     drop(victim);
     let line = watching.line();
@@ -321,14 +321,15 @@ fn top_shows_rates_and_clients() {
     let store = place.make();
     let worker = Worker::start(&place, "Adder");
     let caller = caller(&store);
-    let top = Running::on(&place, "top", &["--once", "--interval", "1"]);
-    until("it watches", || store.clients().unwrap().len() == 3);
-    std::thread::sleep(Duration::from_millis(200));
-    for _ in 0..10 {
+    let kept: Vec<Ref> = (0..3).map(|_| vector(caller.namespace(), &[1.0; 1000])).collect();
+    let mut top = Running::on(&place, "top", &["--once", "--interval", "1"]);
+    let mut calls = 0.0;
+    while !top.has_ended() {
         let results = add(&caller, 1.0, Arg::Ref(vector(caller.namespace(), &[1.0; 1000])));
         results.at(0).unwrap().get_tensor(LONG).unwrap();
+        calls += 1.0;
+        std::thread::sleep(Duration::from_millis(20));
     }
-    let kept: Vec<Ref> = (0..3).map(|_| vector(caller.namespace(), &[1.0; 1000])).collect();
     let ended = top.end();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let row = |name: &str| {
@@ -340,9 +341,10 @@ fn top_shows_rates_and_clients() {
     // PREFIX NAME OBJECTS BYTES(2) OBJECTS/S BYTES/S(2) CALLS/S QUEUED OLDEST
     let adder = row("Adder ");
     let rate: f64 = adder[8].parse().unwrap();
-    assert!(rate > 1.0 && rate <= 10.0, "{adder:?}");
+    assert!(rate > 0.0 && rate <= calls + 1.0, "{adder:?}, {calls} calls");
     let tester = row("Tester");
-    assert_eq!(tester[2], "4", "{tester:?}");
+    // With its declaration; a call may be under way.
+    assert!(tester[2].parse::<u32>().unwrap() >= 4, "{tester:?}");
     assert!(tester[5].parse::<f64>().unwrap() > 10.0, "{tester:?}");
     assert!(ended.out.contains(&worker.pid().to_string()), "{}", ended.out);
     assert!(!ended.out.contains('\x1b'));
@@ -383,11 +385,19 @@ fn top_leaves_the_terminal_as_it_was() {
         return;
     };
     let mut keys = script.stdin.take().unwrap();
-    std::thread::sleep(Duration::from_millis(700));
+    let mut screen = script.stdout.take().unwrap();
+    let (mut shown, mut some) = (Vec::new(), [0; 4096]);
+    let drawn = |shown: &[u8]| String::from_utf8_lossy(shown).contains("memory");
+    while !drawn(&shown) {
+        let count = std::io::Read::read(&mut screen, &mut some).unwrap();
+        assert_ne!(count, 0, "{}", String::from_utf8_lossy(&shown));
+        shown.extend(&some[..count]);
+    }
     std::io::Write::write_all(&mut keys, b"q").unwrap();
-    let output = script.wait_with_output().unwrap();
+    std::io::Read::read_to_end(&mut screen, &mut shown).unwrap();
+    script.wait().unwrap();
     drop(keys);
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&shown);
     assert!(text.contains("restored 0"), "{text}");
     assert!(text.contains("\x1b[?1049h") && text.contains("\x1b[?1049l"), "{text}");
     let visible = |line: &str| line.split('\x1b').map(|part| part.chars().count()).max().unwrap();

@@ -115,21 +115,21 @@ def test_plasma_store(path: str, start: Callable[..., Program], how: str, monkey
     source = (
         f"import os, sys; os.execv({script!r}, ['plasma_store', *sys.argv[1:]])" if how == "script" else PLASMA_STORE
     )
-    server = start(source, "-s", path, "-m", "100000000")
-    assert server.line("Allowing") == "Allowing the Plasma store to use up to 100MB of memory."
+    server = start(source, "-s", path, "-m", "20000000")
+    assert server.line("Allowing") == "Allowing the Plasma store to use up to 20MB of memory."
     server.line("Ready")
     client = plasma.connect(path)
-    assert client.store_capacity() == 100000000
+    assert client.store_capacity() == 20000000
     # What nobody uses goes when there is no room: the one unused for longest first.
     for number in range(3):
-        client.create_and_seal(oid(number), bytes((50_000_000, 40_000_000, 45_000_000)[number]))
+        client.create_and_seal(oid(number), bytes((10_000_000, 8_000_000, 9_000_000)[number]))
     assert [client.contains(oid(number)) for number in range(3)] == [False, True, True]
     held = client.get_buffers([oid(1)])
-    assert client.evict(10**9) == 45_000_000
+    assert client.evict(10**9) == 9_000_000
     assert [client.contains(oid(number)) for number in range(3)] == [False, True, False]
     # What is held does not.
     with pytest.raises(plasma.PlasmaStoreFull):
-        client.create(oid(4), 70_000_000)
+        client.create(oid(4), 14_000_000)
     del held
     # Clients that are killed leave nothing behind, though nobody waits.
     other = start(

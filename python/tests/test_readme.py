@@ -54,7 +54,7 @@ def test_the_oldest_packages_are_those_that_are_tested() -> None:
     (line,) = re.findall(r"^dependencies = \[(.*)\]$", (FOLDER.parent / "pyproject.toml").read_text(), re.MULTILINE)
     promised = [f"{name}=={version}.*" for name, version in re.findall(r'"([a-z]+)>=([0-9.]+)', line)]
     tested = (FOLDER / "oldest.txt").read_text(encoding="utf-8").splitlines()
-    assert [line for line in tested if "==" in line] == promised
+    assert [line for line in tested if line.endswith(".*")] == promised
     assert "(14 and later)" in README and "(1.26 or 2)" in README and ">=1.26,<3" in line
 
 

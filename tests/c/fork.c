@@ -76,7 +76,8 @@ static void has_no_locks(void) {
         snprintf(name, sizeof name, "/proc/self/fdinfo/%s", entry->d_name);
         if (entry->d_name[0] == '.' || (info = fopen(name, "r")) == NULL) continue;
         while (fgets(line, sizeof line, info) != NULL) {
-            if (strncmp(line, "lock:", 5) != 0) continue;
+            /* Those of the library; whoever started the tests may have left flock(2)'s. */
+            if (strncmp(line, "lock:", 5) != 0 || strstr(line, " OFDLCK ") == NULL) continue;
             fprintf(stderr, "a child has a copy of a lock, %s", line);
             _exit(1);
         }

@@ -82,13 +82,13 @@ static void not_writable(const char *path) {
     sdp_dal_store_close(store);
 }
 
-/* Grows by 60 MB. */
+/* Grows by 30 MB. */
 static void grow(const char *path) {
-    sdp_dal_store *store = opened(path, 128 << 20);
-    sdp_dal_ref *refs[20];
-    for (int i = 0; i < 20; i++) OK(put(store, 3 << 20, (unsigned char)i, &refs[i]));
-    for (int i = 0; i < 20; i++) holds(refs[i], 3 << 20, (unsigned char)i);
-    for (int i = 0; i < 20; i++) sdp_dal_ref_free(refs[i]);
+    sdp_dal_store *store = opened(path, 64 << 20);
+    sdp_dal_ref *refs[10];
+    for (int i = 0; i < 10; i++) OK(put(store, 3 << 20, (unsigned char)i, &refs[i]));
+    for (int i = 0; i < 10; i++) holds(refs[i], 3 << 20, (unsigned char)i);
+    for (int i = 0; i < 10; i++) sdp_dal_ref_free(refs[i]);
     sdp_dal_store_close(store);
 }
 

@@ -54,7 +54,7 @@ impl Compiler {
     pub fn command(self) -> Command {
         let mut command = Command::new(self.program);
         command.arg(format!("-std={}", self.standard));
-        command.args(["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-g", "-O1"]);
+        command.args(["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-O1"]);
         command.arg("-I").arg(root().join("include"));
         command.args(["-x", self.language]);
         command

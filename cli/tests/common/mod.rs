@@ -203,6 +203,11 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
+    }
+
     /// Waits until it has ended by itself; what it wrote beyond the lines that were read.
     pub fn end(mut self) -> Ended {
         let begun = Instant::now();
