@@ -213,7 +213,7 @@ fn decode_any(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{any_type, mutations, Random};
+    use super::super::testing::{any_type, some_mutations, Random};
     use super::super::{Direction, Param, ParamType};
     use super::*;
     use crate::error::Kind;
@@ -466,7 +466,7 @@ mod tests {
             let row: Vec<Cell> = encoder.columns.iter().map(cells).collect();
             for rows in [1, 3] {
                 let data = encoder.encode(&vec![row.clone(); rows]).unwrap();
-                mutations(&data, |bytes| {
+                some_mutations(&data, 7, |bytes| {
                     if let Ok(call) = decoder.decode(bytes, encoder.metadata()) {
                         assert!(call.rows.iter().all(|row| row.len() == call.schema.params.len()));
                         let _ = texts(&call.rows);

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use super::arrow_schema::{bare_schema, OUR_KEYS};
 use super::scanner::is_name;
 use super::type_text::parse_type;
-use super::types::{type_fault, without_metadata};
+use super::types::{type_fault, value_fault, without_metadata};
 use super::{Elem, Order, MAX_DIMS};
 
 /// What starts the metadata keys that mean something to the library.
@@ -282,7 +282,7 @@ impl Param {
             )));
         }
         let fault = match &self.ty {
-            ParamType::Scalar(data_type) => type_fault(data_type),
+            ParamType::Scalar(data_type) => value_fault(data_type),
             ParamType::Table(Some(schema)) => {
                 schema.fields().iter().find_map(|field| type_fault(field.data_type()))
             }

@@ -380,6 +380,21 @@ mod tests {
     }
 
     #[test]
+    fn types_without_values_are_refused() {
+        for (text, words) in [
+            ("f(u: sparse_union<>?)", "the impossible type"),
+            ("f(l: list<dictionary<int8,dense_union<>>>)", "the impossible type"),
+            ("f(t: table{u: sparse_union<>})", "the impossible type"),
+            ("f(l: fixed_list<fixed_list<int8,65536>,65536>?)", "4294967296 elements"),
+            ("f(l: fixed_list<fixed_list<fixed_list<int8,2147483647>,2147483647>,9>?)", "elements"),
+        ] {
+            let error = CallSchema::parse(text).unwrap_err();
+            assert!(error.message().contains(words), "{text}: {error}");
+        }
+        assert!(CallSchema::parse("f(l: fixed_list<fixed_list<int8,32767>,32767>)").is_ok());
+    }
+
+    #[test]
     fn damaged_signatures_never_panic() {
         let text =
             "f(out y: int8[i=2,*]?, x: struct<a:list<int8!>,b:timestamp<ns,UTC>>) -> (t: table{\"é\": utf8})";

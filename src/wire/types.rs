@@ -126,7 +126,7 @@ fn read_union(field: &ipc::Field<'_>, children: Vec<FieldRef>) -> Option<DataTyp
         Some(ids) => ids.iter().map(|id| i8::try_from(id).ok()).collect::<Option<_>>()?,
         None => (0..children.len()).map(|id| i8::try_from(id).ok()).collect::<Option<_>>()?,
     };
-    if ids.len() != children.len() {
+    if ids.len() != children.len() || ids.is_empty() {
         return None;
     }
     Some(DataType::Union(UnionFields::try_new(ids, children).ok()?, mode))
@@ -257,6 +257,27 @@ pub(crate) fn type_fault(data_type: &DataType) -> Option<String> {
     fault_at(data_type, 0)
 }
 
+/// What keeps a type from being a value's, if anything does.
+pub(crate) fn value_fault(data_type: &DataType) -> Option<String> {
+    type_fault(data_type).or_else(|| too_long(data_type, 1))
+}
+
+/// Lists of fixed sizes multiply: a value of more elements than a call can hold could not even be left out, as its null is
+/// so long.
+fn too_long(data_type: &DataType, outside: i64) -> Option<String> {
+    let elements = match data_type {
+        DataType::FixedSizeList(_, size) => outside.saturating_mul((*size).into()),
+        _ => outside,
+    };
+    if elements > i32::MAX.into() {
+        return Some(format!(
+            "a type whose values have {elements} elements: at most {} are possible",
+            i32::MAX
+        ));
+    }
+    children(data_type).into_iter().find_map(|field| too_long(field.data_type(), elements))
+}
+
 fn fault_at(data_type: &DataType, depth: usize) -> Option<String> {
     if depth > MAX_DEPTH {
         return Some(format!("a type nested more than {MAX_DEPTH} times"));
@@ -273,7 +294,8 @@ fn fault_at(data_type: &DataType, depth: usize) -> Option<String> {
             !matches!(entries.data_type(), DataType::Struct(pair) if pair.len() == 2)
         }
         DataType::RunEndEncoded(ends, _) => !ends.data_type().is_run_ends_type() || ends.is_nullable(),
-        DataType::Union(fields, _) => fields.iter().any(|(id, _)| id < 0),
+        // Without fields it has no values, and Arrow makes no array of it, not even an empty one.
+        DataType::Union(fields, _) => fields.is_empty() || fields.iter().any(|(id, _)| id < 0),
         DataType::Dictionary(index, values) => {
             if matches!(values.as_ref(), DataType::Dictionary(..)) {
                 return Some("a dictionary of dictionaries, which Arrow's streams cannot hold".into());

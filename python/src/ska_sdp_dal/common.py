@@ -389,13 +389,20 @@ def schema_compatible(expected: pa.Schema, actual: pa.Schema) -> List[str]:
 
 def parsed_schema(schema: pa.Schema) -> Any:
     """The library's handle of a call schema."""
+    if not isinstance(schema, pa.Schema):
+        raise TypeError(f"the schema of a function is {schema!r}: give what make_call_schema() makes")
     return _native.own_schema(schema, lib.sdp_dal_schema_from_arrow, "sdp_dal_schema **", lib.sdp_dal_schema_free)
 
 
 def _bytes(metadata: Mapping[Any, Any]) -> Dict[bytes, bytes]:
     def raw(value: Any) -> bytes:
+        # bytes() makes so many zeros of a number.
+        if not isinstance(value, (str, bytes, bytearray, memoryview)):
+            raise TypeError(f"the metadata have {value!r}: give texts or bytes")
         return value.encode() if isinstance(value, str) else bytes(value)
 
+    if not isinstance(metadata, Mapping):
+        raise TypeError(f"the metadata are {metadata!r}: give a dictionary")
     return {raw(key): raw(value) for key, value in metadata.items()}
 
 

@@ -4,7 +4,7 @@ use super::super::name_with_nul;
 use super::super::testing::{any_batches, mutations, Random};
 use super::*;
 use arrow::array::{ArrayData, Int32Array, NullArray, StringArray};
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, UnionFields, UnionMode};
 use arrow::ipc;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
@@ -151,6 +151,20 @@ fn tables_without_rows_or_columns() {
     let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Null, true)]));
     let nulls = new_batch(&schema, vec![Arc::new(NullArray::new(3))], 3).unwrap();
     assert_eq!(read(&object(&TableSource::new(schema, vec![nulls]).unwrap())).batches()[0].num_rows(), 3);
+}
+
+/// A dictionary that never comes is an empty array, and Arrow panics when it is to make one of such a union.
+#[test]
+fn a_union_without_fields_is_no_type() {
+    let union = DataType::Union(UnionFields::empty(), UnionMode::Sparse);
+    for data_type in [union.clone(), DataType::Dictionary(Box::new(DataType::Int8), Box::new(union))] {
+        let schema = Schema::new(vec![Field::new("u", data_type, true)]);
+        assert_eq!(
+            schema_message(&schema).err().map(|error| error.kind()),
+            Some(crate::error::Kind::Corrupt)
+        );
+        assert!(TableSource::new(Arc::new(schema), Vec::new()).is_err());
+    }
 }
 
 #[test]

@@ -1,0 +1,4 @@
+//! The target `store` for cargo-fuzz.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sdp_dal_fuzz::targets::store::run(data));
