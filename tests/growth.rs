@@ -7,11 +7,11 @@ mod support;
 use common::TestStore;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use sdp_dal::shm::layout::Header;
 use sdp_dal::store::{CreateSpec, DeleteMode, ObjectId};
-use support::programs::{compile, program, Stores};
+use support::programs::{compile, kernel, program, Stores};
 use support::{root, run, scratch, C11};
 
 /// `tests/c/growing.c`, and the kernel that it is to find.
@@ -25,12 +25,7 @@ struct Growing {
 impl Growing {
     fn new(name: &str) -> Growing {
         let folder = scratch(&format!("growth-{name}"));
-        let kernel = folder.join("kernel.so");
-        let source = root().join("tests/preload/kernel.c");
-        run(Command::new("cc")
-            .args(["-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-o"])
-            .arg(&kernel)
-            .arg(source));
+        let kernel = kernel(&folder);
         let program = compile(&folder, &root().join("tests/c/growing.c"), C11);
         Growing { folder, program, kernel, stores: Stores::new() }
     }
@@ -58,6 +53,23 @@ fn pages_may_be_large() {
     growing.run("sizes", &[("KERNEL_PAGE", "4096")]);
     growing.run("sizes", &[("KERNEL_PAGE", "16384"), ("KERNEL_HUGE", "0")]);
     growing.run("sizes", &[("KERNEL_PAGE", "65536"), ("KERNEL_HUGE", "0")]);
+}
+
+/// As on other machines, whose processors have no way around the cache that we use.
+#[cfg(feature = "failpoints")]
+#[test]
+fn plain_copies_are_whole() {
+    Growing::new("plain").run("sizes", &[("SDP_DAL_PLAIN_COPIES", "1")]);
+}
+
+#[test]
+fn huge_pages_are_tried_where_they_are_a_unit() {
+    let growing = Growing::new("huge");
+    let run = |bytes| growing.run("grow", &[("KERNEL_HUGE_PAGE", bytes), ("KERNEL_HUGE", "1")]);
+    assert!(!tries(&run("2097152")).is_empty());
+    for other in ["536870912", "33554432", "none"] {
+        assert_eq!(tries(&run(other)), [0; 0], "{other}");
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The store as one process sees it: objects, claims, memory, waiting.
 
 mod common;
+mod support;
 
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -22,6 +24,17 @@ fn put(store: &Store, id: &ObjectId, data: &[u8]) {
     let mut writer = store.create(id, &spec).unwrap();
     writer.copy_from(0, data);
     writer.seal().unwrap();
+}
+
+/// All the others, beside kernels of Arm and of POWER.
+#[test]
+fn pages_may_have_any_size() {
+    let kernel = support::programs::kernel(&support::scratch("store-pages"));
+    for (page, huge) in [("16384", "33554432"), ("65536", "536870912"), ("65536", "2097152")] {
+        let mut others = Command::new(std::env::current_exe().unwrap());
+        others.args(["--skip", "pages_may_have_any_size"]).env("LD_PRELOAD", &kernel);
+        support::run(others.env("KERNEL_PAGE", page).env("KERNEL_HUGE_PAGE", huge));
+    }
 }
 
 #[test]

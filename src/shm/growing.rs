@@ -13,8 +13,8 @@
 
 use std::fs::File;
 
-use super::layout::UNIT;
-use super::memory::{collapse, populate, reserve_plain, units_are_huge_pages};
+use super::layout::{LARGEST_PAGE, UNIT};
+use super::memory::{collapse, page_size, populate, reserve_plain, units_are_huge_pages};
 use super::segment::to_usize;
 use crate::error::Result;
 use crate::log::{self, Level};
@@ -24,7 +24,7 @@ use crate::sync::clock;
 /// Most bytes reserved by one system call: a signal or another client need not wait for more.
 pub const ROUND: u64 = 16 << 20;
 /// Plain pages that are measured before huge ones are tried: twice so many bytes.
-const SAMPLE: u64 = 64 << 10;
+const SAMPLE: u64 = LARGEST_PAGE;
 /// How much longer than what tries have lost plain pages are got before the next try.
 const PATIENCE: i64 = 64;
 /// The credit of a new store, and the most, in bytes.
@@ -34,7 +34,6 @@ const MOST_CREDIT: i64 = 16 << 20;
 const LEAST_CREDIT: i64 = -(1 << 46);
 /// Most units of one try.
 const MOST: u64 = ROUND / UNIT;
-const PAGE: u64 = 4096;
 
 /// A file that is to get memory.
 pub struct Growing<'a> {
@@ -95,7 +94,7 @@ impl Growing<'_> {
         if units_are_huge_pages() {
             if let Some(price) = self.measure(0)? {
                 // Less than a unit: the kernel makes nothing of it, but waits for its threads as it always does.
-                let (_, cost) = spent(|| collapse(self.base, 0, PAGE));
+                let (_, cost) = spent(|| collapse(self.base, 0, page_size() as u64));
                 self.set_credit(FIRST_CREDIT);
                 if cost.waited > price.of(MOST) {
                     self.learn(0, cost.waited, price);
@@ -162,8 +161,8 @@ impl Growing<'_> {
             return self.plain(from, to);
         };
         for unit in (start..end).step_by(to_usize(UNIT)) {
-            // One page makes a unit eligible; collapsing brings the rest as one huge page, without zeroing 4 KB pieces.
-            reserve_plain(self.file, unit, unit + PAGE)?;
+            // One page makes a unit eligible; collapsing brings the rest as one huge page, without zeroing single pages.
+            reserve_plain(self.file, unit, unit + page_size() as u64)?;
         }
         let (done, cost) = spent(|| collapse(self.base, start, end));
         // Done or not: the kernel collapses the whole units of each piece of the mapping, and says nothing of a unit that the

@@ -6,6 +6,10 @@
 //! The regions with dots are sparse: their memory is reserved as they are used, up to watermarks in the header. All words
 //! are little-endian fixed-width atomics; offsets are from the start of the file.
 //!
+//! The layout is the same on every machine: no size here is asked of one. Where the machine's pages matter, as only whole
+//! ones can be protected or given back, that is in the heap, whose regions begin and end at multiples of [`UNIT`], thus of a
+//! page. The bookkeeping is reserved, and that can be any bytes.
+//!
 //! *Entries are the truth; everything else is derived*: heap control, extents, index and the lists threaded through the
 //! entries are rebuilt from the entries after a death inside the lock.
 
@@ -20,14 +24,16 @@ use crate::sync::futex::FutexWord;
 /// The first eight bytes of a segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"SDP-DAL\n");
 /// The layout's version: another one is another layout.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Features without which a reader of this version could not use the segment. None yet.
 pub const INCOMPATIBLE: u32 = 0;
-/// Unit in which memory grows, and a huge page.
+/// The largest page that a 64-bit Linux has. (How large this kernel's is: [`page_size`](super::memory::page_size).)
+pub const LARGEST_PAGE: u64 = 64 << 10;
+/// Unit in which memory grows. A huge page, where a page has 4 KB.
 pub const UNIT: u64 = 2 << 20;
-/// Alignment of every object.
+/// Alignment of every object: what Arrow asks for.
 pub const ALIGN: u64 = 64;
-/// Objects below this size have a region of their own.
+/// Objects below this size have a region of their own. So they are many in a page, however large it is.
 pub const SMALL: u64 = 4096;
 /// Buckets of waiting bits.
 pub const BUCKETS: u64 = 1024;
@@ -42,10 +48,11 @@ pub const EVENTS: u64 = 4096;
 /// Objects for which the bookkeeping has memory from the start.
 pub const FIRST_OBJECTS: u32 = 1024;
 
-const PAGE: u64 = 4096;
+/// Alignment of the bookkeeping's regions, and bytes for the header.
+const BORDER: u64 = 4096;
 
-/// The first page of the segment.
-#[repr(C, align(64))]
+/// The start of the segment.
+#[repr(C, align(128))]
 pub struct Header {
     /// [`MAGIC`]; written last.
     pub magic: AtomicU64,
@@ -119,8 +126,8 @@ pub struct Header {
     pub huge_credit: AtomicU64,
 }
 
-/// Something that has its cache line to itself.
-#[repr(C, align(64))]
+/// Something that has its cache line to itself: lines have 64 bytes, on some machines 128, and x86 fetches them in pairs.
+#[repr(C, align(128))]
 pub struct Line<T>(pub T);
 
 /// Header options: unwanted objects may be evicted when the store is full.
@@ -257,8 +264,9 @@ pub struct HeapControl {
     pub extents_used: AtomicU32,
 }
 
-const _: () = assert!(size_of::<Header>() as u64 <= PAGE);
-const _: () = assert!(size_of::<Client>() == 384);
+const _: () = assert!(UNIT.is_multiple_of(LARGEST_PAGE));
+const _: () = assert!(size_of::<Header>() as u64 <= BORDER);
+const _: () = assert!(size_of::<Client>() == 512);
 const _: () = assert!(RUNG_WORDS as u64 * 64 == BUCKETS);
 const _: () = assert!(size_of::<Entry>() == 128);
 const _: () = assert!(size_of::<Extent>() == 32);
@@ -472,23 +480,23 @@ impl Geometry {
             return wrong(format!("max_clients is a multiple of 64 between 64 and 1024, not {max_clients}"));
         }
         let objects = u64::from(max_objects);
-        let mut at = PAGE;
+        let mut at = BORDER;
         let mut region = |bytes: u64, align: u64| {
             let start = at.next_multiple_of(align);
             at = start + bytes;
             start
         };
-        let clients = region(u64::from(max_clients) * size_of::<Client>() as u64, PAGE);
-        let buckets = region((BUCKETS + 1) * u64::from(max_clients / 8), PAGE);
-        let heap = region(size_of::<HeapControl>() as u64, PAGE);
-        let events = region(EVENTS * EVENT_SIZE, PAGE);
+        let clients = region(u64::from(max_clients) * size_of::<Client>() as u64, BORDER);
+        let buckets = region((BUCKETS + 1) * u64::from(max_clients / 8), BORDER);
+        let heap = region(size_of::<HeapControl>() as u64, BORDER);
+        let events = region(EVENTS * EVENT_SIZE, BORDER);
         let entry_stride = (size_of::<Entry>() as u64 + u64::from(max_clients / 8) * 2).next_multiple_of(64);
         let entries = region(objects * entry_stride, UNIT);
-        let extents = region((2 * objects + 64) * size_of::<Extent>() as u64, PAGE);
-        let scratch = region(objects * 8, PAGE);
+        let extents = region((2 * objects + 64) * size_of::<Extent>() as u64, BORDER);
+        let scratch = region(objects * 8, BORDER);
         let top_level = max_objects.ilog2() + 1;
         // Level L lies at 2^L words behind the start, so that the levels never overlap.
-        let index = region(16 << top_level, PAGE);
+        let index = region(16 << top_level, BORDER);
         let small_size = (size / 8).clamp(1 << 20, 1 << 30).next_multiple_of(UNIT);
         let small = region(small_size, UNIT);
         let large = region(size.next_multiple_of(ALIGN), UNIT);

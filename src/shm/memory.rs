@@ -2,13 +2,17 @@
 //!
 //! Touching a page that a full tmpfs has no memory for is a SIGBUS. So memory is reserved with `fallocate`, outside the lock,
 //! before a watermark lets extents use it. Dying in between leaves pages that the next growth finds already there.
+//!
+//! How large a page and a huge page are is asked here, once, and known nowhere else. Ranges that memory is reserved for may
+//! begin anywhere: the kernel takes every page that they touch. All others are whole pages.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
 use once_cell::sync::Lazy;
 
-use super::layout::UNIT;
+use super::layout::{LARGEST_PAGE, UNIT};
+use super::segment::to_usize;
 use crate::error::{Error, Kind, Result};
 #[cfg(feature = "simulate")]
 use crate::sync::sim;
@@ -56,6 +60,10 @@ pub fn punch(file: &File, from: u64, to: u64) -> Result<()> {
     }
     let offset = i64::try_from(from).map_err(|_| Error::internal("an offset beyond the file"))?;
     let length = i64::try_from(to - from).map_err(|_| Error::internal("a length beyond the file"))?;
+    debug_assert!(
+        are_whole_pages(from) && are_whole_pages(to),
+        "the kernel would clear a part of a page, and keep it"
+    );
     let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
     // SAFETY: the descriptor is open. The caller holds the lock, and the range is above the watermark: nobody reads or
     // writes there.
@@ -97,13 +105,14 @@ pub fn populate(base: *const u8, from: u64, to: u64) -> bool {
     advise(base, from, to, libc::MADV_POPULATE_WRITE)
 }
 
-/// Makes huge pages of the units in a range, each of which has at least one page. Whether it was done.
+/// Makes huge pages of the units that lie in a range, each of which has at least one page. Whether it was done.
 pub fn collapse(base: *const u8, from: u64, to: u64) -> bool {
     const MADV_COLLAPSE: libc::c_int = 25;
     advise(base, from, to, MADV_COLLAPSE)
 }
 
 fn advise(base: *const u8, from: u64, to: u64, advice: libc::c_int) -> bool {
+    debug_assert!(are_whole_pages(from) && are_whole_pages(to), "advice is for whole pages");
     #[cfg(feature = "simulate")]
     if sim::is_task() {
         sim::step();
@@ -115,7 +124,8 @@ fn advise(base: *const u8, from: u64, to: u64, advice: libc::c_int) -> bool {
     unsafe { libc::madvise(address, length, advice) == 0 }
 }
 
-/// Whether a huge page of this kernel is a unit. With pages of 16 or 64 KB it has 32 or 512 MB.
+/// Whether a huge page of this kernel is a unit. With pages of 4 KB it is; with pages of 16 KB it mostly has 32 MB, with pages
+/// of 64 KB 512 MB (Arm) or 2 MB (POWER).
 pub fn units_are_huge_pages() -> bool {
     #[cfg(feature = "simulate")]
     if sim::is_task() {
@@ -128,11 +138,17 @@ pub fn units_are_huge_pages() -> bool {
     *ARE
 }
 
-/// Bytes of a page.
+/// Bytes of a page of this kernel: a part of [`UNIT`].
 pub fn page_size() -> usize {
     static SIZE: Lazy<usize> = Lazy::new(|| {
         // SAFETY: asks for a number.
-        usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+        let size = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) });
+        // Pages as large as this are whole pages of every kernel.
+        size.unwrap_or(to_usize(LARGEST_PAGE))
     });
     *SIZE
+}
+
+fn are_whole_pages(offset: u64) -> bool {
+    to_usize(offset).is_multiple_of(page_size())
 }

@@ -1,7 +1,7 @@
 //! The file and its two mappings, and checked access to everything in it.
 //!
 //! Read-write for bookkeeping and for what this process creates; read-only, from an open of its own, for what it hands
-//! out. Both start at a 2 MB boundary, so that a huge page of the file is one of the mapping. The read-write mapping is
+//! out. Both start at a multiple of [`UNIT`], so that a huge page of that size in the file is one of the mapping. The read-write mapping is
 //! not inherited over fork (see `fork`); neither appears in core dumps.
 
 use std::fs::File;
@@ -144,7 +144,7 @@ impl Segment {
             .set_len(geometry.file_size)
             .map_err(|e| Error::io(format!("a store of {} bytes", geometry.file_size), &e))?;
         let mapping = Mapping::new(file.file(), geometry.file_size, true)?;
-        // SAFETY: the first page of our mapping; all of Header is atomics, and zero is valid for them. Memory is reserved for it
+        // SAFETY: the start of our mapping; all of Header is atomics, and zero is valid for them. Memory is reserved for it
         // before it is touched.
         let header = unsafe { &*mapping.start.cast::<Header>() };
         let growing = Growing { file: file.file(), base: mapping.start, credit: &header.huge_credit };
@@ -206,12 +206,12 @@ impl Segment {
             ));
         }
         let named = |e: Error| e.context(place.path.display());
-        if meta.len() < size_of::<Header>() as u64 {
+        if meta.len() < HEADER_SIZE {
             return Err(named(Error::new(Kind::Corrupt, "not a store: the file is too short")));
         }
         let geometry = {
-            let page = Mapping::new(&file, 4096, false)?;
-            // SAFETY: a page of the file, which is at least that long; Header is atomics only.
+            let page = Mapping::new(&file, HEADER_SIZE, false)?;
+            // SAFETY: the start of the file, which is at least that long; Header is atomics only.
             Geometry::of_header(unsafe { &*page.start.cast::<Header>() }, meta.len()).map_err(named)?
         };
         let file = OwnFile::new(file)?;
@@ -552,11 +552,11 @@ unsafe fn copy_of<T>(file: &File, offset: u64, count: usize) -> std::io::Result<
 /// A file in `/dev/shm` that no path leads to and no living client uses.
 pub fn is_lost(file: &File, path: &Path) -> bool {
     let Ok(meta) = file.metadata() else { return false };
-    let Ok(page) = Mapping::new(file, 4096, false) else { return false };
-    if meta.len() < 4096 {
+    let Ok(page) = Mapping::new(file, HEADER_SIZE, false) else { return false };
+    if meta.len() < HEADER_SIZE {
         return false;
     }
-    // SAFETY: a page of the file; Header is atomics only.
+    // SAFETY: the start of the file, which is that long; Header is atomics only.
     let header = unsafe { &*page.start.cast::<Header>() };
     if Geometry::of_header(header, meta.len()).is_err() || liveness::being_born(file) {
         return false;

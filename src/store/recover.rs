@@ -174,9 +174,8 @@ impl Locked<'_> {
         self.link(&id, index)?;
         let sequence = entry.sequence.load(Ordering::Relaxed);
         let header = self.segment().header();
-        if header.sequence.load(Ordering::Relaxed) < sequence {
-            header.sequence.store(sequence, Ordering::Relaxed);
-        }
+        // Releases are stamped meanwhile, without the lock.
+        header.sequence.fetch_max(sequence, Ordering::Relaxed);
         if word.has(CALL) {
             if let Some((index, _)) = self.find(&ObjectId::declaration(id.prefix())) {
                 self.segment().entry(index)?.newest_call.fetch_max(sequence, Ordering::Release);

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{cdylib, install_library, run, Compiler};
+use super::{cdylib, install_library, root, run, Compiler};
 
 /// For waits that a test would else hang in.
 pub const WATCHDOG: Duration = Duration::from_secs(120);
@@ -45,6 +45,17 @@ pub fn compile_with(folder: &Path, source: &Path, compiler: Compiler, needs: &[&
 /// A program of one source and the library.
 pub fn compile(folder: &Path, source: &Path, compiler: Compiler) -> PathBuf {
     compile_with(folder, source, compiler, &[])
+}
+
+/// `tests/preload/kernel.c`, to be preloaded: a kernel as the environment says.
+pub fn kernel(folder: &Path) -> PathBuf {
+    let library = folder.join("kernel.so");
+    let source = root().join("tests/preload/kernel.c");
+    run(Command::new("cc")
+        .args(["-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-o"])
+        .arg(&library)
+        .arg(source));
+    library
 }
 
 /// A command that finds the library and nothing of the user's environment.
