@@ -19,16 +19,16 @@ impl Default for Changes {
 impl Changes {
     /// Things are about to move.
     pub fn begin(&self) {
-        self.0.fetch_or(1, Ordering::SeqCst);
+        self.0.fetch_or(1, Ordering::Relaxed);
         // SYNC: pairs with the fence in `none_since`: who reads a word written after this sees an odd or a later count,
-        // whatever the order of those stores. The read-modify-write alone does not hold back later plain ones.
+        // whatever the order of those stores. A read-modify-write alone does not hold back later plain ones.
         fence(Ordering::SeqCst);
     }
 
     /// Everything can be found again.
     pub fn end(&self) {
-        // SYNC: release: who sees this count sees what was written before it.
-        self.0.fetch_add(1, Ordering::SeqCst);
+        // SYNC: release, pairs with the acquire in `now`: who sees this count sees what was written before it.
+        self.0.fetch_add(1, Ordering::Release);
     }
 
     /// To be read before looking.
