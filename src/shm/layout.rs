@@ -337,7 +337,9 @@ pub struct Geometry {
     pub file_size: u64,
 }
 
-/// Words of an event, beside its sequence.
+/// Words of an event, beside its sequence: what happened (8 bits), how many bytes of metadata follow (8) and the attachment number of
+/// who did it (32, from bit 32); nanoseconds since the epoch; bytes of data; bytes of metadata; the object's ID, in the order of its
+/// bytes, and 4 bytes of 0 (3 words); the first bytes of the object's metadata (7 words).
 pub const EVENT_WORDS: usize = 14;
 
 /// One slot of the event log.

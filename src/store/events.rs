@@ -188,9 +188,7 @@ impl Drop for Subscription {
     }
 }
 
-/// The words of an event in its slot: what happened (8 bits), how many bytes of metadata follow (8) and the attachment number of who
-/// did it (32, from bit 32); nanoseconds since the epoch; bytes of data; bytes of metadata; the object's ID and 4 bytes of 0; the
-/// first bytes of the metadata.
+/// Where the ID lies in an event's words, and where the metadata; how many bytes of these there are.
 const ID_WORDS: usize = 4;
 const METADATA_WORDS: usize = ID_WORDS + 3;
 const METADATA: usize = (EVENT_WORDS - METADATA_WORDS) * 8;

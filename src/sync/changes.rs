@@ -20,7 +20,7 @@ impl Changes {
     /// Things are about to move.
     pub fn begin(&self) {
         self.0.fetch_or(1, Ordering::Relaxed);
-        // SYNC: pairs with the fence in `none_since`: who reads a word written after this sees an odd or a later count,
+        // SYNC: pairs with the fence in `none_since`: who has read a word written after this sees an odd or a later count,
         // whatever the order of those stores. A read-modify-write alone does not hold back later plain ones.
         fence(Ordering::SeqCst);
     }
@@ -33,13 +33,14 @@ impl Changes {
 
     /// To be read before looking.
     pub fn now(&self) -> u64 {
+        // SYNC: acquire, pairs with the release in `end`: what was moved before this is looked at where it is now.
         self.0.load(Ordering::Acquire)
     }
 
     /// After the look: whether nothing has moved since the count was `before`.
     pub fn none_since(&self, before: u64) -> bool {
-        // SYNC: pairs with the fence in `begin`.
-        fence(Ordering::SeqCst);
+        // SYNC: pairs with the fence in `begin`: had we read a word written after that, this would see it.
+        fence(Ordering::Acquire);
         before & 1 == 0 && self.0.load(Ordering::Relaxed) == before
     }
 }

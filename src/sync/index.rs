@@ -8,6 +8,10 @@
 //! counter, which is odd while a present entry may not be found. *Writers hold the store's lock.* Inserting fills an empty slot
 //! and hides nothing; removing moves entries, growing and rebuilding move all of them.
 //!
+//! So slots and level are relaxed words. SYNC: what a slot names is read in the entry, which has an order of its own. Who knows of an
+//! insertion (he was told, or waits, or has the lock) has it before his look, and finds it. Who reads what a change of another kind
+//! has written does not believe his miss, by the fences of the counter; who reads the counter after the change reads what it left.
+//!
 //! Dead while the counter is odd: it stays odd, every miss takes the lock, and the next holder, who finds that dirty, resets the
 //! index and fills it from the entries.
 
@@ -36,8 +40,7 @@ pub struct Index<'a, T> {
 impl<'a, T: Fn(u32) -> &'a [AtomicU64]> Index<'a, T> {
     #[inline]
     fn slots(&self) -> (u32, &'a [AtomicU64]) {
-        // SYNC: pairs with the release stores in `grow` and `reset`: the table is as they left it, or newer.
-        let slots = (self.table)(self.level.load(Ordering::Acquire));
+        let slots = (self.table)(self.level.load(Ordering::Relaxed));
         // Not the level that was read: it may be damaged.
         (slots.len().ilog2(), slots)
     }
@@ -50,8 +53,7 @@ impl<'a, T: Fn(u32) -> &'a [AtomicU64]> Index<'a, T> {
         let mask = slots.len() - 1;
         let mut at = home(tag, level);
         for _ in 0..slots.len() {
-            // SYNC: pairs with the release store of whoever filled the slot: the entry's words are there.
-            let slot = slots[at].load(Ordering::Acquire);
+            let slot = slots[at].load(Ordering::Relaxed);
             if slot == 0 {
                 return None;
             }
@@ -119,12 +121,10 @@ impl<'a, T: Fn(u32) -> &'a [AtomicU64]> Index<'a, T> {
             let from_home = at.wrapping_sub(home(tag_of(slot), level)) & mask;
             let from_gap = at.wrapping_sub(gap) & mask;
             if from_home >= from_gap {
-                // SYNC: as in `fill`.
-                slots[gap].store(slot, Ordering::Release);
+                slots[gap].store(slot, Ordering::Relaxed);
                 gap = at;
             }
         }
-        // SYNC: who sees the gap sees that the counter is odd or later: by the fence in `begin`.
         slots[gap].store(0, Ordering::Relaxed);
         self.whole();
     }
@@ -144,8 +144,7 @@ impl<'a, T: Fn(u32) -> &'a [AtomicU64]> Index<'a, T> {
                 fill(new, new_level, tag_of(slot), entry_of(slot));
             }
         }
-        // SYNC: pairs with the acquire load in `slots`.
-        self.level.store(new_level, Ordering::Release);
+        self.level.store(new_level, Ordering::Relaxed);
         self.whole();
     }
 
@@ -153,8 +152,7 @@ impl<'a, T: Fn(u32) -> &'a [AtomicU64]> Index<'a, T> {
     pub fn reset(&self, level: u32) {
         self.changing();
         empty((self.table)(level));
-        // SYNC: pairs with the acquire load in `slots`.
-        self.level.store(level, Ordering::Release);
+        self.level.store(level, Ordering::Relaxed);
     }
 
     /// Entries are about to move.
@@ -189,7 +187,6 @@ fn entry_of(slot: u64) -> u32 {
 }
 
 fn empty(slots: &[AtomicU64]) {
-    // SYNC: relaxed is enough behind the fence in `begin`: who sees one of these zeros does not believe its miss.
     slots.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
 }
 
@@ -198,10 +195,47 @@ fn fill(slots: &[AtomicU64], level: u32, tag: u32, entry: u32) {
     let mut at = home(tag, level);
     for _ in 0..slots.len() {
         if slots[at].load(Ordering::Relaxed) == 0 {
-            // SYNC: pairs with the acquire load in `probe`: who sees the slot sees the entry's words.
-            slots[at].store(slot_of(tag, entry), Ordering::Release);
+            slots[at].store(slot_of(tag, entry), Ordering::Relaxed);
             return;
         }
         at = (at + 1) & mask;
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::sync::life::State;
+
+    /// Of 32 slots, with half of them used, round the end of the table and with many of one home.
+    #[test]
+    fn what_is_inserted_is_found_until_it_is_removed() {
+        let tables = [5, 6].map(|level| (0..1 << level).map(|_| AtomicU64::new(0)).collect::<Vec<_>>());
+        let (level, changes) = (AtomicU32::new(5), Changes::default());
+        let index =
+            Index { level: &level, changes: &changes, table: |level| tables[level as usize - 5].as_slice() };
+        // Four homes, of which one is the last slot.
+        let tag_of = |entry: u32| 0xe000_0000 + (entry % 4) * 0x0800_0000 + entry;
+        let found = |entry: u32| {
+            let named = |at| (at == entry).then_some(Word::new(State::Sealed, 0, 0));
+            index.find(tag_of(entry), named).unwrap().is_some()
+        };
+        let (mut there, mut random) = (HashSet::new(), 1u32);
+        for step in 0..4000 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let entry = random >> 16 & 63;
+            if there.remove(&entry) {
+                index.remove(tag_of(entry), entry);
+            } else if there.len() < 16 {
+                there.insert(entry);
+                index.insert(tag_of(entry), entry);
+            }
+            if step == 3000 {
+                index.grow(6);
+            }
+            assert!((0..64).all(|entry| found(entry) == there.contains(&entry)), "step {step}");
+        }
     }
 }

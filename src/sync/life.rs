@@ -125,7 +125,8 @@ impl Word {
         Word::new(State::Free, 0, self.generation() + 1)
     }
 
-    /// What becomes of the entry after something that kept it has gone. Under the lock. `kept`: it stays though nobody wants it.
+    /// What becomes of the entry after something that kept it has gone: the truth under the lock, a hint without it. `kept`: it stays
+    /// though nobody wants it.
     pub fn fate(self, pins: &[AtomicU64], wants: &[AtomicU64], kept: bool) -> Fate {
         match self.state() {
             State::Doomed if row_is_empty(pins) => Fate::Freed,

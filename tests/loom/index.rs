@@ -19,6 +19,8 @@ type Name = (u32, u32);
 const FIRST: Name = (11, 1);
 const STEADY: Name = (12, 2);
 const OTHER: Name = (13, 3);
+/// At home in the second slot.
+const NEIGHBOUR: Name = (15, 1 << 30);
 /// Another ID of the same tag as the first.
 const TWIN: Name = (14, 1);
 
@@ -151,6 +153,26 @@ fn a_removal_and_an_insert_where_it_was_hide_nothing() {
         store.delete(0, FIRST);
         store.bear(0, OTHER);
         assert_eq!((store.find(FIRST), store.find(OTHER)), (None, Some((0, LIFE + 1))));
+    });
+}
+
+/// What is at home stays where it is.
+#[test]
+fn a_removal_moves_nothing_before_its_home() {
+    search(2, || {
+        let store = Store::new();
+        store.bear(0, FIRST);
+        store.bear(1, NEIGHBOUR);
+        let reader = {
+            let store = store.clone();
+            thread::spawn(move || assert_eq!(store.find(NEIGHBOUR), Some((1, LIFE))))
+        };
+        {
+            let _lock = lock(&store.lock);
+            store.delete(0, FIRST);
+        }
+        reader.join().unwrap();
+        assert_eq!(store.find(NEIGHBOUR), Some((1, LIFE)));
     });
 }
 
