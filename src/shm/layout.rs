@@ -20,6 +20,10 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::changes::Changes;
 use crate::sync::doorbell::Bell;
 use crate::sync::futex::FutexWord;
+use crate::sync::life::StateWord;
+use crate::sync::slots::Slot;
+
+pub use crate::sync::life::{State, Word, ABANDONED, CALL, CLAIMED, ENDED, WHEN_RELEASED};
 
 /// The first eight bytes of a segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"SDP-DAL\n");
@@ -158,7 +162,7 @@ pub struct Client {
 #[repr(C, align(64))]
 pub struct Entry {
     /// State, flags, creator's slot and generation: see [`Word`].
-    pub state: AtomicU64,
+    pub state: StateWord,
     /// The object's ID, in the order of its bytes.
     pub id: [AtomicU32; 5],
     /// Keep and evictable: see `KEEP`, `EVICTABLE`.
@@ -304,93 +308,6 @@ pub const LAYOUT_HASH: u64 = {
 /// One less than 0 recoveries: of a store whose extents were left to the first holder of its lock to make.
 pub const NEVER_BUILT: u32 = u32::MAX;
 
-/// An object's state. `Free` is 0, so that fresh memory is a table of free entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// No object: the entry is to be had.
-    Free = 0,
-    /// An output of a call that does not exist yet: no bytes.
-    Awaited = 1,
-    /// Its bytes are written; only its creator sees them.
-    Creating = 2,
-    /// Complete, visible, immutable.
-    Sealed = 3,
-    /// Will never exist; the reason is in its stead.
-    Failed = 4,
-    /// Deleted while pinned: invisible, its bytes stay until the last pin goes.
-    Doomed = 5,
-}
-
-/// An entry's state word, taken apart: 4 bits state, 6 flags, 10 slot of the creator (of an awaited output: of its producer), 44
-/// generation.
-///
-/// The slot may stand for the client here: a dead client's creations are settled before its slot is freed, and who looks at
-/// an awaited output compares the number in the slot with the producer's.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Word(pub u64);
-
-/// Flag of a state word: a call that was taken.
-pub const CLAIMED: u64 = 1 << 4;
-/// Flag of a state word: delete when the last pin goes.
-pub const WHEN_RELEASED: u64 = 1 << 5;
-/// Flag of a state word: a call in a queue.
-pub const CALL: u64 = 1 << 6;
-/// Flag of a state word: a creation that its creator gave up when it could not have the lock.
-pub const ABANDONED: u64 = 1 << 8;
-/// Flag of a state word: a call that has ended.
-pub const ENDED: u64 = 1 << 7;
-
-const GENERATION_MASK: u64 = (1 << 44) - 1;
-
-impl Word {
-    /// A word of these parts.
-    pub fn new(state: State, slot: u32, generation: u64) -> Word {
-        Word(state as u64 | u64::from(slot & 1023) << 10 | (generation & GENERATION_MASK) << 20)
-    }
-
-    /// The state; what is none reads as `Free`.
-    pub fn state(self) -> State {
-        match self.0 & 15 {
-            1 => State::Awaited,
-            2 => State::Creating,
-            3 => State::Sealed,
-            4 => State::Failed,
-            5 => State::Doomed,
-            _ => State::Free,
-        }
-    }
-
-    /// The life of the entry.
-    pub fn generation(self) -> u64 {
-        self.0 >> 20
-    }
-
-    /// The creator's slot.
-    pub fn slot(self) -> u32 {
-        (self.0 >> 10 & 1023) as u32
-    }
-
-    /// Whether this flag is set.
-    pub fn has(self, flag: u64) -> bool {
-        self.0 & flag != 0
-    }
-
-    /// The same with another state.
-    pub fn with(self, state: State) -> Word {
-        Word(self.0 & !15 | state as u64)
-    }
-
-    /// The same with flags set.
-    pub fn and(self, flags: u64) -> Word {
-        Word(self.0 | flags)
-    }
-
-    /// The word of the next life, free.
-    pub fn freed(self) -> Word {
-        Word::new(State::Free, 0, self.generation() + 1)
-    }
-}
-
 /// Where the regions lie; follows from three numbers of the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
@@ -428,31 +345,13 @@ pub struct Geometry {
     pub file_size: u64,
 }
 
-/// Bytes of an object's metadata that an event carries.
-pub const EVENT_METADATA: usize = 56;
+/// Words of an event, beside its sequence: what happened (8 bits), how many bytes of metadata follow (8) and the attachment number of
+/// who did it (32, from bit 32); nanoseconds since the epoch; bytes of data; bytes of metadata; the object's ID, in the order of its
+/// bytes, and 4 bytes of 0 (3 words); the first bytes of the object's metadata (7 words).
+pub const EVENT_WORDS: usize = 14;
 
-/// One slot of the event log. Its sequence stands before and after the rest: a reader who finds the same one in both
-/// has read one event.
-#[repr(C, align(64))]
-pub struct Event {
-    /// Its sequence, from 1; written first.
-    pub before: AtomicU64,
-    /// What happened (8 bits), how many bytes of metadata follow (8), and the attachment number of who did it (32, from
-    /// bit 32).
-    pub what: AtomicU64,
-    /// Nanoseconds since the epoch.
-    pub time: AtomicU64,
-    /// Bytes of data.
-    pub data_size: AtomicU64,
-    /// Bytes of metadata.
-    pub meta_size: AtomicU64,
-    /// The object's ID, in the order of its bytes, and 4 bytes of 0.
-    pub id: [AtomicU64; 3],
-    /// The first bytes of the object's metadata.
-    pub metadata: [AtomicU64; EVENT_METADATA / 8],
-    /// Its sequence; written last.
-    pub after: AtomicU64,
-}
+/// One slot of the event log.
+pub type Event = Slot<EVENT_WORDS>;
 
 const _: () = assert!(size_of::<Event>() as u64 == EVENT_SIZE);
 

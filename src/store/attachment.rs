@@ -34,6 +34,8 @@ use crate::sync::doorbell::Sleepers;
 use crate::sync::fail;
 use crate::sync::lock::NUMBER_MASK;
 use crate::sync::pins::PinWord;
+use crate::sync::ring::Waiters;
+use crate::sync::wants::Wants;
 
 const PIN_CHUNK: usize = 4096;
 const SHARDS: usize = 64;
@@ -55,10 +57,10 @@ pub(super) struct Attachment {
     /// Entries whose counts have been made.
     pins_ready: AtomicU32,
     shards: Vec<Mutex<()>>,
-    /// This process's wants: entry to (generation, count).
-    pub(super) wants: Mutex<HashMap<u32, (u64, u32)>>,
+    /// This process's wants.
+    pub(super) wants: Wants,
     /// How many threads of this process wait at each bucket.
-    pub(super) waiting: Vec<Mutex<u32>>,
+    pub(super) waiting: Vec<Waiters>,
     /// What rang, for the lookouts of this process.
     pub(super) rung: Mutex<Rung>,
     pub(super) sleepers: Arc<Sleepers>,
@@ -208,8 +210,8 @@ impl Attachment {
             pins: (0..chunks).map(|_| OnceCell::new()).collect(),
             pins_ready: AtomicU32::new(0),
             shards: (0..SHARDS).map(|_| Mutex::new(())).collect(),
-            wants: Mutex::default(),
-            waiting: (0..BUCKETS).map(|_| Mutex::new(0)).collect(),
+            wants: Wants::default(),
+            waiting: (0..BUCKETS).map(|_| Waiters::default()).collect(),
             rung: Mutex::default(),
             sleepers: Arc::default(),
             descriptor: Mutex::default(),

@@ -8,12 +8,12 @@ use super::id::ObjectId;
 use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{State, Word, EVICTABLE, WHEN_RELEASED};
+use crate::shm::layout::{State, Word, EVICTABLE};
 use crate::shm::segment::to_usize;
 use crate::shm::span::ReadSpan;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fail;
-use crate::sync::pins::{row_is_empty, Outcome, RowBit};
+use crate::sync::pins::{Outcome, RowBit};
 use crate::timeout::Timeout;
 
 /// One of this process's pins.
@@ -124,11 +124,8 @@ impl Attachment {
     fn pin(&self, key: EntryKey) -> Result<bool> {
         let entry = self.segment.entry(key.index)?;
         let bit = self.bit(self.segment.pins(key.index)?)?;
-        let outcome = self.pin_word(key.index)?.pin(self.shard(key.index), bit, key.generation, || {
-            let word = Word(entry.state.load(Ordering::SeqCst));
-            word.generation() == key.generation && matches!(word.state(), State::Sealed | State::Failed)
-        });
-        match outcome {
+        let (word, shard) = (self.pin_word(key.index)?, self.shard(key.index));
+        match word.pin(shard, bit, key.generation, &entry.state) {
             Outcome::Done => Ok(true),
             Outcome::Gone | Outcome::Left => self.after_release(key.index).map(|()| false),
             Outcome::Full => Err(Error::new(
@@ -141,7 +138,7 @@ impl Attachment {
     /// The creator's pin, set under the lock before anybody can see the entry.
     pub(super) fn pin_creation(&self, key: EntryKey) -> Result<()> {
         let bit = self.bit(self.segment.pins(key.index)?)?;
-        self.pin_word(key.index)?.pin(self.shard(key.index), bit, key.generation, || true);
+        self.pin_word(key.index)?.pin_creation(self.shard(key.index), bit, key.generation);
         Ok(())
     }
 
@@ -157,15 +154,11 @@ impl Attachment {
     /// Our bit went: frees the entry if it waited for that.
     fn after_release(&self, index: u32) -> Result<()> {
         let entry = self.segment.entry(index)?;
-        let word = Word(entry.state.load(Ordering::SeqCst));
         let header = self.segment.header();
         if self.evicts() && entry.flags.load(Ordering::Relaxed) & EVICTABLE != 0 {
             entry.released.store(header.sequence.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
-        let waits = word.state() == State::Doomed || word.has(WHEN_RELEASED);
-        if !waits || !row_is_empty(self.segment.pins(index)?) {
-            return Ok(());
-        }
+        let Some(word) = entry.state.left(self.segment.pins(index)?) else { return Ok(()) };
         let key = EntryKey { index, generation: word.generation() };
         self.settle(key, &id_of(entry))
     }
@@ -181,8 +174,7 @@ impl Store {
             let found = match life {
                 Some(key) => {
                     let word = Word(attachment.segment.entry(key.index)?.state.load(Ordering::Acquire));
-                    let gone = word.generation() != key.generation
-                        || matches!(word.state(), State::Free | State::Doomed);
+                    let gone = word.generation() != key.generation || !word.is_visible();
                     (!gone).then_some((key.index, word))
                 }
                 None => attachment.find(id)?,

@@ -14,9 +14,9 @@ use super::locked::Locked;
 use super::want::Want;
 use super::{CreateSpec, Store, Writer};
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{Entry, State, Word, ABANDONED, CALL, CLAIMED, ENDED};
+use crate::shm::layout::{Entry, State, Word, CALL, CLAIMED, ENDED};
 use crate::shm::segment::low_half;
-use crate::sync::atomic::{fence, Ordering};
+use crate::sync::atomic::Ordering;
 use crate::sync::fail;
 use crate::timeout::Timeout;
 
@@ -157,10 +157,9 @@ impl Store {
             Err(error) => return Err(error),
         };
         let entry = self.attachment.segment.entry(call.key.index)?;
-        let claimed = self.mark(entry, call.key, CLAIMED, |word| word.state() == State::Sealed);
+        let claimed = entry.state.claim(call.key.generation);
         fail::point("claim.claimed");
         if claimed {
-            fence(Ordering::SeqCst);
             self.attachment.tell(EventKind::CallClaimed, call.key);
         }
         Ok(if claimed { Claim::Claimed(buffer) } else { Claim::Gone })
@@ -172,29 +171,13 @@ impl Store {
         self.attachment.here()?;
         let entry = self.attachment.segment.entry(key.index)?;
         let id = id_of(entry);
-        // Marked: the life is the call's, and the ID read before is its.
-        if self.mark(entry, key, ENDED, |word| word.state() != State::Free) {
+        // Ended: the life is the call's, and the ID read before is its.
+        if entry.state.end(key.generation) {
             // Who waits comes before who reads the log.
             self.attachment.ring(&id);
             self.attachment.tell(EventKind::CallEnded, key);
         }
         Ok(())
-    }
-
-    /// Adds a flag to the state of this life, once. False if it has it, or if the state is not right.
-    fn mark(&self, entry: &Entry, key: EntryKey, flag: u64, right: impl Fn(Word) -> bool) -> bool {
-        let mut word = Word(entry.state.load(Ordering::Acquire));
-        loop {
-            if word.generation() != key.generation || word.has(flag) || !right(word) {
-                return false;
-            }
-            // SYNC: the commit of a claim; dooming is a compare-and-swap on the same word.
-            match entry.state.compare_exchange(word.0, word.and(flag).0, Ordering::SeqCst, Ordering::Acquire)
-            {
-                Ok(_) => return true,
-                Err(seen) => word = Word(seen),
-            }
-        }
     }
 
     /// Fails every output that this call was to make by us and that is still awaited; how many these were. For a call whose
@@ -207,16 +190,13 @@ impl Store {
         let mut failed = 0;
         for index in 0..used {
             let entry = segment.entry(index)?;
-            let word = Word(entry.state.load(Ordering::Acquire));
-            if word.state() != State::Awaited
-                || entry.producer.load(Ordering::Relaxed) != attachment.number
-                || !is_of(entry, call)
-            {
-                continue;
-            }
-            // What was read may be another life's: then the key does not fit, or its state tells.
-            fence(Ordering::Acquire);
-            if Word(entry.state.load(Ordering::Relaxed)) == word {
+            let ours = entry.state.read(|word| {
+                word.state() == State::Awaited
+                    && entry.producer.load(Ordering::Relaxed) == attachment.number
+                    && is_of(entry, call)
+            });
+            if let Some((word, true)) = ours {
+                // It may be awaited no more: then it is not failed.
                 let key = EntryKey { index, generation: word.generation() };
                 failed += u32::from(self.fail(key, error)?);
             }
@@ -278,9 +258,8 @@ impl Locked<'_> {
         let code = u32::try_from(-error.kind().code()).unwrap_or(1);
         entry.failure.store(code, Ordering::Relaxed);
         fail::point("fail.text_written");
-        // SYNC: the commit; pairs with the acquire of whoever looks at the object. Only under the lock does an awaited
-        // entry change.
-        entry.state.store(Word::new(State::Failed, word.slot(), key.generation).0, Ordering::SeqCst);
+        // Only under the lock does an awaited entry change.
+        entry.state.commit(Word::new(State::Failed, word.slot(), key.generation));
         fail::point("fail.failed");
         self.tell(EventKind::Failed, key)?;
         self.settle(key)?;
@@ -294,8 +273,8 @@ impl Locked<'_> {
         let Some((entry, word)) = self.entry_of(key)? else { return Ok(false) };
         match word.state() {
             State::Creating if entry.creator.load(Ordering::Relaxed) == dead => {
-                // SYNC: its creator writes to it no more, and all others change a creation under the lock.
-                entry.state.fetch_or(ABANDONED, Ordering::SeqCst);
+                // Its creator writes to it no more, and all others change a creation under the lock.
+                entry.state.abandon();
                 self.settle(key)
             }
             State::Awaited if entry.producer.load(Ordering::Relaxed) == dead => {
@@ -362,8 +341,9 @@ impl Locked<'_> {
         let sequence = self.next_sequence();
         entry.sequence.store(sequence, Ordering::Relaxed);
         fail::point("issue.linked");
-        // SYNC: the commit of issuing. A creation can only be doomed under the lock, which we hold.
-        entry.state.store(word.with(State::Sealed).and(CALL).0, Ordering::SeqCst);
+        // The commit of issuing. A creation can only be doomed under the lock, which we hold, and only its creator seals it, which
+        // we are.
+        entry.state.commit(word.with(State::Sealed).and(CALL));
         fail::point("issue.sealed");
         // SYNC: pairs with the acquire load in `queue`.
         declaration.newest_call.store(sequence, Ordering::Release);

@@ -17,12 +17,11 @@ use super::want::Want;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::heap::{Figures, Growth};
-use crate::shm::layout::{State, Word, ABANDONED, ALIGN, EVICTABLE, KEEP, SMALL};
+use crate::shm::layout::{State, Word, ALIGN, EVICTABLE, KEEP, SMALL};
 use crate::shm::segment::to_usize;
 use crate::shm::span::WriteSpan;
-use crate::sync::atomic::{fence, Ordering};
-use crate::sync::clock;
-use crate::sync::clock::epoch_nanos;
+use crate::sync::atomic::Ordering;
+use crate::sync::clock::{self, epoch_nanos};
 use crate::sync::fail;
 use crate::timeout::Timeout;
 
@@ -277,8 +276,7 @@ impl Locked<'_> {
         }
         self.attachment.pin_creation(key)?;
         fail::point("create.awaited_written");
-        let word = Word::new(State::Creating, self.attachment.slot, key.generation);
-        entry.state.store(word.0, Ordering::Release);
+        entry.state.commit(Word::new(State::Creating, self.attachment.slot, key.generation));
         // Only now: dead before the commit, the output is awaited as before, and kept by nobody.
         if spec.keep {
             entry.flags.fetch_or(KEEP, Ordering::SeqCst);
@@ -301,7 +299,7 @@ impl Locked<'_> {
         let extent = entry.extent.load(Ordering::Relaxed);
         let slot = self.attachment.slot_of(producer);
         let awaited = Word::new(State::Awaited, slot.unwrap_or(word.slot()), key.generation);
-        entry.state.store(awaited.0, Ordering::SeqCst);
+        entry.state.commit(awaited);
         fail::point("abort.awaited");
         self.heap().give(extent)?;
         self.give_bytes(entry, None, 0, 0);
@@ -372,30 +370,19 @@ impl Writer {
         let micros = u32::try_from(clock::since(self.begun).as_micros()).unwrap_or(u32::MAX);
         entry.construct.store(micros, Ordering::Relaxed);
         fail::point("seal.before");
-        let mut word = Word(entry.state.load(Ordering::Acquire));
-        loop {
-            if word.generation() != key.generation || word.state() != State::Creating {
-                // Deleted while we wrote: the pin goes, and with it the bytes.
-                let promised = self.want.is_some() || entry.flags.load(Ordering::Relaxed) & KEEP != 0;
-                drop(pin);
-                return if promised {
-                    Err(Error::new(
-                        Kind::ObjectDeleted,
-                        format!("object {} was deleted before it was sealed", self.id),
-                    ))
-                } else {
-                    Ok(None)
-                };
-            }
-            // SYNC: the commit, one RMW. Release: the bytes are there for whoever sees `Sealed`; non-temporal stores were
-            // fenced where they were made.
-            let sealed = word.with(State::Sealed).0;
-            match entry.state.compare_exchange(word.0, sealed, Ordering::SeqCst, Ordering::Acquire) {
-                Ok(_) => break,
-                Err(seen) => word = Word(seen),
-            }
+        if !entry.state.seal(key.generation) {
+            // Deleted while we wrote: the pin goes, and with it the bytes.
+            let promised = self.want.is_some() || entry.flags.load(Ordering::Relaxed) & KEEP != 0;
+            drop(pin);
+            return if promised {
+                Err(Error::new(
+                    Kind::ObjectDeleted,
+                    format!("object {} was deleted before it was sealed", self.id),
+                ))
+            } else {
+                Ok(None)
+            };
         }
-        fence(Ordering::SeqCst);
         fail::point("seal.sealed");
         attachment.ring(&self.id);
         fail::point("seal.rung");
@@ -437,8 +424,7 @@ impl Drop for Writer {
         }
         let id = self.id;
         if let Ok(entry) = attachment.segment.entry(key.index) {
-            // SYNC: our pin keeps this life of the entry. Whoever gets the lock next may abort it from here on.
-            entry.state.fetch_or(ABANDONED, Ordering::SeqCst);
+            entry.state.abandon();
             fail::point("abort.marked");
             let _ = attachment.settle(key, &id);
         }

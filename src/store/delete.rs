@@ -4,10 +4,7 @@ use super::entries::EntryKey;
 use super::id::ObjectId;
 use super::Store;
 use crate::error::Result;
-use crate::shm::layout::{State, Word, WHEN_RELEASED};
-use crate::sync::atomic::{fence, Ordering};
-use crate::sync::fail;
-use crate::sync::pins::row_is_empty;
+use crate::shm::layout::{State, Word};
 
 /// When a deleted object goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +24,7 @@ impl Store {
             let key = EntryKey { index, generation: word.generation() };
             if mode == DeleteMode::WhenReleased && word.state() == State::Sealed {
                 let entry = attachment.segment.entry(index)?;
-                entry.state.fetch_or(WHEN_RELEASED, Ordering::SeqCst);
-                // SYNC: as dooming: either we see the pin, or its release sees the mark.
-                fence(Ordering::SeqCst);
-                fail::point("delete.marked");
-                if !row_is_empty(attachment.segment.pins(index)?) {
+                if !entry.state.mark_when_released(key.generation, attachment.segment.pins(index)?) {
                     return Ok((true, false));
                 }
             }

@@ -10,11 +10,12 @@ use super::index::{id_of, set_id};
 use super::locked::Locked;
 use super::progress::unstarted;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{Entry, State, Word, ABANDONED, NONE, WHEN_RELEASED};
+use crate::shm::layout::{Entry, State, Word, NONE};
 use crate::shm::segment::low_half;
-use crate::sync::atomic::{fence, Ordering};
+use crate::sync::atomic::Ordering;
 use crate::sync::clock::epoch_nanos;
 use crate::sync::fail;
+use crate::sync::life::Fate;
 use crate::sync::pins::{row_is_empty, RowBit};
 
 /// One life of one entry: it names an object for ever.
@@ -107,9 +108,7 @@ impl Locked<'_> {
         let entry = self.segment().entry(index)?;
         let generation = Word(entry.state.load(Ordering::Relaxed)).generation();
         let key = EntryKey { index, generation };
-        // SYNC: pairs with the acquire fence in `probe`: a reader that sees a word of the new life below also sees that
-        // the old one is over. (A sweep may have freed the entry in this very turn.)
-        fence(Ordering::Release);
+        entry.state.begin();
         set_id(entry, birth.id);
         entry.flags.store(birth.flags, Ordering::Relaxed);
         self.give_bytes(entry, birth.extent, birth.data_size, birth.meta_size);
@@ -129,9 +128,7 @@ impl Locked<'_> {
             self.claim(key)?;
         }
         fail::point("create.entry_written");
-        let word = Word::new(birth.state, birth.slot, generation);
-        // SYNC: the commit. Pairs with the acquire loads of whoever finds the entry through the index.
-        entry.state.store(word.0, Ordering::Release);
+        entry.state.commit(Word::new(birth.state, birth.slot, generation));
         fail::point("create.committed");
         self.index_insert(birth.id, index);
         fail::point("create.indexed");
@@ -190,21 +187,8 @@ impl Locked<'_> {
 
     /// Deletes an object: invisible from now on; its bytes go now, or with the last pin.
     pub(super) fn doom(&self, key: EntryKey) -> Result<bool> {
-        let Some((entry, mut word)) = self.entry_of(key)? else { return Ok(false) };
-        if word.state() == State::Doomed {
-            return Ok(false);
-        }
-        // SYNC: sealing and claiming change the word without the lock: one of us wins each step. SeqCst and the fence
-        // below pair with the fence of a reader between its pin and its second look at the state.
-        while let Err(seen) = entry.state.compare_exchange(
-            word.0,
-            word.with(State::Doomed).0,
-            Ordering::SeqCst,
-            Ordering::Acquire,
-        ) {
-            word = Word(seen);
-        }
-        fence(Ordering::SeqCst);
+        let entry = self.segment().entry(key.index)?;
+        let Some(word) = entry.state.doom(key.generation) else { return Ok(false) };
         fail::point("delete.doomed");
         let id = id_of(entry);
         match word.state() {
@@ -234,33 +218,23 @@ impl Locked<'_> {
     /// pins are freed. A declaration stays while its namespace holds objects. Whether anything came to its end.
     pub(super) fn settle(&self, key: EntryKey) -> Result<bool> {
         let Some((entry, word)) = self.entry_of(key)? else { return Ok(false) };
-        match word.state() {
-            State::Free => Ok(false),
-            State::Doomed => self.free_if_unpinned(key),
-            State::Creating if word.has(ABANDONED) => self.abort(key).map(|()| true),
-            State::Creating => Ok(false),
-            State::Sealed | State::Failed | State::Awaited => {
-                let released = word.has(WHEN_RELEASED) && row_is_empty(self.segment().pins(key.index)?);
-                let holds_others =
-                    id_of(entry).is_declaration() && entry.first.load(Ordering::Relaxed) != NONE;
-                if released || !holds_others && self.unwanted(key.index)? {
-                    self.doom(key)
-                } else {
-                    Ok(false)
-                }
-            }
+        let holds_others = || id_of(entry).is_declaration() && entry.first.load(Ordering::Relaxed) != NONE;
+        let kept = self.attachment.stays(entry) || holds_others();
+        match word.fate(self.segment().pins(key.index)?, self.segment().wants(key.index)?, kept) {
+            Fate::Stays => Ok(false),
+            Fate::Aborted => self.abort(key).map(|()| true),
+            Fate::Doomed => self.doom(key),
+            Fate::Freed => self.free_if_unpinned(key),
         }
     }
 
     /// Frees a doomed entry that nobody pins.
     fn free_if_unpinned(&self, key: EntryKey) -> Result<bool> {
-        let Some((entry, word)) = self.entry_of(key)? else { return Ok(false) };
-        if word.state() != State::Doomed || !row_is_empty(self.segment().pins(key.index)?) {
+        let Some((entry, _)) = self.entry_of(key)? else { return Ok(false) };
+        if !entry.state.free_if_unpinned(self.segment().pins(key.index)?) {
             return Ok(false);
         }
         let extent = entry.extent.load(Ordering::Relaxed);
-        // SYNC: the commit; the next life has another generation, so a reader with the old key sees that it is over.
-        entry.state.store(word.freed().0, Ordering::SeqCst);
         fail::point("delete.freed");
         if extent != NONE {
             self.heap().give(extent)?;

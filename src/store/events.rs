@@ -1,13 +1,13 @@
 //! The event log: what happens to objects, for those who keep a table of them.
 //!
-//! A ring of slots in shared memory. Events are appended under the lock, and only while somebody subscribes: the header's
-//! count of subscribers is derived from a row of bits, one a client, that stands behind the buckets. A change that is made
-//! without the lock (sealing, claiming, ending a call) takes the lock afterwards to tell of it, if that count is not 0.
+//! A ring of slots in shared memory ([`crate::sync::slots`]). Events are appended under the lock, and only while somebody
+//! subscribes: the header's count of subscribers is derived from a row of bits, one a client, that stands behind the buckets. A
+//! change that is made without the lock (sealing, claiming, ending a call) takes the lock afterwards to tell of it, if that count
+//! is not 0.
 //!
 //! A reader never slows a writer: one that is overtaken by the ring reads *resync* and lists again. So does everybody
 //! when events may have been lost: whoever changes an object and dies before he tells of it leaves that to the rebuild or
-//! to his reaper, who raise the epoch; whoever cannot have the lock soon raises it himself. Dead within an append: the sequence was not raised,
-//! so nobody has looked at the slot, and the next event is written over it.
+//! to his reaper, who raise the epoch; whoever cannot have the lock soon raises it himself.
 
 use std::time::Duration;
 
@@ -19,10 +19,11 @@ use super::locked::Locked;
 use super::Store;
 use crate::error::{Error, Result};
 use crate::log;
-use crate::shm::layout::{self, State, EVENTS, EVENT_METADATA, LOG_BUCKET};
-use crate::sync::atomic::{fence, lock, AtomicU64, Ordering};
+use crate::shm::layout::{self, State, EVENTS, EVENT_WORDS, LOG_BUCKET};
+use crate::sync::atomic::{lock, Ordering};
 use crate::sync::clock::epoch_nanos;
 use crate::sync::fail;
+use crate::sync::slots::{Cursor, Ring, Told};
 use crate::timeout::Timeout;
 
 /// The bit by which readers of the log are woken.
@@ -97,9 +98,7 @@ pub struct Event {
 pub struct Subscription {
     store: Store,
     prefix: Vec<u8>,
-    /// The event to be read next.
-    next: u64,
-    epoch: u64,
+    cursor: Cursor,
 }
 
 impl Store {
@@ -123,13 +122,8 @@ impl Store {
         }
         *readers += 1;
         drop(readers);
-        // SYNC: pairs with the fence between a change without the lock and the look for readers: such a change is either
-        // told to the log, or made before this, and then a list from here on shows it.
-        fence(Ordering::SeqCst);
-        let mut subscription =
-            Subscription { store: self.clone(), prefix: prefix.to_vec(), next: 0, epoch: 0 };
-        subscription.start_over();
-        Ok(subscription)
+        let cursor = self.attachment.event_ring().join();
+        Ok(Subscription { store: self.clone(), prefix: prefix.to_vec(), cursor })
     }
 }
 
@@ -148,49 +142,33 @@ impl Subscription {
         &self.store
     }
 
-    /// Reads on at the newest event.
-    fn start_over(&mut self) {
-        let header = self.store.attachment.segment.header();
-        // The epoch first: if events are lost between the two looks, the next look sees another epoch.
-        self.epoch = header.event_epoch.load(Ordering::Acquire);
-        self.next = header.event_sequence.load(Ordering::Acquire).wrapping_add(1);
-    }
-
-    fn resync(&mut self) -> Event {
-        self.start_over();
-        Event {
-            sequence: 0,
-            kind: EventKind::Resync,
-            time: Duration::from_nanos(epoch_nanos()),
-            id: ObjectId::new([0; ID_SIZE]),
-            actor: 0,
-            data_size: 0,
-            metadata_size: 0,
-            metadata: Vec::new(),
-        }
-    }
-
     fn look(&mut self) -> Option<Event> {
-        let header = self.store.attachment.segment.header();
-        if header.event_epoch.load(Ordering::Acquire) != self.epoch {
-            return Some(self.resync());
-        }
-        // SYNC: pairs with the release store in `append`.
-        let newest = header.event_sequence.load(Ordering::Acquire);
-        // How many are to be read. More than the ring has: we were overtaken, or the number was scribbled upon.
-        while newest.wrapping_add(1) != self.next {
-            if newest.wrapping_sub(self.next) >= EVENTS {
-                return Some(self.resync());
-            }
-            let Some(event) = read(self.store.attachment.segment.event(self.next), self.next) else {
-                return Some(self.resync());
-            };
-            self.next = self.next.wrapping_add(1);
-            if event.id.as_bytes().starts_with(&self.prefix) {
-                return Some(event);
+        let log = self.store.attachment.event_ring();
+        loop {
+            match log.look(&mut self.cursor) {
+                Told::Nothing => return None,
+                Told::Event(sequence, words) => match event_of(sequence, &words) {
+                    Some(event) if event.id.as_bytes().starts_with(&self.prefix) => return Some(event),
+                    Some(_) => {}
+                    // Scribbled upon.
+                    None => return Some(resync()),
+                },
+                Told::Resync => return Some(resync()),
             }
         }
-        None
+    }
+}
+
+fn resync() -> Event {
+    Event {
+        sequence: 0,
+        kind: EventKind::Resync,
+        time: Duration::from_nanos(epoch_nanos()),
+        id: ObjectId::new([0; ID_SIZE]),
+        actor: 0,
+        data_size: 0,
+        metadata_size: 0,
+        metadata: Vec::new(),
     }
 }
 
@@ -210,28 +188,20 @@ impl Drop for Subscription {
     }
 }
 
-/// The event in a slot, if it is the one of this sequence.
-fn read(slot: &layout::Event, sequence: u64) -> Option<Event> {
-    // SYNC: pairs with the release store of `after` in `append`: everything of this event was written before it.
-    if slot.after.load(Ordering::Acquire) != sequence {
-        return None;
-    }
-    let what = slot.what.load(Ordering::Relaxed);
-    let time = slot.time.load(Ordering::Relaxed);
-    let data_size = slot.data_size.load(Ordering::Relaxed);
-    let metadata_size = slot.meta_size.load(Ordering::Relaxed);
-    let mut id = [0; 24];
-    load(&slot.id, &mut id);
-    let mut metadata = [0; EVENT_METADATA];
-    load(&slot.metadata, &mut metadata);
-    // SYNC: pairs with the release fence behind the store of `before` in `append`: had we read a word of a later event,
-    // this would see its sequence.
-    fence(Ordering::Acquire);
-    if slot.before.load(Ordering::Relaxed) != sequence {
-        return None;
-    }
+/// Where the ID lies in an event's words, and where the metadata; how many bytes of these there are.
+const ID_WORDS: usize = 4;
+const METADATA_WORDS: usize = ID_WORDS + 3;
+const METADATA: usize = (EVENT_WORDS - METADATA_WORDS) * 8;
+
+/// What the words of an event say.
+fn event_of(sequence: u64, words: &[u64; EVENT_WORDS]) -> Option<Event> {
+    let [what, time, data_size, metadata_size, ..] = *words;
+    let mut id = [0; (METADATA_WORDS - ID_WORDS) * 8];
+    unpack(&words[ID_WORDS..METADATA_WORDS], &mut id);
+    let mut metadata = [0; METADATA];
+    unpack(&words[METADATA_WORDS..], &mut metadata);
     let kind = EventKind::ALL.into_iter().find(|kind| *kind as u64 == what & 0xff)?;
-    let used = usize::try_from(what >> 8 & 0xff).unwrap_or(0).min(EVENT_METADATA);
+    let used = usize::try_from(what >> 8 & 0xff).unwrap_or(0).min(METADATA);
     Some(Event {
         sequence,
         kind,
@@ -244,25 +214,35 @@ fn read(slot: &layout::Event, sequence: u64) -> Option<Event> {
     })
 }
 
-fn load(words: &[AtomicU64], bytes: &mut [u8]) {
+fn unpack(words: &[u64], bytes: &mut [u8]) {
     for (word, bytes) in words.iter().zip(bytes.chunks_exact_mut(8)) {
-        bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
+        bytes.copy_from_slice(&word.to_le_bytes());
     }
 }
 
-fn store(words: &[AtomicU64], bytes: &[u8]) {
-    for (word, bytes) in words.iter().zip(bytes.chunks(8)) {
+fn pack(words: &mut [u64], bytes: &[u8]) {
+    for (word, bytes) in words.iter_mut().zip(bytes.chunks(8)) {
         let mut eight = [0; 8];
         eight[..bytes.len()].copy_from_slice(bytes);
-        word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
+        *word = u64::from_le_bytes(eight);
     }
 }
 
 impl Attachment {
+    fn event_ring<'a>(&'a self) -> Ring<'a, impl Fn(u64) -> &'a layout::Event> {
+        let header = self.segment.header();
+        Ring {
+            sequence: &header.event_sequence,
+            epoch: &header.event_epoch,
+            readers: &header.subscribers,
+            size: EVENTS,
+            slot: |sequence| self.segment.event(sequence),
+        }
+    }
+
     /// Tells the log of a change that was made without the lock, if anybody reads it. The change has been fenced.
     pub(super) fn tell(&self, kind: EventKind, key: EntryKey) {
-        // SYNC: pairs with the fence in `subscribe`.
-        if self.segment.header().subscribers.load(Ordering::Relaxed) != 0 {
+        if self.event_ring().is_read() {
             self.tell_readers(kind, key);
         }
     }
@@ -287,14 +267,12 @@ impl Attachment {
 
     /// Events may be missing from the log: whoever reads it lists again.
     fn lose_events(&self) {
-        self.segment.header().event_epoch.fetch_add(1, Ordering::SeqCst);
+        self.event_ring().lose();
         self.ring_log();
     }
 
     /// Wakes the readers of the log.
     pub(super) fn ring_log(&self) {
-        // SYNC: a reader that is about to sleep has read its bell before it looked.
-        fence(Ordering::SeqCst);
         self.ring_row(LOG_BUCKET, WAKE_BIT);
     }
 }
@@ -302,38 +280,29 @@ impl Attachment {
 impl Locked<'_> {
     /// Appends an event about a living entry, if anybody reads the log.
     pub(super) fn tell(&self, kind: EventKind, key: EntryKey) -> Result<()> {
-        if self.segment().header().subscribers.load(Ordering::Relaxed) == 0 {
+        let log = self.attachment.event_ring();
+        if !log.is_read() {
             return Ok(());
         }
         let Some((entry, _)) = self.entry_of(key)? else { return Ok(()) };
         let data_size = entry.data_size.load(Ordering::Relaxed);
         let meta_size = u64::from(entry.meta_size.load(Ordering::Relaxed));
         let offset = entry.offset.load(Ordering::Relaxed);
-        let mut metadata = [0; EVENT_METADATA];
+        let mut words = [0; EVENT_WORDS];
         let mut used = 0;
         if meta_size > 0 && offset != 0 {
             let span = self.attachment.segment.read_span(offset, data_size.saturating_add(meta_size))?;
             let bytes = &span.bytes()[crate::shm::segment::to_usize(data_size)..];
-            used = bytes.len().min(EVENT_METADATA);
-            metadata[..used].copy_from_slice(&bytes[..used]);
+            used = bytes.len().min(METADATA);
+            pack(&mut words[METADATA_WORDS..], &bytes[..used]);
         }
-        let header = self.segment().header();
-        let sequence = header.event_sequence.load(Ordering::Relaxed).wrapping_add(1);
-        let slot = self.segment().event(sequence);
-        slot.before.store(sequence, Ordering::Relaxed);
-        // SYNC: a reader that sees a word written below sees `before` too.
-        fence(Ordering::Release);
         let actor = u64::from(self.attachment.number) << 32;
-        slot.what.store(actor | (used as u64) << 8 | kind as u64, Ordering::Relaxed);
-        slot.time.store(epoch_nanos(), Ordering::Relaxed);
-        slot.data_size.store(data_size, Ordering::Relaxed);
-        slot.meta_size.store(meta_size, Ordering::Relaxed);
-        store(&slot.id, id_of(entry).as_bytes());
-        store(&slot.metadata, &metadata);
-        slot.after.store(sequence, Ordering::Release);
-        fail::point("event.written");
-        // SYNC: the commit; pairs with the acquire load in `look`.
-        header.event_sequence.store(sequence, Ordering::Release);
+        words[0] = actor | (used as u64) << 8 | kind as u64;
+        words[1] = epoch_nanos();
+        words[2] = data_size;
+        words[3] = meta_size;
+        pack(&mut words[ID_WORDS..METADATA_WORDS], id_of(entry).as_bytes());
+        log.append(&words);
         self.news.set(true);
         Ok(())
     }
@@ -353,15 +322,12 @@ impl Locked<'_> {
 
     /// The count of readers follows from their bits.
     pub(super) fn count_readers(&self) {
-        let row = self.segment().bucket(LOG_BUCKET);
-        let count = row.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum();
-        // SYNC: pairs with the loads in `tell`; the fences are there.
-        self.segment().header().subscribers.store(count, Ordering::SeqCst);
+        self.attachment.event_ring().count(self.segment().bucket(LOG_BUCKET));
     }
 
     /// Events may be missing from the log.
     pub(super) fn lose_events(&self) {
-        self.segment().header().event_epoch.fetch_add(1, Ordering::SeqCst);
+        self.attachment.event_ring().lose();
         self.news.set(true);
     }
 }

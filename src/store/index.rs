@@ -1,18 +1,16 @@
-//! The index: from an object's ID to its entry.
+//! The index of a store: hashes of IDs, and the tables in the segment. How it is read and changed: see [`crate::sync::index`].
 //!
-//! Open addressing with linear probing, at most half full, so that a look-up costs the same at a thousand objects and at a
-//! million. A slot holds a 32-bit tag of the ID's hash and the entry's number; the home of a tag is its upper bits, so moving
-//! and growing need no entry. Readers take no lock: a hit is proved by the entry itself; a miss is true between two equal
-//! even readings of the change counter, which is odd while entries move. Derived: rebuilt from the entries after a death.
+//! At most half full, so that a look-up costs the same at a thousand objects and at a million. Derived: rebuilt from the entries
+//! after a death.
 
 use super::attachment::Attachment;
 use super::id::ObjectId;
 use super::locked::Locked;
 use crate::error::Result;
-use crate::shm::layout::{Entry, State, Word};
-use crate::shm::segment::{index_level, low_half, to_usize};
-use crate::sync::atomic::{fence, AtomicU64, Ordering};
-use crate::sync::fail;
+use crate::shm::layout::{Entry, Word};
+use crate::shm::segment::index_level;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::index::Index;
 
 /// Where an ID hashes to.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +35,8 @@ impl Hash {
         Hash(hash)
     }
 
-    fn tag(self) -> u64 {
-        self.0 >> 32
+    fn tag(self) -> u32 {
+        (self.0 >> 32) as u32
     }
 
     /// The bucket of waiting bits.
@@ -52,10 +50,6 @@ impl Hash {
     }
 }
 
-fn home(tag: u64, level: u32) -> usize {
-    to_usize(tag >> (32 - level))
-}
-
 pub(super) fn id_of(entry: &Entry) -> ObjectId {
     let mut bytes = [0; 20];
     for (chunk, word) in bytes.chunks_exact_mut(4).zip(&entry.id) {
@@ -65,11 +59,20 @@ pub(super) fn id_of(entry: &Entry) -> ObjectId {
 }
 
 pub(super) fn set_id(entry: &Entry, id: &ObjectId) {
-    for (chunk, word) in id.as_bytes().chunks_exact(4).zip(&entry.id) {
+    for (part, word) in words_of(id).into_iter().zip(&entry.id) {
+        word.store(part, Ordering::Relaxed);
+    }
+}
+
+/// An ID as an entry holds it.
+fn words_of(id: &ObjectId) -> [u32; 5] {
+    let mut words = [0; 5];
+    for (word, chunk) in words.iter_mut().zip(id.as_bytes().chunks_exact(4)) {
         let mut four = [0; 4];
         four.copy_from_slice(chunk);
-        word.store(u32::from_le_bytes(four), Ordering::Relaxed);
+        *word = u32::from_le_bytes(four);
     }
+    words
 }
 
 impl Attachment {
@@ -78,160 +81,54 @@ impl Attachment {
         Hash::of(id, self.identity)
     }
 
-    fn slots(&self) -> (u32, &[AtomicU64]) {
-        let level = self.segment.header().index_level.load(Ordering::Acquire);
-        let slots = self.segment.index_slots(level);
-        (slots.len().ilog2(), slots)
+    fn index<'a>(&'a self) -> Index<'a, impl Fn(u32) -> &'a [AtomicU64]> {
+        let header = self.segment.header();
+        let (level, changes) = (&header.index_level, &header.index_changes.0);
+        Index { level, changes, table: |level| self.segment.index_slots(level) }
     }
 
-    /// Probes once; a hit is true, a miss may come from a change under way.
-    fn probe(&self, id: &ObjectId, hash: Hash) -> Option<(u32, Word)> {
-        let (level, slots) = self.slots();
-        let mask = slots.len() - 1;
-        let mut at = home(hash.tag(), level);
-        for _ in 0..slots.len() {
-            // SYNC: pairs with the release store in `index_insert`: the entry's words are there.
-            let slot = slots[at].load(Ordering::Acquire);
-            if slot == 0 {
-                return None;
-            }
-            if slot >> 32 == hash.tag() {
-                let index = low_half(slot).wrapping_sub(1);
-                if let Ok(entry) = self.segment.entry(index) {
-                    let before = Word(entry.state.load(Ordering::Acquire));
-                    let same = id_of(entry) == *id;
-                    fence(Ordering::Acquire);
-                    let after = Word(entry.state.load(Ordering::Relaxed));
-                    let visible = !matches!(before.state(), State::Free | State::Doomed);
-                    if same && visible && before.generation() == after.generation() {
-                        return Some((index, before));
-                    }
-                }
-            }
-            at = (at + 1) & mask;
-        }
-        None
+    /// Whether an entry is that of an ID, for the index to ask.
+    fn named<'a>(&'a self, id: &ObjectId) -> impl Fn(u32) -> Option<Word> + 'a {
+        let wanted = words_of(id);
+        move |index| self.segment.entry(index).ok().and_then(|entry| entry.state.named(&entry.id, &wanted))
     }
 
     /// Finds an object without the lock, unless the index is changing all the time.
     pub(super) fn find(&self, id: &ObjectId) -> Result<Option<(u32, Word)>> {
-        let hash = self.hash(id);
-        let changes = &self.segment.header().index_changes.0;
-        for _ in 0..4 {
-            let before = changes.now();
-            if let Some(found) = self.probe(id, hash) {
-                return Ok(Some(found));
-            }
-            if changes.none_since(before) {
-                return Ok(None);
-            }
-        }
-        self.locked(|locked| Ok(locked.find(id)))
+        let found = self.index().find(self.hash(id).tag(), self.named(id));
+        found.or_else(|_| self.locked(|locked| Ok(locked.find(id))))
     }
 }
 
 impl Locked<'_> {
     /// Finds an object; the lock makes a miss true.
     pub(super) fn find(&self, id: &ObjectId) -> Option<(u32, Word)> {
-        self.attachment.probe(id, self.attachment.hash(id))
-    }
-
-    /// Entries are about to move.
-    fn index_changing(&self) {
-        self.segment().header().index_changes.0.begin();
-        fail::point("index.changing");
-    }
-
-    /// The index is whole again.
-    pub(super) fn index_rebuilt(&self) {
-        self.segment().header().index_changes.0.end();
-    }
-
-    fn change(&self, change: impl FnOnce()) {
-        self.index_changing();
-        change();
-        self.index_rebuilt();
+        let attachment = self.attachment;
+        attachment.index().probe(attachment.hash(id).tag(), attachment.named(id))
     }
 
     /// Adds an entry whose state is written.
     pub(super) fn index_insert(&self, id: &ObjectId, index: u32) {
-        let (level, slots) = self.attachment.slots();
-        insert(slots, level, self.attachment.hash(id).tag(), index);
+        self.attachment.index().insert(self.attachment.hash(id).tag(), index);
     }
 
-    /// Takes an entry out, and closes the gap.
+    /// Takes an entry out.
     pub(super) fn index_remove(&self, id: &ObjectId, index: u32) {
-        let (level, slots) = self.attachment.slots();
-        let mask = slots.len() - 1;
-        let tag = self.attachment.hash(id).tag();
-        let mut gap = home(tag, level);
-        let wanted = tag << 32 | u64::from(index + 1);
-        let mut steps = 0;
-        while slots[gap].load(Ordering::Relaxed) != wanted {
-            if slots[gap].load(Ordering::Relaxed) == 0 || steps > mask {
-                return;
-            }
-            gap = (gap + 1) & mask;
-            steps += 1;
-        }
-        self.change(|| {
-            let mut at = gap;
-            for _ in 0..mask {
-                at = (at + 1) & mask;
-                let slot = slots[at].load(Ordering::Relaxed);
-                if slot == 0 {
-                    break;
-                }
-                let from_home = at.wrapping_sub(home(slot >> 32, level)) & mask;
-                let from_gap = at.wrapping_sub(gap) & mask;
-                if from_home >= from_gap {
-                    slots[gap].store(slot, Ordering::Release);
-                    gap = at;
-                }
-            }
-            slots[gap].store(0, Ordering::Release);
-        });
+        self.attachment.index().remove(self.attachment.hash(id).tag(), index);
     }
 
     /// Grows the index for so many objects; its memory is reserved.
     pub(super) fn index_grow(&self, objects: u32) {
-        let (level, old) = self.attachment.slots();
-        let new_level = index_level(objects);
-        if new_level <= level {
-            return;
-        }
-        let new = self.segment().index_slots(new_level);
-        self.change(|| {
-            new.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
-            for slot in old {
-                let slot = slot.load(Ordering::Relaxed);
-                if slot != 0 {
-                    insert(new, new_level, slot >> 32, low_half(slot).wrapping_sub(1));
-                }
-            }
-            self.segment().header().index_level.store(new_level, Ordering::Release);
-        });
+        self.attachment.index().grow(index_level(objects));
     }
 
     /// Empties the index: the start of a rebuild, which ends with `index_rebuilt`.
     pub(super) fn index_reset(&self) {
-        self.index_changing();
-        let level = index_level(self.segment().objects_reserved());
-        let slots = self.segment().index_slots(level);
-        slots.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
-        self.segment().header().index_level.store(level, Ordering::Release);
+        self.attachment.index().reset(index_level(self.segment().objects_reserved()));
     }
-}
 
-fn insert(slots: &[AtomicU64], level: u32, tag: u64, index: u32) {
-    let mask = slots.len() - 1;
-    let mut at = home(tag, level);
-    for _ in 0..slots.len() {
-        if slots[at].load(Ordering::Relaxed) == 0 {
-            // SYNC: pairs with the acquire load in `probe`.
-            slots[at].store((tag << 32) | (u64::from(index) + 1), Ordering::Release);
-            return;
-        }
-        at = (at + 1) & mask;
+    /// The index is whole again.
+    pub(super) fn index_rebuilt(&self) {
+        self.attachment.index().whole();
     }
 }

@@ -8,8 +8,8 @@ use super::id::ObjectId;
 use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{load_text, store_text, State, Word, CLAIMED, ENDED, EVICTABLE, KEEP};
-use crate::sync::atomic::{fence, AtomicU64, Ordering};
+use crate::shm::layout::{load_text, store_text, Entry, State, Word, CLAIMED, ENDED, EVICTABLE, KEEP};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 use super::buffer::Look;
 
@@ -198,15 +198,21 @@ impl Store {
     fn info_at(&self, index: u32) -> Result<Option<ObjectInfo>> {
         let segment = &self.attachment.segment;
         let entry = segment.entry(index)?;
-        let word = Word(entry.state.load(Ordering::Acquire));
-        if word.state() == State::Free {
-            return Ok(None);
-        }
+        let read = entry.state.read(|word| match word.state() {
+            State::Free => Ok(None),
+            _ => self.info_of(index, entry, word).map(Some),
+        });
+        read.map_or(Ok(None), |(_, info)| info)
+    }
+
+    /// What the words of an entry say, which may be another life's meanwhile.
+    fn info_of(&self, index: u32, entry: &Entry, word: Word) -> Result<ObjectInfo> {
+        let segment = &self.attachment.segment;
         let flags = entry.flags.load(Ordering::Relaxed);
         let numbers = |row: &[AtomicU64]| {
             slots_of(row).map(|slot| segment.client(slot).number.load(Ordering::Relaxed)).collect()
         };
-        let info = ObjectInfo {
+        Ok(ObjectInfo {
             id: id_of(entry),
             key: EntryKey { index, generation: word.generation() },
             state: state_name(word.state()),
@@ -222,11 +228,7 @@ impl Store {
             ended: word.has(ENDED),
             pinned_by: numbers(segment.pins(index)?),
             wanted_by: numbers(segment.wants(index)?),
-        };
-        // SYNC: pairs with the release fence in `bear`: had we read a word of a later life, this would see it.
-        fence(Ordering::Acquire);
-        let after = Word(entry.state.load(Ordering::Relaxed));
-        Ok((after.generation() == word.generation()).then_some(info))
+        })
     }
 
     /// The objects whose ID begins with `prefix`, by ID. Deleted ones that somebody holds are among them.

@@ -14,7 +14,8 @@ use super::Store;
 use crate::error::Result;
 use crate::shm::layout::BUCKETS;
 use crate::shm::segment::to_usize;
-use crate::sync::atomic::{fence, lock, Ordering};
+use crate::sync::atomic::lock;
+use crate::sync::ring;
 
 /// When each bucket rang last, by a clock that counts marks.
 pub(super) struct Rung {
@@ -50,16 +51,10 @@ impl Lookout {
         let bucket = hash.bucket() % BUCKETS;
         let place = to_usize(bucket);
         if self.counts[place] == 0 {
-            let mut waiting = lock(&attachment.waiting[place]);
-            if *waiting == 0 {
-                attachment.bit(attachment.segment.bucket(bucket))?.set();
-            }
-            *waiting += 1;
+            attachment.waiting[place].join(attachment.bit(attachment.segment.bucket(bucket))?);
         }
         self.counts[place] += 1;
         self.wake_bits |= hash.wake_bit();
-        // SYNC: pairs with the fence in `ring`: it sees the bit, or our look sees the change.
-        fence(Ordering::SeqCst);
         Ok(place)
     }
 
@@ -82,12 +77,8 @@ impl Lookout {
         if attachment.here().is_err() {
             return;
         }
-        let mut waiting = lock(&attachment.waiting[place]);
-        *waiting -= 1;
-        if *waiting == 0 {
-            if let Ok(bit) = attachment.bit(attachment.segment.bucket(place as u64)) {
-                bit.clear();
-            }
+        if let Ok(bit) = attachment.bit(attachment.segment.bucket(place as u64)) {
+            attachment.waiting[place].leave(bit);
         }
     }
 
@@ -98,22 +89,14 @@ impl Lookout {
         let mut rung = lock(&attachment.rung);
         // Has another lookout taken marks since? Then the stamps tell of them, else what is taken here is all.
         let behind = rung.clock != self.told;
-        for (at, word) in attachment.segment.client(attachment.slot).rung.iter().enumerate() {
-            if word.load(Ordering::SeqCst) == 0 {
-                continue;
+        ring::take(&attachment.segment.client(attachment.slot).rung, |place| {
+            rung.clock += 1;
+            let clock = rung.clock;
+            rung.stamps[place] = clock;
+            if !behind && self.counts[place] > 0 {
+                visit(place);
             }
-            // SYNC: taken before what they stand for is looked at; what changes later marks again.
-            let mut bits = word.swap(0, Ordering::SeqCst);
-            while bits != 0 {
-                let place = at * 64 + bits.trailing_zeros() as usize;
-                rung.clock += 1;
-                rung.stamps[place] = rung.clock;
-                if !behind && self.counts[place] > 0 {
-                    visit(place);
-                }
-                bits &= bits - 1;
-            }
-        }
+        });
         if behind {
             let told = |(place, stamp): (usize, &u64)| {
                 (*stamp > self.told && self.counts[place] > 0).then_some(place)

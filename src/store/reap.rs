@@ -12,11 +12,11 @@ use super::index::id_of;
 use super::Store;
 use crate::error::Result;
 use crate::log::{self, Level};
-use crate::shm::layout::{State, Word, BUCKETS, LOG_BUCKET, WHEN_RELEASED};
+use crate::shm::layout::{State, Word, BUCKETS, LOG_BUCKET};
 use crate::sync::atomic::{fence, lock, AtomicU32, AtomicU64, Ordering};
 use crate::sync::clock::epoch_nanos;
 use crate::sync::fail;
-use crate::sync::pins::row_is_empty;
+use crate::sync::life::Fate;
 
 /// How often somebody looks for dead clients.
 const TURN_MILLIS: u64 = 250;
@@ -151,16 +151,8 @@ impl Attachment {
         let key = EntryKey { index, generation: word.generation() };
         let by = |who: &AtomicU32| who.load(Ordering::Relaxed) == number;
         let promised = word.state() == State::Awaited && by(&entry.producer);
-        let look = match word.state() {
-            State::Free => false,
-            State::Creating => by(&entry.creator),
-            State::Doomed => row_is_empty(pins),
-            State::Sealed | State::Failed | State::Awaited => {
-                let unwanted = !self.stays(entry) && row_is_empty(wants);
-                promised || unwanted || word.has(WHEN_RELEASED) && row_is_empty(pins)
-            }
-        };
-        if look {
+        let created = word.state() == State::Creating && by(&entry.creator);
+        if promised || created || word.fate(pins, wants, self.stays(entry)) != Fate::Stays {
             let id = id_of(entry);
             if self.locked(|locked| Ok(locked.bury(key, number)? || locked.settle(key)?))? {
                 self.ring(&id);

@@ -10,11 +10,10 @@ use super::id::ObjectId;
 use super::index::id_of;
 use super::locked::Locked;
 use crate::error::Result;
-use crate::shm::layout::{Entry, State, Word, ABANDONED, ALIGN, CALL, NONE};
+use crate::shm::layout::{State, Word, ALIGN, CALL, NONE};
 use crate::shm::segment::low_half;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fail;
-use crate::sync::pins::row_is_empty;
 
 impl Locked<'_> {
     /// Rebuilds all that is derived.
@@ -61,14 +60,12 @@ impl Locked<'_> {
                 State::Free => {}
                 // A creator that died before its commit may have written where the bytes would have been.
                 State::Awaited => self.give_bytes(entry, None, 0, 0),
-                State::Doomed if row_is_empty(self.segment().pins(index)?) => {
-                    entry.state.store(word.freed().0, Ordering::SeqCst);
-                }
+                State::Doomed if entry.state.free_if_unpinned(self.segment().pins(index)?) => {}
                 State::Creating | State::Sealed | State::Failed | State::Doomed => {
                     if word.state() == State::Creating && !self.is_pinned_by(index, word.slot())? {
                         // Its creator found damage before it had what it was creating, and knows nothing of it. SYNC: a
                         // creator pins under the lock, and as long as it creates.
-                        entry.state.fetch_or(ABANDONED, Ordering::SeqCst);
+                        entry.state.abandon();
                         self.segment().header().sweep.store(1, Ordering::SeqCst);
                     }
                     let offset = entry.offset.load(Ordering::Relaxed);
@@ -100,15 +97,10 @@ impl Locked<'_> {
             match self.heap().place(entry.offset.load(Ordering::Relaxed), size) {
                 Ok(extent) => entry.extent.store(extent, Ordering::Relaxed),
                 // Scribbled upon: it cannot be trusted to be anybody's data.
-                Err(_) => self.give_up(entry),
+                Err(_) => entry.state.give_up(),
             }
         }
         self.heap().close()
-    }
-
-    fn give_up(&self, entry: &Entry) {
-        let word = Word(entry.state.load(Ordering::Acquire));
-        entry.state.store(word.freed().0, Ordering::SeqCst);
     }
 
     /// Index and lists: declarations first, then everything in the order of its birth.
@@ -131,7 +123,7 @@ impl Locked<'_> {
                 scratch[count].store(keyed(since, index), Ordering::Relaxed);
                 count += 1;
             } else if self.find(&id).is_some() {
-                self.give_up(entry);
+                entry.state.give_up();
                 sound = false;
             } else {
                 entry.newest_call.store(0, Ordering::Relaxed);
@@ -167,7 +159,7 @@ impl Locked<'_> {
         let id = id_of(entry);
         if self.find(&id).is_some() {
             // Two visible objects of one name: the later one is wrong.
-            self.give_up(entry);
+            entry.state.give_up();
             return Ok(false);
         }
         self.index_insert(&id, index);

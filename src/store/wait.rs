@@ -1,8 +1,8 @@
 //! Waiting without a server: buckets say who waits, doorbells wake them.
 //!
-//! To wait: set our bit in the bucket of each ID, fence, read the bell, look, sleep. Who changes an object fences, reads the
-//! bucket and rings its clients. One of the two sees the other. A changer killed before it rings costs its waiters one slice,
-//! at whose end they look again, and then also ask whether the producer lives.
+//! To wait: join the bucket of each ID, read the bell, look, sleep. Who changes an object rings the clients of its bucket. One of
+//! the two sees the other: see [`crate::sync::ring`]. A changer killed before it rings costs its waiters one slice, at whose
+//! end they look again, and then also ask whether the producer lives.
 //!
 //! How long to spin before sleeping is learned: no fixed time wins everywhere (on two cores a neighbour that computes makes
 //! any spinning a loss). It grows while it pays off, shrinks when it does not, and grows again when a ring came so soon
@@ -22,9 +22,10 @@ use crate::error::{Error, Kind, Result};
 use crate::interrupt;
 use crate::shm::layout::BUCKETS;
 use crate::shm::segment::to_usize;
-use crate::sync::atomic::{fence, lock, spin, Ordering};
+use crate::sync::atomic::{fence, spin, Ordering};
 use crate::sync::clock;
 use crate::sync::doorbell::{self, Woken};
+use crate::sync::ring;
 use crate::timeout::Timeout;
 
 /// How long anybody sleeps without looking again.
@@ -58,15 +59,10 @@ impl Interest<'_> {
                 continue;
             }
             *word |= bit;
-            let mut waiting = lock(&attachment.waiting[to_usize(bucket)]);
-            *waiting += 1;
+            let bit = attachment.bit(attachment.segment.bucket(bucket))?;
+            attachment.waiting[to_usize(bucket)].join(bit);
             interest.buckets.push(bucket);
-            if *waiting == 1 {
-                attachment.bit(attachment.segment.bucket(bucket))?.set();
-            }
         }
-        // SYNC: pairs with the fence in `ring`.
-        fence(Ordering::SeqCst);
         Ok(interest)
     }
 
@@ -81,12 +77,8 @@ impl Interest<'_> {
             return;
         }
         for bucket in buckets {
-            let mut waiting = lock(&attachment.waiting[to_usize(*bucket)]);
-            *waiting -= 1;
-            if *waiting == 0 {
-                if let Ok(bit) = attachment.bit(attachment.segment.bucket(*bucket)) {
-                    bit.clear();
-                }
+            if let Ok(bit) = attachment.bit(attachment.segment.bucket(*bucket)) {
+                attachment.waiting[to_usize(*bucket)].leave(bit);
             }
         }
     }
@@ -101,28 +93,17 @@ impl Drop for Interest<'_> {
 impl Attachment {
     /// Wakes whoever waits at the bucket of this ID. The change it waits for has been made.
     pub(super) fn ring(&self, id: &ObjectId) {
-        // SYNC: pairs with the fence in `Interest::in_objects`.
-        fence(Ordering::SeqCst);
         let hash = self.hash(id);
         self.ring_row(hash.bucket() % self.waiting.len() as u64, hash.wake_bit());
     }
 
-    /// Rings the clients of a row. Changes before it have been fenced.
+    /// Rings the clients of a row, after the change that they wait for.
     pub(super) fn ring_row(&self, row: u64, wake_bits: u32) {
-        for (at, word) in (0u32..).zip(self.segment.bucket(row)) {
-            let mut bits = word.load(Ordering::SeqCst);
-            while bits != 0 {
-                let slot = at * 64 + bits.trailing_zeros();
-                let client = self.segment.client(slot);
-                // SYNC: after the change, which was fenced, and before the bell: who is woken by it, or takes the mark
-                // for whatever reason, sees the change. Dead before it, the reaper marks all.
-                if let Some(word) = client.rung.get(to_usize(row / 64)) {
-                    word.fetch_or(1 << (row % 64), Ordering::SeqCst);
-                }
-                doorbell::ring(&client.bell.0, wake_bits);
-                bits &= bits - 1;
-            }
-        }
+        ring::ring(self.segment.bucket(row), wake_bits, |slot| {
+            let client = self.segment.client(slot);
+            let mark = client.rung.get(to_usize(row / 64)).map(|word| (word, 1 << (row % 64)));
+            ring::Client { bell: &client.bell.0, mark }
+        });
     }
 
     /// Rings every client, for changes of somebody who can do so no more.
@@ -132,8 +113,7 @@ impl Attachment {
         for slot in 0..self.segment.geometry().max_clients {
             let client = self.segment.client(slot);
             if client.number.load(Ordering::Relaxed) != 0 {
-                client.rung.iter().for_each(|word| word.store(u64::MAX, Ordering::SeqCst));
-                doorbell::ring(&client.bell.0, u32::MAX);
+                ring::ring_for_all(&client.rung, &client.bell.0);
             }
         }
     }

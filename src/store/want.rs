@@ -1,7 +1,6 @@
 //! Wants: a client's claim that an object must exist.
 //!
-//! One bit a client in the entry's second row; within the process a count under a mutex. The last want of the last client
-//! deletes the object, unless it is kept. Death clears the bits.
+//! The last want of the last client deletes the object, unless it is kept. How they are counted: see [`crate::sync::wants`].
 
 use super::attachment::Attachment;
 use super::buffer::deleted;
@@ -12,7 +11,7 @@ use super::locked::Locked;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{State, Word, KEEP};
-use crate::sync::atomic::{fence, lock, Ordering};
+use crate::sync::atomic::Ordering;
 use crate::sync::fail;
 
 /// This client's claim that an object (awaited, being created, sealed or failed) must exist. Dropping the last one of the
@@ -50,20 +49,8 @@ impl Want {
 
 impl Locked<'_> {
     /// Claims an entry for this client; [`Want::counted`] gives it back.
-    ///
-    /// Count and bit change together under the process's mutex, and a claim is made under the store's lock besides: a
-    /// thread that drops the last claim of this process clears the bit before, and then the entry is still there because
-    /// dropping it takes the lock, or it does not clear the bit at all.
     pub(super) fn claim(&self, key: EntryKey) -> Result<()> {
-        let bit = self.want_bit(key.index)?;
-        let mut wants = lock(&self.attachment.wants);
-        let count = wants.entry(key.index).or_insert((key.generation, 0));
-        if count.0 != key.generation {
-            *count = (key.generation, 0);
-        }
-        count.1 += 1;
-        // SYNC: dead from here on, the bit is cleared by the reaper.
-        bit.set();
+        self.attachment.wants.claim(key.index, key.generation, self.want_bit(key.index)?);
         Ok(())
     }
 }
@@ -134,7 +121,7 @@ impl Store {
 impl Attachment {
     /// Room for the counts of claims, so that claiming allocates nothing under the lock.
     pub(super) fn ready_wants(&self, count: usize) {
-        lock(&self.wants).reserve(count);
+        self.wants.reserve(count);
     }
 
     /// Takes one claim of this process back. Whether it was the last, so that our bit was cleared.
@@ -142,22 +129,9 @@ impl Attachment {
         if self.here().is_err() {
             return false;
         }
-        let mut wants = lock(&self.wants);
-        let Some(count) = wants.get_mut(&key.index).filter(|count| count.0 == key.generation) else {
-            return false;
-        };
-        count.1 -= 1;
-        if count.1 > 0 {
-            return false;
-        }
-        wants.remove(&key.index);
         let Ok(bit) = self.segment.wants(key.index).and_then(|row| self.bit(row)) else { return false };
         let Ok(entry) = self.segment.entry(key.index) else { return false };
-        // Another life's bit is not ours to clear. Our own next want of a new life would have replaced the count above.
-        if Word(entry.state.load(Ordering::SeqCst)).generation() == key.generation {
-            bit.clear();
-        }
-        true
+        self.wants.give_back(key.index, key.generation, &entry.state, bit)
     }
 
     /// A look without the lock.
@@ -187,7 +161,6 @@ impl Drop for Want {
         if !self.counted || !attachment.uncount_want(self.key) {
             return;
         }
-        fence(Ordering::SeqCst);
         fail::point("unwant.bit_cleared");
         // An error here means a damaged store; the next one who takes the lock rebuilds and says so.
         let _ = attachment.drop_unwanted(self.key);

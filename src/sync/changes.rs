@@ -19,27 +19,28 @@ impl Default for Changes {
 impl Changes {
     /// Things are about to move.
     pub fn begin(&self) {
-        self.0.fetch_or(1, Ordering::SeqCst);
-        // SYNC: pairs with the fence in `none_since`: who reads a word written after this sees an odd or a later count,
-        // whatever the order of those stores. The read-modify-write alone does not hold back later plain ones.
+        self.0.fetch_or(1, Ordering::Relaxed);
+        // SYNC: pairs with the fence in `none_since`: who has read a word written after this sees an odd or a later count,
+        // whatever the order of those stores. A read-modify-write alone does not hold back later plain ones.
         fence(Ordering::SeqCst);
     }
 
     /// Everything can be found again.
     pub fn end(&self) {
-        // SYNC: release: who sees this count sees what was written before it.
-        self.0.fetch_add(1, Ordering::SeqCst);
+        // SYNC: release, pairs with the acquire in `now`: who sees this count sees what was written before it.
+        self.0.fetch_add(1, Ordering::Release);
     }
 
     /// To be read before looking.
     pub fn now(&self) -> u64 {
+        // SYNC: acquire, pairs with the release in `end`: what was moved before this is looked at where it is now.
         self.0.load(Ordering::Acquire)
     }
 
     /// After the look: whether nothing has moved since the count was `before`.
     pub fn none_since(&self, before: u64) -> bool {
-        // SYNC: pairs with the fence in `begin`.
-        fence(Ordering::SeqCst);
+        // SYNC: pairs with the fence in `begin`: had we read a word written after that, this would see it.
+        fence(Ordering::Acquire);
         before & 1 == 0 && self.0.load(Ordering::Relaxed) == before
     }
 }

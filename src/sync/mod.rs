@@ -1,4 +1,4 @@
-//! Atomics, the futex, the robust lock, the doorbell and the pin protocol.
+//! Atomics, the futex, the robust lock, and every protocol by which processes agree without it.
 //!
 //! Everything here works on words that may lie in shared memory, and knows nothing of where they lie. Built with
 //! `--cfg loom` the room stands alone, on loom's atomics, and `tests/loom` searches its protocols exhaustively.
@@ -16,11 +16,16 @@ pub mod doorbell;
 pub mod eventfd;
 pub mod fail;
 pub mod futex;
+pub mod index;
+pub mod life;
 pub mod lock;
 #[cfg(not(loom))]
 pub mod mutex;
 pub mod pins;
+pub mod ring;
 #[cfg(all(feature = "simulate", not(loom)))]
 pub mod sim;
+pub mod slots;
+pub mod wants;
 #[cfg(all(feature = "simulate", not(loom)))]
 mod watched;

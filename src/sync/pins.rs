@@ -10,11 +10,12 @@
 //! Private: a process has one word per entry, `(generation, count)`. Its first pin sets the bit and *then* publishes the
 //! count, its last one takes the count away and *then* clears the bit, both under a mutex; between them pins come and go
 //! by compare-and-swap on the word. A count published before its bit, one that is set to zero by a store while a fast path
-//! adds to it, or a fast path that ignores the generation, loses pins (see `tests/loom.rs`).
+//! adds to it, or a fast path that ignores the generation, loses pins (see `tests/loom`).
 //!
 //! A process that dies at any step leaves its bit; reaping clears it and looks for bytes to free.
 
 use super::atomic::{fence, lock, AtomicU64, Mutex, Ordering};
+use super::life::StateWord;
 
 const COUNT_BITS: u32 = 20;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
@@ -67,8 +68,20 @@ pub enum Outcome {
 }
 
 impl PinWord {
-    /// Pins life `generation` of the entry. `still_there` looks at the state after the bit is set.
-    pub fn pin(
+    /// Pins life `generation` of the entry while it is sealed or failed.
+    #[inline]
+    pub fn pin(&self, shard: &Mutex<()>, bit: RowBit<'_>, generation: u64, state: &StateWord) -> Outcome {
+        self.pin_if(shard, bit, generation, || state.holds(generation))
+    }
+
+    /// The creator's pin, set under the store's lock before anybody else can pin that life.
+    pub fn pin_creation(&self, shard: &Mutex<()>, bit: RowBit<'_>, generation: u64) -> Outcome {
+        self.pin_if(shard, bit, generation, || true)
+    }
+
+    /// `still_there` looks at the state after the bit is set.
+    #[inline]
+    fn pin_if(
         &self,
         shard: &Mutex<()>,
         bit: RowBit<'_>,

@@ -1,0 +1,97 @@
+//! Who waits is rung: rows of bits say which clients wait, marks what for, bells wake them.
+//!
+//! *To wait*: join (a bit in the row, and a fence), read the bell, look, sleep on what was read. *To ring*: change something, then
+//! fence, read the row, and for each client in it: mark, then ring the bell. One of the two sees the other. Who waits for too many
+//! things to look at them all takes his marks, and looks at what they stand for: also between reading the bell and sleeping.
+//!
+//! A ringer that dies before it has rung all costs the others a slice of their sleep; its reaper rings and marks everything for
+//! everybody. A waiter that dies leaves bits, which are rung in vain until its reaper clears them.
+
+use super::atomic::{fence, lock, AtomicU64, Mutex, Ordering};
+use super::doorbell::{self, Bell};
+use super::pins::RowBit;
+
+/// How many waits of this process are behind its bit in a row.
+pub struct Waiters(Mutex<u32>);
+
+impl Default for Waiters {
+    fn default() -> Waiters {
+        Waiters(Mutex::new(0))
+    }
+}
+
+impl Waiters {
+    /// One more waits. What is looked at after this is either seen changed, or rung for when it changes.
+    pub fn join(&self, bit: RowBit<'_>) {
+        let mut count = lock(&self.0);
+        *count += 1;
+        if *count == 1 {
+            bit.set();
+        } else {
+            // SYNC: pairs with the fence in `ring`, as the one in `set` does.
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// One less waits. Under the mutex: the bit of one who joins at the same time stays.
+    pub fn leave(&self, bit: RowBit<'_>) {
+        let mut count = lock(&self.0);
+        *count -= 1;
+        if *count == 0 {
+            bit.clear();
+        }
+    }
+}
+
+/// What is rung of one client.
+pub struct Client<'a> {
+    /// Its bell.
+    pub bell: &'a Bell,
+    /// The word of its marks that has the row's, if rows of this kind are marked; and the mark.
+    pub mark: Option<(&'a AtomicU64, u64)>,
+}
+
+/// Rings the clients of a row: those of their threads that sleep with one of these bits. What they wait for has been changed.
+#[inline]
+pub fn ring<'a>(row: &[AtomicU64], wake_bits: u32, client: impl Fn(u32) -> Client<'a>) {
+    // SYNC: pairs with the fence in `join`: we see the bit, or the waiter's look sees the change.
+    fence(Ordering::SeqCst);
+    for (at, word) in (0u32..).zip(row) {
+        let mut bits = word.load(Ordering::Relaxed);
+        while bits != 0 {
+            let Client { bell, mark } = client(at * 64 + bits.trailing_zeros());
+            if let Some((word, mark)) = mark {
+                // SYNC: release, pairs with `take`: who takes the mark, for whatever reason, sees the change. Before the bell: who is
+                // woken by that finds the mark. Dead before it, the reaper marks all.
+                word.fetch_or(mark, Ordering::Release);
+            }
+            doorbell::ring(bell, wake_bits);
+            bits &= bits - 1;
+        }
+    }
+}
+
+/// Rings a client that may wait for anything, for changes that somebody else has made and can ring for no more. A fence came before
+/// the look whether there is such a client.
+pub fn ring_for_all(marks: &[AtomicU64], bell: &Bell) {
+    // SYNC: as in `ring`. Read-modify-writes: who takes these marks also sees what those stand for that were there before.
+    marks.iter().for_each(|word| {
+        word.fetch_or(u64::MAX, Ordering::Release);
+    });
+    doorbell::ring(bell, u32::MAX);
+}
+
+/// Takes a client's marks, and gives each to `visit`. What they stand for is to be looked at afterwards.
+pub fn take(marks: &[AtomicU64], mut visit: impl FnMut(usize)) {
+    for (at, word) in marks.iter().enumerate() {
+        if word.load(Ordering::Relaxed) == 0 {
+            continue;
+        }
+        // SYNC: acquire pairs with the release in `ring`: the changes that they stand for are seen; what changes later marks again.
+        let mut bits = word.swap(0, Ordering::Acquire);
+        while bits != 0 {
+            visit(at * 64 + bits.trailing_zeros() as usize);
+            bits &= bits - 1;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Wants: how a process claims that objects must exist.
+//!
+//! Shared: a row of bits for each entry, one a client. Private: how often this process claims an entry, and in which life. Count
+//! and bit change together under a mutex, and claims are made under the store's lock besides. So a thread that gives the last
+//! claim back either clears the bit before another is made, and then the entry is still there because deleting it takes the
+//! lock; or it does not clear the bit at all.
+//!
+//! A process that dies leaves its bits. Reaping clears them, and looks for entries that nobody wants any more.
+
+use std::collections::HashMap;
+
+use super::atomic::{lock, Mutex, Ordering};
+use super::life::{StateWord, Word};
+use super::pins::RowBit;
+
+/// A process's claims: of entry, life and count.
+pub struct Wants(Mutex<HashMap<u32, (u64, u32)>>);
+
+impl Default for Wants {
+    fn default() -> Wants {
+        Wants(Mutex::new(HashMap::new()))
+    }
+}
+
+impl Wants {
+    /// Room for so many more, so that claiming allocates nothing under the store's lock.
+    pub fn reserve(&self, count: usize) {
+        lock(&self.0).reserve(count);
+    }
+
+    /// Claims a life of an entry that is there, under the store's lock.
+    pub fn claim(&self, entry: u32, generation: u64, bit: RowBit<'_>) {
+        let mut wants = lock(&self.0);
+        let count = wants.entry(entry).or_insert((generation, 0));
+        if count.0 != generation {
+            *count = (generation, 0);
+        }
+        count.1 += 1;
+        // SYNC: dead from here on, the bit is cleared by the reaper.
+        bit.set();
+    }
+
+    /// Gives a claim back. Whether it was the last one of this process: then the entry may be unwanted. A fence came between.
+    pub fn give_back(&self, entry: u32, generation: u64, state: &StateWord, bit: RowBit<'_>) -> bool {
+        let mut wants = lock(&self.0);
+        let Some(count) = wants.get_mut(&entry).filter(|count| count.0 == generation) else {
+            return false;
+        };
+        count.1 -= 1;
+        if count.1 > 0 {
+            return false;
+        }
+        wants.remove(&entry);
+        // Another life's bit is not ours to clear. Our own next claim of a new life would have replaced the count above.
+        if Word(state.load(Ordering::Acquire)).generation() == generation {
+            bit.clear();
+        }
+        true
+    }
+}
