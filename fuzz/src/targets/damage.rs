@@ -15,7 +15,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use sdp_dal::dal::{
     Arg, Args, Caller, CallerOptions, Namespace, NamespaceOptions, Processor, ProcessorOptions,
 };
-use sdp_dal::shm::layout::{Event, Geometry, Header, EVENT_SIZE};
+use sdp_dal::shm::layout::{Client, Geometry, Header, EVENT_SIZE};
 use sdp_dal::store::{CreateSpec, DeleteMode, ObjectId, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{CallSchema, Cell, Elem, Layout, Order, TableSource, TensorSource};
@@ -229,11 +229,11 @@ impl Scribble {
         let regions = [
             (0, PAGE as u64),
             (offset_of!(Header, index_level) as u64, 128),
-            (geometry.clients, 4 * 384),
+            (geometry.clients, 4 * size_of::<Client>() as u64),
             (geometry.buckets, geometry.heap - geometry.buckets),
             (geometry.heap, geometry.events - geometry.heap),
             (geometry.events, 40 * EVENT_SIZE),
-            (geometry.events + offset_of!(Event, before) as u64, 2 * EVENT_SIZE),
+            (geometry.events, 2 * EVENT_SIZE),
             (geometry.entries, used * geometry.entry_stride),
             (geometry.entries, used * geometry.entry_stride),
             (geometry.entries, 4 * geometry.entry_stride),

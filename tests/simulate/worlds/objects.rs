@@ -97,12 +97,20 @@ impl Client {
         if self.is_over(n) {
             return Ok(());
         }
-        match self.draws.below(10) {
+        match self.draws.below(12) {
             0..=2 => self.put(n),
             3..=5 => self.get(n),
             6 => self.delete(n, DeleteMode::Now),
             7 => self.delete(n, DeleteMode::WhenReleased),
             8 => self.look(n),
+            9 | 10 => {
+                // What is marked by the one who holds it goes when he lets go.
+                self.get(n)?;
+                self.delete(n, DeleteMode::WhenReleased)?;
+                self.verify();
+                self.held.clear();
+                Ok(())
+            }
             _ => self.let_go(),
         }
     }

@@ -55,13 +55,15 @@ fn people(scene: &mut Scene) {
         sim::spawn(sim::process(true), "hog", move || {
             let Some(store) = open(&path, &options) else { return };
             let mut wants = Vec::new();
-            for n in 0..4 + draws.below(40) as u32 {
-                let sizes: &[u64] = &[64, 64, 3000, 20_000, 40_000];
-                let data_size = *draws.pick(sizes);
-                let full_timeout = Some(Timeout::Poll);
-                let spec = CreateSpec { data_size, want: true, full_timeout, ..CreateSpec::default() };
-                let created = store.create(&id(0xee, n), &spec).and_then(|writer| writer.seal());
-                wants.extend(created.into_iter().flatten());
+            for data_size in [40_000, 10_000, 3000, 500, 64] {
+                for n in 0..if draws.one_in(3) { 3 } else { 400 } {
+                    let full_timeout = Some(Timeout::Poll);
+                    let spec = CreateSpec { data_size, want: true, full_timeout, ..CreateSpec::default() };
+                    match store.create(&id(0xee, data_size as u32 * 1000 + n), &spec).and_then(|w| w.seal()) {
+                        Ok(want) => wants.extend(want),
+                        Err(_) => break,
+                    }
+                }
             }
             sim::sleep(Duration::from_millis(draws.below(2000)));
         });
@@ -73,7 +75,15 @@ fn call_value(call: &ObjectId) -> u32 {
 }
 
 fn serve(store: &Store, draws: &mut Draws, taken: &Taken, dies: bool) -> Result<()> {
+    // So that what is promised may lie before the declaration in the table.
+    let early = (0..draws.below(4) as u32)
+        .map(|n| {
+            let spec = CreateSpec { want: true, ..CreateSpec::default() };
+            store.create(&id(0xcc, store.number() * 10 + n), &spec)?.seal()
+        })
+        .collect::<Result<Vec<_>>>()?;
     let declaration = store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new())))?;
+    drop(early);
     if dies {
         // With calls in its queue, perhaps.
         sim::sleep(Duration::from_micros(draws.below(1000)));
