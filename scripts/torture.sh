@@ -1,0 +1,16 @@
+#!/bin/bash
+# Puts processes that use the library, in C and in Python, through what can go wrong: kills and stops at any time, full
+# stores and file systems, hostile writes, failing system calls, containers. Every byte they read is checked.
+#
+#   scripts/torture.sh [MINUTES] [SEED]      (--help has the options, and says what the phases do)
+#
+# Builds the release library and `sdp-dal` in the target folder (CARGO_TARGET_DIR, default target/), and installs nothing.
+# Python's workers use the environment that `scripts/test.sh python` makes there, or --python.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+case " $* " in
+*" --help "* | *" -h "*) ;;
+*) cargo build --release --locked --quiet --package sdp-dal --package sdp-dal-cli ;;
+esac
+exec python3 tests/torture/drive.py --target "$target" "$@"
