@@ -239,6 +239,8 @@ def arguments() -> argparse.Namespace:
     if found.python is None:
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         found.python = str(Path(found.target) / "python" / f"{version}-current" / "bin" / "python")
+    # Not where its links lead to: that is another environment. Absolute, as nsenter starts elsewhere.
+    found.python = os.path.abspath(found.python)
     return found
 
 
@@ -248,8 +250,9 @@ def interrupted(*_: Any) -> None:
 
 def main() -> int:
     given = arguments()
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
+    # SIGINT, too: a shell may have started this with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
     torture = Torture(given)
     try:
         return torture.run()

@@ -104,7 +104,10 @@ PHASES = (
     Phase(
         "scribbled", "random words over the bookkeeping", FEW, SCRIBBLED, size=1 / 8, scribbled=True, bystander=False,
     ),
-    Phase("failing", "system calls that fail, and SIGKILL", FEW, (*KILLED, *STOPPED, *SYSTEM), kills=2, failing=60),
+    Phase(
+        "failing", "system calls that fail, and SIGKILL", FEW, (*KILLED, *STOPPED, *SYSTEM), kills=2, failing=60,
+        comes_and_goes=True,
+    ),
     Phase("containers", "workers in containers, and SIGKILL", FEW, KILLED, kills=4, judged=True, containers=True),
     Phase(
         "coming", "a store that comes and goes with its clients, and SIGKILL", FEW, KILLED, kills=8, size=1 / 8,

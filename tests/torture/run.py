@@ -26,9 +26,9 @@ HERE = Path(__file__).resolve().parent
 MB = 1 << 20
 #: What takes so long while nobody is stopped hangs.
 WATCHDOG = 90.0
-#: A bystander's operation is held up by more than the machine if it takes longer than some of the library's own slices of
-#: waiting, and so many of its control's longest gaps: each of the others may be without a processor while it has the lock.
-SLICES, GAPS = 1.0, 40
+#: A bystander's operation is held up by more than the machine if it takes longer than ten of the library's own slices of
+#: waiting and so many of its control's longest gaps: each of the others may be without a processor while it has the lock.
+SLICES, GAPS = 2.5, 40
 #: The IDs that the workers put objects under.
 SHARED = "ee" * 16
 
@@ -38,7 +38,8 @@ class Run:
 
     def __init__(self, torture: Torture, phase: Phase, place: Path, counts: Counts) -> None:
         self.torture, self.phase, self.place, self.counts = torture, phase, place, counts
-        self.dice = random.Random(f"{torture.seed} {phase.name}")
+        # One for each purpose, so that none depends on how often, or when, another was asked.
+        self.dice: Dict[str, random.Random] = {}
         self.folder = torture.folder / phase.name
         self.folder.mkdir()
         self.store = self.folder / "store"
@@ -49,6 +50,10 @@ class Run:
         self.workers: Dict[int, Worker] = {}
         self.quiet_since = time.monotonic()
         self.failures: Optional[Tally] = None
+
+    def planned(self, purpose: str) -> random.Random:
+        """What is planned for a purpose by the seed."""
+        return self.dice.setdefault(purpose, random.Random(f"{self.torture.seed} {self.phase.name} {purpose}"))
 
     # ---- the store and its place ---------------------------------------------------------------------------------
 
@@ -110,11 +115,12 @@ class Run:
         program: List[Any] = [self.torture.worker]
         if slot.language == PYTHON:
             program = [self.torture.arguments.python, HERE / "worker.py"]
-        command = [*self.inside, *program, slot.role, self.store, str(self.dice.getrandbits(63)), tally.path]
+        dice = self.planned(f"worker {index}")
+        command = [*self.inside, *program, slot.role, self.store, str(dice.getrandbits(63)), tally.path]
         command += self.options(slot)
         environment: Dict[str, str] = {}
         # Half of them fault when they write what they have sealed.
-        protects = self.dice.randrange(2) == 1
+        protects = dice.randrange(2) == 1
         if protects and not self.phase.scribbled:
             environment["SDP_DAL_PROTECT"] = "1"
         if self.failures is not None and slot.role != "bystander":
@@ -160,7 +166,7 @@ class Run:
         while time.monotonic() < until:
             self.keep_store()
             tally = Tally(self.place / f"scribbled-{self.number}")
-            time_alone = self.dice.random() * 0.3
+            time_alone = self.planned("scribbles").random() * 0.3
             self.storm(min(max(until - time.monotonic(), 2.0), 4.0), (time_alone, tally))
             self.counts.scribbled += tally.words[0]
             self.clear_scribbled()
@@ -175,27 +181,23 @@ class Run:
             self.spawn(index, slot)
         victims = len(self.phase.slots)
         began = time.monotonic()
-        kill = self.dice.expovariate(self.phase.kills) if self.phase.kills else 1e9
-        stop = self.dice.expovariate(self.phase.stops) if self.phase.stops else 1e9
+        kills, stops = self.planned("kills"), self.planned("stops")
+        kill = kills.expovariate(self.phase.kills) if self.phase.kills else 1e9
+        stop = stops.expovariate(self.phase.stops) if self.phase.stops else 1e9
         scribble = scribbled[0] if scribbled is not None else 1e9
         looked = began
         while time.monotonic() - began < seconds:
             now = time.monotonic()
             if now - began > kill:
-                kill += self.dice.expovariate(self.phase.kills)
-                self.kill_one(self.dice.randrange(victims))
+                kill += kills.expovariate(self.phase.kills)
+                self.kill_one(kills.randrange(victims))
             if now - began > stop:
-                stop += self.dice.expovariate(self.phase.stops)
-                self.stop_one(self.dice.randrange(victims), self.how_long())
+                stop += stops.expovariate(self.phase.stops)
+                self.stop_one(stops.randrange(victims), self.how_long(stops))
             if now - began > scribble and scribbled is not None:
                 scribble = 1e9
-                command = [
-                    sys.executable,
-                    HERE / "scribble.py",
-                    self.store,
-                    str(self.dice.getrandbits(63)),
-                    scribbled[1].path,
-                ]
+                seed = str(self.planned("scribbles").getrandbits(63))
+                command = [sys.executable, HERE / "scribble.py", self.store, seed, scribbled[1].path]
                 self.workers[-1] = self.torture.start(f"scribbler-{self.number}", command, self.place)
             self.go_on(now)
             for index, worker in list(self.workers.items()):
@@ -233,13 +235,13 @@ class Run:
         except OSError:
             return
         if state == "T":
-            worker.stopped_until = time.monotonic() + self.how_long()
+            worker.stopped_until = time.monotonic() + self.how_long(self.planned("stops with the lock"))
             self.counts.stops += 1
             self.counts.caught += 1
 
-    def how_long(self) -> float:
+    def how_long(self, dice: random.Random) -> float:
         """A stop's length, from 0.05 to 5 s."""
-        return float(min(0.05 * 100 ** self.dice.random(), self.torture.arguments.longest_stop))
+        return float(min(0.05 * 100 ** dice.random(), self.torture.arguments.longest_stop))
 
     def go_on(self, now: float) -> None:
         """Those whose time is over."""
@@ -272,7 +274,12 @@ class Run:
         if -1 in self.workers:
             self.workers[-1].kill()
         for index, worker in self.workers.items():
-            if index >= 0 and self.phase.kills and self.dice.randrange(4) == 0 and "bystander" not in worker.name:
+            if (
+                index >= 0
+                and self.phase.kills
+                and self.planned("ends").randrange(4) == 0
+                and "bystander" not in worker.name
+            ):
                 self.counts.kills += worker.kill()
         until = time.monotonic() + WATCHDOG
         while self.workers:
