@@ -220,9 +220,9 @@ def arguments() -> argparse.Namespace:
         description="Kills, stops, starves and deceives processes that use the library, and checks what they read.",
         epilog="Phases: " + "; ".join(f"{phase.name}: {phase.about}" for phase in PHASES),
     )
-    parser.add_argument("minutes", nargs="?", type=float, default=4, help="how long, all phases together (default 4)")
+    parser.add_argument("minutes", nargs="?", type=float, help="how long, all phases together (default 4)")
     parser.add_argument("seed", nargs="?", type=int, help="of the plan: the same one kills and stops in the same order")
-    parser.add_argument("--short", action="store_true", help="some 30 seconds in place of minutes")
+    parser.add_argument("--short", action="store_true", help="some 35 seconds; a number is the seed then")
     parser.add_argument(
         "--phase", action="append", choices=[phase.name for phase in PHASES], help="only this one (or these)"
     )
@@ -232,6 +232,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--folder", default="/dev/shm", help="a tmpfs for the stores (default /dev/shm)")
     parser.add_argument("--target", required=True, help=argparse.SUPPRESS)
     found = parser.parse_args()
+    if found.short and found.seed is None and found.minutes is not None:
+        found.seed = int(found.minutes)
+    found.minutes = 4.0 if found.minutes is None else found.minutes
     found.seconds = 27.0 if found.short else found.minutes * 60
     found.longest_stop = 1.0 if found.short else 5.0
     if found.seed is None:
