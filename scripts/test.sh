@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every test and check. Without arguments all of them; or name some:
 #
-#   scripts/test.sh [format lint test abi crash loom licences package python]
+#   scripts/test.sh [format lint test abi crash loom licences package python torture]
 #
 # Everything is built in one target folder (CARGO_TARGET_DIR, default target/), which also holds environments for Python's
 # packages. Missing Debian packages are installed when this runs as root; otherwise it says which. PYTHON names another
@@ -14,7 +14,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 jobs=$(nproc)
-steps=(format lint test abi crash loom licences package python)
+steps=(format lint test abi crash loom licences package python torture)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX")
 children=()
 # Makes Python's environments meanwhile; builds what later steps need.
@@ -105,7 +105,7 @@ wants() {
 # What later steps build in folders of their own, with what time the tests leave: they wait more than they compute. A step
 # that comes too early waits for cargo's lock.
 build_ahead() {
-    if wants package || wants python; then
+    if wants package || wants python || wants torture; then
         nice cargo build --release --locked --package sdp-dal --package sdp-dal-cli
     fi
     if wants loom; then
@@ -295,6 +295,16 @@ run_python() {
     python_environment oldest --force-reinstall --no-deps "$wheel" || return
     files=(tests/test_{calls,guide,objects,passing,plasma,reference}.py)
     (cd python && "$environment/bin/python" -m pytest -q "${files[@]}")
+}
+
+# The short form, with the packages that the Python tests have.
+run_torture() {
+    [ -z "$preparing" ] || wait "$preparing"
+    python_environment current --requirement python/tests/current.txt || return
+    "$environment/bin/ruff" check --config python/pyproject.toml tests/torture || return
+    "$environment/bin/ruff" format --check --config python/pyproject.toml tests/torture || return
+    (cd tests/torture && "$environment/bin/mypy" --strict drive.py scribble.py) || return
+    scripts/torture.sh --short --python "$environment/bin/python"
 }
 
 # ---- all of it ------------------------------------------------------------------------------------------------------
