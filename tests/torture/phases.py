@@ -103,6 +103,7 @@ PHASES = (
     ),
     Phase(
         "scribbled", "random words over the bookkeeping", FEW, SCRIBBLED, size=1 / 8, scribbled=True, bystander=False,
+        comes_and_goes=True,
     ),
     Phase(
         "failing", "system calls that fail, and SIGKILL", FEW, (*KILLED, *STOPPED, *SYSTEM), kills=2, failing=60,
