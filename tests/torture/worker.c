@@ -23,7 +23,7 @@
 
 enum { SHARED = 48, HOLDS = 6, OWNED = 8, MOST_THREADS = 8, METADATA = 24, CHAIN = 8, ROWS = 12 };
 
-/* The words of the tally; drive.py knows them, too. */
+/* The words of the tally; tally.py knows them, too. */
 enum {
     READY = 0,
     VERIFIED = 1,
@@ -37,7 +37,7 @@ enum {
     WORDS = 160
 };
 
-/* What is counted, in the order of drive.py's OPERATIONS. */
+/* What is counted, in the order of tally.py's OPERATIONS. */
 enum operation {
     OPEN,
     PUT,
@@ -1051,12 +1051,13 @@ static void *catch (void *argument) {
     close(file);
     if (header == MAP_FAILED) return NULL;
     const _Atomic uint32_t *lock = (const _Atomic uint32_t *)(const void *)(header + LOCK);
+    const pid_t self = getpid();
     while (!told_to_end) {
         nap((int64_t)below(me, 400) * 1000000);
         for (int64_t began = now(); now() - began < 100000000 && !told_to_end;) {
             for (int i = 0; i < 1000; i++) {
                 if ((atomic_load_explicit(lock, memory_order_relaxed) & HOLDER) == number) {
-                    kill(getpid(), caught);
+                    kill(self, caught);
                     break;
                 }
             }
