@@ -12,6 +12,8 @@
 #   abi       the ABI against the one under version control
 #   package   the release build, installed and moved elsewhere, used by programs that know nothing of this tree
 #   python    the wheel, with the newest and the oldest packages and with none but its own
+#   torture   processes in C and Python that are killed, stopped, starved and scribbled over (scripts/torture.sh --short)
+#   simulate  clients in one process, in orders that a seed decides (scripts/simulate.sh)
 #   loom      the atomics under every order that the memory model allows
 #
 # Everything is built in one target folder (CARGO_TARGET_DIR, default target/), which also holds environments for Python's
@@ -30,7 +32,7 @@ export CARGO_TARGET_DIR
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 python=${PYTHON:-python3}
 jobs=$(nproc)
-steps=(format licences lint test abi package python loom)
+steps=(format licences lint test abi package python torture simulate loom)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX") || exit 1
 children=()
 # Makes Python's environments meanwhile; builds what later steps need.
@@ -248,7 +250,7 @@ run_lint() {
 # What later steps build in folders of their own, with what time the tests leave: they wait more than they compute. A step
 # that comes too early waits for cargo's lock.
 build_ahead() {
-    if wants package || wants python; then
+    if wants package || wants python || wants torture; then
         nice cargo build --release --locked --workspace
     fi
     if wants loom; then
@@ -463,6 +465,16 @@ python_oldest() {
     local environment
     python_environment oldest --force-reinstall --no-deps "$1" || return
     python_tests "$environment" tests/test_{calls,guide,objects,passing,plasma,reference}.py
+}
+
+# The short form, with the packages that the Python tests have.
+run_torture() {
+    [ -z "$preparing" ] || wait "$preparing"
+    python_environment current --requirement python/tests/current.txt || return
+    "$environment/bin/ruff" check --config python/pyproject.toml tests/torture || return
+    "$environment/bin/ruff" format --check --config python/pyproject.toml tests/torture || return
+    (cd tests/torture && "$environment/bin/mypy" --strict drive.py scribble.py) || return
+    scripts/torture.sh --short --python "$environment/bin/python"
 }
 
 # ---- all of it ------------------------------------------------------------------------------------------------------

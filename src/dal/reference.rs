@@ -254,7 +254,7 @@ impl Ref {
         let buffer = self.get_buffer(timeout)?;
         let known = self.inner.life.lock().tensor.clone();
         if let Some(known) = known {
-            return Ok(Tensor::known(buffer, &known));
+            return Tensor::known(buffer, &known);
         }
         let tensor = Tensor::read(buffer)?;
         self.inner

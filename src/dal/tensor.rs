@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::store::{Buffer, CreateSpec, ObjectId, Want, Writer};
 use crate::wire::{self, Layout, Order, TensorHeader, TensorSource};
 
@@ -34,19 +34,18 @@ impl Tensor {
         let end = usize::try_from(layout.byte_len()).ok().and_then(|len| start.checked_add(len));
         let body = match end {
             Some(end) if end <= buffer.data().len() => start..end,
-            _ => {
-                return Err(Error::new(
-                    crate::error::Kind::Corrupt,
-                    format!("object {}: the tensor's body lies outside the object", buffer.id()),
-                ))
-            }
+            _ => return Err(outside(&buffer)),
         };
         Ok(Tensor { buffer, layout, body, turned: None })
     }
 
-    /// The same object's tensor without reading its header again.
-    pub(super) fn known(buffer: Buffer, header: &KnownTensor) -> Tensor {
-        Tensor { buffer, layout: header.layout.clone(), body: header.body.clone(), turned: None }
+    /// The same object's tensor without reading its header again. CORRUPT if the object is shorter than it was then: somebody
+    /// has written over its size.
+    pub(super) fn known(buffer: Buffer, header: &KnownTensor) -> Result<Tensor> {
+        if header.body.end > buffer.data().len() {
+            return Err(outside(&buffer));
+        }
+        Ok(Tensor { buffer, layout: header.layout.clone(), body: header.body.clone(), turned: None })
     }
 
     /// The same tensor in another order than it is stored in: a copy in memory of this process, which clones share.
@@ -77,6 +76,10 @@ impl Tensor {
     pub fn buffer(&self) -> &Buffer {
         &self.buffer
     }
+}
+
+fn outside(buffer: &Buffer) -> Error {
+    Error::new(Kind::Corrupt, format!("object {}: the tensor's body lies outside the object", buffer.id()))
 }
 
 /// Where the body of a tensor object lies; an object never changes, so this is read once.
@@ -157,10 +160,7 @@ impl TensorForm {
     pub(super) fn into_scratch(self) -> Result<TensorMemory> {
         let too_large = || {
             let bytes = self.header.body_size;
-            Error::new(
-                crate::error::Kind::OutOfMemory,
-                format!("no {bytes} bytes for an output nobody wants"),
-            )
+            Error::new(Kind::OutOfMemory, format!("no {bytes} bytes for an output nobody wants"))
         };
         let len = usize::try_from(self.header.body_size).map_err(|_| too_large())?;
         let mut bytes = Vec::new();
