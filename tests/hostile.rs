@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sdp_dal::dal::Namespace;
 use sdp_dal::error::Kind;
-use sdp_dal::shm::layout::{Entry, Geometry, Header, EVENT_SIZE};
+use sdp_dal::shm::layout::{Entry, Geometry, Header, State, EVENT_SIZE};
 use sdp_dal::store::{Create, CreateSpec, DeleteMode, EventKind, ObjectId, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
 
@@ -295,6 +295,21 @@ fn a_tensor_that_was_made_shorter_is_damaged() {
         reference.get_tensor(Timeout::Poll).map(|tensor| tensor.bytes().len())
     }));
     assert_eq!(read.expect("no panic").unwrap_err().kind(), Kind::Corrupt);
+}
+
+#[test]
+fn what_failed_without_a_status_is_damaged() {
+    let store = common::TestStore::open("no-status", 1 << 20);
+    let spec = CreateSpec { data_size: 10, keep: true, ..CreateSpec::default() };
+    store.create(&id(1), &spec).unwrap().seal().unwrap();
+    let stat = store.stat().unwrap();
+    let geometry = Geometry::new(stat.size, stat.max_objects.try_into().unwrap(), stat.max_clients).unwrap();
+    let file = fs::OpenOptions::new().read(true).write(true).open(store.path()).unwrap();
+    let entry = geometry.entries + u64::from(store.info(&id(1)).unwrap().key.index) * geometry.entry_stride;
+    let mut state = [0];
+    file.read_exact_at(&mut state, entry).unwrap();
+    file.write_all_at(&[state[0] & !15 | State::Failed as u8], entry).unwrap();
+    assert_eq!(store.get(&id(1), Timeout::Poll).err().map(|error| error.kind()), Some(Kind::Corrupt));
 }
 
 #[test]
