@@ -5,12 +5,11 @@
 
 mod support;
 
-use std::process::Command;
-
 use sdp_dal::error::Kind;
 use support::declarations::{declarations, Declaration};
 use support::messages::{documented, fits, must_be_documented};
-use support::{cdylib, install_library, root, run, scratch, C11};
+use support::programs::{compile, program};
+use support::{root, run, scratch, C11};
 
 /// Statuses whose sentences other tests compare.
 const ELSEWHERE: [Kind; 2] = [Kind::Busy, Kind::Internal];
@@ -25,17 +24,12 @@ fn provoked() -> Vec<(Kind, String)> {
 
 fn provoked_by(name: &str) -> Vec<(Kind, String)> {
     let folder = scratch("errors");
-    let program = folder.join(name);
-    let source = root().join(format!("tests/c/{name}.c"));
-    run(C11.command().arg(source).args(["-x", "none"]).arg(cdylib()).arg("-o").arg(&program));
-    install_library(&folder);
+    let built = compile(&folder, &root().join(format!("tests/c/{name}.c")), C11);
     let stores = tempfile::tempdir_in("/dev/shm").unwrap();
     // Another user opens the store, too.
     let anybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(stores.path(), anybody).unwrap();
-    let mut command = Command::new(program);
-    command.env("LD_LIBRARY_PATH", &folder).arg(stores.path().join("store"));
-    let output = run(&mut command);
+    let output = run(program(&folder, &built).arg(stores.path().join("store")));
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines()
         .map(|line| {

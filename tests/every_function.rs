@@ -6,7 +6,7 @@ mod support;
 
 use std::fmt::Write;
 
-use support::{install_library, root, run, scratch, C11};
+use support::{root, run, scratch, C11};
 
 struct Prototype {
     name: String,
@@ -153,7 +153,5 @@ fn every_function_refuses_nothing_and_other_kinds_with_a_sentence() {
     let mut command = C11.command();
     command.arg(store).arg(&source).args(["-x", "none"]).arg(support::cdylib()).arg("-o").arg(&built);
     run(&mut command);
-    install_library(&folder);
-    let mut program = std::process::Command::new(&built);
-    run(program.env("LD_LIBRARY_PATH", &folder).env_remove("SDP_DAL_STORE"));
+    run(&mut support::programs::program(&folder, &built));
 }

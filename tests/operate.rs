@@ -20,7 +20,8 @@ use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{CallSchema, Cell, Declaration};
 
 use common::TestStore;
-use support::{cdylib, root, run, scratch, Compiler, C11, CPP17};
+use support::programs::{compile, program};
+use support::{cdylib, root, run, runs, scratch, C11, CPP17};
 
 const ROLE: &str = "SDP_DAL_TEST_ROLE";
 const PATH: &str = "SDP_DAL_TEST_PATH";
@@ -560,27 +561,14 @@ fn a_declaration_tells_the_arguments_unless_it_must_not() {
 
 // ---- C --------------------------------------------------------------------------------------------------------------
 
-fn compile(folder: &std::path::Path, source: &str, compiler: Compiler, linked: bool) -> PathBuf {
-    let program = folder.join(format!("{}-{}", source.replace('.', "-"), compiler.standard));
-    let mut command = compiler.command();
-    command.arg(root().join("tests/c").join(source)).args(["-x", "none"]);
-    if linked {
-        command.arg(cdylib());
-    }
-    run(command.args(["-pthread", "-ldl", "-o"]).arg(&program));
-    program
-}
-
 #[test]
 fn the_c_functions_for_operators() {
     let folder = scratch("operate");
-    support::install_library(&folder);
     let stores = tempfile::tempdir_in("/dev/shm").unwrap();
     for compiler in [C11, CPP17] {
-        let program = compile(&folder, "operate.c", compiler, true);
-        let mut command = Command::new(program);
-        command.arg(stores.path().join(compiler.standard));
-        run(command.env("LD_LIBRARY_PATH", &folder).env_remove("SDP_DAL_LOG"));
+        let built = compile(&folder, &root().join("tests/c/operate.c"), compiler);
+        let mut command = program(&folder, &built);
+        run(command.arg(stores.path().join(compiler.standard)).env_remove("SDP_DAL_LOG"));
     }
 }
 
@@ -592,6 +580,10 @@ fn two_copies_of_the_library_in_one_process_pass_references_on() {
     for copy in &copies {
         std::fs::copy(cdylib(), copy).unwrap();
     }
-    let program = compile(&folder, "two_copies.c", C11, false);
-    run(Command::new(program).arg(stores.path().join("store")).args(copies));
+    // Not linked with the library: it loads both.
+    let built = folder.join("two_copies");
+    let mut command = C11.command();
+    command.arg(root().join("tests/c/two_copies.c")).args(["-pthread", "-ldl", "-o"]).arg(&built);
+    run(&mut command);
+    run(runs(&built).arg(stores.path().join("store")).args(copies));
 }

@@ -236,7 +236,7 @@ class results {
 public:
     /// Made by caller: what the C handle has, with references of its own.
     explicit results(const sdp_dal_results *borrowed)
-        : results(borrowed, std::make_shared<names>()) {
+        : results(borrowed, std::make_shared<name_list>()) {
         for (std::size_t i = 0; i < refs_.size(); i++)
             names_->push_back(detail::checked_text([&](char *buffer, std::size_t *length) {
                 return sdp_dal_results_name(borrowed, i, buffer, length);
@@ -270,9 +270,9 @@ public:
     }
 
 private:
-    using names = std::vector<std::string>;
+    using name_list = std::vector<std::string>;
 
-    results(const sdp_dal_results *borrowed, std::shared_ptr<names> names)
+    results(const sdp_dal_results *borrowed, std::shared_ptr<name_list> names)
         : names_(std::move(names)) {
         for (std::size_t i = 0; i < sdp_dal_results_count(borrowed); i++) {
             const sdp_dal_ref *output = nullptr;
@@ -282,7 +282,7 @@ private:
         }
     }
 
-    std::shared_ptr<names> names_;
+    std::shared_ptr<name_list> names_;
     std::vector<std::optional<ref>> refs_;
 };
 

@@ -341,7 +341,7 @@ public:
         std::vector<const void *> buffers(all->buffers, all->buffers + all->n_buffers);
         buffers[0] = valid->data();
         std::size_t nulls = 0;
-        for (const std::optional<T> &value : values) nulls += value ? 0 : 1;
+        for (const std::optional<T> &value : values) nulls += value ? 0U : 1U;
         auto owner = std::make_shared<std::pair<arrow_array, valid_bits>>(std::move(all), valid);
         ArrowArray array = detail::make_array(values.size(), nulls, std::move(buffers), owner);
         arrays_.back() = arrow_array(&array);

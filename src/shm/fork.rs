@@ -168,23 +168,41 @@ extern "C" fn in_child() {
     for range in &RANGES {
         let (start, length) = (range.start.swap(0, Ordering::SeqCst), range.length.load(Ordering::Relaxed));
         if start != 0 {
-            cover(ptr::without_provenance_mut(to_usize(start)), to_usize(length));
+            cover(to_usize(start), to_usize(length));
         }
     }
     // The thread that forked is behind the gate, and is now the only one. Nobody sleeps before it.
     GATE.word().store(0, Ordering::SeqCst);
 }
 
-/// Lays an inaccessible range over a hole. If another handler was faster and mapped something there, that stays.
-fn cover(start: *mut libc::c_void, length: usize) {
+/// Lays inaccessible ranges over a hole. If another handler was faster and mapped something there, that stays, and all but
+/// the pieces that it lies in is covered: halves of halves, so that few system calls are made.
+fn cover(start: usize, length: usize) {
+    if is_taken(start, length) && length > PIECE {
+        let half = (length / 2).next_multiple_of(PIECE);
+        cover(start, half);
+        cover(start + half, length - half);
+    }
+}
+
+/// No kernel has larger pages.
+const PIECE: usize = 64 << 10;
+
+/// Covers a range; if something is mapped there, nothing is done, and this is true.
+fn is_taken(start: usize, length: usize) -> bool {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
+    let wanted = ptr::without_provenance_mut(start);
     // SAFETY: replaces nothing; nobody has a pointer to what is new, except pointers that are to fault. A kernel that does
     // not know MAP_FIXED_NOREPLACE may give another address, which is given back.
     unsafe {
-        let covered = libc::mmap(start, length, libc::PROT_NONE, flags, -1, 0);
-        if covered != libc::MAP_FAILED && covered != start {
+        let covered = libc::mmap(wanted, length, libc::PROT_NONE, flags, -1, 0);
+        if covered == libc::MAP_FAILED {
+            return io::Error::last_os_error().raw_os_error() == Some(libc::EEXIST);
+        }
+        if covered != wanted {
             libc::munmap(covered, length);
         }
+        covered != wanted
     }
 }
 

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -88,8 +89,21 @@ static void has_no_locks(void) {
 
 /* ---- memory ---- */
 
+/* The handler of another library, which runs before the store's: it maps a page where the child
+ * does not have the store. */
+static char *wanted, *page;
+
+static void maps_a_page(void) {
+    if (wanted == NULL || page != NULL) return;
+    page = (char *)mmap(wanted, 4096, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    CHECK(page == wanted);
+    page[0] = 5;
+}
+
 /* The handles of a parent, freed in a child that has filled its memory. */
 static void keeps_its_memory(const char *path) {
+    const int registered = pthread_atfork(NULL, NULL, maps_a_page);
     sdp_dal_store *store = open_sized(path, 256 << 20);
     sdp_dal_tensor_view view = numbers();
     sdp_dal_tensor_spec spec;
@@ -97,6 +111,7 @@ static void keeps_its_memory(const char *path) {
     sdp_dal_tensor *tensor = NULL;
     void *data = NULL;
     pid_t child;
+    CHECK(registered == 0);
     OK(sdp_dal_tensor_put(store, &view, &sealed));
     OK(sdp_dal_ref_get_tensor(sealed, SDP_DAL_POLL, &tensor));
     OK(sdp_dal_tensor_get_view(tensor, &view));
@@ -105,6 +120,8 @@ static void keeps_its_memory(const char *path) {
     spec.ndim = 1;
     spec.shape = view.shape;
     OK(sdp_dal_tensor_create(store, &spec, &data, &begun));
+    wanted = (char *)data + (64 << 20);
+    wanted -= (uintptr_t)wanted % 4096;
     child = fork();
     CHECK(child >= 0);
     if (child == 0) {
@@ -137,6 +154,7 @@ static void keeps_its_memory(const char *path) {
         sdp_dal_store_close(store);
         for (int i = 0; i < 4; i++)
             for (size_t at = 0; at < large; at += 512) CHECK(memory[i][at] == 0xa0 + i);
+        CHECK(page[0] == 5);
         _exit(0);
     }
     ends_well(child, "memory");

@@ -53,7 +53,7 @@ static void *trims(void *argument) {
     /* From here on the first cancellation point ends this thread: trimming has one under the
      * store's lock. */
     pthread_cancel(pthread_self());
-    OK(sdp_dal_store_trim((sdp_dal_store *)store, &bytes));
+    OK(sdp_dal_store_trim(store, &bytes));
     CHECK(bytes > 0);
     pthread_testcancel();
     return argument;

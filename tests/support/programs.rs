@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{cdylib, install_library, root, run, Compiler};
+use super::{cdylib, install_library, root, run, runs, Compiler};
 
 /// For waits that a test would else hang in.
 pub const WATCHDOG: Duration = Duration::from_secs(120);
@@ -66,7 +66,7 @@ pub fn program(folder: &Path, program: &Path) -> Command {
 
 /// The same where the library is installed: several may be made at once.
 pub fn installed(folder: &Path, program: &Path) -> Command {
-    let mut command = Command::new(program);
+    let mut command = runs(program);
     command.env("LD_LIBRARY_PATH", folder).env_remove("SDP_DAL_STORE").env_remove("SDP_DAL_STORE_SIZE");
     command
 }
