@@ -183,7 +183,7 @@ fn tag_of(slot: u64) -> u32 {
 
 #[inline]
 fn entry_of(slot: u64) -> u32 {
-    ((slot & u64::from(u32::MAX)) as u32).wrapping_sub(1)
+    ((slot & 0xffff_ffff) as u32).wrapping_sub(1)
 }
 
 fn empty(slots: &[AtomicU64]) {
