@@ -160,6 +160,39 @@ fn an_output_that_another_call_let_go_is_that_of_the_next() {
 }
 
 #[test]
+fn a_row_whose_outputs_were_dropped_holds_up_nothing() {
+    let place = Place::new("dropped-row");
+    let store = place.open();
+    let processor = simple_processor(&store, ORDERED);
+    let namespace = Namespace::new(&store, None);
+    let caller = caller(&namespace, &[SIMPLE]);
+    let (late, ys) = (namespace.new_ref(None).unwrap(), put(&namespace, &[1]));
+    // The first of a batch, and one after another that has run.
+    for waiting in [0, 1] {
+        let rows: Vec<_> = (0..3).map(|x| row(x, if x == waiting { &late } else { &ys })).collect();
+        let before = objects(&store);
+        let mut results = caller.batch("simple_fn", &rows, LONG).unwrap();
+        drop(results.remove(usize::try_from(waiting).unwrap()));
+        assert!(processor.process(LONG).unwrap());
+        assert!(processor.process(LONG).unwrap());
+        assert_eq!(got(results[1].at(0).unwrap()), [3]);
+        // Nothing of it is left either when the others were dropped, too.
+        let mut others = caller.batch("simple_fn", &rows, LONG).unwrap();
+        others.drain(1..);
+        let first = if waiting == 1 { others.pop() } else { None };
+        if first.is_some() {
+            assert!(processor.process(LONG).unwrap());
+        }
+        drop((results, others, first));
+        namespace.sweep(1000);
+        while objects(&store) > before {
+            assert!(!processor.process(Timeout::After(Duration::from_millis(20))).unwrap());
+            namespace.sweep(1000);
+        }
+    }
+}
+
+#[test]
 fn inputs_beyond_the_thirty_second_are_missed_too() {
     const INPUTS: usize = 70;
     let place = Place::new("wide");

@@ -246,7 +246,7 @@ pub(super) fn declare(
             start.len()
         )));
     }
-    let pid = std::process::id();
+    let pid = process_id();
     let mut argv = arguments();
     if !tells_arguments(store) {
         argv.truncate(1);
@@ -263,7 +263,18 @@ static COUNTER: AtomicU64 = AtomicU64::new(1);
 /// identity makes an ID that was written down name nothing in a store that was made later at the same path.
 pub(super) fn fresh_id(prefix: Prefix, store: &Store) -> ObjectId {
     // SYNC: only uniqueness matters, nothing is published through the counter.
-    compose_id(prefix, store.number(), store.identity(), COUNTER.fetch_add(1, Ordering::Relaxed))
+    compose_id(prefix, store.number(), store.identity(), next_number(&COUNTER))
+}
+
+#[cfg(not(feature = "simulate"))]
+fn next_number(counter: &AtomicU64) -> u64 {
+    counter.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Of a simulated process, too, the first one is 1.
+#[cfg(feature = "simulate")]
+fn next_number(counter: &AtomicU64) -> u64 {
+    crate::sync::sim::count(counter).unwrap_or_else(|| counter.fetch_add(1, Ordering::Relaxed))
 }
 
 fn compose_id(prefix: Prefix, number: u32, identity: u64, counter: u64) -> ObjectId {
@@ -285,8 +296,21 @@ fn tells_arguments(store: &Store) -> bool {
     }
 }
 
+fn process_id() -> u32 {
+    // As long in every run, so that a seed replays.
+    #[cfg(feature = "simulate")]
+    if crate::sync::sim::is_task() {
+        return 1000;
+    }
+    std::process::id()
+}
+
 /// This process's arguments.
 fn arguments() -> Vec<String> {
+    #[cfg(feature = "simulate")]
+    if crate::sync::sim::is_task() {
+        return vec!["simulated".to_owned()];
+    }
     // In a C or Python program /proc has them whatever the runtime did to its copy.
     let raw = std::fs::read("/proc/self/cmdline").unwrap_or_default();
     let split = |raw: &[u8]| -> Vec<String> {

@@ -35,6 +35,8 @@ pub(super) struct PendingRow {
     next: usize,
     /// Why it can never run: it is taken to be failed.
     pub(super) hopeless: Option<Box<Error>>,
+    /// Nobody wants its outputs: it is taken to be ended.
+    pub(super) dropped: bool,
 }
 
 impl PendingRow {
@@ -43,7 +45,24 @@ impl PendingRow {
         let was_there = |param: usize| there.get(param).copied().unwrap_or(false);
         let inputs = object.function.inputs(&object.rows[row]);
         let inputs = inputs.map(|(param, id)| Awaited { id, seen: None, was_there: was_there(param) });
-        PendingRow { object: object.clone(), row, order, inputs: inputs.collect(), next: 0, hopeless: None }
+        let inputs = inputs.collect();
+        PendingRow { object: object.clone(), row, order, inputs, next: 0, hopeless: None, dropped: false }
+    }
+
+    /// Whether its caller has let all its outputs go, though not those of other rows of its batch.
+    pub(super) fn was_dropped(&self, store: &Store) -> Result<bool> {
+        if self.object.rows.len() == 1 {
+            return Ok(false);
+        }
+        let mut has_outputs = false;
+        for (_, id) in self.object.function.outputs(self.cells()) {
+            // They were promised before we saw the call: one that is not there has gone, and does not come again.
+            if !matches!(store.look(&id)?, ObjectState::Absent) {
+                return Ok(false);
+            }
+            has_outputs = true;
+        }
+        Ok(has_outputs)
     }
 
     pub(super) fn cells(&self) -> &[Cell] {
@@ -148,9 +167,19 @@ impl Watchlist {
         rows
     }
 
+    /// The rows of a group.
+    pub(super) fn rows(&self, sight: Sight) -> &[u64] {
+        let bucket = self.lookout.bucket(&sight.0);
+        self.buckets[bucket].get(&sight).map_or(&[], Vec::as_slice)
+    }
+
     /// What is waited for in a bucket.
     pub(super) fn sights(&self, bucket: usize) -> Vec<Sight> {
-        self.buckets[bucket].keys().copied().collect()
+        #[cfg_attr(not(feature = "simulate"), expect(unused_mut, reason = "sorted where a seed must replay"))]
+        let mut sights: Vec<_> = self.buckets[bucket].keys().copied().collect();
+        #[cfg(feature = "simulate")]
+        sights.sort_unstable_by_key(|(id, seen)| (*id, seen.map(|key| (key.index, key.generation))));
+        sights
     }
 
     /// Adds the buckets that rang to `due`.

@@ -23,7 +23,7 @@ use super::call_object::CallObject;
 use super::crew::{Crew, Turn};
 use super::function::Offered;
 use super::output::{in_function, tell_nobody};
-use super::pending::{is_unchanged, PendingRow, Watchlist};
+use super::pending::{is_unchanged, PendingRow, Sight, Watchlist};
 
 /// How often everything is looked at.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
@@ -298,7 +298,8 @@ impl CallQueue {
             let Some(row) = self.rows.get_mut(&order) else { return Ok(()) };
             let function = row.object.function.index;
             self.looks += 1;
-            let sight = if row.hopeless.is_some() || row.is_ready(store)? { None } else { row.waits_for() };
+            let is_ready = row.dropped || row.hopeless.is_some() || row.is_ready(store)?;
+            let sight = if is_ready { None } else { row.waits_for() };
             let Some(sight) = sight else {
                 self.ready[function].push(Reverse(order));
                 return Ok(());
@@ -344,7 +345,7 @@ impl CallQueue {
     }
 
     /// Looks at what is waited for in a bucket, and lets those look again for whom something has changed. In a `sweep` also
-    /// forgets the rows that were cancelled.
+    /// forgets the calls that were cancelled, and lets go on the rows of a batch that were.
     fn look_into(&mut self, store: &Store, bucket: usize, sweep: bool) -> Result<()> {
         for sight in self.watchlist.sights(bucket) {
             if sweep {
@@ -356,6 +357,7 @@ impl CallQueue {
                     !is_gone
                 });
                 gone.into_iter().for_each(|order| drop(self.remove(order)));
+                self.end_dropped(store, sight)?;
             }
             self.looks += 1;
             if !is_unchanged(store, sight)? {
@@ -363,6 +365,21 @@ impl CallQueue {
             }
         }
         self.place_all(store)
+    }
+
+    /// Lets rows be taken whose outputs nobody wants any more: else they would wait for an input that may never come, and with
+    /// them an ordered function, and the call object.
+    fn end_dropped(&mut self, store: &Store, sight: Sight) -> Result<()> {
+        let mut dropped = Vec::new();
+        for order in self.watchlist.rows(sight) {
+            if let Some(row) = self.rows.get_mut(order) {
+                row.dropped = row.was_dropped(store)?;
+                dropped.extend(row.dropped.then_some(*order));
+            }
+        }
+        self.watchlist.retain(sight, |order| self.rows.get(&order).is_some_and(|row| !row.dropped));
+        self.unplaced.append(&mut dropped);
+        Ok(())
     }
 
     fn sweep(&mut self, store: &Store, idle: bool) -> Result<()> {

@@ -452,6 +452,14 @@ pub fn set_local(address: usize, value: usize) {
     });
 }
 
+/// Counts at an address of the running process, from 1.
+pub fn count<T>(word: &T) -> Option<u64> {
+    let address = std::ptr::from_ref(word).addr();
+    let now = local(address)? + 1;
+    set_local(address, now);
+    Some(now as u64)
+}
+
 /// The running process has opened a file.
 pub fn opened(file: libc::c_int) {
     of_process(|process| process.files.push(file));

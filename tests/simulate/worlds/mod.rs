@@ -1,5 +1,9 @@
 //! The worlds: who does what, and what must be.
 
+mod calls;
+mod events;
+mod growth;
+mod holding;
 mod objects;
 mod openings;
 mod prefixes;
@@ -7,10 +11,11 @@ mod promises;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use sdp_dal::error::{Error, Kind};
+use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{Create, ObjectId, Store, StoreOptions};
-use sdp_dal::sync::sim::{self, Draws, Order, Outcome, Plan};
+use sdp_dal::sync::sim::{self, Draws, Order, Outcome, Plan, Process};
 
 /// A kind of world.
 pub struct World {
@@ -22,8 +27,17 @@ pub struct World {
     pub people: fn(&mut Scene),
 }
 
-pub const ALL: &[World] =
-    &[objects::OBJECTS, objects::FULL, openings::OPENINGS, prefixes::PREFIXES, promises::PROMISES];
+pub const ALL: &[World] = &[
+    objects::OBJECTS,
+    objects::FULL,
+    openings::OPENINGS,
+    prefixes::PREFIXES,
+    promises::PROMISES,
+    calls::CALLS,
+    events::EVENTS,
+    growth::GROWTH,
+    holding::HOLDING,
+];
 
 pub fn named(name: &str) -> Option<&'static World> {
     ALL.iter().find(|world| world.name == name)
@@ -55,6 +69,68 @@ impl<T> Shared<T> {
 
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         work(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// A client who has the store from the beginning to the end: to the others it is one store.
+#[derive(Clone)]
+pub struct Witness {
+    /// Whether it has it; `None`: not yet.
+    begun: Shared<Option<bool>>,
+    everybody: Shared<Vec<Process>>,
+}
+
+impl Witness {
+    /// A witness who does `first`, waits until all others have gone, reaps the killed, and then does `last`: nothing may be
+    /// left after it.
+    pub fn new(
+        scene: &Scene,
+        options: &StoreOptions,
+        first: impl FnOnce(&Store) -> Result<()> + Send + 'static,
+        last: impl FnOnce(&Store) + Send + 'static,
+    ) -> Witness {
+        let witness = Witness { begun: Shared::new(None), everybody: Shared::new(Vec::new()) };
+        let (path, options, itself) = (scene.path.clone(), options.clone(), witness.clone());
+        sim::spawn(sim::process(false), "witness", move || {
+            let store = open(&path, &options);
+            let begun = store.as_ref().is_some_and(|store| match first(store) {
+                Ok(()) => true,
+                Err(error) => {
+                    assert!(is_bearable(&error), "beginning: {error}");
+                    false
+                }
+            });
+            itself.begun.with(|now| *now = Some(begun));
+            let Some(store) = store else { return };
+            let others = itself.everybody.with(|everybody| everybody.clone());
+            while others.iter().any(|process| sim::is_running(*process)) {
+                sim::sleep(Duration::from_millis(50));
+            }
+            store.reap_all();
+            last(&store);
+            let stat = store.stat().unwrap();
+            let left = (stat.objects, stat.used, stat.used_small, stat.clients);
+            assert_eq!(left, (0, 0, 0, 1), "something is left: {stat:?}");
+            assert_eq!(store.check().unwrap(), Vec::<String>::new());
+        });
+        witness
+    }
+
+    /// A client beside it.
+    pub fn client(&self) -> Process {
+        let process = sim::process(true);
+        self.everybody.with(|everybody| everybody.push(process));
+        process
+    }
+
+    /// Waits until the store is there. False if there was no memory for it.
+    pub fn has_begun(&self) -> bool {
+        loop {
+            match self.begun.with(|begun| *begun) {
+                Some(begun) => return begun,
+                None => drop(sim::sleep(Duration::from_millis(1))),
+            }
+        }
     }
 }
 
