@@ -301,3 +301,6 @@ impl Attachment {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

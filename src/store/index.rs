@@ -235,3 +235,6 @@ fn insert(slots: &[AtomicU64], level: u32, tag: u64, index: u32) {
         at = (at + 1) & mask;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -258,3 +258,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod rebuilds;

@@ -400,3 +400,6 @@ impl Waited {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,3 +18,5 @@ pub mod lock;
 #[cfg(not(loom))]
 pub mod mutex;
 pub mod pins;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod testing;
