@@ -233,3 +233,6 @@ fn waits() -> i64 {
     unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) };
     usage.ru_nvcsw
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,3 +199,6 @@ fn ask(file: &File, byte: i64) -> Result<Answer> {
     }
     Ok(if i32::from(lock.l_type) == libc::F_UNLCK { Answer::Free } else { Answer::Held })
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,3 +25,5 @@ pub mod own_file;
 pub mod place;
 pub mod segment;
 pub mod span;
+#[cfg(test)]
+mod testing;

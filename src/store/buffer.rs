@@ -264,3 +264,6 @@ fn failure_of(code: u32, pin: Pin) -> Error {
     };
     Error::new(kind, text.unwrap_or_else(|| short.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

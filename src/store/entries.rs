@@ -276,3 +276,6 @@ impl Attachment {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -201,3 +201,6 @@ impl Locked<'_> {
         Ok(self.doom(key)?.then_some(id))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,3 +132,6 @@ impl Locked<'_> {
         self.attachment.index().whole();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,8 @@ mod progress;
 mod reap;
 mod recover;
 mod shortage;
+#[cfg(test)]
+mod testing;
 mod trim;
 mod wait;
 mod waiters;

@@ -169,3 +169,6 @@ fn clear_slot(row: &[AtomicU64], slot: u32) -> bool {
     let set = row.get(slot as usize / 64).filter(|word| word.load(Ordering::Relaxed) & mask != 0);
     set.is_some_and(|word| word.fetch_and(!mask, Ordering::SeqCst) & mask != 0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -381,3 +381,6 @@ impl Waited {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,8 @@ pub mod ring;
 #[cfg(all(feature = "simulate", not(loom)))]
 pub mod sim;
 pub mod slots;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod testing;
 pub mod wants;
 #[cfg(all(feature = "simulate", not(loom)))]
 mod watched;

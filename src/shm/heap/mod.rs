@@ -550,3 +550,6 @@ impl<'a> Heap<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

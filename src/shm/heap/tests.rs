@@ -1,0 +1,239 @@
+//! The heap against a model of it, step by step; what a growth may do beside a trim.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::shm::testing::Fresh;
+
+const MB: u64 = 1 << 20;
+
+/// What the heap holds, as a user of it knows.
+struct Model<'a> {
+    heap: Heap<'a>,
+    /// By offset: bytes asked for, and the extent.
+    held: BTreeMap<u64, (u64, u32)>,
+}
+
+impl<'a> Model<'a> {
+    fn of(fresh: &'a Fresh) -> Model<'a> {
+        Model { heap: Heap::new(&fresh.segment), held: BTreeMap::new() }
+    }
+
+    /// Takes so many bytes, and grows the heap for them if it must; where they lie.
+    fn take(&mut self, size: u64) -> Option<u64> {
+        loop {
+            if let Some(taken) = self.heap.take(size).unwrap() {
+                assert!(self.held.insert(taken.offset, (size, taken.extent)).is_none(), "taken twice");
+                self.is_sound();
+                return Some(taken.offset);
+            }
+            let growth = self.heap.growth(size).unwrap()?;
+            assert!(growth.to > growth.from && growth.from == self.heap.above(growth.region).0);
+            // The memory is not touched: no need to reserve it.
+            self.heap.raise(growth, growth.to).unwrap();
+            assert_eq!(self.heap.above(growth.region).0, growth.to);
+            self.is_sound();
+        }
+    }
+
+    fn give(&mut self, offset: u64) {
+        let (_, extent) = self.held.remove(&offset).unwrap();
+        self.heap.give(extent).unwrap();
+        self.is_sound();
+    }
+
+    fn used(&self) -> Vec<(u64, u64, u32)> {
+        self.held.iter().map(|(offset, (size, extent))| (*offset, *size, *extent)).collect()
+    }
+
+    /// Nothing overlaps, everything lies in its region and is aligned, and the heap's own check and figures agree.
+    fn is_sound(&self) {
+        let geometry = self.heap.segment.geometry();
+        let mut wrong = Vec::new();
+        self.heap.check(&self.used(), &mut wrong).unwrap();
+        assert_eq!(wrong, Vec::<String>::new());
+        let (mut used, mut used_small, mut end) = (0, 0, geometry.small);
+        for (offset, (size, _)) in &self.held {
+            assert!(*offset >= end && offset.is_multiple_of(ALIGN));
+            end = offset + size.max(&1).next_multiple_of(ALIGN);
+            if *offset < geometry.large {
+                assert!(*size < SMALL && end <= geometry.small_end());
+                used_small += end - offset;
+            } else {
+                assert!(end <= geometry.large_end());
+                used += end - offset;
+            }
+        }
+        let figures = self.heap.figures().unwrap();
+        let all = geometry.large_end() - geometry.large;
+        assert_eq!((figures.used, figures.used_small, figures.free), (used, used_small, all - used));
+        let reserved = Region::ALL.map(|region| self.heap.above(region).0);
+        assert_eq!(figures.reserved, reserved[0] - geometry.small + reserved[1] - geometry.large);
+        assert_eq!(figures.largest, self.largest(), "the largest free run");
+    }
+
+    /// The longest run of the large region that is not held, or what the heap says if that is in the same class of sizes.
+    fn largest(&self) -> u64 {
+        let geometry = self.heap.segment.geometry();
+        let (mut at, mut runs) = (geometry.large, Vec::new());
+        for (offset, (size, _)) in self.held.range(geometry.large..) {
+            runs.push(offset - at);
+            at = offset + rounded(*size);
+        }
+        runs.push(geometry.large_end() - at);
+        let longest = runs.iter().copied().max().unwrap_or(0);
+        let said = self.heap.figures().unwrap().largest;
+        let same_class = said <= longest && class(said.max(ALIGN)) == class(longest.max(ALIGN));
+        if runs.contains(&said) && same_class {
+            said
+        } else {
+            longest
+        }
+    }
+}
+
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *state >> 33
+}
+
+#[test]
+fn a_heap_holds_what_was_taken_and_not_given_back() {
+    for seed in 1..=4u64 {
+        let fresh = Fresh::new(&format!("model-{seed}"), 16 * MB);
+        let mut model = Model::of(&fresh);
+        let mut state = seed;
+        let mut refused = 0;
+        for _ in 0..400 {
+            if model.held.is_empty() || random(&mut state) % 5 < 3 {
+                let most = [200, SMALL, 100_000, 3 * MB][(random(&mut state) % 4) as usize];
+                refused += u32::from(model.take(random(&mut state) % most).is_none());
+            } else {
+                let nth = random(&mut state) as usize % model.held.len();
+                let offset = *model.held.keys().nth(nth).unwrap();
+                model.give(offset);
+            }
+        }
+        assert!(refused > 0 && !model.held.is_empty(), "it was never full");
+        // A rebuild from what is held comes to the same.
+        let used = model.used();
+        model.heap.reset();
+        for (offset, size, _) in used {
+            let extent = model.heap.place(offset, size).unwrap();
+            model.held.insert(offset, (size, extent));
+        }
+        model.heap.close().unwrap();
+        model.is_sound();
+        while let Some(offset) = model.held.keys().next().copied() {
+            model.give(offset);
+        }
+        // All of it is one run again, and all memory can go.
+        assert_eq!(model.take(16 * MB), Some(fresh.segment.geometry().large));
+        model.give(fresh.segment.geometry().large);
+        for region in Region::ALL {
+            let start = model.heap.start(model.heap.pool(region));
+            while let Some((to, from)) = model.heap.lower(region, 4 * MB).unwrap() {
+                assert!(to < from && from - to <= 4 * MB && to.is_multiple_of(UNIT));
+                assert_eq!(model.heap.above(region).0, to);
+                model.is_sound();
+            }
+            assert_eq!(model.heap.above(region).0, start);
+        }
+    }
+}
+
+#[test]
+fn what_was_given_last_is_taken_first_and_a_larger_run_is_cut() {
+    let fresh = Fresh::new("order", 16 * MB);
+    let mut model = Model::of(&fresh);
+    let offsets: Vec<u64> = (0..8).map(|_| model.take(10_000).unwrap()).collect();
+    assert!(offsets.windows(2).all(|pair| pair[1] - pair[0] == rounded(10_000)), "side by side");
+    model.give(offsets[1]);
+    model.give(offsets[5]);
+    model.give(offsets[3]);
+    assert_eq!(model.take(10_000), Some(offsets[3]));
+    assert_eq!(model.take(10_000), Some(offsets[5]));
+    // What fits only in part of a run leaves the rest free.
+    assert_eq!(model.take(5_000), Some(offsets[1]));
+    assert_eq!(model.take(4_900), Some(offsets[1] + rounded(5_000)));
+}
+
+#[test]
+fn small_objects_lie_in_their_region_until_it_is_full() {
+    let fresh = Fresh::new("small", 32 * MB);
+    let mut model = Model::of(&fresh);
+    let geometry = *fresh.segment.geometry();
+    let size = SMALL - ALIGN;
+    assert!(model.take(size).unwrap() < geometry.large);
+    let all = model.take(31 * MB).unwrap();
+    model.give(all);
+    assert_eq!(model.take(SMALL), Some(geometry.large));
+    // A large one starts at a huge page if it can, and what lies before it stays free; the least that fits is cut.
+    assert_eq!(model.take(29 * MB), Some(geometry.large + UNIT));
+    assert_eq!(model.take(10_000), Some(geometry.large + UNIT + 29 * MB));
+    assert_eq!(model.take(MB), Some(geometry.large + SMALL));
+    // What the region has; then it grows, but what needs its bytes at once gets them in the large one.
+    while let Some(taken) = model.heap.take(size).unwrap() {
+        assert!(taken.offset < geometry.large);
+        model.held.insert(taken.offset, (size, taken.extent));
+    }
+    assert_eq!(model.heap.growth(size).unwrap().unwrap().region, Region::Small);
+    let taken = model.heap.take_now(size).unwrap().unwrap();
+    assert!(taken.offset > geometry.large);
+    model.heap.give(taken.extent).unwrap();
+    let growth = model.heap.growth(size).unwrap().unwrap();
+    model.heap.raise(growth, growth.to).unwrap();
+    assert_eq!(growth.to, geometry.small_end());
+    let mut in_large = 0;
+    while let Some(taken) = model.heap.take(size).unwrap() {
+        in_large += u32::from(taken.offset >= geometry.large);
+        model.held.insert(taken.offset, (size, taken.extent));
+    }
+    assert!(model.heap.growth(size).unwrap().is_none());
+    assert!(in_large > 100, "only {in_large}");
+    assert!(model.heap.take_now(size).unwrap().is_none());
+    model.is_sound();
+}
+
+#[test]
+fn memory_that_was_reserved_before_a_trim_does_not_count() {
+    for (region, other, size) in [(Region::Small, Region::Large, 100), (Region::Large, Region::Small, 3 * MB)]
+    {
+        let fresh = Fresh::new(&format!("trims-{size}"), 16 * MB);
+        let model = Model::of(&fresh);
+        let growth = || model.heap.growth(size).unwrap().unwrap();
+        let start = model.heap.above(region).0;
+        let stale = growth();
+        assert_eq!((stale.region, stale.from), (region, start));
+        model.heap.count_trim(region);
+        model.heap.raise(stale, stale.to).unwrap();
+        assert_eq!(model.heap.above(region).0, start, "the memory may be gone");
+        let now = growth();
+        model.heap.count_trim(other);
+        model.heap.raise(now, now.to).unwrap();
+        assert_eq!(model.heap.above(region).0, now.to, "another region's trims are no matter");
+        // Two that grow at once: the second finds it done.
+        model.heap.raise(now, now.to).unwrap();
+        assert_eq!(model.heap.above(region).0, now.to);
+        model.is_sound();
+    }
+}
+
+#[test]
+fn an_extent_is_given_once_and_objects_do_not_overlap() {
+    let fresh = Fresh::new("twice", 4 * MB);
+    let mut model = Model::of(&fresh);
+    let large = model.take(10_000).unwrap();
+    let extent = model.held[&large].1;
+    model.give(large);
+    assert_eq!(model.heap.give(extent).unwrap_err().kind(), Kind::Corrupt);
+    model.heap.reset();
+    let reserved = model.heap.above(Region::Large).0;
+    for (offset, size) in [(large + 1, 64), (large, u64::MAX), (large, reserved - large + 1), (reserved, 64)]
+    {
+        assert_eq!(model.heap.place(offset, size).unwrap_err().kind(), Kind::Corrupt, "{offset} {size}");
+    }
+    model.heap.place(large, 100).unwrap();
+    assert_eq!(model.heap.place(large + 64, 64).unwrap_err().kind(), Kind::Corrupt);
+    model.heap.place(large + 128, reserved - large - 128).unwrap();
+}

@@ -1,0 +1,33 @@
+//! What tests beside the code share: a segment of their own.
+
+use std::path::PathBuf;
+
+use super::place::{find, Found, Place};
+use super::segment::{Plan, Segment};
+
+/// A segment that nobody else uses, whose lock is thus ours.
+pub struct Fresh {
+    pub segment: Segment,
+    place: Place,
+}
+
+impl Fresh {
+    pub fn new(name: &str, size: u64) -> Fresh {
+        let path = PathBuf::from(format!("/dev/shm/sdp-dal-test-segment-{name}-{}", std::process::id()));
+        let Found::Nothing(place) = find(&path, None).unwrap() else { panic!("{} is there", path.display()) };
+        let plan =
+            Plan { size, max_objects: 1024, max_clients: 64, group: None, eviction: false, reserve: false };
+        assert!(Segment::make(&place, &plan).unwrap());
+        Fresh { segment: Segment::open(&place, None, false).unwrap(), place }
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        self.place.remove(self.segment.file());
+    }
+}

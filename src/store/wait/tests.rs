@@ -1,0 +1,86 @@
+//! Interest in objects, and how long spinning is worth while.
+
+use super::super::testing::{fresh, id};
+use super::*;
+
+#[test]
+fn interest_sets_bits_until_the_last_one_ends() {
+    let store = fresh("interest");
+    let attachment = &*store.attachment;
+    let bucket = |n: u32| attachment.hash(&id(n)).bucket() % BUCKETS;
+    // Three in two buckets.
+    let first = 1;
+    let same = (2..).find(|n| bucket(*n) == bucket(first)).unwrap();
+    let other = (2..).find(|n| bucket(*n) != bucket(first)).unwrap();
+    let is_set = |n: u32| {
+        let row = attachment.segment.bucket(bucket(n));
+        row.iter().any(|word| word.load(Ordering::SeqCst) != 0)
+    };
+    let ids = [id(first), id(same), id(other), id(first)];
+    let one = Interest::in_objects(attachment, &ids).unwrap();
+    assert_eq!(one.buckets, [bucket(first), bucket(other)]);
+    let bits = ids.iter().fold(0, |bits, id| bits | attachment.hash(id).wake_bit());
+    assert_eq!(one.wake_bits, bits);
+    let two = Interest::in_objects(attachment, &[id(same)]).unwrap();
+    assert!(is_set(first) && is_set(other));
+    drop(one);
+    assert!(is_set(first) && !is_set(other));
+    let kept = two.keep();
+    assert!(is_set(first));
+    Interest::end(attachment, &kept);
+    assert!(!is_set(first));
+    assert!(attachment.waiting.iter().all(|waiting| *lock(waiting) == 0));
+}
+
+#[test]
+fn spinning_is_tried_as_long_as_it_pays() {
+    let store = fresh("spin");
+    let attachment = &*store.attachment;
+    let spin = |set: u32| attachment.spin.store(set, Ordering::Relaxed);
+    let spun = || attachment.spin.load(Ordering::Relaxed);
+    let bell = &attachment.segment.client(attachment.slot).bell.0;
+    // Nobody rings: half as long next time, down to the least.
+    for (before, after) in [(2000, 1000), (200, 100), (100, SPIN_LEAST), (SPIN_LEAST, SPIN_LEAST)] {
+        spin(before);
+        let begun = Instant::now();
+        assert!(!attachment.spin_for(begun, doorbell::read(bell)));
+        assert!(begun.elapsed() >= Duration::from_nanos(before.into()));
+        assert_eq!(spun(), after);
+    }
+    // It was rung: twice as long, up to the most.
+    let seen = doorbell::read(bell);
+    doorbell::ring(bell, 1);
+    for (before, after) in [(2000, 4000), (49_000, 50_000), (50_000, 50_000)] {
+        spin(before);
+        assert!(attachment.spin_for(Instant::now(), seen));
+        assert_eq!(spun(), after);
+    }
+    for (cost, most) in
+        [(0, 50_000), (12_500, 50_000), (20_000, 80_000), (125_000, 500_000), (u32::MAX, 500_000)]
+    {
+        attachment.wake_cost.store(cost, Ordering::Relaxed);
+        assert_eq!(attachment.most(), most);
+    }
+}
+
+#[test]
+fn what_waking_costs_is_the_least_of_late() {
+    let store = fresh("learn");
+    let attachment = &*store.attachment;
+    let micros = Duration::from_micros;
+    let learn = |spun: u64, slept: u64, late: u64| {
+        attachment.learn(micros(spun), Woken { slept: micros(slept), late: micros(late) });
+        (attachment.wake_cost.load(Ordering::Relaxed), attachment.spin.load(Ordering::Relaxed))
+    };
+    attachment.spin.store(1000, Ordering::Relaxed);
+    // Too long for spinning: only the cost is learnt.
+    assert_eq!(learn(0, 1_000_000, 32), (32_000, 1000));
+    assert_eq!(learn(0, 1_000_000, 20), (20_000, 1000));
+    assert_eq!(learn(0, 1_000_000, 36), (21_000, 1000));
+    // Rung soon: a quarter more than that next time, but never less than now, nor more than the most.
+    assert_eq!(learn(2, 6, 21), (21_000, 10_000));
+    assert_eq!(learn(1, 1, 21), (21_000, 10_000));
+    assert_eq!(learn(40, 40, 21), (21_000, 84_000));
+    assert_eq!(learn(84, 0, 21), (21_000, 84_000));
+    assert_eq!(learn(0, 84, 21), (21_000, 84_000));
+}
