@@ -53,7 +53,8 @@ pub const ENDED: u64 = 1 << 7;
 /// Flag of a state word: a creation that its creator gave up when it could not have the lock.
 pub const ABANDONED: u64 = 1 << 8;
 
-const GENERATION_MASK: u64 = (1 << super::pins::GENERATION_BITS) - 1;
+/// The bits of a generation.
+pub const GENERATION_MASK: u64 = (1 << super::pins::GENERATION_BITS) - 1;
 
 /// What becomes of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

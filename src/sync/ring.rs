@@ -33,6 +33,12 @@ impl Waiters {
         }
     }
 
+    /// Whether nobody waits.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn are_none(&self) -> bool {
+        *lock(&self.0) == 0
+    }
+
     /// One less waits. Under the mutex: the bit of one who joins at the same time stays.
     pub fn leave(&self, bit: RowBit<'_>) {
         let mut count = lock(&self.0);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::shm::segment::index_level;
 use crate::shm::testing::Fresh;
+use crate::sync::life::GENERATION_MASK;
 
 const STATES: [State; 6] =
     [State::Free, State::Awaited, State::Creating, State::Sealed, State::Failed, State::Doomed];

@@ -3,6 +3,7 @@
 use super::super::testing::{fresh, id, put};
 use super::super::DeleteMode;
 use super::*;
+use crate::sync::pins::row_is_empty;
 
 fn is_pinned(store: &Store, key: EntryKey) -> bool {
     !row_is_empty(store.attachment.segment.pins(key.index).unwrap())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::testing::{fresh, id, put};
 use super::super::{CreateSpec, DeleteMode, Store};
 use super::*;
-use crate::sync::atomic::AtomicU32;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::testing::Stoppable;
 
 #[test]
@@ -16,8 +16,8 @@ fn a_miss_is_no_answer_while_entries_move() {
     put(&store, &id(1));
     std::thread::scope(|scope| {
         let finder = store.attachment.locked(|locked| {
-            locked.index_changing();
-            let (_, slots) = store.attachment.slots();
+            store.attachment.index().changes.begin();
+            let slots = slots(&store);
             let before: Vec<u64> = slots.iter().map(|slot| slot.swap(0, Ordering::SeqCst)).collect();
             let finder = scope.spawn(|| store.contains(&id(1)).unwrap());
             // It looks meanwhile, most likely.
@@ -30,6 +30,11 @@ fn a_miss_is_no_answer_while_entries_move() {
         });
         assert!(finder.unwrap().join().unwrap(), "it was there all the time");
     });
+}
+
+fn slots(store: &Store) -> &[AtomicU64] {
+    let segment = &store.attachment.segment;
+    segment.index_slots(segment.header().index_level.load(Ordering::Acquire))
 }
 
 /// Two IDs that a slot of the index cannot tell apart.
@@ -57,9 +62,9 @@ fn the_state_that_is_found_is_that_of_the_object() {
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             tell.send(Stoppable::this_thread()).unwrap();
-            let (hash, mut wrong) = (attachment.hash(&ours), 0);
+            let (tag, mut wrong) = (attachment.hash(&ours).tag(), 0);
             while stop.load(Ordering::SeqCst) == 0 {
-                if let Some((_, word)) = attachment.probe(&ours, hash) {
+                if let Some((_, word)) = attachment.index().probe(tag, attachment.named(&ours)) {
                     wrong += u32::from((word.generation() - first.generation) % 2 == 1);
                 }
                 looks.fetch_add(1, Ordering::SeqCst);
@@ -117,8 +122,7 @@ fn an_index_holds_what_was_put_and_not_deleted() {
         }
         if round % 100 == 0 {
             assert!(there.iter().all(|n| store.contains(&id(*n)).unwrap()));
-            let (_, slots) = store.attachment.slots();
-            let full = slots.iter().filter(|slot| slot.load(Ordering::Relaxed) != 0).count();
+            let full = slots(&store).iter().filter(|slot| slot.load(Ordering::Relaxed) != 0).count();
             assert_eq!(full, there.len());
             assert_eq!(store.check().unwrap(), Vec::<String>::new());
         }
@@ -126,6 +130,5 @@ fn an_index_holds_what_was_put_and_not_deleted() {
     for n in there {
         store.delete(&id(n), DeleteMode::Now).unwrap();
     }
-    let (_, slots) = store.attachment.slots();
-    assert!(slots.iter().all(|slot| slot.load(Ordering::Relaxed) == 0));
+    assert!(slots(&store).iter().all(|slot| slot.load(Ordering::Relaxed) == 0));
 }

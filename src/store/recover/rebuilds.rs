@@ -6,6 +6,7 @@ use super::super::want::Want;
 use super::super::{CreateSpec, DeleteMode, Store};
 use crate::error::{Error, Kind};
 use crate::shm::heap::Region;
+use crate::shm::layout::Entry;
 use crate::timeout::Timeout;
 
 use super::*;
@@ -185,8 +186,7 @@ fn what_nobody_holds_or_creates_is_freed() {
     let creating = store.create(&id(11), &CreateSpec { data_size: 5000, ..CreateSpec::default() }).unwrap();
     damage(&store, |locked| {
         // Dead after dooming; and after the birth of what it never got.
-        let state = &entry(locked, keys[1]).state;
-        state.store(Word(state.load(Ordering::SeqCst)).with(State::Doomed).0, Ordering::SeqCst);
+        entry(locked, keys[1]).state.doom(keys[1].generation).unwrap();
         locked.attachment.bit(locked.segment().pins(created.index).unwrap()).unwrap().clear();
     });
     assert_eq!(store.check().unwrap(), Vec::<String>::new());

@@ -29,7 +29,7 @@ fn interest_sets_bits_until_the_last_one_ends() {
     assert!(is_set(first));
     Interest::end(attachment, &kept);
     assert!(!is_set(first));
-    assert!(attachment.waiting.iter().all(|waiting| *lock(waiting) == 0));
+    assert!(attachment.waiting.iter().all(|waiting| waiting.are_none()));
 }
 
 #[test]
