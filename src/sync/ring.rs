@@ -26,10 +26,8 @@ impl Waiters {
         let mut count = lock(&self.0);
         *count += 1;
         if *count == 1 {
+            // SYNC: its fence pairs with the one in `ring`. For whoever joins later, too: by the mutex, it came before.
             bit.set();
-        } else {
-            // SYNC: pairs with the fence in `ring`, as the one in `set` does.
-            fence(Ordering::SeqCst);
         }
     }
 
@@ -67,9 +65,9 @@ pub fn ring<'a>(row: &[AtomicU64], wake_bits: u32, client: impl Fn(u32) -> Clien
         while bits != 0 {
             let Client { bell, mark } = client(at * 64 + bits.trailing_zeros());
             if let Some((word, mark)) = mark {
-                // SYNC: release, pairs with `take`: who takes the mark, for whatever reason, sees the change. Before the bell: who is
-                // woken by that finds the mark. Dead before it, the reaper marks all.
-                word.fetch_or(mark, Ordering::Release);
+                // SYNC: behind the fence, so who takes the mark, for whatever reason, sees the change. Before the bell: who is woken
+                // by that finds the mark. Dead before it, the reaper marks all.
+                word.fetch_or(mark, Ordering::Relaxed);
             }
             doorbell::ring(bell, wake_bits);
             bits &= bits - 1;
@@ -82,7 +80,7 @@ pub fn ring<'a>(row: &[AtomicU64], wake_bits: u32, client: impl Fn(u32) -> Clien
 pub fn ring_for_all(marks: &[AtomicU64], bell: &Bell) {
     // SYNC: as in `ring`. Read-modify-writes: who takes these marks also sees what those stand for that were there before.
     marks.iter().for_each(|word| {
-        word.fetch_or(u64::MAX, Ordering::Release);
+        word.fetch_or(u64::MAX, Ordering::Relaxed);
     });
     doorbell::ring(bell, u32::MAX);
 }
@@ -93,7 +91,7 @@ pub fn take(marks: &[AtomicU64], mut visit: impl FnMut(usize)) {
         if word.load(Ordering::Relaxed) == 0 {
             continue;
         }
-        // SYNC: acquire pairs with the release in `ring`: the changes that they stand for are seen; what changes later marks again.
+        // SYNC: acquire pairs with the fence in `ring`: the changes that they stand for are seen; what changes later marks again.
         let mut bits = word.swap(0, Ordering::Acquire);
         while bits != 0 {
             visit(at * 64 + bits.trailing_zeros() as usize);

@@ -157,17 +157,28 @@ fn whoever_subscribes_and_then_lists_misses_nothing() {
     }
 }
 
-/// Who cannot tell the log says that events are lost: who lists again for that finds the object.
+/// Who cannot tell the log, or has put things in order after a death, says that events are lost: who lists again for that finds
+/// what was changed.
 #[test]
 fn whoever_is_sent_back_to_list_sees_why() {
-    search(3, || {
-        let log = Log::new(2);
-        let mut cursor = log.subscribe();
-        let sealer = log.clone();
-        let sealer = thread::spawn(move || sealer.seal(0, false));
-        if log.ring().look(&mut cursor) == Told::Resync {
-            assert_eq!(log.list(), 1, "sent back for nothing");
-        }
-        sealer.join().unwrap();
-    });
+    for rebuilds in [false, true] {
+        search(3, move || {
+            let log = Log::new(2);
+            let mut cursor = log.subscribe();
+            let other = log.clone();
+            let other = thread::spawn(move || {
+                if rebuilds {
+                    let _store = lock(&other.store);
+                    other.objects[0].commit(Word::new(State::Sealed, 0, LIFE));
+                    other.ring().lose();
+                } else {
+                    other.seal(0, false);
+                }
+            });
+            if log.ring().look(&mut cursor) == Told::Resync {
+                assert_eq!(log.list(), 1, "sent back for nothing");
+            }
+            other.join().unwrap();
+        });
+    }
 }
