@@ -477,6 +477,11 @@ run_torture() {
     scripts/torture.sh --short --python "$environment/bin/python"
 }
 
+# Clients in one process, in orders that fresh seeds decide; the seeds that failed once first.
+run_simulate() {
+    scripts/simulate.sh 1.5
+}
+
 # ---- all of it ------------------------------------------------------------------------------------------------------
 
 usage() {

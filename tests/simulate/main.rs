@@ -19,7 +19,8 @@ use sdp_dal::sync::sim::Outcome;
 const USAGE: &str = "\
 Runs clients of a store in one process, in orders that a seed decides, with deaths at any step.
 
-  simulate [--minutes M] [--seed FIRST] [--world NAME] [--jobs N]   fresh seeds, all old failing ones first
+  simulate [--minutes M] [--seed FIRST] [--world NAME] [--jobs N] [--fresh]
+                                                                    fresh seeds; without --fresh the old failing ones first
   simulate --replay SEED [--world NAME]                             one seed, with its story
   simulate --regressions                                            the old failing seeds
   simulate --list                                                   the worlds
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<bool, String> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let mut options = Options { minutes: 0.5, first: now.as_secs() * 1_000_000, world: None, jobs: 2 };
+    let mut old = true;
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut value = || rest.next().ok_or_else(|| format!("{argument} wants a value"));
@@ -118,6 +120,7 @@ fn run(arguments: &[String]) -> Result<bool, String> {
                 return Ok(replay(&seed));
             }
             "--regressions" => return Ok(regressions()),
+            "--fresh" => old = false,
             "--child" => {
                 let seed = Seed::parse(value()?).ok_or("a bad seed")?;
                 let count = value()?.parse().map_err(|_| "a bad count")?;
@@ -128,7 +131,7 @@ fn run(arguments: &[String]) -> Result<bool, String> {
             other => return Err(format!("what is {other}?")),
         }
     }
-    Ok(regressions() && fresh(&options))
+    Ok((!old || regressions()) && fresh(&options))
 }
 
 /// Runs `count` seeds from this one on. Says before each what it is, and after each what became of it.

@@ -234,7 +234,7 @@ pub fn value(bytes: &[u8]) -> u32 {
 
 /// An error that a client may hear whatever it does, when others are stopped, killed, or hold all the memory.
 pub fn is_bearable(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Timeout | Kind::Busy | Kind::OutOfMemory)
+    matches!(error.kind(), Kind::Timeout | Kind::Busy | Kind::OutOfMemory | Kind::LimitReached)
 }
 
 /// Opens the store of the world. A world in which somebody is stopped for long may be `Busy`.

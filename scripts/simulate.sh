@@ -1,0 +1,62 @@
+#!/bin/bash
+# Runs whole clients of a store in one process, in orders that a seed decides, with stops and deaths at any step:
+#
+#   scripts/simulate.sh [MINUTES] [SEED]    the seeds that failed once, then fresh ones (default 2 minutes) from SEED on
+#   scripts/simulate.sh --replay WORLD/SEED one world with its story, twice: it must be the same
+#   scripts/simulate.sh --list              the worlds
+#   scripts/simulate.sh --reverted [MINUTES] the mends of faults that were once found are taken out one at a time: each must be
+#                                           found again in so many minutes (default 10)
+#
+# Ctrl-C ends it with what it has seen. A failing seed is printed with the command that replays it; put into
+# tests/simulate/regressions.txt it is played first from then on.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+
+# The program: built with the stand-ins, in the same folder and with the same crates as the release.
+build() {
+    cargo test --release --locked --workspace --features simulate,failpoints --test simulate --no-run \
+        --message-format=json 2>"$1.log" >"$1.json" || { cat "$1.log" >&2; exit 1; }
+    python3 - "$1.json" <<'END'
+import json, sys
+for line in open(sys.argv[1]):
+    made = json.loads(line)
+    if made.get("executable") and made["target"]["name"] == "simulate":
+        print(made["executable"])
+END
+}
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-simulate.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+
+# Each mend, and the world in which its fault shows.
+reverted() {
+    local minutes=${1:-10} fault world found=0 all=0 program begun
+    git ls-files -z >"$scratch/files" 2>/dev/null || find . -path ./target -prune -o -type f -print0 >"$scratch/files"
+    mkdir "$scratch/tree"
+    tar --null --files-from "$scratch/files" -cf - | tar -xf - -C "$scratch/tree"
+    patch -s -d "$scratch/tree" -p1 <tests/simulate/reverted.patch
+    program=$(cd "$scratch/tree" && build "$scratch/reverted")
+    cp "$program" "$scratch/simulate"
+    while read -r fault world; do
+        all=$((all + 1)) begun=$SECONDS
+        if SDP_DAL_REVERTED=$fault "$scratch/simulate" --minutes "$minutes" --seed 1 --world "$world" --fresh >"$scratch/out"; then
+            echo "$fault: NOT found in $minutes minutes of $world"
+        else
+            found=$((found + 1))
+            echo "$fault: found after $((SECONDS - begun)) s: $(grep -m 1 '^FAILED' "$scratch/out")"
+        fi
+    done < <(sed -n 's/^# \(P-[A-Z0-9]*\|U-[A-Z0-9]*\) \([a-z]*\)$/\1 \2/p' tests/simulate/reverted.patch)
+    echo "reverted: $found passed, $((all - found)) failed"
+    [ "$found" = "$all" ]
+}
+
+case ${1:-} in
+    --help | -h) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" ;;
+    --reverted) reverted "${2:-}" ;;
+    --replay | --list | --world) exec "$(build "$scratch/simulate")" "$@" ;;
+    *)
+        program=$(build "$scratch/simulate")
+        "$program" --minutes "${1:-2}" ${2:+--seed "$2"}
+        ;;
+esac
