@@ -633,6 +633,26 @@ mod stopped {
     }
 
     #[test]
+    fn an_output_that_could_not_be_failed_fails_later() {
+        let place = Place::new("owed");
+        let store = place.open();
+        let processor = simple_processor(&store, PLAIN);
+        let namespace = Namespace::new(&store, None);
+        let caller = caller(&namespace, &[SIMPLE]);
+        let ys = put(&namespace, &[1]);
+        let output = issue(&caller, "simple_fn", &row(1, &ys));
+        let call = processor.next(LONG).unwrap();
+        let stopped = Stopped::new(&place);
+        let patience = store.patience(Timeout::Poll);
+        let error = Error::new(Kind::FunctionFailed, "it was to fail");
+        assert_eq!(call.fail(&error).err().unwrap().kind(), Kind::Timeout);
+        drop((call, patience, stopped));
+        // By whoever looks for calls next.
+        assert!(!processor.process(Timeout::Poll).unwrap());
+        assert_eq!(error_of(&output).kind(), Kind::FunctionFailed);
+    }
+
+    #[test]
     fn what_a_processor_could_not_refuse_when_it_was_shut_down_is_refused_later() {
         let place = Place::new("busy-close");
         let store = place.open();

@@ -339,9 +339,8 @@ impl Outputs {
             (state.finished, failed)
         };
         if let Some((key, error)) = failed {
-            // Whoever waits for it would otherwise wait until this process ends; nothing else can be done
-            // here.
-            let _ = self.store.fail(key, &error);
+            // Whoever waits for it would otherwise wait until this process ends. What cannot be done now is owed.
+            let _ = self.store.fail_surely(key, &error);
         }
         if finished {
             self.fail_unwritten();
@@ -378,7 +377,7 @@ impl Outputs {
         let mut result = Ok(());
         // What another processor has promised as well is left to that one.
         for key in failed.into_iter().filter_map(|(key, ours)| key.filter(|_| ours)) {
-            if let Err(error) = self.store.fail(key, &error) {
+            if let Err(error) = self.store.fail_surely(key, &error) {
                 result = Err(error);
             }
         }
@@ -441,7 +440,7 @@ impl Outputs {
         let unwritten = |(param, key): &(usize, EntryKey)| {
             let error = self.not_written(self.name(*param));
             // False: it was written through a reference.
-            self.store.fail(*key, &error).unwrap_or(true)
+            self.store.fail_surely(*key, &error).unwrap_or(true)
         };
         open.iter().filter(|slot| unwritten(slot)).map(|(param, _)| self.name(*param).to_owned()).collect()
     }

@@ -379,6 +379,10 @@ impl Started {
 
     fn scan(&self, idle: bool) -> Result<Scan> {
         let _held = log::hold();
+        // Does not wait for the lock: what is owed stays so until the next look.
+        let patience = self.store.patience(Timeout::Poll);
+        let _ = self.store.fail_owed();
+        drop(patience);
         let mut queue = self.queue.lock();
         if queue.closed {
             return Err(was_closed());
@@ -426,6 +430,6 @@ impl Started {
                 self.queue.lock().calls.put_back(row);
             }
         }
-        result
+        self.store.fail_owed().and(result)
     }
 }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use once_cell::sync::OnceCell;
 
 use super::descriptor::Descriptor;
+use super::entries::EntryKey;
 use super::evict::Victims;
 use super::locked::{Locked, Others};
 use super::lookout::Rung;
@@ -74,6 +75,8 @@ pub(super) struct Attachment {
     pub(super) reaping: Mutex<()>,
     /// What is evicted next.
     pub(super) victims: Mutex<Victims>,
+    /// Objects that are still to be failed: see [`Store::fail_surely`](super::Store::fail_surely).
+    pub(super) owed: Mutex<Vec<(EntryKey, Error)>>,
     /// Subscriptions of this process.
     pub(super) readers: Mutex<u32>,
     pub(super) started: Instant,
@@ -221,6 +224,7 @@ impl Attachment {
             asked: AtomicU64::new(0),
             reaping: Mutex::new(()),
             victims: Mutex::default(),
+            owed: Mutex::default(),
             readers: Mutex::new(0),
             started: clock::now(),
             segment: Arc::clone(&segment),

@@ -6,6 +6,7 @@ use super::attachment::Attachment;
 use super::entries::EntryKey;
 use super::id::ObjectId;
 use super::index::id_of;
+use super::locked::Patience;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{State, Word, EVICTABLE};
@@ -214,6 +215,7 @@ impl Store {
     /// # Errors
     /// `Timeout`, `Interrupted`, `ObjectDeleted` (it went while we waited for it), the error of a failed one, `ProcessorLost`.
     pub fn get(&self, id: &ObjectId, timeout: Timeout) -> Result<Buffer> {
+        let _patience = self.patience_to_look(timeout);
         match self.look_for(id, None)? {
             Look::There(buffer) => Ok(buffer),
             Look::Failed { error, .. } => Err(error),
@@ -226,12 +228,18 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn get_key(&self, key: EntryKey, id: &ObjectId, timeout: Timeout) -> Result<Buffer> {
+        let _patience = self.patience_to_look(timeout);
         match self.look_for(id, Some(key))? {
             Look::There(buffer) => Ok(buffer),
             Look::Failed { error, .. } => Err(error),
             Look::Absent => Err(deleted(id)),
             Look::Coming { .. } => self.wait_for(&[*id], Some(key), timeout)?.remove(0),
         }
+    }
+
+    /// A miss beside a changing index asks under the lock, which may be held by a stopped process: not beyond the timeout.
+    fn patience_to_look(&self, timeout: Timeout) -> Option<Patience> {
+        (timeout != Timeout::Forever).then(|| self.patience(timeout))
     }
 
     /// Gets many objects: waits until all of them exist or have failed, or the time has passed. Each has its own result; those

@@ -16,7 +16,7 @@ use super::{CreateSpec, Store, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{Entry, State, Word, CALL, CLAIMED, ENDED};
 use crate::shm::segment::low_half;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{fence, lock, Ordering};
 use crate::sync::fail;
 use crate::timeout::Timeout;
 
@@ -215,6 +215,29 @@ impl Store {
         Ok(failed)
     }
 
+    /// As [`Store::fail`], for who will not come again: when the lock cannot be had in time it is owed, which is an error all
+    /// the same, and [`Store::fail_owed`] does it. Dead before that: the object fails with its producer.
+    pub fn fail_surely(&self, key: EntryKey, error: &Error) -> Result<bool> {
+        let failed = self.fail(key, error);
+        if failed.as_ref().is_err_and(is_passing) {
+            lock(&self.attachment.owed).push((key, error.clone()));
+        }
+        failed
+    }
+
+    /// Fails what could not be failed before.
+    ///
+    /// # Errors
+    /// `Busy`, `Timeout`: it is still owed.
+    pub fn fail_owed(&self) -> Result<()> {
+        self.attachment.here()?;
+        loop {
+            // Never held while waiting for the store's lock.
+            let Some((key, error)) = lock(&self.attachment.owed).pop() else { return Ok(()) };
+            self.fail_surely(key, &error)?;
+        }
+    }
+
     /// Ends what a dead client was to make, if that is still to be made: see [`Locked::bury`]. False too if the lock cannot be
     /// had in a moment: whoever looks again tries again.
     pub(super) fn bury(&self, key: EntryKey, id: &ObjectId, dead: u32) -> Result<bool> {
@@ -225,6 +248,11 @@ impl Store {
         }
         Ok(true)
     }
+}
+
+/// Whether the lock could not be had in time.
+fn is_passing(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Busy | Kind::Timeout)
 }
 
 /// Whether an output's entry names this call. (Its generation is cut to 32 bits there.)

@@ -495,7 +495,7 @@ impl Client {
             6 => self.call(1, true),
             7 => {
                 let Some((reference, value)) = self.late.pop() else { return Ok(()) };
-                put(&reference, value)
+                put(&reference, value).inspect_err(|_| self.late.push((reference, value)))
             }
             8 | 9 => {
                 // Cancelled, if nobody else holds an output of it.
@@ -579,7 +579,10 @@ impl Client {
             args.push(row);
         }
         let timeout = Timeout::After(Duration::from_secs(5));
-        sim::note(|| format!("issues {rows} of {function} from {first} on"));
+        sim::note(|| {
+            let inputs: Vec<_> = planned.iter().map(|((input, _, fate), _)| (input.id(), *fate)).collect();
+            format!("issues {rows} of {function} from {first} on, with {inputs:?}")
+        });
         let issued: Result<Vec<Vec<Results>>> = if to_all {
             let replies = self.caller.broadcast(function, &args[0], timeout)?;
             let mut all = Vec::new();
@@ -643,6 +646,7 @@ impl Client {
     }
 
     fn look(&self, output: &Output, timeout: Timeout) {
+        sim::note(|| format!("waits for {}", output.reference.id()));
         let got = output.reference.get_tensor(timeout).map(|tensor| number(tensor.bytes()));
         self.judge(output, got);
     }
@@ -651,6 +655,7 @@ impl Client {
     fn judge(&self, output: &Output, got: Result<i64>) {
         let Output { reference, value, fate } = output;
         let id = reference.id();
+        sim::note(|| format!("sees {id} ({fate:?}): {:?}", got.as_ref().map_err(Error::kind)));
         match got {
             Ok(found) => {
                 assert_eq!(found, *value, "output {id} ({fate:?})");

@@ -84,6 +84,9 @@ fn people(scene: &mut Scene) {
 
 fn begins(store: &Store) -> Result<()> {
     for n in 0..STEADY_COUNT {
+        if store.contains(&id(STEADY, n))? {
+            continue;
+        }
         let spec = CreateSpec { data_size: 100, keep: true, ..CreateSpec::default() };
         let mut writer = store.create(&id(STEADY, n), &spec)?;
         fill(writer.data_mut(), n);

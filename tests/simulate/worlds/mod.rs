@@ -86,20 +86,24 @@ impl Witness {
     pub fn new(
         scene: &Scene,
         options: &StoreOptions,
-        first: impl FnOnce(&Store) -> Result<()> + Send + 'static,
+        first: impl Fn(&Store) -> Result<()> + Send + 'static,
         last: impl FnOnce(&Store) + Send + 'static,
     ) -> Witness {
         let witness = Witness { begun: Shared::new(None), everybody: Shared::new(Vec::new()) };
         let (path, options, itself) = (scene.path.clone(), options.clone(), witness.clone());
         sim::spawn(sim::process(false), "witness", move || {
-            let store = open(&path, &options);
-            let begun = store.as_ref().is_some_and(|store| match first(store) {
-                Ok(()) => true,
-                Err(error) => {
-                    assert!(is_bearable(&error), "beginning: {error}");
-                    false
-                }
-            });
+            // Where memory is short it takes some tries.
+            let (mut tries, mut store, mut begun) = (0..30, None, false);
+            while !begun && tries.next().is_some() {
+                store = store.or_else(|| open(&path, &options));
+                begun = store.as_ref().is_some_and(|store| match first(store) {
+                    Ok(()) => true,
+                    Err(error) => {
+                        assert!(is_bearable(&error), "beginning: {error}");
+                        false
+                    }
+                });
+            }
             itself.begun.with(|now| *now = Some(begun));
             let Some(store) = store else { return };
             let others = itself.everybody.with(|everybody| everybody.clone());

@@ -107,6 +107,9 @@ impl Client {
                 // What is marked by the one who holds it goes when he lets go.
                 self.get(n)?;
                 self.delete(n, DeleteMode::WhenReleased)?;
+                if self.draws.one_in(2) {
+                    sim::sleep(Duration::from_millis(self.draws.below(60)));
+                }
                 self.verify();
                 self.held.clear();
                 Ok(())

@@ -25,6 +25,8 @@ fn people(scene: &mut Scene) {
     let size = *scene.draws.pick(&[1 << 20, 64 << 10]);
     let options = StoreOptions { size: Some(size), ..options() };
     let callers = 1 + scene.draws.below(2);
+    // Whether a call was issued.
+    let issued = Shared::new(false);
     for _ in 0..1 + scene.draws.below(2) {
         let (path, taken, options) = (scene.path.clone(), taken.clone(), options.clone());
         let mut draws = Draws::new(scene.draws.word());
@@ -37,14 +39,25 @@ fn people(scene: &mut Scene) {
         });
     }
     for caller in 0..callers {
-        let (path, options) = (scene.path.clone(), options.clone());
+        let (path, options, issued) = (scene.path.clone(), options.clone(), issued.clone());
         let mut draws = Draws::new(scene.draws.word());
         sim::spawn(sim::process(true), "caller", move || {
             let Some(store) = open(&path, &options) else { return };
             for turn in 0..1 + draws.below(4) as u32 {
-                if let Err(error) = call(&store, &mut draws, caller as u32 * 1000 + turn) {
+                if let Err(error) = call(&store, &mut draws, caller as u32 * 1000 + turn, &issued) {
                     assert!(is_bearable(&error), "calling: {error}");
                 }
+            }
+        });
+    }
+    if scene.draws.one_in(3) {
+        let (path, options) = (scene.path.clone(), options.clone());
+        let mut draws = Draws::new(scene.draws.word());
+        sim::spawn(sim::process(true), "reaper", move || {
+            let Some(store) = open(&path, &options) else { return };
+            for _ in 0..40 {
+                store.reap_all();
+                sim::sleep(Duration::from_micros(draws.below(30)));
             }
         });
     }
@@ -55,6 +68,12 @@ fn people(scene: &mut Scene) {
         sim::spawn(sim::process(true), "hog", move || {
             let Some(store) = open(&path, &options) else { return };
             let mut wants = Vec::new();
+            for _ in 0..draws.below(300) {
+                if issued.with(|issued| *issued) {
+                    break;
+                }
+                sim::sleep(Duration::from_micros(10));
+            }
             for data_size in [40_000, 10_000, 3000, 500, 64] {
                 for n in 0..if draws.one_in(3) { 3 } else { 400 } {
                     let full_timeout = Some(Timeout::Poll);
@@ -86,7 +105,7 @@ fn serve(store: &Store, draws: &mut Draws, taken: &Taken, dies: bool) -> Result<
     drop(early);
     if dies {
         // With calls in its queue, perhaps.
-        sim::sleep(Duration::from_micros(draws.below(1000)));
+        sim::sleep(Duration::from_micros(*draws.pick(&[0, 20, 60, 200, 1000])));
         sim::kill_this();
     }
     let mut after = 0;
@@ -158,7 +177,7 @@ fn make(store: &Store, draws: &mut Draws, n: u32, output: u32) -> Result<()> {
     }
 }
 
-fn call(store: &Store, draws: &mut Draws, n: u32) -> Result<()> {
+fn call(store: &Store, draws: &mut Draws, n: u32, issued: &Shared<bool>) -> Result<()> {
     let namespaces = store.namespaces()?;
     let servers: Vec<_> = namespaces.iter().filter(|namespace| namespace.alive).collect();
     if servers.is_empty() {
@@ -181,6 +200,7 @@ fn call(store: &Store, draws: &mut Draws, n: u32) -> Result<()> {
         Err(error) => return Err(error),
     };
     sim::note(|| format!("has issued {n}"));
+    issued.with(|issued| *issued = true);
     if draws.one_in(6) {
         drop(wants.remove(0));
     }
