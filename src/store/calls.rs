@@ -16,7 +16,7 @@ use super::{CreateSpec, Store, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{Entry, State, Word, CALL, CLAIMED, ENDED};
 use crate::shm::segment::low_half;
-use crate::sync::atomic::{fence, lock, Ordering};
+use crate::sync::atomic::{lock, Ordering};
 use crate::sync::fail;
 use crate::timeout::Timeout;
 
