@@ -237,9 +237,10 @@ impl Store {
         }
     }
 
-    /// A miss beside a changing index asks under the lock, which may be held by a stopped process: not beyond the timeout.
+    /// A miss beside a changing index asks under the lock, which may be held by a stopped process: not beyond the timeout. (A
+    /// poll that could not ask says `Busy`, as `Timeout` is its answer that there is no object.)
     fn patience_to_look(&self, timeout: Timeout) -> Option<Patience> {
-        (timeout != Timeout::Forever).then(|| self.patience(timeout))
+        matches!(timeout, Timeout::After(_)).then(|| self.patience(timeout))
     }
 
     /// Gets many objects: waits until all of them exist or have failed, or the time has passed. Each has its own result; those

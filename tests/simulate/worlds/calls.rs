@@ -519,13 +519,17 @@ impl Client {
         }
     }
 
-    /// An input: its value, and what becomes of a call that takes it.
-    fn input(&mut self) -> Result<(Ref, i64, Fate)> {
+    /// An input: its value, and what becomes of a call that takes it. One of several rows takes no output that may never come:
+    /// it is wanted as long as any row of the batch is, also by those that an ordered function runs after it.
+    fn input(&mut self, is_alone: bool) -> Result<(Ref, i64, Fate)> {
         let value = self.draws.below(1000) as i64;
         match self.draws.below(10) {
             0..=2 if !self.held.is_empty() => {
                 let at = self.draws.below(self.held.len() as u64) as usize;
                 let output = &self.held[at];
+                if !is_alone && matches!(output.fate, Fate::Never | Fate::Unknown) {
+                    return self.input(is_alone);
+                }
                 Ok((output.reference.clone(), output.value, output.fate))
             }
             3 | 4 => {
@@ -539,7 +543,7 @@ impl Client {
             }
             5 => {
                 let known = self.everybody.ledger.with(|ledger| ledger.known.last().copied());
-                let Some((id, value)) = known else { return self.input() };
+                let Some((id, value)) = known else { return self.input(is_alone) };
                 Ok((self.namespace.borrow(id, None), value, Fate::Unknown))
             }
             _ => {
@@ -558,7 +562,7 @@ impl Client {
             let how = *self.draws.pick(&[
                 GIVES, GIVES, GIVES, GIVES, GIVES, GIVES, FAILS, HALF, LATER, LATER, DROPS, SLOW, PANICS,
             ]);
-            planned.push((self.input()?, how));
+            planned.push((self.input(rows == 1)?, how));
         }
         let begin = sim::steps();
         let first = self.everybody.ledger.with(|ledger| {

@@ -69,8 +69,41 @@ fn people(scene: &mut Scene) {
             });
         }
     }
+    if scene.draws.one_in(2) {
+        wakes(scene, &witness, &options);
+    }
     if scene.draws.one_in(3) {
         interrupts(scene, &witness.client(), &witness, &options);
+    }
+}
+
+/// Who waits is woken by what he waits for: he does not only look again after a while.
+fn wakes(scene: &mut Scene, witness: &Witness, options: &StoreOptions) {
+    let sealed: Shared<Option<u64>> = Shared::new(None);
+    let late = Duration::from_micros(scene.draws.below(3000));
+    for makes in [true, false] {
+        let (path, options, witness, sealed) =
+            (scene.path.clone(), options.clone(), witness.clone(), sealed.clone());
+        sim::spawn(witness.client(), if makes { "maker" } else { "sleeper" }, move || {
+            if !witness.has_begun() {
+                return;
+            }
+            let Some(store) = open(&path, &options) else { return };
+            let object = id(0x41, 1);
+            if makes {
+                sim::sleep(late);
+                let spec = CreateSpec { data_size: 4, keep: true, ..CreateSpec::default() };
+                if store.create(&object, &spec).and_then(|writer| writer.seal()).is_ok() {
+                    sealed.with(|sealed| *sealed = sim::epoch_nanos());
+                }
+                return;
+            }
+            let got = store.get(&object, Timeout::After(Duration::from_secs(5)));
+            if let Some(sealed) = sealed.with(|sealed| *sealed).filter(|_| got.is_ok() && sim::is_calm()) {
+                let after = sim::epoch_nanos().unwrap_or(0).saturating_sub(sealed);
+                assert!(after < 100_000_000, "it was told {after} ns after it was sealed");
+            }
+        });
     }
 }
 
