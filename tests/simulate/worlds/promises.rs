@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sdp_dal::error::{Error, Kind, Result};
-use sdp_dal::store::{Claim, CreateSpec, EntryKey, ObjectId, Store, StoreOptions};
+use sdp_dal::store::{Claim, CreateSpec, EntryKey, ObjectId, Prefix, Store, StoreOptions, Want};
 use sdp_dal::sync::sim::{self, Draws};
 use sdp_dal::timeout::Timeout;
 
@@ -43,11 +43,24 @@ fn people(scene: &mut Scene) {
         let mut draws = Draws::new(scene.draws.word());
         sim::spawn(sim::process(true), "caller", move || {
             let Some(store) = open(&path, &options) else { return };
+            // One server for all calls, which are waited for at the end; or each by itself.
+            let together = draws.one_in(2);
+            let (mut server, mut outputs) = (None, Vec::new());
             for turn in 0..1 + draws.below(4) as u32 {
-                if let Err(error) = call(&store, &mut draws, caller as u32 * 1000 + turn, &issued) {
-                    assert!(is_bearable(&error), "calling: {error}");
+                if !together || server.is_none() {
+                    server = some_server(&store, &mut draws);
+                }
+                let Some(server) = server else { continue };
+                let n = caller as u32 * 1000 + turn;
+                match call(&store, &mut draws, server, n, &issued) {
+                    Ok(wants) => outputs.extend(wants),
+                    Err(error) => assert!(is_bearable(&error), "calling: {error}"),
+                }
+                if !together {
+                    await_outputs(&store, &std::mem::take(&mut outputs));
                 }
             }
+            await_outputs(&store, &outputs);
         });
     }
     if scene.draws.one_in(3) {
@@ -61,7 +74,7 @@ fn people(scene: &mut Scene) {
             }
         });
     }
-    if scene.draws.one_in(2) {
+    if scene.draws.one_in(10) {
         let path = scene.path.clone();
         let mut draws = Draws::new(scene.draws.word());
         // Takes what is left, in pieces down to the smallest.
@@ -74,8 +87,10 @@ fn people(scene: &mut Scene) {
                 }
                 sim::sleep(Duration::from_micros(10));
             }
-            for data_size in [40_000, 10_000, 3000, 500, 64] {
-                for n in 0..if draws.one_in(3) { 3 } else { 400 } {
+            // The small ones have room of their own.
+            let all = draws.one_in(2);
+            for data_size in [40_000, 10_000, 4000, 1000, 64] {
+                for n in 0..if all { 600 } else { 3 } {
                     let full_timeout = Some(Timeout::Poll);
                     let spec = CreateSpec { data_size, want: true, full_timeout, ..CreateSpec::default() };
                     match store.create(&id(0xee, data_size as u32 * 1000 + n), &spec).and_then(|w| w.seal()) {
@@ -95,10 +110,10 @@ fn call_value(call: &ObjectId) -> u32 {
 
 fn serve(store: &Store, draws: &mut Draws, taken: &Taken, dies: bool) -> Result<()> {
     // So that what is promised may lie before the declaration in the table.
-    let early = (0..draws.below(4) as u32)
+    let early = (0..draws.below(12) as u32)
         .map(|n| {
             let spec = CreateSpec { want: true, ..CreateSpec::default() };
-            store.create(&id(0xcc, store.number() * 10 + n), &spec)?.seal()
+            store.create(&id(0xcc, store.number() * 100 + n), &spec)?.seal()
         })
         .collect::<Result<Vec<_>>>()?;
     let declaration = store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new())))?;
@@ -177,26 +192,37 @@ fn make(store: &Store, draws: &mut Draws, n: u32, output: u32) -> Result<()> {
     }
 }
 
-fn call(store: &Store, draws: &mut Draws, n: u32, issued: &Shared<bool>) -> Result<()> {
-    let namespaces = store.namespaces()?;
+/// The prefix and the declaration of a server that lives.
+fn some_server(store: &Store, draws: &mut Draws) -> Option<(Prefix, EntryKey)> {
+    let namespaces = store.namespaces().ok()?;
     let servers: Vec<_> = namespaces.iter().filter(|namespace| namespace.alive).collect();
     if servers.is_empty() {
         sim::sleep(Duration::from_millis(draws.below(100)));
-        return Ok(());
+        return None;
     }
-    let server = *draws.pick(&servers);
-    let mut bytes = *ObjectId::declaration(server.prefix).as_bytes();
+    let server = draws.pick(&servers);
+    Some((server.prefix, server.key))
+}
+
+/// Issues a call. It, and some of its outputs: who drops the call gives it up.
+fn call(
+    store: &Store,
+    draws: &mut Draws,
+    (prefix, server): (Prefix, EntryKey),
+    n: u32,
+    issued: &Shared<bool>,
+) -> Result<Option<(Want, Vec<Want>)>> {
+    let mut bytes = *ObjectId::declaration(prefix).as_bytes();
     bytes[8] = 1;
     bytes[16..].copy_from_slice(&n.to_be_bytes());
-    let call = ObjectId::new(bytes);
     let full_timeout = Some(Timeout::After(Duration::from_millis(300)));
     let spec = CreateSpec { data_size: 64, want: true, full_timeout, ..CreateSpec::default() };
-    let mut writer = store.create(&call, &spec)?;
+    let mut writer = store.create(&ObjectId::new(bytes), &spec)?;
     fill(writer.data_mut(), n);
     let outputs = [output_id(n, 0), output_id(n, 1)];
-    let (call, mut wants) = match store.issue(writer, server.key, &outputs) {
+    let (call, mut wants) = match store.issue(writer, server, &outputs) {
         Ok(issued) => issued,
-        Err(error) if error.kind() == Kind::ProcessorLost => return Ok(()),
+        Err(error) if error.kind() == Kind::ProcessorLost => return Ok(None),
         Err(error) => return Err(error),
     };
     sim::note(|| format!("has issued {n}"));
@@ -205,19 +231,23 @@ fn call(store: &Store, draws: &mut Draws, n: u32, issued: &Shared<bool>) -> Resu
         drop(wants.remove(0));
     }
     if draws.one_in(6) {
-        drop(call);
-        return Ok(());
+        return Ok(None);
     }
-    for want in &wants {
-        // However long it takes: it comes, or somebody says that it never will.
-        match store.get_key(want.key(), &want.id(), Timeout::Forever) {
-            Ok(buffer) => assert_eq!(id(0xdd, value(buffer.data())), want.id(), "another output's bytes"),
-            Err(error) => {
-                let expected =
-                    [Kind::ProcessorLost, Kind::FunctionFailed, Kind::OutputNotWritten, Kind::Cancelled];
-                assert!(expected.contains(&error.kind()) || is_bearable(&error), "an output: {error}");
-            }
+    Ok(Some((call, wants)))
+}
+
+fn await_outputs(store: &Store, issued: &[(Want, Vec<Want>)]) {
+    issued.iter().flat_map(|(_, wants)| wants).for_each(|want| await_output(store, want));
+}
+
+/// However long it takes: it comes, or somebody says that it never will.
+fn await_output(store: &Store, want: &Want) {
+    match store.get_key(want.key(), &want.id(), Timeout::Forever) {
+        Ok(buffer) => assert_eq!(id(0xdd, value(buffer.data())), want.id(), "another output's bytes"),
+        Err(error) => {
+            let expected =
+                [Kind::ProcessorLost, Kind::FunctionFailed, Kind::OutputNotWritten, Kind::Cancelled];
+            assert!(expected.contains(&error.kind()) || is_bearable(&error), "an output: {error}");
         }
     }
-    Ok(())
 }
