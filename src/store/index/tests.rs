@@ -43,6 +43,15 @@ fn alike(store: &Store) -> (ObjectId, ObjectId) {
         .unwrap()
 }
 
+/// Ends another thread's loop, also when a test fails.
+struct Ends<'a>(&'a AtomicU32);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(1, Ordering::SeqCst);
+    }
+}
+
 /// An entry is one object's and another's by turns. Whoever has read its state and is then stopped reads the ID of a later
 /// life: that state is not the object's.
 #[test]
@@ -66,6 +75,7 @@ fn the_state_that_is_found_is_that_of_the_object() {
             }
             wrong
         });
+        let ends = Ends(&stop);
         let reading = told.recv().unwrap();
         for _ in 0..200 {
             let writer = born(&others);
@@ -76,7 +86,7 @@ fn the_state_that_is_found_is_that_of_the_object() {
             let before = looks.load(Ordering::SeqCst);
             reading.go_on(|| looks.load(Ordering::SeqCst) != before);
         }
-        stop.store(1, Ordering::SeqCst);
+        drop((reading, ends));
         assert_eq!(reader.join().unwrap(), 0, "the state of another object's life");
     });
 }
