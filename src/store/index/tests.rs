@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::testing::{fresh, id, put};
 use super::super::{CreateSpec, DeleteMode, Store};
@@ -77,14 +77,24 @@ fn the_state_that_is_found_is_that_of_the_object() {
         });
         let ends = Ends(&stop);
         let reading = told.recv().unwrap();
-        for _ in 0..200 {
+        let begun = Instant::now();
+        // Where it is stopped is chance: as often as there is time for, and on a busy machine often enough.
+        for round in 0.. {
+            if round >= 200 && begun.elapsed() > Duration::from_millis(300) {
+                break;
+            }
+            // In each life it looks at least once.
+            let looks_once = || {
+                let before = looks.load(Ordering::SeqCst);
+                reading.go_on(|| looks.load(Ordering::SeqCst) != before);
+            };
             let writer = born(&others);
+            looks_once();
             reading.stop();
             drop(writer);
             let writer = born(&ours);
             assert_eq!(writer.key().unwrap().index, first.index);
-            let before = looks.load(Ordering::SeqCst);
-            reading.go_on(|| looks.load(Ordering::SeqCst) != before);
+            looks_once();
         }
         drop((reading, ends));
         assert_eq!(reader.join().unwrap(), 0, "the state of another object's life");
