@@ -384,6 +384,9 @@ fn the_same_store_opened_twice_is_one_attachment() {
     let again = Store::open(store.path(), &StoreOptions::default()).unwrap();
     assert_eq!(again.number(), store.number());
     assert_eq!(store.stat().unwrap().clients, 1);
+    let other = TestStore::open("another", 1 << 20);
+    assert!(again.is_same(&store) && !other.is_same(&store));
+    assert_ne!(other.identity(), store.identity());
 }
 
 #[test]

@@ -209,3 +209,6 @@ pub(super) fn is_unchanged(store: &Store, (id, seen): Sight) -> Result<bool> {
         ObjectState::Awaited { key, .. } | ObjectState::Creating { key } => seen == Some(key),
     })
 }
+
+#[cfg(test)]
+mod tests;

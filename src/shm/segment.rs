@@ -566,3 +566,6 @@ pub fn is_lost(file: &File, path: &Path) -> bool {
     !leads_here
         && (last.saturating_sub(4096)..=last).all(|number| number == 0 || !liveness::lives(file, number))
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,10 +13,13 @@ pub struct Fresh {
 
 impl Fresh {
     pub fn new(name: &str, size: u64) -> Fresh {
+        Fresh::with_objects(name, size, 1024)
+    }
+
+    pub fn with_objects(name: &str, size: u64, max_objects: u32) -> Fresh {
         let path = PathBuf::from(format!("/dev/shm/sdp-dal-test-segment-{name}-{}", std::process::id()));
         let Found::Nothing(place) = find(&path, None).unwrap() else { panic!("{} is there", path.display()) };
-        let plan =
-            Plan { size, max_objects: 1024, max_clients: 64, group: None, eviction: false, reserve: false };
+        let plan = Plan { size, max_objects, max_clients: 64, group: None, eviction: false, reserve: false };
         assert!(Segment::make(&place, &plan).unwrap());
         Fresh { segment: Segment::open(&place, None, false).unwrap(), place }
     }

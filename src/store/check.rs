@@ -173,3 +173,6 @@ impl Locked<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,7 @@ const STOPPED: u32 = 2;
 /// Of the one thread that is stopped at a time.
 static STATE: AtomicU32 = AtomicU32::new(GOES);
 
-/// A thread that can be stopped: one in a process.
-#[derive(Clone, Copy)]
+/// A thread that can be stopped: one in a process. It goes on when this is dropped.
 pub struct Stoppable(libc::pthread_t);
 
 fn pause() {
@@ -42,7 +41,7 @@ impl Stoppable {
     }
 
     /// Stops it, wherever it is. It must not have ended.
-    pub fn stop(self) {
+    pub fn stop(&self) {
         STATE.store(TOLD, Ordering::SeqCst);
         // SAFETY: the thread has not ended, as the caller knows.
         unsafe { libc::pthread_kill(self.0, libc::SIGUSR2) };
@@ -52,10 +51,16 @@ impl Stoppable {
     }
 
     /// Lets it go on, until it has done so much that `done` is true.
-    pub fn go_on(self, done: impl Fn() -> bool) {
+    pub fn go_on(&self, done: impl Fn() -> bool) {
         STATE.store(GOES, Ordering::SeqCst);
         while !done() {
             pause();
         }
+    }
+}
+
+impl Drop for Stoppable {
+    fn drop(&mut self) {
+        STATE.store(GOES, Ordering::SeqCst);
     }
 }

@@ -83,13 +83,27 @@ impl<'a> Model<'a> {
         runs.push(geometry.large_end() - at);
         let longest = runs.iter().copied().max().unwrap_or(0);
         let said = self.heap.figures().unwrap().largest;
-        let same_class = said <= longest && class(said.max(ALIGN)) == class(longest.max(ALIGN));
+        // A class is a sixteenth of a power of two.
+        let same_class = said <= longest && longest - said <= longest / 16;
         if runs.contains(&said) && same_class {
             said
         } else {
             longest
         }
     }
+}
+
+#[test]
+fn a_class_is_a_sixteenth_of_a_power_of_two() {
+    let of_units = |units: u64| class(units * ALIGN);
+    assert_eq!([0, 1, 2, 3, 4, 7].map(of_units), [(0, 0), (0, 0), (1, 0), (1, 8), (2, 0), (2, 12)]);
+    assert_eq!(
+        [15, 16, 17, 31, 32, 33, 34].map(of_units),
+        [(3, 14), (4, 0), (4, 1), (4, 15), (5, 0), (5, 0), (5, 1)]
+    );
+    assert_eq!(class(16 * ALIGN + ALIGN - 1), (4, 0));
+    assert_eq!(class(u64::MAX), (FIRST - 1, 15));
+    assert_eq!([0, 1, ALIGN, ALIGN + 1].map(rounded), [ALIGN, ALIGN, ALIGN, 2 * ALIGN]);
 }
 
 fn random(state: &mut u64) -> u64 {
@@ -236,4 +250,37 @@ fn an_extent_is_given_once_and_objects_do_not_overlap() {
     model.heap.place(large, 100).unwrap();
     assert_eq!(model.heap.place(large + 64, 64).unwrap_err().kind(), Kind::Corrupt);
     model.heap.place(large + 128, reserved - large - 128).unwrap();
+}
+
+#[test]
+fn damaged_words_are_an_error_and_no_panic() {
+    let fresh = Fresh::new("damaged", 16 * MB);
+    let mut model = Model::of(&fresh);
+    model.take(10_000).unwrap();
+    for pool in Region::ALL.map(|region| model.heap.pool(region)) {
+        set64(&pool.first_map, u64::MAX);
+        pool.second_map.iter().for_each(|map| set32(map, u32::MAX));
+        pool.used.store(u64::MAX, Ordering::Relaxed);
+        pool.reserved.store(u64::MAX, Ordering::Relaxed);
+    }
+    model.heap.figures().unwrap();
+    for size in [1, SMALL - 1, 10_000, 3 * MB, 16 * MB, 1 << 45] {
+        assert!(model.heap.take(size).err().is_none_or(|error| error.kind() == Kind::Corrupt));
+        assert!(model.heap.growth(size).err().is_none_or(|error| error.kind() == Kind::Corrupt));
+    }
+}
+
+#[test]
+fn the_last_run_is_found_behind_many_of_its_class_that_are_too_short() {
+    let fresh = Fresh::new("behind", 64 * MB);
+    let mut model = Model::of(&fresh);
+    let large = fresh.segment.geometry().large;
+    let all = model.take(64 * MB).unwrap();
+    model.give(all);
+    let size = MB + (32 << 10);
+    let holes: Vec<u64> = (0..20).map(|_| (model.take(MB).unwrap(), model.take(MB).unwrap()).0).collect();
+    assert_eq!(model.take(24 * MB - size), Some(large + 40 * MB));
+    holes.into_iter().for_each(|hole| model.give(hole));
+    assert!(class(size) == class(MB) && 20 > TRIES);
+    assert_eq!(model.take(size), Some(large + 64 * MB - size));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::testing::{fresh, id, put};
 use super::super::{CreateSpec, DeleteMode, Store};
@@ -48,6 +48,15 @@ fn alike(store: &Store) -> (ObjectId, ObjectId) {
         .unwrap()
 }
 
+/// Ends another thread's loop, also when a test fails.
+struct Ends<'a>(&'a AtomicU32);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(1, Ordering::SeqCst);
+    }
+}
+
 /// An entry is one object's and another's by turns. Whoever has read its state and is then stopped reads the ID of a later
 /// life: that state is not the object's.
 #[test]
@@ -71,17 +80,28 @@ fn the_state_that_is_found_is_that_of_the_object() {
             }
             wrong
         });
+        let ends = Ends(&stop);
         let reading = told.recv().unwrap();
-        for _ in 0..200 {
+        let begun = Instant::now();
+        // Where it is stopped is chance: as often as there is time for, and on a busy machine often enough.
+        for round in 0.. {
+            if round >= 200 && begun.elapsed() > Duration::from_millis(300) {
+                break;
+            }
+            // In each life it looks at least once.
+            let looks_once = || {
+                let before = looks.load(Ordering::SeqCst);
+                reading.go_on(|| looks.load(Ordering::SeqCst) != before);
+            };
             let writer = born(&others);
+            looks_once();
             reading.stop();
             drop(writer);
             let writer = born(&ours);
             assert_eq!(writer.key().unwrap().index, first.index);
-            let before = looks.load(Ordering::SeqCst);
-            reading.go_on(|| looks.load(Ordering::SeqCst) != before);
+            looks_once();
         }
-        stop.store(1, Ordering::SeqCst);
+        drop((reading, ends));
         assert_eq!(reader.join().unwrap(), 0, "the state of another object's life");
     });
 }
