@@ -208,6 +208,8 @@ pub fn options() -> StoreOptions {
         size: Some(1 << 20),
         max_objects: Some(1024),
         max_clients: Some(64),
+        // As long wherever it runs: see `play`.
+        name: Some("simulated".to_owned()),
         ..StoreOptions::default()
     }
 }
