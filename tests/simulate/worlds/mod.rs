@@ -161,7 +161,8 @@ pub fn play(world: &World, number: u64, story: bool) -> Outcome {
     };
     let link = draws.one_in(8);
     let folder = if link { "/tmp" } else { "/dev/shm" };
-    let path = PathBuf::from(format!("{folder}/sdp-dal-sim-{}-{}", std::process::id(), number % 1000));
+    // Always as long: it is written into the store, word by word, and each is a step.
+    let path = PathBuf::from(format!("{folder}/sdp-dal-sim-{:010}-{:03}", std::process::id(), number % 1000));
     sim::begin(plan.clone());
     if story {
         sim_note(&plan);
@@ -207,6 +208,8 @@ pub fn options() -> StoreOptions {
         size: Some(1 << 20),
         max_objects: Some(1024),
         max_clients: Some(64),
+        // As long wherever it runs: see `play`.
+        name: Some("simulated".to_owned()),
         ..StoreOptions::default()
     }
 }
