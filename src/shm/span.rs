@@ -238,7 +238,8 @@ mod tests {
     use super::*;
 
     /// Every way in which this machine can copy, and that of the others.
-    const WAYS: &[fn(&mut [u8], &[u8])] = &[
+    type Copy = fn(&mut [u8], &[u8]);
+    const WAYS: &[Copy] = &[
         copy_many,
         plain,
         #[cfg(target_arch = "x86_64")]

@@ -161,6 +161,12 @@ impl StateWord {
         self.0.load(order)
     }
 
+    /// Makes it say anything.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn swap(&self, word: u64) -> u64 {
+        self.0.swap(word, Ordering::SeqCst)
+    }
+
     // ---- readers without the lock ----
 
     /// Reads words of the entry that are written at birth: `None` if they may be of two lives.

@@ -6,6 +6,7 @@ use super::super::{CreateSpec, DeleteMode, ObjectId};
 use super::*;
 use crate::shm::layout::Entry;
 use crate::sync::atomic::AtomicU32;
+use crate::sync::life::StateWord;
 
 /// A word of either size, as a number.
 trait Damaged {
@@ -21,6 +22,12 @@ impl Damaged for AtomicU32 {
 impl Damaged for AtomicU64 {
     fn swap(&self, value: u64) -> u64 {
         self.swap(value, Ordering::SeqCst)
+    }
+}
+
+impl Damaged for StateWord {
+    fn swap(&self, value: u64) -> u64 {
+        self.swap(value)
     }
 }
 
