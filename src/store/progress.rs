@@ -10,8 +10,9 @@ use super::entries::EntryKey;
 use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Result};
+use crate::shm::layout::Word;
 use crate::shm::segment::low_half;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{fence, Ordering};
 
 const BEGUN: u32 = 1;
 /// What stands for a fraction of 1, behind [`BEGUN`].
@@ -48,6 +49,11 @@ impl Store {
         }
         let entry = self.attachment.segment.entry(key.index)?;
         if id_of(entry).is_declaration() {
+            // SYNC: a later life's ID was written after its generation, so that this sees that.
+            fence(Ordering::Acquire);
+            if Word(entry.state.load(Ordering::Acquire)).generation() != key.generation {
+                return Ok(());
+            }
             return Err(Error::invalid("a namespace has no progress"));
         }
         let new = encode(key.generation, fraction);
