@@ -25,15 +25,21 @@ fn people(scene: &mut Scene) {
     let size = *scene.draws.pick(&[1 << 20, 64 << 10]);
     let options = StoreOptions { size: Some(size), ..options() };
     let callers = 1 + scene.draws.below(2);
-    // Whether a call was issued.
-    let issued = Shared::new(false);
+    // Whether a call was issued, and whether a server has died.
+    let (issued, dead) = (Shared::new(false), Shared::new(false));
     for _ in 0..1 + scene.draws.below(2) {
         let (path, taken, options) = (scene.path.clone(), taken.clone(), options.clone());
+        let (issued, dead) = (issued.clone(), dead.clone());
         let mut draws = Draws::new(scene.draws.word());
         sim::spawn(sim::process(true), "server", move || {
             let Some(store) = open(&path, &options) else { return };
-            let dies = draws.one_in(3);
-            if let Err(error) = serve(&store, &mut draws, &taken, dies) {
+            let end = || {
+                wait_for(&issued);
+                dead.with(|dead| *dead = true);
+                sim::kill_this();
+            };
+            let end: &dyn Fn() = if draws.one_in(3) { &end } else { &|| {} };
+            if let Err(error) = serve(&store, &mut draws, &taken, end) {
                 assert!(is_bearable(&error), "serving: {error}");
             }
         });
@@ -68,7 +74,11 @@ fn people(scene: &mut Scene) {
         let mut draws = Draws::new(scene.draws.word());
         sim::spawn(sim::process(true), "reaper", move || {
             let Some(store) = open(&path, &options) else { return };
-            for _ in 0..40 {
+            let late = draws.one_in(2);
+            if late {
+                wait_for(&dead);
+            }
+            for _ in 0..if late { 2 } else { 40 } {
                 store.reap_all();
                 sim::sleep(Duration::from_micros(draws.below(30)));
             }
@@ -81,11 +91,8 @@ fn people(scene: &mut Scene) {
         sim::spawn(sim::process(true), "hog", move || {
             let Some(store) = open(&path, &options) else { return };
             let mut wants = Vec::new();
-            for _ in 0..draws.below(300) {
-                if issued.with(|issued| *issued) {
-                    break;
-                }
-                sim::sleep(Duration::from_micros(10));
+            if draws.one_in(2) {
+                wait_for(&issued);
             }
             // The small ones have room of their own.
             let all = draws.one_in(2);
@@ -104,11 +111,21 @@ fn people(scene: &mut Scene) {
     }
 }
 
+/// Waits for something to happen, but not for ever.
+fn wait_for(happened: &Shared<bool>) {
+    for _ in 0..400 {
+        if happened.with(|happened| *happened) {
+            return;
+        }
+        sim::sleep(Duration::from_nanos(500));
+    }
+}
+
 fn call_value(call: &ObjectId) -> u32 {
     u32::from_be_bytes(call.as_bytes()[16..].try_into().unwrap())
 }
 
-fn serve(store: &Store, draws: &mut Draws, taken: &Taken, dies: bool) -> Result<()> {
+fn serve(store: &Store, draws: &mut Draws, taken: &Taken, end: &dyn Fn()) -> Result<()> {
     // So that what is promised may lie before the declaration in the table.
     let early = (0..draws.below(12) as u32)
         .map(|n| {
@@ -118,11 +135,8 @@ fn serve(store: &Store, draws: &mut Draws, taken: &Taken, dies: bool) -> Result<
         .collect::<Result<Vec<_>>>()?;
     let declaration = store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new())))?;
     drop(early);
-    if dies {
-        // With calls in its queue, perhaps.
-        sim::sleep(Duration::from_micros(*draws.pick(&[0, 20, 60, 200, 1000])));
-        sim::kill_this();
-    }
+    // With calls in its queue, perhaps.
+    end();
     let mut after = 0;
     for _ in 0..1 + draws.below(4) {
         let most = Duration::from_millis(100 + draws.below(400));
