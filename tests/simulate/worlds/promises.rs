@@ -69,7 +69,7 @@ fn people(scene: &mut Scene) {
             await_outputs(&store, &outputs);
         });
     }
-    if scene.draws.one_in(3) {
+    if scene.draws.one_in(2) {
         let (path, options) = (scene.path.clone(), options.clone());
         let mut draws = Draws::new(scene.draws.word());
         sim::spawn(sim::process(true), "reaper", move || {
@@ -127,7 +127,7 @@ fn call_value(call: &ObjectId) -> u32 {
 
 fn serve(store: &Store, draws: &mut Draws, taken: &Taken, end: &dyn Fn()) -> Result<()> {
     // So that what is promised may lie before the declaration in the table.
-    let early = (0..draws.below(12) as u32)
+    let early = (0..*draws.pick(&[0, 2, 8, 14]))
         .map(|n| {
             let spec = CreateSpec { want: true, ..CreateSpec::default() };
             store.create(&id(0xcc, store.number() * 100 + n), &spec)?.seal()
