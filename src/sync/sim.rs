@@ -691,11 +691,19 @@ pub fn run() -> Outcome {
 
 /// Kills this task's process, now.
 pub fn kill_this() {
+    if let Some(task) = me() {
+        kill(Process(with(|inner| inner.tasks[task].process)));
+    }
+}
+
+/// Kills a process, wherever it is.
+pub fn kill(process: Process) {
     let Some(task) = me() else { return };
     let mut guard = world();
     let Some(inner) = guard.as_mut() else { return };
-    let process = inner.tasks[task].process;
-    inner.kill(process, Some(task));
+    if inner.processes[process.0].died.is_none() {
+        inner.kill(process.0, Some(task));
+    }
     pass_on(guard, task);
 }
 

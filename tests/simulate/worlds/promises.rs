@@ -27,18 +27,21 @@ fn people(scene: &mut Scene) {
     let callers = 1 + scene.draws.below(2);
     // Whether a call was issued, and whether a server has died.
     let (issued, dead) = (Shared::new(false), Shared::new(false));
+    let mut servers = Vec::new();
     for _ in 0..1 + scene.draws.below(2) {
         let (path, taken, options) = (scene.path.clone(), taken.clone(), options.clone());
         let (issued, dead) = (issued.clone(), dead.clone());
         let mut draws = Draws::new(scene.draws.word());
-        sim::spawn(sim::process(true), "server", move || {
+        let process = sim::process(true);
+        servers.push(process);
+        sim::spawn(process, "server", move || {
             let Some(store) = open(&path, &options) else { return };
             let end = || {
                 wait_for(&issued);
                 dead.with(|dead| *dead = true);
                 sim::kill_this();
             };
-            let end: &dyn Fn() = if draws.one_in(3) { &end } else { &|| {} };
+            let end: &dyn Fn() = if draws.one_in(5) { &end } else { &|| {} };
             if let Err(error) = serve(&store, &mut draws, &taken, end) {
                 assert!(is_bearable(&error), "serving: {error}");
             }
@@ -46,11 +49,14 @@ fn people(scene: &mut Scene) {
     }
     for caller in 0..callers {
         let (path, options, issued) = (scene.path.clone(), options.clone(), issued.clone());
+        let (servers, dead) = (servers.clone(), dead.clone());
         let mut draws = Draws::new(scene.draws.word());
         sim::spawn(sim::process(true), "caller", move || {
             let Some(store) = open(&path, &options) else { return };
             // One server for all calls, which are waited for at the end; or each by itself.
             let together = draws.one_in(2);
+            // All servers die after the first call, and more are issued while somebody reaps them.
+            let kills = together && draws.one_in(2);
             let (mut server, mut outputs) = (None, Vec::new());
             for turn in 0..1 + draws.below(4) as u32 {
                 if !together || server.is_none() {
@@ -61,6 +67,10 @@ fn people(scene: &mut Scene) {
                 match call(&store, &mut draws, server, n, &issued) {
                     Ok(wants) => outputs.extend(wants),
                     Err(error) => assert!(is_bearable(&error), "calling: {error}"),
+                }
+                if kills && turn == 0 {
+                    dead.with(|dead| *dead = true);
+                    servers.iter().for_each(|server| sim::kill(*server));
                 }
                 if !together {
                     await_outputs(&store, &std::mem::take(&mut outputs));
