@@ -123,11 +123,11 @@ fn people(scene: &mut Scene) {
 
 /// Waits for something to happen, but not for ever.
 fn wait_for(happened: &Shared<bool>) {
-    for _ in 0..400 {
+    for turn in 0..2000 {
         if happened.with(|happened| *happened) {
             return;
         }
-        sim::sleep(Duration::from_nanos(500));
+        sim::sleep(if turn < 400 { Duration::from_nanos(500) } else { Duration::from_millis(1) });
     }
 }
 
