@@ -51,7 +51,8 @@ fn people(scene: &mut Scene) {
         let (path, options, issued) = (scene.path.clone(), options.clone(), issued.clone());
         let (servers, dead) = (servers.clone(), dead.clone());
         let mut draws = Draws::new(scene.draws.word());
-        sim::spawn(sim::process(true), "caller", move || {
+        let process = sim::process(true);
+        sim::spawn(process, "caller", move || {
             let Some(store) = open(&path, &options) else { return };
             // One server for all calls, which are waited for at the end; or each by itself.
             let together = draws.one_in(2);
@@ -71,6 +72,8 @@ fn people(scene: &mut Scene) {
                 if kills && turn == 0 {
                     dead.with(|dead| *dead = true);
                     servers.iter().for_each(|server| sim::kill(*server));
+                    let store = store.clone();
+                    sim::spawn(process, "reaper", move || drop(store.reap_all()));
                 }
                 if !together {
                     await_outputs(&store, &std::mem::take(&mut outputs));
