@@ -232,9 +232,13 @@ run_lint() {
     found=$(cargo --version | sed 's/^cargo \([0-9]*\.[0-9]*\).*/\1/')
     [ "$found" = "$known" ] || warnings=(-W warnings)
     cargo clippy --workspace --locked --lib --bins -- "${warnings[@]}" || return
+    cargo clippy --locked --lib --features simulate -- "${warnings[@]}" || return
     # Tests may unwrap, cast and lock: a panic is how they fail.
     cargo clippy --workspace --locked --all-targets --features failpoints -- "${warnings[@]}" -A clippy::unwrap_used \
         -A clippy::cast_possible_truncation -A clippy::disallowed_types -A clippy::disallowed_methods || return
+    cargo clippy --locked --test simulate --features simulate -- "${warnings[@]}" -A clippy::unwrap_used \
+        -A clippy::cast_possible_truncation -A clippy::disallowed_types -A clippy::disallowed_methods || return
+    RUSTDOCFLAGS="${warnings[*]}" cargo doc --quiet --workspace --no-deps --locked || return
     [ "$found" = "$known" ] ||
         echo "clippy is that of Rust $found: what it warns of fails only with $known (checked-with in Cargo.toml)"
     # Clippy cannot tell sync's atomics from the standard library's, which they are.

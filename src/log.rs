@@ -6,7 +6,7 @@
 //!
 //! A sink may take its time and use the library, so it is never called while the thread holds something that such a use
 //! would need. The store's lock: what happened under it is collected, and told after it. A mutex of this process: whoever
-//! holds one while it uses a store takes [`hold`] first; what is written meanwhile is told when the last hold of the thread
+//! holds one while it uses a store takes `hold` first; what is written meanwhile is told when the last hold of the thread
 //! goes.
 
 use std::cell::{Cell, RefCell};

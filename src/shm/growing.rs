@@ -6,7 +6,7 @@
 //! CPU, which takes a second where a real-time thread keeps a CPU busy. No figure of the system tells beforehand.
 //!
 //! So every try is measured, and so are some plain pages just before. What tries have saved is credit, up to a limit; a loss
-//! is taken from it. When none is left the next try comes only after [`PATIENCE`] times what is missing was spent on plain
+//! is taken from it. When none is left the next try comes only after `PATIENCE` times what is missing was spent on plain
 //! pages: what trying costs stays below some per cent, whatever the reason. The credit is a word of the header, from which
 //! all clients learn. It is advice: a wrong value costs time, and a client that dies, or stops, between any two steps
 //! leaves a value that was right once.

@@ -1,7 +1,7 @@
 //! Programs of calls of the C ABI, within the header's rules: a handle is not used after its end, pointers are NULL or point
 //! to as much as they must. Everything else is fair: NULL, handles of another kind, bad UTF-8, huge shapes, wrong sizes.
 //!
-//! `build.rs` makes of the header a call of every function; what it passes, a [`Machine`] chooses by the parameter's type and
+//! `build.rs` makes of the header a call of every function; what it passes, a `Machine` chooses by the parameter's type and
 //! name. Each status must be one that the header knows, and not INTERNAL. In the end everything is freed, and the store must be
 //! sound and empty.
 

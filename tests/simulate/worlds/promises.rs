@@ -73,7 +73,9 @@ fn people(scene: &mut Scene) {
                     dead.with(|dead| *dead = true);
                     servers.iter().for_each(|server| sim::kill(*server));
                     let store = store.clone();
-                    sim::spawn(process, "reaper", move || drop(store.reap_all()));
+                    sim::spawn(process, "reaper", move || {
+                        store.reap_all();
+                    });
                 }
                 if !together {
                     await_outputs(&store, &std::mem::take(&mut outputs));
