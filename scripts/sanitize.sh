@@ -12,7 +12,7 @@
 #   audit      known vulnerabilities of the crates
 #   docs       rustdoc, whose warnings are errors
 #
-#   --quick    only what is soon done: the programs that need few processes; this is what scripts/test.sh runs
+#   --quick    only what is soon done: the programs that need few processes
 #   --help     this text
 #
 # What cannot be run here is named in the end, with the reason: rust-asan, rust-tsan and miri need parts of a nightly Rust, deny
