@@ -56,7 +56,7 @@ fn people(scene: &mut Scene) {
             let Some(store) = open(&path, &options) else { return };
             // One server for all calls, which are waited for at the end; or each by itself.
             let together = draws.one_in(2);
-            // All servers die after the first call, and more are issued while somebody reaps them.
+            // All servers die after the first call; the second is issued while somebody reaps them.
             let kills = together && draws.one_in(2);
             let (mut server, mut outputs) = (None, Vec::new());
             for turn in 0..1 + draws.below(4) as u32 {
@@ -65,17 +65,20 @@ fn people(scene: &mut Scene) {
                 }
                 let Some(server) = server else { continue };
                 let n = caller as u32 * 1000 + turn;
-                match call(&store, &mut draws, server, n, &issued) {
+                // The second call is written before, and issued after that.
+                let die = || {
+                    if kills && turn == 1 {
+                        dead.with(|dead| *dead = true);
+                        servers.iter().for_each(|server| sim::kill(*server));
+                        let store = store.clone();
+                        sim::spawn(process, "reaper", move || {
+                            store.reap_all();
+                        });
+                    }
+                };
+                match call(&store, &mut draws, server, n, &issued, die) {
                     Ok(wants) => outputs.extend(wants),
                     Err(error) => assert!(is_bearable(&error), "calling: {error}"),
-                }
-                if kills && turn == 0 {
-                    dead.with(|dead| *dead = true);
-                    servers.iter().for_each(|server| sim::kill(*server));
-                    let store = store.clone();
-                    sim::spawn(process, "reaper", move || {
-                        store.reap_all();
-                    });
                 }
                 if !together {
                     await_outputs(&store, &std::mem::take(&mut outputs));
@@ -240,6 +243,7 @@ fn call(
     (prefix, server): (Prefix, EntryKey),
     n: u32,
     issued: &Shared<bool>,
+    before: impl FnOnce(),
 ) -> Result<Option<(Want, Vec<Want>)>> {
     let mut bytes = *ObjectId::declaration(prefix).as_bytes();
     bytes[8] = 1;
@@ -248,6 +252,7 @@ fn call(
     let spec = CreateSpec { data_size: 64, want: true, full_timeout, ..CreateSpec::default() };
     let mut writer = store.create(&ObjectId::new(bytes), &spec)?;
     fill(writer.data_mut(), n);
+    before();
     let outputs = [output_id(n, 0), output_id(n, 1)];
     let (call, mut wants) = match store.issue(writer, server, &outputs) {
         Ok(issued) => issued,
