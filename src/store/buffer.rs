@@ -260,7 +260,7 @@ pub(super) fn deleted(id: &ObjectId) -> Error {
 fn failure_of(code: u32, pin: Pin) -> Error {
     let Some(kind) = i32::try_from(code).ok().and_then(|code| Kind::from_code(-code)) else {
         let id = pin.id;
-        return Error::new(Kind::Internal, format!("object {id} is marked as failed by {code}, no status"));
+        return Error::new(Kind::Corrupt, format!("object {id} is marked as failed by {code}, no status"));
     };
     let segment = Arc::clone(&pin.store.attachment.segment);
     let has_text = segment.entry(pin.key.index).is_ok_and(|entry| entry.offset.load(Ordering::Relaxed) != 0);
