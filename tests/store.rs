@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::TestStore;
 use sdp_dal::error::Kind;
-use sdp_dal::store::{CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions, Want};
+use sdp_dal::store::{Claim, CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions, Want};
 use sdp_dal::timeout::Timeout;
 
 fn id(n: u32) -> ObjectId {
@@ -433,6 +433,29 @@ fn namespaces_take_the_lowest_free_prefix() {
     assert_eq!(full.err().unwrap().kind(), Kind::NamespaceInUse);
     assert_eq!(store.namespaces().unwrap().len(), 2);
     store.is_sound();
+}
+
+/// Its owner, who has closed it, finds its calls in its declaration only: a prefix that was taken over from a living one took
+/// away what its callers waited for.
+#[test]
+fn a_prefix_is_not_taken_over_while_its_owner_has_calls_to_refuse() {
+    let owner = TestStore::open("calls-to-refuse", 1 << 20);
+    let other = Store::open(&common::path("calls-to-refuse"), &StoreOptions::default()).unwrap();
+    let mut make = |prefix: [u8; 4]| Ok((prefix.to_vec(), Vec::new()));
+    let declaration = owner.reserve(b"ours", &mut make).unwrap();
+    let key = declaration.key();
+    let mut call = *declaration.id().as_bytes();
+    call[19] = 1;
+    let writer = other.create(&ObjectId::new(call), &spec(true)).unwrap();
+    let _issued = other.issue(writer, key, &[id(1)]).unwrap();
+    // Closed: no call comes any more, and the one that came waits.
+    drop(declaration);
+    assert_eq!(other.reserve(b"ours", &mut make).err().map(|error| error.kind()), Some(Kind::NamespaceInUse));
+    let left = owner.queue(key, 0).unwrap();
+    assert_eq!(left.len(), 1, "the owner has lost a call that it was to refuse");
+    assert!(matches!(owner.claim(&left[0]), Ok(Claim::Claimed(_))));
+    drop(other.reserve(b"ours", &mut make).unwrap());
+    owner.is_sound();
 }
 
 fn spec(want: bool) -> CreateSpec<'static> {

@@ -56,6 +56,8 @@ struct Started {
     /// None once it is closed.
     declaration: Mutex<Option<Want>>,
     queue: Mutex<Queue>,
+    /// Held by who fails what is left in the queue.
+    refusing: Mutex<()>,
     /// Set while an event loop is to be woken when a call may be ready.
     watch: Mutex<Option<Watch>>,
     crew: Arc<Crew>,
@@ -152,6 +154,7 @@ impl Processor {
                 declaration: Mutex::new(Some(declaration)),
                 watch: Mutex::new(None),
                 queue: Mutex::new(Queue { calls, closed: false }),
+                refusing: Mutex::new(()),
                 crew,
             }))
         })?;
@@ -393,10 +396,15 @@ impl Started {
 
     /// A row that could not be taken now. If the processor was shut down meanwhile, it is refused, or left to `join`.
     fn put_back(&self, row: PendingRow) {
-        if self.queue.lock().closed && take::refuse(&self.store, &row, &self.lost()).is_ok() {
-            return;
+        let closed = {
+            let mut queue = self.queue.lock();
+            queue.calls.put_back(row);
+            // SYNC: who shuts it down sets this and takes the rows under this mutex: it finds this one, or we see that it is closed.
+            queue.closed
+        };
+        if closed {
+            let _ = self.refuse_all();
         }
-        self.queue.lock().calls.put_back(row);
     }
 
     /// What the calls end with that were not taken before it was closed.
@@ -417,8 +425,15 @@ impl Started {
         // there are calls.
         let declaration = self.declaration.lock().take();
         drop(declaration);
+        self.refuse_all()
+    }
+
+    /// Fails all that is in the queue of a processor that is closed. One thread at a time: what it has to put back, as the store's
+    /// lock could not be had, is found by the next.
+    fn refuse_all(&self) -> Result<()> {
+        let _held = log::hold();
+        let _one = self.refusing.lock();
         let (pulled, rows) = {
-            let _held = log::hold();
             let mut queue = self.queue.lock();
             let pulled = queue.calls.pull(&self.store, true);
             (pulled, queue.calls.take_all())

@@ -8,7 +8,7 @@ use super::locked::Locked;
 use super::want::Want;
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{State, Word, CALL, ENDED};
+use crate::shm::layout::{State, Word, CALL, CLAIMED, ENDED};
 use crate::sync::atomic::Ordering;
 use crate::sync::fail;
 
@@ -39,7 +39,7 @@ impl Store {
     /// ours as long as the [`Want`] lives; objects that others still want outlive it.
     ///
     /// # Errors
-    /// `NamespaceInUse` if the only such prefix belongs to a living client.
+    /// `NamespaceInUse` if the only such prefix belongs to a living client, be it that it has closed it and has calls to refuse.
     pub fn reserve(
         &self,
         start: &[u8],
@@ -181,10 +181,15 @@ impl Store {
 }
 
 impl Locked<'_> {
-    /// Whether a declaration's owner has closed it, or is dead.
+    /// Whether a declaration's owner is dead, or has closed it and has no calls left that nobody claimed: these the owner is
+    /// still to refuse, and it finds them in the declaration's queue only.
     fn is_disowned(&self, index: u32) -> Result<bool> {
-        let owner = self.segment().entry(index)?.creator.load(Ordering::Relaxed);
-        Ok(self.unwanted(index)? || owner != self.attachment.number && self.segment().liveness.is_dead(owner))
+        let entry = self.segment().entry(index)?;
+        let owner = entry.creator.load(Ordering::Relaxed);
+        let dead = owner != self.attachment.number && self.segment().liveness.is_dead(owner);
+        let unclaimed = |word: Word| word.state() == State::Sealed && word.has(CALL) && !word.has(CLAIMED);
+        let first = entry.first.load(Ordering::Relaxed);
+        Ok(dead || self.unwanted(index)? && self.count_in(first, 1, unclaimed)? == 0)
     }
 
     /// Makes room for another declaration of the prefix, if the owner of this one has gone: in the turn of the lock in which the
@@ -196,10 +201,15 @@ impl Locked<'_> {
 
     /// Calls in a list that have not ended, counted up to `most`.
     fn queued(&self, first: u32, most: u32) -> Result<u32> {
+        let runs = |word: Word| word.state() == State::Sealed && word.has(CALL) && !word.has(ENDED);
+        self.count_in(first, most, runs)
+    }
+
+    /// Members of a list, counted up to `most`.
+    fn count_in(&self, first: u32, most: u32, counts: impl Fn(Word) -> bool) -> Result<u32> {
         let mut count = 0;
         self.walk(first, |_, entry| {
-            let word = Word(entry.state.load(Ordering::Acquire));
-            count += u32::from(word.state() == State::Sealed && word.has(CALL) && !word.has(ENDED));
+            count += u32::from(counts(Word(entry.state.load(Ordering::Acquire))));
             Ok(count < most)
         })?;
         Ok(count)

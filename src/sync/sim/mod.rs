@@ -64,6 +64,8 @@ pub struct Plan {
     pub kills: u32,
     /// How many are stopped for a while.
     pub stops: u32,
+    /// How often one of their threads pauses for a moment, as one whose core is taken.
+    pub pauses: u32,
     /// How often the clock jumps.
     pub jumps: u32,
     /// One in so many reservations of memory finds the file system full; 0: none.
@@ -126,6 +128,8 @@ struct Task {
     name: String,
     state: State,
     priority: u64,
+    /// Until then it does not run.
+    paused: u64,
     thread: libc::pthread_t,
     /// Where it gave the baton away.
     at: &'static Location<'static>,
@@ -149,6 +153,7 @@ struct Client {
 enum Fault {
     Kill,
     Stop,
+    Pause,
     Jump,
     Fall,
 }

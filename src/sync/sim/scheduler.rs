@@ -104,6 +104,12 @@ impl Inner {
                     self.lowest -= 1;
                     self.tasks[task].priority = self.lowest;
                 }
+                Fault::Pause => {
+                    let micros = [3, 30, 300, 3000];
+                    let time = *self.draws.pick(&micros);
+                    self.tasks[task].paused = nanos(self) + time * 1000;
+                    self.tell(|inner| format!("{} pauses for {time} us", inner.title(task)));
+                }
                 Fault::Jump => {
                     let millis = [1, 30, 120, 400, 1500, 15_000];
                     self.jumped += 1_000_000 * *self.draws.pick(&millis);
@@ -189,7 +195,7 @@ impl Inner {
                     State::Asleep { until: None, .. } => continue,
                     State::Asleep { until: Some(until), .. } => until,
                 };
-                let due = due.max(stopped);
+                let due = due.max(stopped).max(task.paused);
                 if due <= now {
                     task.state = State::Ready;
                     ready.push(at);

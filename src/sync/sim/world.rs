@@ -11,13 +11,14 @@ pub fn begin(plan: Plan) {
     let all = [
         (plan.kills, Fault::Kill),
         (plan.stops, Fault::Stop),
+        (plan.pauses, Fault::Pause),
         (plan.jumps, Fault::Jump),
         (falls, Fault::Fall),
     ];
     for (count, fault) in all {
         for _ in 0..count {
-            // Half of what befalls processes befalls them where a protocol has its steps.
-            if matches!(fault, Fault::Kill | Fault::Stop) && draws.one_in(2) {
+            // Half of what befalls processes and threads befalls them where a protocol has its steps.
+            if !matches!(fault, Fault::Jump) && draws.one_in(2) {
                 at_names.push((1 + draws.below(plan.length / STEPS_A_NAME), fault));
             } else {
                 faults.push((1 + draws.below(plan.length), fault));
@@ -112,6 +113,7 @@ pub fn spawn(process: Process, name: &str, work: impl FnOnce() + Send + 'static)
             name,
             state: State::Ready,
             priority,
+            paused: 0,
             thread: 0,
             at: nowhere,
         });
@@ -198,6 +200,14 @@ pub fn is_running(process: Process) -> bool {
 /// Whether the process of this index was not killed.
 pub fn lives_at(index: usize) -> bool {
     with(|inner| inner.processes[index].died.is_none())
+}
+
+/// Whether a process stands still now: what it had begun may still come.
+pub fn does_any_stand() -> bool {
+    with(|inner| {
+        let now = nanos(inner);
+        inner.processes.iter().any(|process| process.died.is_none() && process.stopped > now)
+    })
 }
 
 /// Whether the plan has no deaths, stops, jumps of the clock or lack of memory: then nothing may fail.

@@ -263,6 +263,8 @@ impl Reader {
                 self.subscription.store().reap_all();
                 quiet = true;
             }
+            // One that stands within a rebuild, or reaping, has not told of it.
+            let settled = quiet && !sim::does_any_stand();
             match self.subscription.next(Timeout::After(Duration::from_millis(if quiet { 1500 } else { 20 })))
             {
                 Ok(event) if event.kind == EventKind::Resync => {
@@ -272,7 +274,7 @@ impl Reader {
                 }
                 Ok(event) => self.hears(&event),
                 Err(error) if error.kind() == Kind::Timeout => {
-                    if quiet {
+                    if settled && !sim::does_any_stand() {
                         all = true;
                         break;
                     }

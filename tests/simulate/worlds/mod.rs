@@ -154,6 +154,7 @@ pub fn play(world: &World, number: u64, story: bool) -> Outcome {
         length,
         kills: few(&mut draws),
         stops: few(&mut draws),
+        pauses: draws.below(6) as u32,
         jumps: few(&mut draws),
         refusals: if draws.one_in(4) { 5 + draws.below(40) } else { 0 },
         most: (600, 10_000_000),
