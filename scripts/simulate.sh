@@ -46,7 +46,7 @@ reverted() {
             found=$((found + 1))
             echo "$fault: found after $((SECONDS - begun)) s: $(grep -m 1 '^FAILED' "$scratch/out")"
         fi
-    done < <(sed -n 's/^# \(P-[A-Z0-9]*\|U-[A-Z0-9]*\) \([a-z]*\)$/\1 \2/p' tests/simulate/reverted.patch)
+    done < <(sed -n 's/^# \([A-Z]-[A-Z0-9]*\) \([a-z]*\)$/\1 \2/p' tests/simulate/reverted.patch)
     echo "reverted: $found passed, $((all - found)) failed"
     [ "$found" = "$all" ]
 }

@@ -347,7 +347,12 @@ fn remove_left_overs() {
             let owner = name.strip_prefix("sdp-dal-sim-").and_then(|rest| rest.split('-').next());
             let gone = owner.is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists());
             if gone {
+                // Some worlds have theirs behind a link.
+                let target = std::fs::read_link(entry.path());
                 let _ = std::fs::remove_file(entry.path());
+                if let Ok(target) = target {
+                    let _ = std::fs::remove_file(target);
+                }
             }
         }
     }

@@ -122,6 +122,8 @@ struct Everybody {
     callers: Shared<Vec<Process>>,
     /// Whether processors close before the callers have gone.
     closes: bool,
+    /// What the prefixes of processors begin with: all of one, and there is one processor at a time.
+    prefix: Vec<u8>,
 }
 
 fn people(scene: &mut Scene) {
@@ -134,6 +136,7 @@ fn people(scene: &mut Scene) {
         ledger: Shared::new(Ledger::default()),
         callers: Shared::new(Vec::new()),
         closes: scene.draws.one_in(3),
+        prefix: if scene.draws.one_in(4) { vec![9; 4] } else { Vec::new() },
     };
     let callers = 1 + scene.draws.below(3);
     let processors = 1 + scene.draws.below(if callers > 2 { 2 } else { 3 });
@@ -183,14 +186,15 @@ fn serves(everybody: &Everybody, process: Process, draws: &mut Draws) {
             open: Shared::new(Vec::new()),
             over: Shared::new(false),
         };
-        let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+        let options = ProcessorOptions { prefix: everybody.prefix.clone(), ..ProcessorOptions::default() };
+        let mut processor = Processor::new(&store, &options).unwrap();
         for (schema, (_, options)) in schemas().into_iter().zip(FUNCTIONS) {
             let shop = shop.clone();
             let function: Function = Arc::new(move |call| shop.run(call));
             processor.register_with(schema, options, Some(function)).unwrap();
         }
-        if let Err(error) = processor.start() {
-            assert!(is_bearable(&error), "starting: {error}");
+        if let Err(error) = started(everybody, &mut processor) {
+            assert!(is_expected(&error, &[Kind::NamespaceInUse]), "starting: {error}");
             continue;
         }
         let processor = Arc::new(processor);
@@ -211,6 +215,24 @@ fn serves(everybody: &Everybody, process: Process, draws: &mut Draws) {
         close(&shop, process, &processor, draws);
         shop.over.with(|over| *over = true);
     }
+}
+
+/// Starts it, when the one before it has gone.
+fn started(everybody: &Everybody, processor: &mut Processor) -> Result<()> {
+    let callers = everybody.callers.with(|callers| callers.clone());
+    for turn in 0.. {
+        match processor.start() {
+            Err(error)
+                if error.kind() == Kind::NamespaceInUse
+                    && !everybody.prefix.is_empty()
+                    && callers.iter().any(|caller| sim::is_running(*caller)) =>
+            {
+                sim::sleep(Duration::from_micros(if turn < 50 { 100 } else { 50_000 }));
+            }
+            other => return other,
+        }
+    }
+    Ok(())
 }
 
 /// Shuts it down in one of several ways.
