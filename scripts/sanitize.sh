@@ -12,7 +12,8 @@
 #   audit      known vulnerabilities of the crates
 #   docs       rustdoc, whose warnings are errors
 #
-#   --quick    only what is soon done: the programs that need few processes
+#   --quick    only what is soon done: the programs that need few processes; asan by gcc, whose runtimes are there with it. What
+#              scripts/test.sh runs: --quick asan
 #   --help     this text
 #
 # What cannot be run here is named in the end, with the reason: rust-asan, rust-tsan and miri need parts of a nightly Rust, deny
@@ -51,7 +52,7 @@ wants() {
 need_packages() {
     command -v dpkg-query >/dev/null || return 0
     local package wanted=(gcc g++ libc6-dev pkg-config) missing=()
-    if wants asan || wants tsan || wants analyze || wants rust-asan || wants rust-tsan; then
+    if { wants asan && [ -z "$quick" ]; } || wants tsan || wants analyze || wants rust-asan || wants rust-tsan; then
         # The runtimes are a package of that version which `clang` stands for.
         wanted+=(clang "libclang-rt-$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')-dev" llvm)
     fi
@@ -78,10 +79,17 @@ need_packages() {
 # The tests that compile and run programs, as the environment says (tests/support/mod.rs); arguments: what is left out. Always
 # left out: what only compiles, and compares g++'s sentences.
 run_programs() {
-    local tests=(--test c_programs --test every_function --test errors)
-    [ -n "$quick" ] || tests+=(--test examples --test fork --test growth --test receiver)
-    cargo test --package sdp-dal --locked --no-fail-fast "${tests[@]}" -- --skip compile "$@" || return
-    cargo test --package sdp-dal --locked --test operate -- the_c_functions two_copies
+    # As scripts/test.sh builds it, so that nothing is built twice.
+    local tests=(--workspace --features failpoints --locked --no-fail-fast)
+    if [ -n "$quick" ]; then
+        # Without two that take as long as all the others.
+        cargo test "${tests[@]}" --test c_programs -- --skip compile --skip c_libraries_get_the_order \
+            --skip batches_broadcasts_and_the_call "$@"
+        return
+    fi
+    cargo test "${tests[@]}" --test c_programs --test every_function --test errors --test examples --test fork --test growth \
+        --test receiver -- --skip compile "$@" || return
+    cargo test "${tests[@]}" --test operate -- the_c_functions two_copies
 }
 
 # allocator_may_return_null: tests ask for more memory than there is.
@@ -91,9 +99,10 @@ common_options=allocator_may_return_null=1:handle_segv=0:handle_sigbus=0
 asan_options=$common_options:use_sigaltstack=0:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
 
 run_asan() {
-    local flags="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+    local flags="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" compilers=(clang clang++)
+    [ -z "$quick" ] || compilers=(gcc g++)
     # A child of threads that allocate hangs in the allocator of LLVM 14, which is not made for forks.
-    CC=clang CXX=clang++ CFLAGS=$flags CXXFLAGS=$flags UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=$asan_options \
+    CC=${compilers[0]} CXX=${compilers[1]} CFLAGS=$flags CXXFLAGS=$flags UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=$asan_options \
         run_programs --skip a_child_hangs_in_no_function
 }
 
@@ -112,11 +121,13 @@ without_aslr() {
 }
 
 # Not helgrind and drd: they take each atomic for a race. Not the tests of forks: valgrind does not know that a child lacks
-# what was mapped with MADV_DONTFORK.
+# what was mapped with MADV_DONTFORK. Not what looks on purpose whether a handle was freed, nor a program that runs itself again
+# (/proc/self/exe is valgrind then).
 run_valgrind() {
     local options="--error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite"
     SDP_DAL_TEST_RUNNER="valgrind --quiet --num-callers=30 $options" \
-        run_programs --skip a_child --skip a_client_whose_descriptors
+        run_programs --skip a_child --skip a_client_whose_descriptors --skip handles_after_their_end \
+        --skip the_sentences_are_those --skip losses_with_processors_of_their_own
 }
 
 # Also what the tests are not compiled with, as this would be too slow for each of their runs.

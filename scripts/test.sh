@@ -13,6 +13,7 @@
 #   package   the release build, installed and moved elsewhere, used by programs that know nothing of this tree
 #   python    the wheel, with the newest and the oldest packages and with none but its own
 #   torture   processes in C and Python that are killed, stopped, starved and scribbled over (scripts/torture.sh --short)
+#   sanitize  the programs in C and C++ once more, with gcc's sanitizers (scripts/sanitize.sh --quick asan)
 #   simulate  clients in one process, in orders that a seed decides (scripts/simulate.sh)
 #   loom      the atomics under every order that the memory model allows
 #
@@ -32,7 +33,7 @@ export CARGO_TARGET_DIR
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 python=${PYTHON:-python3}
 jobs=$(nproc)
-steps=(format licences lint test abi package python torture simulate loom)
+steps=(format licences lint test abi package python torture sanitize simulate loom)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX") || exit 1
 children=()
 # Makes Python's environments meanwhile; builds what later steps need.
@@ -293,6 +294,10 @@ run_test() {
         start "$source" "${interruptible[@]}" --chdir="$folder" CARGO_MANIFEST_DIR="$folder" "$program"
     done <"$scratch/programs"
     finish
+}
+
+run_sanitize() {
+    "${interruptible[@]}" scripts/sanitize.sh --quick asan
 }
 
 run_abi() {

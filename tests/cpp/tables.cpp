@@ -106,12 +106,14 @@ static void widest(const table &dishes, std::optional<table> more, double factor
                    std::optional<sdp_dal::table_output> all) {
     double best = 0, total = 0;
     std::string name;
+    auto names = dishes.texts("name");
     auto diameters = dishes.column<double>("diameter");
-    for (std::int64_t i = 0; i < diameters.shape(0); i++) {
-        total += diameters(i);
-        if (diameters(i) <= best) continue;
-        best = diameters(i);
-        name = std::string(dishes.texts("name")[static_cast<std::size_t>(i)]);
+    for (std::size_t i = 0; i < names.size(); i++) {
+        double diameter = diameters(static_cast<std::int64_t>(i));
+        total += diameter;
+        if (diameter <= best) continue;
+        best = diameter;
+        name = std::string(names[i]);
     }
     if (more) total += static_cast<double>(more->num_rows());
     widest.put(table_builder()
