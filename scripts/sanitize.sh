@@ -162,20 +162,22 @@ need_nightly() {
 }
 
 # The library, its tests and the programs in C and C++, all of them instrumented; Rust's standard library is only by
-# -Zbuild-std. The programs get the runtime that the nightly brings: clang's may be older than what it needs.
+# -Zbuild-std. The programs get the runtime that the nightly brings: clang's may be older than what it needs. Left out: what looks
+# on purpose whether a handle was freed, and what preloads a library, which comes before the runtime.
 run_instrumented() {
     local sanitizer=$1 runtime flags host test tests=()
     shift
     runtime=$(rustc +nightly --print target-libdir)/librustc-nightly_rt.${sanitizer:0:1}san.a
     host=$(rustc +nightly --version --verbose | sed -n 's/^host: //p')
     flags="-fsanitize=$sanitizer -fno-sanitize-link-runtime -fno-omit-frame-pointer -Wno-unused-command-line-argument"
-    flags+=" -rdynamic -Wl,--whole-archive,$runtime,--no-whole-archive -lstdc++ -ldl"
+    flags+=" -rdynamic -Wl,--whole-archive,$runtime,--no-whole-archive -lstdc++ -lm -ldl"
     for test in batches c_programs clients dal_calls errors events every_function processors store waiting_calls; do
         tests+=(--test "$test")
     done
     CC=clang CXX=clang++ CFLAGS=$flags CXXFLAGS=$flags RUSTFLAGS="-Zsanitizer=$sanitizer" \
         CARGO_TARGET_DIR=$CARGO_TARGET_DIR/rust-$sanitizer SDP_DAL_TEST_RUNNER=$(without_aslr) \
-        cargo +nightly test --package sdp-dal --locked --no-fail-fast --target "$host" "$@" --lib "${tests[@]}" -- --skip compile
+        cargo +nightly test --package sdp-dal --locked --no-fail-fast --target "$host" "$@" --lib "${tests[@]}" -- \
+        --skip compile --skip handles_after_their_end --skip the_sentences_are_those --skip pages_may_have_any_size
 }
 
 run_rust_asan() {

@@ -104,8 +104,14 @@ pub fn run(command: &mut Command) -> Output {
 /// The library under its SONAME in `folder`, as the loader looks for it; `folder` goes into LD_LIBRARY_PATH.
 pub fn install_library(folder: &Path) {
     let link = folder.join(soname());
-    let _ = std::fs::remove_file(&link);
-    std::os::unix::fs::symlink(cdylib(), &link).expect("a link in the test's own folder");
+    // A program of this folder may be starting: the link is there all the time.
+    if std::fs::read_link(&link).is_ok_and(|target| target == cdylib()) {
+        return;
+    }
+    let fresh = folder.join("new-link");
+    let _ = std::fs::remove_file(&fresh);
+    std::os::unix::fs::symlink(cdylib(), &fresh).expect("a link in the test's own folder");
+    std::fs::rename(&fresh, &link).expect("a link in the test's own folder");
 }
 
 /// What build.rs makes of the version.

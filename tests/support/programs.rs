@@ -157,6 +157,9 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        let status = self.child.wait();
+        if std::thread::panicking() {
+            println!("the other program ended with {status:?} and had said:\n{}", self.everything());
+        }
     }
 }
