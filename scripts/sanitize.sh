@@ -12,8 +12,7 @@
 #   audit      known vulnerabilities of the crates
 #   docs       rustdoc, whose warnings are errors
 #
-#   --quick    only what is soon done: the programs that need few processes; asan by gcc, whose runtimes are there with it. What
-#              scripts/test.sh runs: --quick asan
+#   --quick    only what is soon done: the programs that need few processes
 #   --help     this text
 #
 # What cannot be run here is named in the end, with the reason: rust-asan, rust-tsan and miri need parts of a nightly Rust, deny
@@ -52,7 +51,7 @@ wants() {
 need_packages() {
     command -v dpkg-query >/dev/null || return 0
     local package wanted=(gcc g++ libc6-dev pkg-config) missing=()
-    if { wants asan && [ -z "$quick" ]; } || wants tsan || wants analyze || wants rust-asan || wants rust-tsan; then
+    if wants asan || wants tsan || wants analyze || wants rust-asan || wants rust-tsan; then
         # The runtimes are a package of that version which `clang` stands for.
         wanted+=(clang "libclang-rt-$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')-dev" llvm)
     fi
@@ -82,9 +81,7 @@ run_programs() {
     # As scripts/test.sh builds it, so that nothing is built twice.
     local tests=(--workspace --features failpoints --locked --no-fail-fast)
     if [ -n "$quick" ]; then
-        # Without two that take as long as all the others.
-        cargo test "${tests[@]}" --test c_programs -- --skip compile --skip c_libraries_get_the_order \
-            --skip batches_broadcasts_and_the_call "$@"
+        cargo test "${tests[@]}" --test c_programs -- --skip compile "$@"
         return
     fi
     cargo test "${tests[@]}" --test c_programs --test every_function --test errors --test examples --test fork --test growth \
@@ -99,10 +96,9 @@ common_options=allocator_may_return_null=1:handle_segv=0:handle_sigbus=0
 asan_options=$common_options:use_sigaltstack=0:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
 
 run_asan() {
-    local flags="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" compilers=(clang clang++)
-    [ -z "$quick" ] || compilers=(gcc g++)
+    local flags="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
     # A child of threads that allocate hangs in the allocator of LLVM 14, which is not made for forks.
-    CC=${compilers[0]} CXX=${compilers[1]} CFLAGS=$flags CXXFLAGS=$flags UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=$asan_options \
+    CC=clang CXX=clang++ CFLAGS=$flags CXXFLAGS=$flags UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=$asan_options \
         run_programs --skip a_child_hangs_in_no_function
 }
 

@@ -8,12 +8,12 @@
 #   format    how the sources of all languages are laid out, and what shellcheck says
 #   licences  THIRD-PARTY.txt names what is linked
 #   lint      clippy
-#   test      the tests in Rust, with fail points; they also compile and run the programs in C and C++
+#   test      the tests in Rust, with fail points; they also compile and run the programs in C and C++, most of them with
+#             gcc's sanitizers (more tools: scripts/sanitize.sh)
 #   abi       the ABI against the one under version control
 #   package   the release build, installed and moved elsewhere, used by programs that know nothing of this tree
 #   python    the wheel, with the newest and the oldest packages and with none but its own
 #   torture   processes in C and Python that are killed, stopped, starved and scribbled over (scripts/torture.sh --short)
-#   sanitize  the programs in C and C++ once more, with gcc's sanitizers (scripts/sanitize.sh --quick asan)
 #   simulate  clients in one process, in orders that a seed decides (scripts/simulate.sh)
 #   loom      the atomics under every order that the memory model allows
 #
@@ -33,7 +33,7 @@ export CARGO_TARGET_DIR
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 python=${PYTHON:-python3}
 jobs=$(nproc)
-steps=(format licences lint test abi package python torture sanitize simulate loom)
+steps=(format licences lint test abi package python torture simulate loom)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX") || exit 1
 children=()
 # Makes Python's environments meanwhile; builds what later steps need.
@@ -281,6 +281,11 @@ for _, *words in sorted(found):
 END
 }
 
+# How programs in C and C++ are compiled and run under AddressSanitizer and UndefinedBehaviorSanitizer (see sanitize.sh).
+sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+sanitized=(CC=gcc CXX=g++ "CFLAGS=$sanitizers" "CXXFLAGS=$sanitizers" UBSAN_OPTIONS=print_stacktrace=1
+    ASAN_OPTIONS=allocator_may_return_null=1:handle_segv=0:handle_sigbus=0:detect_stack_use_after_return=1)
+
 # The C and C++ tests are driven from here, too. Fail points are built in, so that the library is compiled for tests only
 # once; what has none, as users get it, is tested by package and python.
 run_test() {
@@ -290,14 +295,17 @@ run_test() {
     test_programs "$scratch/built.json" >"$scratch/programs" && [ -s "$scratch/programs" ] || return
     build_ahead >"$scratch/ahead.log" 2>&1 &
     building=$!
+    local run
     while IFS=$'\t' read -r source folder program; do
-        start "$source" "${interruptible[@]}" --chdir="$folder" CARGO_MANIFEST_DIR="$folder" "$program"
+        run=("${interruptible[@]}" --chdir="$folder" CARGO_MANIFEST_DIR="$folder")
+        if [ "$source" = tests/c_programs.rs ]; then
+            start "$source/sanitized" "${run[@]}" "${sanitized[@]}" "$program" --skip compile
+            start "$source/plain" "${run[@]}" "$program" compile
+        else
+            start "$source" "${run[@]}" "$program"
+        fi
     done <"$scratch/programs"
     finish
-}
-
-run_sanitize() {
-    "${interruptible[@]}" scripts/sanitize.sh --quick asan
 }
 
 run_abi() {
