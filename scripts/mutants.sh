@@ -36,7 +36,7 @@ judges_of() {
     case $1 in
     src/sync/*) echo loom unit store ;;
     src/shm/*) echo unit store files ;;
-    src/store/*) echo unit store calls ;;
+    src/store/*) echo unit store calls files ;;
     *) echo whole calls ;;
     esac
 }
