@@ -42,7 +42,7 @@ judges_of() {
 }
 
 # Sets how cargo test is called, in which tree, and how many seconds the tests may take. A further judge is a further case.
-# The tree "core" is the library without dal, wire and capi: it compiles in a third of the time.
+# The tree "core" is the library without dal, wire and capi, which its tests must not use: it compiles in a third of the time.
 judge() {
     tree=$target/mutants/core environment=() seconds=120
     case $1 in

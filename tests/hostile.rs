@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use sdp_dal::dal::Namespace;
 use sdp_dal::error::Kind;
 use sdp_dal::shm::layout::{Entry, Geometry, Header, State, EVENT_SIZE};
 use sdp_dal::store::{Create, CreateSpec, DeleteMode, EventKind, ObjectId, Store, StoreOptions};
@@ -275,26 +274,6 @@ fn an_object_of_an_impossible_size_is_dropped_by_the_next_rebuild() {
     file.write_all_at(&(1u32 << 30).to_le_bytes(), lock).unwrap();
     store.is_sound();
     assert!(!store.contains(&ids[0]).unwrap() && store.contains(&ids[1]).unwrap());
-}
-
-/// Where a tensor's elements lie is read once, as objects never change.
-#[test]
-fn a_tensor_that_was_made_shorter_is_damaged() {
-    let store = common::TestStore::open("shorter", 1 << 20);
-    let namespace = Namespace::new(&store, None);
-    let reference = common::calls::put(&namespace, &[1, 2, 3]);
-    assert_eq!(common::calls::got(&reference), [1, 2, 3]);
-    let stat = store.stat().unwrap();
-    let geometry = Geometry::new(stat.size, stat.max_objects.try_into().unwrap(), stat.max_clients).unwrap();
-    let file = fs::OpenOptions::new().write(true).open(store.path()).unwrap();
-    let index = store.info(&reference.id()).unwrap().key.index;
-    let entry = geometry.entries + u64::from(index) * geometry.entry_stride;
-    let size = entry + std::mem::offset_of!(Entry, data_size) as u64;
-    file.write_all_at(&4u64.to_le_bytes(), size).unwrap();
-    let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        reference.get_tensor(Timeout::Poll).map(|tensor| tensor.bytes().len())
-    }));
-    assert_eq!(read.expect("no panic").unwrap_err().kind(), Kind::Corrupt);
 }
 
 #[test]
