@@ -195,6 +195,14 @@ mod tests {
         assert_eq!(limit(groups, &[V1], &[own, hidden]), Some(2 * GIB));
         let spares = ("sys/fs/cgroup/memory/a/memory.use_hierarchy", "0\n");
         assert_eq!(limit(groups, &[V1], &[own, above, spares]), Some(3 * GIB));
+        // Our own group, and one that is mounted above those that we cannot see.
+        let spares = ("sys/fs/cgroup/memory/a/b/memory.use_hierarchy", "0\n");
+        assert_eq!(limit(groups, &[V1], &[own, spares]), Some(3 * GIB));
+        let mount = "35 31 0:32 /.. /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory";
+        let mounted = ("sys/fs/cgroup/memory/memory.limit_in_bytes", "1073741824");
+        let spares = ("sys/fs/cgroup/memory/memory.use_hierarchy", "0\n");
+        assert_eq!(limit("4:memory:/\n", &[mount], &[mounted]), Some(GIB));
+        assert_eq!(limit("4:memory:/\n", &[mount], &[mounted, spares]), None);
     }
 
     #[test]
