@@ -247,6 +247,27 @@ fn a_link_that_outlived_a_restart_is_replaced() {
     assert!(fs::symlink_metadata(&link).is_err(), "the link stays behind");
 }
 
+/// As a link that was removed by hand has left it, or a crash between two steps. Its memory would be lost.
+#[test]
+fn a_file_that_no_path_leads_to_goes_when_the_next_store_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    // SAFETY: has no preconditions.
+    let uid = unsafe { libc::geteuid() };
+    let lost = Removed(PathBuf::from(format!("/dev/shm/sdp-dal-{uid}-{:032x}", std::process::id())));
+    let copy = copy_of_a_store("lost");
+    fs::rename(&copy.0, &lost.0).unwrap();
+    // Of one that has no path any more either, but a client.
+    let path = folder.path().join("used");
+    let used = Store::open(&path, &options()).unwrap();
+    let file = fs::read_link(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let _next = Store::open(&folder.path().join("next"), &options()).unwrap();
+    assert!(!lost.0.exists(), "its memory is lost");
+    assert!(file.exists());
+    drop(used);
+    assert!(!file.exists());
+}
+
 #[test]
 fn numbers_that_have_run_out_are_not_drawn_again() {
     let copy = copy_of_a_store("numbers");
