@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use sdp_dal::error::Kind;
+use sdp_dal::error::{Error, Kind};
 use sdp_dal::shm::layout::{Entry, Geometry, Header, State, EVENT_SIZE};
-use sdp_dal::store::{Create, CreateSpec, DeleteMode, EventKind, ObjectId, Store, StoreOptions};
+use sdp_dal::store::{Create, CreateSpec, DeleteMode, EntryKey, EventKind, ObjectId, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
 
 fn options() -> StoreOptions {
@@ -310,6 +310,16 @@ fn what_failed_without_a_status_is_damaged() {
     file.read_exact_at(&mut state, entry).unwrap();
     file.write_all_at(&[state[0] & !15 | State::Failed as u8], entry).unwrap();
     assert_eq!(store.get(&id(1), Timeout::Poll).err().map(|error| error.kind()), Some(Kind::Corrupt));
+}
+
+/// Owed is what the busy lock has kept from being failed, not what is wrong.
+#[test]
+fn a_failure_that_can_never_be_is_not_owed() {
+    let store = common::TestStore::open("owed", 1 << 20);
+    let beyond = EntryKey { index: u32::MAX, generation: 1 };
+    let error = Error::new(Kind::FunctionFailed, "on purpose");
+    assert_eq!(store.fail_surely(beyond, &error).unwrap_err().kind(), Kind::Corrupt);
+    store.fail_owed().unwrap();
 }
 
 #[test]
