@@ -15,7 +15,8 @@ use super::mounts::{mounts, Mount};
 /// A limit from here on is none: version 1 has a number of some 2^63 for "no limit", rounded to its pages.
 const UNLIMITED: u64 = 1 << 62;
 
-/// The tightest memory limit of our control groups, if there is one.
+/// Bytes of memory that this process's control groups allow, if they have a limit: the tightest one. A store that grows beyond
+/// it does not get an error: the kernel kills a process of the group.
 pub fn memory_limit() -> Option<u64> {
     limit_below(Path::new("/"))
 }
