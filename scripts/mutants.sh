@@ -50,7 +50,7 @@ judge() {
     case $1 in
     unit) arguments=(--lib) seconds=30 ;;
     # Each but what takes long and sees little more: all of it again on other kernels, and eighty scribbled stores.
-    store) arguments=(--test store --test rings) tests=(--skip pages_may_have_any_size) ;;
+    store) arguments=(--test store --test rings) tests=(--skip pages_may_have_any_size) seconds=60 ;;
     clients)
         arguments=(--test clients --test hostile) tests=(--skip scribbling_gives_errors_not_crashes)
         environment=(SDP_DAL_TEST_STORM=1)
