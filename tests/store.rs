@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::TestStore;
-use sdp_dal::error::Kind;
+use sdp_dal::error::{Error, Kind};
 use sdp_dal::store::{Claim, CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions, Want};
 use sdp_dal::timeout::Timeout;
 
@@ -477,6 +477,44 @@ fn nothing_is_left_of_a_call_that_was_deleted_while_it_was_issued() {
         assert_eq!(store.look(&output).unwrap(), ObjectState::Absent, "promised by a call that is not there");
     }
     store.is_sound();
+}
+
+#[test]
+fn an_output_is_of_the_first_call_that_names_it_until_that_has_gone() {
+    let store = TestStore::open("output-of", 1 << 20);
+    let declaration = store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new()))).unwrap();
+    let issue = |n: u8| {
+        let mut call = *declaration.id().as_bytes();
+        call[19] = n;
+        let writer = store.create(&ObjectId::new(call), &spec(true)).unwrap();
+        let (call, mut outputs) = store.issue(writer, declaration.key(), &[id(1)]).unwrap();
+        (call, outputs.remove(0))
+    };
+    let error = Error::new(Kind::FunctionFailed, "on purpose");
+    let (first, of_first) = issue(1);
+    let (second, output) = issue(2);
+    assert_eq!(output.key(), of_first.key());
+    assert_eq!(store.fail_outputs(second.key(), &error).unwrap(), 0);
+    // The third call is the first to come after it.
+    drop((first, of_first));
+    let (third, _of_third) = issue(3);
+    assert_eq!(store.fail_outputs(second.key(), &error).unwrap(), 0);
+    assert_eq!(store.fail_outputs(third.key(), &error).unwrap(), 1);
+    assert_eq!(store.get(&id(1), Timeout::Poll).err().map(|error| error.kind()), Some(Kind::FunctionFailed));
+    store.is_sound();
+}
+
+#[test]
+fn a_call_that_went_before_it_was_claimed_is_gone() {
+    let store = TestStore::open("claim-gone", 1 << 20);
+    let declaration = store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new()))).unwrap();
+    let mut call = *declaration.id().as_bytes();
+    call[19] = 1;
+    let writer = store.create(&ObjectId::new(call), &spec(true)).unwrap();
+    let issued = store.issue(writer, declaration.key(), &[]).unwrap();
+    let queued = store.queue(declaration.key(), 0).unwrap();
+    drop(issued);
+    assert!(matches!(store.claim(&queued[0]), Ok(Claim::Gone)));
 }
 
 #[test]
