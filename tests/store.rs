@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use common::TestStore;
 use sdp_dal::error::{Error, Kind};
-use sdp_dal::store::{Claim, CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions, Want};
+use sdp_dal::store::{
+    Claim, CreateSpec, DeleteMode, Lookout, ObjectId, ObjectState, Store, StoreOptions, Want,
+};
 use sdp_dal::timeout::Timeout;
 
 fn id(n: u32) -> ObjectId {
@@ -199,6 +201,32 @@ fn many_are_got_at_once_and_the_missing_time_out() {
     assert_eq!(got[0].as_ref().unwrap().data(), b"1");
     assert_eq!(got[1].as_ref().err().unwrap().kind(), Kind::Timeout);
     assert_eq!(got[2].as_ref().unwrap().data(), b"3");
+}
+
+#[test]
+fn a_lookout_tells_what_rang_since_it_looked_last() {
+    let store = TestStore::open("lookout", 1 << 20);
+    let (mut one, mut other) = (store.lookout(), store.lookout());
+    let place = one.add(&id(1)).unwrap();
+    assert_eq!((other.add(&id(1)).unwrap(), other.bucket(&id(1))), (place, place));
+    let rung = |lookout: &mut Lookout| {
+        let mut places = Vec::new();
+        lookout.rung(|place| places.push(place)).unwrap();
+        places
+    };
+    assert_eq!((rung(&mut one), rung(&mut other)), (vec![], vec![]));
+    let elsewhere = (2..).map(id).find(|id| one.bucket(id) != place).unwrap();
+    put(&store, &elsewhere, b"x");
+    put(&store, &id(1), b"x");
+    assert_eq!((rung(&mut one), rung(&mut one)), (vec![place], vec![]));
+    // What the first has taken.
+    assert_eq!((rung(&mut other), rung(&mut other)), (vec![place], vec![]));
+    drop(one);
+    store.delete(&id(1), DeleteMode::Now).unwrap();
+    assert_eq!((rung(&mut other), rung(&mut other)), (vec![place], vec![]));
+    other.remove(&id(1));
+    put(&store, &id(1), b"x");
+    assert_eq!(rung(&mut other), []);
 }
 
 #[test]
