@@ -418,6 +418,22 @@ fn the_same_store_opened_twice_is_one_attachment() {
 }
 
 #[test]
+fn a_client_is_listed_with_what_it_holds() {
+    let store = TestStore::open("listed", 1 << 20);
+    store.set_client_name("the only one").unwrap();
+    put(&store, &id(1), &[1; 1000]);
+    put(&store, &id(2), &[2; 50]);
+    let _held = [1, 2, 1].map(|n| store.get(&id(n), Timeout::Poll).unwrap());
+    let _wanted = store.want(&id(1)).unwrap();
+    let clients = store.clients().unwrap();
+    assert_eq!(clients.len(), 1);
+    let client = &clients[0];
+    assert_eq!((client.number, client.pid, client.alive), (store.number(), std::process::id(), true));
+    assert_eq!(client.name, "the only one");
+    assert_eq!((client.pins, client.wants, client.pinned_bytes), (2, 1, 1050));
+}
+
+#[test]
 fn a_store_goes_with_its_last_client() {
     let (path, file) = {
         let store = TestStore::open("goes", 1 << 20);
