@@ -549,6 +549,60 @@ fn an_output_is_of_the_first_call_that_names_it_until_that_has_gone() {
 }
 
 #[test]
+fn the_shortest_queue_is_that_with_the_fewest_calls_that_have_not_ended() {
+    let store = TestStore::open("shortest", 1 << 20);
+    let declare = || store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new()))).unwrap();
+    let issue = |declaration: &Want, n: u8| {
+        let mut call = *declaration.id().as_bytes();
+        call[19] = n;
+        let writer = store.create(&ObjectId::new(call), &spec(true)).unwrap();
+        store.issue(writer, declaration.key(), &[]).unwrap().0
+    };
+    let owners = [declare(), declare(), declare()];
+    let keys = owners.each_ref().map(Want::key);
+    let shortest = |order: [usize; 3]| order[store.least_queued(&order.map(|n| keys[n])).unwrap()];
+    assert_eq!((shortest([0, 1, 2]), shortest([2, 1, 0])), (0, 2), "the first of equals");
+    let _calls = [issue(&owners[0], 1), issue(&owners[0], 2), issue(&owners[2], 1)];
+    assert_eq!((shortest([0, 1, 2]), shortest([0, 2, 1])), (1, 1));
+    let more = [issue(&owners[1], 1), issue(&owners[1], 2)];
+    assert_eq!(shortest([0, 1, 2]), 2);
+    // Claimed, they count; ended, no more.
+    for call in store.queue(keys[1], 0).unwrap() {
+        assert!(matches!(store.claim(&call), Ok(Claim::Claimed(_))));
+    }
+    assert_eq!(shortest([0, 1, 2]), 2);
+    more.each_ref().map(|call| store.finish(call.key()).unwrap());
+    assert_eq!(shortest([0, 1, 2]), 1);
+    // What has gone is full.
+    let [_, second, _] = owners;
+    drop((more, second));
+    assert_eq!(shortest([1, 0, 2]), 2);
+}
+
+#[test]
+fn a_progress_is_of_one_life_of_an_object() {
+    let store = TestStore::open("progress", 1 << 20);
+    let mut writer = store.create(&id(1), &spec(true)).unwrap();
+    writer.data_mut().fill(1);
+    let key = writer.key().unwrap();
+    assert_eq!(store.progress(key).unwrap(), None);
+    for fraction in [0.25, 0.75, 0.5] {
+        store.set_progress(key, fraction).unwrap();
+        let told = store.progress(key).unwrap().unwrap();
+        assert!((told - fraction).abs() < 1e-9, "{fraction} became {told}");
+    }
+    assert_eq!(
+        store.set_progress(key, f64::NAN).err().map(|error| error.kind()),
+        Some(Kind::InvalidArgument)
+    );
+    drop(writer);
+    let again = store.create(&id(1), &spec(true)).unwrap();
+    assert_eq!(again.key().unwrap().index, key.index, "another entry");
+    store.set_progress(key, 1.0).unwrap();
+    assert_eq!((store.progress(key).unwrap(), store.progress(again.key().unwrap()).unwrap()), (None, None));
+}
+
+#[test]
 fn a_call_that_went_before_it_was_claimed_is_gone() {
     let store = TestStore::open("claim-gone", 1 << 20);
     let declaration = store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new()))).unwrap();
