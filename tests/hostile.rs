@@ -269,6 +269,16 @@ fn a_file_that_no_path_leads_to_goes_when_the_next_store_is_made() {
 }
 
 #[test]
+fn a_store_whose_file_was_replaced_is_gone() {
+    let store = common::TestStore::open("replaced", 1 << 20);
+    let copy = copy_of_a_store("replacement");
+    assert!(!store.is_gone());
+    fs::rename(&copy.0, store.path()).unwrap();
+    assert!(store.is_gone());
+    fs::remove_file(store.path()).unwrap();
+}
+
+#[test]
 fn numbers_that_have_run_out_are_not_drawn_again() {
     let copy = copy_of_a_store("numbers");
     let file = fs::OpenOptions::new().write(true).open(&copy.0).unwrap();
