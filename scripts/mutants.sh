@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.." || exit 1
 target=${CARGO_TARGET_DIR:-$PWD/target}
 out=$target/mutants/out
 known=tests/mutants.txt
-export CARGO_TARGET_DIR=$target/mutants/build CARGO_TERM_COLOR=never
+export CARGO_TERM_COLOR=never
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 
 # ---- what is changed, and who judges it -----------------------------------------------------------------------------
@@ -195,6 +195,8 @@ for room in "${chosen[@]}"; do
     for name in ${judges:-$(judges_of "$first")}; do
         [ -s "$out/left" ] || break
         judge "$name"
+        # A folder for each tree: cargo takes both for one package, and would build nothing anew for a change in the other.
+        export CARGO_TARGET_DIR=$tree-build
         # Without a mutant; and from here on little is to be compiled.
         (cd "$tree" && env "${environment[@]}" cargo test --locked --profile mutants "${arguments[@]}" \
             -- "${tests[@]}") >"$out/$name.log" 2>&1 ||
