@@ -571,7 +571,7 @@ fn the_shortest_queue_is_that_with_the_fewest_calls_that_have_not_ended() {
         assert!(matches!(store.claim(&call), Ok(Claim::Claimed(_))));
     }
     assert_eq!(shortest([0, 1, 2]), 2);
-    more.each_ref().map(|call| store.finish(call.key()).unwrap());
+    more.iter().for_each(|call| store.finish(call.key()).unwrap());
     assert_eq!(shortest([0, 1, 2]), 1);
     // What has gone is full.
     let [_, second, _] = owners;
