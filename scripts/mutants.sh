@@ -7,7 +7,8 @@
 # ROOM is sync, shm, store or dal (default: all of them); FILE is one of their files. K/N takes every N-th mutant from the K-th
 # on: 1/20 to 20/20 are all of them. --list shows which, and runs nothing.
 #
-# Each room has its judges, which are test commands (below): the survivors of one come before the next, cheap ones first. Fails
+# Each room has its judges, which are test commands (below): the survivors of one come before the next, cheap ones first. The
+# dear ones, crash and simulate, judge only if --judges names them: for survivors, as FILE and K/N choose them. Fails
 # if there are survivors that tests/mutants.txt does not name. What each mutant did is in target/mutants/out/results. It runs in
 # copies of the tree beside that, one mutant after the other: to use several processors, run shards in several
 # CARGO_TARGET_DIRs. Some 10 s a mutant.
@@ -17,7 +18,7 @@ cd "$(dirname "$0")/.." || exit 1
 target=${CARGO_TARGET_DIR:-$PWD/target}
 out=$target/mutants/out
 known=tests/mutants.txt
-export CARGO_TARGET_DIR=$target/mutants/build CARGO_TERM_COLOR=never
+export CARGO_TERM_COLOR=never
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 
 # ---- what is changed, and who judges it -----------------------------------------------------------------------------
@@ -34,21 +35,24 @@ files_of() {
 # By the room of the first file.
 judges_of() {
     case $1 in
-    src/sync/*) echo loom unit store ;;
-    src/shm/*) echo unit store files ;;
-    src/store/*) echo unit store calls ;;
+    src/sync/*) echo loom unit store clients ;;
+    src/shm/*) echo unit store clients files ;;
+    src/store/*) echo unit store clients calls files ;;
     *) echo whole calls ;;
     esac
 }
 
-# Sets how cargo test is called, in which tree, and how many seconds the tests may take. A further judge is a further case.
-# The tree "core" is the library without dal, wire and capi: it compiles in a third of the time.
+# Sets how cargo test is called, with what for the tests themselves, in which tree, and how many seconds the tests may take. A
+# further judge is a further case. The tree "core" is the library without dal, wire and capi, which its tests must not use: it
+# compiles in a third of the time.
 judge() {
-    tree=$target/mutants/core environment=() seconds=120
+    tree=$target/mutants/core environment=() tests=() seconds=120
     case $1 in
     unit) arguments=(--lib) seconds=30 ;;
-    store)
-        arguments=(--test store --test rings --test clients --test hostile)
+    # Each but what takes long and sees little more: all of it again on other kernels, and eighty scribbled stores.
+    store) arguments=(--test store --test rings) tests=(--skip pages_may_have_any_size) seconds=60 ;;
+    clients)
+        arguments=(--test clients --test hostile) tests=(--skip scribbling_gives_errors_not_crashes)
         environment=(SDP_DAL_TEST_STORM=1)
         ;;
     whole) tree=$target/mutants/whole arguments=(--lib) ;;
@@ -66,6 +70,12 @@ judge() {
     crash)
         tree=$target/mutants/whole arguments=(--features failpoints --test crash) seconds=600
         environment=(CARGO_TARGET_DIR="$target/mutants/crash")
+        ;;
+    # Clients in one process, in orders that a seed decides: the seeds that failed once, then half a minute from one on.
+    simulate)
+        tree=$target/mutants/whole arguments=(--features simulate,failpoints --test simulate) seconds=300
+        tests=(--minutes 0.5 --seed 1 --jobs 1)
+        environment=(CARGO_TARGET_DIR="$target/mutants/simulate" CARGO_PROFILE_MUTANTS_OPT_LEVEL=3)
         ;;
     *) give_up "there is no judge $1" ;;
     esac
@@ -185,8 +195,11 @@ for room in "${chosen[@]}"; do
     for name in ${judges:-$(judges_of "$first")}; do
         [ -s "$out/left" ] || break
         judge "$name"
+        # A folder for each tree: cargo takes both for one package, and would build nothing anew for a change in the other.
+        export CARGO_TARGET_DIR=$tree-build
         # Without a mutant; and from here on little is to be compiled.
-        (cd "$tree" && env "${environment[@]}" cargo test --locked --profile mutants "${arguments[@]}") >"$out/$name.log" 2>&1 ||
+        (cd "$tree" && env "${environment[@]}" cargo test --locked --profile mutants "${arguments[@]}" \
+            -- "${tests[@]}") >"$out/$name.log" 2>&1 ||
             give_up "the tests of $name fail without a mutant: $out/$name.log"
         # Each by its whole name, as a regular expression.
         mapfile -t selected < <(sed 's/[][\.*^$+?(){}|]/\\&/g; s/.*/--re=^&$/' "$out/left")
@@ -195,7 +208,7 @@ for room in "${chosen[@]}"; do
             # cargo-mutants sees what the judge's cargo sees.
             [ ${#environment[@]} -eq 0 ] || export "${environment[@]}"
             mutants "$tree" --in-place --output "$out" --baseline skip --timeout "$seconds" "${files[@]}" "${selected[@]}" \
-                "${arguments[@]/#/--cargo-arg=}"
+                "${arguments[@]/#/--cargo-arg=}" -- -- "${tests[@]}"
         ) >"$out/$name.log" 2>&1
         for kind in caught timeout unviable missed; do
             # Up to version 27.1 all that delete a field are tried, whatever was selected.

@@ -295,6 +295,44 @@ fn who_comes_in_a_storm_behind_a_link_has_a_store_with_a_name() {
 // ---- the dead and their memory --------------------------------------------------------------------------------------
 
 #[test]
+fn a_call_of_a_processor_that_was_just_killed_is_refused() {
+    let path = common::path("just-killed");
+    let _removed = Removed(path.clone());
+    let server = Other::ready("server", &path, 0);
+    let store = open(&path, MB);
+    let declaration = store.namespaces().unwrap().remove(0);
+    let mut call = *ObjectId::declaration(declaration.prefix).as_bytes();
+    call[19] = 1;
+    let writer = store.create(&ObjectId::new(call), &CreateSpec { want: true, ..sized(10) }).unwrap();
+    server.kill();
+    let issued = store.issue(writer, declaration.key, &[id(1, 1)]);
+    assert_eq!(issued.err().map(|error| error.kind()), Some(Kind::ProcessorLost));
+    assert_eq!(store.look(&id(1, 1)).unwrap(), ObjectState::Absent);
+}
+
+#[test]
+fn a_poll_finds_that_the_processor_was_killed() {
+    let path = common::path("poll-killed");
+    let _removed = Removed(path.clone());
+    let server = Other::ready("server", &path, 0);
+    let store = open(&path, MB);
+    let declaration = store.namespaces().unwrap().remove(0);
+    let mut call = *ObjectId::declaration(declaration.prefix).as_bytes();
+    call[19] = 1;
+    let writer = store.create(&ObjectId::new(call), &CreateSpec { want: true, ..sized(10) }).unwrap();
+    let _issued = store.issue(writer, declaration.key, &[id(1, 1)]).unwrap();
+    let poll = || store.get(&id(1, 1), Timeout::Poll).err().map(|error| error.kind());
+    assert_eq!(poll(), Some(Kind::Timeout));
+    server.kill();
+    // Polls ask now and then only.
+    let begun = Instant::now();
+    while poll() == Some(Kind::Timeout) {
+        assert!(begun.elapsed() < WATCHDOG, "no poll finds it");
+    }
+    assert_eq!(poll(), Some(Kind::ProcessorLost));
+}
+
+#[test]
 fn a_full_store_learns_that_a_processor_died() {
     let path = common::path("full-of-promises");
     let _removed = Removed(path.clone());

@@ -2,15 +2,18 @@
 
 mod common;
 
+use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::calls::{bytes, got, put, values, vector, Place, LONG, SIMPLE};
+use common::TestStore;
 use sdp_dal::dal::{
     Arg, Args, Call, Caller, CallerOptions, Function, Namespace, Processor, ProcessorOptions, Ref,
 };
 use sdp_dal::error::{Error, Kind, Result};
+use sdp_dal::shm::layout::{Entry, Geometry};
 use sdp_dal::store::{ObjectState, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{CallSchema, Cell, Elem, Layout, Order, TensorSource};
@@ -762,4 +765,24 @@ fn an_interrupt_ends_the_search_for_processors_and_the_wait_for_calls() {
         assert_eq!(waiting.join().unwrap(), Kind::Interrupted);
     });
     store.interrupt(false);
+}
+
+/// Where a tensor's elements lie is read once, as objects never change.
+#[test]
+fn a_tensor_that_was_made_shorter_is_damaged() {
+    let store = TestStore::open("shorter", 1 << 20);
+    let namespace = Namespace::new(&store, None);
+    let reference = put(&namespace, &[1, 2, 3]);
+    assert_eq!(got(&reference), [1, 2, 3]);
+    let stat = store.stat().unwrap();
+    let geometry = Geometry::new(stat.size, stat.max_objects.try_into().unwrap(), stat.max_clients).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(store.path()).unwrap();
+    let index = store.info(&reference.id()).unwrap().key.index;
+    let entry = geometry.entries + u64::from(index) * geometry.entry_stride;
+    let size = entry + std::mem::offset_of!(Entry, data_size) as u64;
+    file.write_all_at(&4u64.to_le_bytes(), size).unwrap();
+    let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        reference.get_tensor(Timeout::Poll).map(|tensor| tensor.bytes().len())
+    }));
+    assert_eq!(read.expect("no panic").unwrap_err().kind(), Kind::Corrupt);
 }

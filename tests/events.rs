@@ -284,6 +284,27 @@ fn nothing_is_told_while_nobody_listens() {
 }
 
 #[test]
+fn who_stops_reading_takes_nothing_from_the_others_of_its_process() {
+    let store = TestStore::open("events-two", SIZE);
+    let (one, mut other) = (store.subscribe(b"").unwrap(), store.subscribe(b"").unwrap());
+    drop(one);
+    put(&store, &id(0xa0, 1), b"x");
+    let event = other.next(Timeout::Poll).unwrap();
+    assert_eq!((event.kind, event.id), (EventKind::Sealed, id(0xa0, 1)));
+}
+
+#[test]
+fn nothing_is_left_of_a_store_with_a_descriptor_that_is_closed() {
+    let store = TestStore::open("events-left", SIZE);
+    let path = store.path().to_str().unwrap().to_owned();
+    let mapped = || std::fs::read_to_string("/proc/self/maps").unwrap().contains(&path);
+    store.event_descriptor().unwrap();
+    assert!(mapped());
+    drop(store);
+    assert!(!mapped(), "its thread runs on");
+}
+
+#[test]
 fn a_dead_reader_does_not_listen_for_ever() {
     let store = TestStore::open("events-dead", SIZE);
     let child = Other::start("child_that_reads", store.path());

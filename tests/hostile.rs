@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use sdp_dal::dal::Namespace;
-use sdp_dal::error::Kind;
+use sdp_dal::error::{Error, Kind};
 use sdp_dal::shm::layout::{Entry, Geometry, Header, State, EVENT_SIZE};
-use sdp_dal::store::{Create, CreateSpec, DeleteMode, EventKind, ObjectId, Store, StoreOptions};
+use sdp_dal::store::{Create, CreateSpec, DeleteMode, EntryKey, EventKind, ObjectId, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
 
 fn options() -> StoreOptions {
@@ -248,6 +247,37 @@ fn a_link_that_outlived_a_restart_is_replaced() {
     assert!(fs::symlink_metadata(&link).is_err(), "the link stays behind");
 }
 
+/// As a link that was removed by hand has left it, or a crash between two steps. Its memory would be lost.
+#[test]
+fn a_file_that_no_path_leads_to_goes_when_the_next_store_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    // SAFETY: has no preconditions.
+    let uid = unsafe { libc::geteuid() };
+    let lost = Removed(PathBuf::from(format!("/dev/shm/sdp-dal-{uid}-{:032x}", std::process::id())));
+    let copy = copy_of_a_store("lost");
+    fs::rename(&copy.0, &lost.0).unwrap();
+    // Of one that has no path any more either, but a client.
+    let path = folder.path().join("used");
+    let used = Store::open(&path, &options()).unwrap();
+    let file = fs::read_link(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let _next = Store::open(&folder.path().join("next"), &options()).unwrap();
+    assert!(!lost.0.exists(), "its memory is lost");
+    assert!(file.exists());
+    drop(used);
+    assert!(!file.exists());
+}
+
+#[test]
+fn a_store_whose_file_was_replaced_is_gone() {
+    let store = common::TestStore::open("replaced", 1 << 20);
+    let copy = copy_of_a_store("replacement");
+    assert!(!store.is_gone());
+    fs::rename(&copy.0, store.path()).unwrap();
+    assert!(store.is_gone());
+    fs::remove_file(store.path()).unwrap();
+}
+
 #[test]
 fn numbers_that_have_run_out_are_not_drawn_again() {
     let copy = copy_of_a_store("numbers");
@@ -277,26 +307,6 @@ fn an_object_of_an_impossible_size_is_dropped_by_the_next_rebuild() {
     assert!(!store.contains(&ids[0]).unwrap() && store.contains(&ids[1]).unwrap());
 }
 
-/// Where a tensor's elements lie is read once, as objects never change.
-#[test]
-fn a_tensor_that_was_made_shorter_is_damaged() {
-    let store = common::TestStore::open("shorter", 1 << 20);
-    let namespace = Namespace::new(&store, None);
-    let reference = common::calls::put(&namespace, &[1, 2, 3]);
-    assert_eq!(common::calls::got(&reference), [1, 2, 3]);
-    let stat = store.stat().unwrap();
-    let geometry = Geometry::new(stat.size, stat.max_objects.try_into().unwrap(), stat.max_clients).unwrap();
-    let file = fs::OpenOptions::new().write(true).open(store.path()).unwrap();
-    let index = store.info(&reference.id()).unwrap().key.index;
-    let entry = geometry.entries + u64::from(index) * geometry.entry_stride;
-    let size = entry + std::mem::offset_of!(Entry, data_size) as u64;
-    file.write_all_at(&4u64.to_le_bytes(), size).unwrap();
-    let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        reference.get_tensor(Timeout::Poll).map(|tensor| tensor.bytes().len())
-    }));
-    assert_eq!(read.expect("no panic").unwrap_err().kind(), Kind::Corrupt);
-}
-
 #[test]
 fn what_failed_without_a_status_is_damaged() {
     let store = common::TestStore::open("no-status", 1 << 20);
@@ -310,6 +320,16 @@ fn what_failed_without_a_status_is_damaged() {
     file.read_exact_at(&mut state, entry).unwrap();
     file.write_all_at(&[state[0] & !15 | State::Failed as u8], entry).unwrap();
     assert_eq!(store.get(&id(1), Timeout::Poll).err().map(|error| error.kind()), Some(Kind::Corrupt));
+}
+
+/// Owed is what the busy lock has kept from being failed, not what is wrong.
+#[test]
+fn a_failure_that_can_never_be_is_not_owed() {
+    let store = common::TestStore::open("owed", 1 << 20);
+    let beyond = EntryKey { index: u32::MAX, generation: 1 };
+    let error = Error::new(Kind::FunctionFailed, "on purpose");
+    assert_eq!(store.fail_surely(beyond, &error).unwrap_err().kind(), Kind::Corrupt);
+    store.fail_owed().unwrap();
 }
 
 #[test]

@@ -451,6 +451,24 @@ fn a_left_over_store_is_removed_with_its_link_or_without() {
 }
 
 #[test]
+fn what_another_user_left_over_is_removed_if_that_user_is_named() {
+    // SAFETY: asks for our user ID.
+    if unsafe { libc::geteuid() } != 0 {
+        // Only root can give a file away.
+        return;
+    }
+    let path = common::path("left-over-other");
+    leave_over(&path);
+    std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+    let found = summary(&path).unwrap();
+    assert_eq!(found.owner, 12345);
+    assert_eq!(Store::remove_left_over(&found, None).unwrap_err().kind(), Kind::PermissionDenied);
+    assert!(found.file.exists());
+    assert!(Store::remove_left_over(&found, Some(12345)).unwrap());
+    assert!(!found.file.exists());
+}
+
+#[test]
 fn a_store_that_got_a_client_is_not_removed() {
     let path = common::path("left-over-used");
     leave_over(&path);

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::TestStore;
-use sdp_dal::error::Kind;
-use sdp_dal::store::{Claim, CreateSpec, DeleteMode, ObjectId, ObjectState, Store, StoreOptions, Want};
+use sdp_dal::error::{Error, Kind};
+use sdp_dal::store::{
+    Claim, CreateSpec, DeleteMode, Lookout, ObjectId, ObjectState, Store, StoreOptions, Want,
+};
 use sdp_dal::timeout::Timeout;
 
 fn id(n: u32) -> ObjectId {
@@ -202,6 +204,32 @@ fn many_are_got_at_once_and_the_missing_time_out() {
 }
 
 #[test]
+fn a_lookout_tells_what_rang_since_it_looked_last() {
+    let store = TestStore::open("lookout", 1 << 20);
+    let (mut one, mut other) = (store.lookout(), store.lookout());
+    let place = one.add(&id(1)).unwrap();
+    assert_eq!((other.add(&id(1)).unwrap(), other.bucket(&id(1))), (place, place));
+    let rung = |lookout: &mut Lookout| {
+        let mut places = Vec::new();
+        lookout.rung(|place| places.push(place)).unwrap();
+        places
+    };
+    assert_eq!((rung(&mut one), rung(&mut other)), (vec![], vec![]));
+    let elsewhere = (2..).map(id).find(|id| one.bucket(id) != place).unwrap();
+    put(&store, &elsewhere, b"x");
+    put(&store, &id(1), b"x");
+    assert_eq!((rung(&mut one), rung(&mut one)), (vec![place], vec![]));
+    // What the first has taken.
+    assert_eq!((rung(&mut other), rung(&mut other)), (vec![place], vec![]));
+    drop(one);
+    store.delete(&id(1), DeleteMode::Now).unwrap();
+    assert_eq!((rung(&mut other), rung(&mut other)), (vec![place], vec![]));
+    other.remove(&id(1));
+    put(&store, &id(1), b"x");
+    assert_eq!(rung(&mut other), []);
+}
+
+#[test]
 fn a_wait_can_be_interrupted() {
     let store = TestStore::open("interrupt", 1 << 20);
     std::thread::scope(|scope| {
@@ -390,6 +418,22 @@ fn the_same_store_opened_twice_is_one_attachment() {
 }
 
 #[test]
+fn a_client_is_listed_with_what_it_holds() {
+    let store = TestStore::open("listed", 1 << 20);
+    store.set_client_name("the only one").unwrap();
+    put(&store, &id(1), &[1; 1000]);
+    put(&store, &id(2), &[2; 50]);
+    let _held = [1, 2, 1].map(|n| store.get(&id(n), Timeout::Poll).unwrap());
+    let _wanted = store.want(&id(1)).unwrap();
+    let clients = store.clients().unwrap();
+    assert_eq!(clients.len(), 1);
+    let client = &clients[0];
+    assert_eq!((client.number, client.pid, client.alive), (store.number(), std::process::id(), true));
+    assert_eq!(client.name, "the only one");
+    assert_eq!((client.pins, client.wants, client.pinned_bytes), (2, 1, 1050));
+}
+
+#[test]
 fn a_store_goes_with_its_last_client() {
     let (path, file) = {
         let store = TestStore::open("goes", 1 << 20);
@@ -477,6 +521,98 @@ fn nothing_is_left_of_a_call_that_was_deleted_while_it_was_issued() {
         assert_eq!(store.look(&output).unwrap(), ObjectState::Absent, "promised by a call that is not there");
     }
     store.is_sound();
+}
+
+#[test]
+fn an_output_is_of_the_first_call_that_names_it_until_that_has_gone() {
+    let store = TestStore::open("output-of", 1 << 20);
+    let declaration = store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new()))).unwrap();
+    let issue = |n: u8| {
+        let mut call = *declaration.id().as_bytes();
+        call[19] = n;
+        let writer = store.create(&ObjectId::new(call), &spec(true)).unwrap();
+        let (call, mut outputs) = store.issue(writer, declaration.key(), &[id(1)]).unwrap();
+        (call, outputs.remove(0))
+    };
+    let error = Error::new(Kind::FunctionFailed, "on purpose");
+    let (first, of_first) = issue(1);
+    let (second, output) = issue(2);
+    assert_eq!(output.key(), of_first.key());
+    assert_eq!(store.fail_outputs(second.key(), &error).unwrap(), 0);
+    // The third call is the first to come after it.
+    drop((first, of_first));
+    let (third, _of_third) = issue(3);
+    assert_eq!(store.fail_outputs(second.key(), &error).unwrap(), 0);
+    assert_eq!(store.fail_outputs(third.key(), &error).unwrap(), 1);
+    assert_eq!(store.get(&id(1), Timeout::Poll).err().map(|error| error.kind()), Some(Kind::FunctionFailed));
+    store.is_sound();
+}
+
+#[test]
+fn the_shortest_queue_is_that_with_the_fewest_calls_that_have_not_ended() {
+    let store = TestStore::open("shortest", 1 << 20);
+    let declare = || store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new()))).unwrap();
+    let issue = |declaration: &Want, n: u8| {
+        let mut call = *declaration.id().as_bytes();
+        call[19] = n;
+        let writer = store.create(&ObjectId::new(call), &spec(true)).unwrap();
+        store.issue(writer, declaration.key(), &[]).unwrap().0
+    };
+    let owners = [declare(), declare(), declare()];
+    let keys = owners.each_ref().map(Want::key);
+    let shortest = |order: [usize; 3]| order[store.least_queued(&order.map(|n| keys[n])).unwrap()];
+    assert_eq!((shortest([0, 1, 2]), shortest([2, 1, 0])), (0, 2), "the first of equals");
+    let _calls = [issue(&owners[0], 1), issue(&owners[0], 2), issue(&owners[2], 1)];
+    assert_eq!((shortest([0, 1, 2]), shortest([0, 2, 1])), (1, 1));
+    let more = [issue(&owners[1], 1), issue(&owners[1], 2)];
+    assert_eq!(shortest([0, 1, 2]), 2);
+    // Claimed, they count; ended, no more.
+    for call in store.queue(keys[1], 0).unwrap() {
+        assert!(matches!(store.claim(&call), Ok(Claim::Claimed(_))));
+    }
+    assert_eq!(shortest([0, 1, 2]), 2);
+    more.iter().for_each(|call| store.finish(call.key()).unwrap());
+    assert_eq!(shortest([0, 1, 2]), 1);
+    // What has gone is full.
+    let [_, second, _] = owners;
+    drop((more, second));
+    assert_eq!(shortest([1, 0, 2]), 2);
+}
+
+#[test]
+fn a_progress_is_of_one_life_of_an_object() {
+    let store = TestStore::open("progress", 1 << 20);
+    let mut writer = store.create(&id(1), &spec(true)).unwrap();
+    writer.data_mut().fill(1);
+    let key = writer.key().unwrap();
+    assert_eq!(store.progress(key).unwrap(), None);
+    for fraction in [0.25, 0.75, 0.5] {
+        store.set_progress(key, fraction).unwrap();
+        let told = store.progress(key).unwrap().unwrap();
+        assert!((told - fraction).abs() < 1e-9, "{fraction} became {told}");
+    }
+    assert_eq!(
+        store.set_progress(key, f64::NAN).err().map(|error| error.kind()),
+        Some(Kind::InvalidArgument)
+    );
+    drop(writer);
+    let again = store.create(&id(1), &spec(true)).unwrap();
+    assert_eq!(again.key().unwrap().index, key.index, "another entry");
+    store.set_progress(key, 1.0).unwrap();
+    assert_eq!((store.progress(key).unwrap(), store.progress(again.key().unwrap()).unwrap()), (None, None));
+}
+
+#[test]
+fn a_call_that_went_before_it_was_claimed_is_gone() {
+    let store = TestStore::open("claim-gone", 1 << 20);
+    let declaration = store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new()))).unwrap();
+    let mut call = *declaration.id().as_bytes();
+    call[19] = 1;
+    let writer = store.create(&ObjectId::new(call), &spec(true)).unwrap();
+    let issued = store.issue(writer, declaration.key(), &[]).unwrap();
+    let queued = store.queue(declaration.key(), 0).unwrap();
+    drop(issued);
+    assert!(matches!(store.claim(&queued[0]), Ok(Claim::Gone)));
 }
 
 #[test]

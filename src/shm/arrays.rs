@@ -55,3 +55,23 @@ pub fn nulls_in_bounds(bits: Buffer, length: usize, nulls: usize) -> Result<Null
     // SAFETY: the bits were counted by their writer, whose values are trusted: see the module's head.
     Ok(unsafe { NullBuffer::new_unchecked(BooleanBuffer::new(bits, 0, length), nulls) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn validity_has_a_bit_for_each_element_and_no_more_nulls_than_elements() {
+        let nulls = |bytes: usize, length, nulls| {
+            let made = nulls_in_bounds(Buffer::from(vec![0x55u8; bytes]), length, nulls);
+            made.ok().map(|made| (made.len(), made.null_count()))
+        };
+        assert_eq!(nulls(1, 8, 4), Some((8, 4)));
+        assert_eq!(nulls(2, 8, 8), Some((8, 8)));
+        assert_eq!(nulls(2, 9, 4), Some((9, 4)));
+        assert_eq!(nulls(0, 0, 0), Some((0, 0)));
+        assert_eq!(nulls(1, 9, 4), None);
+        assert_eq!(nulls(0, 1, 0), None);
+        assert_eq!(nulls(1, 8, 9), None);
+    }
+}

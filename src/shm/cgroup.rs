@@ -15,7 +15,8 @@ use super::mounts::{mounts, Mount};
 /// A limit from here on is none: version 1 has a number of some 2^63 for "no limit", rounded to its pages.
 const UNLIMITED: u64 = 1 << 62;
 
-/// The tightest memory limit of our control groups, if there is one.
+/// Bytes of memory that this process's control groups allow, if they have a limit: the tightest one. A store that grows beyond
+/// it does not get an error: the kernel kills a process of the group.
 pub fn memory_limit() -> Option<u64> {
     limit_below(Path::new("/"))
 }
@@ -195,6 +196,14 @@ mod tests {
         assert_eq!(limit(groups, &[V1], &[own, hidden]), Some(2 * GIB));
         let spares = ("sys/fs/cgroup/memory/a/memory.use_hierarchy", "0\n");
         assert_eq!(limit(groups, &[V1], &[own, above, spares]), Some(3 * GIB));
+        // Our own group, and one that is mounted above those that we cannot see.
+        let spares = ("sys/fs/cgroup/memory/a/b/memory.use_hierarchy", "0\n");
+        assert_eq!(limit(groups, &[V1], &[own, spares]), Some(3 * GIB));
+        let mount = "35 31 0:32 /.. /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory";
+        let mounted = ("sys/fs/cgroup/memory/memory.limit_in_bytes", "1073741824");
+        let spares = ("sys/fs/cgroup/memory/memory.use_hierarchy", "0\n");
+        assert_eq!(limit("4:memory:/\n", &[mount], &[mounted]), Some(GIB));
+        assert_eq!(limit("4:memory:/\n", &[mount], &[mounted, spares]), None);
     }
 
     #[test]

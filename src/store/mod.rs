@@ -58,8 +58,10 @@ pub use inspect::{ClientInfo, Listing, ObjectInfo, ObjectState, StoreStat};
 pub use locked::Patience;
 pub use lookout::Lookout;
 pub use namespaces::NamespaceInfo;
-pub use options::{memory_limit, Create, StoreOptions};
+pub use options::{Create, StoreOptions};
 pub use want::Want;
+
+pub use crate::shm::cgroup::memory_limit;
 
 /// This process's attachment to a store; clones share it. The last clone, buffer, writer or claim detaches.
 #[derive(Clone)]

@@ -51,17 +51,11 @@ pub fn full_timeout() -> Duration {
     seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(Duration::from_secs(10))
 }
 
-/// Bytes of memory that this process's control groups allow, if they have a limit. A store that grows beyond it does not get
-/// an error: the kernel kills a process of the group.
-pub fn memory_limit() -> Option<u64> {
-    cgroup::memory_limit()
-}
-
 impl Store {
     /// What is wrong if this process's control group may use less memory than the store can hold. Opening tells it to the log.
     pub fn memory_warning(&self) -> Option<String> {
         let size = self.attachment.segment.geometry().size;
-        memory_limit().filter(|limit| *limit < size).map(|limit| {
+        cgroup::memory_limit().filter(|limit| *limit < size).map(|limit| {
             format!(
                 "the control group may use {limit} bytes of memory, less than the store's size of {size}: the kernel \
                  will kill a process when the limit is reached; make a smaller store, or raise the limit"

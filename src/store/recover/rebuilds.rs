@@ -185,8 +185,13 @@ fn what_nobody_holds_or_creates_is_freed() {
     let created = writer.key().unwrap();
     let creating = store.create(&id(11), &CreateSpec { data_size: 5000, ..CreateSpec::default() }).unwrap();
     damage(&store, |locked| {
-        // Dead after dooming; and after the birth of what it never got.
+        // Dead after dooming.
         entry(locked, keys[1]).state.doom(keys[1].generation).unwrap();
+    });
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    assert_eq!(store.stat().unwrap().objects, 5);
+    damage(&store, |locked| {
+        // Dead after the birth of what it never got: that is swept, and all else that is over with it.
         locked.attachment.bit(locked.segment().pins(created.index).unwrap()).unwrap().clear();
     });
     assert_eq!(store.check().unwrap(), Vec::<String>::new());

@@ -274,7 +274,9 @@ impl Reader {
                 }
                 Ok(event) => self.hears(&event),
                 Err(error) if error.kind() == Kind::Timeout => {
-                    if settled && !sim::does_any_stand() {
+                    // The clock may have jumped over a rebuild, which has told of it when the lock is to be had.
+                    let store = self.subscription.store();
+                    if settled && !sim::does_any_stand() && store.stat().is_ok() && !self.has_more() {
                         all = true;
                         break;
                     }
@@ -292,6 +294,16 @@ impl Reader {
             believed.sort_unstable();
             assert_eq!(believed, self.there(), "what is believed, and what is there");
         }
+    }
+
+    /// Whether the log has something new, which is taken in.
+    fn has_more(&mut self) -> bool {
+        match self.subscription.next(Timeout::Poll) {
+            Ok(event) if event.kind == EventKind::Resync => self.list(),
+            Ok(event) => self.hears(&event),
+            Err(_) => return false,
+        }
+        true
     }
 
     fn hears(&mut self, event: &Event) {
