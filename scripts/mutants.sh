@@ -73,7 +73,7 @@ judge() {
         ;;
     # Clients in one process, in orders that a seed decides: the seeds that failed once, then half a minute from one on.
     simulate)
-        tree=$target/mutants/whole arguments=(--features simulate,failpoints --test simulate) seconds=300
+        tree=$target/mutants/whole arguments=(--features simulate --features failpoints --test simulate) seconds=300
         tests=(--minutes 0.5 --seed 1 --jobs 1)
         environment=(CARGO_TARGET_DIR="$target/mutants/simulate" CARGO_PROFILE_MUTANTS_OPT_LEVEL=3)
         ;;

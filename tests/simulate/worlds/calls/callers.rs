@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use sdp_dal::dal::{wait_many, Arg, Args, Caller, CallerOptions, Namespace, Ref, Results, Select, WaitMode};
 use sdp_dal::error::{Error, Kind, Result};
-use sdp_dal::store::ObjectId;
 use sdp_dal::sync::sim::{self, Draws, Process};
 use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{Cell, Elem, Layout, Order, TensorSource};
