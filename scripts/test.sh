@@ -252,11 +252,13 @@ run_lint() {
     fi
 }
 
-# What later steps build in folders of their own, with what time the tests leave: they wait more than they compute. A step
-# that comes too early waits for cargo's lock.
+# What later steps build, while the tests wait. A step that comes too early waits for cargo's lock.
 build_ahead() {
     if wants package || wants python || wants torture; then
-        nice cargo build --release --locked --workspace
+        cargo build --release --locked --workspace
+    fi
+    if wants simulate; then
+        scripts/simulate.sh --list
     fi
     if wants loom; then
         nice bash -c "$(declare -f cargo_loom); cargo_loom --no-run"
