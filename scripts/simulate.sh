@@ -56,7 +56,9 @@ case ${1:-} in
     --reverted) reverted "${2:-}" ;;
     --replay | --list | --world) exec "$(build "$scratch/simulate")" "$@" ;;
     *)
-        program=$(build "$scratch/simulate")
-        "$program" --minutes "${1:-2}" ${2:+--seed "$2"}
+        program=$(build "$scratch/built")
+        # A copy: it starts itself again and again, and the folder may be built anew meanwhile.
+        cp "$program" "$scratch/simulate"
+        "$scratch/simulate" --minutes "${1:-2}" ${2:+--seed "$2"}
         ;;
 esac

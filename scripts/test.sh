@@ -257,9 +257,6 @@ build_ahead() {
     if wants package || wants python || wants torture; then
         cargo build --release --locked --workspace
     fi
-    if wants simulate; then
-        scripts/simulate.sh --list
-    fi
     if wants loom; then
         nice bash -c "$(declare -f cargo_loom); cargo_loom --no-run"
     fi

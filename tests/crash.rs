@@ -15,7 +15,7 @@ mod support;
 mod windows;
 
 use std::collections::BTreeSet;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -272,6 +272,8 @@ fn command(role: &str, path: &Path, fail: &str) -> Command {
         .env("SDP_DAL_FAIL", fail)
         .env("SDP_DAL_PROTECT", "1")
         .env("RUST_BACKTRACE", "0")
+        // A group of its own: when the shell that has started the tests ends, the kernel continues what is stopped in its group.
+        .process_group(0)
         .stdout(std::process::Stdio::null());
     command
 }

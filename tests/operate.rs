@@ -491,11 +491,15 @@ fn a_store_that_got_a_client_is_not_removed() {
 #[cfg(feature = "failpoints")]
 #[test]
 fn a_client_that_comes_while_a_store_is_removed_keeps_its_own() {
+    use std::os::unix::process::CommandExt;
+
     let path = std::env::temp_dir().join(format!("sdp-dal-test-left-over-race-{}", std::process::id()));
     leave_over(&path);
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
     command.env(ROLE, "removes").env(PATH, &path).env("SDP_DAL_FAIL", "remove.link_gone:1:stop");
+    // When the shell that has started the tests ends, the kernel continues what is stopped in its group.
+    command.process_group(0);
     let mut remover = command.stdout(Stdio::piped()).spawn().unwrap();
     let process = remover.id();
     let stopped = || {

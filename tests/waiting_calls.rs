@@ -556,6 +556,7 @@ fn what_is_issued_while_a_processor_closes_ends() {
 
 #[cfg(feature = "failpoints")]
 mod stopped {
+    use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
 
     use super::*;
@@ -584,6 +585,8 @@ mod stopped {
                 .args(["--exact", "stopped::hold_the_lock", "--test-threads=1"])
                 .env(PATH, &place.path)
                 .env("SDP_DAL_FAIL", "create.entry_written:1:stop")
+                // When the shell that has started the tests ends, the kernel continues what is stopped in its group.
+                .process_group(0)
                 .stdout(Stdio::null())
                 .spawn()
                 .unwrap();
