@@ -345,6 +345,8 @@ fn remove_left_overs() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let owner = name.strip_prefix("sdp-dal-sim-").and_then(|rest| rest.split('-').next());
+            // Written with leading zeros. Others may be simulating, too.
+            let owner = owner.and_then(|pid| pid.parse::<u32>().ok());
             let gone = owner.is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists());
             if gone {
                 // Some worlds have theirs behind a link.
