@@ -127,7 +127,10 @@ fn interrupts(scene: &mut Scene, process: &Process, witness: &Witness, options: 
                     } else {
                         store.get_many(&[id(0xff, 1), id(0xff, 2)], Timeout::Forever).map(drop)
                     };
-                    assert_eq!(ended.err().map(|error| error.kind()), Some(Kind::Interrupted));
+                    let kind = ended.err().map(|error| error.kind());
+                    // A look beside a changing index asks under the lock, which one that is stopped may hold.
+                    let busy = kind == Some(Kind::Busy) && !sim::is_calm();
+                    assert!(busy || kind == Some(Kind::Interrupted), "a wait was interrupted: {kind:?}");
                 }
                 waiting.with(|waiting| *waiting -= 1);
                 return;
