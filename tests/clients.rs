@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use sdp_dal::error::Kind;
 use sdp_dal::shm::layout::{Entry, Geometry};
-use sdp_dal::store::{CreateSpec, DeleteMode, EntryKey, ObjectId, ObjectState, Store, StoreOptions, Want};
+use sdp_dal::store::{
+    CreateSpec, DeleteMode, EntryKey, ObjectId, ObjectState, Store, StoreOptions, Want, Writer,
+};
 use sdp_dal::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use sdp_dal::timeout::Timeout;
 
@@ -294,18 +296,24 @@ fn who_comes_in_a_storm_behind_a_link_has_a_store_with_a_name() {
 
 // ---- the dead and their memory --------------------------------------------------------------------------------------
 
+/// A call that is written and not issued yet, and the declaration of the store's first processor, whose it is to be.
+fn call_of_the_first(store: &Store) -> (Writer, EntryKey) {
+    let declaration = store.namespaces().unwrap().remove(0);
+    let mut call = *ObjectId::declaration(declaration.prefix).as_bytes();
+    call[19] = 1;
+    let writer = store.create(&ObjectId::new(call), &CreateSpec { want: true, ..sized(10) }).unwrap();
+    (writer, declaration.key)
+}
+
 #[test]
 fn a_call_of_a_processor_that_was_just_killed_is_refused() {
     let path = common::path("just-killed");
     let _removed = Removed(path.clone());
     let server = Other::ready("server", &path, 0);
     let store = open(&path, MB);
-    let declaration = store.namespaces().unwrap().remove(0);
-    let mut call = *ObjectId::declaration(declaration.prefix).as_bytes();
-    call[19] = 1;
-    let writer = store.create(&ObjectId::new(call), &CreateSpec { want: true, ..sized(10) }).unwrap();
+    let (call, server_key) = call_of_the_first(&store);
     server.kill();
-    let issued = store.issue(writer, declaration.key, &[id(1, 1)]);
+    let issued = store.issue(call, server_key, &[id(1, 1)]);
     assert_eq!(issued.err().map(|error| error.kind()), Some(Kind::ProcessorLost));
     assert_eq!(store.look(&id(1, 1)).unwrap(), ObjectState::Absent);
 }
@@ -316,11 +324,8 @@ fn a_poll_finds_that_the_processor_was_killed() {
     let _removed = Removed(path.clone());
     let server = Other::ready("server", &path, 0);
     let store = open(&path, MB);
-    let declaration = store.namespaces().unwrap().remove(0);
-    let mut call = *ObjectId::declaration(declaration.prefix).as_bytes();
-    call[19] = 1;
-    let writer = store.create(&ObjectId::new(call), &CreateSpec { want: true, ..sized(10) }).unwrap();
-    let _issued = store.issue(writer, declaration.key, &[id(1, 1)]).unwrap();
+    let (call, server_key) = call_of_the_first(&store);
+    let _issued = store.issue(call, server_key, &[id(1, 1)]).unwrap();
     let poll = || store.get(&id(1, 1), Timeout::Poll).err().map(|error| error.kind());
     assert_eq!(poll(), Some(Kind::Timeout));
     server.kill();
@@ -338,11 +343,8 @@ fn a_full_store_learns_that_a_processor_died() {
     let _removed = Removed(path.clone());
     let server = Other::ready("server", &path, 0);
     let store = open(&path, MB);
-    let declaration = store.namespaces().unwrap().remove(0);
-    let mut call = *ObjectId::declaration(declaration.prefix).as_bytes();
-    call[19] = 1;
-    let writer = store.create(&ObjectId::new(call), &CreateSpec { want: true, ..sized(10) }).unwrap();
-    let (issued, outputs) = store.issue(writer, declaration.key, &[id(1, 1)]).unwrap();
+    let (call, server_key) = call_of_the_first(&store);
+    let (issued, outputs) = store.issue(call, server_key, &[id(1, 1)]).unwrap();
     let mut held = Vec::new();
     for size in [1 << 16, 4096, 64] {
         while let Ok(writer) = store.create(&id(2, u32::try_from(held.len()).unwrap()), &sized(size)) {
