@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::error::{Error, Kind};
 use crate::sync::clock;
 
 /// How long a call may block.
@@ -49,6 +50,14 @@ impl Deadline {
                 (!left.is_zero()).then(|| left.min(slice))
             }
         }
+    }
+
+    /// The store's lock could not be had: that is a timeout if the time has passed, and has the same text.
+    pub fn or_late(&self, error: Error) -> Error {
+        if error.kind() == Kind::Busy && self.passed() {
+            return Error::new(Kind::Timeout, error.message());
+        }
+        error
     }
 
     /// Whether the time has passed.

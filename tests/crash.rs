@@ -566,6 +566,35 @@ fn a_stopped_holder_of_the_lock_is_named() {
     );
 }
 
+/// A miss beside an index that is in the middle of a change asks under the lock, which a stopped process holds.
+#[test]
+fn a_wait_that_cannot_look_does_not_say_that_nothing_came() {
+    let path = common::path("crash-blind");
+    let observer = Observer::new(&path);
+    let mut child = spawn_child("many", &path, "index.changing:1:stop");
+    wait_until_stopped(&child);
+    let store = &observer.store;
+    let missing = [id(0xbb, 1), id(0xbb, 2)];
+    let short = store.get_many(&missing, Timeout::After(Duration::from_millis(200))).unwrap();
+    for got in short {
+        assert_eq!(got.err().map(|error| error.kind()), Some(Kind::Timeout));
+    }
+    // Their time has not passed.
+    std::thread::scope(|scope| {
+        for timeout in [Timeout::Forever, Timeout::After(Duration::from_secs(600))] {
+            scope.spawn(move || {
+                let error = store.get_many(&missing, timeout).err().expect("it says that nothing came");
+                assert_eq!(error.kind(), Kind::Busy, "{error}");
+                let error = store.get(&missing[0], timeout).err().expect("it says that nothing came");
+                assert_eq!(error.kind(), Kind::Busy, "{error}");
+            });
+        }
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    observer.finds_all_in_order("a stop in the middle of a change of the index");
+}
+
 /// Sleeps as an event loop does.
 fn until_readable(fd: i32, what: &str) {
     let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };

@@ -154,7 +154,8 @@ impl Caller {
             let _patience = self.namespace.store().patience(super::remaining(timeout, &deadline));
             let known = self.processors.lock().targets.clone();
             let start = &self.options.processor_prefix;
-            let found = self.declarations.search(self.namespace.store(), start, &self.schemas, &known)?;
+            let found = self.declarations.search(self.namespace.store(), start, &self.schemas, &known);
+            let found = found.map_err(|error| deadline.or_late(error))?;
             let minimum = self.options.minimum_processors;
             let count = found.targets.len();
             let error = (count < minimum).then(|| too_few(&self.schemas, start, minimum, &found));

@@ -41,7 +41,10 @@ pub fn wait_many(refs: &[&Ref], mode: WaitMode, timeout: Timeout) -> Result<Vec<
             for (reference, end) in refs.iter().zip(&mut ended).filter(|(_, end)| end.is_none()) {
                 match reference.wait(Timeout::Poll) {
                     Err(error) if error.kind() == Kind::Timeout => {}
-                    Err(error) if error.kind() == Kind::Interrupted || store.here().is_err() => {
+                    Err(error)
+                        if matches!(error.kind(), Kind::Interrupted | Kind::Busy)
+                            || store.here().is_err() =>
+                    {
                         return Err(error)
                     }
                     result => *end = Some(result),

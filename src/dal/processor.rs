@@ -351,7 +351,7 @@ impl Started {
             let patience = self.store.patience(super::remaining(timeout, &deadline));
             // Who is always busy must see, too, that the producer of an input has died.
             self.store.reap_by_turn();
-            let scan = self.scan(false)?;
+            let scan = self.scan(false).map_err(|error| deadline.or_late(error))?;
             drop(patience);
             let scan = match scan {
                 Scan::Blocked(wake_bits) => self.wait(wake_bits, super::remaining(timeout, &deadline))?,

@@ -6,7 +6,6 @@ use super::attachment::Attachment;
 use super::entries::EntryKey;
 use super::id::ObjectId;
 use super::index::id_of;
-use super::locked::Patience;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{State, Word, EVICTABLE};
@@ -215,8 +214,7 @@ impl Store {
     /// # Errors
     /// `Timeout`, `Interrupted`, `ObjectDeleted` (it went while we waited for it), the error of a failed one, `ProcessorLost`.
     pub fn get(&self, id: &ObjectId, timeout: Timeout) -> Result<Buffer> {
-        let _patience = self.patience_to_look(timeout);
-        match self.look_for(id, None)? {
+        match self.look_in_time(id, None, timeout)? {
             Look::There(buffer) => Ok(buffer),
             Look::Failed { error, .. } => Err(error),
             Look::Absent | Look::Coming { .. } => self.wait_for(&[*id], None, timeout)?.remove(0),
@@ -228,8 +226,7 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn get_key(&self, key: EntryKey, id: &ObjectId, timeout: Timeout) -> Result<Buffer> {
-        let _patience = self.patience_to_look(timeout);
-        match self.look_for(id, Some(key))? {
+        match self.look_in_time(id, Some(key), timeout)? {
             Look::There(buffer) => Ok(buffer),
             Look::Failed { error, .. } => Err(error),
             Look::Absent => Err(deleted(id)),
@@ -239,8 +236,13 @@ impl Store {
 
     /// A miss beside a changing index asks under the lock, which may be held by a stopped process: not beyond the timeout. (A
     /// poll that could not ask says `Busy`, as `Timeout` is its answer that there is no object.)
-    fn patience_to_look(&self, timeout: Timeout) -> Option<Patience> {
-        matches!(timeout, Timeout::After(_)).then(|| self.patience(timeout))
+    fn look_in_time(&self, id: &ObjectId, life: Option<EntryKey>, timeout: Timeout) -> Result<Look> {
+        if !matches!(timeout, Timeout::After(_)) {
+            return self.look_for(id, life);
+        }
+        let _patience = self.patience(timeout);
+        let deadline = timeout.deadline();
+        self.look_for(id, life).map_err(|error| deadline.or_late(error))
     }
 
     /// Gets many objects: waits until all of them exist or have failed, or the time has passed. Each has its own result; those

@@ -219,7 +219,7 @@ impl Store {
     /// the same, and [`Store::fail_owed`] does it. Dead before that: the object fails with its producer.
     pub fn fail_surely(&self, key: EntryKey, error: &Error) -> Result<bool> {
         let failed = self.fail(key, error);
-        if failed.as_ref().is_err_and(is_passing) {
+        if failed.as_ref().is_err_and(|error| error.kind() == Kind::Busy) {
             lock(&self.attachment.owed).push((key, error.clone()));
         }
         failed
@@ -228,7 +228,7 @@ impl Store {
     /// Fails what could not be failed before.
     ///
     /// # Errors
-    /// `Busy`, `Timeout`: it is still owed.
+    /// `Busy`: it is still owed.
     pub fn fail_owed(&self) -> Result<()> {
         self.attachment.here()?;
         loop {
@@ -248,11 +248,6 @@ impl Store {
         }
         Ok(true)
     }
-}
-
-/// Whether the lock could not be had in time.
-fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Busy | Kind::Timeout)
 }
 
 /// Whether an output's entry names this call. (Its generation is cut to 32 bits there.)

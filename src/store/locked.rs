@@ -63,21 +63,14 @@ impl Surroundings for Around<'_> {
     }
 }
 
-/// How long a thread waits for the lock, and what it says if it did not get it.
-type Waits = (Duration, Kind);
-
-/// Of functions without a timeout.
-const PATIENT: Waits = (LOCK_PATIENCE, Kind::Busy);
-
 thread_local! {
     /// How long this thread waits for the lock, unless it is releasing something.
-    static PATIENCE: Cell<Waits> = const { Cell::new(PATIENT) };
+    static PATIENCE: Cell<Duration> = const { Cell::new(LOCK_PATIENCE) };
 }
 
-/// While it lives, this thread waits for the lock no longer than the function it is in was asked to wait, and not to have
-/// had it in that time is `Timeout`.
+/// While it lives, this thread waits for the lock no longer than the function it is in was asked to wait.
 pub struct Patience {
-    before: Waits,
+    before: Duration,
 }
 
 impl Patience {
@@ -97,8 +90,8 @@ impl Patience {
 
     fn at_most(time: Duration) -> Patience {
         let time = time.clamp(LEAVE_PATIENCE, LOCK_PATIENCE);
-        let before = PATIENCE.try_with(|patience| patience.replace((time, Kind::Timeout)));
-        Patience { before: before.unwrap_or(PATIENT) }
+        let before = PATIENCE.try_with(|patience| patience.replace(time));
+        Patience { before: before.unwrap_or(LOCK_PATIENCE) }
     }
 }
 
@@ -110,7 +103,9 @@ impl Drop for Patience {
 
 impl Store {
     /// While what it gives lives, whatever this thread does with a store waits for its lock (a stopped process may hold it)
-    /// no longer than `timeout`, but for 100 ms at least; then it fails with `Timeout`. Else that is 10 s, and `Busy`.
+    /// no longer than `timeout`, but for 100 ms at least; else for 10 s. Then it fails with `Busy`. What waits for an object says
+    /// `Timeout` instead if its time has passed ([`Deadline::or_late`]); what it looks at must not: there, `Timeout` would be
+    /// taken for the answer that the object is not there.
     pub fn patience(&self, timeout: Timeout) -> Patience {
         Patience::of(timeout)
     }
@@ -125,10 +120,9 @@ struct Rebuilt {
 }
 
 impl Attachment {
-    /// Runs `work` under the lock, if it can be had in the time of the function that we are in: else `Timeout` (it was given a
-    /// timeout) or `Busy`, naming the holder.
+    /// Runs `work` under the lock, if it can be had in the time of the function that we are in: else `Busy`, naming the holder.
     pub(super) fn locked<T>(&self, work: impl FnOnce(&Locked<'_>) -> Result<T>) -> Result<T> {
-        self.locked_for(PATIENCE.try_with(Cell::get).unwrap_or(PATIENT), work)
+        self.locked_within(PATIENCE.try_with(Cell::get).unwrap_or(LOCK_PATIENCE), work)
     }
 
     /// Runs `work` under the lock, if it can be had in this time: else `Busy`, naming the holder.
@@ -137,21 +131,13 @@ impl Attachment {
         patience: Duration,
         work: impl FnOnce(&Locked<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.locked_for((patience, Kind::Busy), work)
-    }
-
-    fn locked_for<T>(
-        &self,
-        (patience, otherwise): Waits,
-        work: impl FnOnce(&Locked<'_>) -> Result<T>,
-    ) -> Result<T> {
         self.here()?;
         let word = &self.segment.header().lock.0;
         let around = Around { attachment: self, until: clock::now() + patience, dead: Cell::new(0) };
         // Before the lock is ours: from the first moment on, nothing may end this thread.
         let to_the_end = Uncancelled::from_now();
         let got = lock::acquire(word, self.number, &around)
-            .map_err(|holder| self.here().err().unwrap_or_else(|| self.held_up_by(holder, otherwise)))?;
+            .map_err(|holder| self.here().err().unwrap_or_else(|| self.held_up_by(holder)))?;
         // Under the lock: whoever takes us for dead marks and frees our slot under it.
         if let Err(error) = self.here() {
             match got {
@@ -238,9 +224,12 @@ impl Attachment {
         found.unwrap_or_else(|| format!("client {number}"))
     }
 
-    fn held_up_by(&self, holder: u32, kind: Kind) -> Error {
+    fn held_up_by(&self, holder: u32) -> Error {
         let who = self.who(holder);
-        Error::new(kind, format!("the store's lock is held by {who}, which is stopped or gets no processor"))
+        Error::new(
+            Kind::Busy,
+            format!("the store's lock is held by {who}, which is stopped or gets no processor"),
+        )
     }
 }
 

@@ -26,7 +26,7 @@ use crate::sync::atomic::{fence, spin, Ordering};
 use crate::sync::clock;
 use crate::sync::doorbell::{self, Woken};
 use crate::sync::ring;
-use crate::timeout::Timeout;
+use crate::timeout::{Deadline, Timeout};
 
 /// How long anybody sleeps without looking again.
 const SLICE: Duration = Duration::from_millis(250);
@@ -221,15 +221,16 @@ impl Store {
     ) -> Result<T> {
         let attachment = &*self.attachment;
         attachment.here()?;
+        let deadline = timeout.deadline();
         let _patience = Patience::of(timeout);
-        if let Some(done) = check()? {
+        if let Some(done) = check().map_err(|error| deadline.or_late(error))? {
             return Ok(done);
         }
         if timeout == Timeout::Poll {
             return Err(passed());
         }
         let interest = Interest::in_objects(attachment, ids)?;
-        self.sleep_until(interest.wake_bits | wake_bits, timeout, check)
+        self.sleep_until(interest.wake_bits | wake_bits, &deadline, check)
     }
 
     /// As [`Store::wait_until`], for a reader of the event log, whose bit is set all the time.
@@ -240,31 +241,31 @@ impl Store {
         check: &mut dyn FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
         self.attachment.here()?;
-        if let Some(done) = check()? {
+        let deadline = timeout.deadline();
+        if let Some(done) = check().map_err(|error| deadline.or_late(error))? {
             return Ok(done);
         }
         if timeout == Timeout::Poll {
             return Err(passed());
         }
-        self.sleep_until(wake_bits, timeout, check)
+        self.sleep_until(wake_bits, &deadline, check)
     }
 
     /// Sleeps on the doorbell until `check` gives something. Our bits are set.
     fn sleep_until<T>(
         &self,
         wake_bits: u32,
-        timeout: Timeout,
+        deadline: &Deadline,
         check: &mut dyn FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
         let attachment = &*self.attachment;
-        let deadline = timeout.deadline();
         let bell = &attachment.segment.client(attachment.slot).bell.0;
         let mut looked = clock::now();
         loop {
             let seen = doorbell::read(bell);
             attachment.interrupt_error()?;
-            let _patience = Patience::until(&deadline);
-            if let Some(done) = check()? {
+            let _patience = Patience::until(deadline);
+            if let Some(done) = check().map_err(|error| deadline.or_late(error))? {
                 return Ok(done);
             }
             // By the clock: a bell that rings all the time for others must not keep us from finding the dead.

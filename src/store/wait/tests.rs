@@ -33,6 +33,26 @@ fn interest_sets_bits_until_the_last_one_ends() {
 }
 
 #[test]
+fn a_look_that_cannot_have_the_lock_is_a_timeout_once_the_time_has_passed() {
+    let store = fresh("busy");
+    let wait = |timeout, slow: bool| {
+        let waited: Result<()> = store.wait_until(&[id(1)], timeout, &mut || {
+            if slow {
+                clock::sleep(Duration::from_millis(2));
+            }
+            Err(Error::new(Kind::Busy, "who has it"))
+        });
+        let error = waited.unwrap_err();
+        assert_eq!(error.message(), "who has it");
+        error.kind()
+    };
+    assert_eq!(wait(Timeout::Poll, false), Kind::Timeout);
+    assert_eq!(wait(Timeout::After(Duration::from_millis(1)), true), Kind::Timeout);
+    assert_eq!(wait(Timeout::After(Duration::from_secs(600)), false), Kind::Busy);
+    assert_eq!(wait(Timeout::Forever, false), Kind::Busy);
+}
+
+#[test]
 fn spinning_is_tried_as_long_as_it_pays() {
     let store = fresh("spin");
     let attachment = &*store.attachment;
