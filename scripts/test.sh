@@ -71,7 +71,7 @@ wants() {
 # what it says when it has ended; `finish` waits for all, and fails if one of them did.
 declare -A running=()
 unsuccessful=()
-at_once=$((jobs + 1))
+at_once=$((jobs * 2))
 # A shell without job control lets its children in the background ignore Ctrl-C, and was perhaps itself started so.
 # Tests interrupt processes of their own.
 interruptible=(env "--default-signal=INT,QUIT")

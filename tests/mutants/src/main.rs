@@ -114,6 +114,9 @@ struct Arguments {
     /// Only those that survived the last time
     #[arg(long)]
     again: bool,
+    /// Those, too, that must be built by themselves, as the compiler works out what they change: a minute each
+    #[arg(long)]
+    alone: bool,
     /// How many mutants run at a time [default: the number of processors]
     #[arg(long)]
     jobs: Option<usize>,
@@ -248,22 +251,26 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     let workers =
         arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from));
     let net = Net::measure(&tree.folder, programs, mutants.len(), workers)?;
+    let (mut single, together): (Vec<usize>, Vec<usize>) =
+        chosen.into_iter().partition(|number| alone.contains(number));
+    if !arguments.alone && !single.is_empty() {
+        println!("{} of them must be built by themselves, and are left out: see --alone", single.len());
+        single.clear();
+    }
     let (tests, took) = net.size();
     println!(
-        "{tests} tests, {:.0} s one after the other; {} mutants to judge, {} of them by themselves; {:.0} s",
+        "{tests} tests, {:.0} s one after the other; {} mutants to judge; {:.0} s",
         took.as_secs_f64(),
-        chosen.len(),
-        chosen.iter().filter(|number| alone.contains(number)).count(),
+        together.len() + single.len(),
         begun.elapsed().as_secs_f64()
     );
 
-    let book = Book::open(&results, &known, chosen.len())?;
-    let together: Vec<usize> = chosen.iter().filter(|number| !alone.contains(number)).copied().collect();
+    let book = Book::open(&results, &known, together.len() + single.len())?;
     share(&together, workers, |_, number| {
         let verdict = net.judge(&tree.folder, Some(*number), &HashSet::from([*number]), arguments.deep);
         book.note(&mutants[*number], &verdict);
     });
-    for number in chosen.iter().filter(|number| alone.contains(number)) {
+    for number in &single {
         if ENOUGH.load(Ordering::Relaxed) {
             break;
         }
