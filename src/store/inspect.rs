@@ -404,3 +404,6 @@ impl Store {
         Ok(stat)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,3 +125,6 @@ impl Store {
         Lookout { store: self.clone(), counts: vec![0; Lookout::BUCKETS], told: 0, wake_bits: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests;

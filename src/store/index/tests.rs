@@ -1,4 +1,4 @@
-//! Looks without the lock: what is there is found, and what is found is there.
+//! Hashes; looks without the lock: what is there is found, and what is found is there.
 
 use std::collections::HashMap;
 use std::sync::mpsc;
@@ -9,6 +9,22 @@ use super::super::{CreateSpec, DeleteMode, Store};
 use super::*;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::testing::Stoppable;
+
+/// All who use a store must agree on it, whatever build of the library they have. The values are those of another program.
+#[test]
+fn an_id_has_the_same_hash_in_every_build() {
+    let counting: [u8; 20] = std::array::from_fn(|at| at as u8);
+    for (bytes, seed, hash, bit) in [
+        ([0; 20], 0, 0x2382_75bc_38fc_be91, 28),
+        (counting, 0, 0x14c0_7106_3366_4897, 6),
+        (counting, 0x0123_4567_89ab_cdef, 0x7e21_55ae_41b4_e81f, 20),
+    ] {
+        let found = Hash::of(&ObjectId::new(bytes), seed);
+        assert_eq!(found.0, hash);
+        assert_eq!((found.tag(), found.bucket()), ((hash >> 32) as u32, hash & 0xffff));
+        assert_eq!(found.wake_bit(), 1 << bit);
+    }
+}
 
 #[test]
 fn a_miss_is_no_answer_while_entries_move() {

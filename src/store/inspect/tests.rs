@@ -1,0 +1,86 @@
+//! What is told of objects, clients and the store.
+
+use super::super::testing::{fresh, id, put};
+use super::super::{CreateSpec, DeleteMode};
+use super::*;
+
+#[test]
+fn each_bit_of_a_row_is_a_slot() {
+    let row = |words: &[u64]| {
+        let words: Vec<AtomicU64> = words.iter().map(|word| AtomicU64::new(*word)).collect();
+        slots_of(&words).collect::<Vec<_>>()
+    };
+    assert_eq!(row(&[0, 0]), []);
+    assert_eq!(row(&[0b1010, 0, 1 | 1 << 63]), [1, 3, 128, 191]);
+    assert_eq!(row(&[u64::MAX, u64::MAX]), Vec::from_iter(0..128));
+}
+
+#[test]
+fn what_went_while_a_list_is_read_is_left_out() {
+    let store = fresh("listing");
+    let keys = [1, 2, 3, 4].map(|n| put(&store, &id(n)));
+    let mut listing = store.listing(&[]).unwrap().map(|info| info.unwrap().id);
+    assert_eq!(listing.next(), Some(id(1)));
+    for n in [2, 3] {
+        store.delete(&id(n), DeleteMode::Now).unwrap();
+    }
+    // The entry of one is another object's; that of the other is free.
+    let new = put(&store, &id(5));
+    assert!(keys[1..3].iter().any(|key| key.index == new.index));
+    assert_eq!(listing.collect::<Vec<_>>(), [id(4)]);
+    assert_eq!(store.list(&[]).unwrap().len(), 3);
+}
+
+#[test]
+fn an_object_is_told_to_be_kept_or_evictable_if_it_is() {
+    let store = fresh("flags");
+    for (n, keep, evictable) in [(1, false, false), (2, true, false), (3, false, true), (4, true, true)] {
+        let spec = CreateSpec { keep, evictable, want: true, ..CreateSpec::default() };
+        let _owned = store.create(&id(n), &spec).unwrap().seal().unwrap();
+        let info = store.info(&id(n)).unwrap();
+        assert_eq!((info.keep, info.evictable), (keep, evictable));
+    }
+}
+
+#[test]
+fn a_client_is_called_by_its_name_while_it_is_there() {
+    let store = fresh("titles");
+    store.set_client_name("the only one").unwrap();
+    let (number, pid) = (store.number(), std::process::id());
+    assert_eq!(store.client_title(number), format!("the only one (pid {pid}, client {number})"));
+    assert_eq!(store.client_title(number + 1), format!("client {}, which has gone", number + 1));
+}
+
+#[test]
+fn free_bytes_are_counted_together_and_the_longest_run_of_them() {
+    let store = fresh("free");
+    let free = || {
+        let stat = store.stat().unwrap();
+        (stat.free, stat.largest_free)
+    };
+    let size = store.stat().unwrap().size;
+    assert_eq!(free(), (size, size));
+    let megabyte = CreateSpec { data_size: 1 << 20, keep: true, ..CreateSpec::default() };
+    for n in [1, 2] {
+        store.create(&id(n), &megabyte).unwrap().seal().unwrap();
+    }
+    store.delete(&id(1), DeleteMode::Now).unwrap();
+    assert_eq!(free(), (size - (1 << 20), size - (2 << 20)));
+}
+
+#[test]
+fn a_dead_client_is_counted_once_it_is_reaped() {
+    let store = fresh("dead");
+    let counts = || {
+        let stat = store.stat().unwrap();
+        (stat.clients, stat.reaped)
+    };
+    assert_eq!(counts(), (1, 0));
+    // Nobody holds the lock that says that this one lives.
+    let dead = store.attachment.segment.client(store.attachment.slot + 1);
+    dead.number.store(store.number() + 100, Ordering::Release);
+    assert_eq!(store.clients().unwrap().iter().map(|client| client.alive).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(counts(), (1, 0));
+    assert_eq!(store.reap_all(), 1);
+    assert_eq!(counts(), (1, 1));
+}
