@@ -19,7 +19,7 @@ pub static ENOUGH: AtomicBool = AtomicBool::new(false);
 /// So many tests come first, the quickest: most mutants they notice.
 const FIRST: usize = 12;
 /// A test that takes longer by itself judges nothing but in a deep run.
-const LONG: Duration = Duration::from_secs(1);
+const LONG: Duration = Duration::from_secs(5);
 
 /// These compile programs into one folder, and look at all stores there are: never two of one at a time.
 const ALONE: [&str; 3] = ["fork", "growth", "operate"];
