@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::entries::EntryKey;
+use super::entries::{Birth, EntryKey};
 use super::id::ObjectId;
 use super::options::StoreOptions;
 use super::{CreateSpec, Store};
+use crate::shm::layout::State;
+use crate::shm::segment::Segment;
+use crate::sync::atomic::Ordering;
 
 /// A new store, which goes with its last handle.
 pub(super) fn fresh(name: &str) -> Store {
@@ -27,4 +30,39 @@ pub(super) fn put(store: &Store, id: &ObjectId) -> EntryKey {
     let key = writer.key().unwrap();
     writer.seal().unwrap();
     key
+}
+
+/// A second client of a store, that does nothing. It lives until this is dropped.
+pub(super) struct Neighbour {
+    pub(super) number: u32,
+    pub(super) slot: u32,
+    pub(super) segment: Segment,
+}
+
+impl Neighbour {
+    /// One in this slot.
+    pub(super) fn new(store: &Store, slot: u32) -> Neighbour {
+        let segment = Segment::open(&store.attachment.place, None, false).unwrap();
+        let number = 1 + segment.header().numbers.fetch_add(1, Ordering::SeqCst);
+        segment.liveness.be(number, segment.file()).unwrap();
+        segment.client(slot).number.store(number, Ordering::Release);
+        Neighbour { number, slot, segment }
+    }
+
+    /// An object that this client is to make, and the store's own client wants.
+    pub(super) fn promises(&self, store: &Store, id: &ObjectId) -> EntryKey {
+        let birth = Birth {
+            id,
+            state: State::Awaited,
+            extent: None,
+            data_size: 0,
+            meta_size: 0,
+            flags: 0,
+            producer: self.number,
+            slot: self.slot,
+            want: true,
+            call: None,
+        };
+        store.attachment.locked(|locked| locked.bear(&birth)).unwrap()
+    }
 }

@@ -1,9 +1,10 @@
-//! What tests beside the code share: a thread that is stopped anywhere.
+//! What tests beside the code share: a thread that is stopped anywhere, and sleepers that are woken without a ring.
 //!
 //! A signal stops the thread wherever it is, between any two of its instructions, until it may go on. What happens once in
 //! minutes by itself, because a thread lost its processor just there, so happens at once.
 
 use super::atomic::{AtomicU32, Ordering};
+use super::doorbell::Bell;
 
 const GOES: u32 = 0;
 const TOLD: u32 = 1;
@@ -63,4 +64,12 @@ impl Drop for Stoppable {
     fn drop(&mut self) {
         STATE.store(GOES, Ordering::SeqCst);
     }
+}
+
+/// Wakes who sleeps on a bell with one of these bits, and does not ring. How many there were.
+pub fn wake(bell: &Bell, bits: u32) -> i64 {
+    let (op, time) = (libc::FUTEX_WAKE_BITSET, std::ptr::null::<libc::timespec>());
+    let word = std::ptr::from_ref(bell).cast::<u32>();
+    // SAFETY: a bell begins with the word that is slept on; it lives, and the kernel takes its address as a key only.
+    unsafe { libc::syscall(libc::SYS_futex, word, op, i32::MAX, time, std::ptr::null::<u32>(), bits) }
 }

@@ -1,6 +1,6 @@
 //! Whose bits are cleared, and whose turn it is.
 
-use super::super::testing::fresh;
+use super::super::testing::{fresh, id, put, Neighbour};
 use super::*;
 
 #[test]
@@ -32,4 +32,37 @@ fn a_turn_comes_after_a_while_and_when_the_clock_was_set_back() {
     assert!(takes(now() + 1_000_000) && takes(u64::MAX));
     // In the future, within one turn: no machine is so slow that it is past.
     assert!(!takes(now() + TURN_MILLIS / 2), "another has just looked");
+}
+
+#[test]
+fn nobody_and_oneself_are_not_reaped() {
+    let store = fresh("not-reaped");
+    assert!(!store.attachment.reap(0));
+    assert!(!store.attachment.reap(store.number()));
+    assert_eq!((store.reap_all(), store.stat().unwrap().clients), (0, 1));
+}
+
+#[test]
+fn the_dead_had_part_in_what_they_held_wanted_and_promised() {
+    let store = fresh("part");
+    // Beyond the first word of a row.
+    let [dead, living] = [70, 71].map(|slot| Neighbour::new(&store, slot));
+    let segment = &store.attachment.segment;
+    let set = |row: &[AtomicU64]| row[1].fetch_or(1 << (dead.slot % 64), Ordering::SeqCst);
+    let [held, wanted, both, made, none] = [1, 2, 3, 4, 5].map(|n| put(&store, &id(n)).index);
+    set(segment.pins(held).unwrap());
+    set(segment.wants(wanted).unwrap());
+    set(segment.pins(both).unwrap());
+    set(segment.wants(both).unwrap());
+    segment.entry(made).unwrap().producer.store(dead.number, Ordering::SeqCst);
+    let promised = dead.promises(&store, &id(6)).index;
+    let by_another = living.promises(&store, &id(7)).index;
+    let parts = || {
+        [held, wanted, both, promised, made, none, by_another]
+            .map(|index| store.attachment.reap_entry(index, dead.number, dead.slot).unwrap())
+    };
+    assert_eq!(parts(), [true, true, true, true, false, false, false]);
+    assert_eq!(parts(), [false; 7], "all of it was given back");
+    let state = |index| Word(segment.entry(index).unwrap().state.load(Ordering::SeqCst)).state();
+    assert_eq!([promised, made, by_another].map(state), [State::Failed, State::Sealed, State::Awaited]);
 }

@@ -206,3 +206,98 @@ fn what_nobody_holds_or_creates_is_freed() {
     let above = store.attachment.locked(|locked| Ok(locked.heap().above(Region::Large))).unwrap();
     assert!(above.0 <= above.1);
 }
+
+/// Puts an object of so many bytes; its life.
+fn sized(store: &Store, id: &ObjectId, data_size: u64) -> EntryKey {
+    let writer = store.create(id, &CreateSpec { data_size, keep: true, ..CreateSpec::default() }).unwrap();
+    let key = writer.key().unwrap();
+    writer.seal().unwrap();
+    key
+}
+
+#[test]
+fn objects_whose_bytes_lie_in_another_order_than_their_entries_stay() {
+    let store = fresh("bytes-order");
+    for (n, size) in [(1, 10), (2, 10), (3, 2000), (4, 10)] {
+        sized(&store, &id(n), size);
+    }
+    // The entry that is freed last is taken first: each gets the other's.
+    for n in [1, 3] {
+        store.delete(&id(n), DeleteMode::Now).unwrap();
+    }
+    let keys = [sized(&store, &id(5), 10), sized(&store, &id(6), 2000)];
+    let offsets =
+        keys.map(|key| store.attachment.segment.entry(key.index).unwrap().offset.load(Ordering::SeqCst));
+    assert!(keys[0].index > keys[1].index && offsets[0] < offsets[1], "{keys:?} at {offsets:?}");
+    let before = view(&store, &[]);
+    damage(&store, |_| {});
+    assert_eq!(view(&store, &[]), before);
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn bytes_anywhere_in_the_largest_store_are_put_in_order() {
+    let store = fresh("bytes-far");
+    let keys = [1, 2, 3].map(|n| put(&store, &id(n)));
+    let far = [(8 << 40) - ALIGN, (1 << 42) + ALIGN, 2 * ALIGN];
+    let mut order = Vec::new();
+    damage(&store, |locked| {
+        let entries = keys.map(|key| entry(locked, key));
+        let near = entries.map(|entry| entry.offset.load(Ordering::SeqCst));
+        for (entry, offset) in entries.iter().zip(far) {
+            entry.offset.store(offset, Ordering::SeqCst);
+        }
+        let count = locked.gather().unwrap();
+        let words = &locked.segment().scratch()[..count];
+        sort(words);
+        order.extend(words.iter().map(|word| index_of(word.load(Ordering::SeqCst))));
+        for (entry, offset) in entries.iter().zip(near) {
+            entry.offset.store(offset, Ordering::SeqCst);
+        }
+    });
+    assert_eq!(order, [keys[2].index, keys[1].index, keys[0].index]);
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn calls_keep_their_order_however_many_were_issued_before() {
+    let store = fresh("calls-order");
+    // The sequence runs over the bits that it is sorted by.
+    store.attachment.segment.header().sequence.store((1 << 38) - 12, Ordering::SeqCst);
+    let declaration = declare(&store);
+    let spec = CreateSpec { data_size: 10, want: true, ..CreateSpec::default() };
+    let mut writers: Vec<_> =
+        (1..=8).map(|n| store.create(&member(&declaration, n), &spec).unwrap()).collect();
+    // Not in the order of their entries.
+    writers.reverse();
+    let mut issued = Vec::new();
+    for writer in writers {
+        issued.push(store.issue(writer, declaration.key(), &[]).unwrap());
+    }
+    let queue = store.queue(declaration.key(), 0).unwrap();
+    assert!(queue[0].sequence < 1 << 38 && queue[7].sequence > (1 << 38) + 1, "{queue:?}");
+    let before = view(&store, &[&declaration]);
+    damage(&store, |_| {});
+    assert_eq!(view(&store, &[&declaration]), before);
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_creator_pins_what_it_creates_in_whatever_slot_it_is() {
+    let store = fresh("creator-slots");
+    let index = put(&store, &id(1)).index;
+    let slots = store.attachment.segment.geometry().max_clients;
+    let pinned = |slot: u32| {
+        store.attachment.locked(|locked| {
+            let word = &locked.segment().pins(index)?[slot as usize / 64];
+            word.store(1 << (slot % 64), Ordering::SeqCst);
+            let found: Result<Vec<bool>> = (0..slots).map(|slot| locked.is_pinned_by(index, slot)).collect();
+            word.store(0, Ordering::SeqCst);
+            found
+        })
+    };
+    for slot in [0, 1, 63, 64, 130, 255] {
+        let only: Vec<bool> = (0..slots).map(|other| other == slot).collect();
+        assert_eq!(pinned(slot).unwrap(), only, "slot {slot}");
+    }
+}
