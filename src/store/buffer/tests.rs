@@ -58,8 +58,8 @@ fn who_holds_what_was_deleted_may_hold_it_twice() {
 fn one_look_finds_that_the_producer_was_reaped() {
     let store = fresh("reaped-producer");
     let _want = promised(&store, &id(1), DEAD, None);
-    let got = store.get(&id(1), Timeout::Poll);
-    assert_eq!(got.err().map(|error| error.kind()), Some(Kind::ProcessorLost));
+    let looked = store.look_for(&id(1), None);
+    assert!(matches!(looked, Ok(Look::Failed { error, .. }) if error.kind() == Kind::ProcessorLost));
 }
 
 #[test]
