@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use sdp_dal::dal::{Namespace, Processor, ProcessorOptions};
 use sdp_dal::error::Kind;
-use sdp_dal::store::{CreateSpec, ObjectId, Store, StoreOptions};
+use sdp_dal::store::{leave_all, CreateSpec, ObjectId, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::CallSchema;
 use support::programs::{compile, Stores};
@@ -105,6 +105,37 @@ fn a_child_attaches_for_itself() {
     assert_eq!(store.clients().unwrap().len(), 1);
     store.is_sound();
     put(&store, 3);
+}
+
+#[test]
+fn a_child_that_leaves_takes_along_what_nobody_else_uses() {
+    let store = common::TestStore::open("fork-leaves", 1 << 20);
+    let own = common::path("fork-leaves-own");
+    let leaves = || {
+        let options = StoreOptions { size: Some(1 << 20), ..StoreOptions::default() };
+        let _shared = Store::open(store.path(), &options)?;
+        let alone = Store::open(&own, &options)?;
+        put(&alone, 1);
+        // Twice, as a second handler of the program's end may do.
+        leave_all();
+        leave_all();
+        let stays = alone.get(&id(1), Timeout::Poll)?.data() == [1; 8];
+        Ok::<_, sdp_dal::error::Error>(stays && !own.exists() && store.path().exists())
+    };
+    // SAFETY: as above.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let left = std::panic::catch_unwind(std::panic::AssertUnwindSafe(leaves));
+        // SAFETY: as above.
+        unsafe { libc::_exit(i32::from(!matches!(left, Ok(Ok(true))))) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    // If it is left over.
+    let _ = std::fs::remove_file(&own);
+    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:#x}");
+    assert!(!store.is_gone());
 }
 
 #[test]

@@ -9,8 +9,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sdp_dal::error::{Error, Kind};
+use sdp_dal::shm::fork::{LockFile, PASSING};
 use sdp_dal::shm::layout::{Entry, Geometry, Header, State, EVENT_SIZE};
+use sdp_dal::shm::liveness;
+use sdp_dal::shm::place::Place;
 use sdp_dal::store::{Create, CreateSpec, DeleteMode, EntryKey, EventKind, ObjectId, Store, StoreOptions};
+use sdp_dal::sync::atomic::{AtomicU32, Ordering};
+use sdp_dal::sync::lock::NUMBER_MASK;
 use sdp_dal::timeout::Timeout;
 
 fn options() -> StoreOptions {
@@ -240,7 +245,12 @@ fn a_link_that_outlived_a_restart_is_replaced() {
     assert_eq!(set, 0);
     // Who only wants to look makes nothing.
     let look = StoreOptions { create: Create::Never, ..options() };
-    assert_eq!(Store::open(&link, &look).err().map(|error| error.kind()), Some(Kind::NotFound));
+    let error = Store::open(&link, &look).err().unwrap();
+    assert_eq!(error.kind(), Kind::NotFound);
+    assert!(
+        error.message().contains("shared tmpfs volume") && fs::symlink_metadata(&link).is_ok(),
+        "{error}"
+    );
     let store = Store::open(&link, &options()).unwrap();
     assert!(!store.is_gone());
     drop(store);
@@ -282,8 +292,67 @@ fn a_store_whose_file_was_replaced_is_gone() {
 fn numbers_that_have_run_out_are_not_drawn_again() {
     let copy = copy_of_a_store("numbers");
     let file = fs::OpenOptions::new().write(true).open(&copy.0).unwrap();
-    file.write_all_at(&u32::MAX.to_le_bytes(), std::mem::offset_of!(Header, numbers) as u64).unwrap();
+    let offset = std::mem::offset_of!(Header, numbers) as u64;
+    file.write_all_at(&u32::MAX.to_le_bytes(), offset).unwrap();
     refused(&copy.0, Kind::LimitReached, "no attachment numbers left");
+    // Nor is the one that the lock's word would not tell from others.
+    file.write_all_at(&(NUMBER_MASK - 1).to_le_bytes(), offset).unwrap();
+    refused(&copy.0, Kind::LimitReached, "no attachment numbers left");
+}
+
+/// Who takes the names of a store away may be slow.
+#[test]
+fn a_store_that_is_going_is_waited_for() {
+    let copy = copy_of_a_store("going");
+    // The number of its client, who is dead, and those that are drawn from now on.
+    let numbers = || {
+        let mut number = [0; 4];
+        let file = fs::File::open(&copy.0).unwrap();
+        file.read_exact_at(&mut number, std::mem::offset_of!(Header, numbers) as u64).unwrap();
+        u32::from_le_bytes(number)
+    };
+    let (path, file) = (copy.0.clone(), copy.0.clone());
+    let remover =
+        LockFile::open(PASSING, || Place { path, file }.open(true).map_err(|e| Error::io("", &e))).unwrap();
+    assert!(liveness::begin_removal(&remover));
+    let path = copy.0.clone();
+    let opener = std::thread::spawn(move || Store::open(&path, &options()));
+    while numbers() < 8 && !opener.is_finished() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    drop(remover);
+    let store = opener.join().unwrap().unwrap();
+    assert!(!store.is_gone() && store.number() == 1, "the old one");
+}
+
+/// It may go between two looks of one who opens it.
+#[test]
+fn a_file_that_comes_and_goes_is_there_or_is_not() {
+    const ROUNDS: u32 = 3000;
+    let path = common::path("comes-and-goes");
+    let _removed = Removed(path.clone());
+    let look = StoreOptions { create: Create::Never, ..options() };
+    let ended = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while ended.load(Ordering::Relaxed) == 0 {
+                fs::write(&path, "").unwrap();
+                fs::remove_file(&path).unwrap();
+            }
+        });
+        for _ in 0..ROUNDS {
+            let error = Store::open(&path, &look).err().unwrap();
+            let right = match error.kind() {
+                Kind::NotFound => error.message().starts_with("there is no store at"),
+                kind => kind == Kind::Corrupt,
+            };
+            if !right {
+                ended.store(1, Ordering::Relaxed);
+                panic!("{error}");
+            }
+        }
+        ended.store(1, Ordering::Relaxed);
+    });
 }
 
 #[test]

@@ -106,13 +106,7 @@ impl Store {
         let mut registry = lock(REGISTRY.get());
         registry.retain(|_, held| held.strong_count() > 0);
         let until = clock::now() + LOCK_PATIENCE;
-        for attempt in 0u32.. {
-            if attempt > 2 {
-                if clock::now() > until {
-                    break;
-                }
-                clock::sleep(Duration::from_millis(1));
-            }
+        for _ in (0u32..).take_while(|attempt| tries_again(*attempt, until)) {
             let place = match place::find(path, options.accept_owner)? {
                 Found::There(place) => place,
                 Found::Nothing(place) if options.create == Create::Never => {
@@ -168,6 +162,17 @@ impl Store {
         }
         Err(Error::new(Kind::Busy, format!("the store {} goes and comes all the time", path.display())))
     }
+}
+
+/// Whether a store that goes and comes is tried once more: at once a few times, whatever the time, then with pauses.
+fn tries_again(attempt: u32, until: Instant) -> bool {
+    if attempt > 2 {
+        if clock::now() > until {
+            return false;
+        }
+        clock::sleep(Duration::from_millis(1));
+    }
+    true
 }
 
 /// For a process that is about to end without freeing all it has (as garbage-collected languages do): takes the names of
@@ -418,3 +423,6 @@ fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "?".to_owned(), |t| t.trim().to_owned())
 }
+
+#[cfg(test)]
+mod tests;

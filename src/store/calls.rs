@@ -391,3 +391,6 @@ impl Locked<'_> {
         Ok(first)
     }
 }
+
+#[cfg(test)]
+mod tests;

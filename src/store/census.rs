@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::shm::mounts::{mounts, LIST};
+use crate::shm::mounts::{mounts, Mount, LIST};
 use crate::shm::place::{Place, SHM};
 use crate::shm::segment;
 
@@ -66,14 +66,19 @@ pub fn stores() -> Result<Vec<StoreSummary>> {
 /// As [`stores`].
 pub fn census() -> Result<Census> {
     let mounts = mounts(Path::new("/")).map_err(|e| Error::io(format!("reading {LIST}"), &e))?;
-    let tmpfs = mounts.into_iter().filter(|mount| mount.kind == "tmpfs").map(|mount| mount.point);
     let mut found = Census::default();
     let mut seen = HashSet::new();
-    for root in [PathBuf::from(SHM)].into_iter().chain(tmpfs) {
+    for root in roots(mounts) {
         found.look_into(&root, &mut seen, true);
     }
     found.stores.sort_by(|a, b| (&a.path, &a.file).cmp(&(&b.path, &b.file)));
     Ok(found)
+}
+
+/// Where stores may lie.
+fn roots(mounts: Vec<Mount>) -> impl Iterator<Item = PathBuf> {
+    let tmpfs = mounts.into_iter().filter(|mount| mount.kind == "tmpfs").map(|mount| mount.point);
+    [PathBuf::from(SHM)].into_iter().chain(tmpfs)
 }
 
 impl Census {
@@ -122,5 +127,44 @@ impl Census {
             clients: glance.clients,
             max_clients: glance.max_clients,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::fresh;
+    use super::*;
+
+    #[test]
+    fn stores_are_looked_for_on_every_tmpfs() {
+        let mount = |kind: &str, point: &str| Mount {
+            kind: kind.to_owned(),
+            root: PathBuf::from("/"),
+            point: PathBuf::from(point),
+            options: String::new(),
+        };
+        let mounts = vec![mount("tmpfs", "/a"), mount("ext4", "/b"), mount("tmpfs", "/c")];
+        assert_eq!(roots(mounts).collect::<Vec<_>>(), [SHM, "/a", "/c"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_store_is_seen_once_and_what_cannot_be_one_is_not_looked_at() {
+        let store = fresh("seen");
+        let folder = tempfile::tempdir_in(SHM).unwrap();
+        fs::hard_link(store.path(), folder.path().join("store")).unwrap();
+        fs::hard_link(store.path(), folder.path().join("again")).unwrap();
+        fs::write(folder.path().join("short"), "SDP").unwrap();
+        let (mut found, mut seen) = (Census::default(), HashSet::new());
+        for _ in 0..2 {
+            found.look_into(folder.path(), &mut seen, true);
+        }
+        assert_eq!((found.stores.len(), found.skipped), (1, 0));
+        let used = &found.stores[0];
+        assert_eq!((used.clients, used.is_left_over()), (1, false));
+        assert!(StoreSummary { clients: 0, ..used.clone() }.is_left_over());
+        for _ in 0..2 {
+            found.look_into(&folder.path().join("not there"), &mut seen, true);
+        }
+        assert_eq!((found.stores.len(), found.skipped), (1, 2));
     }
 }

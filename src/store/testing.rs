@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use super::entries::{Birth, EntryKey};
 use super::id::ObjectId;
 use super::options::StoreOptions;
-use super::{CreateSpec, Store};
+use super::{CreateSpec, Store, Want};
 use crate::shm::layout::State;
 use crate::shm::segment::Segment;
 use crate::sync::atomic::Ordering;
+
+/// A client that is not there: a number that nobody holds, and the slot in which it was.
+pub(super) const DEAD: (u32, u32) = (1001, 5);
 
 /// A new store, which goes with its last handle.
 pub(super) fn fresh(name: &str) -> Store {
@@ -51,18 +54,61 @@ impl Neighbour {
 
     /// An object that this client is to make, and the store's own client wants.
     pub(super) fn promises(&self, store: &Store, id: &ObjectId) -> EntryKey {
-        let birth = Birth {
-            id,
-            state: State::Awaited,
-            extent: None,
-            data_size: 0,
-            meta_size: 0,
-            flags: 0,
-            producer: self.number,
-            slot: self.slot,
-            want: true,
-            call: None,
-        };
-        store.attachment.locked(|locked| locked.bear(&birth)).unwrap()
+        let want = promised(store, id, (self.number, self.slot), None);
+        let key = want.key();
+        std::mem::forget(want);
+        key
+    }
+}
+
+/// An output that this client wants, and the one with this number and slot is to make.
+pub(super) fn promised(
+    store: &Store,
+    id: &ObjectId,
+    (producer, slot): (u32, u32),
+    call: Option<EntryKey>,
+) -> Want {
+    let attachment = &store.attachment;
+    let birth = Birth {
+        id,
+        state: State::Awaited,
+        extent: None,
+        data_size: 0,
+        meta_size: 0,
+        flags: 0,
+        producer,
+        slot,
+        want: true,
+        call,
+    };
+    attachment.ready_wants(1);
+    let key = attachment.locked(|locked| locked.bear(&birth)).unwrap();
+    Want::counted(store, *id, key)
+}
+
+/// While it lives, a client that is stopped has the store's lock.
+pub(super) struct Stopped<'a> {
+    store: &'a Store,
+    _client: Segment,
+}
+
+impl Stopped<'_> {
+    pub(super) fn holding_the_lock_of(store: &Store) -> Stopped<'_> {
+        const NUMBER: u32 = 1002;
+        let client = Segment::open(&store.attachment.place, None, false).unwrap();
+        client.liveness.be(NUMBER, client.file()).unwrap();
+        let stopped = Stopped { store, _client: client };
+        stopped.leaves(NUMBER);
+        stopped
+    }
+
+    fn leaves(&self, holder: u32) {
+        self.store.attachment.segment.header().lock.0.word().store(holder, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.leaves(0);
     }
 }

@@ -1,6 +1,8 @@
-//! A pin is on one life of an entry.
+//! A pin is on one life of an entry. What a look says of an output, and beside a lock that cannot be had.
 
-use super::super::testing::{fresh, id, put};
+use std::time::Duration;
+
+use super::super::testing::{fresh, id, promised, put, Stopped, DEAD};
 use super::super::DeleteMode;
 use super::*;
 use crate::sync::pins::row_is_empty;
@@ -50,4 +52,44 @@ fn who_holds_what_was_deleted_may_hold_it_twice() {
     // Released once too often: nothing is ours to take back.
     drop(Pin::held(&store, id(1), key));
     assert_eq!(store.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn one_look_finds_that_the_producer_was_reaped() {
+    let store = fresh("reaped-producer");
+    let _want = promised(&store, &id(1), DEAD, None);
+    let looked = store.look_for(&id(1), None);
+    assert!(matches!(looked, Ok(Look::Failed { error, .. }) if error.kind() == Kind::ProcessorLost));
+}
+
+#[test]
+fn an_output_of_the_dead_is_still_coming_until_the_lock_can_be_had() {
+    let store = fresh("buried-later");
+    let want = promised(&store, &id(1), DEAD, None);
+    let stopped = Stopped::holding_the_lock_of(&store);
+    assert!(matches!(store.look_for(&id(1), None), Ok(Look::Coming { producer, .. }) if producer == DEAD.0));
+    drop(stopped);
+    assert!(store.bury(want.key(), &id(1), DEAD.0).unwrap());
+    assert!(!store.bury(want.key(), &id(1), DEAD.0).unwrap(), "twice");
+    // What is wrong with the store is told.
+    let beyond = EntryKey { index: u32::MAX, generation: 1 };
+    assert_eq!(store.bury(beyond, &id(1), DEAD.0).err().map(|error| error.kind()), Some(Kind::Corrupt));
+}
+
+#[test]
+fn a_miss_that_cannot_have_the_lock_is_a_timeout_only_for_who_waits() {
+    let store = fresh("miss");
+    let changes = &store.attachment.segment.header().index_changes.0;
+    changes.begin();
+    let stopped = Stopped::holding_the_lock_of(&store);
+    let get = |patience: u64, timeout| {
+        let _patience = store.patience(Timeout::After(Duration::from_millis(patience)));
+        store.get(&id(1), timeout).err().map(|error| error.kind())
+    };
+    assert_eq!(get(100, Timeout::Poll), Some(Kind::Busy));
+    assert_eq!(get(100, Timeout::Forever), Some(Kind::Busy));
+    assert_eq!(get(300, Timeout::After(Duration::from_millis(100))), Some(Kind::Timeout));
+    drop(stopped);
+    assert_eq!(get(100, Timeout::Poll), Some(Kind::Timeout));
+    changes.end();
 }

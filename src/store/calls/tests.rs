@@ -1,0 +1,74 @@
+//! Whose a call and its outputs are, and how much of a queue is given at once.
+
+use super::super::testing::{fresh, id, promised, DEAD};
+use super::super::DeleteMode;
+use super::*;
+
+const BEYOND: EntryKey = EntryKey { index: u32::MAX, generation: 1 };
+
+fn declare(store: &Store) -> Want {
+    store.reserve(b"", &mut |prefix| Ok((prefix.to_vec(), Vec::new()))).unwrap()
+}
+
+fn issue(store: &Store, declaration: &Want, n: u32, outputs: &[ObjectId]) -> (Want, Vec<Want>) {
+    let mut call = *declaration.id().as_bytes();
+    call[16..].copy_from_slice(&n.to_be_bytes());
+    let spec = CreateSpec { data_size: 8, want: true, ..CreateSpec::default() };
+    let writer = store.create(&ObjectId::new(call), &spec).unwrap();
+    store.issue(writer, declaration.key(), outputs).unwrap()
+}
+
+#[test]
+fn a_queue_is_given_in_parts_and_in_order() {
+    let store = fresh("parts");
+    let declaration = declare(&store);
+    let count = BATCH + 3;
+    let _calls: Vec<_> = (1..).take(count).map(|n| issue(&store, &declaration, n, &[])).collect();
+    let first = store.queue(declaration.key(), 0).unwrap();
+    assert_eq!(first.len(), BATCH);
+    let rest = store.queue(declaration.key(), first[BATCH - 1].sequence).unwrap();
+    assert_eq!(rest.len(), count - BATCH);
+    assert!([first, rest].concat().is_sorted_by(|a, b| a.sequence < b.sequence));
+}
+
+#[test]
+fn what_is_wrong_with_a_call_does_not_pass_for_a_call_that_went() {
+    let store = fresh("claim-beyond");
+    let call = QueuedCall { key: BEYOND, id: id(1), sequence: 1, issuer: 1 };
+    assert_eq!(store.claim(&call).err().map(|error| error.kind()), Some(Kind::Corrupt));
+}
+
+#[test]
+fn only_its_producer_fails_what_a_call_was_to_make() {
+    let store = fresh("producers");
+    let declaration = declare(&store);
+    let (call, _ours) = issue(&store, &declaration, 1, &[id(1)]);
+    let _theirs = promised(&store, &id(2), DEAD, Some(call.key()));
+    assert_eq!(store.fail_outputs(call.key(), &Error::new(Kind::FunctionFailed, "on purpose")).unwrap(), 1);
+    let state = |n| store.info(&id(n)).unwrap().state;
+    assert_eq!((state(1), state(2)), ("failed", "awaited"));
+}
+
+#[test]
+fn an_output_of_another_processor_is_never_taken_over() {
+    let store = fresh("not-ours");
+    let declaration = declare(&store);
+    let (gone, _) = issue(&store, &declaration, 1, &[]);
+    let of = gone.key();
+    let theirs = promised(&store, &id(1), DEAD, Some(of));
+    drop(gone);
+    let _issued = issue(&store, &declaration, 2, &[id(1)]);
+    assert!(is_of(store.attachment.segment.entry(theirs.key().index).unwrap(), of));
+}
+
+#[test]
+fn only_what_the_dead_was_to_make_is_buried() {
+    let store = fresh("buried");
+    let writer = store.create(&id(1), &CreateSpec { data_size: 8, ..CreateSpec::default() }).unwrap();
+    let ours = promised(&store, &id(2), (store.number(), store.attachment.slot), None);
+    let bury = |key| store.bury(key, &id(0), DEAD.0).unwrap();
+    assert!(!bury(writer.key().unwrap()) && !bury(ours.key()));
+    assert_eq!(store.info(&id(2)).unwrap().state, "awaited");
+    writer.seal().unwrap();
+    assert!(store.delete(&id(2), DeleteMode::Now).unwrap());
+}
