@@ -403,6 +403,8 @@ fn who_waits_as_long_as_by_default_gets_what_the_dead_held() {
 const MEMORY_END: &str = "SDP_DAL_TEST_MEMORY";
 /// Up to where memory can be had in every file of this process.
 static MEMORY: AtomicU64 = AtomicU64::new(u64::MAX);
+/// Whether what is behind that is broken instead.
+static BROKEN: AtomicU32 = AtomicU32::new(0);
 
 /// In place of the C library's: a file system that has no more than `MEMORY`.
 ///
@@ -411,8 +413,9 @@ static MEMORY: AtomicU64 = AtomicU64::new(u64::MAX);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fallocate(fd: i32, mode: i32, offset: i64, length: i64) -> i32 {
     if mode == 0 && u64::try_from(offset + length).unwrap() > MEMORY.load(Ordering::SeqCst) {
+        let error = if BROKEN.load(Ordering::SeqCst) == 0 { libc::ENOSPC } else { libc::EIO };
         // SAFETY: errno is this thread's.
-        unsafe { *libc::__errno_location() = libc::ENOSPC };
+        unsafe { *libc::__errno_location() = error };
         return -1;
     }
     // SAFETY: the caller's arguments.
@@ -434,6 +437,12 @@ fn lives_on_a_full_file_system(path: &Path, _: u32) {
         store.create(&id(1, n), &evictable(MB)).unwrap().seal().unwrap();
     }
     assert!(store.contains(&id(1, 59)).unwrap() && !store.contains(&id(1, 0)).unwrap());
+    // But not when it is something else that fails.
+    BROKEN.store(1, Ordering::SeqCst);
+    let before = store.stat().unwrap().objects;
+    let error = store.create(&id(1, 60), &evictable(MB)).err().expect("the system fails");
+    assert_eq!((error.kind(), store.stat().unwrap().objects), (Kind::Io, before), "{error}");
+    BROKEN.store(0, Ordering::SeqCst);
     // So do the dead.
     let holder = Other::ready("holder", path, 14);
     holder.kill();

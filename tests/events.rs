@@ -553,6 +553,18 @@ fn readable(fd: i32, milliseconds: i32) -> bool {
 }
 
 #[test]
+fn an_event_loop_is_woken_for_the_log() {
+    let store = TestStore::open("events-loop", SIZE);
+    let fd = store.event_descriptor().unwrap();
+    let mut log = store.subscribe(b"").unwrap();
+    store.clear_event_descriptor().unwrap();
+    assert!(all(&mut log).is_empty());
+    put(&store, &id(0xa0, 1), b"");
+    assert!(readable(fd, 10_000), "the loop sleeps on");
+    assert_eq!(all(&mut log).len(), 1);
+}
+
+#[test]
 fn an_event_loop_runs_a_call_whose_input_comes_later() {
     let store = TestStore::open("events-input", SIZE);
     let fd = store.event_descriptor().unwrap();

@@ -402,6 +402,10 @@ fn sealing_what_was_deleted_meanwhile_says_so() {
         assert_eq!(writer.seal().err().map(|error| error.kind()), Some(Kind::ObjectDeleted), "{keep} {want}");
         assert!(!store.contains(&id(1)).unwrap());
     }
+    // What nobody was to have is missed by nobody.
+    let writer = store.create(&id(1), &spec(false)).unwrap();
+    assert!(store.delete(&id(1), DeleteMode::Now).unwrap());
+    assert!(writer.seal().unwrap().is_none());
     assert_eq!(store.stat().unwrap().used, 0);
     store.is_sound();
 }

@@ -174,3 +174,6 @@ impl Sleeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

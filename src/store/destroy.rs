@@ -125,3 +125,6 @@ fn take_away(place: &Place, file: &File) -> Result<()> {
         format!("the store {} cannot be removed from its folder", place.file.display()),
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -331,3 +331,6 @@ impl Locked<'_> {
         self.news.set(true);
     }
 }
+
+#[cfg(test)]
+mod tests;

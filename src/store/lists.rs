@@ -150,3 +150,6 @@ impl Locked<'_> {
         self.cut(previous, next, &header.orphans, Some(&header.orphans_last), index)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,9 +15,13 @@ pub(super) const DEAD: (u32, u32) = (1001, 5);
 
 /// A new store, which goes with its last handle.
 pub(super) fn fresh(name: &str) -> Store {
+    fresh_with(name, StoreOptions { max_objects: Some(1024), ..StoreOptions::default() })
+}
+
+/// The same, with these options.
+pub(super) fn fresh_with(name: &str, options: StoreOptions) -> Store {
     let path = PathBuf::from(format!("/dev/shm/sdp-dal-test-unit-{name}-{}", std::process::id()));
-    let options = StoreOptions { size: Some(4 << 20), max_objects: Some(1024), ..StoreOptions::default() };
-    Store::open(&path, &options).unwrap()
+    Store::open(&path, &StoreOptions { size: Some(4 << 20), ..options }).unwrap()
 }
 
 pub(super) fn id(n: u32) -> ObjectId {

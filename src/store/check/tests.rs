@@ -56,6 +56,9 @@ fn each_kind_of_damage_is_seen() {
             store.issue(writer, declaration.key(), &[]).unwrap().0
         })
         .collect();
+    let mut member = *declaration.id().as_bytes();
+    member[19] = 9;
+    let member = put(&store, &ObjectId::new(member));
     store.delete(&id(2), DeleteMode::Now).unwrap();
     let entry = |key: EntryKey| -> &Entry { segment.entry(key.index).unwrap() };
     let state = |key: EntryKey| Word(entry(key).state.load(Ordering::SeqCst));
@@ -99,8 +102,10 @@ fn each_kind_of_damage_is_seen() {
     let late = u64::MAX >> 1;
     says(&store, &entry(calls[0].key()).sequence, late, "is out of order in its queue");
     says(&store, &entry(calls[2].key()).sequence, 0, "is out of order in its queue");
-    // Others have no order.
-    entry(keys[4]).sequence.store(0, Ordering::SeqCst);
+    // Others have no order, in a namespace or out of it.
+    for key in [keys[4], member] {
+        entry(key).sequence.store(0, Ordering::SeqCst);
+    }
     assert_eq!(store.check().unwrap(), Vec::<String>::new());
 
     // The heap.

@@ -47,3 +47,12 @@ fn a_new_life_has_no_owners_but_its_own() {
     drop(want);
     assert_eq!(store.stat().unwrap().objects, 0, "owners of another life keep it");
 }
+
+#[test]
+fn damage_that_is_found_while_something_is_released_is_told() {
+    let store = fresh("settled");
+    let nowhere = EntryKey { index: u32::MAX, generation: 1 };
+    assert_eq!(store.attachment.settle(nowhere, &id(1)).unwrap_err().kind(), Kind::Corrupt);
+    let key = put(&store, &id(1));
+    assert!(store.attachment.settle(key, &id(1)).is_ok() && store.contains(&id(1)).unwrap());
+}

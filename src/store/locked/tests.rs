@@ -1,4 +1,4 @@
-//! Who else is attached.
+//! Who else is attached, how long the lock is waited for, and what is told of a rebuild.
 
 use super::super::testing::fresh;
 use super::*;
@@ -47,4 +47,52 @@ fn a_client_is_seen_in_every_slot() {
     assert!(!store.is_gone());
     drop(another);
     assert_eq!(others(), Others::Dead);
+}
+
+#[test]
+fn a_client_is_found_in_its_slot_until_its_reaping_has_begun() {
+    let store = fresh("seats");
+    let attachment = &store.attachment;
+    assert_eq!(attachment.slot_of(attachment.number), Some(attachment.slot));
+    assert_eq!(attachment.slot_of(LIVING), None);
+    for slot in [2, attachment.segment.geometry().max_clients - 1] {
+        let client = attachment.segment.client(slot);
+        client.number.store(LIVING, Ordering::Release);
+        assert_eq!(attachment.slot_of(LIVING), Some(slot));
+        assert!(attachment.is_in(slot, LIVING));
+        assert!(!attachment.is_in(slot, attachment.number) && !attachment.is_in(attachment.slot, LIVING));
+        client.dying.store(1, Ordering::Release);
+        assert!(!attachment.is_in(slot, LIVING) && !attachment.is_in(slot, attachment.number));
+        assert_eq!(attachment.slot_of(LIVING), None);
+        client.dying.store(0, Ordering::Release);
+        client.number.store(0, Ordering::Release);
+    }
+}
+
+#[test]
+fn a_thread_is_as_patient_as_the_innermost_function_that_it_is_in() {
+    let patience = || PATIENCE.with(Cell::get);
+    let second = Duration::from_secs(1);
+    assert_eq!(patience(), LOCK_PATIENCE);
+    {
+        let _wait = Patience::of(Timeout::After(second));
+        assert_eq!(patience(), second);
+        {
+            let _poll = Patience::of(Timeout::Poll);
+            assert_eq!(patience(), LEAVE_PATIENCE);
+        }
+        assert_eq!(patience(), second);
+    }
+    assert_eq!(patience(), LOCK_PATIENCE);
+}
+
+#[test]
+fn the_first_building_is_told_from_a_rebuild() {
+    let store = fresh("first-building");
+    let recoveries = &store.attachment.segment.header().recoveries;
+    for (before, fresh) in [(NEVER_BUILT, true), (0, false), (1, false)] {
+        recoveries.store(before, Ordering::Relaxed);
+        let built = store.attachment.locked(|locked| locked.rebuild_timed()).unwrap();
+        assert_eq!(built.fresh, fresh, "{before}");
+    }
 }
