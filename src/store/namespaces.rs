@@ -215,3 +215,6 @@ impl Locked<'_> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests;

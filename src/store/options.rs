@@ -54,14 +54,18 @@ pub fn full_timeout() -> Duration {
 impl Store {
     /// What is wrong if this process's control group may use less memory than the store can hold. Opening tells it to the log.
     pub fn memory_warning(&self) -> Option<String> {
-        let size = self.attachment.segment.geometry().size;
-        cgroup::memory_limit().filter(|limit| *limit < size).map(|limit| {
-            format!(
-                "the control group may use {limit} bytes of memory, less than the store's size of {size}: the kernel \
-                 will kill a process when the limit is reached; make a smaller store, or raise the limit"
-            )
-        })
+        too_little(cgroup::memory_limit()?, self.attachment.segment.geometry().size)
     }
+}
+
+/// What is wrong if a control group may use `limit` bytes, and a store of `size` is in it.
+fn too_little(limit: u64, size: u64) -> Option<String> {
+    (limit < size).then(|| {
+        format!(
+            "the control group may use {limit} bytes of memory, less than the store's size of {size}: the kernel \
+             will kill a process when the limit is reached; make a smaller store, or raise the limit"
+        )
+    })
 }
 
 /// Whether the creator's pointer faults after sealing.
@@ -125,7 +129,14 @@ fn default_size(file: &Path) -> Result<u64> {
         });
     }
     let folder = file.parent().unwrap_or(Path::new("/dev/shm"));
-    let free = place::free_bytes(folder)?;
-    let most = cgroup::memory_limit().map_or(free, |limit| limit.min(free));
-    Ok((most / 2).max(1 << 20))
+    Ok(share(place::free_bytes(folder)?, cgroup::memory_limit()))
 }
+
+/// What a store takes of the memory that there is.
+fn share(free: u64, limit: Option<u64>) -> u64 {
+    let most = limit.map_or(free, |limit| limit.min(free));
+    (most / 2).max(1 << 20)
+}
+
+#[cfg(test)]
+mod tests;

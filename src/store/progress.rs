@@ -81,11 +81,14 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{fresh, id, put};
+    use super::super::{DeleteMode, ObjectId};
     use super::*;
+    use crate::error::Kind;
 
     #[test]
     fn a_fraction_survives_and_another_life_is_seen() {
-        for generation in [0, 1, (1 << 32) + 7, (1 << 44) - 1] {
+        for generation in [0, 1, 1 << 31, (1 << 32) + 7, (1 << 44) - 1] {
             assert_eq!(decode(generation, unstarted(generation)), None);
             assert_eq!(decode(generation, 5), None, "the number of a declaration's newest call");
             for fraction in [0.0, 0.25, 0.5, 1.0 / 3.0, 1.0] {
@@ -97,5 +100,17 @@ mod tests {
             assert_eq!(decode(generation, encode(generation, f64::NEG_INFINITY)), Some(0.0));
             assert_eq!(decode(generation + 1, encode(generation, 0.5)), None);
         }
+    }
+
+    #[test]
+    fn a_namespace_has_no_progress_nor_has_what_lived_before_it() {
+        let store = fresh("no-progress");
+        let old = put(&store, &id(1));
+        store.delete(&id(1), DeleteMode::Now).unwrap();
+        let declaration = put(&store, &ObjectId::declaration([1; 4]));
+        assert_eq!(declaration, EntryKey { index: old.index, generation: old.generation + 1 });
+        assert_eq!(store.set_progress(declaration, 0.5).unwrap_err().kind(), Kind::InvalidArgument);
+        store.set_progress(old, 0.5).unwrap();
+        assert_eq!((store.progress(declaration).unwrap(), store.progress(old).unwrap()), (None, None));
     }
 }

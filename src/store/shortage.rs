@@ -83,3 +83,41 @@ impl Shortage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::testing::fresh;
+    use super::*;
+    use crate::error::Kind;
+
+    /// What a round of a creation by default says, where nothing can be done for it.
+    fn round(shortage: &mut Shortage, store: &Attachment) -> Kind {
+        let full = Error::new(Kind::OutOfMemory, "full");
+        shortage.relieve(store, Some(100), false, full).unwrap_err().kind()
+    }
+
+    #[test]
+    fn nothing_is_tried_again_where_nobody_can_make_room() {
+        let store = fresh("relieved");
+        for timeout in [None, Some(Timeout::Poll)] {
+            assert_eq!(round(&mut Shortage::new(timeout), &store.attachment), Kind::OutOfMemory);
+        }
+    }
+
+    #[test]
+    fn whether_a_wait_is_to_end_is_asked_now_and_then() {
+        let store = fresh("asked");
+        let mut shortage = Shortage::new(None);
+        let ours = std::thread::current().id();
+        interrupt::set(Some(Arc::new(move || std::thread::current().id() == ours)));
+        // However slow the machine is, the time has not come.
+        shortage.asked = clock::now() + Duration::from_secs(3600);
+        let early = round(&mut shortage, &store.attachment);
+        shortage.asked = clock::now() - ASK;
+        let late = round(&mut shortage, &store.attachment);
+        interrupt::set(None);
+        assert_eq!((early, late), (Kind::OutOfMemory, Kind::Interrupted));
+    }
+}

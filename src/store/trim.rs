@@ -93,3 +93,24 @@ impl Attachment {
         Ok(before.saturating_sub(blocks()?) * 512)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::store::StoreOptions;
+    use crate::sync::atomic::Ordering;
+
+    #[test]
+    fn a_large_store_without_strays_is_looked_through_in_a_few_turns_of_the_lock() {
+        let path = PathBuf::from(format!("/dev/shm/sdp-dal-test-unit-strays-{}", std::process::id()));
+        let options = StoreOptions { size: Some(1 << 36), ..StoreOptions::default() };
+        let store = Store::open(&path, &options).unwrap();
+        let turns = &store.attachment.segment.heap().large.trims;
+        let before = turns.load(Ordering::Relaxed);
+        assert_eq!(store.trim().unwrap(), 0);
+        let after = turns.load(Ordering::Relaxed);
+        assert!((1..20).contains(&(after - before)), "{before} to {after}");
+    }
+}

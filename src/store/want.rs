@@ -166,3 +166,6 @@ impl Drop for Want {
         let _ = attachment.drop_unwanted(self.key);
     }
 }
+
+#[cfg(test)]
+mod tests;
