@@ -72,8 +72,9 @@ fn a_call_that_goes_while_one_before_it_is_refused_is_passed_over() {
     let mut alone = Alone::new("goes", &[(STEP, PLAIN)]);
     let (bad, y, x, good) = (alone.late(), alone.late(), alone.late(), alone.late());
     put(&x, 1);
-    let refused = alone.issue_garbage(1, &bad);
-    let gone = alone.issue_garbage(2, &y);
+    // IDs that no test beside this one tells of.
+    let refused = alone.issue_garbage(71, &bad);
+    let gone = alone.issue_garbage(72, &y);
     alone.issue("step", &[&x, &good]);
     let (words, key, id) = (format!("the call {}", refused.0.id()), gone.0.key(), gone.0.id());
     let gone = Mutex::new(Some(gone));
