@@ -195,12 +195,12 @@ fn print(line: &str) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::sync::atomic::{lock, Mutex};
 
     /// The log is the process's: one test at a time.
-    static ALONE: Mutex<()> = Mutex::new(());
+    pub(crate) static ALONE: Mutex<()> = Mutex::new(());
 
     type Lines = Arc<Mutex<Vec<String>>>;
 

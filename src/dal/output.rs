@@ -508,4 +508,13 @@ mod tests {
         assert!(error.message().len() > MESSAGE_MAX / 2, "{error}");
         assert!(error.message().ends_with("input 'ms': singular matrix"), "{error}");
     }
+    #[test]
+    fn a_step_of_the_path_that_just_fits_is_told() {
+        for (room, fits) in [(9, true), (8, false)] {
+            let error = Error::new(Kind::FunctionFailed, "x".repeat(MESSAGE_MAX - room));
+            let told = in_function(&error, "stage_3");
+            assert_eq!(told.message().starts_with("stage_3: xx"), fits, "{room}");
+            assert_eq!(told.message_cut(), told.message());
+        }
+    }
 }

@@ -448,3 +448,6 @@ impl Started {
         self.store.fail_owed().and(result)
     }
 }
+
+#[cfg(test)]
+mod tests;

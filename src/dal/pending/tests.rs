@@ -61,6 +61,10 @@ fn what_is_waited_for_rings_its_bucket() {
     due.clear();
     list.add((id(1), None), 0).unwrap();
     assert_ne!(list.wake_bits(), 0);
+    // Each object has one of 32 bits.
+    (100..200).for_each(|n| assert!(list.add((id(n), None), 0).unwrap()));
+    assert!(list.wake_bits().count_ones() > 1, "{:b}", list.wake_bits());
+    (100..200).for_each(|n| list.remove((id(n), None), 0));
     put(1);
     list.rung(&mut due).unwrap();
     assert!(due.contains(&list.lookout.bucket(&id(1))), "{due:?}");

@@ -9,6 +9,9 @@ use crate::store::StoreOptions;
 use crate::wire::{Direction, Elem, Order, Param, ParamType};
 use arrow::datatypes::DataType;
 
+mod alone;
+mod refused;
+
 fn param(name: &str, ty: ParamType) -> Param {
     Param::new(name, Direction::In, ty, true)
 }
