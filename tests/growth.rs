@@ -78,6 +78,11 @@ fn pages_that_cannot_be_opened_for_writing_are_an_error() {
 }
 
 #[test]
+fn signals_do_not_keep_a_store_from_growing() {
+    Growing::new("signals").run("grow", &[("KERNEL_SIGNALS", "1")]);
+}
+
+#[test]
 fn huge_pages_are_not_tried_again_and_again_where_they_are_dear() {
     let growing = Growing::new("dear");
     // A second for each try, as beside a real-time thread: that costs as much as a gigabyte of plain pages, on any machine.

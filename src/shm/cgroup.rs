@@ -94,7 +94,7 @@ impl Version {
         let (controllers, group) = rest.split_once(':')?;
         let ours = match self {
             Version::One => controllers.split(',').any(|controller| controller == "memory"),
-            Version::Two => number == "0" && controllers.is_empty(),
+            Version::Two => number == "0",
         };
         // A group that was removed while we are in it; those above it are still there.
         ours.then(|| group.strip_suffix(" (deleted)").unwrap_or(group))
@@ -146,8 +146,8 @@ mod tests {
     const V2: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate";
     const V1: &str = "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory";
 
-    /// The limit in a root folder with these files.
-    fn limit(groups: &str, mounts: &[&str], files: &[(&str, &str)]) -> Option<u64> {
+    /// A root folder with these files.
+    fn root_with(groups: &str, mounts: &[&str], files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         let mounts = format!("23 1 0:22 / /proc rw - proc proc rw\n{}\n", mounts.join("\n"));
         let own = [("proc/self/cgroup", groups), ("proc/self/mountinfo", &*mounts)];
@@ -156,7 +156,28 @@ mod tests {
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, text).unwrap();
         }
-        limit_below(root.path())
+        root
+    }
+
+    /// The limit in such a folder.
+    fn limit(groups: &str, mounts: &[&str], files: &[(&str, &str)]) -> Option<u64> {
+        limit_below(root_with(groups, mounts, files).path())
+    }
+
+    #[test]
+    fn the_limit_is_that_of_the_root_that_the_process_has() {
+        let root = root_with("0::/\n", &[V2], &[("sys/fs/cgroup/memory.max", "1073741824\n")]);
+        let path = std::ffi::CString::new(root.path().to_str().unwrap()).unwrap();
+        // Another root for one thread only, which then ends.
+        let seen = std::thread::spawn(move || {
+            // SAFETY: the thread shares its root with no other any more; the path is a string.
+            let changed = unsafe { libc::unshare(libc::CLONE_FS) == 0 && libc::chroot(path.as_ptr()) == 0 };
+            changed.then(memory_limit)
+        });
+        // Only root may do that.
+        if let Some(limit) = seen.join().unwrap() {
+            assert_eq!(limit, Some(GIB));
+        }
     }
 
     #[test]
@@ -180,7 +201,13 @@ mod tests {
         let mount = "35 31 0:32 / /sys/fs/cgroup/cpu,memory rw - cgroup cgroup rw,cpu,memory";
         let file = "sys/fs/cgroup/cpu,memory/job/memory.limit_in_bytes";
         assert_eq!(limit(groups, &[mount], &[(file, "104857600\n")]), Some(100 << 20));
-        for unlimited in ["9223372036854771712", "9223372036854710272", "18446744073709551615", "-1"] {
+        for unlimited in [
+            &*UNLIMITED.to_string(),
+            "9223372036854771712",
+            "9223372036854710272",
+            "18446744073709551615",
+            "-1",
+        ] {
             assert_eq!(limit(groups, &[mount], &[(file, unlimited)]), None, "{unlimited}");
         }
     }

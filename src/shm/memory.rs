@@ -105,9 +105,10 @@ pub fn populate(base: *const u8, from: u64, to: u64) -> bool {
     advise(base, from, to, libc::MADV_POPULATE_WRITE)
 }
 
+const MADV_COLLAPSE: libc::c_int = 25;
+
 /// Makes huge pages of the units that lie in a range, each of which has at least one page. Whether it was done.
 pub fn collapse(base: *const u8, from: u64, to: u64) -> bool {
-    const MADV_COLLAPSE: libc::c_int = 25;
     advise(base, from, to, MADV_COLLAPSE)
 }
 
@@ -152,3 +153,6 @@ pub fn page_size() -> usize {
 fn are_whole_pages(offset: u64) -> bool {
     to_usize(offset).is_multiple_of(page_size())
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,10 +17,14 @@ impl Fresh {
     }
 
     pub fn with_objects(name: &str, size: u64, max_objects: u32) -> Fresh {
+        let plan = Plan { size, max_objects, max_clients: 64, group: None, eviction: false, reserve: false };
+        Fresh::with_plan(name, &plan)
+    }
+
+    pub fn with_plan(name: &str, plan: &Plan) -> Fresh {
         let path = PathBuf::from(format!("/dev/shm/sdp-dal-test-segment-{name}-{}", std::process::id()));
         let Found::Nothing(place) = find(&path, None).unwrap() else { panic!("{} is there", path.display()) };
-        let plan = Plan { size, max_objects, max_clients: 64, group: None, eviction: false, reserve: false };
-        assert!(Segment::make(&place, &plan).unwrap());
+        assert!(Segment::make(&place, plan).unwrap());
         Fresh { segment: Segment::open(&place, None, false).unwrap(), place }
     }
 

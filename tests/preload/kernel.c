@@ -9,6 +9,9 @@
  *
  * KERNEL_ROOM: the file system is full when fallocate() was asked for more bytes in all.
  *
+ * KERNEL_SIGNALS: if not 0, a signal interrupts every second fallocate(), from the first on. (Newer
+ * kernels let none do that.)
+ *
  * KERNEL_HUGE: 0: there is no MADV_COLLAPSE. Else each takes so many milliseconds, and prints its
  * number of bytes to standard error.
  *
@@ -166,7 +169,8 @@ int munmap(void *address, size_t length) {
 }
 
 int fallocate(int file, int mode, off_t offset, off_t length) {
-    static long asked;
+    static long asked, calls;
+    if (setting("KERNEL_SIGNALS", 0) != 0 && calls++ % 2 == 0) return refused(EINTR);
     if (concerned(file) && unlucky(ENOSPC, EINTR)) return -1;
     if (mode == 0) asked += length;
     if (mode == 0 && asked > setting("KERNEL_ROOM", 1L << 60)) return refused(ENOSPC);

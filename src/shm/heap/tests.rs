@@ -46,12 +46,32 @@ impl<'a> Model<'a> {
         self.held.iter().map(|(offset, (size, extent))| (*offset, *size, *extent)).collect()
     }
 
-    /// Nothing overlaps, everything lies in its region and is aligned, and the heap's own check and figures agree.
+    /// As after a death inside the lock: all is built anew from what is held.
+    fn rebuild(&mut self) {
+        let used = self.used();
+        self.heap.reset();
+        for (offset, size, _) in used {
+            let extent = self.heap.place(offset, size).unwrap();
+            self.held.insert(offset, (size, extent));
+        }
+        self.heap.close().unwrap();
+        self.is_sound();
+    }
+
+    /// Nothing overlaps, no extent is empty, everything lies in its region and is aligned, and the heap's own check and figures agree.
     fn is_sound(&self) {
         let geometry = self.heap.segment.geometry();
         let mut wrong = Vec::new();
         self.heap.check(&self.used(), &mut wrong).unwrap();
         assert_eq!(wrong, Vec::<String>::new());
+        for pool in Region::ALL.map(|region| self.heap.pool(region)) {
+            let mut at = get32(&pool.last);
+            while at != NONE {
+                let extent = self.heap.extent(at).unwrap();
+                assert!(get64(&extent.size) & !USED > 0, "extent {at} has no bytes");
+                at = get32(&extent.before);
+            }
+        }
         let (mut used, mut used_small, mut end) = (0, 0, geometry.small);
         for (offset, (size, _)) in &self.held {
             assert!(*offset >= end && offset.is_multiple_of(ALIGN));
@@ -130,14 +150,7 @@ fn a_heap_holds_what_was_taken_and_not_given_back() {
         }
         assert!(refused > 0 && !model.held.is_empty(), "it was never full");
         // A rebuild from what is held comes to the same.
-        let used = model.used();
-        model.heap.reset();
-        for (offset, size, _) in used {
-            let extent = model.heap.place(offset, size).unwrap();
-            model.held.insert(offset, (size, extent));
-        }
-        model.heap.close().unwrap();
-        model.is_sound();
+        model.rebuild();
         while let Some(offset) = model.held.keys().next().copied() {
             model.give(offset);
         }
@@ -263,7 +276,8 @@ fn damaged_words_are_an_error_and_no_panic() {
         pool.used.store(u64::MAX, Ordering::Relaxed);
         pool.reserved.store(u64::MAX, Ordering::Relaxed);
     }
-    model.heap.figures().unwrap();
+    let figures = model.heap.figures().unwrap();
+    assert_eq!((figures.used, figures.free), (16 * MB, 0), "no more than there is");
     for size in [1, SMALL - 1, 10_000, 3 * MB, 16 * MB, 1 << 45] {
         assert!(model.heap.take(size).err().is_none_or(|error| error.kind() == Kind::Corrupt));
         assert!(model.heap.growth(size).err().is_none_or(|error| error.kind() == Kind::Corrupt));
@@ -283,4 +297,80 @@ fn the_last_run_is_found_behind_many_of_its_class_that_are_too_short() {
     holes.into_iter().for_each(|hole| model.give(hole));
     assert!(class(size) == class(MB) && 20 > TRIES);
     assert_eq!(model.take(size), Some(large + 64 * MB - size));
+}
+
+#[test]
+fn a_full_heap_is_rebuilt_as_it_was() {
+    let fresh = Fresh::new("full", 8 * MB);
+    let mut model = Model::of(&fresh);
+    let large = fresh.segment.geometry().large;
+    model.rebuild();
+    let offsets: Vec<u64> = (0..4).map(|_| model.take(2 * MB).unwrap()).collect();
+    assert_eq!(offsets, [0, 2, 4, 6].map(|at| large + at * MB));
+    model.rebuild();
+    model.give(offsets[1]);
+    model.rebuild();
+    assert_eq!(model.take(2 * MB), Some(offsets[1]));
+    assert_eq!(model.take(2 * MB), None);
+}
+
+#[test]
+fn only_objects_below_the_limit_let_the_small_region_grow() {
+    let fresh = Fresh::new("limit", 4 * MB);
+    let mut model = Model::of(&fresh);
+    assert_eq!(model.heap.growth(SMALL - 1).unwrap().unwrap().region, Region::Large, "it is rounded up");
+    assert_eq!(model.heap.growth(SMALL - ALIGN).unwrap().unwrap().region, Region::Small);
+    assert_eq!(model.take(SMALL), Some(fresh.segment.geometry().large));
+    assert_eq!(model.heap.above(Region::Small).0, fresh.segment.geometry().small);
+}
+
+#[test]
+fn what_fits_for_sure_is_taken_before_the_whole_class_is_looked_through() {
+    let fresh = Fresh::new("for-sure", 64 * MB);
+    let mut model = Model::of(&fresh);
+    let large = fresh.segment.geometry().large;
+    let size = MB + (32 << 10);
+    let fits = (model.take(size).unwrap(), model.take(MB).unwrap()).0;
+    let holes: Vec<u64> = (0..20).map(|_| (model.take(MB).unwrap(), model.take(MB).unwrap()).0).collect();
+    model.give(fits);
+    holes.into_iter().for_each(|hole| model.give(hole));
+    assert!(class(size) == class(MB) && 20 > TRIES);
+    // The region can grow, and does.
+    let end = model.heap.above(Region::Large).0;
+    let rest = model.take(end - large - size - 41 * MB).unwrap();
+    assert_eq!(model.heap.take(size).unwrap(), None);
+    model.give(rest);
+    // It cannot, but a longer run is there.
+    while model.heap.above(Region::Large).0 < large + 64 * MB {
+        let growth = model.heap.growth(20 * MB).unwrap().unwrap();
+        model.heap.raise(growth, growth.to).unwrap();
+    }
+    let taken = model.take(size).unwrap();
+    assert!(taken > fits + 40 * MB, "{taken} is not behind all that is held");
+}
+
+#[test]
+fn damaged_lists_give_nothing_away() {
+    let damaged = |name: &str, damage: &dyn Fn(&Pool, &Extent)| {
+        let fresh = Fresh::new(name, 16 * MB);
+        let mut model = Model::of(&fresh);
+        let all = model.take(16 * MB).unwrap();
+        model.give(all);
+        let pool = model.heap.pool(Region::Large);
+        damage(pool, model.heap.extent(get32(&pool.last)).unwrap());
+        let error = model.heap.take(MB).unwrap_err();
+        assert_eq!(error.kind(), Kind::Corrupt);
+        let mut wrong = Vec::new();
+        model.heap.check(&[], &mut wrong).unwrap();
+        wrong
+    };
+    // Shorter than what its list is for.
+    let wrong = damaged("list-short", &|_, extent| set64(&extent.size, ALIGN));
+    assert!(wrong.iter().any(|text| text.contains("in the wrong list")), "{wrong:?}");
+    // Marks of lists that are none.
+    damaged("list-none", &|pool, _| set64(&pool.first_map, 1 << 45));
+    damaged("list-empty", &|pool, _| {
+        set64(&pool.first_map, 1 << 30);
+        set32(&pool.second_map[30], 0);
+    });
 }

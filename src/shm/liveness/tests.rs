@@ -34,6 +34,22 @@ fn unkept(fresh: &Fresh) -> OwnFile {
 }
 
 #[test]
+fn a_client_without_a_number_notices_too_that_its_descriptor_was_closed() {
+    let fresh = Fresh::new("lost-early", 1 << 20);
+    let other = another(&fresh);
+    let asked = unkept(&fresh);
+    assert!(other.liveness.kept(&asked).is_ok());
+    let number = other.liveness.file.file().as_raw_fd();
+    let elsewhere = File::open("/dev/null").unwrap();
+    // SAFETY: both descriptors are open, and what is closed is told from ours by its file.
+    assert_eq!(unsafe { libc::dup2(elsewhere.as_raw_fd(), number) }, number);
+    assert_eq!(other.liveness.kept(&asked).unwrap_err().kind(), Kind::Io);
+    drop(other);
+    // SAFETY: nobody else has it.
+    assert_eq!(unsafe { libc::close(number) }, 0);
+}
+
+#[test]
 fn one_at_a_time_reaps_a_number() {
     let fresh = Fresh::new("reaping", 1 << 20);
     let (ours, other) = (&fresh.segment, another(&fresh));

@@ -10,6 +10,25 @@ fn kind<T>(result: Result<T>) -> Option<Kind> {
 }
 
 #[test]
+fn a_segment_may_have_all_its_memory_from_the_start() {
+    let plan = |reserve| Plan {
+        size: 4 << 20,
+        max_objects: 1024,
+        max_clients: 64,
+        group: None,
+        eviction: false,
+        reserve,
+    };
+    for reserve in [false, true] {
+        let fresh = Fresh::with_plan(&format!("from-start-{reserve}"), &plan(reserve));
+        let geometry = fresh.segment.geometry();
+        let all = geometry.small_end() - geometry.small + geometry.large_end() - geometry.large;
+        let told = glance(fresh.segment.file()).unwrap().unwrap().reserved;
+        assert_eq!(told, if reserve { all } else { 0 });
+    }
+}
+
+#[test]
 fn spans_lie_in_the_heap() {
     let fresh = Fresh::new("spans", 1 << 20);
     let geometry = *fresh.segment.geometry();
