@@ -65,10 +65,11 @@ fn every_damage_of_a_header_has_its_own_sentence() {
         refused(&copy.0, kind, words);
     }
     let copy = copy_of_a_store("truncated");
-    fs::OpenOptions::new().write(true).open(&copy.0).unwrap().set_len(1 << 20).unwrap();
-    refused(&copy.0, Kind::Corrupt, "truncated");
-    fs::OpenOptions::new().write(true).open(&copy.0).unwrap().set_len(100).unwrap();
-    refused(&copy.0, Kind::Corrupt, "too short");
+    let header = size_of::<Header>() as u64;
+    for (length, words) in [(1 << 20, "truncated"), (header, "truncated"), (header - 1, "too short")] {
+        fs::OpenOptions::new().write(true).open(&copy.0).unwrap().set_len(length).unwrap();
+        refused(&copy.0, Kind::Corrupt, words);
+    }
 }
 
 #[test]
