@@ -1,7 +1,6 @@
 //! What lies at a path, and whose it is; names that are given and taken away.
 
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 
@@ -43,26 +42,6 @@ fn without_proc_the_error_names_it() {
     assert!(error.message().ends_with("mount /proc"), "{error}");
     let error = unnamed(Path::new("/x/store"), Path::new(DESCRIPTORS), &gone);
     assert_eq!(error.kind(), Kind::NotFound);
-}
-
-#[test]
-fn a_link_that_comes_and_goes_is_there_or_is_not() {
-    const ROUNDS: u32 = 10_000;
-    let (folder, target) = (folder(), Target::absent());
-    let path = folder.path().join("store");
-    let ended = AtomicBool::new(false);
-    let found = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !ended.load(Ordering::Relaxed) {
-                symlink(&target.0, &path).unwrap();
-                fs::remove_file(&path).unwrap();
-            }
-        });
-        let found = (0..ROUNDS).try_for_each(|_| find(&path, None).map(|_| ()));
-        ended.store(true, Ordering::Relaxed);
-        found
-    });
-    assert_eq!(found, Ok(()));
 }
 
 #[test]
