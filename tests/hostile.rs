@@ -67,7 +67,8 @@ fn every_damage_of_a_header_has_its_own_sentence() {
         file.write_all_at(bytes, offset).unwrap();
         refused(&copy.0, kind, words);
     }
-    let copy = copy_of_a_store("truncated");
+    // Its name, which the errors tell, has none of the words.
+    let copy = copy_of_a_store("shortened");
     let header = size_of::<Header>() as u64;
     for (length, words) in [(1 << 20, "truncated"), (header, "truncated"), (header - 1, "too short")] {
         fs::OpenOptions::new().write(true).open(&copy.0).unwrap().set_len(length).unwrap();
