@@ -57,7 +57,7 @@ fn files_are_fine_that_are_ours_or_roots_or_of_one_who_was_named() {
     std::thread::spawn(|| {
         // SAFETY: the system call (not the C library's function) changes the user of this thread only. Only root may do that.
         unsafe { libc::syscall(libc::SYS_setresuid, -1, SOMEBODY, -1) };
-        let me = tempfile::tempfile().unwrap().metadata().unwrap().uid();
+        let me = tempfile::tempfile_in(SHM).unwrap().metadata().unwrap().uid();
         assert_eq!(uid(), me);
         let fine = |owner| (owner_is_fine(owner, None), owner_is_fine(owner, Some(SOMEBODY + 1)));
         assert_eq!([me, 0].map(fine), [(true, true); 2]);
