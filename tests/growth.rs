@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use sdp_dal::shm::layout::Header;
+use sdp_dal::shm::layout::{Geometry, Header};
 use sdp_dal::store::{CreateSpec, DeleteMode, ObjectId};
 use support::programs::{compile, kernel, program, Stores};
 use support::{root, run, scratch, C11};
@@ -93,6 +93,7 @@ fn huge_pages_are_not_tried_again_and_again_where_they_are_dear() {
 #[test]
 fn a_full_file_system_is_told_with_figures_and_what_to_do() {
     let growing = Growing::new("full");
+    let geometry = Geometry::new(64 << 20, 1 << 20, 256).unwrap();
     for part in ["full", "reserve"] {
         let output = growing.run(part, &[("KERNEL_ROOM", "16000000"), ("KERNEL_HUGE", "0")]);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -105,7 +106,8 @@ fn a_full_file_system_is_told_with_figures_and_what_to_do() {
         ] {
             assert!(said.contains(text), "no '{text}' in: {said}");
         }
-        assert!(part == "full" || said.contains("whole store"), "{said}");
+        let heap = geometry.file_size - geometry.small;
+        assert!(part == "full" || said.contains(&format!("whole store, {heap} bytes")), "{said}");
         assert!(!growing.store().exists());
     }
 }

@@ -2,7 +2,10 @@
 
 mod common;
 
+use std::cell::Cell;
+use std::ffi::{c_char, CStr, OsStr};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{symlink, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,11 +67,13 @@ fn every_damage_of_a_header_has_its_own_sentence() {
         file.write_all_at(bytes, offset).unwrap();
         refused(&copy.0, kind, words);
     }
-    let copy = copy_of_a_store("truncated");
-    fs::OpenOptions::new().write(true).open(&copy.0).unwrap().set_len(1 << 20).unwrap();
-    refused(&copy.0, Kind::Corrupt, "truncated");
-    fs::OpenOptions::new().write(true).open(&copy.0).unwrap().set_len(100).unwrap();
-    refused(&copy.0, Kind::Corrupt, "too short");
+    // Its name, which the errors tell, has none of the words.
+    let copy = copy_of_a_store("shortened");
+    let header = size_of::<Header>() as u64;
+    for (length, words) in [(1 << 20, "truncated"), (header, "truncated"), (header - 1, "too short")] {
+        fs::OpenOptions::new().write(true).open(&copy.0).unwrap().set_len(length).unwrap();
+        refused(&copy.0, Kind::Corrupt, words);
+    }
 }
 
 #[test]
@@ -353,6 +358,56 @@ fn a_file_that_comes_and_goes_is_there_or_is_not() {
         }
         ended.store(1, Ordering::Relaxed);
     });
+}
+
+thread_local! {
+    /// What is to happen when this thread reads a link next: it goes before that, or the system answers with an error.
+    static NEXT_LINK: Cell<Option<Reading>> = const { Cell::new(None) };
+}
+
+#[derive(Clone, Copy)]
+enum Reading {
+    Goes,
+    Fails(i32),
+}
+
+/// In place of the C library's.
+///
+/// # Safety
+/// As that.
+#[no_mangle]
+pub unsafe extern "C" fn readlink(path: *const c_char, to: *mut c_char, room: usize) -> isize {
+    match NEXT_LINK.get() {
+        None => {}
+        Some(Reading::Goes) => {
+            NEXT_LINK.set(None);
+            // SAFETY: the caller's path.
+            let path = unsafe { CStr::from_ptr(path) };
+            fs::remove_file(OsStr::from_bytes(path.to_bytes())).unwrap();
+        }
+        Some(Reading::Fails(error)) => {
+            // SAFETY: errno is this thread's.
+            unsafe { *libc::__errno_location() = error };
+            return -1;
+        }
+    }
+    // SAFETY: the caller's arguments.
+    let done = unsafe { libc::syscall(libc::SYS_readlinkat, libc::AT_FDCWD, path, to, room) };
+    isize::try_from(done).unwrap()
+}
+
+#[test]
+fn a_link_may_go_before_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    symlink(format!("/dev/shm/sdp-dal-0-{}", "0".repeat(32)), &path).unwrap();
+    NEXT_LINK.set(Some(Reading::Fails(libc::EIO)));
+    refused(&path, Kind::Io, "reading");
+    NEXT_LINK.set(Some(Reading::Goes));
+    let look = StoreOptions { create: Create::Never, ..options() };
+    let error = Store::open(&path, &look).err().unwrap();
+    assert!(NEXT_LINK.get().is_none(), "no link was read");
+    assert!(error.message().starts_with("there is no store at"), "{error}");
 }
 
 #[test]

@@ -354,16 +354,4 @@ fn remove_lost_files() {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_proc_the_error_names_it() {
-        let gone = std::io::Error::from_raw_os_error(libc::ENOENT);
-        let error = unnamed(Path::new("/x/store"), Path::new("/x/proc/self/fd"), &gone);
-        assert_eq!(error.kind(), Kind::Unsupported);
-        assert!(error.message().ends_with("mount /proc"), "{error}");
-        let error = unnamed(Path::new("/x/store"), Path::new(DESCRIPTORS), &gone);
-        assert_eq!(error.kind(), Kind::NotFound);
-    }
-}
+mod tests;

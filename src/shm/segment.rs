@@ -116,6 +116,7 @@ pub struct Segment {
     file: OwnFile,
     forks: u32,
     geometry: Geometry,
+    /// Whether written spans fault after sealing.
     protects: bool,
     /// The kernel's word on who lives. Dropped last, so that our number lives until all else is gone.
     pub liveness: Liveness,
@@ -377,11 +378,6 @@ impl Segment {
         Ok(WriteSpan::new(Arc::clone(self), start, to_usize(length)))
     }
 
-    /// Whether written spans fault after sealing.
-    pub fn protects(&self) -> bool {
-        self.protects
-    }
-
     /// With write protection on, changes the access of a span's pages. Protecting takes the whole pages within it, which are
     /// nobody else's; opening takes every page it touches: what was protected there belonged to earlier objects.
     pub(super) fn protect(&self, start: *mut u8, length: usize, write: bool) -> Result<()> {
@@ -447,10 +443,9 @@ fn reserve_objects(file: &File, geometry: &Geometry, from: u32, to: u32) -> Resu
     let extent = size_of::<Extent>() as u64;
     let stride = geometry.entry_stride;
     memory::reserve_plain(file, geometry.entries + first * stride, geometry.entries + end * stride)?;
-    let extents_from = if from == 0 { 0 } else { 2 * first + 64 };
     memory::reserve_plain(
         file,
-        geometry.extents + extents_from * extent,
+        geometry.extents + 2 * first * extent,
         geometry.extents + (2 * end + 64) * extent,
     )?;
     memory::reserve_plain(file, geometry.scratch + first * 8, geometry.scratch + end * 8)?;

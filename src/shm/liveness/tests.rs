@@ -91,6 +91,27 @@ fn whoever_lost_its_descriptors_knows_for_ever() {
     assert!(unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0 && unsafe { libc::close(number) } == 0);
 }
 
+/// As a program that closes what it does not know, and opens the store again.
+#[test]
+fn what_was_opened_in_place_of_lost_descriptors_stays_open() {
+    let fresh = Fresh::new("lost-again", 1 << 20);
+    let other = another(&fresh);
+    other.liveness.be(2, other.file()).unwrap();
+    let numbers = [other.liveness.file.file(), other.file()].map(AsRawFd::as_raw_fd);
+    let again = fresh.place().open(true).unwrap();
+    for number in numbers {
+        // SAFETY: both descriptors are open; what is closed is the library's, which is what this test is about.
+        assert_eq!(unsafe { libc::dup2(again.as_raw_fd(), number) }, number);
+    }
+    drop(other);
+    for number in numbers {
+        // SAFETY: asks for the flags of a descriptor.
+        assert!(unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0, "it was closed under its owner");
+        // SAFETY: nobody else has it.
+        unsafe { libc::close(number) };
+    }
+}
+
 #[test]
 fn who_makes_or_removes_a_name_holds_a_byte() {
     let fresh = Fresh::new("names", 1 << 20);

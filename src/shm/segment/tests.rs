@@ -1,8 +1,9 @@
 //! What leaves the segment lies within it, and what it counts on has memory.
 
-use std::os::unix::fs::MetadataExt;
+use std::collections::BTreeSet;
 
 use super::*;
+use crate::shm::fork::{LockFile, PASSING};
 use crate::shm::testing::Fresh;
 
 fn kind<T>(result: Result<T>) -> Option<Kind> {
@@ -67,6 +68,25 @@ fn what_is_beyond_a_table_is_not_given() {
 }
 
 #[test]
+fn tables_lie_where_they_have_room() {
+    let fresh = Fresh::new("rooms", 1 << 20);
+    let (segment, geometry) = (&fresh.segment, *fresh.segment.geometry());
+    let start = std::ptr::from_ref(segment.header()).addr();
+    let place = |bucket| segment.bucket(bucket).as_ptr().addr() - start;
+    let row = segment.row_words() * 8;
+    assert_eq!(place(0), to_usize(geometry.buckets));
+    assert_eq!(place(3), place(2) + row);
+    assert_eq!(place(LOG_BUCKET), place(LOG_BUCKET - 1) + row);
+    assert_eq!(place(u64::MAX), place(LOG_BUCKET));
+    assert!(place(LOG_BUCKET) + row <= to_usize(geometry.heap));
+    // Every object may be there, with a free extent before each, and one behind the last of each region.
+    let (objects, extents) = (segment.objects_reserved(), segment.extents_reserved());
+    assert!(objects == geometry.max_objects && extents >= 2 * objects + 2);
+    let end = geometry.extents + u64::from(extents) * size_of::<Extent>() as u64;
+    assert!(end <= geometry.scratch);
+}
+
+#[test]
 fn tables_that_grow_have_memory() {
     let fresh = Fresh::with_objects("tables-grow", 1 << 20, 1 << 16);
     let (segment, geometry) = (&fresh.segment, *fresh.segment.geometry());
@@ -88,5 +108,114 @@ fn tables_that_grow_have_memory() {
         assert!(slots >= 2 * many && slots < 4 * many.next_power_of_two());
         has_memory(geometry.index + slots * 8, slots * 8);
         from = to;
+    }
+}
+
+#[test]
+fn what_no_table_needs_has_no_memory() {
+    let fresh = Fresh::with_objects("tables-only", 1 << 20, 1 << 16);
+    let (segment, geometry) = (&fresh.segment, *fresh.segment.geometry());
+    let page = memory::page_size() as u64;
+    let mut pages = BTreeSet::new();
+    let mut needs = |from: u64, bytes: u64| {
+        pages.extend(from / page..(from + bytes).div_ceil(page));
+        pages.len() as u64 * page
+    };
+    needs(0, geometry.fixed_end());
+    let mut from = segment.objects_reserved();
+    // Levels of the index are passed over.
+    for to in [from, 2048, 3000, 1 << 16] {
+        if to > from {
+            segment.reserve_objects(from, to).unwrap();
+        }
+        let many = u64::from(to);
+        needs(geometry.entries, many * geometry.entry_stride);
+        needs(geometry.extents, (2 * many + 64) * size_of::<Extent>() as u64);
+        needs(geometry.scratch, many * 8);
+        let all = needs(geometry.index + (8 << index_level(to)), 8 << index_level(to));
+        let meta = segment.file().metadata().unwrap();
+        assert_eq!((meta.blocks() * 512, meta.len()), (all, geometry.file_size), "{to} objects");
+        from = to;
+    }
+}
+
+/// Whether a page can be written: what the kernel is to write there it refuses otherwise, without a signal.
+fn is_writable(at: *mut u8) -> bool {
+    let zeroes = File::open("/dev/zero").unwrap();
+    // SAFETY: a byte of a mapping of the test's own store; nobody reads it.
+    let read = unsafe { libc::read(zeroes.as_raw_fd(), at.cast(), 1) };
+    assert!(read == 1 || std::io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT));
+    read == 1
+}
+
+#[test]
+fn whole_pages_within_a_span_are_protected_and_every_page_that_it_touches_is_opened() {
+    let fresh = Fresh::new("protects", 4 << 20);
+    let page = memory::page_size() as u64;
+    let start = fresh.segment.geometry().large;
+    // In half pages: where the span begins and ends, and which of four pages can be written then.
+    let steps = [
+        (1, 7, false, [true, false, false, true]),
+        (3, 5, true, [true, true, true, true]),
+        (0, 8, false, [false; 4]),
+        (3, 5, true, [false, true, true, false]),
+        (2, 4, false, [false, false, true, false]),
+        // No whole page.
+        (5, 7, false, [false, false, true, false]),
+        (5, 6, false, [false, false, true, false]),
+        (0, 1, true, [true, false, true, false]),
+        (1, 2, false, [true, false, true, false]),
+        (2, 2, false, [true, false, true, false]),
+        (2, 4, true, [true, true, true, false]),
+    ];
+    for protects in [true, false] {
+        let segment = Arc::new(Segment::open(fresh.place(), None, protects).unwrap());
+        let base = segment.write_span(start, 4 * page).unwrap().as_mut_ptr();
+        for (from, to, open, writable) in steps {
+            let span = segment.write_span(start + from * page / 2, (to - from) * page / 2).unwrap();
+            if open {
+                span.open().unwrap();
+            } else {
+                span.protect();
+            }
+            let pages = [0, 1, 2, 3].map(|nth| is_writable(base.wrapping_add(nth * to_usize(page))));
+            let expected = if protects { writable } else { [true; 4] };
+            assert_eq!(pages, expected, "{from} to {to}, opened: {open}, protection: {protects}");
+        }
+    }
+}
+
+#[test]
+fn only_a_store_that_nobody_can_find_or_use_is_lost() {
+    let fresh = Fresh::new("is-lost", 1 << 20);
+    let (segment, path) = (&fresh.segment, &*fresh.place().file);
+    let lost = || is_lost(&fresh.place().open(true).unwrap(), path);
+    assert!(lost());
+    let header = segment.header();
+    header.version.store(VERSION + 1, Ordering::Relaxed);
+    assert!(!lost(), "it is of another version, which counts its clients in another way");
+    header.version.store(VERSION, Ordering::Relaxed);
+    let maker = LockFile::open(PASSING, || Ok(fresh.place().open(true).unwrap())).unwrap();
+    liveness::mark_birth(&maker);
+    assert!(!lost(), "its name is still being made");
+    drop(maker);
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("store");
+    store_text(&header.path, link.to_str().unwrap());
+    assert!(lost());
+    std::os::unix::fs::symlink(path, &link).unwrap();
+    assert!(!lost(), "its path leads to it");
+    std::fs::remove_file(&link).unwrap();
+    segment.liveness.be(1, segment.file()).unwrap();
+    header.numbers.store(1, Ordering::Relaxed);
+    assert!(!lost(), "a client uses it");
+}
+
+#[test]
+fn what_is_too_short_for_a_store_is_not_lost() {
+    let short = tempfile::tempfile_in("/dev/shm").unwrap();
+    for length in [0, 8, HEADER_SIZE - 1, HEADER_SIZE] {
+        short.set_len(length).unwrap();
+        assert!(!is_lost(&short, Path::new("/dev/shm/short")), "{length} bytes");
     }
 }
