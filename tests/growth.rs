@@ -35,9 +35,13 @@ impl Growing {
     }
 
     fn run(&self, part: &str, kernel: &[(&str, &str)]) -> Output {
+        self.run_in(&self.store(), part, kernel)
+    }
+
+    fn run_in(&self, store: &Path, part: &str, kernel: &[(&str, &str)]) -> Output {
         let mut command = program(&self.folder, &self.program);
         command.env("LD_PRELOAD", &self.kernel).env("SDP_DAL_PROTECT", "1").envs(kernel.iter().copied());
-        run(command.arg(self.store()).arg(part))
+        run(command.arg(store).arg(part))
     }
 }
 
@@ -126,6 +130,51 @@ fn set_plain_bytes(path: &Path, bytes: i64) {
     file.write_all_at(&(-bytes).to_le_bytes(), HUGE_CREDIT).unwrap();
 }
 
+/// What tries have saved, in bytes; negative: see [`set_plain_bytes`].
+fn credit(path: &Path) -> i64 {
+    let mut word = [0; 8];
+    std::fs::File::open(path).unwrap().read_exact_at(&mut word, HUGE_CREDIT).unwrap();
+    i64::from_le_bytes(word)
+}
+
+const MB: i64 = 1 << 20;
+
+/// The tries of a program that grows a store of this credit, and the credit that they leave.
+fn grown(name: &str, before: i64, part: &str, kernel: &[(&str, &str)]) -> (Vec<i64>, i64) {
+    let name = format!("growth-{name}");
+    let (growing, _store, path) =
+        (Growing::new(&name), TestStore::open(&name, 64 << 20), common::path(&name));
+    set_plain_bytes(&path, -before);
+    let mut kernel = kernel.to_vec();
+    kernel.extend([("KERNEL_HUGE_PAGE", "2097152"), ("KERNEL_COLLAPSE", "1")]);
+    let output = growing.run_in(&path, part, &kernel);
+    (tries(&output).iter().map(|bytes| i64::try_from(*bytes).unwrap()).collect(), credit(&path))
+}
+
+#[test]
+fn tries_become_larger_while_they_pay() {
+    let (tries, credit) = grown("pays", 4 * MB, "grow at once", &[]);
+    // Half of the most that one may have, as there are no waits.
+    let larger = [2 * MB, 4 * MB, 8 * MB, 8 * MB];
+    assert!(tries.windows(larger.len()).any(|tries| tries == larger), "{tries:?}, {credit}");
+    assert!(tries.iter().sum::<i64>() >= 24 * MB && credit > 8 * MB, "{tries:?}, {credit}");
+}
+
+#[test]
+fn what_a_try_saves_is_no_more_than_its_memory() {
+    let (tries, credit) = grown("saves", 4 * MB, "grow little", &[]);
+    let all: i64 = tries.iter().sum();
+    assert!(credit > 4 * MB && credit <= 4 * MB + all, "{tries:?}, {credit}");
+}
+
+#[test]
+fn a_try_that_waits_long_is_dear_whatever_was_saved() {
+    // As much as hundreds of megabytes of plain pages.
+    let (tries, credit) = grown("waits", 16 * MB, "grow at once", &[("KERNEL_HUGE", "200")]);
+    assert_eq!(tries, [2 * MB]);
+    assert!(credit < -64 * MB, "{credit}");
+}
+
 #[test]
 fn all_clients_learn_from_a_try_that_was_dear() {
     let store = TestStore::open("growth-learn", 64 << 20);
@@ -133,9 +182,7 @@ fn all_clients_learn_from_a_try_that_was_dear() {
     set_plain_bytes(&path, 64 << 20);
     let spec = CreateSpec { data_size: 20 << 20, ..CreateSpec::default() };
     store.create(&id(1), &spec).unwrap().abort();
-    let mut left = [0; 8];
-    std::fs::File::open(&path).unwrap().read_exact_at(&mut left, HUGE_CREDIT).unwrap();
-    assert_eq!(i64::from_le_bytes(left), -(44 << 20));
+    assert_eq!(credit(&path), -44 * MB);
 }
 
 #[test]

@@ -353,3 +353,6 @@ impl<T: Default + Send + Sync> PerProcess<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

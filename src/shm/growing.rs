@@ -12,6 +12,7 @@
 //! leaves a value that was right once.
 
 use std::fs::File;
+use std::time::Duration;
 
 use super::layout::{LARGEST_PAGE, UNIT};
 use super::memory::{collapse, page_size, populate, reserve_plain, units_are_huge_pages};
@@ -210,19 +211,24 @@ struct Cost {
 }
 
 fn spent<T>(work: impl FnOnce() -> T) -> (T, Cost) {
-    let (begun, before, waits_before) = (clock::now(), processor_nanos(), waits());
+    let (begun, before, waits_before) = (clock::now(), processor_time(), waits());
     let done = work();
-    let used = processor_nanos().saturating_sub(before);
-    let all = u64::try_from(clock::since(begun).as_nanos()).unwrap_or(u64::MAX);
+    let used = nanos(processor_time().saturating_sub(before));
+    let all = nanos(clock::since(begun));
     let waited = if waits() == waits_before { 0 } else { all.saturating_sub(used) };
     (done, Cost { used, waited })
 }
 
-fn processor_nanos() -> u64 {
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Of this thread.
+fn processor_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the struct is ours. It fails for no thread's own clock.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// How often this thread has waited for something.

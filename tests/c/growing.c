@@ -92,6 +92,25 @@ static void grow(const char *path) {
     sdp_dal_store_close(store);
 }
 
+/* Grows by 24 MB at once. */
+static void grow_at_once(const char *path) {
+    sdp_dal_store *store = opened(path, 64 << 20);
+    sdp_dal_ref *ref = NULL;
+    OK(put(store, 24 << 20, 1, &ref));
+    holds(ref, 24 << 20, 1);
+    sdp_dal_ref_free(ref);
+    sdp_dal_store_close(store);
+}
+
+/* Grows by 1 MB. */
+static void grow_little(const char *path) {
+    sdp_dal_store *store = opened(path, 64 << 20);
+    sdp_dal_ref *ref = NULL;
+    OK(put(store, 1 << 20, 1, &ref));
+    sdp_dal_ref_free(ref);
+    sdp_dal_store_close(store);
+}
+
 /* The file system has no more memory. */
 static void full(const char *path) {
     sdp_dal_store *store = opened(path, 64 << 20);
@@ -120,6 +139,8 @@ int main(int argc, char **argv) {
     } parts[] = {{"sizes", sizes},
                  {"not writable", not_writable},
                  {"grow", grow},
+                 {"grow at once", grow_at_once},
+                 {"grow little", grow_little},
                  {"full", full},
                  {"reserve", reserve}};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {

@@ -15,6 +15,8 @@
  * KERNEL_HUGE: 0: there is no MADV_COLLAPSE. Else each takes so many milliseconds, and prints its
  * number of bytes to standard error.
  *
+ * KERNEL_COLLAPSE: MADV_COLLAPSE prints that, too, makes nothing and says that it is done.
+ *
  * KERNEL_FAILING: one in so many calls fails with an error that it may have: what opens, makes,
  * maps or names files on the file system of KERNEL_FOLDER, and locks and allocates in them;
  * madvise(), mprotect(), eventfd(); waits on futexes end early, and the clock of the day is set now
@@ -186,11 +188,13 @@ int madvise(void *address, size_t length, int advice) {
     const long huge = setting("KERNEL_HUGE", -1);
     if (unlucky(ENOMEM, EAGAIN)) return -1;
     if (advice == 25 && huge == 0) return refused(EINVAL);
+    const int free = getenv("KERNEL_COLLAPSE") != NULL;
+    if (advice == 25 && (huge > 0 || free)) fprintf(stderr, "collapse %zu\n", length);
     if (advice == 25 && huge > 0) {
         const struct timespec wait = {huge / 1000, huge % 1000 * 1000000};
-        fprintf(stderr, "collapse %zu\n", length);
         nanosleep(&wait, NULL);
     }
+    if (advice == 25 && free) return 0;
     return (int)kernel()(SYS_madvise, address, pages(length), advice);
 }
 

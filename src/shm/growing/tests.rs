@@ -1,5 +1,6 @@
 //! What tries cost and save; and that memory is there.
 
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::MetadataExt;
 
 use memmap2::MmapMut;
@@ -116,6 +117,106 @@ fn memory_is_there_whatever_it_is_made_of() {
             .take(20 << 8)
             .all(|byte| *byte == 0));
     }
+}
+
+#[test]
+fn memory_that_runs_out_later_is_got_as_far_as_it_goes() {
+    // SAFETY: a name that ends; the descriptor is ours.
+    let file = unsafe { File::from_raw_fd(libc::memfd_create(c"growing".as_ptr(), libc::MFD_ALLOW_SEALING)) };
+    file.set_len(ROUND).unwrap();
+    // SAFETY: the descriptor is open.
+    assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, libc::F_SEAL_GROW) }, 0);
+    // SAFETY: as above.
+    let map = unsafe { MmapMut::map_mut(&file) }.unwrap();
+    let credit = AtomicU64::new(LEAST_CREDIT.cast_unsigned());
+    let growing = Growing { file: &file, base: map.as_ptr(), credit: &credit };
+    assert_eq!(growing.reserve(0, 2 * ROUND).unwrap(), ROUND);
+    assert!(growing.reserve(ROUND, 2 * ROUND).is_err());
+}
+
+/// Kernels that can map pages for writing before they are touched, and have huge pages of a unit.
+fn measures(ground: &Ground) -> bool {
+    let at = ground.fresh.segment.geometry().large;
+    reserve_plain(ground.fresh.segment.file(), at, at + LARGEST_PAGE).unwrap();
+    units_are_huge_pages() && populate(ground.map.as_ptr(), at, at + LARGEST_PAGE)
+}
+
+#[test]
+fn the_first_credit_is_for_some_tries_or_less_than_nothing() {
+    let ground = Ground::new("first");
+    ground.growing().look_ahead().unwrap();
+    let (credit, most) = (ground.growing().credit(), i64::try_from(MOST * UNIT).unwrap());
+    if !measures(&ground) {
+        assert_eq!(credit, 0);
+        return;
+    }
+    // The wait of a whole try was seen, or none.
+    assert!(credit == FIRST_CREDIT || credit < PATIENCE * (FIRST_CREDIT - most), "{credit}");
+}
+
+#[test]
+fn the_price_of_a_unit_is_that_of_all_its_pages() {
+    let ground = Ground::new("price");
+    if !measures(&ground) {
+        return;
+    }
+    let (growing, large) = (ground.growing(), ground.fresh.segment.geometry().large);
+    // Beyond what is there already.
+    let from = |unit: u64| large.next_multiple_of(UNIT) + (1 + unit) * UNIT;
+    let price = (0..4).map(|unit| growing.measure(from(unit)).unwrap().unwrap().0).min().unwrap();
+    let sample = |at| {
+        let ((), cost) = spent(|| {
+            reserve_plain(growing.file, at, at + SAMPLE).unwrap();
+            assert!(populate(growing.base, at, at + SAMPLE));
+        });
+        cost.used
+    };
+    // The first of a unit costs more than the second.
+    let sample = (4..12).flat_map(|unit| [from(unit), from(unit) + SAMPLE]).map(sample).min().unwrap();
+    let samples = price / sample;
+    // 32, but for what else the processor did meanwhile.
+    assert!((8..128).contains(&samples), "a unit costs as much as {samples} samples of {sample} ns");
+}
+
+#[test]
+fn every_unit_of_a_try_can_become_a_huge_page() {
+    let ground = Ground::new("eligible");
+    let growing = ground.growing();
+    let from = |n: u64| ground.fresh.segment.geometry().large.next_multiple_of(UNIT) + 2 * n * UNIT;
+    // Free memory may lie in pieces: some pairs of units do not become huge pages even so.
+    let can = (0..8).any(|n| {
+        for unit in [from(n), from(n) + UNIT] {
+            reserve_plain(growing.file, unit, unit + page_size() as u64).unwrap();
+        }
+        collapse(growing.base, from(n), from(n) + 2 * UNIT)
+    });
+    let does = (8..14).any(|n| {
+        growing.set_credit(0);
+        // Cheap, if it is done; and else a loss of as much.
+        let mut tries = Tries { price: Some(Price(1 << 40)), units: 2, most: 2 };
+        assert_eq!(growing.huge(from(n), from(n) + 2 * UNIT, &mut tries).unwrap(), from(n) + 2 * UNIT);
+        growing.credit() > 0
+    });
+    assert!(does || !can);
+}
+
+#[test]
+fn huge_pages_are_not_tried_where_nothing_can_be_measured() {
+    let ground = Ground::new("blind");
+    let (length, file) = (ground.map.len(), ground.fresh.segment.file());
+    // SAFETY: a new mapping of this test's file, which nobody touches.
+    let base = unsafe {
+        libc::mmap(std::ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0)
+    };
+    assert_ne!(base, libc::MAP_FAILED);
+    let growing = Growing { file, base: base.cast(), credit: &ground.credit };
+    let from = ground.fresh.segment.geometry().large.next_multiple_of(UNIT);
+    let to = from + 3 * UNIT;
+    assert_eq!(growing.reserve(from, to).unwrap(), to);
+    let left = if units_are_huge_pages() { i64::try_from(3 * UNIT).unwrap() - MOST_CREDIT } else { 0 };
+    assert_eq!(growing.credit(), left);
+    // SAFETY: mapped above.
+    unsafe { libc::munmap(base, length) };
 }
 
 #[test]
