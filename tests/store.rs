@@ -129,6 +129,8 @@ fn deletion_when_released_stays_visible_until_then() {
     put(&store, &id(1), b"x");
     let held = store.get(&id(1), Timeout::Poll).unwrap();
     assert!(store.delete(&id(1), DeleteMode::WhenReleased).unwrap());
+    // Again: that changes nothing.
+    assert!(store.delete(&id(1), DeleteMode::WhenReleased).unwrap());
     let other = store.get(&id(1), Timeout::Poll).unwrap();
     drop(held);
     assert!(store.contains(&id(1)).unwrap());

@@ -33,3 +33,30 @@ impl Drop for Uncancelled {
         unsafe { pthread_setcancelstate(self.before, std::ptr::null_mut()) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn can_be_cancelled() -> bool {
+        let mut state = PTHREAD_CANCEL_DISABLE;
+        // SAFETY: as above; what it was is put back.
+        unsafe {
+            pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut state);
+            pthread_setcancelstate(state, std::ptr::null_mut());
+        }
+        state != PTHREAD_CANCEL_DISABLE
+    }
+
+    #[test]
+    fn a_thread_cannot_be_cancelled_until_the_outermost_goes() {
+        assert!(can_be_cancelled());
+        let outer = Uncancelled::from_now();
+        let inner = Uncancelled::from_now();
+        assert!(!can_be_cancelled());
+        drop(inner);
+        assert!(!can_be_cancelled());
+        drop(outer);
+        assert!(can_be_cancelled());
+    }
+}

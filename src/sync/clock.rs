@@ -66,3 +66,25 @@ pub fn yield_now() {
     }
     std::thread::yield_now();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What one process writes another one reads.
+    #[test]
+    fn microseconds_are_those_of_the_clock_that_all_processes_share() {
+        let asked = || {
+            let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            // SAFETY: `now` is a valid timespec to write to.
+            assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) }, 0);
+            let time = Duration::new(now.tv_sec.try_into().unwrap(), now.tv_nsec.try_into().unwrap());
+            u32::try_from(time.as_micros() % (1 << 32)).unwrap()
+        };
+        let (before, micros, after) = (asked(), micros(), asked());
+        assert!(
+            micros.wrapping_sub(before) <= after.wrapping_sub(before),
+            "{micros} is not from {before} to {after}"
+        );
+    }
+}

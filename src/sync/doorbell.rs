@@ -110,3 +110,42 @@ pub fn sleep(bell: &Bell, sleepers: &Sleepers, seen: u32, bits: u32, time: Durat
 fn micros() -> u32 {
     0
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::clock;
+    use super::*;
+
+    /// Then nobody is woken either, which would cost a system call.
+    #[test]
+    fn a_ring_has_no_time_if_nobody_sleeps() {
+        let bell = Bell::default();
+        let seen = read(&bell);
+        ring(&bell, u32::MAX);
+        assert!(rang(seen, read(&bell)));
+        assert_eq!(bell.rung.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_sleep_is_the_time_to_the_ring_and_from_it() {
+        const NAP: Duration = Duration::from_millis(2);
+        let (bell, sleepers) = (Bell::default(), Sleepers::default());
+        let (begun, seen) = (clock::now(), read(&bell));
+        let woken = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while read(&bell) & ASLEEP == 0 {
+                    clock::yield_now();
+                }
+                clock::sleep(NAP);
+                ring(&bell, 1);
+            });
+            sleep(&bell, &sleepers, seen, 1, Duration::from_secs(20))
+        });
+        let all = clock::since(begun);
+        let Woken { slept, late } = woken.unwrap();
+        // A difference of whole microseconds may be one too many or too few.
+        let rest = Duration::from_micros(1);
+        assert!(slept + rest >= NAP, "slept {slept:?}");
+        assert!(slept + late <= all + rest, "slept {slept:?}, {late:?} late, of {all:?}");
+    }
+}

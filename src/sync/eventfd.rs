@@ -78,3 +78,66 @@ pub fn spawn_quiet(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut()) };
     started
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One whose number no other test is given meanwhile.
+    fn of_high_number() -> EventFd {
+        let new = EventFd::new().unwrap();
+        // SAFETY: makes a descriptor or fails; it is nobody else's.
+        let file = unsafe {
+            let high = libc::fcntl(new.number(), libc::F_DUPFD_CLOEXEC, 700);
+            assert!(high >= 700);
+            File::from_raw_fd(high)
+        };
+        EventFd { file: ManuallyDrop::new(file), lost: AtomicU32::new(0) }
+    }
+
+    fn is_open(number: RawFd) -> bool {
+        // SAFETY: asks, whatever the number is.
+        unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+    }
+
+    fn is_readable(fd: &EventFd) -> bool {
+        let mut poll = libc::pollfd { fd: fd.number(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: points to one valid pollfd.
+        assert!(unsafe { libc::poll(&raw mut poll, 1, 0) } >= 0);
+        poll.revents & libc::POLLIN != 0
+    }
+
+    #[test]
+    fn it_is_readable_from_a_signal_until_it_is_cleared() {
+        let fd = EventFd::new().unwrap();
+        fd.clear();
+        assert!(!is_readable(&fd));
+        for _ in 0..2 {
+            fd.signal();
+            fd.signal();
+            assert!(is_readable(&fd));
+            fd.clear();
+            assert!(!is_readable(&fd));
+        }
+    }
+
+    #[test]
+    fn its_descriptor_is_closed_with_it() {
+        let fd = of_high_number();
+        let number = fd.number();
+        assert!(is_open(number));
+        drop(fd);
+        assert!(!is_open(number));
+        // Unless it is somebody else's by now, who also keeps what there is to read.
+        let fd = of_high_number();
+        let number = fd.number();
+        fd.signal();
+        fd.let_go();
+        fd.clear();
+        assert!(is_readable(&fd));
+        drop(fd);
+        assert!(is_open(number));
+        // SAFETY: it is this test's own.
+        drop(unsafe { File::from_raw_fd(number) });
+    }
+}

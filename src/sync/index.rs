@@ -97,19 +97,10 @@ impl<'a, T: Fn(u32) -> &'a [AtomicU64]> Index<'a, T> {
     pub fn remove(&self, tag: u32, entry: u32) {
         let (level, slots) = self.slots();
         let mask = slots.len() - 1;
-        let mut gap = home(tag, level);
-        let mut steps = 0;
-        loop {
-            let slot = slots[gap].load(Ordering::Relaxed);
-            if slot == slot_of(tag, entry) {
-                break;
-            }
-            if slot == 0 || steps > mask {
-                return;
-            }
-            gap = (gap + 1) & mask;
-            steps += 1;
-        }
+        let probed = (0..slots.len()).map(|step| (home(tag, level) + step) & mask);
+        let mut used =
+            probed.map(|at| (at, slots[at].load(Ordering::Relaxed))).take_while(|(_, slot)| *slot != 0);
+        let Some((mut gap, _)) = used.find(|(_, slot)| *slot == slot_of(tag, entry)) else { return };
         self.changing();
         let mut at = gap;
         for _ in 0..mask {
@@ -237,5 +228,21 @@ mod tests {
             }
             assert!((0..64).all(|entry| found(entry) == there.contains(&entry)), "step {step}");
         }
+    }
+
+    /// As only damage leaves it.
+    #[test]
+    fn a_table_without_an_empty_slot_is_gone_round_once() {
+        const TAG: u32 = 1 << 30;
+        let slots = [3, 0, 1, 2].map(|entry| AtomicU64::new(slot_of(TAG, entry)));
+        let (level, changes) = (AtomicU32::new(2), Changes::default());
+        let index = Index { level: &level, changes: &changes, table: |_| slots.as_slice() };
+        let held = || slots.iter().map(|slot| slot.load(Ordering::Relaxed)).collect::<Vec<_>>();
+        let (before, count) = (held(), changes.now());
+        index.remove(TAG, 4);
+        assert_eq!((held(), changes.now()), (before.clone(), count), "nothing has moved");
+        // The last one that is come to.
+        index.remove(TAG, 3);
+        assert_eq!(held(), [&[0], &before[1..]].concat());
     }
 }

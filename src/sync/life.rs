@@ -307,3 +307,18 @@ impl StateWord {
         Some(word)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_doomed_stays_while_it_is_pinned_whoever_wants_it() {
+        let word = Word::new(State::Doomed, 0, 1);
+        let (none, one) = ([AtomicU64::new(0)], [AtomicU64::new(1)]);
+        for wants in [&none, &one] {
+            assert_eq!(word.fate(&one, wants, false), Fate::Stays);
+            assert_eq!(word.fate(&none, wants, true), Fate::Freed);
+        }
+    }
+}

@@ -93,3 +93,34 @@ fn give(word: &FutexWord, left: u32) {
 pub fn holder(word: &FutexWord) -> u32 {
     word.load(Ordering::Relaxed) & NUMBER_MASK
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Its holder dies in our second sleep.
+    struct Dies {
+        sleeps: Cell<u32>,
+    }
+
+    impl Surroundings for Dies {
+        fn is_dead(&self, _: u32) -> bool {
+            self.sleeps.get() >= 2
+        }
+
+        fn slice(&self) -> Option<Duration> {
+            self.sleeps.set(self.sleeps.get() + 1);
+            (self.sleeps.get() <= 3).then_some(Duration::from_millis(1))
+        }
+    }
+
+    #[test]
+    fn a_holder_that_dies_while_others_sleep_is_followed() {
+        let (word, around) = (FutexWord::new(0), Dies { sleeps: Cell::new(0) });
+        assert_eq!(acquire(&word, 7, &around), Ok(Got::Clean));
+        assert_eq!(acquire(&word, 8, &around), Ok(Got::Dirty));
+        assert_eq!((holder(&word), around.sleeps.get()), (8, 2));
+    }
+}

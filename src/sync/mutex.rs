@@ -136,3 +136,41 @@ impl Condvar {
         self.0.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{mpsc, Arc};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn everybody_who_waits_is_woken() {
+        const THREADS: u32 = 2;
+        let shared = Arc::new((Mutex::new((0, false)), Condvar::new()));
+        let (woken, wakes) = mpsc::channel();
+        for _ in 0..THREADS {
+            let (shared, woken) = (shared.clone(), woken.clone());
+            std::thread::spawn(move || {
+                let (mutex, condvar) = &*shared;
+                let mut guard = mutex.lock();
+                guard.0 += 1;
+                while !guard.1 {
+                    guard = condvar.wait(guard);
+                }
+                drop(guard);
+                woken.send(()).unwrap();
+            });
+        }
+        let (mutex, condvar) = &*shared;
+        // Who has counted itself gives the mutex back only in its sleep.
+        while mutex.lock().0 < THREADS {
+            std::thread::yield_now();
+        }
+        mutex.lock().1 = true;
+        condvar.notify_all();
+        for _ in 0..THREADS {
+            wakes.recv_timeout(Duration::from_secs(20)).unwrap();
+        }
+    }
+}

@@ -99,3 +99,39 @@ pub fn take(marks: &[AtomicU64], mut visit: impl FnMut(usize)) {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn every_client_of_a_row_is_rung() {
+        let row = [1 << 3 | 1 << 63, 0, 1, 1 << 5].map(AtomicU64::new);
+        let bell = Bell::default();
+        let before = doorbell::read(&bell);
+        let clients = RefCell::new(Vec::new());
+        ring(&row, u32::MAX, |at| {
+            clients.borrow_mut().push(at);
+            Client { bell: &bell, mark: None }
+        });
+        assert_eq!(clients.into_inner(), [3, 63, 128, 197]);
+        assert!(doorbell::rang(before, doorbell::read(&bell)));
+    }
+
+    #[test]
+    fn a_bit_stays_until_the_last_one_leaves() {
+        let (waiters, word) = (Waiters::default(), AtomicU64::new(1));
+        let bit = RowBit { word: &word, mask: 2 };
+        let now = || (word.load(Ordering::SeqCst), waiters.are_none());
+        assert_eq!(now(), (1, true));
+        waiters.join(bit);
+        waiters.join(bit);
+        assert_eq!(now(), (3, false));
+        waiters.leave(bit);
+        assert_eq!(now(), (3, false));
+        waiters.leave(bit);
+        assert_eq!(now(), (1, true));
+    }
+}

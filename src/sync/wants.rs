@@ -58,3 +58,15 @@ impl Wants {
         true
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_made_room_claims_without_allocating() {
+        let wants = Wants::default();
+        wants.reserve(100);
+        assert!(lock(&wants.0).capacity() >= 100);
+    }
+}
