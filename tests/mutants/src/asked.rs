@@ -30,3 +30,13 @@ pub fn mutant(number: usize) -> bool {
     }
     number == *chosen
 }
+
+/// Before a test gives its thread another root folder.
+#[used]
+#[link_section = ".init_array"]
+static ASKED: extern "C" fn() = {
+    extern "C" fn ask() {
+        mutant(usize::MAX);
+    }
+    ask
+};

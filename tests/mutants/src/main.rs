@@ -114,7 +114,7 @@ struct Arguments {
     /// Only those that survived the last time
     #[arg(long)]
     again: bool,
-    /// Those, too, that must be built by themselves, as the compiler works out what they change: a minute each
+    /// Those instead that must be built by themselves, as the compiler works out what they change: a minute each
     #[arg(long)]
     alone: bool,
     /// How many mutants run at a time [default: the number of processors]
@@ -251,12 +251,16 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     let workers =
         arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from));
     let net = Net::measure(&tree.folder, programs, mutants.len(), workers)?;
-    let (mut single, together): (Vec<usize>, Vec<usize>) =
+    let (single, together): (Vec<usize>, Vec<usize>) =
         chosen.into_iter().partition(|number| alone.contains(number));
-    if !arguments.alone && !single.is_empty() {
-        println!("{} of them must be built by themselves, and are left out: see --alone", single.len());
-        single.clear();
-    }
+    let (single, together) = if arguments.alone {
+        (single, Vec::new())
+    } else {
+        if !single.is_empty() {
+            println!("{} must be built by themselves, and are left out: see --alone", single.len());
+        }
+        (Vec::new(), together)
+    };
     let (tests, took) = net.size();
     println!(
         "{tests} tests, {:.0} s one after the other; {} mutants to judge; {:.0} s",
