@@ -43,7 +43,7 @@ building=
 # Ends a process and what it has started: a shell that is killed leaves its children running.
 end() {
     local child
-    for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do end "$child"; done
+    while read -r -d ' ' child; do end "$child"; done < <(cat "/proc/$1/task/"*/children 2>/dev/null)
     kill "$1" 2>/dev/null
 }
 

@@ -1,13 +1,12 @@
 //! How threads and calls of a processor wait for each other, and how calls end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{mpsc, Barrier};
 use std::time::Duration;
 
 use super::super::{Arg, Args, Caller, CallerOptions, Namespace, Ref};
 use super::*;
 use crate::store::{CreateSpec, DeleteMode, StoreOptions};
-use crate::sync::atomic::lock;
+use crate::sync::atomic::{lock, AtomicU32, Ordering};
 use crate::wire::{CallEncoder, Cell, Elem, Order};
 
 const STEP: &str = "step(x: int64[]) -> (y: int64[])";
@@ -77,14 +76,14 @@ fn write(call: &Call) -> Result<()> {
 fn a_processor_that_is_closed_waits_for_the_function_that_runs() {
     let (begins, begun) = mpsc::channel();
     let (go, may_go) = mpsc::channel();
-    let returned = Arc::new(AtomicBool::new(false));
+    let returned = Arc::new(AtomicU32::new(0));
     let (returns, begins, may_go) = (returned.clone(), Mutex::new(begins), Mutex::new(may_go));
     let function: Function = Arc::new(move |call| {
         begins.lock().send(()).unwrap();
         may_go.lock().recv().unwrap();
         // For a thread that closes it without waiting to be seen.
         std::thread::sleep(Duration::from_millis(50));
-        returns.store(true, Ordering::SeqCst);
+        returns.store(1, Ordering::SeqCst);
         write(call)
     });
     let world = Arc::new(World::new("closes", &[(STEP, PLAIN, Some(function))]));
@@ -97,7 +96,7 @@ fn a_processor_that_is_closed_waits_for_the_function_that_runs() {
     let closer = world.clone();
     let closer = std::thread::spawn(move || {
         let joined = closer.processor.join();
-        says.send((joined, returned.load(Ordering::SeqCst))).unwrap();
+        says.send((joined, returned.load(Ordering::SeqCst) == 1)).unwrap();
     });
     assert_eq!(queued.wait(LONG).unwrap_err().kind(), Kind::ProcessorLost);
     go.send(()).unwrap();

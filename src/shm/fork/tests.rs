@@ -2,7 +2,6 @@
 //! there, nor maps anything.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicI32};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -48,16 +47,16 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A thread that says who it is before it does what may make it sleep.
-struct Sleeper(AtomicI32);
+struct Sleeper(AtomicU32);
 
 impl Sleeper {
     const fn new() -> Sleeper {
-        Sleeper(AtomicI32::new(0))
+        Sleeper(AtomicU32::new(0))
     }
 
     fn comes(&self) {
         // SAFETY: asks for a number.
-        self.0.store(unsafe { libc::gettid() }, Ordering::SeqCst);
+        self.0.store(unsafe { libc::gettid() }.unsigned_abs(), Ordering::SeqCst);
     }
 
     fn sleeps(&self) -> bool {
@@ -123,20 +122,20 @@ fn who_leaves_the_gate_wakes_who_sleeps_before_it() {
 #[test]
 fn a_fork_waits_for_who_is_behind_the_gate() {
     alone(|| {
-        let (inside, left) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (inside, left) = (AtomicU32::new(0), AtomicU32::new(0));
         thread::scope(|scope| {
             scope.spawn(|| {
                 let _gate = gate();
-                inside.store(true, Ordering::SeqCst);
+                inside.store(1, Ordering::SeqCst);
                 until("who forks sleeps before the gate", || GATE.load(Ordering::SeqCst) & SLEEPERS != 0);
-                left.store(true, Ordering::SeqCst);
+                left.store(1, Ordering::SeqCst);
             });
-            until("it is behind the gate", || inside.load(Ordering::SeqCst));
+            until("it is behind the gate", || inside.load(Ordering::SeqCst) == 1);
             // SAFETY: the child looks at a value and leaves.
             let child = unsafe { libc::fork() };
             if child == 0 {
                 // SAFETY: as above.
-                unsafe { libc::_exit(i32::from(!left.load(Ordering::SeqCst))) };
+                unsafe { libc::_exit(i32::from(left.load(Ordering::SeqCst) == 0)) };
             }
             assert_eq!(ended(child), 0, "forked while a thread was behind the gate");
         });
