@@ -42,8 +42,8 @@
  * Blocking
  *   timeout_ns is a number of nanoseconds, SDP_DAL_POLL or SDP_DAL_WAIT_FOREVER. A wait also ends
  *   when what is waited for can never come, and by sdp_dal_store_interrupt(). What says that it
- *   does not wait for others still takes the store's lock for a moment: SDP_DAL_BUSY says that its
- *   holder is stopped.
+ *   does not wait for others still takes the store's lock for a moment, and so may a wait.
+ *   SDP_DAL_BUSY says that its holder is stopped: after 10 s, if the time of the wait is not over.
  *
  * Structs and texts
  *   Structs start with their size; call their _init() function first. Strings are UTF-8 and end
