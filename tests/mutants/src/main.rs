@@ -114,7 +114,7 @@ struct Arguments {
     /// Only those that survived the last time
     #[arg(long)]
     again: bool,
-    /// Those instead that must be built by themselves, as the compiler works out what they change: a minute each
+    /// Those instead that must be built by themselves, as the compiler works out what they change: minutes each
     #[arg(long)]
     alone: bool,
     /// How many mutants run at a time [default: the number of processors]
