@@ -58,21 +58,18 @@ impl Neighbour {
 
     /// An object that this client is to make, and the store's own client wants.
     pub(super) fn promises(&self, store: &Store, id: &ObjectId) -> EntryKey {
-        let want = promised(store, id, (self.number, self.slot), None);
-        let key = want.key();
-        std::mem::forget(want);
-        key
+        bear(store, id, (self.number, self.slot), None)
     }
 }
 
 /// An output that this client wants, and the one with this number and slot is to make.
-pub(super) fn promised(
-    store: &Store,
-    id: &ObjectId,
-    (producer, slot): (u32, u32),
-    call: Option<EntryKey>,
-) -> Want {
-    let attachment = &store.attachment;
+pub(super) fn promised(store: &Store, id: &ObjectId, producer: (u32, u32), call: Option<EntryKey>) -> Want {
+    store.attachment.ready_wants(1);
+    Want::counted(store, *id, bear(store, id, producer, call))
+}
+
+/// The same, without the claim's handle.
+fn bear(store: &Store, id: &ObjectId, (producer, slot): (u32, u32), call: Option<EntryKey>) -> EntryKey {
     let birth = Birth {
         id,
         state: State::Awaited,
@@ -85,9 +82,7 @@ pub(super) fn promised(
         want: true,
         call,
     };
-    attachment.ready_wants(1);
-    let key = attachment.locked(|locked| locked.bear(&birth)).unwrap();
-    Want::counted(store, *id, key)
+    store.attachment.locked(|locked| locked.bear(&birth)).unwrap()
 }
 
 /// While it lives, a client that is stopped has the store's lock.
