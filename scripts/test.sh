@@ -508,6 +508,43 @@ run_simulate() {
     scripts/simulate.sh 1.5 ${seed:+"$seed"}
 }
 
+# What tests leave in /dev/shm is memory that nobody gets back: names that were not there before the step (in the file
+# before), and that no process uses. What is going on elsewhere on the machine is in use.
+left_behind() {
+    "$python" - "$scratch/before" "$1" <<'END'
+import glob, os, re, sys, time
+
+FOLDER = "/dev/shm/"
+
+def there():
+    return {name for name in os.listdir(FOLDER) if name.startswith("sdp-dal-")}
+
+def in_use():
+    used = set()
+    for process in glob.glob("/proc/[0-9]*"):
+        try:
+            used.update(re.findall(FOLDER + "([^/\\s]+)", open(process + "/maps").read()))
+            for file in os.listdir(process + "/fd"):
+                used.update(re.findall(FOLDER + "([^/]+)", os.readlink(f"{process}/fd/{file}")))
+        except OSError:
+            pass  # It has ended, or is another user's.
+    return used
+
+before, step = sys.argv[1:]
+old = set(open(before).read().splitlines()) if os.path.exists(before) else there()
+left = there() - old if step else set()
+until = time.monotonic() + 5
+while left and time.monotonic() < until:
+    left &= there() - in_use()
+    time.sleep(0.2)
+with open(before, "w") as file:
+    file.write("\n".join(sorted(old | left)))
+if left:
+    print(f"left in {FOLDER} by the step {step}, or by another run of tests: {' '.join(sorted(left))}")
+sys.exit(bool(left))
+END
+}
+
 # ---- all of it ------------------------------------------------------------------------------------------------------
 
 usage() {
@@ -548,13 +585,14 @@ if wants python; then
     preparing=$!
 fi
 
+left_behind ''
 passed=() failed=()
 began=$SECONDS
 for step in "${steps[@]}"; do
     measure
     start=$SECONDS used=$processor_time
     printf '\n==== %s\n' "$step"
-    if "run_$step"; then
+    if "run_$step" && left_behind "$step"; then
         passed+=("$step")
         result='passed in'
     else

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use support::documents::{blocks, name, package};
+use support::programs::Stores;
 use support::{cdylib, python, root, run, scratch, C11};
 
 /// The path of the store in the document's lines.
@@ -65,18 +66,18 @@ fn example(folder: &Path, name: &str) -> PathBuf {
 /// A folder for a test, the package in it, and a store of its own.
 struct Place {
     folder: PathBuf,
-    stores: tempfile::TempDir,
+    stores: Stores,
 }
 
 impl Place {
     fn new(name: &str) -> Place {
         let folder = scratch(&format!("bindings-{name}"));
         package(&folder);
-        Place { folder, stores: tempfile::tempdir_in("/dev/shm").expect("/dev/shm is writable") }
+        Place { folder, stores: Stores::new() }
     }
 
     fn store(&self) -> PathBuf {
-        self.stores.path().join("store")
+        self.stores.path("store")
     }
 
     /// A command that finds the package, and a small store.

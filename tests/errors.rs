@@ -8,7 +8,7 @@ mod support;
 use sdp_dal::error::Kind;
 use support::declarations::{declarations, Declaration};
 use support::messages::{documented, fits, must_be_documented};
-use support::programs::{compile, program};
+use support::programs::{compile, program, Stores};
 use support::{root, run, scratch, C11};
 
 /// Statuses whose sentences other tests compare.
@@ -25,11 +25,11 @@ fn provoked() -> Vec<(Kind, String)> {
 fn provoked_by(name: &str) -> Vec<(Kind, String)> {
     let folder = scratch("errors");
     let built = compile(&folder, &root().join(format!("tests/c/{name}.c")), C11);
-    let stores = tempfile::tempdir_in("/dev/shm").unwrap();
+    let stores = Stores::new();
     // Another user opens the store, too.
     let anybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(stores.path(), anybody).unwrap();
-    let output = run(program(&folder, &built).arg(stores.path().join("store")));
+    std::fs::set_permissions(stores.folder(), anybody).unwrap();
+    let output = run(program(&folder, &built).arg(stores.path("store")));
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines()
         .map(|line| {

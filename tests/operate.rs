@@ -20,7 +20,7 @@ use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{CallSchema, Cell, Declaration};
 
 use common::TestStore;
-use support::programs::{compile, program};
+use support::programs::{compile, program, Stores};
 use support::{cdylib, root, run, runs, scratch, C11, CPP17};
 
 const ROLE: &str = "SDP_DAL_TEST_ROLE";
@@ -396,19 +396,19 @@ fn stores_are_found_with_their_clients_and_without() {
 
 #[test]
 fn what_is_no_store_is_passed_over_and_what_cannot_be_understood_is_counted() {
-    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
-    let path = folder.path().join("store");
+    let stores = Stores::new();
+    let path = stores.path("store");
     let options = StoreOptions { size: Some(1 << 20), ..StoreOptions::default() };
     let store = Store::open(&path, &options).unwrap();
-    std::fs::write(folder.path().join("long"), vec![1; 10_000]).unwrap();
-    std::fs::write(folder.path().join("short"), b"SDP-DAL\n").unwrap();
+    std::fs::write(stores.path("long"), vec![1; 10_000]).unwrap();
+    std::fs::write(stores.path("short"), b"SDP-DAL\n").unwrap();
     let mine = |found: &sdp_dal::store::Census| {
-        found.stores.iter().filter(|store| store.file.starts_with(folder.path())).count()
+        found.stores.iter().filter(|store| store.file.starts_with(stores.folder())).count()
     };
     assert_eq!(mine(&census().unwrap()), 1);
     let mut damaged = std::fs::read(store.path()).unwrap();
     damaged.truncate(8192);
-    std::fs::write(folder.path().join("damaged"), &damaged).unwrap();
+    std::fs::write(stores.path("damaged"), &damaged).unwrap();
     let found = census().unwrap();
     assert_eq!(mine(&found), 1);
     assert!(found.skipped > 0);
@@ -586,18 +586,18 @@ fn a_declaration_tells_the_arguments_unless_it_must_not() {
 #[test]
 fn the_c_functions_for_operators() {
     let folder = scratch("operate");
-    let stores = tempfile::tempdir_in("/dev/shm").unwrap();
+    let stores = Stores::new();
     for compiler in [C11, CPP17] {
         let built = compile(&folder, &root().join("tests/c/operate.c"), compiler);
         let mut command = program(&folder, &built);
-        run(command.arg(stores.path().join(compiler.standard)).env_remove("SDP_DAL_LOG"));
+        run(command.arg(stores.path(compiler.standard)).env_remove("SDP_DAL_LOG"));
     }
 }
 
 #[test]
 fn two_copies_of_the_library_in_one_process_pass_references_on() {
     let folder = scratch("two-copies");
-    let stores = tempfile::tempdir_in("/dev/shm").unwrap();
+    let stores = Stores::new();
     let copies = ["first.so", "second.so"].map(|name| folder.join(name));
     for copy in &copies {
         std::fs::copy(cdylib(), copy).unwrap();
@@ -607,5 +607,5 @@ fn two_copies_of_the_library_in_one_process_pass_references_on() {
     let mut command = C11.command();
     command.arg(root().join("tests/c/two_copies.c")).args(["-pthread", "-ldl", "-o"]).arg(&built);
     run(&mut command);
-    run(runs(&built).arg(stores.path().join("store")).args(copies));
+    run(runs(&built).arg(stores.path("store")).args(copies));
 }

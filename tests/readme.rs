@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use support::documents::{blocks, name, package};
+use support::programs::Stores;
 use support::{root, run, scratch, Compiler, C11, CPP17};
 
 /// The path of the store in the README's lines.
@@ -33,8 +34,8 @@ fn works_when_pasted(language: &str, compiler: Compiler) {
 
     let (line, output) = console.split_once('\n').expect("a command and what it prints");
     let line = line.strip_prefix("$ ").expect("a command begins with a prompt");
-    let stores = tempfile::tempdir_in("/dev/shm").expect("/dev/shm is writable");
-    let store = stores.path().join("store");
+    let stores = Stores::new();
+    let store = stores.path("store");
     assert!(line.contains(STORE), "the command runs on {STORE}: {line}");
     let line = line.replace(STORE, &store.to_string_lossy());
     let mut command = Command::new("sh");

@@ -26,4 +26,4 @@ pub mod place;
 pub mod segment;
 pub mod span;
 #[cfg(test)]
-mod testing;
+pub mod testing;

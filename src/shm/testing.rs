@@ -5,6 +5,13 @@ use std::path::PathBuf;
 use super::place::{find, Found, Place};
 use super::segment::{Plan, Segment};
 
+/// A folder on a tmpfs for files of a test.
+pub fn folder() -> tempfile::TempDir {
+    // Whose it is, if this process is killed.
+    let mine = format!("-{}", std::process::id());
+    tempfile::Builder::new().prefix("sdp-dal-test-").suffix(&mine).tempdir_in("/dev/shm").unwrap()
+}
+
 /// A segment that nobody else uses, whose lock is thus ours.
 pub struct Fresh {
     pub segment: Segment,

@@ -134,6 +134,7 @@ impl Census {
 mod tests {
     use super::super::testing::fresh;
     use super::*;
+    use crate::shm::testing::folder;
 
     #[test]
     fn stores_are_looked_for_on_every_tmpfs() {
@@ -150,7 +151,7 @@ mod tests {
     #[test]
     fn a_store_is_seen_once_and_what_cannot_be_one_is_not_looked_at() {
         let store = fresh("seen");
-        let folder = tempfile::tempdir_in(SHM).unwrap();
+        let folder = folder();
         fs::hard_link(store.path(), folder.path().join("store")).unwrap();
         fs::hard_link(store.path(), folder.path().join("again")).unwrap();
         fs::write(folder.path().join("short"), "SDP").unwrap();

@@ -19,7 +19,15 @@ pub struct Stores(tempfile::TempDir);
 impl Stores {
     /// An empty one.
     pub fn new() -> Stores {
-        Stores(tempfile::tempdir_in("/dev/shm").expect("/dev/shm is writable"))
+        // Whose it is, if this process is killed.
+        let mine = format!("-{}", std::process::id());
+        let folder = tempfile::Builder::new().prefix("sdp-dal-test-").suffix(&mine).tempdir_in("/dev/shm");
+        Stores(folder.expect("/dev/shm is writable"))
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        self.0.path()
     }
 
     /// The path for a store.

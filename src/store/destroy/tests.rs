@@ -5,12 +5,9 @@ use std::process::Command;
 use super::super::testing::{fresh, id, put};
 use super::*;
 use crate::shm::fork::{LockFile, PASSING};
+use crate::shm::testing::folder;
 
 const PATH: &str = "SDP_DAL_TEST_PATH";
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").unwrap()
-}
 
 fn destroy(path: &Path) -> Option<Kind> {
     Store::destroy(path, None).err().map(|error| error.kind())

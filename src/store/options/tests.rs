@@ -5,6 +5,7 @@ use std::process::Command;
 use super::super::testing::id;
 use super::super::CreateSpec;
 use super::*;
+use crate::shm::testing::folder;
 
 const GB: u64 = 1 << 30;
 
@@ -93,7 +94,7 @@ fn faults(store: &Store) -> bool {
 
 /// What a process with such an environment finds where there is no store.
 fn found(environment: &[(&str, &str)]) -> String {
-    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+    let folder = folder();
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "store::options::tests::child", "--nocapture", "--test-threads=1"])
         .env_remove("SDP_DAL_STORE_SIZE")

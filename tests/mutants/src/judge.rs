@@ -92,6 +92,18 @@ impl Program {
         Ok(all.filter(|name| !self.without.contains(name)).map(str::to_owned).collect())
     }
 
+    /// The first of its tests that fails, if one does.
+    pub fn notices(&self, folder: &Path) -> Result<Option<String>, String> {
+        let tests = self.tests()?;
+        let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
+        let test = match self.run(folder, &tests, Duration::from_secs(120), "SDP_DAL_MUTANT", "") {
+            End::Passed => return Ok(None),
+            End::Failed(test) => test,
+            End::Late => "does not end".to_owned(),
+        };
+        Ok(Some(format!("{} {test}", self.name())))
+    }
+
     /// Runs some of its tests to the first that fails.
     fn run(&self, folder: &Path, tests: &[&str], limit: Duration, name: &str, value: &str) -> End {
         static RUNS: AtomicUsize = AtomicUsize::new(0);
@@ -196,7 +208,8 @@ pub fn remove_left_overs() {
         let pid =
             name.strip_prefix("sdp-dal-test-").and_then(|rest| rest.rsplit('-').next()?.parse::<u32>().ok());
         if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
-            let _ = fs::remove_file(entry.path());
+            // A store, or a folder of stores.
+            let _ = fs::remove_file(entry.path()).or_else(|_| fs::remove_dir_all(entry.path()));
         }
     }
 }
@@ -293,15 +306,15 @@ impl Net {
         (self.tests.len(), self.tests.iter().map(|test| test.took).sum())
     }
 
-    /// Whether the tests that come past one of `like` notice this mutant (or, without a number, what the programs are).
-    pub fn judge(&self, folder: &Path, mutant: Option<usize>, like: &HashSet<usize>, deep: bool) -> Verdict {
-        let judges = |test: &&Test| (deep || test.took < LONG) && !test.sees.is_disjoint(like);
+    /// Whether the tests that come past this mutant notice it.
+    pub fn judge(&self, folder: &Path, mutant: usize, deep: bool) -> Verdict {
+        let judges = |test: &&Test| (deep || test.took < LONG) && test.sees.contains(&mutant);
         let mut tests: Vec<&Test> = self.tests.iter().filter(judges).collect();
         if tests.is_empty() {
             return Verdict::Unseen;
         }
         let rest = tests.split_off(FIRST.min(tests.len()));
-        let number = mutant.map_or_else(String::new, |mutant| mutant.to_string());
+        let number = mutant.to_string();
         for round in [tests, rest] {
             let mut of: BTreeMap<usize, (Duration, Vec<&str>)> = BTreeMap::new();
             for test in round {

@@ -88,6 +88,9 @@ const BUILDS: [Build; 3] = [
         programs: &["--features", "simulate", "--features", "failpoints", "--test", "simulate"],
     },
 ];
+/// What judges a mutant that is built by itself.
+const UNITS: Build =
+    Build { name: "units", flags: "", profile: "test", programs: &["--lib", "--test", "store"] };
 /// Much time, and little that others do not see.
 const WITHOUT: [&str; 2] = ["pages_may_have_any_size", "scribbling_gives_errors_not_crashes"];
 /// The old failing seeds, then new ones.
@@ -166,6 +169,11 @@ fn choose(
     Ok(numbers.enumerate().filter(|(place, _)| place % n == k % n).map(|(_, number)| number).collect())
 }
 
+fn programs_of(build: &Build, built: Vec<PathBuf>) -> impl Iterator<Item = Program> {
+    let whole = (build.name == "simulator").then_some(&SIMULATE[..]);
+    built.into_iter().map(move |path| Program { path, whole, without: &WITHOUT, turn: Mutex::default() })
+}
+
 /// Puts all mutants in, and builds what judges: those that cannot be put in, and the programs. The `file` has what the last run
 /// found to be wrong beside others, so that what it built is not built again.
 fn prepare(
@@ -189,12 +197,7 @@ fn prepare(
                 mutants.len()
             );
             match tree.build(build) {
-                Ok(built) => programs.extend(built.into_iter().map(|path| Program {
-                    path,
-                    whole: (build.name == "simulator").then_some(&SIMULATE),
-                    without: &WITHOUT,
-                    turn: Mutex::default(),
-                })),
+                Ok(built) => programs.extend(programs_of(build, built)),
                 Err((wrong, why)) if wrong.is_subset(&without) => return Err(why),
                 Err((wrong, _)) => {
                     without.extend(wrong);
@@ -246,64 +249,70 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     let begun = Instant::now();
     fs::create_dir_all(&target).map_err(|e| format!("{}: {e}", target.display()))?;
     let mut tree = Tree::copy(&root, &target, &mutants)?;
+    if arguments.alone {
+        let (alone, _) = prepare(&mut tree, &mutants, &[UNITS], &target.join("alone"))?;
+        chosen.retain(|number| alone.contains(number));
+        let book = Book::open(&results, &known, chosen.len())?;
+        by_themselves(&mut tree, &mutants, &chosen, &book)?;
+        remove_left_overs();
+        return Ok(book.close(begun));
+    }
     let builds = if arguments.deep { &BUILDS[..] } else { &BUILDS[..2] };
     let (alone, programs) = prepare(&mut tree, &mutants, builds, &target.join("alone"))?;
     let workers =
         arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from));
     let net = Net::measure(&tree.folder, programs, mutants.len(), workers)?;
-    let (single, together): (Vec<usize>, Vec<usize>) =
-        chosen.into_iter().partition(|number| alone.contains(number));
-    let (single, together) = if arguments.alone {
-        (single, Vec::new())
-    } else {
-        if !single.is_empty() {
-            println!("{} must be built by themselves, and are left out: see --alone", single.len());
-        }
-        (Vec::new(), together)
-    };
+    let before = chosen.len();
+    chosen.retain(|number| !alone.contains(number));
+    if chosen.len() < before {
+        println!("{} must be built by themselves, and are left out: see --alone", before - chosen.len());
+    }
     let (tests, took) = net.size();
     println!(
         "{tests} tests, {:.0} s one after the other; {} mutants to judge; {:.0} s",
         took.as_secs_f64(),
-        together.len() + single.len(),
+        chosen.len(),
         begun.elapsed().as_secs_f64()
     );
 
-    let book = Book::open(&results, &known, together.len() + single.len())?;
-    share(&together, workers, |_, number| {
-        let verdict = net.judge(&tree.folder, Some(*number), &HashSet::from([*number]), arguments.deep);
+    let book = Book::open(&results, &known, chosen.len())?;
+    share(&chosen, workers, |_, number| {
+        let verdict = net.judge(&tree.folder, *number, arguments.deep);
         book.note(&mutants[*number], &verdict);
     });
-    for number in &single {
-        if ENOUGH.load(Ordering::Relaxed) {
-            break;
-        }
-        one(&mut tree, &mutants, *number, &net, arguments.deep, &book)?;
-        tree.embed(&mutants, &alone)?;
-    }
     remove_left_overs();
     Ok(book.close(begun))
 }
 
-/// A mutant that is put in by itself: judged by the tests that come past others of its file.
-fn one(
-    tree: &mut Tree,
-    mutants: &[Mutant],
-    number: usize,
-    net: &Net,
-    deep: bool,
-    book: &Book,
-) -> Result<(), String> {
-    let mutant = &mutants[number];
-    tree.replace(mutant)?;
-    for build in if deep { &BUILDS[..] } else { &BUILDS[..2] } {
-        if tree.build(build).is_err() {
-            book.line(mutant, "does not compile", "");
-            return Ok(());
+/// Each put in by itself, and judged by the tests beside the code and those of the store.
+fn by_themselves(tree: &mut Tree, mutants: &[Mutant], chosen: &[usize], book: &Book) -> Result<(), String> {
+    let all = (0..mutants.len()).collect();
+    tree.embed(mutants, &all)?;
+    for program in programs_of(&UNITS, tree.build(&UNITS).map_err(|(_, why)| why)?) {
+        if let Some(by) = program.notices(&tree.folder)? {
+            return Err(format!("{by} fails without a mutant"));
         }
     }
-    let like = (0..mutants.len()).filter(|other| mutants[*other].file == mutant.file).collect();
-    book.note(mutant, &net.judge(&tree.folder, None, &like, deep));
+    for number in chosen {
+        tree.embed(mutants, &all)?;
+        tree.replace(&mutants[*number])?;
+        let Ok(built) = tree.build(&UNITS) else {
+            book.line(&mutants[*number], "does not compile", "");
+            continue;
+        };
+        let mut verdict = Verdict::Survives;
+        for program in programs_of(&UNITS, built) {
+            if let Some(by) = program.notices(&tree.folder)? {
+                verdict = Verdict::Noticed(by);
+                break;
+            }
+        }
+        if ENOUGH.load(Ordering::Relaxed) {
+            break;
+        }
+        book.note(&mutants[*number], &verdict);
+    }
+    tree.embed(mutants, &all)?;
     Ok(())
 }
 
