@@ -161,7 +161,7 @@ impl Tree {
             .current_dir(&self.folder)
             .args(["test", "--no-run", "--locked", "--message-format", "json", "--profile", build.profile])
             .args(build.programs)
-            .env("RUSTFLAGS", format!("--cap-lints allow {}", build.flags))
+            .env("RUSTFLAGS", build.flags)
             .env("CARGO_TARGET_DIR", self.target.join(build.name))
             .env("CARGO_INCREMENTAL", "1")
             .stdin(Stdio::null())
