@@ -124,9 +124,7 @@ impl Attachment {
             self.ring(id);
             log::write(Level::Info, || {
                 let path = self.place.path.display();
-                format!(
-                    "{path}: evicted the object {id} of {size} bytes: the store is full and nobody owns it"
-                )
+                format!("{path}: evicted the object {id} of {size} bytes, which nobody owned")
             });
         }
         Ok(Some(gone.iter().map(|(_, size)| size).sum()))

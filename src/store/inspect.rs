@@ -339,7 +339,9 @@ impl Store {
         let slots = 0..segment.geometry().max_clients;
         let here = slots
             .map(|slot| segment.client(slot))
-            .find(|client| self.attachment.here().is_ok() && client.number.load(Ordering::Acquire) == number);
+            .find(|client| self.attachment.here().is_ok() && client.number.load(Ordering::Acquire) == number)
+            // Which a free slot has.
+            .filter(|_| number != 0);
         match here {
             Some(client) => {
                 let (name, pid) = (load_text(&client.name), client.pid.load(Ordering::Relaxed));
