@@ -52,6 +52,14 @@ impl Deadline {
         }
     }
 
+    /// What is left of the timeout.
+    pub fn remaining(&self) -> Timeout {
+        match self.0 {
+            None => Timeout::Forever,
+            Some(_) => self.left(Duration::MAX).map_or(Timeout::Poll, Timeout::After),
+        }
+    }
+
     /// The store's lock could not be had: that is a timeout if the time has passed, and has the same text.
     pub fn or_late(&self, error: Error) -> Error {
         if error.kind() == Kind::Busy && self.passed() {

@@ -7,7 +7,7 @@ use crate::store::ObjectId;
 use crate::wire::{CallSchema, Cell, Direction, Param, ParamType, TableSource, TensorSource};
 
 use super::expect::{dims, DimSizes, Expectation};
-use super::reference::Ref;
+use super::ownership::Ref;
 
 /// One argument of a call.
 #[derive(Clone)]

@@ -6,7 +6,8 @@ use crate::error::{Error, Kind, Result};
 use crate::timeout::Timeout;
 
 use super::args::{Args, Results};
-use super::caller::{Caller, FoundProcessor};
+use super::caller::Caller;
+use super::discovery::FoundProcessor;
 use super::discovery::Target;
 use super::issue::results_of;
 
@@ -95,7 +96,7 @@ impl Caller {
         if self.options.max_in_flight == 0 {
             return Ok(());
         }
-        let waited = self.wait_for_room(timeout, &timeout.deadline(), &mut || {
+        let waited = self.wait_for_room(&timeout.deadline(), &mut || {
             let living = self.living()?;
             let among = |target: &Arc<Target>| targets.iter().any(|other| Arc::ptr_eq(other, target));
             let mut ours = living.iter().filter(|target| among(target));

@@ -7,14 +7,16 @@ use crate::store::{Buffer, CreateSpec, ObjectId, Store, Writer};
 use crate::sync::atomic::Mutex;
 use crate::wire::{CallSchema, Cell, Direction, Layout, Order, Param, ParamType, TensorSource};
 
+use super::call_memory::{CallMemory, PrivateCopy};
 use super::call_object::CallObject;
 use super::crew::{Crew, Pulling, Turn, Working};
 use super::expect::{dims, DimSizes, Expectation};
-use super::output::{CallMemory, OutputTarget, Outputs};
-use super::private_copy::PrivateCopy;
-use super::reference::Ref;
+use super::output::{Lender, OutputTarget, Outputs};
+use super::ownership::Ref;
 use super::standstill::{self, Place};
-use super::tensor::{Tensor, TensorForm, TensorMemory, TensorWriter};
+use super::tensor::{Tensor, TensorForm, TensorMemory};
+use super::tensor_writer::TensorWriter;
+use super::threads::Task;
 
 /// A call that was taken: one invocation of a function. Any thread may use it.
 ///
@@ -35,8 +37,8 @@ pub struct Call {
     owner: Option<Owner>,
 }
 
-pub(super) struct CallInner {
-    pub(super) outputs: Outputs,
+struct CallInner {
+    outputs: Outputs,
     object: Arc<CallObject>,
     row: usize,
     /// By parameter.
@@ -82,7 +84,7 @@ pub(super) enum Input {
 
 impl CallInner {
     /// Takes the call off the queue if it was finished and nothing is being written any more.
-    pub(super) fn end_if_done(&self) {
+    fn end_if_done(&self) {
         if self.outputs.end() {
             // What fails here is the store's own bookkeeping: it is put right when the queue is looked at
             // again.
@@ -99,6 +101,33 @@ impl CallInner {
     fn end_run(&self) {
         let run = self.run.lock().take();
         drop(run);
+    }
+}
+
+impl Lender for CallInner {
+    fn seal(&self, param: usize, memory: TensorMemory) -> Result<Ref> {
+        let sealed = self.outputs.seal(param, memory);
+        self.end_if_done();
+        sealed
+    }
+
+    fn aborted(&self, param: usize) {
+        self.outputs.reopen(param);
+        self.end_if_done();
+    }
+}
+
+impl Task for CallInner {
+    fn function_index(&self) -> usize {
+        self.object.function.index
+    }
+
+    fn function(&self) -> &str {
+        &self.object.function.schema.name
+    }
+
+    fn owes(&self, id: &ObjectId) -> bool {
+        *self.owners.lock() == 1 && self.outputs.has_open(id)
     }
 }
 
@@ -168,7 +197,7 @@ impl Call {
         let place = self.inner.run.lock().as_ref().and_then(|run| run.place.clone());
         let Some(place) = place else { return };
         standstill::enter(&place);
-        let working = self.inner.crew.run(self);
+        let working = self.inner.crew.run(self.inner.clone());
         let before = match &mut *self.inner.run.lock() {
             Some(run) => run.working.replace(working),
             None => Some(working),
@@ -392,9 +421,7 @@ impl Call {
     pub fn seal_output(&self, param: usize) -> Result<Ref> {
         self.output_spec(param)?;
         let memory = self.inner.outputs.take_kept(param)?;
-        let sealed = self.inner.outputs.seal(param, memory);
-        self.inner.end_if_done();
-        sealed
+        self.inner.seal(param, memory)
     }
 
     /// Gives the memory of an output that the call keeps back; it can be created again.
@@ -503,11 +530,6 @@ impl Call {
             self.inner.end_run();
         }
         ended.and(result)
-    }
-
-    /// Whether the function that runs, and nobody else, is to make this output.
-    pub(super) fn owes(&self, id: &ObjectId) -> bool {
-        *self.inner.owners.lock() == 1 && self.inner.outputs.has_open(id)
     }
 
     /// Whether nobody wants what is still to be written (or, without outputs, the call itself).

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
-use crate::store::{id_text, EntryKey, ObjectId, Prefix};
+use crate::store::{id_text, EntryKey, ObjectId};
 use crate::sync::atomic::Mutex;
 use crate::timeout::{Deadline, Timeout};
 use crate::wire::{CallEncoder, CallSchema};
 
-use super::discovery::{too_few, Declarations, Target};
-use super::namespace::Namespace;
+use super::discovery::{too_few, Declarations, FoundProcessor, Target};
+use super::ownership::Namespace;
 
 /// Pauses between two looks for processors: the first and the longest.
 const SEARCH_PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
@@ -60,15 +60,6 @@ impl Default for CallerOptions {
             strict_dims: true,
         }
     }
-}
-
-/// A processor that a caller found.
-#[derive(Clone, Debug)]
-pub struct FoundProcessor {
-    /// The name it gave itself.
-    pub name: String,
-    /// The prefix of its namespace.
-    pub prefix: Prefix,
 }
 
 /// Finds processors that offer all of its functions and issues calls to them. Any thread may use it.
@@ -151,7 +142,7 @@ impl Caller {
         let (mut pause, longest) = SEARCH_PAUSE;
         self.namespace.store().here()?;
         loop {
-            let _patience = self.namespace.store().patience(super::remaining(timeout, &deadline));
+            let _patience = self.namespace.store().patience(deadline.remaining());
             let known = self.processors.lock().targets.clone();
             let start = &self.options.processor_prefix;
             let found = self.declarations.search(self.namespace.store(), start, &self.schemas, &known);
@@ -243,12 +234,7 @@ impl Caller {
     }
 
     /// A living processor for another call of ours, as the options select it; waits for room.
-    pub(super) fn choose(
-        &self,
-        function: &str,
-        timeout: Timeout,
-        deadline: &Deadline,
-    ) -> Result<Arc<Target>> {
+    pub(super) fn choose(&self, function: &str, deadline: &Deadline) -> Result<Arc<Target>> {
         if self.options.max_in_flight == 0 {
             // Whether it still lives is seen when the call is issued.
             if let [only] = &self.processors.lock().targets[..] {
@@ -258,24 +244,21 @@ impl Caller {
         if let Some(target) = self.select(function)? {
             return Ok(target);
         }
-        self.wait_for_room(timeout, deadline, &mut || self.select(function)).map_err(|error| {
-            match error.kind() {
-                Kind::Timeout => error.context(function),
-                _ => error,
-            }
+        self.wait_for_room(deadline, &mut || self.select(function)).map_err(|error| match error.kind() {
+            Kind::Timeout => error.context(function),
+            _ => error,
         })
     }
 
     /// Waits until `look` gives something, which it may when a call in flight has ended or a processor has gone.
     pub(super) fn wait_for_room<T>(
         &self,
-        timeout: Timeout,
         deadline: &Deadline,
         look: &mut dyn FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
         loop {
             let watched = self.in_flight();
-            let timeout = super::remaining(timeout, deadline);
+            let timeout = deadline.remaining();
             let waited = self.namespace.store().wait_until(&watched, timeout, &mut || match look()? {
                 Some(found) => Ok(Some(Some(found))),
                 None if self.in_flight() != watched => Ok(Some(None)),

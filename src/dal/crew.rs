@@ -11,9 +11,8 @@ use std::thread::{available_parallelism, ThreadId};
 use crate::store::{ObjectId, Store};
 use crate::sync::atomic::{Condvar, Mutex};
 
-use super::call::Call;
 use super::function::Offered;
-use super::standstill::Threads;
+use super::threads::{Task, Threads};
 
 /// The threads of this process that work for one processor, and what they do.
 pub(super) struct Crew {
@@ -79,7 +78,7 @@ impl Crew {
     }
 
     /// This thread runs a call.
-    pub(super) fn run(self: &Arc<Crew>, call: &Call) -> Working {
+    pub(super) fn run(self: &Arc<Crew>, call: Arc<dyn Task>) -> Working {
         Working { crew: self.clone(), run: self.work.lock().threads.run(call) }
     }
 

@@ -8,9 +8,17 @@ use crate::store::{id_text, EntryKey, NamespaceInfo, Prefix, Store};
 use crate::sync::atomic::Mutex;
 use crate::wire::{CallSchema, Declaration};
 
-use super::caller::FoundProcessor;
 use super::flight::Flights;
 use super::namespaces;
+
+/// A processor that a caller found.
+#[derive(Clone, Debug)]
+pub struct FoundProcessor {
+    /// The name it gave itself.
+    pub name: String,
+    /// The prefix of its namespace.
+    pub prefix: Prefix,
+}
 
 /// A compatible processor, found in one life of its declaration.
 pub(super) struct Target {

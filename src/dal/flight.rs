@@ -3,7 +3,7 @@
 use crate::store::{EntryKey, ObjectId, ObjectState, Store};
 use crate::sync::atomic::Mutex;
 
-use super::issued::call_ended;
+use super::ownership::call_ended;
 
 /// One call on its way, of however many rows.
 pub(super) struct Flight {

@@ -12,13 +12,12 @@ use crate::timeout::Timeout;
 use crate::wire::{CallEncoder, CallSchema, Cell, Direction, Param, ParamType, MAX_ROWS};
 
 use super::args::{plan, Args, Planned, PutValue, Results};
-use super::caller::{Caller, FoundProcessor};
+use super::caller::Caller;
+use super::discovery::FoundProcessor;
 use super::discovery::Target;
 use super::expect::Expectation;
 use super::flight::Flight;
-use super::issued::{Held, IssuedCall, Unfinished};
-use super::namespace::fresh_id;
-use super::reference::Ref;
+use super::ownership::{fresh_id, Held, IssuedCall, Ref, Unfinished};
 
 /// An output of a row, before its call has a processor.
 pub(super) enum Output {
@@ -103,14 +102,14 @@ impl Caller {
         let outputs = self.address(schema, &mut prepared)?;
         let bytes = encoder.encode(&prepared.cells)?;
         let deadline = timeout.deadline();
-        let mut target = self.choose(function, timeout, &deadline)?;
+        let mut target = self.choose(function, &deadline)?;
         let inputs = self.put_values(schema, &mut prepared)?;
         loop {
             match self.issue(&target, encoder, &bytes, &outputs, &inputs, &prepared) {
                 Ok(()) => return Ok(Some((target.found(), results_of(schema, outputs)))),
                 Err(error) if matches!(error.kind(), Kind::ProcessorLost | Kind::NotFound) => {
                     self.forget(&target);
-                    target = self.choose(function, timeout, &deadline)?;
+                    target = self.choose(function, &deadline)?;
                 }
                 Err(error) => return Err(error.context(function)),
             }

@@ -4,7 +4,7 @@ use crate::error::{Error, Kind, Result};
 use crate::store::ObjectId;
 use crate::timeout::Timeout;
 
-use super::reference::Ref;
+use super::ownership::Ref;
 use super::standstill;
 
 /// How many of the references must have ended.

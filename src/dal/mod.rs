@@ -41,53 +41,45 @@
 mod args;
 mod broadcast;
 mod call;
+mod call_memory;
 mod call_object;
 mod caller;
 mod crew;
 mod discovery;
 mod expect;
+mod failure;
 mod flight;
 mod function;
 mod issue;
-mod issued;
 mod many;
-mod namespace;
 mod namespaces;
 mod output;
+mod ownership;
 mod passing;
 mod pending;
-mod private_copy;
 mod processor;
 mod queue;
-mod reference;
 mod relations;
 mod standstill;
 mod table;
 mod take;
 mod tensor;
+mod tensor_writer;
+mod threads;
 
 pub use args::{Arg, Args, Results};
 pub use broadcast::Reply;
 pub use call::Call;
-pub use caller::{Caller, CallerOptions, FoundProcessor, Select};
+pub use call_memory::CallMemory;
+pub use caller::{Caller, CallerOptions, Select};
+pub use discovery::FoundProcessor;
 pub use expect::{Expectation, ExpectedTable};
 pub use function::FunctionOptions;
 pub use many::{wait_many, WaitMode};
-pub use namespace::{Namespace, NamespaceOptions};
 pub use namespaces::{namespaces, DeclaredNamespace};
-pub use output::CallMemory;
+pub use ownership::{Namespace, NamespaceOptions, Ref};
 pub use passing::import;
 pub use processor::{Function, Processor, ProcessorOptions};
-pub use reference::Ref;
 pub use table::Table;
-pub use tensor::{Tensor, TensorWriter};
-
-use crate::timeout::{Deadline, Timeout};
-
-/// What is left of a timeout that began when `deadline` was made from it.
-fn remaining(timeout: Timeout, deadline: &Deadline) -> Timeout {
-    match timeout {
-        Timeout::Forever => Timeout::Forever,
-        _ => deadline.left(std::time::Duration::MAX).map_or(Timeout::Poll, Timeout::After),
-    }
-}
+pub use tensor::Tensor;
+pub use tensor_writer::TensorWriter;

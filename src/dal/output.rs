@@ -15,35 +15,31 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Kind, Result, MESSAGE_MAX};
-use crate::log::{self, Level};
+use crate::error::{Error, Kind, Result};
 use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Writer};
 use crate::sync::atomic::Mutex;
-use crate::wire::{Cell, Direction, Layout};
+use crate::wire::{Cell, Direction};
 
-use super::call::CallInner;
+use super::call_memory::CallMemory;
 use super::call_object::CallObject;
 use super::expect::Expectation;
+use super::failure::{in_function, tell_nobody};
 use super::function::Offered;
-
-use super::reference::Ref;
+use super::ownership::Ref;
 use super::tensor::{TensorForm, TensorMemory};
 
-/// Memory that the call keeps. For an output the pointer is valid until it is sealed, aborted or failed; for the
-/// private copy of an input as long as a handle of the call lives.
-#[derive(Clone, Debug)]
-pub struct CallMemory {
-    /// The body, 64-byte aligned.
-    pub data: *mut u8,
-    /// Bytes of the body.
-    pub len: usize,
-    /// Element type, shape, byte strides and dimension names.
-    pub layout: Arc<Layout>,
+/// A call that lends memory of its outputs. Whoever holds the memory keeps the call alive, and so its inputs.
+pub(super) trait Lender: Send + Sync {
+    /// Lent memory comes back, to be sealed.
+    fn seal(&self, param: usize, memory: TensorMemory) -> Result<Ref>;
+
+    /// Lent memory was dropped: the output can be created again.
+    fn aborted(&self, param: usize);
 }
 
 /// One output's own writer: seals or aborts that output of its call.
 pub(super) struct OutputTarget {
-    pub(super) call: Arc<CallInner>,
+    pub(super) call: Arc<dyn Lender>,
     pub(super) param: usize,
     pub(super) id: ObjectId,
 }
@@ -54,14 +50,11 @@ impl OutputTarget {
     }
 
     pub(super) fn seal(&self, memory: TensorMemory) -> Result<Ref> {
-        let sealed = self.call.outputs.seal(self.param, memory);
-        self.call.end_if_done();
-        sealed
+        self.call.seal(self.param, memory)
     }
 
     pub(super) fn aborted(&self) {
-        self.call.outputs.reopen(self.param);
-        self.call.end_if_done();
+        self.call.aborted(self.param);
     }
 }
 
@@ -460,61 +453,5 @@ impl Outputs {
         }
         state.ended = true;
         true
-    }
-}
-
-/// Logs the failure of a call that has no output to carry it.
-pub(super) fn tell_nobody(store: &Store, caller: u32, error: &Error) {
-    log::write(Level::Error, || {
-        let caller = store.client_title(caller);
-        format!("a call of {caller} has failed, and no output carries its error: {error}")
-    });
-}
-
-/// The error with `function: ` in front, once.
-pub(super) fn in_function(error: &Error, function: &str) -> Error {
-    if error.message().strip_prefix(function).is_some_and(|rest| rest.starts_with(": ")) {
-        return error.clone();
-    }
-    with_path(error, function)
-}
-
-/// The error of an input, named.
-pub(super) fn of_input(error: &Error, param: &str) -> Error {
-    with_path(error, &format!("input '{param}'"))
-}
-
-/// Where the path of functions would push the first cause out of the text that a failed object can carry, the
-/// path stops growing.
-fn with_path(error: &Error, step: &str) -> Error {
-    let len = error.message().len();
-    if len <= MESSAGE_MAX && len + step.len() + 2 > MESSAGE_MAX {
-        return error.clone();
-    }
-    error.clone().context(step)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_path_of_functions_never_hides_the_first_cause() {
-        let mut error = Error::new(Kind::FunctionFailed, "singular matrix");
-        for stage in 0..500 {
-            error = in_function(&of_input(&error, "ms"), &format!("stage{stage}"));
-            error = Error::new(error.kind(), error.message_cut());
-        }
-        assert!(error.message().len() > MESSAGE_MAX / 2, "{error}");
-        assert!(error.message().ends_with("input 'ms': singular matrix"), "{error}");
-    }
-    #[test]
-    fn a_step_of_the_path_that_just_fits_is_told() {
-        for (room, fits) in [(9, true), (8, false)] {
-            let error = Error::new(Kind::FunctionFailed, "x".repeat(MESSAGE_MAX - room));
-            let told = in_function(&error, "stage_3");
-            assert_eq!(told.message().starts_with("stage_3: xx"), fits, "{room}");
-            assert_eq!(told.message_cut(), told.message());
-        }
     }
 }

@@ -18,9 +18,7 @@ use crate::store::{Create, EntryKey, ObjectId, ObjectState, Store, StoreOptions,
 use crate::timeout::Timeout;
 use crate::wire::{decode_call, Cell, Direction, ParamType};
 
-use super::issued::IssuedCall;
-use super::namespace::Namespace;
-use super::reference::Ref;
+use super::ownership::{IssuedCall, Namespace, Ref};
 
 /// How every text begins; the number is that of its format.
 const START: &str = "sdp-dal-ref:1:";

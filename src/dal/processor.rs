@@ -14,7 +14,7 @@ use once_cell::sync::OnceCell;
 use super::call::Call;
 use super::crew::Crew;
 use super::function::{FunctionOptions, Offered};
-use super::namespace::{declare, program_name};
+use super::ownership::{declare, program_name};
 use super::pending::PendingRow;
 use super::queue::{CallQueue, Scan};
 use super::standstill::{Place, Waiting};
@@ -328,7 +328,7 @@ impl Place for Started {
             if queue.closed || queue.calls.pull(&self.store, false).is_err() {
                 return Ok(None);
             }
-            self.crew.threads(|threads| threads.begin_wait(&queue.calls, ids))?
+            self.crew.threads(|threads| threads.begin_wait(&|id| queue.calls.needed_for(id), ids))?
         };
         let crew = self.crew.clone();
         let end = move |end: bool| {
@@ -348,13 +348,13 @@ impl Started {
         let deadline = timeout.deadline();
         loop {
             // What holds up the lock must not hold up a poll.
-            let patience = self.store.patience(super::remaining(timeout, &deadline));
+            let patience = self.store.patience(deadline.remaining());
             // Who is always busy must see, too, that the producer of an input has died.
             self.store.reap_by_turn();
             let scan = self.scan(false).map_err(|error| deadline.or_late(error))?;
             drop(patience);
             let scan = match scan {
-                Scan::Blocked(wake_bits) => self.wait(wake_bits, super::remaining(timeout, &deadline))?,
+                Scan::Blocked(wake_bits) => self.wait(wake_bits, deadline.remaining())?,
                 ready @ Scan::Ready(..) => ready,
             };
             let Scan::Ready(row, turn) = scan else { continue };

@@ -21,8 +21,8 @@ use crate::wire::{CallDecoder, CallSchema, Cell, DecodedCall};
 
 use super::call_object::CallObject;
 use super::crew::{Crew, Turn};
+use super::failure::{in_function, tell_nobody};
 use super::function::Offered;
-use super::output::{in_function, tell_nobody};
 use super::pending::{is_unchanged, PendingRow, Sight, Watchlist};
 
 /// How often everything is looked at.

@@ -12,8 +12,7 @@ use crate::shm::fork::PerProcess;
 use crate::sync::atomic::Mutex;
 use crate::timeout::Timeout;
 
-use super::issued::Held;
-use super::reference::{Life, Ref};
+use super::ownership::{Held, Life, Ref};
 
 /// Held while a relation is made: two threads must not close a ring together.
 static MAKING: PerProcess<Mutex<()>> = PerProcess::empty();

@@ -12,8 +12,7 @@ use crate::wire::{
 
 use super::call::Call;
 use super::expect::Expectation;
-use super::namespace::{raw_spec, Namespace};
-use super::reference::Ref;
+use super::ownership::{raw_spec, Namespace, Ref};
 
 /// A sealed table held: its bytes stay as long as this, a clone, or an array of its batches lives, whatever anybody
 /// deletes or closes.

@@ -9,7 +9,8 @@ use crate::wire::{Param, ParamType};
 use super::call::{Call, Input, Taken};
 use super::crew::Turn;
 use super::expect::{dims, DimSizes, Expectation};
-use super::output::{of_input, Need, Outputs};
+use super::failure::of_input;
+use super::output::{Need, Outputs};
 use super::pending::PendingRow;
 use super::table::Table;
 

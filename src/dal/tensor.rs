@@ -1,16 +1,14 @@
-//! Tensors in the store: read in place, written in place, or put with exactly one copy.
+//! Tensors in the store: read in place, or put with exactly one copy.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{Buffer, CreateSpec, ObjectId, Want, Writer};
+use crate::store::{Buffer, CreateSpec, Want, Writer};
 use crate::wire::{self, Layout, Order, TensorHeader, TensorSource};
 
+use super::call_memory::PrivateCopy;
 use super::expect::Expectation;
-use super::output::OutputTarget;
-use super::private_copy::PrivateCopy;
-use super::reference::Ref;
 
 /// Alignment of a tensor's body, in bytes.
 const ALIGNMENT: usize = 64;
@@ -266,88 +264,5 @@ pub(super) fn is_contiguous(layout: &Layout, order: Order) -> bool {
     match order {
         Order::C => (0..ndim).rev().all(&mut fits),
         Order::F => (0..ndim).all(&mut fits),
-    }
-}
-
-/// A tensor being written in place. Dropping it without sealing aborts it: the object then never existed (an
-/// output of a call can be created again). Send, not Sync.
-pub struct TensorWriter {
-    /// None only while `seal` and `drop` take it apart.
-    memory: Option<TensorMemory>,
-    layout: Arc<Layout>,
-    target: Target,
-}
-
-/// What the memory becomes when it is sealed.
-enum Target {
-    /// The object of this reference.
-    Reference(Ref),
-    /// An output of a call.
-    Output(OutputTarget),
-}
-
-impl TensorWriter {
-    pub(super) fn for_reference(memory: TensorMemory, reference: Ref) -> TensorWriter {
-        let layout = memory.layout().clone();
-        TensorWriter { memory: Some(memory), layout, target: Target::Reference(reference) }
-    }
-
-    pub(super) fn for_output(memory: TensorMemory, output: OutputTarget) -> TensorWriter {
-        let layout = memory.layout().clone();
-        TensorWriter { memory: Some(memory), layout, target: Target::Output(output) }
-    }
-
-    /// Element type, shape, byte strides and dimension names of the memory.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    /// The object's ID.
-    pub fn id(&self) -> ObjectId {
-        match &self.target {
-            Target::Reference(reference) => reference.id(),
-            Target::Output(output) => output.id(),
-        }
-    }
-
-    /// The body to fill, 64-byte aligned. Recycled memory is not zero unless the tensor was created `zeroed`.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        self.memory.as_mut().map_or(&mut [], TensorMemory::bytes_mut)
-    }
-
-    /// Start of the body; valid until sealed, aborted or dropped.
-    pub fn data_ptr(&mut self) -> *mut u8 {
-        self.memory.as_mut().map_or(std::ptr::null_mut(), TensorMemory::data_ptr)
-    }
-
-    /// Makes the tensor visible and immutable, and gives the reference: an owning one for a tensor of a
-    /// namespace, the reference itself for one made by a reference, a borrowed one for a call's output.
-    pub fn seal(mut self) -> Result<Ref> {
-        let Some(memory) = self.memory.take() else {
-            return Err(Error::internal("a tensor was sealed twice"));
-        };
-        match &self.target {
-            Target::Reference(reference) => {
-                let header = memory.header();
-                let want = memory.seal()?;
-                reference.born(want, Some(header))?;
-                Ok(reference.clone())
-            }
-            Target::Output(output) => output.seal(memory),
-        }
-    }
-
-    /// Gives the memory back: the object never existed.
-    pub fn abort(self) {}
-}
-
-impl Drop for TensorWriter {
-    fn drop(&mut self) {
-        if let Some(memory) = self.memory.take() {
-            drop(memory);
-            if let Target::Output(output) = &self.target {
-                output.aborted();
-            }
-        }
     }
 }

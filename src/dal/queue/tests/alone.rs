@@ -1,7 +1,7 @@
 //! A queue without a processor: in which order its rows come out, and what stays in it.
 
 use super::*;
-use crate::dal::namespace::declare;
+use crate::dal::ownership::declare;
 use crate::store::Want;
 use crate::wire::Metadata;
 

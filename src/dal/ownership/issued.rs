@@ -11,7 +11,7 @@ use crate::sync::atomic::Mutex;
 use super::reference::{Ref, RefInner};
 
 /// A call that was issued and what it needs. Held by the references of its outputs until they exist.
-pub(super) struct IssuedCall {
+pub(in crate::dal) struct IssuedCall {
     id: ObjectId,
     /// Attachment that is to run it.
     processor: u32,
@@ -25,10 +25,10 @@ pub(super) struct IssuedCall {
 
 /// Objects that must live as long as something else does.
 #[derive(Default)]
-pub(super) struct Held {
-    pub(super) refs: Vec<Ref>,
+pub(in crate::dal) struct Held {
+    pub(in crate::dal) refs: Vec<Ref>,
     /// Claims on objects whose references are borrowed.
-    pub(super) claims: Vec<Want>,
+    pub(in crate::dal) claims: Vec<Want>,
 }
 
 impl Drop for Held {
@@ -38,7 +38,7 @@ impl Drop for Held {
 }
 
 impl IssuedCall {
-    pub(super) fn new(
+    pub(in crate::dal) fn new(
         id: ObjectId,
         processor: u32,
         want: Want,
@@ -49,12 +49,12 @@ impl IssuedCall {
     }
 
     /// What it takes.
-    pub(super) fn inputs(&self) -> &Held {
+    pub(in crate::dal) fn inputs(&self) -> &Held {
         &self.inputs
     }
 
     /// Which call it is.
-    pub(super) fn name(&self) -> Option<(ObjectId, EntryKey)> {
+    pub(in crate::dal) fn name(&self) -> Option<(ObjectId, EntryKey)> {
         self.want.as_ref().map(|want| (self.id, want.key()))
     }
 
@@ -65,7 +65,7 @@ impl IssuedCall {
 
 /// Whether a call has ended of which no output tells: it is gone, or has ended, or was claimed by one who died
 /// (pinned by nobody any more), or its processor died before it took it.
-pub(super) fn call_ended(store: &Store, id: &ObjectId, key: EntryKey, processor: u32) -> bool {
+pub(in crate::dal) fn call_ended(store: &Store, id: &ObjectId, key: EntryKey, processor: u32) -> bool {
     match store.info(id) {
         Ok(info) if key != info.key => true,
         Ok(info) if info.claimed => info.ended || info.pinned_by.is_empty(),
@@ -116,7 +116,7 @@ fn bury(refs: Vec<Ref>) {
 }
 
 /// Something of ours that a processor has still to do.
-pub(super) enum Unfinished {
+pub(in crate::dal) enum Unfinished {
     /// An output that somebody may still hold.
     Output(Weak<RefInner>),
     /// An output that shall be made though nobody holds it.
@@ -139,18 +139,18 @@ impl Unfinished {
 
 /// What a namespace has issued and not yet seen done.
 #[derive(Default)]
-pub(super) struct Backlog {
+pub(in crate::dal) struct Backlog {
     queue: VecDeque<Unfinished>,
 }
 
 impl Backlog {
-    pub(super) fn push(&mut self, item: Unfinished) {
+    pub(in crate::dal) fn push(&mut self, item: Unfinished) {
         self.queue.push_back(item);
     }
 
     /// Looks at the `count` items that were not looked at for longest and drops those that are done. `lock`
     /// gives the backlog; nothing is looked at or dropped while it is held.
-    pub(super) fn sweep(lock: &Mutex<Backlog>, store: &Store, count: usize) {
+    pub(in crate::dal) fn sweep(lock: &Mutex<Backlog>, store: &Store, count: usize) {
         if store.here().is_err() {
             return;
         }
@@ -166,7 +166,7 @@ impl Backlog {
         drop(done);
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::dal) fn len(&self) -> usize {
         self.queue.len()
     }
 }

@@ -1,14 +1,24 @@
-//! Copies of input tensors in memory of this process: for libraries that scribble on what they read, and in the order that a
-//! function wants.
+//! Memory that a call lends as a plain pointer; and copies of input tensors in memory of this process: for libraries that
+//! scribble on what they read, and in the order that a function wants.
 
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::wire::{self, Layout, Order, TensorSource};
 
-use super::output::CallMemory;
-
 const ALIGNMENT: usize = 64;
+
+/// Memory that the call keeps. For an output the pointer is valid until it is sealed, aborted or failed; for the
+/// private copy of an input as long as a handle of the call lives.
+#[derive(Clone, Debug)]
+pub struct CallMemory {
+    /// The body, 64-byte aligned.
+    pub data: *mut u8,
+    /// Bytes of the body.
+    pub len: usize,
+    /// Element type, shape, byte strides and dimension names.
+    pub layout: Arc<Layout>,
+}
 
 /// Memory of this process with the elements of one tensor.
 pub(super) struct PrivateCopy {

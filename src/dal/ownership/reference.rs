@@ -6,13 +6,13 @@ use crate::error::{Error, Kind, Result};
 use crate::store::{Buffer, CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Watch, Writer};
 use crate::sync::atomic::{Mutex, MutexGuard};
 use crate::timeout::Timeout;
-use crate::wire::{Elem, Order, TensorSource};
+use crate::wire::{Order, TensorSource};
 
-use super::expect::Expectation;
+use super::super::expect::Expectation;
+use super::super::standstill;
+use super::super::tensor::{KnownTensor, Tensor, TensorForm};
 use super::issued::{Held, IssuedCall, Unfinished};
-use super::namespace::{new_layout, raw_spec, Home, Namespace};
-use super::standstill;
-use super::tensor::{KnownTensor, Tensor, TensorForm, TensorWriter};
+use super::namespace::{raw_spec, Home, Namespace};
 
 /// A handle to an object that may not exist yet; clones share it, any thread may use it.
 ///
@@ -25,7 +25,7 @@ pub struct Ref {
     inner: Arc<RefInner>,
 }
 
-pub(super) struct RefInner {
+pub(in crate::dal) struct RefInner {
     store: Store,
     id: ObjectId,
     expect: Expectation,
@@ -38,11 +38,11 @@ pub(super) struct RefInner {
 
 /// What this reference knows and holds of its object.
 #[derive(Default)]
-pub(super) struct Life {
+pub(in crate::dal) struct Life {
     /// Calls that are to make the object. Dropped before the claim on the object.
     calls: Vec<Arc<IssuedCall>>,
     /// What must live until the object exists.
-    pub(super) dependencies: Held,
+    pub(in crate::dal) dependencies: Held,
     want: Option<Want>,
     /// The entry this reference has seen: another object under the same ID is not meant.
     key: Option<EntryKey>,
@@ -54,12 +54,12 @@ pub(super) struct Life {
     /// An event loop is to be woken when the object has ended.
     watch: Option<Watch>,
     /// What must live as long as the object. Dropped after the claim on it.
-    pub(super) references: Held,
+    pub(in crate::dal) references: Held,
 }
 
 impl Life {
     /// The references that this one holds.
-    pub(super) fn holds(&self, refs: &mut Vec<Ref>) {
+    pub(in crate::dal) fn holds(&self, refs: &mut Vec<Ref>) {
         let inputs = self.calls.iter().map(|call| call.inputs());
         for held in inputs.chain([&self.dependencies, &self.references]) {
             refs.extend(held.refs.iter().cloned());
@@ -73,12 +73,12 @@ impl Life {
 }
 
 impl Ref {
-    pub(super) fn owning(store: &Store, id: ObjectId, expect: Expectation, home: Home) -> Ref {
+    pub(in crate::dal) fn owning(store: &Store, id: ObjectId, expect: Expectation, home: Home) -> Ref {
         Ref::new(store, id, expect, Some(home), None, Life::default())
     }
 
     /// Notes which object the ID names now, so that its end can be told from never having been.
-    pub(super) fn borrowed(store: &Store, id: ObjectId, expect: Expectation) -> Ref {
+    pub(in crate::dal) fn borrowed(store: &Store, id: ObjectId, expect: Expectation) -> Ref {
         let reference = Ref::new(store, id, expect, None, None, Life::default());
         // Whatever goes wrong here goes wrong again, and is reported, when the reference is used.
         let _ = reference.state();
@@ -86,20 +86,30 @@ impl Ref {
     }
 
     /// A reference received in a call: `key` is the entry seen when the call was taken, None if it was gone.
-    pub(super) fn received(store: &Store, id: ObjectId, expect: Expectation, key: Option<EntryKey>) -> Ref {
+    pub(in crate::dal) fn received(
+        store: &Store,
+        id: ObjectId,
+        expect: Expectation,
+        key: Option<EntryKey>,
+    ) -> Ref {
         let life = Life { key, lost: key.is_none(), ..Life::default() };
         Ref::new(store, id, expect, None, None, life)
     }
 
     /// A reference to an input that the call has pinned.
-    pub(super) fn pinned(buffer: Buffer, expect: Expectation) -> Ref {
+    pub(in crate::dal) fn pinned(buffer: Buffer, expect: Expectation) -> Ref {
         let (store, id) = (buffer.store().clone(), buffer.id());
         let life = Life { key: Some(buffer.key()), ..Life::default() };
         Ref::new(&store, id, expect, None, Some(buffer), life)
     }
 
     /// A reference to somebody else's object that we want, too, and to the calls on which it depends.
-    pub(super) fn imported(store: &Store, home: Home, want: Want, calls: Vec<Arc<IssuedCall>>) -> Ref {
+    pub(in crate::dal) fn imported(
+        store: &Store,
+        home: Home,
+        want: Want,
+        calls: Vec<Arc<IssuedCall>>,
+    ) -> Ref {
         let id = want.id();
         let life = Life { calls, key: Some(want.key()), want: Some(want), ..Life::default() };
         Ref::new(store, id, Expectation::default(), Some(home), None, life)
@@ -117,7 +127,7 @@ impl Ref {
         Ref { inner: Arc::new(RefInner { store: store.clone(), id, expect, home, pinned, life }) }
     }
 
-    pub(super) fn from_inner(inner: Arc<RefInner>) -> Ref {
+    pub(in crate::dal) fn from_inner(inner: Arc<RefInner>) -> Ref {
         Ref { inner }
     }
 
@@ -137,12 +147,12 @@ impl Ref {
     }
 
     /// Tells references to one handle from others.
-    pub(super) fn address(&self) -> usize {
+    pub(in crate::dal) fn address(&self) -> usize {
         Arc::as_ptr(&self.inner).addr()
     }
 
     /// INVALID_ARGUMENT unless the object lies in this store; `what` the other one is used by.
-    pub(super) fn check_store(&self, ours: &Store, what: &str) -> Result<()> {
+    pub(in crate::dal) fn check_store(&self, ours: &Store, what: &str) -> Result<()> {
         let theirs = &self.inner.store;
         if ours.number() == theirs.number() && ours.path() == theirs.path() {
             return Ok(());
@@ -151,16 +161,16 @@ impl Ref {
         Err(Error::invalid(format!("object {id} lies in the store {theirs}, {what} {ours}")))
     }
 
-    pub(super) fn life(&self) -> MutexGuard<'_, Life> {
+    pub(in crate::dal) fn life(&self) -> MutexGuard<'_, Life> {
         self.inner.life.lock()
     }
 
     /// Where it was made, if it is an owning one and that still lives.
-    pub(super) fn namespace(&self) -> Option<Namespace> {
+    pub(in crate::dal) fn namespace(&self) -> Option<Namespace> {
         self.inner.home.as_ref().and_then(Home::namespace)
     }
 
-    pub(super) fn store(&self) -> &Store {
+    pub(in crate::dal) fn store(&self) -> &Store {
         &self.inner.store
     }
 
@@ -266,7 +276,7 @@ impl Ref {
     }
 
     /// The tensor's layout if it was read before.
-    pub(super) fn known_tensor(&self) -> Option<KnownTensor> {
+    pub(in crate::dal) fn known_tensor(&self) -> Option<KnownTensor> {
         self.inner.life.lock().tensor.clone()
     }
 
@@ -278,7 +288,7 @@ impl Ref {
     }
 
     /// As [`Ref::put_tensor`], in an order.
-    pub(super) fn put_tensor_in(&self, value: &TensorSource<'_>, order: Option<Order>) -> Result<()> {
+    pub(in crate::dal) fn put_tensor_in(&self, value: &TensorSource<'_>, order: Option<Order>) -> Result<()> {
         let form = TensorForm::of_value(value, &self.inner.expect, order)
             .map_err(|error| error.context(format!("object {}", self.inner.id)))?;
         let writer = self.create(|want, keep| form.spec(want, keep, false))?;
@@ -286,21 +296,6 @@ impl Ref {
         memory.fill(value).map_err(|error| error.context(format!("object {}", self.inner.id)))?;
         let header = memory.header();
         self.born(memory.seal()?, Some(header))
-    }
-
-    /// Memory in the store for this tensor, to fill in place and then to seal. Errors as [`Ref::put_tensor`].
-    pub fn create_tensor(
-        &self,
-        elem: Elem,
-        shape: &[i64],
-        names: &[String],
-        order: Order,
-        zeroed: bool,
-    ) -> Result<TensorWriter> {
-        let form = new_layout(elem, shape, names, order, &self.inner.expect)
-            .map_err(|error| error.context(format!("object {}", self.inner.id)))?;
-        let writer = self.create(|want, keep| form.spec(want, keep, zeroed))?;
-        Ok(TensorWriter::for_reference(form.into_memory(writer), self.clone()))
     }
 
     /// Writes raw bytes.
@@ -312,7 +307,7 @@ impl Ref {
 
     /// Into the awaited entry if a call has promised the object, else a new one. `spec` is told whether the
     /// sealed object is wanted by us and whether it stays without that.
-    pub(super) fn create<'a>(
+    pub(in crate::dal) fn create<'a>(
         &self,
         spec: impl FnOnce(bool, bool) -> Result<CreateSpec<'a>>,
     ) -> Result<Writer> {
@@ -332,7 +327,7 @@ impl Ref {
     }
 
     /// The object was sealed through this reference.
-    pub(super) fn born(&self, want: Option<Want>, header: Option<KnownTensor>) -> Result<()> {
+    pub(in crate::dal) fn born(&self, want: Option<Want>, header: Option<KnownTensor>) -> Result<()> {
         let Some(want) = want else { return self.state().map(drop) };
         let before = {
             let mut life = self.inner.life.lock();
@@ -348,7 +343,7 @@ impl Ref {
     /// A call was issued that is to make this object, which nobody had promised before if it is `new`. An
     /// owning reference takes the claim; a borrowed one gives it back for the call to hold, and what the call
     /// makes is then kept: nobody here will delete it.
-    pub(super) fn promised(&self, want: Want, new: bool) -> Option<Want> {
+    pub(in crate::dal) fn promised(&self, want: Want, new: bool) -> Option<Want> {
         let mut life = self.inner.life.lock();
         life.key = Some(want.key());
         life.lost = false;
@@ -363,22 +358,22 @@ impl Ref {
     }
 
     /// Holds the call until the object exists.
-    pub(super) fn depend_on(&self, call: Arc<IssuedCall>) {
+    pub(in crate::dal) fn depend_on(&self, call: Arc<IssuedCall>) {
         self.inner.life.lock().calls.push(call);
     }
 
     /// The calls that are to make the object.
-    pub(super) fn calls(&self) -> Vec<Arc<IssuedCall>> {
+    pub(in crate::dal) fn calls(&self) -> Vec<Arc<IssuedCall>> {
         self.inner.life.lock().calls.clone()
     }
 
     /// The life of the object that this reference has seen.
-    pub(super) fn life_key(&self) -> Option<EntryKey> {
+    pub(in crate::dal) fn life_key(&self) -> Option<EntryKey> {
         self.inner.life.lock().key
     }
 
     /// What the namespace's backlog remembers of an output.
-    pub(super) fn unfinished(&self) -> Unfinished {
+    pub(in crate::dal) fn unfinished(&self) -> Unfinished {
         if !self.is_owning() || self.inner.life.lock().kept {
             Unfinished::Kept(self.clone())
         } else {
@@ -387,7 +382,7 @@ impl Ref {
     }
 
     /// Whether nothing has to be held any more until this object exists.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(in crate::dal) fn is_settled(&self) -> bool {
         let promised = {
             let life = self.inner.life.lock();
             if !life.waits() {
@@ -433,7 +428,7 @@ impl Ref {
 
     /// A claim on the object for a call that takes it as input, if this reference has none of its own to
     /// offer. OBJECT_DELETED if it was there and is gone.
-    pub(super) fn claim_input(&self) -> Result<Option<Want>> {
+    pub(in crate::dal) fn claim_input(&self) -> Result<Option<Want>> {
         let (key, lost, held) = {
             let life = self.inner.life.lock();
             (life.key, life.lost, life.want.is_some())
@@ -456,11 +451,11 @@ impl Ref {
 
     /// Whether there was an entry of its object when this reference last looked: should it be absent later, it was
     /// deleted.
-    pub(super) fn was_seen(&self) -> bool {
+    pub(in crate::dal) fn was_seen(&self) -> bool {
         self.inner.life.lock().key.is_some()
     }
 
-    pub(super) fn deleted(&self) -> Error {
+    pub(in crate::dal) fn deleted(&self) -> Error {
         Error::new(Kind::ObjectDeleted, format!("object {} was deleted: nobody kept it", self.inner.id))
     }
 

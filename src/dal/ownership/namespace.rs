@@ -6,12 +6,11 @@ use crate::error::{Error, Result};
 use crate::log::{self, Level};
 use crate::store::{id_text, CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
 use crate::sync::atomic::{AtomicU64, Mutex, Ordering};
-use crate::wire::{CallSchema, Declaration, Elem, Layout, Metadata, Order, TensorSource};
+use crate::wire::{CallSchema, Declaration, Metadata, TensorSource};
 
-use super::expect::Expectation;
+use super::super::expect::Expectation;
 use super::issued::{Backlog, IssuedCall, Unfinished};
 use super::reference::Ref;
-use super::tensor::{TensorForm, TensorWriter};
 
 /// A namespace of this client: the objects put into it are named by it. Clones share it. Its prefix is
 /// reserved at the first put and stays ours as long as a clone or an owning reference made by it lives.
@@ -33,7 +32,7 @@ pub struct NamespaceOptions {
     pub metadata: Metadata,
 }
 
-pub(super) struct NamespaceInner {
+pub(in crate::dal) struct NamespaceInner {
     store: Store,
     declared: NamespaceOptions,
     reserved: Mutex<Option<Arc<Reserved>>>,
@@ -41,13 +40,13 @@ pub(super) struct NamespaceInner {
 }
 
 /// The claim on the declaration: while it lives nobody else gets the prefix (whose objects are then deleted).
-pub(super) struct Reserved {
+pub(in crate::dal) struct Reserved {
     prefix: Prefix,
     _declaration: Want,
 }
 
 /// Where an owning reference comes from.
-pub(super) struct Home {
+pub(in crate::dal) struct Home {
     /// None for a reference that was imported: the prefix is another client's.
     _reserved: Option<Arc<Reserved>>,
     /// Weak: the namespace's backlog holds references.
@@ -55,7 +54,7 @@ pub(super) struct Home {
 }
 
 impl Home {
-    pub(super) fn namespace(&self) -> Option<Namespace> {
+    pub(in crate::dal) fn namespace(&self) -> Option<Namespace> {
         self.namespace.upgrade().map(|inner| Namespace { inner })
     }
 }
@@ -141,19 +140,6 @@ impl Namespace {
         Ok(reference)
     }
 
-    /// Memory in the store to fill in place and then to seal. `names` may be shorter than `shape` (unnamed
-    /// dimensions).
-    pub fn create_tensor(
-        &self,
-        elem: Elem,
-        shape: &[i64],
-        names: &[String],
-        order: Order,
-        zeroed: bool,
-    ) -> Result<TensorWriter> {
-        self.new_ref(Expectation::default())?.create_tensor(elem, shape, names, order, zeroed)
-    }
-
     /// A raw object of these bytes.
     pub fn put_bytes(&self, data: &[u8], metadata: &[u8]) -> Result<Ref> {
         let reference = self.new_ref(Expectation::default())?;
@@ -169,7 +155,7 @@ impl Namespace {
     }
 
     /// As [`Namespace::new_ref`], for those that sweep once for many.
-    pub(super) fn unswept_ref(&self, expect: impl Into<Expectation>) -> Result<Ref> {
+    pub(in crate::dal) fn unswept_ref(&self, expect: impl Into<Expectation>) -> Result<Ref> {
         let reserved = self.reserved()?;
         let id = fresh_id(reserved.prefix, &self.inner.store);
         let home = Home { _reserved: Some(reserved), namespace: Arc::downgrade(&self.inner) };
@@ -177,7 +163,7 @@ impl Namespace {
     }
 
     /// An owning reference to an object of somebody else's, which the claim is on, with the calls on which it depends.
-    pub(super) fn adopt(&self, want: Want, calls: Vec<Arc<IssuedCall>>) -> Ref {
+    pub(in crate::dal) fn adopt(&self, want: Want, calls: Vec<Arc<IssuedCall>>) -> Ref {
         let home = Home { _reserved: None, namespace: Arc::downgrade(&self.inner) };
         let promised = !calls.is_empty();
         let reference = Ref::imported(&self.inner.store, home, want, calls);
@@ -204,36 +190,25 @@ impl Namespace {
         self.inner.backlog.lock().len()
     }
 
-    pub(super) fn remember(&self, item: Unfinished) {
+    pub(in crate::dal) fn remember(&self, item: Unfinished) {
         self.inner.backlog.lock().push(item);
     }
 }
 
-/// `names`, or as many as there are dimensions with the missing ones empty.
-pub(super) fn new_layout(
-    elem: Elem,
-    shape: &[i64],
-    names: &[String],
-    order: Order,
-    expect: &Expectation,
-) -> Result<TensorForm> {
-    if names.len() > shape.len() {
-        return Err(Error::invalid(format!("{} names for {} dimensions", names.len(), shape.len())));
-    }
-    let layout = Layout::contiguous(elem, shape, order, &expect.fill_names(names, shape.len()))?;
-    expect.check(&layout)?;
-    TensorForm::new(layout)
-}
-
 /// How an object of plain bytes is created.
-pub(super) fn raw_spec(data_len: usize, metadata: &[u8], want: bool, keep: bool) -> Result<CreateSpec<'_>> {
+pub(in crate::dal) fn raw_spec(
+    data_len: usize,
+    metadata: &[u8],
+    want: bool,
+    keep: bool,
+) -> Result<CreateSpec<'_>> {
     let data_size =
         u64::try_from(data_len).map_err(|_| Error::invalid("more bytes than a store can hold"))?;
     Ok(CreateSpec { data_size, metadata, want, keep, evictable: false, zeroed: false, full_timeout: None })
 }
 
 /// Reserves the lowest free prefix that starts with `start` and writes the declaration.
-pub(super) fn declare(
+pub(in crate::dal) fn declare(
     store: &Store,
     start: &[u8],
     name: &str,
@@ -261,7 +236,7 @@ static COUNTER: AtomicU64 = AtomicU64::new(1);
 
 /// prefix (4 bytes), attachment number (4, big endian), identity of the store (its last 6), counter (6, big endian). The
 /// identity makes an ID that was written down name nothing in a store that was made later at the same path.
-pub(super) fn fresh_id(prefix: Prefix, store: &Store) -> ObjectId {
+pub(in crate::dal) fn fresh_id(prefix: Prefix, store: &Store) -> ObjectId {
     // SYNC: only uniqueness matters, nothing is published through the counter.
     compose_id(prefix, store.number(), store.identity(), next_number(&COUNTER))
 }
@@ -324,7 +299,7 @@ fn arguments() -> Vec<String> {
 }
 
 /// The file name of the program.
-pub(super) fn program_name() -> String {
+pub(in crate::dal) fn program_name() -> String {
     let arguments = arguments();
     let path = arguments.first().map_or("", String::as_str);
     let name = path.rsplit('/').next().unwrap_or(path);

@@ -1,0 +1,14 @@
+//! Who keeps what: references, the calls that were issued to make their objects, and the namespaces that name both.
+//!
+//! These three know each other by nature: a reference holds the calls that are to make its object, a call holds the references
+//! of its inputs, and a namespace remembers what is not done yet, which a reference that is disowned adds to.
+
+mod issued;
+mod namespace;
+mod reference;
+
+pub(super) use issued::{call_ended, Held, IssuedCall, Unfinished};
+pub(super) use namespace::{declare, fresh_id, program_name, raw_spec};
+pub use namespace::{Namespace, NamespaceOptions};
+pub(super) use reference::Life;
+pub use reference::Ref;
