@@ -51,10 +51,9 @@ static pid_t keep_busy(void) {
 
 static void fill_a_store(const char *path, int puts, const sdp_dal_tensor_view *view,
                          int64_t bytes) {
-    sdp_dal_store_options options;
+    sdp_dal_store_options options = {.struct_size = sizeof options};
     sdp_dal_store *store = NULL;
     sdp_dal_ref *refs[MOST];
-    OK(sdp_dal_store_options_init(&options, sizeof options));
     options.size = (uint64_t)bytes * (uint64_t)(puts + 1);
     OK(sdp_dal_store_open(path, &options, &store));
     for (int i = 0; i < puts; i++) {
@@ -79,7 +78,7 @@ int main(int argc, char **argv) {
     CHECK(data != NULL);
     memset(data, 7, (size_t)bytes);
     sdp_dal_tensor_view view;
-    check_view_init(&view);
+    CLEAR(view);
     view.data = data;
     view.shape = shape;
     view.dtype = SDP_DAL_UINT8;

@@ -40,7 +40,7 @@ static void leave_stores(void) { (void)sdp_dal_stores_leave(); }
 /* Opens the store, and makes it if there is none; Ctrl-C and SIGTERM end all waiting on it from now
  * on. */
 static inline sdp_dal_store *open_store(const char *path, const char *name) {
-    sdp_dal_store_options options;
+    sdp_dal_store_options options = {.struct_size = sizeof options};
     sdp_dal_store *store = NULL;
     struct sigaction action;
     /* Before the store is there: a signal that comes early must not leave it behind. */
@@ -49,7 +49,6 @@ static inline sdp_dal_store *open_store(const char *path, const char *name) {
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     atexit(leave_stores);
-    check(sdp_dal_store_options_init(&options, sizeof options), "options");
     options.name = name;
     check(sdp_dal_store_open(path, &options, &store), path);
     store_to_interrupt = store;
@@ -68,9 +67,8 @@ static inline void close_store(sdp_dal_store *store) {
 }
 
 static inline sdp_dal_processor *open_processor(const sdp_dal_store *store, const char *name) {
-    sdp_dal_processor_options options;
+    sdp_dal_processor_options options = {.struct_size = sizeof options};
     sdp_dal_processor *processor = NULL;
-    check(sdp_dal_processor_options_init(&options, sizeof options), "options");
     options.name = name;
     check(sdp_dal_processor_open(store, &options, &processor), name);
     return processor;
@@ -88,12 +86,11 @@ static inline void start_processor(sdp_dal_processor *processor, const char *nam
 /* A caller of one function; waits for a processor and says which it found. */
 static inline sdp_dal_caller *open_caller(const sdp_dal_store *store, const char *signature) {
     uint8_t prefix[SDP_DAL_PREFIX_SIZE];
-    sdp_dal_caller_options options;
+    sdp_dal_caller_options options = {.struct_size = sizeof options};
     sdp_dal_caller *caller = NULL;
     check(sdp_dal_store_prefix(store, prefix), "the store's prefix");
     printf("Store using prefix %02x%02x%02x%02x for objects\n", prefix[0], prefix[1], prefix[2],
            prefix[3]);
-    check(sdp_dal_caller_options_init(&options, sizeof options), "options");
     options.timeout_ns = INT64_C(10000000000);
     check(sdp_dal_caller_open(store, &signature, 1, &options, &caller), "looking for processors");
     for (size_t i = 0; i < sdp_dal_caller_num_processors(caller); i++) {

@@ -21,10 +21,9 @@ enum { LINE = 3 };
 static sdp_dal_ref *put_spectrum(const sdp_dal_store *store, int64_t samples) {
     const int64_t shape[1] = {samples / 2 + 1};
     const char *const names[1] = {"freq"};
-    sdp_dal_tensor_spec spec;
+    sdp_dal_tensor_spec spec = {.struct_size = sizeof spec};
     sdp_dal_ref *reference = NULL;
     void *data = NULL;
-    check(sdp_dal_tensor_spec_init(&spec, sizeof spec), "spectrum");
     spec.shape = shape;
     spec.dim_names = names;
     spec.dtype = SDP_DAL_COMPLEX128;
@@ -41,11 +40,10 @@ static double error_of(const sdp_dal_results *results) {
     const double pi = acos(-1.0);
     const sdp_dal_ref *reference = NULL;
     sdp_dal_tensor *tensor = NULL;
-    sdp_dal_tensor_view signal;
+    sdp_dal_tensor_view signal = {.struct_size = sizeof signal};
     double worst = 0;
     check(sdp_dal_results_ref(results, "signal", &reference), "signal");
     check(sdp_dal_ref_get_tensor(reference, SDP_DAL_WAIT_FOREVER, &tensor), "signal");
-    check(sdp_dal_tensor_view_init(&signal, sizeof signal), "signal");
     check(sdp_dal_tensor_get_view(tensor, &signal), "signal");
     for (int64_t i = 0; i < signal.shape[0]; i++) {
         double expected = cos(2 * pi * LINE * (double)i / (double)signal.shape[0]);

@@ -16,10 +16,9 @@ static const char *const text =
 static int64_t length = 1024;
 
 static sdp_dal_status irfft(sdp_dal_call *call, void *plan) {
-    sdp_dal_tensor_view view;
+    sdp_dal_tensor_view view = {.struct_size = sizeof view};
     void *spectrum = NULL, *signal = NULL;
-    sdp_dal_status status = sdp_dal_tensor_view_init(&view, sizeof view);
-    if (status == SDP_DAL_OK) status = sdp_dal_call_copy_tensor(call, "spectrum", &view, &spectrum);
+    sdp_dal_status status = sdp_dal_call_copy_tensor(call, "spectrum", &view, &spectrum);
     if (status == SDP_DAL_OK)
         status = sdp_dal_call_create_tensor(call, "signal", 1, &length, &signal);
     if (status == SDP_DAL_OK) fftw_execute_dft_c2r((fftw_plan)plan, spectrum, signal);

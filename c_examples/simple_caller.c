@@ -14,10 +14,9 @@ static const char *const text =
 static void print_zs(const sdp_dal_results *results) {
     const sdp_dal_ref *zs = NULL;
     sdp_dal_tensor *tensor = NULL;
-    sdp_dal_tensor_view view;
+    sdp_dal_tensor_view view = {.struct_size = sizeof view};
     check(sdp_dal_results_ref(results, "zs", &zs), "zs");
     check(sdp_dal_ref_get_tensor(zs, SDP_DAL_WAIT_FOREVER, &tensor), "zs");
-    check(sdp_dal_tensor_view_init(&view, sizeof view), "zs");
     check(sdp_dal_tensor_get_view(tensor, &view), "zs");
     printf("zs =");
     for (int64_t i = 0; i < view.shape[0]; i++)
@@ -42,8 +41,7 @@ int main(int argc, char **argv) {
     int64_t numbers[COUNT];
     const int64_t shape[1] = {COUNT};
     for (int64_t i = 0; i < COUNT; i++) numbers[i] = i;
-    sdp_dal_tensor_view ys;
-    check(sdp_dal_tensor_view_init(&ys, sizeof ys), "ys");
+    sdp_dal_tensor_view ys = {.struct_size = sizeof ys};
     ys.data = numbers;
     ys.shape = shape;
     ys.ndim = 1;

@@ -9,12 +9,11 @@ static const char *const text =
 
 static sdp_dal_status simple_fn(sdp_dal_call *call, void *user_data) {
     int64_t x = 0;
-    sdp_dal_tensor_view ys;
+    sdp_dal_tensor_view ys = {.struct_size = sizeof ys};
     void *zs = NULL;
     sdp_dal_status status;
     (void)user_data;
     /* A status that is handed on takes the text of its error along to the caller. */
-    if ((status = sdp_dal_tensor_view_init(&ys, sizeof ys)) != SDP_DAL_OK) return status;
     if ((status = sdp_dal_call_get_int64(call, "x", &x)) != SDP_DAL_OK) return status;
     if ((status = sdp_dal_call_get_tensor(call, "ys", &ys)) != SDP_DAL_OK) return status;
     /* Memory in the store: written here, read by the caller, copied nowhere. */

@@ -18,10 +18,9 @@ struct totals {
 static sdp_dal_status receive(sdp_dal_call *call, void *user_data) {
     struct totals *totals = (struct totals *)user_data;
     int64_t sequence = 0;
-    sdp_dal_tensor_view payload;
+    sdp_dal_tensor_view payload = {.struct_size = sizeof payload};
     void *tag = NULL;
     sdp_dal_status status;
-    if ((status = sdp_dal_tensor_view_init(&payload, sizeof payload)) != SDP_DAL_OK) return status;
     if ((status = sdp_dal_call_get_int64(call, "sequence", &sequence)) != SDP_DAL_OK) return status;
     if ((status = sdp_dal_call_get_tensor(call, "payload", &payload)) != SDP_DAL_OK) return status;
     const int64_t *numbers = (const int64_t *)payload.data;

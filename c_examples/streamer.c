@@ -58,10 +58,9 @@ static struct options parse(int argc, char **argv) {
 
 /* Writes a payload in place: every element is its number. NULL after Ctrl-C. */
 static sdp_dal_ref *write_payload(const sdp_dal_store *store, int64_t sequence, int64_t count) {
-    sdp_dal_tensor_spec spec;
+    sdp_dal_tensor_spec spec = {.struct_size = sizeof spec};
     sdp_dal_ref *payload = NULL;
     void *data = NULL;
-    check(sdp_dal_tensor_spec_init(&spec, sizeof spec), "payload");
     spec.dtype = SDP_DAL_INT64;
     spec.ndim = 1;
     spec.shape = &count;

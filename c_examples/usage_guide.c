@@ -17,9 +17,8 @@ static const char *const signature = "simple_fn(x: int64, ys: int64[i]) -> (zs: 
 static sdp_dal_tensor_view numbers(void) {
     static int64_t data[COUNT];
     static const int64_t shape[1] = {COUNT};
-    sdp_dal_tensor_view view;
+    sdp_dal_tensor_view view = {.struct_size = sizeof view};
     for (int64_t i = 0; i < COUNT; i++) data[i] = i;
-    check(sdp_dal_tensor_view_init(&view, sizeof view), "ys");
     view.data = data;
     view.shape = shape;
     view.ndim = 1;
@@ -31,10 +30,9 @@ static sdp_dal_tensor_view numbers(void) {
 static void print_zs(const sdp_dal_results *results) {
     const sdp_dal_ref *zs = NULL;
     sdp_dal_tensor *tensor = NULL;
-    sdp_dal_tensor_view view;
+    sdp_dal_tensor_view view = {.struct_size = sizeof view};
     check(sdp_dal_results_ref(results, "zs", &zs), "zs");
     check(sdp_dal_ref_get_tensor(zs, SDP_DAL_WAIT_FOREVER, &tensor), "zs");
-    check(sdp_dal_tensor_view_init(&view, sizeof view), "zs");
     check(sdp_dal_tensor_get_view(tensor, &view), "zs");
     const int64_t *data = view.data;
     printf("zs = %lld ... %lld\n", (long long)data[0], (long long)data[view.shape[0] - 1]);
@@ -127,12 +125,11 @@ static void batch(sdp_dal_store *store, sdp_dal_caller *caller) {
  * looked for. */
 static void broadcast(sdp_dal_store *store) {
     sdp_dal_tensor_view value = numbers();
-    sdp_dal_caller_options options;
+    sdp_dal_caller_options options = {.struct_size = sizeof options};
     sdp_dal_caller *caller = NULL;
     sdp_dal_ref *ys = NULL;
     sdp_dal_args *args = NULL;
-    check(sdp_dal_caller_options_init(&options, sizeof options), "options");
-    options.minimum_processors = 0;
+    options.flags = SDP_DAL_CALLER_NONE_NEEDED;
     check(sdp_dal_caller_open(store, &signature, 1, &options, &caller), "a caller");
     check(sdp_dal_tensor_put(store, &value, &ys), "ys");
     check(sdp_dal_args_create(&args), "arguments");

@@ -59,9 +59,8 @@
  *
  *   sdp_dal_status simple_fn(sdp_dal_call *call, void *user_data) {
  *       int64_t x;
- *       sdp_dal_tensor_view ys;
+ *       sdp_dal_tensor_view ys = {.struct_size = sizeof ys};
  *       void *zs;
- *       sdp_dal_tensor_view_init(&ys, sizeof ys);
  *       sdp_dal_call_get_int64(call, "x", &x);
  *       sdp_dal_call_get_tensor(call, "ys", &ys);
  *       sdp_dal_call_create_tensor(call, "zs", ys.ndim, ys.shape, &zs);
@@ -304,6 +303,8 @@ typedef enum {
 typedef enum {
     /// Do not compare the sizes of equal dimension names, nor with the sizes that the signature fixes.
     SDP_DAL_CALLER_LOOSE_DIMS = 1,
+    /// With minimum_processors 0: there may be no processor yet.
+    SDP_DAL_CALLER_NONE_NEEDED = 2,
 } sdp_dal_caller_flag;
 
 /// Who gives a parameter.
@@ -538,53 +539,9 @@ typedef void (*sdp_dal_log_function)(int32_t level, const char *message, void *u
 /// C++ exception may leave it.
 typedef bool (*sdp_dal_interrupt_check)(void *user_data);
 
-/// Where the elements of a tensor lie. The view owns nothing.
-///
-/// Filled by the library (sdp_dal_tensor_get_view(), sdp_dal_call_get_tensor()) the pointers are borrowed, as the
-/// function says, and the data must not be written. Filled by you (sdp_dal_tensor_put(), sdp_dal_args_set_tensor())
-/// it describes your own memory, in any layout. Call sdp_dal_tensor_view_init() first in both cases.
-typedef struct {
-    /// sizeof(sdp_dal_tensor_view), set by sdp_dal_tensor_view_init().
-    size_t struct_size;
-    /// The element whose indices are all 0. May be NULL if there are no elements.
-    const void *data;
-    /// ndim sizes; may be NULL if ndim is 0.
-    const int64_t *shape;
-    /// ndim distances in bytes from one index to the next; may be negative or 0. NULL in what you fill: C order.
-    const int64_t *strides;
-    /// ndim names, "" for a dimension without one; NULL if none has a name.
-    const char *const *dim_names;
-    /// One of sdp_dal_dtype.
-    int32_t dtype;
-    /// Number of dimensions, 0 to SDP_DAL_MAX_DIMS.
-    int32_t ndim;
-    /// One of sdp_dal_order; not looked at in what you fill (the strides say it).
-    int32_t order;
-    /// 0.
-    int32_t reserved;
-} sdp_dal_tensor_view;
-
-/// What a tensor that is to be made will look like.
-typedef struct {
-    /// sizeof(sdp_dal_tensor_spec), set by sdp_dal_tensor_spec_init().
-    size_t struct_size;
-    /// ndim sizes; may be NULL if ndim is 0.
-    const int64_t *shape;
-    /// ndim names, "" for a dimension without one; NULL if none has a name.
-    const char *const *dim_names;
-    /// One of sdp_dal_dtype.
-    int32_t dtype;
-    /// Number of dimensions, 0 to SDP_DAL_MAX_DIMS.
-    int32_t ndim;
-    /// One of sdp_dal_order.
-    int32_t order;
-    /// Bits of sdp_dal_tensor_flag.
-    uint32_t flags;
-} sdp_dal_tensor_spec;
-
 /// How sdp_dal_store_open() opens, and if need be makes, a store. Zero bytes mean the default.
 typedef struct {
-    /// sizeof(sdp_dal_store_options), set by sdp_dal_store_options_init().
+    /// sizeof(sdp_dal_store_options).
     size_t struct_size;
     /// Bytes that can be put into a new store; 0: SDP_DAL_STORE_SIZE of the environment, or half of what the
     /// system has.
@@ -608,7 +565,7 @@ typedef struct {
 
 /// Numbers about a store, in bytes or pieces.
 typedef struct {
-    /// sizeof(sdp_dal_store_stat), set by sdp_dal_store_stat_init().
+    /// sizeof(sdp_dal_store_stat).
     size_t struct_size;
     /// Bytes that fit into the empty store.
     uint64_t size;
@@ -652,7 +609,7 @@ typedef struct {
 
 /// What a store looks like from outside.
 typedef struct {
-    /// sizeof(sdp_dal_store_summary), set by sdp_dal_store_summary_init().
+    /// sizeof(sdp_dal_store_summary).
     size_t struct_size;
     /// When it was made, in nanoseconds since 1970.
     int64_t created_ns;
@@ -673,7 +630,7 @@ typedef struct {
 /// What there is to know about a client: a process that uses the store (one that has two copies of this library is two).
 /// Its name and host have functions of their own.
 typedef struct {
-    /// sizeof(sdp_dal_client_info), set by sdp_dal_client_info_init().
+    /// sizeof(sdp_dal_client_info).
     size_t struct_size;
     /// When it opened the store, in nanoseconds since 1970.
     int64_t since_ns;
@@ -695,7 +652,7 @@ typedef struct {
 
 /// What a parameter is.
 typedef struct {
-    /// sizeof(sdp_dal_param_info), set by sdp_dal_param_info_init().
+    /// sizeof(sdp_dal_param_info).
     size_t struct_size;
     /// One of sdp_dal_direction.
     int32_t direction;
@@ -713,7 +670,7 @@ typedef struct {
 
 /// What a namespace declares.
 typedef struct {
-    /// sizeof(sdp_dal_namespace_options), set by sdp_dal_namespace_options_init().
+    /// sizeof(sdp_dal_namespace_options).
     size_t struct_size;
     /// Its name in displays; NULL: the program's.
     const char *name;
@@ -735,7 +692,7 @@ typedef struct {
 
 /// A declared namespace.
 typedef struct {
-    /// sizeof(sdp_dal_namespace_info), set by sdp_dal_namespace_info_init().
+    /// sizeof(sdp_dal_namespace_info).
     size_t struct_size;
     /// Number of the client that declared it.
     uint32_t owner;
@@ -753,7 +710,7 @@ typedef struct {
 
 /// How to create a raw object. Zero bytes mean the default.
 typedef struct {
-    /// sizeof(sdp_dal_object_spec), set by sdp_dal_object_spec_init().
+    /// sizeof(sdp_dal_object_spec).
     size_t struct_size;
     /// Bytes of data.
     uint64_t data_size;
@@ -772,7 +729,7 @@ typedef struct {
 
 /// What there is to know about an object.
 typedef struct {
-    /// sizeof(sdp_dal_object_info), set by sdp_dal_object_info_init().
+    /// sizeof(sdp_dal_object_info).
     size_t struct_size;
     /// Bytes of data.
     uint64_t data_size;
@@ -800,9 +757,53 @@ typedef struct {
     uint32_t reserved;
 } sdp_dal_object_info;
 
+/// Where the elements of a tensor lie. The view owns nothing.
+///
+/// Filled by the library (sdp_dal_tensor_get_view(), sdp_dal_call_get_tensor()) the pointers are borrowed, as the
+/// function says, and the data must not be written. Filled by you (sdp_dal_tensor_put(), sdp_dal_args_set_tensor())
+/// it describes your own memory, in any layout. Set struct_size first in both cases.
+typedef struct {
+    /// sizeof(sdp_dal_tensor_view).
+    size_t struct_size;
+    /// The element whose indices are all 0. May be NULL if there are no elements.
+    const void *data;
+    /// ndim sizes; may be NULL if ndim is 0.
+    const int64_t *shape;
+    /// ndim distances in bytes from one index to the next; may be negative or 0. NULL in what you fill: C order.
+    const int64_t *strides;
+    /// ndim names, "" for a dimension without one; NULL if none has a name.
+    const char *const *dim_names;
+    /// One of sdp_dal_dtype.
+    int32_t dtype;
+    /// Number of dimensions, 0 to SDP_DAL_MAX_DIMS.
+    int32_t ndim;
+    /// One of sdp_dal_order; not looked at in what you fill (the strides say it).
+    int32_t order;
+    /// 0.
+    int32_t reserved;
+} sdp_dal_tensor_view;
+
+/// What a tensor that is to be made will look like.
+typedef struct {
+    /// sizeof(sdp_dal_tensor_spec).
+    size_t struct_size;
+    /// ndim sizes; may be NULL if ndim is 0.
+    const int64_t *shape;
+    /// ndim names, "" for a dimension without one; NULL if none has a name.
+    const char *const *dim_names;
+    /// One of sdp_dal_dtype.
+    int32_t dtype;
+    /// Number of dimensions, 0 to SDP_DAL_MAX_DIMS.
+    int32_t ndim;
+    /// One of sdp_dal_order.
+    int32_t order;
+    /// Bits of sdp_dal_tensor_flag.
+    uint32_t flags;
+} sdp_dal_tensor_spec;
+
 /// How a table is put. Zero bytes mean the default.
 typedef struct {
-    /// sizeof(sdp_dal_table_options), set by sdp_dal_table_options_init().
+    /// sizeof(sdp_dal_table_options).
     size_t struct_size;
     /// Most rows of a record batch: longer ones are split. 0: as they come.
     size_t max_chunksize;
@@ -810,29 +811,33 @@ typedef struct {
 
 /// How a caller finds its processors.
 typedef struct {
-    /// sizeof(sdp_dal_caller_options), set by sdp_dal_caller_options_init().
+    /// sizeof(sdp_dal_caller_options).
     size_t struct_size;
     /// First bytes of the prefixes of the processors to use; may be NULL if there are none.
     const uint8_t *processor_prefix;
     /// Bytes of processor_prefix, 0 to SDP_DAL_PREFIX_SIZE.
     size_t processor_prefix_size;
-    /// Fewer compatible processors are an error; 0: none are needed. sdp_dal_caller_options_init() sets 1.
+    /// Fewer compatible processors are an error; 0: as 1, unless SDP_DAL_CALLER_NONE_NEEDED is set.
     uint64_t minimum_processors;
     /// Most calls that a processor has not ended; issuing then waits. A batch is one call, until its last row has
     /// ended. 0: no limit.
     uint64_t max_in_flight;
     /// How long sdp_dal_caller_open() waits for the processors, and issuing for room when max_in_flight
-    /// is reached. sdp_dal_caller_options_init() sets SDP_DAL_POLL.
+    /// is reached.
     int64_t timeout_ns;
     /// One of sdp_dal_select.
     int32_t select;
     /// Bits of sdp_dal_caller_flag.
     uint32_t flags;
+    /// Functions that are given as schemas, besides the signatures; may be NULL if there are none. They stay yours.
+    const sdp_dal_schema *const *schemas;
+    /// Number of schemas.
+    size_t num_schemas;
 } sdp_dal_caller_options;
 
 /// How a processor shows itself.
 typedef struct {
-    /// sizeof(sdp_dal_processor_options), set by sdp_dal_processor_options_init().
+    /// sizeof(sdp_dal_processor_options).
     size_t struct_size;
     /// Its name, which callers see; NULL: the program's.
     const char *name;
@@ -846,17 +851,6 @@ typedef struct {
     /// 0.
     uint32_t reserved_0;
 } sdp_dal_processor_options;
-
-/// How the calls of a function are run. Zero bytes mean the default: one at a time, in no strict order, with sizes
-/// checked.
-typedef struct {
-    /// sizeof(sdp_dal_function_options), set by sdp_dal_function_options_init().
-    size_t struct_size;
-    /// Bits of sdp_dal_function_flag.
-    uint32_t flags;
-    /// 0.
-    uint32_t reserved_0;
-} sdp_dal_function_options;
 
 /// A processing function.
 ///
@@ -877,9 +871,20 @@ typedef sdp_dal_status (*sdp_dal_function)(sdp_dal_call *call, void *user_data);
 /// Called once with a function's user_data when the function will not be called any more.
 typedef void (*sdp_dal_drop)(void *user_data);
 
+/// How the calls of a function are run. Zero bytes mean the default: one at a time, in no strict order, with sizes
+/// checked.
+typedef struct {
+    /// sizeof(sdp_dal_function_options).
+    size_t struct_size;
+    /// Bits of sdp_dal_function_flag.
+    uint32_t flags;
+    /// 0.
+    uint32_t reserved_0;
+} sdp_dal_function_options;
+
 /// How an output is created in place. Zero bytes mean the default.
 typedef struct {
-    /// sizeof(sdp_dal_output_options), set by sdp_dal_output_options_init().
+    /// sizeof(sdp_dal_output_options).
     size_t struct_size;
     /// One of sdp_dal_order. Default: that of the signature, else C.
     int32_t order;
@@ -889,7 +894,7 @@ typedef struct {
 
 /// One thing that happened.
 typedef struct {
-    /// sizeof(sdp_dal_event), set by sdp_dal_event_init().
+    /// sizeof(sdp_dal_event).
     size_t struct_size;
     /// Its place in the order of all events of the store; 0 for SDP_DAL_EVENT_RESYNC.
     uint64_t sequence;
@@ -978,34 +983,6 @@ size_t sdp_dal_dtype_size(int32_t dtype);
 /// Returns a static text. Does not block.
 const char *sdp_dal_dtype_name(int32_t dtype);
 
-/// Fills a view with zeros and its size.
-///
-/// view: the struct. struct_size: sizeof(sdp_dal_tensor_view).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_tensor_view_init(sdp_dal_tensor_view *view, size_t struct_size);
-
-/// Fills a spec with zeros and its size.
-///
-/// spec: the struct. struct_size: sizeof(sdp_dal_tensor_spec).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_tensor_spec_init(sdp_dal_tensor_spec *spec, size_t struct_size);
-
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_store_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_store_options_init(sdp_dal_store_options *options, size_t struct_size);
-
-/// Fills a stat with zeros and its size.
-///
-/// stat: the struct. struct_size: sizeof(sdp_dal_store_stat).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_store_stat_init(sdp_dal_store_stat *stat, size_t struct_size);
-
 /// Opens the store at a path, and makes it if there is none.
 ///
 /// One process has one attachment to a store, however often it opens it; every handle has a namespace of its
@@ -1064,7 +1041,7 @@ sdp_dal_status sdp_dal_store_identity(const sdp_dal_store *store,
 
 /// Numbers about a store as it is now.
 ///
-/// out: filled; call sdp_dal_store_stat_init() on it first.
+/// out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
 sdp_dal_status sdp_dal_store_get_stat(const sdp_dal_store *store,
@@ -1111,13 +1088,6 @@ sdp_dal_status sdp_dal_stores_leave(void);
 sdp_dal_status sdp_dal_store_interrupt(const sdp_dal_store *store,
                                        bool on);
 
-/// Fills a summary with zeros and its size.
-///
-/// summary: the struct. struct_size: sizeof(sdp_dal_store_summary).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_store_summary_init(sdp_dal_store_summary *summary, size_t struct_size);
-
 /// Lists the stores of this machine that this process may look at, without opening them: /dev/shm and every other
 /// tmpfs, with the folders directly below each.
 ///
@@ -1136,7 +1106,7 @@ size_t sdp_dal_stores_skipped(const sdp_dal_stores *stores);
 
 /// One store of a list.
 ///
-/// index: 0 to sdp_dal_stores_count() - 1. out: filled; call sdp_dal_store_summary_init() on it first.
+/// index: 0 to sdp_dal_stores_count() - 1. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_stores_summary(const sdp_dal_stores *stores,
@@ -1166,13 +1136,6 @@ sdp_dal_status sdp_dal_stores_file(const sdp_dal_stores *stores,
 /// Ends a list of stores. NULL is allowed. Does not block.
 void sdp_dal_stores_free(sdp_dal_stores *stores);
 
-/// Fills an info with zeros and its size.
-///
-/// info: the struct. struct_size: sizeof(sdp_dal_client_info).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_client_info_init(sdp_dal_client_info *info, size_t struct_size);
-
 /// Lists the clients of a store, this process among them, by number. Looks at every object.
 ///
 /// out: The caller owns *out and must call sdp_dal_clients_free().
@@ -1185,7 +1148,7 @@ size_t sdp_dal_clients_count(const sdp_dal_clients *clients);
 
 /// One client of a list.
 ///
-/// index: 0 to sdp_dal_clients_count() - 1. out: filled; call sdp_dal_client_info_init() on it first.
+/// index: 0 to sdp_dal_clients_count() - 1. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_clients_info(const sdp_dal_clients *clients,
@@ -1271,13 +1234,6 @@ bool sdp_dal_id_is_declaration(const uint8_t *id);
 /// Errors: as sdp_dal_store_prefix(). Does not wait for others.
 sdp_dal_status sdp_dal_store_new_id(const sdp_dal_store *store, uint8_t *out_id);
 
-/// Fills an info with zeros and its size.
-///
-/// info: the struct. struct_size: sizeof(sdp_dal_param_info).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_param_info_init(sdp_dal_param_info *info, size_t struct_size);
-
 /// A function without parameters, to be built with sdp_dal_schema_add_value() and its neighbours.
 ///
 /// name: a letter or _, then letters, digits and _.
@@ -1359,7 +1315,7 @@ sdp_dal_status sdp_dal_schema_param_index(const sdp_dal_schema *schema,
 
 /// What a parameter is.
 ///
-/// index: 0 to sdp_dal_schema_num_params() - 1. out: filled; call sdp_dal_param_info_init() on it first.
+/// index: 0 to sdp_dal_schema_num_params() - 1. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_schema_param_info(const sdp_dal_schema *schema,
@@ -1551,21 +1507,6 @@ sdp_dal_status sdp_dal_schema_metadata(const sdp_dal_schema *schema,
                                        char *buffer,
                                        size_t *length);
 
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_namespace_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_namespace_options_init(sdp_dal_namespace_options *options,
-                                              size_t struct_size);
-
-/// Fills an info with zeros and its size.
-///
-/// info: the struct. struct_size: sizeof(sdp_dal_namespace_info).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_namespace_info_init(sdp_dal_namespace_info *info, size_t struct_size);
-
 /// Reserves a namespace of the same attachment at once: the lowest free prefix that starts as the options say.
 ///
 /// Objects that are left under the prefix are deleted first. It stays reserved as long as the handle, or an owning
@@ -1594,7 +1535,7 @@ size_t sdp_dal_namespaces_count(const sdp_dal_namespaces *list);
 
 /// One namespace of a list.
 ///
-/// index: 0 to sdp_dal_namespaces_count() - 1. out: filled; call sdp_dal_namespace_info_init() on it first.
+/// index: 0 to sdp_dal_namespaces_count() - 1. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_namespaces_info(const sdp_dal_namespaces *list,
@@ -1675,13 +1616,6 @@ sdp_dal_status sdp_dal_namespaces_function(const sdp_dal_namespaces *list,
 
 /// Ends a list of namespaces. NULL is allowed. Does not block.
 void sdp_dal_namespaces_free(sdp_dal_namespaces *list);
-
-/// Fills a spec with its defaults.
-///
-/// spec: the struct. struct_size: sizeof(sdp_dal_object_spec).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_object_spec_init(sdp_dal_object_spec *spec, size_t struct_size);
 
 /// Creates a raw object under an ID: memory to fill, and then to seal.
 ///
@@ -1769,7 +1703,7 @@ sdp_dal_status sdp_dal_object_set_keep(const sdp_dal_store *store,
 
 /// What there is to know about one object.
 ///
-/// id: SDP_DAL_ID_SIZE bytes. out: filled; call sdp_dal_object_info_init() on it first.
+/// id: SDP_DAL_ID_SIZE bytes. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_FORKED. Does not wait for others.
 sdp_dal_status sdp_dal_object_get_info(const sdp_dal_store *store,
@@ -1841,19 +1775,12 @@ sdp_dal_status sdp_dal_buffer_clone(const sdp_dal_buffer *buffer, sdp_dal_buffer
 /// Lets go of the bytes. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_buffer_free(sdp_dal_buffer *buffer);
 
-/// Fills an info with zeros and its size.
-///
-/// info: the struct. struct_size: sizeof(sdp_dal_object_info).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_object_info_init(sdp_dal_object_info *info, size_t struct_size);
-
 /// The number of objects in a list; 0 if list is no list. Does not block.
 size_t sdp_dal_list_count(const sdp_dal_list *list);
 
 /// One object of a list.
 ///
-/// index: 0 to sdp_dal_list_count() - 1. out: filled; call sdp_dal_object_info_init() on it first.
+/// index: 0 to sdp_dal_list_count() - 1. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_list_info(const sdp_dal_list *list, size_t index, sdp_dal_object_info *out);
@@ -1892,12 +1819,11 @@ sdp_dal_status sdp_dal_tensor_create(const sdp_dal_store *store,
 
 /// The view of a tensor.
 ///
-/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: its pointers are valid until the tensor is
+/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the tensor is
 /// freed; the elements must not be written.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_tensor_get_view(const sdp_dal_tensor *tensor,
-                                       sdp_dal_tensor_view *out);
+sdp_dal_status sdp_dal_tensor_get_view(const sdp_dal_tensor *tensor, sdp_dal_tensor_view *out);
 
 /// The ID of a tensor's object.
 ///
@@ -2158,13 +2084,6 @@ sdp_dal_status sdp_dal_ref_dim_name(const sdp_dal_ref *reference,
                                     char *buffer,
                                     size_t *length);
 
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_table_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_table_options_init(sdp_dal_table_options *options, size_t struct_size);
-
 /// Puts a table: one copy into the store.
 ///
 /// stream: the record batches. It is moved: read to its end and released by the library, also on failure.
@@ -2345,7 +2264,7 @@ sdp_dal_status sdp_dal_tensor_to_dlpack_unversioned(const sdp_dal_tensor *tensor
 ///
 /// tensor: stays yours; its deleter is not called.
 /// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
-/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: it points to strides and to what tensor points
+/// out: filled; set its struct_size first. Borrowed: it points to strides and to what tensor points
 /// to.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, also for a tensor that lies in no CPU memory, has more than one lane, or is of a
@@ -2358,7 +2277,7 @@ sdp_dal_status sdp_dal_tensor_view_from_dlpack(const struct DLManagedTensorVersi
 ///
 /// tensor: stays yours; its deleter is not called.
 /// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
-/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: it points to strides and to what tensor points
+/// out: filled; set its struct_size first. Borrowed: it points to strides and to what tensor points
 /// to.
 ///
 /// Errors: as sdp_dal_tensor_view_from_dlpack(). Does not block.
@@ -2543,13 +2462,6 @@ sdp_dal_status sdp_dal_results_ref_at(const sdp_dal_results *results,
 /// NULL is allowed. Waits at most 100 ms.
 void sdp_dal_results_free(sdp_dal_results *results);
 
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_caller_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_caller_options_init(sdp_dal_caller_options *options, size_t struct_size);
-
 /// Checks a signature as sdp_dal_caller_open() and sdp_dal_processor_register() do; the message of the error names
 /// the column, what was found and what was expected.
 ///
@@ -2559,8 +2471,8 @@ sdp_dal_status sdp_dal_signature_check(const char *signature);
 /// Makes a caller, and looks for the processors that offer its functions.
 ///
 /// store: what calls and their values are put into.
-/// signatures: num_signatures signatures of the functions that will be called.
-/// options: NULL for the defaults.
+/// signatures: num_signatures signatures of the functions that will be called; may be NULL if there are none.
+/// options: NULL for the defaults; may name more functions, as schemas.
 /// out: The caller of this function owns *out and must call sdp_dal_caller_close().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED,
@@ -2570,18 +2482,6 @@ sdp_dal_status sdp_dal_caller_open(const sdp_dal_store *store,
                                    size_t num_signatures,
                                    const sdp_dal_caller_options *options,
                                    sdp_dal_caller **out);
-
-/// As sdp_dal_caller_open(), for functions that are given as schemas.
-///
-/// store, options, out: as in sdp_dal_caller_open().
-/// schemas: num_schemas schemas of the functions that will be called; they stay yours.
-///
-/// Errors and blocking: as sdp_dal_caller_open().
-sdp_dal_status sdp_dal_caller_open_schemas(const sdp_dal_store *store,
-                                           const sdp_dal_schema *const *schemas,
-                                           size_t num_schemas,
-                                           const sdp_dal_caller_options *options,
-                                           sdp_dal_caller **out);
 
 /// Looks again for compatible processors. New ones join only here; the dead leave by themselves.
 ///
@@ -2728,21 +2628,6 @@ sdp_dal_status sdp_dal_replies_results(const sdp_dal_replies *replies,
 /// Ends the replies. Calls of which no output is referred to any more, and that have not started, are cancelled.
 /// NULL is allowed. Waits at most 100 ms.
 void sdp_dal_replies_free(sdp_dal_replies *replies);
-
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_processor_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_processor_options_init(sdp_dal_processor_options *options,
-                                              size_t struct_size);
-
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_function_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_function_options_init(sdp_dal_function_options *options, size_t struct_size);
 
 /// Makes a processor. Nobody sees it before it is started.
 ///
@@ -2906,7 +2791,7 @@ sdp_dal_status sdp_dal_call_param_index(const sdp_dal_call *call, const char *na
 
 /// What a parameter is.
 ///
-/// index: 0 to sdp_dal_call_num_params() - 1. out: filled; call sdp_dal_param_info_init() on it first.
+/// index: 0 to sdp_dal_call_num_params() - 1. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_call_param_info(const sdp_dal_call *call,
@@ -3020,7 +2905,7 @@ sdp_dal_status sdp_dal_call_get_binary(const sdp_dal_call *call,
 /// as it is stored: out->order and out->strides say it. It is copied if it is stored in another order than the signature
 /// asks for, once for the call. Nothing is copied otherwise.
 ///
-/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: its pointers are valid until the callback
+/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the callback
 /// returns or the last handle of the call is freed; the elements must not be written.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
@@ -3033,7 +2918,7 @@ sdp_dal_status sdp_dal_call_get_tensor(const sdp_dal_call *call,
 /// once for the call.
 ///
 /// order: one of sdp_dal_order; SDP_DAL_ORDER_ANY is as sdp_dal_call_get_tensor().
-/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: its pointers are valid until the callback
+/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the callback
 /// returns or the last handle of the call is freed; the elements must not be written.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
@@ -3136,13 +3021,6 @@ sdp_dal_status sdp_dal_call_hold_tensor_at(const sdp_dal_call *call,
 sdp_dal_status sdp_dal_call_get_ref_at(const sdp_dal_call *call,
                                        size_t index,
                                        sdp_dal_ref **out);
-
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_output_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_output_options_init(sdp_dal_output_options *options, size_t struct_size);
 
 /// Creates an output tensor in place: memory in the store to fill. The element type is the signature's. It is
 /// sealed when the callback returns SDP_DAL_OK, by sdp_dal_call_finish(), or earlier by sdp_dal_call_seal(); not at
@@ -3322,7 +3200,7 @@ sdp_dal_status sdp_dal_call_defer(const sdp_dal_call *call,
 /// A private copy of an input tensor, which may be written: for libraries that scribble on their inputs. It is made when it
 /// is asked for first; asking for the same parameter again gives the same memory, as it is then.
 ///
-/// out_view: filled; call sdp_dal_tensor_view_init() on it first. The copy, in the order that the signature asks for
+/// out_view: filled; set its struct_size first. The copy, in the order that the signature asks for
 /// ("float64[row,chan] C"), else in that in which the tensor is stored: C or F, as its order and strides say.
 /// out_data: its elements, 64-byte aligned, writable. Both are borrowed: valid until the callback returns or the last
 /// handle of the call is freed.
@@ -3343,13 +3221,6 @@ sdp_dal_status sdp_dal_call_copy_tensor_at(const sdp_dal_call *call,
                                            sdp_dal_tensor_view *out_view,
                                            void **out_data);
 
-/// Fills an event with zeros and its size.
-///
-/// event: the struct. struct_size: sizeof(sdp_dal_event).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_event_init(sdp_dal_event *event, size_t struct_size);
-
 /// Tells of what happens from now on to objects whose IDs start with given bytes. To keep a table of objects, subscribe
 /// first and then list them: nothing is missed in between, though it may be told twice.
 ///
@@ -3366,7 +3237,7 @@ sdp_dal_status sdp_dal_store_subscribe(const sdp_dal_store *store,
 
 /// The next event.
 ///
-/// out: filled; call sdp_dal_event_init() on it first.
+/// out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if there was none, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.

@@ -101,7 +101,7 @@ public:
     /// A private copy of an input tensor, which may be written; valid as long as the call. In the
     /// order of the signature if that asks for one, else as it is stored: see its strides().
     template <class T, std::size_t N> tensor_view<T, N> copy(const std::string &name) const {
-        auto view = detail::filled(sdp_dal_tensor_view_init);
+        auto view = detail::sized<sdp_dal_tensor_view>();
         void *data = nullptr;
         detail::check(sdp_dal_call_copy_tensor(raw(), detail::text(name), &view, &data));
         auto typed = detail::typed_view<T, N>(view, "parameter '" + name + "'");

@@ -111,9 +111,7 @@ public:
            const caller_options &options = {}) {
         std::vector<const char *> texts;
         for (const std::string &signature : signatures) texts.push_back(detail::text(signature));
-        open(options, [&](const sdp_dal_caller_options &c, sdp_dal_caller **out) {
-            return sdp_dal_caller_open(store.raw(), texts.data(), texts.size(), &c, out);
-        });
+        open(store, texts, {}, options);
     }
 
     /// A caller of functions that are given as schemas.
@@ -122,9 +120,7 @@ public:
         std::vector<const sdp_dal_schema *> raw;
         for (const schema &function : schemas) raw.push_back(function.raw());
         caller made;
-        made.open(options, [&](const sdp_dal_caller_options &c, sdp_dal_caller **out) {
-            return sdp_dal_caller_open_schemas(store.raw(), raw.data(), raw.size(), &c, out);
-        });
+        made.open(store, {}, raw, options);
         return made;
     }
 
@@ -218,8 +214,9 @@ private:
 
     caller() = default;
 
-    template <class F> void open(const caller_options &options, F &&fn) {
-        auto c = detail::filled(sdp_dal_caller_options_init);
+    void open(store &store, const std::vector<const char *> &signatures,
+              const std::vector<const sdp_dal_schema *> &schemas, const caller_options &options) {
+        auto c = detail::sized<sdp_dal_caller_options>();
         detail::id_start start(options.processor_prefix);
         c.minimum_processors = options.minimum_processors;
         c.processor_prefix = start.bytes;
@@ -228,8 +225,12 @@ private:
         c.max_in_flight = options.max_in_flight;
         c.select = options.select;
         c.flags = options.strict_dims ? 0u : std::uint32_t{SDP_DAL_CALLER_LOOSE_DIMS};
+        if (options.minimum_processors == 0) c.flags |= SDP_DAL_CALLER_NONE_NEEDED;
+        c.schemas = schemas.data();
+        c.num_schemas = schemas.size();
         sdp_dal_caller *handle = nullptr;
-        detail::check(fn(c, &handle));
+        detail::check(
+            sdp_dal_caller_open(store.raw(), signatures.data(), signatures.size(), &c, &handle));
         handle_.reset(handle);
     }
 

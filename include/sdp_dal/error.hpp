@@ -114,9 +114,9 @@ template <class F> std::string checked_text(F &&fn) {
 }
 
 /// A struct of C with its size and its defaults.
-template <class S> S filled(sdp_dal_status (*init)(S *, std::size_t)) {
-    S value;
-    check(init(&value, sizeof value));
+template <class S> S sized() {
+    S value{};
+    value.struct_size = sizeof value;
     return value;
 }
 

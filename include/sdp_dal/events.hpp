@@ -39,7 +39,7 @@ public:
 
     /// The next event; nothing if there was none in time.
     std::optional<event> next(timeout time = forever) {
-        auto raw_event = detail::filled(sdp_dal_event_init);
+        auto raw_event = detail::sized<sdp_dal_event>();
         sdp_dal_status status = sdp_dal_subscription_next(raw(), time.count(), &raw_event);
         if (status == SDP_DAL_TIMEOUT) return std::nullopt;
         detail::check(status);

@@ -94,7 +94,7 @@ template <class F> struct registration {
     std::unique_ptr<F> kept;
 
     void with(sdp_dal_processor *processor, const std::string &signature, std::uint32_t flags) {
-        auto options = filled(sdp_dal_function_options_init);
+        auto options = sized<sdp_dal_function_options>();
         options.flags = flags;
         check(sdp_dal_processor_register_with(processor, detail::text(signature), &options,
                                               function, kept.get(), drop<F>));

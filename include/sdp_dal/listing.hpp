@@ -72,7 +72,7 @@ inline std::vector<client_info> list_clients(const sdp_dal_store *store) {
     owned<sdp_dal_clients, sdp_dal_clients_free> list(handle);
     std::vector<client_info> all;
     for (std::size_t i = 0; i < sdp_dal_clients_count(handle); i++) {
-        auto raw = filled(sdp_dal_client_info_init);
+        auto raw = sized<sdp_dal_client_info>();
         check(sdp_dal_clients_info(handle, i, &raw));
         auto text = [&](auto get) {
             return checked_text(
@@ -85,7 +85,7 @@ inline std::vector<client_info> list_clients(const sdp_dal_store *store) {
 }
 
 inline namespace_info read_namespace(const sdp_dal_namespaces *list, std::size_t i) {
-    auto raw = filled(sdp_dal_namespace_info_init);
+    auto raw = sized<sdp_dal_namespace_info>();
     check(sdp_dal_namespaces_info(list, i, &raw));
     namespace_info info{checked_text([&](char *buffer, std::size_t *length) {
                             return sdp_dal_namespaces_name(list, i, buffer, length);
@@ -137,7 +137,7 @@ inline std::vector<store_summary> list_stores() {
     detail::owned<sdp_dal_stores, sdp_dal_stores_free> list(handle);
     std::vector<store_summary> all;
     for (std::size_t i = 0; i < sdp_dal_stores_count(handle); i++) {
-        auto raw = detail::filled(sdp_dal_store_summary_init);
+        auto raw = detail::sized<sdp_dal_store_summary>();
         detail::check(sdp_dal_stores_summary(handle, i, &raw));
         auto text = [&](auto get) {
             return detail::checked_text(

@@ -23,12 +23,12 @@ public:
     tensor_view<T, N> create(std::array<std::int64_t, N> shape, bool zeroed = false,
                              std::int32_t order = SDP_DAL_ORDER_ANY) {
         if (N > 1 && order == SDP_DAL_ORDER_ANY) {
-            auto info = detail::filled(sdp_dal_param_info_init);
+            auto info = detail::sized<sdp_dal_param_info>();
             detail::check(sdp_dal_call_param_info(call_, index_, &info));
             order = info.order;
         }
         sdp_dal_output_options options;
-        detail::check(sdp_dal_output_options_init(&options, sizeof options));
+        options = detail::sized<sdp_dal_output_options>();
         options.order = order;
         options.flags = zeroed ? std::uint32_t{SDP_DAL_TENSOR_ZEROED} : 0u;
         void *data = nullptr;
@@ -70,7 +70,7 @@ public:
     }
     /// The same from a stream of an Arrow library, which is read to its end and released.
     void put(ArrowArrayStream *stream, std::size_t max_chunksize = 0) {
-        auto options = detail::filled(sdp_dal_table_options_init);
+        auto options = detail::sized<sdp_dal_table_options>();
         options.max_chunksize = max_chunksize;
         detail::check(sdp_dal_call_put_table_at(call_, index_, stream, &options));
     }

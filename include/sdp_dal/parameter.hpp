@@ -226,7 +226,7 @@ template <class T, std::size_t N> struct parameter<tensor_view<T, N>> {
     }
     void load(sdp_dal_call *call, std::size_t index) {
         sdp_dal_tensor_view raw;
-        check(sdp_dal_tensor_view_init(&raw, sizeof raw));
+        raw = sized<sdp_dal_tensor_view>();
         check(sdp_dal_call_get_tensor_at(call, index, &raw));
         value = typed_view<std::remove_const_t<T>, N>(raw, "parameter " + std::to_string(index));
     }
@@ -244,7 +244,7 @@ struct parameter<dense_view<T, N>> : parameter<tensor_view<T, N>> {
             std::string name = checked_text([&](char *buffer, std::size_t *length) {
                 return sdp_dal_call_param_name(call, index, buffer, length);
             });
-            auto raw = filled(sdp_dal_tensor_view_init);
+            auto raw = sized<sdp_dal_tensor_view>();
             check(sdp_dal_call_get_tensor_as(call, name.c_str(), SDP_DAL_ORDER_C, &raw));
             base::value = typed_view<std::remove_const_t<T>, N>(raw, "parameter '" + name + "'");
         }

@@ -79,7 +79,7 @@ public:
     void add(const schema &function, F &&fn, const function_options &options = {}) {
         using D = std::decay_t<F>;
         auto kept = std::make_unique<D>(std::forward<F>(fn));
-        auto how = detail::filled(sdp_dal_function_options_init);
+        auto how = detail::sized<sdp_dal_function_options>();
         how.flags = options.flags();
         detail::check(sdp_dal_processor_register_schema(
             raw(), function.raw(), &how, detail::trampoline<true, D>, kept.get(), detail::drop<D>));
@@ -148,7 +148,7 @@ private:
     }
 
     void open(const std::string &name, const processor_options &options) {
-        auto raw = detail::filled(sdp_dal_processor_options_init);
+        auto raw = detail::sized<sdp_dal_processor_options>();
         detail::id_start start(options.prefix);
         raw.name = name.empty() ? nullptr : detail::text(name);
         raw.prefix = start.bytes;

@@ -24,7 +24,7 @@ public:
     /// Takes the C handle over.
     explicit tensor(sdp_dal_tensor *handle) : handle_(handle) {
         sdp_dal_tensor_view view;
-        detail::check(sdp_dal_tensor_view_init(&view, sizeof view));
+        view = detail::sized<sdp_dal_tensor_view>();
         detail::check(sdp_dal_tensor_get_view(handle, &view));
         view_ = detail::typed_view<T, N>(view, "the tensor");
     }

@@ -100,7 +100,7 @@ public:
         return index;
     }
     schema_param param(std::size_t index) const {
-        auto info = detail::filled(sdp_dal_param_info_init);
+        auto info = detail::sized<sdp_dal_param_info>();
         detail::check(sdp_dal_schema_param_info(raw(), index, &info));
         std::string name = detail::checked_text([&](char *buffer, std::size_t *length) {
             return sdp_dal_schema_param_name(raw(), index, buffer, length);

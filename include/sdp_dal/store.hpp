@@ -50,7 +50,7 @@ public:
     /// is none.
     explicit store(const std::string &path = {}, const store_options &options = {}) {
         sdp_dal_store_options raw;
-        detail::check(sdp_dal_store_options_init(&raw, sizeof raw));
+        raw = detail::sized<sdp_dal_store_options>();
         raw.size = options.size;
         raw.name = options.name.empty() ? nullptr : detail::text(options.name);
         raw.max_objects = options.max_objects;
@@ -81,7 +81,7 @@ public:
 
     /// Copies a table into the store, in record batches of at most so many rows; 0: as they are.
     ref put(const table &value, std::size_t max_chunksize = 0) {
-        auto options = detail::filled(sdp_dal_table_options_init);
+        auto options = detail::sized<sdp_dal_table_options>();
         options.max_chunksize = max_chunksize;
         sdp_dal_ref *handle = nullptr;
         detail::check(sdp_dal_table_put(raw(), value.stream().raw(), &options, &handle));
@@ -168,7 +168,7 @@ public:
     /// Creates a raw object of some bytes under an ID, to be filled and sealed.
     object_writer create_object(const object_id &id, std::size_t size,
                                 const object_options &options = {}) {
-        auto spec = detail::filled(sdp_dal_object_spec_init);
+        auto spec = detail::sized<sdp_dal_object_spec>();
         spec.data_size = size;
         spec.metadata = bytes(options.metadata);
         spec.metadata_size = options.metadata.size();
@@ -221,7 +221,7 @@ public:
 
     /// What there is to know about an object.
     sdp_dal_object_info info(const object_id &id) const {
-        auto info = detail::filled(sdp_dal_object_info_init);
+        auto info = detail::sized<sdp_dal_object_info>();
         detail::check(sdp_dal_object_get_info(raw(), id.data(), &info));
         return info;
     }
@@ -234,7 +234,7 @@ public:
         detail::owned<sdp_dal_list, sdp_dal_list_free> list(handle);
         std::vector<sdp_dal_object_info> all(sdp_dal_list_count(handle));
         for (std::size_t i = 0; i < all.size(); i++) {
-            all[i] = detail::filled(sdp_dal_object_info_init);
+            all[i] = detail::sized<sdp_dal_object_info>();
             detail::check(sdp_dal_list_info(handle, i, &all[i]));
         }
         return all;
@@ -264,7 +264,7 @@ public:
 
     /// Reserves a namespace at once: the lowest free prefix that starts as the options say.
     store reserve_namespace(const namespace_options &options) const {
-        auto c = detail::filled(sdp_dal_namespace_options_init);
+        auto c = detail::sized<sdp_dal_namespace_options>();
         detail::id_start start(options.prefix);
         std::vector<const sdp_dal_schema *> schemas;
         for (const schema &function : options.functions) schemas.push_back(function.raw());
@@ -306,7 +306,7 @@ public:
 
     /// Numbers about the store as it is now.
     sdp_dal_store_stat stat() const {
-        auto stat = detail::filled(sdp_dal_store_stat_init);
+        auto stat = detail::sized<sdp_dal_store_stat>();
         detail::check(sdp_dal_store_get_stat(raw(), &stat));
         return stat;
     }

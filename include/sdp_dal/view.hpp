@@ -264,7 +264,7 @@ public:
             strides_[i] = view.stride(i);
             if (!dims.empty()) names_[i] = detail::text(dims[i]);
         }
-        check(sdp_dal_tensor_view_init(&view_, sizeof view_));
+        view_ = sized<sdp_dal_tensor_view>();
         view_.data = view.first();
         view_.shape = shape_;
         view_.strides = strides_;
@@ -279,7 +279,7 @@ public:
 
     /// What a tensor of this form is made of. Points into this.
     sdp_dal_tensor_spec spec(bool zeroed, std::int32_t order) const {
-        auto spec = filled(sdp_dal_tensor_spec_init);
+        auto spec = sized<sdp_dal_tensor_spec>();
         spec.shape = view_.shape;
         spec.dim_names = view_.dim_names;
         spec.dtype = view_.dtype;
@@ -332,7 +332,7 @@ tensor_view<const T, N> view_from_dlpack(const Managed *tensor) {
     static_assert(std::is_same_v<Managed, DLManagedTensorVersioned> ||
                       std::is_same_v<Managed, DLManagedTensor>,
                   "DLPack's structs are DLManagedTensorVersioned and DLManagedTensor");
-    auto raw = detail::filled(sdp_dal_tensor_view_init);
+    auto raw = detail::sized<sdp_dal_tensor_view>();
     std::int64_t strides[SDP_DAL_MAX_DIMS];
     if constexpr (std::is_same_v<Managed, DLManagedTensor>)
         detail::check(sdp_dal_tensor_view_from_dlpack_unversioned(tensor, strides, &raw));

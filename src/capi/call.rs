@@ -240,7 +240,7 @@ pub unsafe extern "C" fn sdp_dal_call_param_index(
 
 /// What a parameter is.
 ///
-/// index: 0 to sdp_dal_call_num_params() - 1. out: filled; call sdp_dal_param_info_init() on it first.
+/// index: 0 to sdp_dal_call_num_params() - 1. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

@@ -263,7 +263,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_binary(
 /// as it is stored: out->order and out->strides say it. It is copied if it is stored in another order than the signature
 /// asks for, once for the call. Nothing is copied otherwise.
 ///
-/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: its pointers are valid until the callback
+/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the callback
 /// returns or the last handle of the call is freed; the elements must not be written.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
@@ -286,7 +286,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_tensor(
 /// once for the call.
 ///
 /// order: one of sdp_dal_order; SDP_DAL_ORDER_ANY is as sdp_dal_call_get_tensor().
-/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: its pointers are valid until the callback
+/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the callback
 /// returns or the last handle of the call is freed; the elements must not be written.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,

@@ -14,7 +14,7 @@ use crate::error::Result;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_output_options {
-    /// sizeof(sdp_dal_output_options), set by sdp_dal_output_options_init().
+    /// sizeof(sdp_dal_output_options).
     pub struct_size: usize,
     /// One of sdp_dal_order. Default: that of the signature, else C.
     pub order: i32,
@@ -24,26 +24,9 @@ pub struct sdp_dal_output_options {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_output_options {
-    const INIT: &'static str = "sdp_dal_output_options_init()";
+    const NAME: &'static str = "sdp_dal_output_options";
 }
 const _: () = assert!(size_of::<sdp_dal_output_options>() == size_of::<usize>() + 2 * 4);
-
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_output_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_output_options_init(
-    options: *mut sdp_dal_output_options,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_output_options_init", |site| {
-        let defaults = sdp_dal_output_options { struct_size: 0, order: 0, flags: 0 };
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(options, struct_size, defaults) }
-    })
-}
 
 /// What an output is to look like.
 struct Form {

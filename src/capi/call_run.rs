@@ -208,7 +208,7 @@ impl CopyOuts {
 /// A private copy of an input tensor, which may be written: for libraries that scribble on their inputs. It is made when it
 /// is asked for first; asking for the same parameter again gives the same memory, as it is then.
 ///
-/// out_view: filled; call sdp_dal_tensor_view_init() on it first. The copy, in the order that the signature asks for
+/// out_view: filled; set its struct_size first. The copy, in the order that the signature asks for
 /// ("float64[row,chan] C"), else in that in which the tensor is stored: C or F, as its order and strides say.
 /// out_data: its elements, 64-byte aligned, writable. Both are borrowed: valid until the callback returns or the last
 /// handle of the call is freed.

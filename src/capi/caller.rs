@@ -1,7 +1,6 @@
 //! sdp_dal_caller: finds processors and issues calls.
 
 use std::ffi::c_char;
-use std::ptr;
 
 use super::args::sdp_dal_args;
 use super::guard::{guard, guard_value, Site};
@@ -11,7 +10,7 @@ use super::schema::sdp_dal_schema;
 use super::status::sdp_dal_status;
 use super::store::sdp_dal_store;
 use super::structs::Extensible;
-use super::types::{sdp_dal_caller_flag, sdp_dal_select};
+use super::types::sdp_dal_caller_flag;
 use crate::dal::{Caller, CallerOptions, FoundProcessor};
 use crate::error::Result;
 use crate::store::PREFIX_SIZE;
@@ -32,58 +31,35 @@ impl Handle for sdp_dal_caller {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_caller_options {
-    /// sizeof(sdp_dal_caller_options), set by sdp_dal_caller_options_init().
+    /// sizeof(sdp_dal_caller_options).
     pub struct_size: usize,
     /// First bytes of the prefixes of the processors to use; may be NULL if there are none.
     pub processor_prefix: *const u8,
     /// Bytes of processor_prefix, 0 to SDP_DAL_PREFIX_SIZE.
     pub processor_prefix_size: usize,
-    /// Fewer compatible processors are an error; 0: none are needed. sdp_dal_caller_options_init() sets 1.
+    /// Fewer compatible processors are an error; 0: as 1, unless SDP_DAL_CALLER_NONE_NEEDED is set.
     pub minimum_processors: u64,
     /// Most calls that a processor has not ended; issuing then waits. A batch is one call, until its last row has
     /// ended. 0: no limit.
     pub max_in_flight: u64,
     /// How long sdp_dal_caller_open() waits for the processors, and issuing for room when max_in_flight
-    /// is reached. sdp_dal_caller_options_init() sets SDP_DAL_POLL.
+    /// is reached.
     pub timeout_ns: i64,
     /// One of sdp_dal_select.
     pub select: i32,
     /// Bits of sdp_dal_caller_flag.
     pub flags: u32,
+    /// Functions that are given as schemas, besides the signatures; may be NULL if there are none. They stay yours.
+    pub schemas: *const *const sdp_dal_schema,
+    /// Number of schemas.
+    pub num_schemas: usize,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_caller_options {
-    const INIT: &'static str = "sdp_dal_caller_options_init()";
+    const NAME: &'static str = "sdp_dal_caller_options";
 }
-const _: () = assert!(size_of::<sdp_dal_caller_options>() == 3 * size_of::<usize>() + 3 * 8 + 2 * 4);
-
-const DEFAULTS: sdp_dal_caller_options = sdp_dal_caller_options {
-    struct_size: 0,
-    processor_prefix: ptr::null(),
-    processor_prefix_size: 0,
-    minimum_processors: 1,
-    max_in_flight: 0,
-    timeout_ns: 0,
-    select: sdp_dal_select::SDP_DAL_SELECT_LEAST_BUSY as i32,
-    flags: 0,
-};
-
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_caller_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_caller_options_init(
-    options: *mut sdp_dal_caller_options,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_caller_options_init", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(options, struct_size, DEFAULTS) }
-    })
-}
+const _: () = assert!(size_of::<sdp_dal_caller_options>() == 5 * size_of::<usize>() + 3 * 8 + 2 * 4);
 
 /// Checks a signature as sdp_dal_caller_open() and sdp_dal_processor_register() do; the message of the error names
 /// the column, what was found and what was expected.
@@ -100,8 +76,8 @@ pub unsafe extern "C" fn sdp_dal_signature_check(signature: *const c_char) -> sd
 /// Makes a caller, and looks for the processors that offer its functions.
 ///
 /// store: what calls and their values are put into.
-/// signatures: num_signatures signatures of the functions that will be called.
-/// options: NULL for the defaults.
+/// signatures: num_signatures signatures of the functions that will be called; may be NULL if there are none.
+/// options: NULL for the defaults; may name more functions, as schemas.
 /// out: The caller of this function owns *out and must call sdp_dal_caller_close().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED,
@@ -119,39 +95,16 @@ pub unsafe extern "C" fn sdp_dal_caller_open(
         let (out, namespace, schemas, options) = unsafe {
             let out = site.out(out, "out")?;
             let namespace = site.handle(store, "store")?;
-            let schemas = site
+            let mut schemas = site
                 .items(signatures, num_signatures, "signatures")?
                 .iter()
                 .map(|signature| CallSchema::parse(site.text(*signature, "signatures")?))
                 .collect::<Result<Vec<_>>>()?;
-            (out, namespace, schemas, site.caller_options(options)?)
-        };
-        out.set(make(Caller::new(namespace, schemas, &options)?));
-        Ok(())
-    })
-}
-
-/// As sdp_dal_caller_open(), for functions that are given as schemas.
-///
-/// store, options, out: as in sdp_dal_caller_open().
-/// schemas: num_schemas schemas of the functions that will be called; they stay yours.
-///
-/// Errors and blocking: as sdp_dal_caller_open().
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_caller_open_schemas(
-    store: *const sdp_dal_store,
-    schemas: *const *const sdp_dal_schema,
-    num_schemas: usize,
-    options: *const sdp_dal_caller_options,
-    out: *mut *mut sdp_dal_caller,
-) -> sdp_dal_status {
-    guard("sdp_dal_caller_open_schemas", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, namespace, schemas, options) = unsafe {
-            let out = site.out(out, "out")?;
-            let namespace = site.handle(store, "store")?;
-            let schemas = site.schemas(schemas, num_schemas, "schemas")?;
-            (out, namespace, schemas, site.caller_options(options)?)
+            let options = site.in_struct(options, "options")?;
+            if let Some(options) = &options {
+                schemas.extend(site.schemas(options.schemas, options.num_schemas, "options.schemas")?);
+            }
+            (out, namespace, schemas, site.caller_options(options.as_ref())?)
         };
         out.set(make(Caller::new(namespace, schemas, &options)?));
         Ok(())
@@ -306,21 +259,22 @@ pub unsafe extern "C" fn sdp_dal_caller_close(caller: *mut sdp_dal_caller) {
 
 impl Site {
     /// # Safety
-    /// The header's rules for pointers, for `options` and its prefix.
-    unsafe fn caller_options(self, options: *const sdp_dal_caller_options) -> Result<CallerOptions> {
+    /// The header's rules for pointers, for the prefix.
+    unsafe fn caller_options(self, options: Option<&sdp_dal_caller_options>) -> Result<CallerOptions> {
+        let Some(options) = options else { return Ok(CallerOptions::default()) };
         // SAFETY: the caller's promise.
-        let (options, prefix) = unsafe {
-            let options = self.in_struct(options, "options")?.unwrap_or(DEFAULTS);
-            (options, self.start_of_prefix(options.processor_prefix, options.processor_prefix_size)?)
-        };
+        let prefix =
+            unsafe { self.start_of_prefix(options.processor_prefix, options.processor_prefix_size)? };
         let number = |value: u64, name: &str| {
             usize::try_from(value)
                 .map_err(|_| self.wrong(format_args!("'options.{name}' is too large: {value}")))
         };
         const LOOSE_DIMS: u32 = sdp_dal_caller_flag::SDP_DAL_CALLER_LOOSE_DIMS as u32;
-        let flags = self.flags(options.flags, LOOSE_DIMS, "options.flags")?;
+        const NONE_NEEDED: u32 = sdp_dal_caller_flag::SDP_DAL_CALLER_NONE_NEEDED as u32;
+        let flags = self.flags(options.flags, LOOSE_DIMS | NONE_NEEDED, "options.flags")?;
+        let least = u64::from(flags & NONE_NEEDED == 0);
         Ok(CallerOptions {
-            minimum_processors: number(options.minimum_processors, "minimum_processors")?,
+            minimum_processors: number(options.minimum_processors.max(least), "minimum_processors")?,
             processor_prefix: prefix.to_vec(),
             timeout: self.timeout(options.timeout_ns)?,
             max_in_flight: number(options.max_in_flight, "max_in_flight")?,

@@ -26,7 +26,7 @@ impl Handle for sdp_dal_clients {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_client_info {
-    /// sizeof(sdp_dal_client_info), set by sdp_dal_client_info_init().
+    /// sizeof(sdp_dal_client_info).
     pub struct_size: usize,
     /// When it opened the store, in nanoseconds since 1970.
     pub since_ns: i64,
@@ -48,7 +48,7 @@ pub struct sdp_dal_client_info {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_client_info {
-    const INIT: &'static str = "sdp_dal_client_info_init()";
+    const NAME: &'static str = "sdp_dal_client_info";
 }
 const _: () = assert!(size_of::<sdp_dal_client_info>() == size_of::<usize>() + 4 * 8 + 4 * 4);
 
@@ -71,22 +71,6 @@ pub enum sdp_dal_holder_kind {
     SDP_DAL_HOLDERS_OF_BYTES = 0,
     /// The clients that want it to exist: they own it.
     SDP_DAL_HOLDERS_OWNING = 1,
-}
-
-/// Fills an info with zeros and its size.
-///
-/// info: the struct. struct_size: sizeof(sdp_dal_client_info).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_client_info_init(
-    info: *mut sdp_dal_client_info,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_client_info_init", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(info, struct_size, NO_INFO) }
-    })
 }
 
 /// Lists the clients of a store, this process among them, by number. Looks at every object.
@@ -125,7 +109,7 @@ impl Site {
 
 /// One client of a list.
 ///
-/// index: 0 to sdp_dal_clients_count() - 1. out: filled; call sdp_dal_client_info_init() on it first.
+/// index: 0 to sdp_dal_clients_count() - 1. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

@@ -136,7 +136,7 @@ pub unsafe extern "C" fn sdp_dal_tensor_to_dlpack_unversioned(
 ///
 /// tensor: stays yours; its deleter is not called.
 /// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
-/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: it points to strides and to what tensor points
+/// out: filled; set its struct_size first. Borrowed: it points to strides and to what tensor points
 /// to.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, also for a tensor that lies in no CPU memory, has more than one lane, or is of a
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn sdp_dal_tensor_view_from_dlpack(
 ///
 /// tensor: stays yours; its deleter is not called.
 /// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
-/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: it points to strides and to what tensor points
+/// out: filled; set its struct_size first. Borrowed: it points to strides and to what tensor points
 /// to.
 ///
 /// Errors: as sdp_dal_tensor_view_from_dlpack(). Does not block.

@@ -22,7 +22,7 @@ impl Handle for sdp_dal_list {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_object_info {
-    /// sizeof(sdp_dal_object_info), set by sdp_dal_object_info_init().
+    /// sizeof(sdp_dal_object_info).
     pub struct_size: usize,
     /// Bytes of data.
     pub data_size: u64,
@@ -52,7 +52,7 @@ pub struct sdp_dal_object_info {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_object_info {
-    const INIT: &'static str = "sdp_dal_object_info_init()";
+    const NAME: &'static str = "sdp_dal_object_info";
 }
 const _: () = assert!(size_of::<sdp_dal_object_info>() == size_of::<usize>() + 4 * 8 + 7 * 4 + ID_SIZE);
 
@@ -100,22 +100,6 @@ pub(super) fn info_of(info: &ObjectInfo) -> sdp_dal_object_info {
     }
 }
 
-/// Fills an info with zeros and its size.
-///
-/// info: the struct. struct_size: sizeof(sdp_dal_object_info).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_object_info_init(
-    info: *mut sdp_dal_object_info,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_object_info_init", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(info, struct_size, NO_INFO) }
-    })
-}
-
 /// The number of objects in a list; 0 if list is no list. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_list_count(list: *const sdp_dal_list) -> usize {
@@ -127,7 +111,7 @@ pub unsafe extern "C" fn sdp_dal_list_count(list: *const sdp_dal_list) -> usize 
 
 /// One object of a list.
 ///
-/// index: 0 to sdp_dal_list_count() - 1. out: filled; call sdp_dal_object_info_init() on it first.
+/// index: 0 to sdp_dal_list_count() - 1. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

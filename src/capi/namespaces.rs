@@ -1,7 +1,6 @@
 //! Namespaces: reserving one, and sdp_dal_namespaces, the list of those that are declared.
 
 use std::ffi::c_char;
-use std::ptr;
 
 use super::guard::{guard, guard_value, Site};
 use super::handle::{make, word, Handle};
@@ -19,7 +18,7 @@ use crate::wire::{CallSchema, Metadata};
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_namespace_options {
-    /// sizeof(sdp_dal_namespace_options), set by sdp_dal_namespace_options_init().
+    /// sizeof(sdp_dal_namespace_options).
     pub struct_size: usize,
     /// Its name in displays; NULL: the program's.
     pub name: *const c_char,
@@ -41,7 +40,7 @@ pub struct sdp_dal_namespace_options {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_namespace_options {
-    const INIT: &'static str = "sdp_dal_namespace_options_init()";
+    const NAME: &'static str = "sdp_dal_namespace_options";
 }
 const _: () = assert!(size_of::<sdp_dal_namespace_options>() == 9 * size_of::<usize>());
 
@@ -49,7 +48,7 @@ const _: () = assert!(size_of::<sdp_dal_namespace_options>() == 9 * size_of::<us
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_namespace_info {
-    /// sizeof(sdp_dal_namespace_info), set by sdp_dal_namespace_info_init().
+    /// sizeof(sdp_dal_namespace_info).
     pub struct_size: usize,
     /// Number of the client that declared it.
     pub owner: u32,
@@ -67,7 +66,7 @@ pub struct sdp_dal_namespace_info {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_namespace_info {
-    const INIT: &'static str = "sdp_dal_namespace_info_init()";
+    const NAME: &'static str = "sdp_dal_namespace_info";
 }
 const _: () = assert!(size_of::<sdp_dal_namespace_info>() == size_of::<usize>() + 5 * 4 + PREFIX_SIZE);
 
@@ -91,49 +90,6 @@ impl Handle for sdp_dal_namespaces {
     type Value = Vec<DeclaredNamespace>;
     const WORD: u64 = word(b"sdpNames");
     const OF_STORE: bool = false;
-}
-
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_namespace_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_namespace_options_init(
-    options: *mut sdp_dal_namespace_options,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_namespace_options_init", |site| {
-        let defaults = sdp_dal_namespace_options {
-            struct_size: 0,
-            name: ptr::null(),
-            prefix: ptr::null(),
-            prefix_size: 0,
-            schemas: ptr::null(),
-            num_schemas: 0,
-            metadata_keys: ptr::null(),
-            metadata_values: ptr::null(),
-            num_metadata: 0,
-        };
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(options, struct_size, defaults) }
-    })
-}
-
-/// Fills an info with zeros and its size.
-///
-/// info: the struct. struct_size: sizeof(sdp_dal_namespace_info).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_namespace_info_init(
-    info: *mut sdp_dal_namespace_info,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_namespace_info_init", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(info, struct_size, NO_INFO) }
-    })
 }
 
 /// Reserves a namespace of the same attachment at once: the lowest free prefix that starts as the options say.
@@ -192,7 +148,7 @@ pub unsafe extern "C" fn sdp_dal_namespaces_count(list: *const sdp_dal_namespace
 
 /// One namespace of a list.
 ///
-/// index: 0 to sdp_dal_namespaces_count() - 1. out: filled; call sdp_dal_namespace_info_init() on it first.
+/// index: 0 to sdp_dal_namespaces_count() - 1. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

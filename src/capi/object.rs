@@ -1,7 +1,6 @@
 //! Raw objects by their ID: what Plasma's client offered.
 
 use std::ffi::c_void;
-use std::ptr;
 
 use super::buffer::sdp_dal_buffer;
 use super::guard::{guard, Site};
@@ -20,7 +19,7 @@ use crate::store::{CreateSpec, ObjectId, ObjectState, ID_SIZE};
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_object_spec {
-    /// sizeof(sdp_dal_object_spec), set by sdp_dal_object_spec_init().
+    /// sizeof(sdp_dal_object_spec).
     pub struct_size: usize,
     /// Bytes of data.
     pub data_size: u64,
@@ -39,34 +38,9 @@ pub struct sdp_dal_object_spec {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_object_spec {
-    const INIT: &'static str = "sdp_dal_object_spec_init()";
+    const NAME: &'static str = "sdp_dal_object_spec";
 }
 const _: () = assert!(size_of::<sdp_dal_object_spec>() == 3 * size_of::<usize>() + 2 * 8 + 2 * 4);
-
-/// Fills a spec with its defaults.
-///
-/// spec: the struct. struct_size: sizeof(sdp_dal_object_spec).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_object_spec_init(
-    spec: *mut sdp_dal_object_spec,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_object_spec_init", |site| {
-        let defaults = sdp_dal_object_spec {
-            struct_size: 0,
-            data_size: 0,
-            metadata: ptr::null(),
-            metadata_size: 0,
-            full_timeout_ns: 0,
-            flags: 0,
-            reserved: 0,
-        };
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(spec, struct_size, defaults) }
-    })
-}
 
 /// Creates a raw object under an ID: memory to fill, and then to seal.
 ///
@@ -297,7 +271,7 @@ pub unsafe extern "C" fn sdp_dal_object_set_keep(
 
 /// What there is to know about one object.
 ///
-/// id: SDP_DAL_ID_SIZE bytes. out: filled; call sdp_dal_object_info_init() on it first.
+/// id: SDP_DAL_ID_SIZE bytes. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_FORKED. Does not wait for others.
 #[no_mangle]

@@ -50,7 +50,7 @@ pub type sdp_dal_drop = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_processor_options {
-    /// sizeof(sdp_dal_processor_options), set by sdp_dal_processor_options_init().
+    /// sizeof(sdp_dal_processor_options).
     pub struct_size: usize,
     /// Its name, which callers see; NULL: the program's.
     pub name: *const c_char,
@@ -67,7 +67,7 @@ pub struct sdp_dal_processor_options {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_processor_options {
-    const INIT: &'static str = "sdp_dal_processor_options_init()";
+    const NAME: &'static str = "sdp_dal_processor_options";
 }
 const _: () = assert!(size_of::<sdp_dal_processor_options>() == 4 * size_of::<usize>() + 2 * 4);
 
@@ -90,7 +90,7 @@ pub enum sdp_dal_function_flag {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_function_options {
-    /// sizeof(sdp_dal_function_options), set by sdp_dal_function_options_init().
+    /// sizeof(sdp_dal_function_options).
     pub struct_size: usize,
     /// Bits of sdp_dal_function_flag.
     pub flags: u32,
@@ -100,7 +100,7 @@ pub struct sdp_dal_function_options {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_function_options {
-    const INIT: &'static str = "sdp_dal_function_options_init()";
+    const NAME: &'static str = "sdp_dal_function_options";
 }
 const _: () = assert!(size_of::<sdp_dal_function_options>() == size_of::<usize>() + 2 * 4);
 
@@ -122,47 +122,6 @@ impl Drop for UserData {
             unsafe { drop(self.pointer) };
         }
     }
-}
-
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_processor_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_processor_options_init(
-    options: *mut sdp_dal_processor_options,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_processor_options_init", |site| {
-        let defaults = sdp_dal_processor_options {
-            struct_size: 0,
-            name: ptr::null(),
-            prefix: ptr::null(),
-            prefix_size: 0,
-            threads: 0,
-            reserved_0: 0,
-        };
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(options, struct_size, defaults) }
-    })
-}
-
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_function_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_function_options_init(
-    options: *mut sdp_dal_function_options,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_function_options_init", |site| {
-        let defaults = sdp_dal_function_options { struct_size: 0, flags: 0, reserved_0: 0 };
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(options, struct_size, defaults) }
-    })
 }
 
 /// Makes a processor. Nobody sees it before it is started.

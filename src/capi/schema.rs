@@ -32,7 +32,7 @@ impl Handle for sdp_dal_schema {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_param_info {
-    /// sizeof(sdp_dal_param_info), set by sdp_dal_param_info_init().
+    /// sizeof(sdp_dal_param_info).
     pub struct_size: usize,
     /// One of sdp_dal_direction.
     pub direction: i32,
@@ -50,28 +50,12 @@ pub struct sdp_dal_param_info {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_param_info {
-    const INIT: &'static str = "sdp_dal_param_info_init()";
+    const NAME: &'static str = "sdp_dal_param_info";
 }
 const _: () = assert!(size_of::<sdp_dal_param_info>() == size_of::<usize>() + 6 * 4);
 
 const NO_INFO: sdp_dal_param_info =
     sdp_dal_param_info { struct_size: 0, direction: 0, kind: 0, dtype: 0, ndim: 0, flags: 0, order: 0 };
-
-/// Fills an info with zeros and its size.
-///
-/// info: the struct. struct_size: sizeof(sdp_dal_param_info).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_param_info_init(
-    info: *mut sdp_dal_param_info,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_param_info_init", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(info, struct_size, NO_INFO) }
-    })
-}
 
 /// A function without parameters, to be built with sdp_dal_schema_add_value() and its neighbours.
 ///
@@ -266,7 +250,7 @@ pub unsafe extern "C" fn sdp_dal_schema_param_index(
 
 /// What a parameter is.
 ///
-/// index: 0 to sdp_dal_schema_num_params() - 1. out: filled; call sdp_dal_param_info_init() on it first.
+/// index: 0 to sdp_dal_schema_num_params() - 1. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

@@ -2,13 +2,12 @@
 
 use std::ffi::{c_char, OsString};
 use std::path::PathBuf;
-use std::ptr;
 
 use super::guard::{guard, Site};
 use super::handle::{make, word, Handle};
 use super::status::sdp_dal_status;
 use super::structs::Extensible;
-use super::types::{sdp_dal_create_mode, sdp_dal_store_flag as flag};
+use super::types::sdp_dal_store_flag as flag;
 use crate::dal::Namespace;
 use crate::error::Result;
 use crate::store::{self, Store, StoreOptions};
@@ -28,7 +27,7 @@ impl Handle for sdp_dal_store {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_store_options {
-    /// sizeof(sdp_dal_store_options), set by sdp_dal_store_options_init().
+    /// sizeof(sdp_dal_store_options).
     pub struct_size: usize,
     /// Bytes that can be put into a new store; 0: SDP_DAL_STORE_SIZE of the environment, or half of what the
     /// system has.
@@ -52,7 +51,7 @@ pub struct sdp_dal_store_options {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_store_options {
-    const INIT: &'static str = "sdp_dal_store_options_init()";
+    const NAME: &'static str = "sdp_dal_store_options";
 }
 const _: () = assert!(size_of::<sdp_dal_store_options>() == 2 * size_of::<usize>() + 8 + 6 * 4);
 
@@ -60,7 +59,7 @@ const _: () = assert!(size_of::<sdp_dal_store_options>() == 2 * size_of::<usize>
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_store_stat {
-    /// sizeof(sdp_dal_store_stat), set by sdp_dal_store_stat_init().
+    /// sizeof(sdp_dal_store_stat).
     pub struct_size: usize,
     /// Bytes that fit into the empty store.
     pub size: u64,
@@ -104,52 +103,9 @@ pub struct sdp_dal_store_stat {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_store_stat {
-    const INIT: &'static str = "sdp_dal_store_stat_init()";
+    const NAME: &'static str = "sdp_dal_store_stat";
 }
 const _: () = assert!(size_of::<sdp_dal_store_stat>() == size_of::<usize>() + 15 * 8 + 4 * 4);
-
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_store_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_store_options_init(
-    options: *mut sdp_dal_store_options,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_store_options_init", |site| {
-        let defaults = sdp_dal_store_options {
-            struct_size: 0,
-            size: 0,
-            name: ptr::null(),
-            max_objects: 0,
-            max_clients: 0,
-            group: 0,
-            accept_owner: 0,
-            create: sdp_dal_create_mode::SDP_DAL_CREATE_IF_MISSING as i32,
-            flags: 0,
-        };
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(options, struct_size, defaults) }
-    })
-}
-
-/// Fills a stat with zeros and its size.
-///
-/// stat: the struct. struct_size: sizeof(sdp_dal_store_stat).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_store_stat_init(
-    stat: *mut sdp_dal_store_stat,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_store_stat_init", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(stat, struct_size, NO_STAT) }
-    })
-}
 
 const NO_STAT: sdp_dal_store_stat = sdp_dal_store_stat {
     struct_size: 0,
@@ -309,7 +265,7 @@ pub unsafe extern "C" fn sdp_dal_store_identity(
 
 /// Numbers about a store as it is now.
 ///
-/// out: filled; call sdp_dal_store_stat_init() on it first.
+/// out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
 #[no_mangle]

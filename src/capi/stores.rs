@@ -24,7 +24,7 @@ impl Handle for sdp_dal_stores {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_store_summary {
-    /// sizeof(sdp_dal_store_summary), set by sdp_dal_store_summary_init().
+    /// sizeof(sdp_dal_store_summary).
     pub struct_size: usize,
     /// When it was made, in nanoseconds since 1970.
     pub created_ns: i64,
@@ -44,7 +44,7 @@ pub struct sdp_dal_store_summary {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_store_summary {
-    const INIT: &'static str = "sdp_dal_store_summary_init()";
+    const NAME: &'static str = "sdp_dal_store_summary";
 }
 const _: () = assert!(size_of::<sdp_dal_store_summary>() == size_of::<usize>() + 3 * 8 + 4 * 4);
 
@@ -58,22 +58,6 @@ const NO_SUMMARY: sdp_dal_store_summary = sdp_dal_store_summary {
     max_clients: 0,
     reserved_0: 0,
 };
-
-/// Fills a summary with zeros and its size.
-///
-/// summary: the struct. struct_size: sizeof(sdp_dal_store_summary).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_store_summary_init(
-    summary: *mut sdp_dal_store_summary,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_store_summary_init", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(summary, struct_size, NO_SUMMARY) }
-    })
-}
 
 /// Lists the stores of this machine that this process may look at, without opening them: /dev/shm and every other
 /// tmpfs, with the folders directly below each.
@@ -121,7 +105,7 @@ impl Site {
 
 /// One store of a list.
 ///
-/// index: 0 to sdp_dal_stores_count() - 1. out: filled; call sdp_dal_store_summary_init() on it first.
+/// index: 0 to sdp_dal_stores_count() - 1. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

@@ -10,8 +10,8 @@ use crate::error::Result;
 /// # Safety
 /// The type is `repr(C)`, its first field is `struct_size: usize`, and every bit pattern is a value of it.
 pub(super) unsafe trait Extensible: Copy {
-    /// The `_init()` function of this struct.
-    const INIT: &'static str;
+    /// Its name in the header.
+    const NAME: &'static str;
 }
 
 /// Larger than any struct of the header will ever be: more is a `struct_size` that was never set.
@@ -135,30 +135,6 @@ impl Site {
         }
     }
 
-    /// Fills a struct with its defaults: the body of every `_init()`.
-    ///
-    /// # Safety
-    /// `place` is NULL or has room for `size` bytes.
-    pub(super) unsafe fn init_struct<T: Extensible>(
-        self,
-        place: *mut T,
-        size: usize,
-        defaults: T,
-    ) -> Result<()> {
-        if place.is_null() || !place.is_aligned() {
-            return Err(self.wrong("the struct's address is NULL or not aligned"));
-        }
-        if !(size_of::<usize>()..=STRUCT_SIZE_MAX).contains(&size) {
-            return Err(self.wrong(format_args!("the struct's size is {size}: give sizeof of the struct")));
-        }
-        // SAFETY: the caller's promise.
-        unsafe {
-            ptr::write_bytes(place.cast::<u8>(), 0, size);
-            OutStruct { place, size }.set(defaults);
-        }
-        Ok(())
-    }
-
     /// # Safety
     /// `place` points to a `struct_size`.
     unsafe fn struct_size<T: Extensible>(self, place: *const T, name: &str) -> Result<usize> {
@@ -169,8 +145,8 @@ impl Site {
         let size = unsafe { ptr::read(place.cast::<usize>()) };
         if !(size_of::<usize>()..=STRUCT_SIZE_MAX).contains(&size) {
             return Err(self.wrong(format_args!(
-                "'{name}' has a struct_size of {size}: call {} with the struct and its sizeof first",
-                T::INIT
+                "'{name}' has a struct_size of {size}: set the struct to zero, and struct_size to sizeof({})",
+                T::NAME
             )));
         }
         Ok(size)

@@ -64,7 +64,7 @@ const METADATA: usize = 56;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_event {
-    /// sizeof(sdp_dal_event), set by sdp_dal_event_init().
+    /// sizeof(sdp_dal_event).
     pub struct_size: usize,
     /// Its place in the order of all events of the store; 0 for SDP_DAL_EVENT_RESYNC.
     pub sequence: u64,
@@ -88,23 +88,10 @@ pub struct sdp_dal_event {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_event {
-    const INIT: &'static str = "sdp_dal_event_init()";
+    const NAME: &'static str = "sdp_dal_event";
 }
 const _: () =
     assert!(size_of::<sdp_dal_event>() == size_of::<usize>() + 4 * 8 + 2 * 4 + ID_SIZE + 4 + METADATA);
-
-const NO_EVENT: sdp_dal_event = sdp_dal_event {
-    struct_size: 0,
-    sequence: 0,
-    time_ns: 0,
-    data_size: 0,
-    metadata_size: 0,
-    actor: 0,
-    kind: 0,
-    id: [0; ID_SIZE],
-    metadata_length: 0,
-    metadata: [0; METADATA],
-};
 
 fn event_of(event: &Event) -> sdp_dal_event {
     let used = event.metadata.len().min(METADATA);
@@ -122,19 +109,6 @@ fn event_of(event: &Event) -> sdp_dal_event {
         metadata_length: u32::try_from(used).unwrap_or(0),
         metadata,
     }
-}
-
-/// Fills an event with zeros and its size.
-///
-/// event: the struct. struct_size: sizeof(sdp_dal_event).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_event_init(event: *mut sdp_dal_event, struct_size: usize) -> sdp_dal_status {
-    guard("sdp_dal_event_init", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(event, struct_size, NO_EVENT) }
-    })
 }
 
 /// Tells of what happens from now on to objects whose IDs start with given bytes. To keep a table of objects, subscribe
@@ -165,7 +139,7 @@ pub unsafe extern "C" fn sdp_dal_store_subscribe(
 
 /// The next event.
 ///
-/// out: filled; call sdp_dal_event_init() on it first.
+/// out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if there was none, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.

@@ -27,7 +27,7 @@ use crate::wire::TableSource;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_table_options {
-    /// sizeof(sdp_dal_table_options), set by sdp_dal_table_options_init().
+    /// sizeof(sdp_dal_table_options).
     pub struct_size: usize,
     /// Most rows of a record batch: longer ones are split. 0: as they come.
     pub max_chunksize: usize,
@@ -35,26 +35,9 @@ pub struct sdp_dal_table_options {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_table_options {
-    const INIT: &'static str = "sdp_dal_table_options_init()";
+    const NAME: &'static str = "sdp_dal_table_options";
 }
 const _: () = assert!(size_of::<sdp_dal_table_options>() == 2 * size_of::<usize>());
-
-/// Fills options with their defaults.
-///
-/// options: the struct. struct_size: sizeof(sdp_dal_table_options).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_table_options_init(
-    options: *mut sdp_dal_table_options,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_table_options_init", |site| {
-        let defaults = sdp_dal_table_options { struct_size: 0, max_chunksize: 0 };
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(options, struct_size, defaults) }
-    })
-}
 
 impl Site {
     /// The table that a stream gives; the stream is released in any case.

@@ -111,7 +111,7 @@ pub unsafe extern "C" fn sdp_dal_tensor_create(
 
 /// The view of a tensor.
 ///
-/// out: filled; call sdp_dal_tensor_view_init() on it first. Borrowed: its pointers are valid until the tensor is
+/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the tensor is
 /// freed; the elements must not be written.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.

@@ -153,6 +153,8 @@ pub enum sdp_dal_select {
 pub enum sdp_dal_caller_flag {
     /// Do not compare the sizes of equal dimension names, nor with the sizes that the signature fixes.
     SDP_DAL_CALLER_LOOSE_DIMS = 1,
+    /// With minimum_processors 0: there may be no processor yet.
+    SDP_DAL_CALLER_NONE_NEEDED = 2,
 }
 
 /// Who gives a parameter.

@@ -5,8 +5,7 @@ use std::fmt::Display;
 use std::ptr;
 use std::slice;
 
-use super::guard::{guard, Site};
-use super::status::sdp_dal_status;
+use super::guard::Site;
 use super::structs::Extensible;
 use super::types::{sdp_dal_order, sdp_dal_tensor_flag};
 use crate::error::Result;
@@ -16,11 +15,11 @@ use crate::wire::{Elem, Layout, Order, TensorSource};
 ///
 /// Filled by the library (sdp_dal_tensor_get_view(), sdp_dal_call_get_tensor()) the pointers are borrowed, as the
 /// function says, and the data must not be written. Filled by you (sdp_dal_tensor_put(), sdp_dal_args_set_tensor())
-/// it describes your own memory, in any layout. Call sdp_dal_tensor_view_init() first in both cases.
+/// it describes your own memory, in any layout. Set struct_size first in both cases.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_tensor_view {
-    /// sizeof(sdp_dal_tensor_view), set by sdp_dal_tensor_view_init().
+    /// sizeof(sdp_dal_tensor_view).
     pub struct_size: usize,
     /// The element whose indices are all 0. May be NULL if there are no elements.
     pub data: *const c_void,
@@ -42,7 +41,7 @@ pub struct sdp_dal_tensor_view {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_tensor_view {
-    const INIT: &'static str = "sdp_dal_tensor_view_init()";
+    const NAME: &'static str = "sdp_dal_tensor_view";
 }
 const _: () = assert!(size_of::<sdp_dal_tensor_view>() == 5 * size_of::<usize>() + 4 * size_of::<i32>());
 
@@ -50,7 +49,7 @@ const _: () = assert!(size_of::<sdp_dal_tensor_view>() == 5 * size_of::<usize>()
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_tensor_spec {
-    /// sizeof(sdp_dal_tensor_spec), set by sdp_dal_tensor_spec_init().
+    /// sizeof(sdp_dal_tensor_spec).
     pub struct_size: usize,
     /// ndim sizes; may be NULL if ndim is 0.
     pub shape: *const i64,
@@ -68,50 +67,9 @@ pub struct sdp_dal_tensor_spec {
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_tensor_spec {
-    const INIT: &'static str = "sdp_dal_tensor_spec_init()";
+    const NAME: &'static str = "sdp_dal_tensor_spec";
 }
 const _: () = assert!(size_of::<sdp_dal_tensor_spec>() == 3 * size_of::<usize>() + 4 * size_of::<i32>());
-
-/// Fills a view with zeros and its size.
-///
-/// view: the struct. struct_size: sizeof(sdp_dal_tensor_view).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_tensor_view_init(
-    view: *mut sdp_dal_tensor_view,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_tensor_view_init", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(view, struct_size, NO_VIEW) }
-    })
-}
-
-/// Fills a spec with zeros and its size.
-///
-/// spec: the struct. struct_size: sizeof(sdp_dal_tensor_spec).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_tensor_spec_init(
-    spec: *mut sdp_dal_tensor_spec,
-    struct_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_tensor_spec_init", |site| {
-        let empty = sdp_dal_tensor_spec {
-            struct_size: 0,
-            shape: ptr::null(),
-            dim_names: ptr::null(),
-            dtype: 0,
-            ndim: 0,
-            order: 0,
-            flags: 0,
-        };
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.init_struct(spec, struct_size, empty) }
-    })
-}
 
 pub(super) const NO_VIEW: sdp_dal_tensor_view = sdp_dal_tensor_view {
     struct_size: 0,

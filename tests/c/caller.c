@@ -26,7 +26,7 @@ static sdp_dal_status scale(sdp_dal_call *call, void *user_data) {
         OK(sdp_dal_call_fail(call, "the factor is negative"));
         return SDP_DAL_FUNCTION_FAILED;
     }
-    check_view_init(&ys);
+    CLEAR(ys);
     OK(sdp_dal_call_get_tensor(call, "ys", &ys));
     OK(sdp_dal_call_create_tensor(call, "zs", 1, ys.shape, &zs));
     for (int64_t i = 0; i < ys.shape[0]; i++)
@@ -40,7 +40,7 @@ static void be_processor(sdp_dal_store *store, const char *prefix) {
     sdp_dal_processor_options options;
     sdp_dal_processor *processor = NULL;
     uint8_t bytes[SDP_DAL_ID_SIZE];
-    OK(sdp_dal_processor_options_init(&options, sizeof options));
+    CLEAR(options);
     options.name = prefix;
     OK(sdp_dal_id_parse(prefix, bytes, &options.prefix_size));
     options.prefix = bytes;
@@ -84,7 +84,7 @@ static sdp_dal_ref *put(sdp_dal_store *store, int64_t value) {
     const int64_t shape[1] = {1};
     sdp_dal_tensor_view view;
     sdp_dal_ref *ref = NULL;
-    check_view_init(&view);
+    CLEAR(view);
     view.data = &value;
     view.shape = shape;
     view.dtype = SDP_DAL_INT64;
@@ -100,7 +100,7 @@ static int64_t number(const sdp_dal_results *results, const char *name) {
     int64_t value;
     OK(sdp_dal_results_ref(results, name, &ref));
     OK(sdp_dal_ref_get_tensor(ref, LONG, &tensor));
-    check_view_init(&view);
+    CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
     value = *(const int64_t *)view.data;
     sdp_dal_tensor_free(tensor);
@@ -119,7 +119,7 @@ static sdp_dal_caller *open_caller(sdp_dal_store *store, uint64_t processors, in
     const char *const signatures[] = {SIGNATURE};
     sdp_dal_caller_options options;
     sdp_dal_caller *caller = NULL;
-    OK(sdp_dal_caller_options_init(&options, sizeof options));
+    CLEAR(options);
     CHECK(options.select == SDP_DAL_SELECT_LEAST_BUSY && options.flags == 0);
     options.minimum_processors = processors;
     options.timeout_ns = LONG;
@@ -128,7 +128,7 @@ static sdp_dal_caller *open_caller(sdp_dal_store *store, uint64_t processors, in
     FAILS(sdp_dal_caller_open(store, signatures, 1, &options, &caller), SDP_DAL_INVALID_ARGUMENT);
     SAYS("'options.select' is 7, which is no sdp_dal_select");
     options.select = select;
-    options.flags = 2;
+    options.flags = 4;
     FAILS(sdp_dal_caller_open(store, signatures, 1, &options, &caller), SDP_DAL_INVALID_ARGUMENT);
     options.flags = SDP_DAL_CALLER_LOOSE_DIMS;
     OK(sdp_dal_caller_open(store, signatures, 1, &options, &caller));
@@ -201,7 +201,7 @@ static void broadcasts(sdp_dal_caller *caller, const pid_t *processors) {
     const int64_t shape[1] = {1};
     int64_t value = 0;
     OK(sdp_dal_args_create(&args));
-    check_view_init(&payload);
+    CLEAR(payload);
     payload.data = &value;
     payload.shape = shape;
     payload.dtype = SDP_DAL_INT64;
@@ -265,7 +265,7 @@ static void relations(sdp_dal_store *store) {
     bool exists = false;
     int64_t value = 5;
     sdp_dal_tensor_view view;
-    check_view_init(&view);
+    CLEAR(view);
     view.data = &value;
     view.dtype = SDP_DAL_INT64;
     OK(sdp_dal_ref_id(part, id));

@@ -39,7 +39,7 @@ static sdp_dal_status simple_fn(sdp_dal_call *call, void *user_data) {
         return SDP_DAL_OK;
     }
     if (x == -5) return SDP_DAL_OK;
-    check_view_init(&ys);
+    CLEAR(ys);
     OK(sdp_dal_call_get_tensor(call, "ys", &ys));
     CHECK(ys.ndim == 1 && ys.dtype == SDP_DAL_INT64);
     OK(sdp_dal_call_create_tensor(call, "zs", ys.ndim, ys.shape, &zs));
@@ -63,7 +63,7 @@ static void check_zs(const sdp_dal_ref *ref, int64_t first) {
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_tensor_view view;
     OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
-    check_view_init(&view);
+    CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
     CHECK(view.ndim == 1 && view.shape[0] == 3 && strcmp(view.dim_names[0], "i") == 0);
     for (int64_t i = 0; i < 3; i++) CHECK(((const int64_t *)view.data)[i] == first + i);
@@ -105,7 +105,7 @@ static void callbacks(sdp_dal_store *store) {
     FAILS(sdp_dal_caller_open(store, signatures, 1, NULL, &caller), SDP_DAL_NO_PROCESSOR);
     CHECK(caller == NULL);
 
-    OK(sdp_dal_processor_options_init(&options, sizeof options));
+    CLEAR(options);
     options.name = "SimpleProcessor";
     OK(sdp_dal_processor_open(store, &options, &processor));
     FAILS(sdp_dal_processor_register(processor, "f(", simple_fn, &drops, count_drop),
@@ -137,7 +137,7 @@ static void callbacks(sdp_dal_store *store) {
           SDP_DAL_INVALID_ARGUMENT);
 
     OK(sdp_dal_args_create(&args));
-    check_view_init(&ys);
+    CLEAR(ys);
     ys.data = values;
     ys.shape = shape;
     ys.dtype = SDP_DAL_INT64;
@@ -244,7 +244,7 @@ static void read_everything(sdp_dal_call *call, const uint8_t *id) {
     CHECK(!is_null);
     OK(sdp_dal_call_is_null_at(call, 10, &is_null));
     CHECK(is_null);
-    check_view_init(&view);
+    CLEAR(view);
     FAILS(sdp_dal_call_get_tensor(call, "wgt", &view), SDP_DAL_INVALID_ARGUMENT);
     CHECK(view.data == NULL);
     OK(sdp_dal_call_param_index(call, "ys", &index));
@@ -288,7 +288,7 @@ static void pull_style(sdp_dal_store *store) {
     OK(sdp_dal_args_push_binary(args, raw, sizeof raw));
     OK(sdp_dal_args_push_id(args, id));
     OK(sdp_dal_args_push_null(args));
-    check_view_init(&view);
+    CLEAR(view);
     view.data = values;
     view.shape = shape;
     view.ndim = 1;
@@ -306,13 +306,13 @@ static void pull_style(sdp_dal_store *store) {
     OK(sdp_dal_call_signature(call, text, &length));
     OK(sdp_dal_signature_check(text));
     OK(sdp_dal_call_get_tensor(call, "ys", &view));
-    check_view_init(&again);
+    CLEAR(again);
     OK(sdp_dal_call_get_tensor_at(call, 8, &again));
     CHECK(view.data == again.data && view.shape == again.shape);
     OK(sdp_dal_call_hold_tensor(call, "ys", &held));
     OK(sdp_dal_call_retain(call, &second));
 
-    OK(sdp_dal_output_options_init(&options, sizeof options));
+    CLEAR(options);
     options.flags = SDP_DAL_TENSOR_ZEROED;
     FAILS(sdp_dal_call_create_tensor(call, "zs", 1, shape, &data), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_call_create_tensor(call, "tag", 1, shape, &data), SDP_DAL_INVALID_ARGUMENT);

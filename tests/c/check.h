@@ -35,8 +35,8 @@ static inline void check_true(int holds, const char *what, int line) {
 /* The last error has this text in it. */
 #define SAYS(text) check_true(strstr(check_last_error(), (text)) != NULL, "says " text, __LINE__)
 
-static inline void check_view_init(sdp_dal_tensor_view *view) {
-    OK(sdp_dal_tensor_view_init(view, sizeof *view));
-}
+/* All defaults: zero, and its size. */
+#define CLEAR(value)                                                                               \
+    (memset(&(value), 0, sizeof(value)), (void)((value).struct_size = sizeof(value)))
 
 #endif

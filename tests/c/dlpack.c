@@ -39,7 +39,7 @@ static sdp_dal_tensor *put(sdp_dal_store *store, int32_t dtype, const void *data
     sdp_dal_tensor_view view;
     sdp_dal_ref *ref = NULL;
     sdp_dal_tensor *tensor = NULL;
-    check_view_init(&view);
+    CLEAR(view);
     view.data = data;
     view.shape = shape;
     view.strides = strides;
@@ -81,7 +81,7 @@ static void every_type(sdp_dal_store *store) {
         CHECK(memcmp((const char *)dl->data + dl->byte_offset, bytes, 6 * size) == 0);
         CHECK(old->dl_tensor.data == dl->data && old->dl_tensor.strides[1] == 2);
         /* And in again: what was given out is put. */
-        check_view_init(&view);
+        CLEAR(view);
         OK(sdp_dal_tensor_view_from_dlpack(out, strides, &view));
         CHECK(view.dtype == types[i].dtype && view.strides[1] == byte_strides[1]);
         tensor = put(store, view.dtype, view.data, view.strides);
@@ -111,7 +111,7 @@ static void refused(void) {
     in.dl_tensor.dtype.lanes = 1;
     in.dl_tensor.shape = shape;
     in.dl_tensor.byte_offset = 4;
-    check_view_init(&view);
+    CLEAR(view);
     /* Without strides it is in C order. */
     OK(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view));
     CHECK(view.data == &values[1] && view.strides[0] == 12 && view.strides[1] == 4);

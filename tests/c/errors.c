@@ -41,7 +41,7 @@ static void show(sdp_dal_status status) {
 static sdp_dal_store *open_store(const char *path) {
     sdp_dal_store *store = NULL;
     sdp_dal_store_options options;
-    OK(sdp_dal_store_options_init(&options, sizeof options));
+    CLEAR(options);
     options.size = 1 << 20;
     options.max_objects = 1024;
     options.max_clients = 64;
@@ -52,7 +52,7 @@ static sdp_dal_store *open_store(const char *path) {
 
 static sdp_dal_tensor_view int64_view(const int64_t *values, const int64_t *shape) {
     sdp_dal_tensor_view view;
-    check_view_init(&view);
+    CLEAR(view);
     view.data = values, view.shape = shape, view.ndim = 1, view.dtype = SDP_DAL_INT64;
     return view;
 }
@@ -71,7 +71,7 @@ static sdp_dal_status simple_fn(sdp_dal_call *call, void *user_data) {
     void *zs = NULL;
     (void)user_data;
     OK(sdp_dal_call_get_int64(call, "x", &x));
-    check_view_init(&ys);
+    CLEAR(ys);
     OK(sdp_dal_call_get_tensor(call, "ys", &ys));
     switch (x) {
     case FAILS_WITH_TEXT:
@@ -103,7 +103,7 @@ static sdp_dal_status simple_fn(sdp_dal_call *call, void *user_data) {
 static sdp_dal_processor *open_processor(const sdp_dal_store *store) {
     sdp_dal_processor *processor = NULL;
     sdp_dal_processor_options options;
-    OK(sdp_dal_processor_options_init(&options, sizeof options));
+    CLEAR(options);
     options.name = "SimpleProcessor";
     OK(sdp_dal_processor_open(store, &options, &processor));
     OK(sdp_dal_processor_register(processor, signature, simple_fn, NULL, NULL));
@@ -153,7 +153,7 @@ static void wrong_arguments(const sdp_dal_store *store) {
     show(sdp_dal_args_set_int64(args, "\xff", 1));
     memset(&view, 0, sizeof view);
     show(sdp_dal_args_set_tensor(args, "ys", &view));
-    check_view_init(&view);
+    CLEAR(view);
     show(sdp_dal_args_set_tensor(args, "ys", &view));
     view = int64_view(numbers, NULL);
     show(sdp_dal_args_set_tensor(args, "ys", &view));
@@ -213,7 +213,7 @@ static void objects(const sdp_dal_store *store) {
     sdp_dal_tensor_view view = int64_view(numbers, three);
     void *data = NULL;
     show(sdp_dal_object_delete(store, id, SDP_DAL_DELETE_NOW));
-    OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+    CLEAR(spec);
     OK(sdp_dal_object_create(store, id, &spec, &data, &writer));
     show(sdp_dal_object_create(store, id, &spec, &data, &again));
     show(sdp_dal_object_get(store, id, second / 100, &buffer));
@@ -245,7 +245,7 @@ static void objects(const sdp_dal_store *store) {
 static void other_size(const char *path) {
     sdp_dal_store *store = NULL;
     sdp_dal_store_options options;
-    OK(sdp_dal_store_options_init(&options, sizeof options));
+    CLEAR(options);
     options.size = 2 << 20;
     options.flags = SDP_DAL_STORE_EVICTION | SDP_DAL_STORE_EXACT;
     show(sdp_dal_store_open(path, &options, &store));
@@ -263,7 +263,7 @@ static void full(const sdp_dal_store *store) {
     void *data = NULL;
     size_t made = 0;
     sdp_dal_status status = SDP_DAL_OK;
-    OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+    CLEAR(spec);
     spec.data_size = 2 << 20;
     spec.full_timeout_ns = 1;
     show(sdp_dal_object_create(store, id, &spec, &data, &writer));
@@ -294,7 +294,7 @@ static void calls(const sdp_dal_store *store) {
     show(sdp_dal_caller_open(store, &other, 1, NULL, &caller));
     show(sdp_dal_caller_open(store, &changed, 1, NULL, &caller));
     OK(sdp_dal_processor_prefix(processor, prefix));
-    OK(sdp_dal_processor_options_init(&options, sizeof options));
+    CLEAR(options);
     options.prefix = prefix;
     options.prefix_size = sizeof prefix;
     OK(sdp_dal_processor_open(store, &options, &twin));
@@ -438,7 +438,7 @@ static void opening(const char *path) {
     sdp_dal_store_options options;
     sdp_dal_store *store = NULL;
     snprintf(other, sizeof other, "%s-other", path);
-    OK(sdp_dal_store_options_init(&options, sizeof options));
+    CLEAR(options);
     options.create = SDP_DAL_CREATE_NEVER;
     show(sdp_dal_store_open(other, &options, &store));
     unsetenv("SDP_DAL_STORE");

@@ -53,7 +53,7 @@ static void wrong_tables(sdp_dal_store *store) {
     CHECK(check_stream(&stream, 8) == 2);
     sdp_dal_ref_free(typed);
 
-    check_view_init(&view);
+    CLEAR(view);
     view.data = &number;
     view.dtype = SDP_DAL_FLOAT64;
     OK(sdp_dal_tensor_put(store, &view, &ref));
@@ -84,7 +84,7 @@ static void wrong_tensors(void) {
     struct DLManagedTensor tensor;
     sdp_dal_tensor_view view;
     memset(&tensor, 0, sizeof tensor);
-    check_view_init(&view);
+    CLEAR(view);
     tensor.tensor.data = &number;
     tensor.tensor.device_type = 2;
     tensor.tensor.code = 2;
@@ -152,7 +152,7 @@ static void wrong_calls(sdp_dal_store *store) {
     sdp_dal_replies *replies = NULL;
     sdp_dal_ref *ref = NULL, *other = NULL;
     sdp_dal_tensor_view view;
-    OK(sdp_dal_function_options_init(&options, sizeof options));
+    CLEAR(options);
     options.flags = SDP_DAL_FUNCTION_REENTRANT | SDP_DAL_FUNCTION_ORDERED;
     show(sdp_dal_processor_register_with(first, "both()", &options, nothing, NULL, NULL));
     OK(sdp_dal_processor_start(first));
@@ -162,7 +162,7 @@ static void wrong_calls(sdp_dal_store *store) {
     OK(sdp_dal_args_create(&bad));
 
     /* A batch whose second row is wrong. */
-    check_view_init(&view);
+    CLEAR(view);
     view.data = numbers, view.shape = shape, view.ndim = 1, view.dtype = SDP_DAL_INT64;
     OK(sdp_dal_args_push_int64(good, 1));
     OK(sdp_dal_args_push_tensor(good, &view));

@@ -15,7 +15,7 @@ static const int64_t minute = INT64_C(60000000000);
 static sdp_dal_store *open_store(const char *path) {
     sdp_dal_store *store = NULL;
     sdp_dal_store_options options;
-    OK(sdp_dal_store_options_init(&options, sizeof options));
+    CLEAR(options);
     options.size = 16 << 20;
     OK(sdp_dal_store_open(path, &options, &store));
     return store;
@@ -32,7 +32,7 @@ static void put(const sdp_dal_store *store, uint8_t last) {
     sdp_dal_object_spec spec;
     sdp_dal_writer *writer = NULL;
     object_id(id, last);
-    OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+    CLEAR(spec);
     spec.data_size = 8;
     OK(sdp_dal_object_create(store, id, &spec, &data, &writer));
     memset(data, last, 8);
@@ -48,7 +48,7 @@ static void other_process(const char *path) {
     sdp_dal_args *args = NULL;
     sdp_dal_results *results = NULL;
     const sdp_dal_ref *tag = NULL;
-    OK(sdp_dal_caller_options_init(&options, sizeof options));
+    CLEAR(options);
     options.timeout_ns = minute;
     OK(sdp_dal_caller_open(store, &signature, 1, &options, &caller));
     OK(sdp_dal_args_create(&args));
@@ -104,7 +104,7 @@ static void loop(sdp_dal_store *store, sdp_dal_processor *processor, int64_t *su
         while (status == SDP_DAL_OK) status = sdp_dal_processor_process(processor, SDP_DAL_POLL);
         CHECK(status == SDP_DAL_TIMEOUT);
         OK(sdp_dal_ref_exists(one, &exists));
-        OK(sdp_dal_event_init(&event, sizeof event));
+        CLEAR(event);
         status = sdp_dal_subscription_next(subscription, SDP_DAL_POLL, &event);
         if (status == SDP_DAL_OK && event.kind == SDP_DAL_EVENT_SEALED) {
             told = true;

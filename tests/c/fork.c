@@ -36,7 +36,7 @@ static void hear(void) {
 static sdp_dal_store *open_sized(const char *path, uint64_t size) {
     sdp_dal_store *store = NULL;
     sdp_dal_store_options options;
-    OK(sdp_dal_store_options_init(&options, sizeof options));
+    CLEAR(options);
     options.size = size;
     OK(sdp_dal_store_open(path, &options, &store));
     return store;
@@ -48,7 +48,7 @@ static sdp_dal_tensor_view numbers(void) {
     static const int64_t values[4] = {1, 2, 3, 4}, shape[1] = {4};
     static const char *const names[1] = {"i"};
     sdp_dal_tensor_view view;
-    check_view_init(&view);
+    CLEAR(view);
     view.data = values;
     view.shape = shape;
     view.dim_names = names;
@@ -115,7 +115,7 @@ static void keeps_its_memory(const char *path) {
     OK(sdp_dal_tensor_put(store, &view, &sealed));
     OK(sdp_dal_ref_get_tensor(sealed, SDP_DAL_POLL, &tensor));
     OK(sdp_dal_tensor_get_view(tensor, &view));
-    OK(sdp_dal_tensor_spec_init(&spec, sizeof spec));
+    CLEAR(spec);
     spec.dtype = SDP_DAL_INT64;
     spec.ndim = 1;
     spec.shape = view.shape;
@@ -272,7 +272,7 @@ static void open_all(const char *path) {
     OK(sdp_dal_processor_open(all.store, NULL, &all.processor));
     OK(sdp_dal_processor_register(all.processor, signature, add, NULL, NULL));
     OK(sdp_dal_processor_start(all.processor));
-    OK(sdp_dal_caller_options_init(&options, sizeof options));
+    CLEAR(options);
     OK(sdp_dal_caller_open(all.store, &signature, 1, &options, &all.caller));
     OK(sdp_dal_tensor_put(all.store, &view, &all.ref));
     OK(sdp_dal_ref_get_tensor(all.ref, SDP_DAL_POLL, &all.tensor));
@@ -288,7 +288,7 @@ static void open_all(const char *path) {
     OK(sdp_dal_schema_parse(signature, &all.schema));
     OK(sdp_dal_ref_id(all.ref, all.id));
     OK(sdp_dal_store_new_id(all.store, all.id));
-    OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+    CLEAR(spec);
     spec.data_size = 8;
     OK(sdp_dal_object_create(all.store, all.id, &spec, &data, &all.writer));
 }
@@ -337,7 +337,7 @@ static void use_what_was_inherited(void) {
     FORKED(sdp_dal_store_new_namespace(all.store, NULL, &store));
     FORKED(sdp_dal_store_prefix(all.store, id));
     FORKED(sdp_dal_store_new_id(all.store, id));
-    OK(sdp_dal_store_stat_init(&stat, sizeof stat));
+    CLEAR(stat);
     FORKED(sdp_dal_store_get_stat(all.store, &stat));
     FORKED(sdp_dal_store_trim(all.store, &bytes));
     FORKED(sdp_dal_store_event_fd(all.store, &fd));
@@ -358,7 +358,7 @@ static void use_what_was_inherited(void) {
     FORKED(sdp_dal_args_push_int64(all.args, 1));
     FORKED(sdp_dal_processor_process(all.processor, minute));
     FORKED(sdp_dal_processor_next(all.processor, minute, &call));
-    OK(sdp_dal_event_init(&event, sizeof event));
+    CLEAR(event);
     FORKED(sdp_dal_subscription_next(all.subscription, minute, &event));
     OK(sdp_dal_store_interrupt(all.store, true) == SDP_DAL_FORKED ? SDP_DAL_OK : SDP_DAL_INTERNAL);
     CHECK(sdp_dal_replies_num_rows(all.replies) == 0);
@@ -586,7 +586,7 @@ static void finds_out(const char *path, const char *folder, const char *how) {
     if (strcmp(how, "waits") == 0) {
         CLOSED(sdp_dal_object_get(store, id, minute, &buffer));
     } else if (strcmp(how, "grows") == 0) {
-        OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+        CLEAR(spec);
         spec.data_size = 32 << 20;
         CLOSED(sdp_dal_object_create(store, id, &spec, &data, &writer));
     } else if (strcmp(how, "trims") == 0) {

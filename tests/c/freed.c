@@ -20,7 +20,7 @@
 static sdp_dal_store *open_store(const char *path) {
     sdp_dal_store *store = NULL;
     sdp_dal_store_options options;
-    OK(sdp_dal_store_options_init(&options, sizeof options));
+    CLEAR(options);
     options.size = 1 << 20;
     /* Rounded up to what the layout needs. */
     options.max_objects = 1500;
@@ -62,14 +62,14 @@ static void objects(const sdp_dal_store *store) {
     FREED(sdp_dal_buffer_free, buffer, sdp_dal_buffer_id(buffer, (uint8_t *)&view));
     FREED(sdp_dal_ref_free, ref, sdp_dal_ref_exists(ref, &exists));
 
-    check_view_init(&view);
+    CLEAR(view);
     view.data = &one, view.dtype = SDP_DAL_FLOAT64;
     OK(sdp_dal_tensor_put(store, &view, &ref));
     OK(sdp_dal_ref_get_tensor(ref, 0, &tensor));
     FREED(sdp_dal_tensor_free, tensor, sdp_dal_tensor_get_view(tensor, &view));
     sdp_dal_ref_free(ref);
 
-    OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+    CLEAR(spec);
     spec.data_size = 1;
     OK(sdp_dal_object_create(store, id, &spec, &data, &writer));
     FREED(sdp_dal_writer_free, writer, sdp_dal_writer_seal(writer));
@@ -113,7 +113,7 @@ static void lists(const sdp_dal_store *store) {
     OK(sdp_dal_namespace_list(store, &namespaces));
     FREED(sdp_dal_namespaces_free, namespaces, sdp_dal_namespaces_count(namespaces));
     OK(sdp_dal_store_subscribe(store, NULL, 0, &subscription));
-    OK(sdp_dal_event_init(&event, sizeof event));
+    CLEAR(event);
     FREED(sdp_dal_subscription_free, subscription,
           sdp_dal_subscription_next(subscription, 0, &event));
 }
@@ -146,7 +146,7 @@ int main(int argc, char **argv) {
     CHECK(argc == 2);
     without_a_store();
     store = open_store(argv[1]);
-    OK(sdp_dal_store_stat_init(&stat, sizeof stat));
+    CLEAR(stat);
     OK(sdp_dal_store_get_stat(store, &stat));
     CHECK(stat.max_objects == 2048);
     objects(store);

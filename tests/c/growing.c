@@ -7,7 +7,7 @@
 static sdp_dal_store *opened(const char *path, uint64_t size) {
     sdp_dal_store_options options;
     sdp_dal_store *store = NULL;
-    OK(sdp_dal_store_options_init(&options, sizeof options));
+    CLEAR(options);
     options.size = size;
     OK(sdp_dal_store_open(path, &options, &store));
     return store;
@@ -19,7 +19,7 @@ static sdp_dal_status put(const sdp_dal_store *store, int64_t bytes, unsigned ch
     unsigned char *data = (unsigned char *)malloc((size_t)bytes);
     CHECK(data != NULL);
     memset(data, value, (size_t)bytes);
-    check_view_init(&view);
+    CLEAR(view);
     view.data = data;
     view.shape = &bytes;
     view.dtype = SDP_DAL_UINT8;
@@ -33,7 +33,7 @@ static void holds(const sdp_dal_ref *ref, int64_t bytes, unsigned char value) {
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_tensor_view view;
     OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
-    check_view_init(&view);
+    CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
     const unsigned char *data = (const unsigned char *)view.data;
     CHECK(view.shape[0] == bytes);
@@ -68,8 +68,8 @@ static void not_writable(const char *path) {
     sdp_dal_store *store = opened(path, 64 << 20);
     sdp_dal_ref *first = NULL, *second = NULL;
     sdp_dal_store_stat before, after;
-    OK(sdp_dal_store_stat_init(&before, sizeof before));
-    OK(sdp_dal_store_stat_init(&after, sizeof after));
+    CLEAR(before);
+    CLEAR(after);
     OK(put(store, 3 << 20, 1, &first));
     OK(sdp_dal_store_get_stat(store, &before));
     FAILS(put(store, 3 << 20, 2, &second), SDP_DAL_OUT_OF_MEMORY);
@@ -124,7 +124,7 @@ static void full(const char *path) {
 static void reserve(const char *path) {
     sdp_dal_store_options options;
     sdp_dal_store *store = NULL;
-    OK(sdp_dal_store_options_init(&options, sizeof options));
+    CLEAR(options);
     options.size = 64 << 20;
     options.flags = SDP_DAL_STORE_RESERVE;
     FAILS(sdp_dal_store_open(path, &options, &store), SDP_DAL_OUT_OF_MEMORY);

@@ -7,7 +7,7 @@
 static sdp_dal_store *open_store(const char *path) {
     sdp_dal_store *store = NULL;
     sdp_dal_store_options options;
-    OK(sdp_dal_store_options_init(&options, sizeof options));
+    CLEAR(options);
     options.size = 32 << 20;
     OK(sdp_dal_store_open(path, &options, &store));
     return store;
@@ -70,7 +70,7 @@ static void cancels(const char *path) {
     CHECK(pthread_create(&thread, NULL, trims, store) == 0);
     CHECK(pthread_join(thread, &result) == 0);
     CHECK(result == PTHREAD_CANCELED);
-    OK(sdp_dal_store_stat_init(&stat, sizeof stat));
+    CLEAR(stat);
     OK(sdp_dal_store_get_stat(store, &stat));
     CHECK(stat.recoveries == 0);
     sdp_dal_store_close(store);

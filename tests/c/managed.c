@@ -112,7 +112,7 @@ static void a_call_tells_what_it_is(const sdp_dal_store *store) {
     sdp_dal_processor *processor = NULL;
     sdp_dal_caller *caller = NULL;
     sdp_dal_function_options options;
-    OK(sdp_dal_function_options_init(&options, sizeof options));
+    CLEAR(options);
     options.flags = SDP_DAL_FUNCTION_LOOSE_DIMS;
     OK(sdp_dal_processor_open(store, NULL, &processor));
     for (int i = 0; i < 2; i++) {
@@ -126,7 +126,7 @@ static void a_call_tells_what_it_is(const sdp_dal_store *store) {
     OK(sdp_dal_caller_open(store, signatures, 2, NULL, &caller));
     const int64_t values[1] = {1}, shape[1] = {1};
     sdp_dal_tensor_view view;
-    check_view_init(&view);
+    CLEAR(view);
     view.data = values, view.shape = shape, view.ndim = 1, view.dtype = SDP_DAL_INT64;
     sdp_dal_ref *ys = NULL;
     OK(sdp_dal_tensor_put(store, &view, &ys));

@@ -11,7 +11,7 @@
 static sdp_dal_store *open_store(const char *path, const char *name) {
     sdp_dal_store *store = NULL;
     sdp_dal_store_options options;
-    OK(sdp_dal_store_options_init(&options, sizeof options));
+    CLEAR(options);
     options.size = 64 << 20;
     options.name = name;
     OK(sdp_dal_store_open(path, &options, &store));
@@ -24,7 +24,7 @@ static sdp_dal_ref *put(const sdp_dal_store *store, double value, int64_t count)
     double *data = (double *)malloc((size_t)count * sizeof value);
     CHECK(data != NULL);
     for (int64_t i = 0; i < count; i++) data[i] = value;
-    check_view_init(&view);
+    CLEAR(view);
     view.data = data;
     view.dtype = SDP_DAL_FLOAT64;
     view.ndim = 1;
@@ -51,7 +51,7 @@ static void hear(int32_t level, const char *message, void *user_data) {
     heard->level = level;
     snprintf(heard->last, sizeof heard->last, "%s", message);
     /* It may use the library; what fails here is not the last error of who was interrupted. */
-    OK(sdp_dal_object_info_init(&info, sizeof info));
+    CLEAR(info);
     if (heard->uses != NULL)
         FAILS(sdp_dal_object_get_info(heard->uses, id, &info), SDP_DAL_NOT_FOUND);
 }
@@ -150,7 +150,7 @@ static void clients_and_holders(const sdp_dal_store *store) {
 
     OK(sdp_dal_client_list(store, &clients));
     CHECK(sdp_dal_clients_count(clients) == 1);
-    OK(sdp_dal_client_info_init(&info, sizeof info));
+    CLEAR(info);
     OK(sdp_dal_clients_info(clients, 0, &info));
     CHECK(info.number == own && info.pid == (uint32_t)getpid() && info.alive == 1);
     CHECK(info.pins == 1 && info.wants >= 1 && info.pinned_bytes >= 8000 && info.since_ns > 0);
@@ -211,7 +211,7 @@ static void all_stores(const char *path) {
         length = sizeof text;
         OK(sdp_dal_stores_file(stores, i, text, &length));
         CHECK(strcmp(text, path) == 0);
-        OK(sdp_dal_store_summary_init(&summary, sizeof summary));
+        CLEAR(summary);
         OK(sdp_dal_stores_summary(stores, i, &summary));
         CHECK(summary.size == 64 << 20 && summary.clients == 1 && summary.max_clients == 256);
         CHECK(summary.owner == getuid() && summary.created_ns > 0);
@@ -230,7 +230,7 @@ static void trimmed(const sdp_dal_store *store) {
     sdp_dal_ref_free(put(store, 2.5, 4 << 20));
     OK(sdp_dal_store_trim(store, &bytes));
     CHECK(bytes >= 32 << 20);
-    OK(sdp_dal_store_stat_init(&stat, sizeof stat));
+    CLEAR(stat);
     OK(sdp_dal_store_get_stat(store, &stat));
     CHECK(stat.reserved < 16 << 20);
     OK(sdp_dal_store_trim(store, &bytes));
@@ -246,7 +246,7 @@ static double first_value(const sdp_dal_ref *reference) {
     sdp_dal_tensor_view view;
     double value;
     OK(sdp_dal_ref_get_tensor(reference, 30000000000, &tensor));
-    check_view_init(&view);
+    CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
     value = *(const double *)view.data;
     sdp_dal_tensor_free(tensor);

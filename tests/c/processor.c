@@ -112,9 +112,9 @@ static sdp_dal_status square(sdp_dal_call *call, void *user_data) {
     sdp_dal_tensor_view ys, copy, again;
     void *data = NULL, *same = NULL;
     (void)user_data;
-    check_view_init(&ys);
-    check_view_init(&copy);
-    check_view_init(&again);
+    CLEAR(ys);
+    CLEAR(copy);
+    CLEAR(again);
     OK(sdp_dal_call_get_tensor(call, "ys", &ys));
     OK(sdp_dal_call_copy_tensor(call, "ys", &copy, &data));
     CHECK(copy.data == data && data != ys.data && (uintptr_t)data % 64 == 0);
@@ -152,7 +152,7 @@ static sdp_dal_status meet(sdp_dal_call *call, void *user_data) {
 static sdp_dal_status pair(sdp_dal_call *call, void *user_data) {
     sdp_dal_tensor_view a;
     (void)user_data;
-    check_view_init(&a);
+    CLEAR(a);
     OK(sdp_dal_call_get_tensor(call, "a", &a));
     write_number(call, "n", a.shape[0]);
     return SDP_DAL_OK;
@@ -180,7 +180,7 @@ static sdp_dal_status about(sdp_dal_call *call, void *user_data) {
 static sdp_dal_status sink(sdp_dal_call *call, void *user_data) {
     sdp_dal_tensor_view ys;
     (void)user_data;
-    check_view_init(&ys);
+    CLEAR(ys);
     OK(sdp_dal_call_get_tensor(call, "ys", &ys));
     pthread_mutex_lock(&world.mutex);
     world.sinks += *(const int64_t *)ys.data;
@@ -230,7 +230,7 @@ static void be_processor(sdp_dal_store *store) {
     sdp_dal_processor_options options;
     sdp_dal_processor *processor = NULL;
     pthread_t threads[THREADS];
-    OK(sdp_dal_processor_options_init(&options, sizeof options));
+    CLEAR(options);
     options.threads = -1;
     FAILS(sdp_dal_processor_open(store, &options, &processor), SDP_DAL_INVALID_ARGUMENT);
     SAYS("options.threads");
@@ -238,7 +238,7 @@ static void be_processor(sdp_dal_store *store) {
     OK(sdp_dal_processor_open(store, &options, &processor));
     for (int i = 0; i < FUNCTIONS; i++) {
         sdp_dal_function_options how;
-        OK(sdp_dal_function_options_init(&how, sizeof how));
+        CLEAR(how);
         how.flags = flags[i];
         OK(sdp_dal_processor_register_with(processor, SIGNATURES[i], &how, functions[i], &world,
                                            count_drop));
@@ -257,7 +257,7 @@ static void be_processor(sdp_dal_store *store) {
 static sdp_dal_ref *put(sdp_dal_store *store, const int64_t *values, int64_t length) {
     sdp_dal_ref *ref = NULL;
     sdp_dal_tensor_view view;
-    check_view_init(&view);
+    CLEAR(view);
     view.data = values;
     view.shape = &length;
     view.ndim = length < 0 ? 0 : 1;
@@ -290,7 +290,7 @@ static int64_t value(const sdp_dal_ref *ref, int64_t index) {
     sdp_dal_tensor_view view;
     int64_t found;
     OK(sdp_dal_ref_get_tensor(ref, LONG, &tensor));
-    check_view_init(&view);
+    CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
     found = view.dtype == SDP_DAL_UINT8 ? ((const uint8_t *)view.data)[index]
                                         : ((const int64_t *)view.data)[index];
@@ -360,7 +360,7 @@ static void order(sdp_dal_store *store, sdp_dal_caller *caller) {
     sdp_dal_args_free(args);
     CHECK(counted(caller, "ran") == 0);
     FAILS(sdp_dal_ref_wait(output(results[1], "nth"), SDP_DAL_POLL), SDP_DAL_TIMEOUT);
-    check_view_init(&view);
+    CLEAR(view);
     view.data = &one;
     view.shape = &one;
     view.ndim = 1;
@@ -418,7 +418,7 @@ static void be_caller(sdp_dal_store *store) {
     sdp_dal_results *results = NULL;
     sdp_dal_ref *ys = NULL;
     int64_t threads;
-    OK(sdp_dal_caller_options_init(&options, sizeof options));
+    CLEAR(options);
     options.timeout_ns = LONG;
     OK(sdp_dal_caller_open(store, SIGNATURES, FUNCTIONS, &options, &caller));
     cancelling(caller);
@@ -456,7 +456,7 @@ static void be_alone(sdp_dal_store *store) {
     void *data = NULL;
     int64_t x = 0;
     OK(sdp_dal_processor_open(store, NULL, &processor));
-    OK(sdp_dal_function_options_init(&how, sizeof how));
+    CLEAR(how);
     how.flags = SDP_DAL_FUNCTION_REENTRANT | SDP_DAL_FUNCTION_ORDERED;
     FAILS(sdp_dal_processor_register_with(processor, LATER, &how, NULL, NULL, NULL),
           SDP_DAL_INVALID_ARGUMENT);

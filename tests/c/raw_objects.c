@@ -4,7 +4,7 @@
 static sdp_dal_store *open_store(const char *path) {
     sdp_dal_store *store = NULL;
     sdp_dal_store_options options;
-    OK(sdp_dal_store_options_init(&options, sizeof options));
+    CLEAR(options);
     options.size = 16 << 20;
     options.name = "raw objects";
     OK(sdp_dal_store_open(path, &options, &store));
@@ -24,7 +24,7 @@ static void put(sdp_dal_store *store, const uint8_t *id, const char *text, uint3
     sdp_dal_writer *writer = NULL;
     void *data = NULL;
     bool there = true;
-    OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+    CLEAR(spec);
     spec.data_size = strlen(text);
     spec.metadata = metadata;
     spec.metadata_size = sizeof metadata;
@@ -54,7 +54,7 @@ static void life(sdp_dal_store *store) {
     OK(sdp_dal_object_contains(store, id, &there));
     CHECK(there);
 
-    OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+    CLEAR(spec);
     spec.data_size = 1;
     FAILS(sdp_dal_object_create(store, id, &spec, &data, &writer), SDP_DAL_ALREADY_EXISTS);
     CHECK(data == NULL && writer == NULL);
@@ -102,7 +102,7 @@ static void aborted(sdp_dal_store *store) {
     void *data = NULL;
     bool there = true;
     make_id(id, 2);
-    OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+    CLEAR(spec);
     spec.data_size = 100;
     spec.flags = SDP_DAL_OBJECT_ZEROED;
     OK(sdp_dal_object_create(store, id, &spec, &data, &writer));
@@ -153,7 +153,7 @@ static void listed(sdp_dal_store *store) {
     make_id(id, 10);
     OK(sdp_dal_object_list(store, (const uint8_t *)"test", 4, &list));
     CHECK(sdp_dal_list_count(list) == 2);
-    OK(sdp_dal_object_info_init(&info, sizeof info));
+    CLEAR(info);
     OK(sdp_dal_list_info(list, 0, &info));
     if (memcmp(info.id, id, sizeof id) != 0) first = 1;
     OK(sdp_dal_list_info(list, first, &info));
@@ -193,7 +193,7 @@ static void about_the_store(sdp_dal_store *store, const char *path) {
     uint8_t id[SDP_DAL_ID_SIZE];
     OK(sdp_dal_store_path(store, text, &length));
     CHECK(strcmp(text, path) == 0 && length == strlen(path) + 1);
-    OK(sdp_dal_store_stat_init(&stat, sizeof stat));
+    CLEAR(stat);
     OK(sdp_dal_store_get_stat(store, &stat));
     CHECK(stat.size == 16 << 20 && stat.clients >= 1 && stat.used <= stat.size);
     stat.struct_size = 0;
@@ -211,7 +211,7 @@ static void no_store_there(const char *path) {
     sdp_dal_store *store = NULL;
     sdp_dal_store_options options;
     snprintf(other, sizeof other, "%s-not-there", path);
-    OK(sdp_dal_store_options_init(&options, sizeof options));
+    CLEAR(options);
     options.create = SDP_DAL_CREATE_NEVER;
     FAILS(sdp_dal_store_open(other, &options, &store), SDP_DAL_NOT_FOUND);
     CHECK(store == NULL);

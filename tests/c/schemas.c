@@ -105,7 +105,7 @@ static void questions(const sdp_dal_schema *schema) {
     struct ArrowSchema arrow;
     size_t index = 0;
     int64_t size = 0;
-    OK(sdp_dal_param_info_init(&info, sizeof info));
+    CLEAR(info);
     TEXT(sdp_dal_schema_name(schema, text, &length), "f");
     CHECK(sdp_dal_schema_num_params(schema) == 8);
     OK(sdp_dal_schema_param_index(schema, "ys", &index));
@@ -242,7 +242,7 @@ static void reserving(sdp_dal_store *store, const sdp_dal_schema *schema) {
     OK(sdp_dal_namespace_list(store, &list));
     before = sdp_dal_namespaces_count(list);
     sdp_dal_namespaces_free(list);
-    OK(sdp_dal_namespace_options_init(&options, sizeof options));
+    CLEAR(options);
     options.name = "Reserved";
     options.prefix = prefix;
     options.prefix_size = sizeof prefix;
@@ -260,7 +260,7 @@ static void reserving(sdp_dal_store *store, const sdp_dal_schema *schema) {
     OK(sdp_dal_namespace_list(store, &list));
     CHECK(sdp_dal_namespaces_count(list) == before + 1);
     place = find(list, "Reserved");
-    OK(sdp_dal_namespace_info_init(&info, sizeof info));
+    CLEAR(info);
     OK(sdp_dal_namespaces_info(list, place, &info));
     CHECK(memcmp(info.prefix, prefix, sizeof prefix) == 0);
     CHECK(info.alive == 1 && info.queued == 0 && info.pid != 0 && info.owner != 0);
@@ -302,6 +302,7 @@ static void calling(sdp_dal_store *store) {
     sdp_dal_caller *caller = NULL;
     sdp_dal_args *args = NULL;
     sdp_dal_results *results = NULL;
+    sdp_dal_caller_options how;
     int runs = 0;
     OK(sdp_dal_schema_parse("g(x: int64)", &theirs));
     OK(sdp_dal_schema_clone(theirs, &ours));
@@ -313,7 +314,10 @@ static void calling(sdp_dal_store *store) {
           SDP_DAL_ALREADY_EXISTS);
     OK(sdp_dal_processor_start(processor));
     schemas[0] = ours;
-    OK(sdp_dal_caller_open_schemas(store, schemas, 1, NULL, &caller));
+    CLEAR(how);
+    how.schemas = schemas;
+    how.num_schemas = 1;
+    OK(sdp_dal_caller_open(store, NULL, 0, &how, &caller));
     OK(sdp_dal_args_create(&args));
     OK(sdp_dal_args_push_int64(args, 1));
     OK(sdp_dal_caller_call(caller, "g", args, &results));

@@ -14,7 +14,7 @@
 
 static sdp_dal_table_options chunks_of(size_t rows) {
     sdp_dal_table_options options;
-    OK(sdp_dal_table_options_init(&options, sizeof options));
+    CLEAR(options);
     options.max_chunksize = rows;
     return options;
 }
@@ -366,10 +366,10 @@ static sdp_dal_status all_fn(sdp_dal_call *call, void *user_data) {
     CHECK(id[7] == 77);
     FAILS(sdp_dal_call_get_id(call, "z", id), SDP_DAL_INVALID_ARGUMENT);
 
-    check_view_init(&view);
+    CLEAR(view);
     OK(sdp_dal_call_get_tensor(call, "f", &view));
     CHECK(view.order == SDP_DAL_ORDER_F && view.strides[0] == 8 && view.strides[1] == 16);
-    OK(sdp_dal_output_options_init(&options, sizeof options));
+    CLEAR(options);
     options.order = SDP_DAL_ORDER_F;
     OK(sdp_dal_call_create_tensor_with(call, "g", 2, view.shape, &options, &data));
     g = (double *)data;
@@ -428,7 +428,7 @@ static void calls(sdp_dal_store *store) {
     sdp_dal_tensor_view view;
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_buffer *buffer = NULL;
-    OK(sdp_dal_caller_options_init(&options, sizeof options));
+    CLEAR(options);
     options.minimum_processors = 1;
     options.timeout_ns = SDP_DAL_WAIT_FOREVER;
     OK(sdp_dal_caller_open(store, &signature, 1, &options, &caller));
@@ -450,7 +450,7 @@ static void calls(sdp_dal_store *store) {
     make_schema(&schema, "g", "", 0);
     FAILS(sdp_dal_args_set_arrow(args, "d", &array, &schema), SDP_DAL_INVALID_ARGUMENT);
     SAYS("has 2 elements, one is needed");
-    check_view_init(&view);
+    CLEAR(view);
     view.data = f;
     view.shape = shape;
     view.strides = strides;

@@ -12,7 +12,7 @@ static void copied(sdp_dal_store *store) {
     uint8_t id[SDP_DAL_ID_SIZE], other[SDP_DAL_ID_SIZE], prefix[SDP_DAL_PREFIX_SIZE];
     bool exists = false;
     int32_t state = 0;
-    check_view_init(&view);
+    CLEAR(view);
     view.data = values;
     view.shape = shape;
     view.dim_names = names;
@@ -30,7 +30,7 @@ static void copied(sdp_dal_store *store) {
     CHECK(memcmp(id, prefix, sizeof prefix) == 0);
 
     OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
-    check_view_init(&found);
+    CLEAR(found);
     OK(sdp_dal_tensor_get_view(tensor, &found));
     CHECK(found.dtype == SDP_DAL_FLOAT64 && found.ndim == 2 && found.order == SDP_DAL_ORDER_C);
     CHECK(found.shape[0] == 2 && found.shape[1] == 3 && found.strides[0] == 24 &&
@@ -69,7 +69,7 @@ static void strided(sdp_dal_store *store) {
     sdp_dal_tensor_view view, found;
     sdp_dal_ref *ref = NULL;
     sdp_dal_tensor *tensor = NULL;
-    check_view_init(&view);
+    CLEAR(view);
     view.data = &values[4];
     view.shape = shape;
     view.strides = strides;
@@ -77,7 +77,7 @@ static void strided(sdp_dal_store *store) {
     view.ndim = 1;
     OK(sdp_dal_tensor_put(store, &view, &ref));
     OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
-    check_view_init(&found);
+    CLEAR(found);
     OK(sdp_dal_tensor_get_view(tensor, &found));
     CHECK(found.strides[0] == 4 && found.dim_names == NULL);
     CHECK(((const int32_t *)found.data)[0] == 4 && ((const int32_t *)found.data)[2] == 0);
@@ -105,7 +105,7 @@ static void in_place(sdp_dal_store *store) {
     void *data = NULL;
     bool exists = true;
     uint8_t id[SDP_DAL_ID_SIZE];
-    OK(sdp_dal_tensor_spec_init(&spec, sizeof spec));
+    CLEAR(spec);
     spec.shape = shape;
     spec.ndim = 2;
     spec.dtype = SDP_DAL_COMPLEX64;
@@ -127,7 +127,7 @@ static void in_place(sdp_dal_store *store) {
     /* The clone owns it too. */
     sdp_dal_ref_free(ref);
     OK(sdp_dal_ref_get_tensor(second, SDP_DAL_POLL, &tensor));
-    check_view_init(&view);
+    CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
     CHECK(view.dtype == SDP_DAL_COMPLEX64 && view.order == SDP_DAL_ORDER_F);
     CHECK(view.strides[0] == 8 && view.strides[1] == 32);
@@ -170,7 +170,7 @@ static void references(sdp_dal_store *store) {
     CHECK(!exists);
     OK(sdp_dal_ref_error(ref, &status, text, &length));
     CHECK(status == SDP_DAL_OK && length == 1 && text[0] == 0);
-    check_view_init(&view);
+    CLEAR(view);
     view.data = &value;
     view.dtype = SDP_DAL_INT64;
     OK(sdp_dal_ref_put_tensor(ref, &view));

@@ -46,7 +46,7 @@ static void views(void) {
     sdp_dal_tensor_view view;
     OK(sdp_dal_args_create(&args));
 
-    check_view_init(&view);
+    CLEAR(view);
     FAILS(sdp_dal_args_push_tensor(args, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("'value.dtype' is 0");
     view.dtype = SDP_DAL_FLOAT64;

@@ -90,7 +90,7 @@ static void by_name(sdp_dal::call &call) {
     CHECK(kept.view().first() == fortran.first() && kept(0, 0) == fortran(0, 0));
 
     // What the C interface says of both orders.
-    auto view = sdp_dal::detail::filled(sdp_dal_tensor_view_init);
+    auto view = sdp_dal::detail::sized<sdp_dal_tensor_view>();
     for (std::int32_t order : {SDP_DAL_ORDER_C, SDP_DAL_ORDER_F}) {
         for (const char *name : {"f", "g"}) {
             CHECK(sdp_dal_call_get_tensor_as(call.raw(), name, order, &view) == SDP_DAL_OK);

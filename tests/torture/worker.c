@@ -302,9 +302,8 @@ static void shared_id(struct thread *me, uint8_t *id) {
 
 /* Until there is one; ended if that is told meanwhile. */
 static int open_store(struct thread *me) {
-    sdp_dal_store_options options;
+    sdp_dal_store_options options = {.struct_size = sizeof options};
     while (!told_to_end) {
-        if (!went(OPEN, sdp_dal_store_options_init(&options, sizeof options), 0)) continue;
         options.size = store_size;
         options.max_objects = 1 << 16;
         options.flags = evicting ? SDP_DAL_STORE_EVICTION : 0;
@@ -349,12 +348,11 @@ static void close_store(struct thread *me) {
  * --------------------------------------------------------------------- */
 
 static sdp_dal_writer *create(struct thread *me, const uint8_t *id, uint32_t flags, uint32_t may) {
-    sdp_dal_object_spec spec;
+    sdp_dal_object_spec spec = {.struct_size = sizeof spec};
     sdp_dal_writer *writer = NULL;
     void *data = NULL;
     uint64_t metadata[3];
     const uint64_t size = some_size(me), sequence = next(me);
-    if (!went(CREATE, sdp_dal_object_spec_init(&spec, sizeof spec), 0)) return NULL;
     metadata_of(metadata, size, id, sequence);
     spec.data_size = size;
     spec.metadata = (const uint8_t *)metadata;
@@ -452,10 +450,9 @@ static void put_own(struct thread *me) {
     disown(owned);
     owned->key = key;
     if (below(me, 2) == 0) {
-        sdp_dal_tensor_spec spec;
+        sdp_dal_tensor_spec spec = {.struct_size = sizeof spec};
         void *data = NULL;
         const int64_t shape[1] = {array_size(me)};
-        went(PUT, sdp_dal_tensor_spec_init(&spec, sizeof spec), 0);
         spec.shape = shape, spec.ndim = 1, spec.dtype = SDP_DAL_INT64;
         owned->tensor = 1;
         if (went(PUT, sdp_dal_tensor_create(me->store, &spec, &data, &owned->ref), 0)) {
@@ -475,8 +472,7 @@ static void put_own(struct thread *me) {
 
 static void verify_tensor(const sdp_dal_tensor *tensor, uint64_t key, uint64_t offset,
                           const uint8_t *id) {
-    sdp_dal_tensor_view view;
-    if (!went(OWN_GET, sdp_dal_tensor_view_init(&view, sizeof view), 0)) return;
+    sdp_dal_tensor_view view = {.struct_size = sizeof view};
     if (!went(OWN_GET, sdp_dal_tensor_get_view(tensor, &view), 0)) return;
     if (view.ndim != 1 || view.dtype != SDP_DAL_INT64 || view.shape[0] < 2) {
         wrong("a tensor of another type", id);
@@ -534,18 +530,16 @@ static void look(struct thread *me) {
     uint32_t numbers[64];
     size_t count = 64;
     bool there = false;
-    sdp_dal_store_stat stat;
-    sdp_dal_object_info info;
+    sdp_dal_store_stat stat = {.struct_size = sizeof stat};
+    sdp_dal_object_info info = {.struct_size = sizeof info};
     sdp_dal_clients *clients = NULL;
     shared_id(me, id);
     begin(me, LOOK);
     switch (below(me, 5)) {
     case 0:
-        went(LOOK, sdp_dal_store_stat_init(&stat, sizeof stat), 0);
         went(LOOK, sdp_dal_store_get_stat(me->store, &stat), 0);
         break;
     case 1:
-        went(LOOK, sdp_dal_object_info_init(&info, sizeof info), 0);
         went(LOOK, sdp_dal_object_get_info(me->store, id, &info), BIT(NOT_FOUND));
         break;
     case 2:
@@ -574,14 +568,13 @@ static void list(struct thread *me) {
 }
 
 static void read_events(struct thread *me) {
-    sdp_dal_event event;
+    sdp_dal_event event = {.struct_size = sizeof event};
     begin(me, EVENTS);
     if (me->events == NULL) {
         went(EVENTS, sdp_dal_store_subscribe(me->store, NULL, 0, &me->events), 0);
         me->last_event = 0;
     }
     for (int i = 0; me->events != NULL && i < 64; i++) {
-        if (!went(EVENTS, sdp_dal_event_init(&event, sizeof event), 0)) break;
         if (!went(EVENTS, sdp_dal_subscription_next(me->events, i == 0 ? 1000000 : 0, &event),
                   BIT(TIMEOUT)))
             break;
@@ -675,10 +668,9 @@ enum { FUNCTIONS = 4 };
 static sdp_dal_status run_add(sdp_dal_call *call, void *user_data) {
     int64_t x = 0;
     void *data = NULL;
-    sdp_dal_tensor_view ys;
-    sdp_dal_status status = sdp_dal_tensor_view_init(&ys, sizeof ys);
+    sdp_dal_tensor_view ys = {.struct_size = sizeof ys};
+    sdp_dal_status status = sdp_dal_call_get_int64(call, "x", &x);
     (void)user_data;
-    if (status == SDP_DAL_OK) status = sdp_dal_call_get_int64(call, "x", &x);
     if (status == SDP_DAL_OK) status = sdp_dal_call_get_tensor(call, "ys", &ys);
     if (status == SDP_DAL_OK && !array_is_right(ys.data, (uint64_t)ys.shape[0]))
         wrong("the input of a call", NULL);
@@ -841,13 +833,12 @@ static void chain_of_calls(struct thread *me) {
 static void call(struct thread *me) {
     static _Thread_local int64_t array[4096];
     sdp_dal_args *args = NULL;
-    sdp_dal_tensor_view view;
+    sdp_dal_tensor_view view = {.struct_size = sizeof view};
     int64_t shape[1] = {array_size(me)};
     const uint64_t key = next(me), x = below(me, 1000);
     sdp_dal_results *results = NULL;
     if (shape[0] > 4096) shape[0] = 4096;
     fill_array(array, (uint64_t)shape[0], key);
-    went(CALL, sdp_dal_tensor_view_init(&view, sizeof view), 0);
     view.data = array, view.shape = shape, view.ndim = 1, view.dtype = SDP_DAL_INT64;
     if (went(CALL, sdp_dal_args_create(&args), 0) &&
         went(CALL, sdp_dal_args_push_int64(args, (int64_t)x), 0) &&
@@ -936,14 +927,13 @@ static void failing_call(struct thread *me) {
 }
 
 static int find(struct thread *me) {
-    sdp_dal_caller_options options;
+    sdp_dal_caller_options options = {.struct_size = sizeof options};
     size_t count = 0;
     sdp_dal_status status;
     begin(me, FIND);
     if (me->caller != NULL) {
         status = sdp_dal_caller_find_processors(me->caller, 20000000, &count);
     } else {
-        went(FIND, sdp_dal_caller_options_init(&options, sizeof options), 0);
         options.timeout_ns = 50000000;
         options.max_in_flight = 64;
         status = sdp_dal_caller_open(me->store, signatures, FUNCTIONS, &options, &me->caller);

@@ -114,9 +114,7 @@ def check(status: int, refs: Sequence[Any] = (), timeout: Optional[float] = None
 
 def filled(name: str) -> Any:
     """A struct of the library with its defaults."""
-    made = ffi.new(name + " *")
-    check(getattr(lib, name + "_init")(made, ffi.sizeof(name)))
-    return made
+    return ffi.new(name + " *", {"struct_size": ffi.sizeof(name)})
 
 
 def own(out: Any, free: Any) -> Any:

@@ -261,9 +261,12 @@ def _open(
     options.timeout_ns = nanoseconds(timeout)
     options.select = selects[select]
     options.flags = 0 if strict_dims else lib.SDP_DAL_CALLER_LOOSE_DIMS
+    if minimum_processors == 0:
+        options.flags |= lib.SDP_DAL_CALLER_NONE_NEEDED
     schemas = ffi.new("const sdp_dal_schema *[]", [function.handle for function in functions.values()] or [ffi.NULL])
+    options.schemas, options.num_schemas = schemas, len(functions)
     out = ffi.new("sdp_dal_caller **")
-    check(lib.sdp_dal_caller_open_schemas(store._open, schemas, len(functions), options, out))
+    check(lib.sdp_dal_caller_open(store._open, ffi.NULL, 0, options, out))
     return own(out, lib.sdp_dal_caller_close)
 
 
