@@ -8,8 +8,8 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tupl
 import pyarrow as pa
 
 from . import _native, _tables
+from ._bare_connection import BareConnection
 from ._native import bytes_of, check, ffi, filled, lib, nanoseconds, own
-from ._objects import Objects
 from ._waitable import Waitable
 from .common import NAMESPACE_DECL_SUFFIX, parsed_schema
 from .errors import InvalidArgument, TimeoutException
@@ -17,7 +17,7 @@ from .ids import NAMESPACE_ID_SIZE, ObjectID, raw_id
 from .plasma import PlasmaClient
 
 
-class Connection(Objects):
+class Connection(BareConnection):
     """A connection to a store.
 
     A process is one client of a store, however many connections it has.

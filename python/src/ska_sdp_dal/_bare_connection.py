@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A store that is used, and its objects by their IDs."""
+"""What a connection is without namespaces and references: a store, and its objects by their IDs."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from ._native import check, error, ffi, filled, lib, nanoseconds, own, whole
 from .errors import InvalidArgument, NotFound, StoreNotFound
 from .ids import OBJECT_ID_SIZE, AnyID, ObjectID, whole_id
 
-_Self = TypeVar("_Self", bound="Objects")
+_Self = TypeVar("_Self", bound="BareConnection")
 
 #: One update of the table of objects: ID, bytes of data, bytes of metadata; the sizes of what is gone are -1.
 Update = Tuple[ObjectID, int, int]
 _GONE = -1
 
 
-class Objects(Closes):
-    """The objects of a store. It is used until this is closed.
+class BareConnection(Closes):
+    """A connection to a store, for its objects.
 
     Args:
-        plasma_path: Path of the store.
-        size: Bytes that can be put into a store that is made; None: the library's default.
+        plasma_path, size: As of :class:`.Connection`.
     """
 
     def __init__(self, plasma_path: str, *, size: Optional[int] = None) -> None:
