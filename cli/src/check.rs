@@ -1,13 +1,27 @@
 //! `check`: whether everything adds up.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::Store;
 use serde::Serialize;
 
-use crate::arguments::{open, path_or_default, WholeStore};
 use crate::contents::{self, Depth, Inside};
+use crate::outcome::Outcome;
 use crate::table::{count, plain, Output};
-use crate::Outcome;
+use crate::words::{open, path_or_default};
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct WholeStore {
+    /// Path of the store.
+    #[arg(value_name = "PATH")]
+    path: Option<PathBuf>,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// What was found, in JSON.
 #[derive(Debug, Serialize)]

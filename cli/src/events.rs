@@ -7,11 +7,11 @@ use sdp_dal::error::{Error, Result};
 use sdp_dal::store::{Event, EventKind, ObjectInfo};
 use serde::Serialize;
 
-use crate::arguments::{listing, open, path_and_id, whole_bytes};
 use crate::feed::{function, kind_name, Feed};
 use crate::interrupt::{Interrupt, SLICE};
+use crate::outcome::Outcome;
 use crate::table::{human_size, moment, plain, Output};
-use crate::Outcome;
+use crate::words::{listing, open, path_and_id, whole_bytes};
 
 /// Arguments of `events`.
 #[derive(Debug, Args)]

@@ -12,9 +12,9 @@ use sdp_dal::error::{Error, Result};
 use sdp_dal::store::{ObjectId, Store, ID_SIZE};
 use sdp_dal::wire::{CallSchema, Cell, Elem, Layout, Order, Param, ParamType, TensorSource};
 
-use crate::arguments::find;
 use crate::elements;
 use crate::npy::{self, Array};
+use crate::words::find;
 
 /// An argument that was read.
 pub enum Given {

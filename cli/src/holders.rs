@@ -1,15 +1,31 @@
 //! `holders`: who holds and who owns what.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
+use clap::Args;
 use sdp_dal::error::Result;
 use sdp_dal::store::{ClientInfo, ObjectInfo};
 use serde::Serialize;
 
-use crate::arguments::{find, open, path_and_id, Holders};
+use crate::outcome::Outcome;
 use crate::people::People;
 use crate::table::{age, human_size, moment, Cell, Output, Shade, Table};
-use crate::Outcome;
+use crate::words::{find, open, path_and_id};
+
+/// Arguments of `holders`.
+#[derive(Debug, Args)]
+pub struct Holders {
+    /// Path of the store, and an object's ID.
+    #[arg(value_names = ["PATH", "ID"], num_args = 0..=2)]
+    words: Vec<OsString>,
+    /// Name the objects of each client too.
+    #[arg(long)]
+    objects: bool,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// A client and its objects in JSON.
 #[derive(Debug, Serialize)]

@@ -1,14 +1,28 @@
 //! `ls`: the objects of a store.
 
+use std::ffi::OsString;
+
+use clap::Args;
 use sdp_dal::error::Result;
 use sdp_dal::store::{ObjectInfo, Store};
 use serde::Serialize;
 
-use crate::arguments::{listing, open, path_and_id, Listing};
 use crate::contents::{self, Depth, Inside};
+use crate::outcome::Outcome;
 use crate::people::People;
 use crate::table::{age, count, human_size, moment, Cell, Output, Shade, Table};
-use crate::Outcome;
+use crate::words::{listing, open, path_and_id};
+
+/// Arguments of `ls`.
+#[derive(Debug, Args)]
+pub struct Listing {
+    /// Path of the store, and what the IDs begin with.
+    #[arg(value_names = ["PATH", "PREFIX"], num_args = 0..=2)]
+    words: Vec<OsString>,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// What is said of an object in JSON, here and in `show`.
 #[derive(Debug, Serialize)]

@@ -4,10 +4,11 @@
 //! `top`, `trace`, `wait`, `call`, `check`, `remove` (rm and destroy), `stores` (and trim). Every command but `store` only
 //! opens a store that is there.
 //!
-//! What they share: `arguments` says what a path and an ID are, `contents` what is inside an object, `people` who is who,
-//! `declared` what namespaces offer, `table` how it all looks. `feed` is what `events`, `trace` and `top` read; of a trace,
-//! `recorder` makes sense of events with what `history` remembers, `chrome` and `graph` write. `give` reads the arguments of
-//! a call, `elements` numbers, `npy` files. `interrupt` hears Ctrl-C, `screen` has the terminal.
+//! `arguments` puts them together to a command line. What they share: `words` says what a path and an ID are, `contents` what
+//! is inside an object, `people` who is who, `declared` what namespaces offer, `table` how it all looks, `outcome` how a command
+//! can end. `feed` is what `events`, `trace` and `top` read; of a trace, `recorder` makes sense of events with what `history`
+//! remembers, `chrome` and `graph` write. `give` reads the arguments of a call, `elements` numbers, `npy` files. `interrupt`
+//! hears Ctrl-C, `screen` has the terminal.
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +29,7 @@ mod interrupt;
 mod list;
 mod namespaces;
 mod npy;
+mod outcome;
 mod people;
 mod recorder;
 mod remove;
@@ -40,6 +42,7 @@ mod table;
 mod top;
 mod trace;
 mod wait;
+mod words;
 
 use std::process::ExitCode;
 
@@ -47,18 +50,8 @@ use clap::{CommandFactory, Parser};
 use sdp_dal::error::{Kind, Result};
 
 use arguments::{Arguments, Command, Completions};
+use outcome::Outcome;
 use table::Output;
-
-/// How a command that did its work ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    /// All is well.
-    Fine,
-    /// Something in the store is wrong; the output says what.
-    FoundWrong,
-    /// A signal came before it was done.
-    Interrupted,
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

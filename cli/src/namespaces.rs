@@ -8,11 +8,11 @@ use sdp_dal::store::Prefix;
 use serde::Serialize;
 use std::path::PathBuf;
 
-use crate::arguments::{open, path_or_default};
 use crate::declared::{prefix_text, Declared};
+use crate::outcome::Outcome;
 use crate::people::{People, Person};
 use crate::table::{age, count, human_size, Cell, Output, Shade, Table};
-use crate::Outcome;
+use crate::words::{open, path_or_default};
 
 /// Arguments of `namespaces`.
 #[derive(Debug, Args)]

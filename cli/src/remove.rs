@@ -1,11 +1,34 @@
 //! `rm` and `destroy`: deleting objects, and whole stores.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
 use sdp_dal::error::{Error, Result};
 use sdp_dal::store::{DeleteMode, Store};
 
-use crate::arguments::{find, open, path_and_ids, path_or_default, Destruction, Removal};
+use crate::outcome::Outcome;
 use crate::table::{count, Output};
-use crate::Outcome;
+use crate::words::{find, open, path_and_ids, path_or_default};
+
+/// Arguments of `rm`.
+#[derive(Debug, Args)]
+pub struct Removal {
+    /// Path of the store, and the objects' IDs.
+    #[arg(value_names = ["PATH", "ID"], num_args = 1.., required = true)]
+    words: Vec<OsString>,
+    /// Let the objects be seen until no client holds them.
+    #[arg(long)]
+    when_released: bool,
+}
+
+/// Arguments of `destroy`.
+#[derive(Debug, Args)]
+pub struct Destruction {
+    /// Path of the store.
+    #[arg(value_name = "PATH")]
+    path: Option<PathBuf>,
+}
 
 /// Deletes objects: all of those that are named, or none if one of them is not there.
 pub fn rm(which: &Removal, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {

@@ -4,21 +4,53 @@
 //! and it gives back what dead clients held though nobody waits or attaches. Killed, it leaves a store that goes with its
 //! last client, or that the next one who opens it replaces.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use clap::Args;
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{Create, Store, StoreOptions};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::arguments::{options, path_or_default, ServeOptions};
+use crate::outcome::Outcome;
 use crate::people::People;
 use crate::table::{both_sizes, count, plain, Output};
-use crate::Outcome;
+use crate::words::{options, path_or_default};
 
 /// How often dead clients are looked for.
 const TURN: Duration = Duration::from_millis(250);
+
+/// Options of `store`.
+#[derive(Debug, Args)]
+pub struct ServeOptions {
+    /// Path of the store; on a file system other than tmpfs it becomes a link into /dev/shm.
+    #[arg(value_name = "PATH", conflicts_with = "store")]
+    path: Option<PathBuf>,
+    /// The path, as plasma_store was given it.
+    #[arg(short, long, value_name = "PATH")]
+    store: Option<PathBuf>,
+    /// Bytes that can be put into it; K, M, G and T are powers of 1024. Default: SDP_DAL_STORE_SIZE, or half of the
+    /// memory that there is.
+    #[arg(short = 'm', long = "size", visible_alias = "memory", value_name = "BYTES", value_parser = parse_size)]
+    memory: Option<u64>,
+    /// Take all memory now, charged to this command's control group.
+    #[arg(long)]
+    reserve: bool,
+    /// A group (a number) whose members may use the store too.
+    #[arg(long, value_name = "GID")]
+    group: Option<u32>,
+    /// Delete the objects that were not used for longest, if no client wants them, when the store is full.
+    #[arg(long)]
+    evict: bool,
+    /// Objects at a time that there must be room for; rounded up to a power of two. Default: 1048576.
+    #[arg(long, value_name = "COUNT")]
+    max_objects: Option<u32>,
+    /// Most clients at a time, 64 to 1024. Default: 256.
+    #[arg(long, value_name = "COUNT")]
+    max_clients: Option<u32>,
+}
 
 /// Makes or adopts the store, stays until a signal.
 pub fn run(wished: &ServeOptions, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
@@ -108,4 +140,59 @@ fn announce(store: &Store, adopted: bool, wished: &ServeOptions, output: &mut Ou
 
 fn warn(sentence: &str) {
     eprintln!("sdp-dal: warning: {}", plain(sentence));
+}
+
+/// A size as people write it: `4096`, `10G`, `512MiB`.
+fn parse_size(text: &str) -> std::result::Result<u64, String> {
+    let wrong = || {
+        format!("'{text}' is not a size: a number of bytes, or one with K, M, G or T behind it (powers of 1024), as 10G")
+    };
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = unit.strip_suffix("iB").filter(|unit| !unit.is_empty()).unwrap_or(unit);
+    let shift = match unit {
+        "" => 0,
+        "k" | "K" => 10,
+        "m" | "M" => 20,
+        "g" | "G" => 30,
+        "t" | "T" => 40,
+        _ => return Err(wrong()),
+    };
+    let number = number.parse::<u64>().map_err(|_| wrong())?;
+    number.checked_mul(1 << shift).ok_or_else(|| format!("{text} is more than there are addresses"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read() {
+        for (text, size) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("10G", 10 << 30),
+            ("10g", 10 << 30),
+            ("3KiB", 3 << 10),
+            ("2T", 2 << 40),
+            ("7M", 7 << 20),
+        ] {
+            assert_eq!(parse_size(text), Ok(size), "{text}");
+        }
+        for text in [
+            "",
+            "G",
+            "-1",
+            "1.5G",
+            "10GB",
+            "10 G",
+            "iB",
+            "1iB",
+            "0x10",
+            "99999999999T",
+            "18446744073709551616",
+        ] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
 }

@@ -1,18 +1,32 @@
 //! `show`: everything that is known of one object.
 
+use std::ffi::OsString;
+
+use clap::Args;
 use sdp_dal::error::{Error, Result};
 use sdp_dal::store::{Buffer, ObjectInfo, ObjectState, Store};
 use sdp_dal::wire::ObjectKind;
 use serde::Serialize;
 
-use crate::arguments::{find, open, path_and_id, OneObject};
 use crate::contents::{self, Contents, Depth, Inside};
 use crate::declared::prefix_text;
 use crate::history::Call;
 use crate::list::{shade, ObjectReport};
+use crate::outcome::Outcome;
 use crate::people::{People, Person};
 use crate::table::{age, both_sizes, count, human_time, moment, Cell, Output, Shade, Table};
-use crate::Outcome;
+use crate::words::{find, open, path_and_id};
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub struct OneObject {
+    /// Path of the store, and the object's ID.
+    #[arg(value_names = ["PATH", "ID"], num_args = 1..=2, required = true)]
+    words: Vec<OsString>,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// An object in JSON.
 #[derive(Debug, Serialize)]

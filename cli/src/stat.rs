@@ -1,11 +1,28 @@
 //! `stat`: figures of a store.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use sdp_dal::error::Result;
 use serde::Serialize;
 
-use crate::arguments::{open, path_or_default, Statistics};
+use crate::outcome::Outcome;
 use crate::table::{both_sizes, Output, Table};
-use crate::Outcome;
+use crate::words::{open, path_or_default};
+
+/// Arguments of `stat`.
+#[derive(Debug, Args)]
+pub struct Statistics {
+    /// Path of the store.
+    #[arg(value_name = "PATH")]
+    path: Option<PathBuf>,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+    /// Write Prometheus's text format.
+    #[arg(long, conflicts_with = "json")]
+    prometheus: bool,
+}
 
 #[derive(Debug, Serialize)]
 struct Figures {

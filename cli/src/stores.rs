@@ -8,9 +8,9 @@ use sdp_dal::error::{Error, Result};
 use sdp_dal::store::{census, Census, Store, StoreSummary};
 use serde::Serialize;
 
-use crate::arguments::{open, path_or_default};
+use crate::outcome::Outcome;
 use crate::table::{age, both_sizes, count, human_size, moment, plain, Cell, Output, Shade, Table};
-use crate::Outcome;
+use crate::words::{open, path_or_default};
 
 /// Arguments of `stores`.
 #[derive(Debug, Args)]

@@ -273,10 +273,14 @@ pub fn both_sizes(bytes: u64) -> String {
     format!("{} ({bytes} B)", human_size(bytes))
 }
 
+/// Now, since the epoch.
+pub fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 /// How long ago a moment (since the epoch) was, for people.
 pub fn age(since: Duration) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = now.saturating_sub(since).as_secs();
+    let seconds = now().saturating_sub(since).as_secs();
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7200 => format!("{} min", seconds / 60),

@@ -8,15 +8,14 @@ use clap::Args;
 use sdp_dal::error::Result;
 use sdp_dal::store::{Event, EventKind, NamespaceInfo, ObjectId, Prefix, Store, StoreStat};
 
-use crate::arguments::{open, path_or_default};
 use crate::declared::{prefix_text, Declared};
 use crate::feed::Feed;
 use crate::interrupt::{Interrupt, SLICE};
+use crate::outcome::Outcome;
 use crate::people::People;
 use crate::screen::Screen;
-use crate::table::{age, human_size, moment, plain, Cell, Output, Shade, Table};
-use crate::trace::{now, parse_seconds};
-use crate::Outcome;
+use crate::table::{age, human_size, moment, now, plain, Cell, Output, Shade, Table};
+use crate::words::{open, parse_seconds, path_or_default};
 
 /// Columns of the bar.
 const BAR: usize = 40;

@@ -1,20 +1,20 @@
 //! `trace`: records who ran which call when, for Perfetto, and the graph of the calls, for Graphviz.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use sdp_dal::error::Result;
 use serde_json::json;
 
-use crate::arguments::{open, path_or_default};
 use crate::chrome::Chrome;
 use crate::feed::Feed;
 use crate::graph::Graph;
 use crate::interrupt::{Interrupt, SLICE};
+use crate::outcome::Outcome;
 use crate::recorder::Recorder;
-use crate::table::{count, human_time, moment, plain, Output};
-use crate::Outcome;
+use crate::table::{count, human_time, moment, now, plain, Output};
+use crate::words::{open, parse_seconds, path_or_default};
 
 const AFTER_HELP: &str = "\
 The trace opens in ui.perfetto.dev, chrome://tracing and speedscope. Each client is a row; calls are slices on the row
@@ -37,17 +37,6 @@ pub struct Trace {
     /// End after so many seconds; without, Ctrl-C ends it.
     #[arg(long = "for", value_name = "SECONDS", value_parser = parse_seconds)]
     time: Option<Duration>,
-}
-
-/// A time as people write it: `10`, `0.5`.
-pub fn parse_seconds(text: &str) -> std::result::Result<Duration, String> {
-    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.ok_or_else(|| format!("'{text}' is not a number of seconds, as 10 or 0.5"))
-}
-
-/// Now, since the epoch.
-pub fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Records until a signal comes or the time has passed.

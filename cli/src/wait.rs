@@ -10,12 +10,11 @@ use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{ObjectId, Store};
 use sdp_dal::timeout::Timeout;
 
-use crate::arguments::{open, path_or_default};
 use crate::declared::{living, Declared};
 use crate::interrupt::{Interrupt, SLICE};
+use crate::outcome::Outcome;
 use crate::table::{human_time, plain, Output};
-use crate::trace::parse_seconds;
-use crate::Outcome;
+use crate::words::{open, parse_seconds, path_or_default};
 
 const AFTER_HELP: &str = "\
 The store is waited for, too. Exit status: 0 it is there; 1 it was not there in time, or never will be; 2 wrong usage,

@@ -8,6 +8,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{catch_unwind, AssertUnwindSafe, PanicHookInfo};
 
+use super::failures;
 use super::status::{self, sdp_dal_status};
 use crate::error::{Error, Result};
 use crate::log::{self, Level};
@@ -117,7 +118,7 @@ fn run<T>(
             payload_text(&*panic)
         )),
     };
-    status::remember(&error);
+    failures::remember(&error);
     Err(error.kind().code())
 }
 
@@ -140,7 +141,7 @@ mod tests {
     fn a_panic_becomes_internal() {
         let code = guard("sdp_dal_test", |_| panic!("the roof is on fire"));
         assert_eq!(code, Kind::Internal.code());
-        let text = status::last_text();
+        let text = failures::last_text();
         assert!(text.contains("the roof is on fire"));
         let shown = text.replace("sdp_dal_test", "sdp_dal_…").replace("the roof is on fire", "…");
         let document = include_str!("../../docs/errors.md");
@@ -187,6 +188,6 @@ mod tests {
     fn success_leaves_the_last_error() {
         assert_eq!(guard("sdp_dal_test", |site| Err(site.wrong("'x' is odd"))), Kind::InvalidArgument.code());
         assert_eq!(guard("sdp_dal_test", |_| Ok(())), 0);
-        assert_eq!(status::last_text(), "sdp_dal_test: 'x' is odd");
+        assert_eq!(failures::last_text(), "sdp_dal_test: 'x' is odd");
     }
 }

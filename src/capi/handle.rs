@@ -291,7 +291,7 @@ impl Site {
 #[cfg(test)]
 mod tests {
     use super::super::guard::guard;
-    use super::super::status;
+    use super::super::{failures, status};
     use super::*;
     use crate::error::Kind;
     use crate::sync::atomic::Mutex;
@@ -314,7 +314,10 @@ mod tests {
         let code =
             guard("sdp_dal_test", |site| unsafe { site.handle(pear.cast::<Apple>(), "store") }.map(|_| ()));
         assert!(code < 0);
-        assert_eq!(status::last_text(), "sdp_dal_test: 'store' is a caller handle, a store handle is needed");
+        assert_eq!(
+            failures::last_text(),
+            "sdp_dal_test: 'store' is a caller handle, a store handle is needed"
+        );
         // SAFETY: made above, ended here.
         assert_eq!(guard("sdp_dal_test", |site| unsafe { site.end(pear, "caller") }.map(|_| ())), 0);
         for (i, (word, _)) in KINDS.iter().enumerate() {
@@ -328,7 +331,7 @@ mod tests {
         // SAFETY: `lent` lives.
         let code = guard("sdp_dal_test", |site| unsafe { site.end(lent.as_ptr(), "store") }.map(|_| ()));
         assert!(code < 0);
-        assert!(status::last_text().contains("borrowed"));
+        assert!(failures::last_text().contains("borrowed"));
     }
 
     /// What cannot be dropped while its mutex is taken.

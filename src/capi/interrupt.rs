@@ -3,8 +3,9 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 
+use super::failures;
 use super::guard::guard;
-use super::status::{self, sdp_dal_status};
+use super::status::sdp_dal_status;
 use crate::interrupt::{self, Check};
 
 /// Says whether the wait of the thread that calls it is to end, with SDP_DAL_INTERRUPTED.
@@ -29,7 +30,7 @@ unsafe impl Sync for Asked {}
 impl Asked {
     fn call(&self) -> bool {
         // SAFETY: the header's rules for callbacks.
-        status::unchanged(|| unsafe { (self.check)(self.user_data) })
+        failures::unchanged(|| unsafe { (self.check)(self.user_data) })
     }
 }
 

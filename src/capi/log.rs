@@ -3,8 +3,9 @@
 use std::ffi::{c_char, c_void, CString};
 use std::sync::Arc;
 
+use super::failures;
 use super::guard::{guard, Site};
-use super::status::{self, sdp_dal_status};
+use super::status::sdp_dal_status;
 use crate::error::Result;
 use crate::log::{self, Level, Sink};
 
@@ -58,7 +59,7 @@ impl Hook {
         // A message with a NUL inside (in somebody's name) is told without it.
         let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
         // SAFETY: the header's rules for callbacks; the text lives until it has returned.
-        status::unchanged(|| unsafe { (self.function)(level as i32, text.as_ptr(), self.user_data) });
+        failures::unchanged(|| unsafe { (self.function)(level as i32, text.as_ptr(), self.user_data) });
     }
 }
 

@@ -15,7 +15,9 @@
 #![allow(unsafe_code, reason = "this room turns C pointers into Rust values")]
 #![allow(non_camel_case_types, reason = "exported types bear the names of the header")]
 
+mod arrow_structs;
 mod dlpack_abi;
+mod failures;
 mod guard;
 mod handle;
 mod strings;
@@ -34,6 +36,7 @@ mod dlpack;
 mod expected;
 mod ids;
 mod interrupt;
+mod last_error;
 mod list;
 mod log;
 mod namespaces;
@@ -52,6 +55,7 @@ mod stores;
 mod subscription;
 mod table;
 mod tensor;
+mod tensor_put;
 mod types;
 mod values;
 mod version;

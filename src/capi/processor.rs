@@ -5,6 +5,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::call::{sdp_dal_call, CallHandle};
+use super::failures;
 use super::guard::{guard, Site};
 use super::handle::{make, word, Handle, Lent};
 use super::schema::sdp_dal_schema;
@@ -312,7 +313,7 @@ fn function_of(function: sdp_dal_function, user_data: &Arc<UserData>) -> Option<
     let user_data = Arc::clone(user_data);
     Some(Arc::new(move |call: &Call| {
         let lent = Lent::<sdp_dal_call>::new(CallHandle::lent(call));
-        let before = status::failures();
+        let before = failures::count();
         // SAFETY: the header's rules for callbacks; `lent` lives until it has returned.
         let code = unsafe { function(lent.as_ptr(), user_data.pointer) };
         outcome(code, before)
@@ -324,7 +325,7 @@ fn outcome(code: sdp_dal_status, before: u64) -> Result<()> {
     if code == status::OK {
         return Ok(());
     }
-    let text = status::text_since(before, code).unwrap_or_else(|| {
+    let text = failures::text_since(before, code).unwrap_or_else(|| {
         let name = status::name(code).to_string_lossy();
         format!("the function returned {name} ({code}) and gave no text: sdp_dal_call_fail() takes one")
     });

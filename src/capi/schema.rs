@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use arrow::datatypes::Field;
 use arrow::ffi::FFI_ArrowSchema;
 
-use super::arrow::{c_field, c_schema};
+use super::arrow_structs::{c_field, c_schema};
 use super::guard::{guard, guard_value, Site};
 use super::handle::{make, word, Handle};
 use super::status::sdp_dal_status;

@@ -1,10 +1,8 @@
-//! Statuses, and the text of the last error of each thread.
+//! Statuses and their names.
 
-use std::cell::RefCell;
 use std::ffi::{c_char, CStr};
 
-use super::guard::guard;
-use crate::error::{Error, Kind, MESSAGE_MAX};
+use crate::error::Kind;
 
 /// How a function ended: SDP_DAL_OK, or one of the negative values of sdp_dal_status_code.
 pub type sdp_dal_status = i32;
@@ -69,61 +67,6 @@ pub enum sdp_dal_status_code {
 /// Success.
 pub(super) const OK: sdp_dal_status = 0;
 
-/// What this thread's failures left.
-#[derive(Clone, Default)]
-struct Last {
-    code: sdp_dal_status,
-    text: String,
-    /// How many failures there were: tells whether one came after a given moment.
-    failures: u64,
-}
-
-thread_local! {
-    static LAST: RefCell<Last> = RefCell::default();
-}
-
-/// Keeps the text of an error for `sdp_dal_last_error()` of this thread.
-pub(super) fn remember(error: &Error) {
-    // A thread that is ending has no place for it any more.
-    let _ = LAST.try_with(|last| {
-        if let Ok(mut last) = last.try_borrow_mut() {
-            last.code = error.kind().code();
-            last.text.clear();
-            last.text.push_str(error.message_cut());
-            last.failures += 1;
-        }
-    });
-}
-
-/// Runs what the user did not call; whatever fails in it, this thread's last error stays what it was.
-pub(super) fn unchanged<T>(run: impl FnOnce() -> T) -> T {
-    let before = LAST.try_with(|last| last.borrow().clone());
-    let result = run();
-    if let Ok(before) = before {
-        let _ = LAST.try_with(|last| last.replace(before));
-    }
-    result
-}
-
-/// A moment in this thread, for [`text_since`].
-pub(super) fn failures() -> u64 {
-    LAST.try_with(|last| last.borrow().failures).unwrap_or(0)
-}
-
-/// The text of this thread's last error, if it came after the moment `failures` and has this code.
-pub(super) fn text_since(failures: u64, code: sdp_dal_status) -> Option<String> {
-    LAST.try_with(|last| {
-        let last = last.borrow();
-        (last.failures > failures && last.code == code).then(|| last.text.clone())
-    })
-    .unwrap_or(None)
-}
-
-/// The text of this thread's last error.
-pub(super) fn last_text() -> String {
-    LAST.try_with(|last| last.borrow().text.clone()).unwrap_or_default()
-}
-
 /// The name of a status as text, without SDP_DAL_.
 pub(super) fn name(code: sdp_dal_status) -> &'static CStr {
     let Some(kind) = Kind::from_code(code) else {
@@ -163,28 +106,6 @@ pub(super) fn name(code: sdp_dal_status) -> &'static CStr {
 pub extern "C" fn sdp_dal_status_name(status: i32) -> *const c_char {
     name(status).as_ptr()
 }
-
-/// Copies the text of this thread's last failure: one sentence, or a few, in UTF-8.
-///
-/// The text is kept per thread and is not changed by calls that succeed; before the first failure it is empty.
-/// It has up to 2048 bytes: a buffer of SDP_DAL_MESSAGE_SIZE bytes always holds it.
-///
-/// buffer: room for the text and its final NUL; may be NULL if *length is 0.
-/// length: in, the size of buffer in bytes; out, the bytes that the text and its NUL need. If that is more than
-/// there is room, nothing is written and the function still returns SDP_DAL_OK.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_last_error(buffer: *mut c_char, length: *mut usize) -> sdp_dal_status {
-    guard("sdp_dal_last_error", |site| {
-        // SAFETY: the header's rules for pointers.
-        let out = unsafe { site.text_out(buffer, length)? };
-        out.set(&last_text());
-        Ok(())
-    })
-}
-
-const _: () = assert!(MESSAGE_MAX == 2048, "the header promises it, and SDP_DAL_MESSAGE_SIZE builds on it");
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use arrow::ffi_stream::FFI_ArrowArrayStream;
 use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchOptions};
 
 use super::args::{sdp_dal_args, Place, Value};
-use super::arrow::c_schema;
+use super::arrow_structs::c_schema;
 use super::call::{sdp_dal_call, Which};
 use super::guard::{guard, Site};
 use super::handle::make;

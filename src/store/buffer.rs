@@ -13,7 +13,8 @@ use crate::shm::segment::to_usize;
 use crate::shm::span::ReadSpan;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fail;
-use crate::sync::pins::{Outcome, RowBit};
+use crate::sync::pins::Outcome;
+use crate::sync::row::RowBit;
 use crate::timeout::Timeout;
 
 /// One of this process's pins.

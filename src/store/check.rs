@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::shm::layout::{State, Word, CALL, LOG_BUCKET, NONE};
 use crate::shm::segment::low_half;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::pins::row_is_empty;
+use crate::sync::row::row_is_empty;
 
 impl Store {
     /// Walks everything; a sentence for each thing that is wrong. Empty: the store is sound. Holds the lock while it walks.

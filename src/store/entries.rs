@@ -16,7 +16,7 @@ use crate::sync::atomic::Ordering;
 use crate::sync::clock::epoch_nanos;
 use crate::sync::fail;
 use crate::sync::life::Fate;
-use crate::sync::pins::{row_is_empty, RowBit};
+use crate::sync::row::{row_is_empty, RowBit};
 
 /// One life of one entry: it names an object for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

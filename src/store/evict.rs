@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::log::{self, Level};
 use crate::shm::layout::{Entry, State, Word, EVICTABLE, KEEP, OPTION_EVICTION, SMALL};
 use crate::sync::atomic::{lock, Ordering};
-use crate::sync::pins::row_is_empty;
+use crate::sync::row::row_is_empty;
 
 /// Victims that one walk finds, of each region.
 const FOUND: usize = 4096;

@@ -141,7 +141,7 @@ impl Attachment {
         if word.generation() != key.generation || matches!(word.state(), State::Free | State::Doomed) {
             return Ok(true);
         }
-        Ok(!self.stays(entry) && crate::sync::pins::row_is_empty(self.segment.wants(key.index)?))
+        Ok(!self.stays(entry) && crate::sync::row::row_is_empty(self.segment.wants(key.index)?))
     }
 
     /// Deletes an object if nobody wants it. When the lock cannot be had in time the next holder does it.

@@ -15,7 +15,7 @@
 //! never taken for the next one.
 
 use super::atomic::{fence, AtomicU32, AtomicU64, Ordering};
-use super::pins::row_is_empty;
+use super::row::row_is_empty;
 
 /// An object's state. `Free` is 0, so that fresh memory is a table of free entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +53,10 @@ pub const ENDED: u64 = 1 << 7;
 /// Flag of a state word: a creation that its creator gave up when it could not have the lock.
 pub const ABANDONED: u64 = 1 << 8;
 
+/// Generations fit this many bits.
+const GENERATION_BITS: u32 = 44;
 /// The bits of a generation.
-pub const GENERATION_MASK: u64 = (1 << super::pins::GENERATION_BITS) - 1;
+pub const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
 
 /// What becomes of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

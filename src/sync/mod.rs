@@ -23,6 +23,7 @@ pub mod lock;
 pub mod mutex;
 pub mod pins;
 pub mod ring;
+pub mod row;
 #[cfg(all(feature = "simulate", not(loom)))]
 pub mod sim;
 pub mod slots;

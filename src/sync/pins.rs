@@ -14,13 +14,13 @@
 //!
 //! A process that dies at any step leaves its bit; reaping clears it and looks for bytes to free.
 
-use super::atomic::{fence, lock, AtomicU64, Mutex, Ordering};
+use super::atomic::{lock, AtomicU64, Mutex, Ordering};
 use super::life::StateWord;
+use super::row::RowBit;
 
+/// What a generation leaves of a word.
 const COUNT_BITS: u32 = 20;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
-/// Generations fit this many bits.
-pub const GENERATION_BITS: u32 = 44;
 
 /// A process's own count of pins of one entry.
 pub struct PinWord(AtomicU64);
@@ -28,29 +28,6 @@ pub struct PinWord(AtomicU64);
 impl Default for PinWord {
     fn default() -> PinWord {
         PinWord(AtomicU64::new(0))
-    }
-}
-
-/// The client's bit in a row of words.
-#[derive(Clone, Copy)]
-pub struct RowBit<'a> {
-    /// The word of the row that holds the bit.
-    pub word: &'a AtomicU64,
-    /// The bit.
-    pub mask: u64,
-}
-
-impl RowBit<'_> {
-    /// Sets the bit; a fence follows, so that what is read next is newer.
-    pub fn set(self) {
-        self.word.fetch_or(self.mask, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-    }
-
-    /// Clears the bit; a fence follows.
-    pub fn clear(self) {
-        self.word.fetch_and(!self.mask, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
     }
 }
 
@@ -159,9 +136,4 @@ impl PinWord {
             }
         }
     }
-}
-
-/// Whether no client has its bit in the row. The caller has put a fence between its own write and this.
-pub fn row_is_empty<'a>(row: impl IntoIterator<Item = &'a AtomicU64>) -> bool {
-    row.into_iter().all(|word| word.load(Ordering::SeqCst) == 0)
 }

@@ -9,7 +9,7 @@
 
 use super::atomic::{fence, lock, AtomicU64, Mutex, Ordering};
 use super::doorbell::{self, Bell};
-use super::pins::RowBit;
+use super::row::RowBit;
 
 /// How many waits of this process are behind its bit in a row.
 pub struct Waiters(Mutex<u32>);

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use super::atomic::{lock, Mutex, Ordering};
 use super::life::{StateWord, Word};
-use super::pins::RowBit;
+use super::row::RowBit;
 
 /// A process's claims: of entry, life and count.
 pub struct Wants(Mutex<HashMap<u32, (u64, u32)>>);

@@ -22,29 +22,13 @@ use arrow::ipc::writer::StreamWriter;
 use crate::error::{Error, Result};
 use crate::store::ID_SIZE;
 
+use super::keys::{DIMS, ELEM, FUNCTION, ORDER, OUR_KEYS, PAR, TABLE, TYPE};
 use super::message::{corrupt, Head};
+use super::schema_bytes::read_schema;
 use super::signature::{dims_text, parse_dims};
 use super::type_text::type_text;
-use super::types::{bare_field, read_schema, without_metadata};
+use super::types::{bare_schema, without_metadata};
 use super::{base64, CallSchema, Direction, Elem, Metadata, Order, Param, ParamType};
-
-/// Schema metadata: the function's name.
-const FUNCTION: &str = "proc:func";
-/// Field metadata: what the parameter is to the function.
-const PAR: &str = "proc:par";
-/// Field metadata: the kind of object.
-const TYPE: &str = "proc:type";
-/// Field metadata: a tensor's element type.
-const ELEM: &str = "proc:elem";
-/// Field metadata: a tensor's dimensions.
-const DIMS: &str = "proc:dims";
-/// Field metadata: the order of a tensor.
-const ORDER: &str = "proc:order";
-/// Field metadata: a table's schema.
-const TABLE: &str = "proc:table";
-
-/// The keys that mean something here: metadata under them would be taken for ours.
-pub(crate) const OUR_KEYS: [&str; 7] = [FUNCTION, PAR, TYPE, ELEM, DIMS, ORDER, TABLE];
 
 /// The Arrow type of an object ID.
 #[expect(clippy::cast_possible_truncation, reason = "20 fits")]
@@ -165,11 +149,6 @@ fn read_table(text: &str) -> Result<Arc<Schema>> {
     let bytes = base64::decode(text).ok_or_else(|| context(corrupt("it is not base64")))?;
     let schema = read_schema_message(&bytes).map_err(context)?;
     Ok(Arc::new(bare_schema(&schema)))
-}
-
-/// The schema's columns without any metadata.
-pub(crate) fn bare_schema(schema: &Schema) -> Schema {
-    Schema::new(schema.fields().iter().map(|field| bare_field(field)).collect::<Vec<_>>())
 }
 
 impl CallSchema {

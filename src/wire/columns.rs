@@ -18,7 +18,8 @@ use crate::error::Result;
 use crate::shm::arrays::{array_in_bounds, nulls_in_bounds};
 
 use super::message::{corrupt, Head};
-use super::types::{children, read_schema, Dictionary, ReadSchema};
+use super::schema_bytes::{read_schema, Dictionary, ReadSchema};
+use super::types::children;
 
 /// Arrow's buffers start at multiples of this.
 const ALIGNED: usize = 8;

@@ -8,7 +8,7 @@ use flatbuffers::VerifierOptions;
 
 use crate::error::{Error, Kind, Result};
 
-use super::type_text::MAX_DEPTH;
+use super::types::MAX_DEPTH;
 
 /// Starts every message.
 const CONTINUATION: [u8; 4] = [0xff; 4];

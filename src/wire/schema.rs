@@ -7,14 +7,11 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use crate::error::{Error, Kind, Result};
 
-use super::arrow_schema::{bare_schema, OUR_KEYS};
+use super::keys::{OUR_KEYS, RESERVED};
 use super::scanner::is_name;
 use super::type_text::parse_type;
-use super::types::{type_fault, value_fault, without_metadata};
+use super::types::{bare_schema, type_fault, value_fault, without_metadata};
 use super::{Elem, Order, MAX_DIMS};
-
-/// What starts the metadata keys that mean something to the library.
-pub(crate) const RESERVED: &str = "proc:";
 
 /// Texts by key. Carried from whoever wrote them to whoever reads them, and no part of what makes two functions one.
 pub type Metadata = BTreeMap<String, String>;

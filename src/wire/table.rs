@@ -17,8 +17,9 @@ use super::columns::{dictionaries_in, Check, Stream};
 use super::message::{corrupt, encapsulate, Head, END_OF_STREAM};
 use super::metadata::{object_kind, ObjectKind};
 use super::record::{Body, Piece};
+use super::schema_bytes::{read_schema, Dictionary};
 use super::type_text::type_text;
-use super::types::{read_schema, retyped, same_type, type_fault, Dictionary};
+use super::types::{retyped, same_type, type_fault};
 
 /// A table in the memory of this process: record batches of one schema.
 #[derive(Clone, Debug)]

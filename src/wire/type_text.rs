@@ -23,11 +23,8 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit
 use crate::error::{Error, Result};
 
 use super::scanner::{is_bare_zone, write_name, write_quoted, Scanner};
-use super::types::{decimal, time32, time64};
+use super::types::{decimal, time32, time64, MAX_DEPTH};
 use super::Elem;
-
-/// Deepest nesting of types.
-pub(crate) const MAX_DEPTH: usize = 64;
 
 /// What a child is if nothing else is written.
 struct Usual {

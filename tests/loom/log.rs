@@ -6,7 +6,7 @@ use loom::thread;
 
 use sdp_dal::sync::atomic::{lock, AtomicU32, AtomicU64, Mutex, Ordering};
 use sdp_dal::sync::life::{State, StateWord, Word};
-use sdp_dal::sync::pins::RowBit;
+use sdp_dal::sync::row::RowBit;
 use sdp_dal::sync::slots::{Cursor, Ring, Slot, Told};
 
 use crate::object::LIFE;

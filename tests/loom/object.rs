@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use sdp_dal::sync::atomic::{lock, AtomicU64, Mutex, Ordering};
 use sdp_dal::sync::life::{Fate, State, StateWord, Word};
-use sdp_dal::sync::pins::{Outcome, PinWord, RowBit};
+use sdp_dal::sync::pins::{Outcome, PinWord};
+use sdp_dal::sync::row::RowBit;
 
 use crate::Watched;
 

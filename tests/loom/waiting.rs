@@ -8,8 +8,8 @@ use loom::thread;
 use sdp_dal::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use sdp_dal::sync::doorbell::{self, Bell, Sleepers};
 use sdp_dal::sync::futex::EVERY_BIT;
-use sdp_dal::sync::pins::RowBit;
 use sdp_dal::sync::ring::{ring, ring_for_all, take, Client, Waiters};
+use sdp_dal::sync::row::RowBit;
 
 use crate::search;
 

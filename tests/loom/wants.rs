@@ -6,7 +6,7 @@ use loom::thread;
 
 use sdp_dal::sync::atomic::{lock, AtomicU64, Mutex, Ordering};
 use sdp_dal::sync::life::{Fate, State, StateWord, Word};
-use sdp_dal::sync::pins::RowBit;
+use sdp_dal::sync::row::RowBit;
 use sdp_dal::sync::wants::Wants;
 
 use crate::object::LIFE;

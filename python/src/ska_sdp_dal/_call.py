@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from . import _arrays, _tables, errors
+from ._connection import Connection
 from ._functions import TABLE, TENSOR, VALUE, Function, Param, is_null
 from ._native import check, error, ffi, filled, last_error, lib, own
-from .connection import Connection
 from .ids import ObjectID
 from .references import TableRef, TensorRef
 

@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from . import _arrays, _tables
 from ._closes import Closes
+from ._connection import Connection
 from ._functions import ID, TABLE, TENSOR, VALUE, Function, Param, functions_of
 from ._native import check, ffi, filled, lib, nanoseconds, own, whole
 from ._spare import Spare
 from .common import call_name, object_id_hex
-from .connection import Connection
 from .errors import DalError, InvalidArgument
 from .ids import raw_id, whole_id
 from .references import Ref, TableRef, tensor_ref

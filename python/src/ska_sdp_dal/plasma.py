@@ -31,8 +31,8 @@ import pyarrow as pa
 
 from . import _tables
 from ._arrays import InPlace
+from ._bare_connection import BareConnection
 from ._native import check, error, ffi, filled, lib, own
-from .connection import Connection
 from .errors import AlreadyExists, InvalidArgument, NotFound, OutOfMemory, StoreNotFound
 from .ids import OBJECT_ID_SIZE, AnyID, ObjectID, whole_id
 
@@ -80,12 +80,12 @@ def connect(store_socket_name: str, num_retries: int = -1, *, create: bool = Fal
         StoreNotFound: There is no store. It is a :class:`ConnectionError`, thus an :class:`OSError`, as Plasma's.
     """
     if create:
-        return PlasmaClient(Connection(store_socket_name))
+        return PlasmaClient(BareConnection(store_socket_name))
     for _ in range(_RETRIES if num_retries < 0 else num_retries):
         with contextlib.suppress(StoreNotFound):
-            return PlasmaClient(Connection._existing(store_socket_name))
+            return PlasmaClient(BareConnection._existing(store_socket_name))
         time.sleep(_PAUSE)
-    return PlasmaClient(Connection._existing(store_socket_name))
+    return PlasmaClient(BareConnection._existing(store_socket_name))
 
 
 @contextlib.contextmanager
@@ -125,7 +125,7 @@ def start_plasma_store(
 class PlasmaClient:
     """What Plasma's client did, over a connection."""
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: BareConnection) -> None:
         self._conn = conn
         # What is being written: its writer, and where.
         self._writers: Dict[ObjectID, Tuple[Any, InPlace]] = {}

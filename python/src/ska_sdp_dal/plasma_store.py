@@ -15,8 +15,8 @@ import sys
 from types import FrameType
 from typing import List, Optional
 
+from ._connection import Connection
 from ._native import filled, lib
-from .connection import Connection
 from .errors import DalError, TimeoutException
 from .ids import ObjectID
 from .references import Ref

@@ -14,10 +14,10 @@ import pyarrow as pa
 from . import _native
 from ._call import Call, CallOutputs, InputTensor, OutputTensor
 from ._closes import Closes
+from ._connection import Connection
 from ._functions import TENSOR, Param, functions_of
 from ._native import check, error, ffi, filled, lib, nanoseconds, own, whole
 from .common import ElemType, elem_code, object_id_hex
-from .connection import Connection
 from .errors import InvalidArgument
 from .ids import NAMESPACE_ID_SIZE, ObjectID, raw_id
 from .references import TensorRef

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import weakref
 from typing import (
-    TYPE_CHECKING,
     Any,
     Dict,
     Iterable,
@@ -24,13 +23,12 @@ import numpy as np
 import pyarrow as pa
 
 from . import _arrays, _dlpack, _tables
+from ._connection import Connection
 from ._native import check, encoded, error, ffi, last_error, lib, nanoseconds, own, text_of
+from ._waitable import Waitable
 from .common import CODE_OF_DTYPE, DTYPE_OF_CODE, ELEM_OF_CODE, ElemType, elem_code
 from .errors import DalError, InvalidArgument, NotFound, ObjectDeleted, StoreNotFound, TimeoutException
 from .ids import AnyID, ObjectID, whole_id
-
-if TYPE_CHECKING:
-    from .connection import Connection
 
 _get_tensor = lib.sdp_dal_ref_get_tensor
 array_of, converted, take_view = _arrays.array_of, _arrays.converted, _arrays.views.take
@@ -40,7 +38,7 @@ _tensor_pp = ffi.typeof("sdp_dal_tensor **")
 _ref_pp = ffi.typeof("sdp_dal_ref **")
 
 
-class Ref:
+class Ref(Waitable):
     """Refers to an object in the store, which may not exist yet.
 
     There are two kinds. An *owning* reference (from putting, from :meth:`.Store.new_tensor_ref`, or an output of a call)
@@ -61,9 +59,6 @@ class Ref:
     """
 
     _conn: Connection
-    _handle: Any
-    #: What is true of almost all of them stands with the class.
-    _auto_delete = True
 
     def __init__(
         self,
@@ -88,17 +83,6 @@ class Ref:
             self._auto_delete = False
 
     # ---- which object --------------------------------------------------------------------------------------------
-
-    @property
-    def oid(self) -> ObjectID:
-        """The object's ID."""
-        out = ffi.new("uint8_t[20]")
-        check(lib.sdp_dal_ref_id(self._handle, out))
-        return ObjectID(bytes(ffi.buffer(out, 20)))
-
-    def binary(self) -> bytes:
-        """The bytes of the object's ID: a reference stands wherever an ID is taken."""
-        return bytes(self.oid)
 
     @property
     def conn(self) -> Connection:
@@ -147,49 +131,6 @@ class Ref:
         except NotFound:
             return None
 
-    # ---- how it stands -------------------------------------------------------------------------------------------
-
-    def exists(self) -> bool:
-        """Whether the object exists now. Does not wait."""
-        out = ffi.new("bool *")
-        check(lib.sdp_dal_ref_exists(self._handle, out))
-        return bool(out[0])
-
-    def wait(self, timeout: Optional[float] = None) -> None:
-        """Waits until the object exists.
-
-        Args:
-            timeout: Seconds to wait; None for as long as it takes.
-
-        Raises:
-            TimeoutException: It did not come to exist in time.
-            FunctionError: The function that was to make it raised an exception.
-            ProcessorLost: The processor that was to make it has gone.
-        """
-        status = lib.sdp_dal_ref_wait(self._handle, nanoseconds(timeout))
-        if status:
-            raise error(status, [self], timeout)
-
-    @property
-    def progress(self) -> float:
-        """How far the function that makes the object has come, as it tells itself: from 0 to 1, and 1 once the object
-        exists."""
-        out = ffi.new("double *")
-        check(lib.sdp_dal_ref_progress(self._handle, out))
-        return float(out[0])
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a processor is at work on the object."""
-        out = ffi.new("bool *")
-        check(lib.sdp_dal_ref_is_running(self._handle, out))
-        return bool(out[0])
-
-    @property
-    def is_owning(self) -> bool:
-        """Whether this reference keeps the object."""
-        return bool(lib.sdp_dal_ref_is_owning(self._handle))
-
     # ---- what lives with it --------------------------------------------------------------------------------------
 
     def add_dependency(self, ref: Ref, timeout: Optional[float] = 0) -> None:
@@ -222,11 +163,6 @@ class Ref:
         status = lib.sdp_dal_ref_add_reference(self._handle, other._handle, nanoseconds(timeout))
         if status:
             raise error(status, [other], timeout)
-
-    def disown(self) -> None:
-        """Makes the object stay when its last reference goes: until it is deleted by its ID."""
-        self._auto_delete = False
-        check(lib.sdp_dal_ref_disown(self._handle))
 
     # ---- its bytes -----------------------------------------------------------------------------------------------
 
@@ -313,8 +249,6 @@ def _imported(text: str, plasma_path: str) -> Tuple[Connection, Any]:
 
 def _connection_to(plasma_path: str) -> Connection:
     """A connection to a store that must be there. It costs little: a process is one client, whatever it opens."""
-    from .connection import Connection
-
     try:
         return Connection._existing(plasma_path)
     except StoreNotFound as problem:

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from . import _arrays, _native, _tables
 from ._closes import Closes
+from ._connection import Connection, prefix_of
 from ._native import check, ffi, lib, own
 from .common import CODE_OF_DTYPE, ElemType, elem_code, object_id_hex
-from .connection import Connection, prefix_of
 from .errors import InvalidArgument
 from .ids import AnyID
 from .references import TableRef, TensorRef, tensor_ref

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::testing::{fresh, id, promised, put, Stopped, DEAD};
 use super::super::DeleteMode;
 use super::*;
-use crate::sync::pins::row_is_empty;
+use crate::sync::row::row_is_empty;
 
 fn is_pinned(store: &Store, key: EntryKey) -> bool {
     !row_is_empty(store.attachment.segment.pins(key.index).unwrap())

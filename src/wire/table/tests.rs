@@ -339,7 +339,7 @@ fn slices_of_dense_unions_are_cut() {
 #[test]
 fn types_nested_as_deep_as_allowed_come_back() {
     let mut array: ArrayRef = Arc::new(Int32Array::from(vec![1]));
-    for depth in 0..super::super::type_text::MAX_DEPTH {
+    for depth in 0..super::super::types::MAX_DEPTH {
         let item = Arc::new(Field::new("item", array.data_type().clone(), true));
         let table = one_column(Arc::clone(&array));
         let back = read(&object(&table));

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a connection is without namespaces and references: a store, and its objects by their IDs."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Type, TypeVar
+
+import pyarrow as pa
+
+from . import _native, _tables
+from ._closes import Closes
+from ._native import check, error, ffi, filled, lib, nanoseconds, own, whole
+from .errors import InvalidArgument, NotFound, StoreNotFound
+from .ids import OBJECT_ID_SIZE, AnyID, ObjectID, whole_id
+
+_Self = TypeVar("_Self", bound="BareConnection")
+
+#: One update of the table of objects: ID, bytes of data, bytes of metadata; the sizes of what is gone are -1.
+Update = Tuple[ObjectID, int, int]
+_GONE = -1
+
+
+class BareConnection(Closes):
+    """A connection to a store, for its objects.
+
+    Args:
+        plasma_path, size: As of :class:`.Connection`.
+    """
+
+    def __init__(self, plasma_path: str, *, size: Optional[int] = None) -> None:
+        options = filled("sdp_dal_store_options")
+        options.size = 0 if size is None else whole(size, "the size of the store", 1, "a number of bytes")
+        self._attach(plasma_path, options)
+
+    @classmethod
+    def _with(cls: Type[_Self], plasma_path: str, options: Any) -> _Self:
+        """A connection by the library's own options."""
+        made = cls.__new__(cls)
+        made._attach(plasma_path, options)
+        return made
+
+    @classmethod
+    def _existing(cls: Type[_Self], plasma_path: str) -> _Self:
+        """A connection to a store that must be there: if it is not, :class:`.StoreNotFound`."""
+        options = filled("sdp_dal_store_options")
+        options.create = lib.SDP_DAL_CREATE_NEVER
+        return cls._with(plasma_path, options)
+
+    def _attach(self, plasma_path: str, options: Any) -> None:
+        out = ffi.new("sdp_dal_store **")
+        path = _native.encoded("" if plasma_path is None else plasma_path, "the path of the store")
+        status = lib.sdp_dal_store_open(path, options, out)
+        if status == lib.SDP_DAL_NOT_FOUND:
+            raise StoreNotFound(_native.last_error())
+        check(status)
+        self._store = own(out, lib.sdp_dal_store_close)
+        self._path = os.fspath(plasma_path)
+        #: For other processes, whose working directory may be another.
+        self._absolute_path = os.path.abspath(self._path)
+        self._updates: Optional[_Updates] = None
+        self._updating = threading.Lock()
+
+    @property
+    def plasma_path(self) -> str:
+        """The path of the store."""
+        return self._path
+
+    def close(self) -> None:
+        """Ends the connection. References and buffers that were made from it stay valid."""
+        if self._store is not None:
+            self._updates = None
+            ffi.release(self._store)
+            self._store = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} to {self._path}>"
+
+    @property
+    def _open(self) -> Any:
+        """The handle of the store, which is open."""
+        if self._store is None:
+            raise InvalidArgument(f"the connection to {self._path} was closed")
+        return self._store
+
+    # ---- objects -------------------------------------------------------------------------------------------------
+
+    def get_buffers(self, oids: Sequence[AnyID], timeout: Optional[float] = None) -> Any:
+        """The bytes of objects, without a copy.
+
+        Args:
+            oids: The objects' IDs; or a single one.
+            timeout: Seconds to wait until all of them exist; None for as long as it takes.
+
+        Returns:
+            A list of :class:`pyarrow.Buffer`, with None for what did not come to exist in time; for a single ID, its
+            buffer.
+        """
+        if isinstance(oids, (bytes, bytearray)) or hasattr(oids, "binary"):
+            return self._buffers([whole_id(oids)], timeout)[0]
+        return self._buffers([whole_id(oid) for oid in _listed(oids)], timeout)
+
+    def _buffers(self, ids: List[bytes], timeout: Optional[float]) -> List[Optional[pa.Buffer]]:
+        held = self._hold_many(ids, timeout)
+        return [None if handle is None else _tables.buffer_of(handle) for handle in held]
+
+    def _hold_many(self, ids: List[bytes], timeout: Optional[float]) -> List[Any]:
+        """Handles of the bytes of objects, which are to be freed; None for what did not come to exist in time."""
+        out = ffi.new("sdp_dal_buffer *[]", max(len(ids), 1))
+        check(
+            lib.sdp_dal_object_get_many(
+                self._open, b"".join(ids) or ffi.NULL, len(ids), nanoseconds(timeout), out, ffi.NULL
+            )
+        )
+        return [out[at] if out[at] != ffi.NULL else None for at in range(len(ids))]
+
+    def object_exists(self, oid: AnyID) -> bool:
+        """Whether there is an object with an ID now.
+
+        Args:
+            oid: The ID.
+        """
+        out = ffi.new("bool *")
+        check(lib.sdp_dal_object_contains(self._open, whole_id(oid), out))
+        return bool(out[0])
+
+    def object_size(self, oid: AnyID) -> int:
+        """The bytes of an object's data.
+
+        Args:
+            oid: The object's ID.
+
+        Raises:
+            NotFound: There is no such object.
+        """
+        return int(self._info(oid).data_size)
+
+    def _objects(self) -> Iterator[Any]:
+        """What there is to know about each object of the store: one struct, filled anew for each."""
+        return every_object(self._open)
+
+    def _info(self, oid: AnyID) -> Any:
+        info = filled("sdp_dal_object_info")
+        check(lib.sdp_dal_object_get_info(self._open, whole_id(oid), info))
+        return info
+
+    def _is_kept(self, oid: AnyID) -> bool:
+        """Whether an object stays until it is deleted, though nobody wants it."""
+        try:
+            return bool(self._info(oid).flags & lib.SDP_DAL_INFO_KEPT)
+        except NotFound:
+            return False
+
+    def delete(self, oids: Iterable[AnyID]) -> None:
+        """Deletes objects. What somebody holds of them stays readable for him; what is not there is passed over."""
+        for oid in _listed(oids):
+            status = lib.sdp_dal_object_delete(self._open, whole_id(oid), lib.SDP_DAL_DELETE_NOW)
+            if status not in (lib.SDP_DAL_OK, lib.SDP_DAL_NOT_FOUND):
+                raise error(status)
+
+    @property
+    def _is_updating(self) -> bool:
+        return self._updates is not None
+
+    def update_obj_table(self, timeout: Optional[float] = 0) -> List[Update]:
+        """What has happened to objects since this was asked last; the first time, all that are there.
+
+        Args:
+            timeout: Seconds to wait until something happens, if nothing has; None for as long as it takes.
+
+        Returns:
+            For each object that came or went its ID, bytes of data and bytes of metadata; -1 for both if it is gone.
+        """
+        # A wrong one is refused before anything is begun.
+        nanoseconds(timeout)
+        with self._updating:
+            if self._updates is None:
+                self._updates = _Updates(self._open)
+            return self._updates.next(timeout)
+
+    @property
+    def identity(self) -> int:
+        """A random number that tells this store from every other one, also from one that was or will be made at the same
+        path: an object ID that is written down is good only with it.
+        """
+        out = ffi.new("uint64_t *")
+        check(lib.sdp_dal_store_identity(self._open, out))
+        return int(out[0])
+
+    def stat(self) -> Dict[str, int]:
+        """Numbers about the store as it is now: ``size``, ``used``, ``free``, ``objects``, ``clients`` and more."""
+        out = filled("sdp_dal_store_stat")
+        check(lib.sdp_dal_store_get_stat(self._open, out))
+        names = [name for name, _ in ffi.typeof("sdp_dal_store_stat").fields]
+        return {name: getattr(out, name) for name in names if name not in ("struct_size", "reserved_0")}
+
+
+def _listed(oids: Any) -> Iterable[AnyID]:
+    """Several IDs, which are given as such."""
+    if isinstance(oids, (str, bytes, bytearray)) or not isinstance(oids, Iterable):
+        raise TypeError(f"{_native.short(oids)} is no list of object IDs: give a list of them")
+    return oids
+
+
+# ---- the table of objects --------------------------------------------------------------------------------------------
+
+
+def every_object(store: Any) -> Iterator[Any]:
+    """What there is to know about each object: one struct, filled anew for each."""
+    out = ffi.new("sdp_dal_list **")
+    check(lib.sdp_dal_object_list(store, ffi.NULL, 0, out))
+    objects = own(out, lib.sdp_dal_list_free)
+    info = filled("sdp_dal_object_info")
+    for at in range(lib.sdp_dal_list_count(objects)):
+        check(lib.sdp_dal_list_info(objects, at, info))
+        yield info
+
+
+class _Updates:
+    """Follows the objects of a store by its events, and by listing them when events were lost."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        out = ffi.new("sdp_dal_subscription **")
+        check(lib.sdp_dal_store_subscribe(store, ffi.NULL, 0, out))
+        self._events = own(out, lib.sdp_dal_subscription_free)
+        self._event = filled("sdp_dal_event")
+        self._known: Dict[ObjectID, Tuple[int, int]] = {}
+        self._listed = False
+
+    def next(self, timeout: Optional[float]) -> List[Update]:
+        """What has happened; waits for something to happen if nothing has."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        updates: List[Update] = []
+        if not self._listed:
+            self._listed = True
+            updates += self._list()
+        while True:
+            # Once there is something, only what is there already.
+            left = 0 if updates else None if deadline is None else max(0.0, deadline - time.monotonic())
+            status = lib.sdp_dal_subscription_next(self._events, nanoseconds(left), self._event)
+            if status == lib.SDP_DAL_TIMEOUT:
+                if updates or left == 0:
+                    return updates
+                continue
+            check(status)
+            updates += self._told()
+
+    def _told(self) -> List[Update]:
+        event = self._event
+        if event.kind == lib.SDP_DAL_EVENT_RESYNC:
+            return self._list()
+        oid = ObjectID(bytes(ffi.buffer(event.id, OBJECT_ID_SIZE)))
+        appeared = (
+            lib.SDP_DAL_EVENT_SEALED,
+            lib.SDP_DAL_EVENT_NAMESPACE_APPEARED,
+            lib.SDP_DAL_EVENT_CALL_ISSUED,
+        )
+        if event.kind in appeared:
+            return self._came(oid, event.data_size, event.metadata_size)
+        if event.kind in (lib.SDP_DAL_EVENT_DELETED, lib.SDP_DAL_EVENT_NAMESPACE_GONE):
+            return self._went(oid)
+        return []
+
+    def _came(self, oid: ObjectID, data: int, metadata: int) -> List[Update]:
+        # Told twice if it was listed after the event had been written.
+        if self._known.get(oid) == (data, metadata):
+            return []
+        self._known[oid] = (data, metadata)
+        return [(oid, data, metadata)]
+
+    def _went(self, oid: ObjectID) -> List[Update]:
+        # What was never seen to exist has not gone: outputs that failed, for one.
+        return [] if self._known.pop(oid, None) is None else [(oid, _GONE, _GONE)]
+
+    def _list(self) -> List[Update]:
+        """All that is there, against what was known."""
+        there: Dict[ObjectID, Tuple[int, int]] = {}
+        for info in every_object(self._store):
+            if info.state == lib.SDP_DAL_STATE_SEALED:
+                there[ObjectID(bytes(ffi.buffer(info.id, OBJECT_ID_SIZE)))] = (info.data_size, info.metadata_size)
+        updates = [update for oid in list(self._known) if oid not in there for update in self._went(oid)]
+        for oid, (data, metadata) in there.items():
+            updates += self._came(oid, data, metadata)
+        return updates

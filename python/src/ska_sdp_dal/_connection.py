@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Connections to a store: its objects, and the namespaces declared in it."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import pyarrow as pa
+
+from . import _native, _tables
+from ._bare_connection import BareConnection
+from ._native import bytes_of, check, ffi, filled, lib, nanoseconds, own
+from ._waitable import Waitable
+from .common import NAMESPACE_DECL_SUFFIX, parsed_schema
+from .errors import InvalidArgument, TimeoutException
+from .ids import NAMESPACE_ID_SIZE, ObjectID, raw_id
+from .plasma import PlasmaClient
+
+
+class Connection(BareConnection):
+    """A connection to a store.
+
+    A process is one client of a store, however many connections it has.
+
+    Args:
+        plasma_path: Path of the store. If there is none it is made; it goes with its last client then.
+        size: Bytes that can be put into a store that is made; None: SDP_DAL_STORE_SIZE of the environment, or half of
+            what the machine has.
+
+    Raises:
+        Corrupt: There is another file at the path.
+        PermissionDenied: The store is another user's.
+    """
+
+    _client: Optional[PlasmaClient] = None
+
+    @property
+    def client(self) -> PlasmaClient:
+        """What Plasma's client does, over this connection: raw objects by their IDs."""
+        if self._client is None:
+            self._client = PlasmaClient(self)
+        return self._client
+
+    def get_ref_buffers(
+        self, refs: Sequence[Waitable], timeout: Optional[float] = None, auto_delete: bool = True
+    ) -> None:
+        """Waits until all of these objects exist.
+
+        Args:
+            refs: References to them.
+            timeout: Seconds to wait; None for as long as it takes.
+            auto_delete: False makes them stay when their last reference goes.
+
+        Raises:
+            TimeoutException: Some did not come to exist in time; its ``refs`` say which.
+            DalError: One will never exist: the error of the first of these.
+        """
+        if not isinstance(refs, Iterable) or not all(isinstance(ref, Waitable) for ref in refs):
+            raise TypeError(
+                f"{_native.short(refs)} is no list of references: give a list of TensorRef, TableRef or Ref"
+            )
+        refs = list(refs)
+        count = len(refs)
+        if not auto_delete:
+            for ref in refs:
+                ref.disown()
+        handles = ffi.new("const sdp_dal_ref *[]", [ref._handle for ref in refs] or [ffi.NULL])
+        statuses = ffi.new("int32_t[]", max(count, 1))
+        result = lib.sdp_dal_ref_wait_many(handles, count, lib.SDP_DAL_WAIT_ALL, nanoseconds(timeout), statuses)
+        for at in range(count):
+            if statuses[at] not in (lib.SDP_DAL_OK, lib.SDP_DAL_TIMEOUT):
+                refs[at].wait(0)
+        if result == lib.SDP_DAL_TIMEOUT:
+            raise TimeoutException([refs[at] for at in range(count) if statuses[at] == lib.SDP_DAL_TIMEOUT], timeout)
+        check(result)
+
+    # ---- namespaces ----------------------------------------------------------------------------------------------
+
+    @property
+    def namespaces(self) -> List[ObjectID]:
+        """The IDs of the declarations of all namespaces in use: a prefix and zeros."""
+        return [oid for _, oid in _Namespaces(self._open)]
+
+    @property
+    def namespace_meta(self) -> Dict[ObjectID, Dict[bytes, bytes]]:
+        """What each namespace says about itself, by the IDs of their declarations; see ``PROC_NAMESPACE_META``."""
+        found = _Namespaces(self._open)
+        return {oid: found.metadata(at) for at, oid in found}
+
+    @property
+    def namespace_procs(self) -> Dict[ObjectID, List[pa.Schema]]:
+        """The functions that each namespace offers, by the IDs of their declarations."""
+        found = _Namespaces(self._open)
+        return {oid: found.functions(at) for at, oid in found}
+
+    def reserve_namespace(
+        self, name: Optional[str] = None, procs: Sequence[pa.Schema] = [], prefix: bytes = b""
+    ) -> Tuple[bytes, pa.Buffer]:
+        """Reserves a namespace: the lowest free prefix that starts as is asked for. Objects that are left in it are
+        deleted.
+
+        Args:
+            name: Its name in displays.
+            procs: Schemas of functions whose calls are to be put into it.
+            prefix: First bytes of the prefix.
+
+        Returns:
+            The prefix, and the bytes of the declaration: the namespace stays reserved as long as they live.
+
+        Raises:
+            NamespaceInUse: The prefix belongs to a living process.
+        """
+        space = self._reserve(name, procs, prefix)
+        reserved = prefix_of(space)
+        out = ffi.new("sdp_dal_buffer **")
+        check(lib.sdp_dal_object_get(self._open, reserved + NAMESPACE_DECL_SUFFIX, 0, out))
+        return reserved, _tables.buffer_of(out[0], also=space)
+
+    def _reserve(self, name: Optional[str], procs: Sequence[pa.Schema], prefix: bytes) -> Any:
+        options = filled("sdp_dal_namespace_options")
+        start = raw_id(prefix)
+        if len(start) > NAMESPACE_ID_SIZE:
+            raise InvalidArgument(
+                f"the prefix {start.hex()} has {len(start)} bytes, at most {NAMESPACE_ID_SIZE} are possible"
+            )
+        kept_name = ffi.NULL if name is None else ffi.new("char[]", _native.encoded(name, "the name"))
+        kept_prefix = ffi.new("uint8_t[]", start or b"\0")
+        schemas = [parsed_schema(schema) for schema in procs]
+        kept_schemas = ffi.new("const sdp_dal_schema *[]", schemas or [ffi.NULL])
+        options.name, options.prefix, options.prefix_size = kept_name, kept_prefix, len(start)
+        options.schemas, options.num_schemas = kept_schemas, len(schemas)
+        out = ffi.new("sdp_dal_store **")
+        check(lib.sdp_dal_namespace_reserve(self._open, options, out))
+        return own(out, lib.sdp_dal_store_close)
+
+
+def prefix_of(space: Any) -> bytes:
+    """The prefix of a namespace's handle."""
+    out = ffi.new("uint8_t[4]")
+    check(lib.sdp_dal_store_prefix(space, out))
+    return bytes(ffi.buffer(out, NAMESPACE_ID_SIZE))
+
+
+# ---- namespaces ------------------------------------------------------------------------------------------------------
+
+
+class _Namespaces:
+    """The namespaces of a store that are in use at one moment, and what they say."""
+
+    def __init__(self, store: Any) -> None:
+        out = ffi.new("sdp_dal_namespaces **")
+        check(lib.sdp_dal_namespace_list(store, out))
+        self._list = own(out, lib.sdp_dal_namespaces_free)
+
+    def __iter__(self) -> Iterator[Tuple[int, ObjectID]]:
+        """Their places in the list, and the IDs of their declarations."""
+        info = filled("sdp_dal_namespace_info")
+        for at in range(lib.sdp_dal_namespaces_count(self._list)):
+            check(lib.sdp_dal_namespaces_info(self._list, at, info))
+            # Those of the dead are free for whoever needs a prefix next.
+            if info.alive:
+                yield at, ObjectID(bytes(ffi.buffer(info.prefix)) + NAMESPACE_DECL_SUFFIX)
+
+    def metadata(self, at: int) -> Dict[bytes, bytes]:
+        """What one of them says about itself."""
+        found: Dict[bytes, bytes] = {}
+        for index in range(lib.sdp_dal_namespaces_num_metadata(self._list, at)):
+            key = bytes_of(lib.sdp_dal_namespaces_metadata_key, self._list, at, index)
+            found[key] = bytes_of(lib.sdp_dal_namespaces_metadata, self._list, at, key)
+        return found
+
+    def functions(self, at: int) -> List[pa.Schema]:
+        """The functions that one of them offers."""
+        out, moved = ffi.new("sdp_dal_schema **"), ffi.new("struct ArrowSchema *")
+        found: List[pa.Schema] = []
+        for index in range(lib.sdp_dal_namespaces_num_functions(self._list, at)):
+            check(lib.sdp_dal_namespaces_function(self._list, at, index, out))
+            schema = own(out, lib.sdp_dal_schema_free)
+            check(lib.sdp_dal_schema_to_arrow(schema, moved))
+            found.append(pa.Schema._import_from_c(_native.address(moved)))
+        return found
