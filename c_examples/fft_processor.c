@@ -20,7 +20,7 @@ static sdp_dal_status irfft(sdp_dal_call *call, void *plan) {
     void *spectrum = NULL, *signal = NULL;
     sdp_dal_status status = sdp_dal_call_copy_tensor(call, "spectrum", &view, &spectrum);
     if (status == SDP_DAL_OK)
-        status = sdp_dal_call_create_tensor(call, "signal", 1, &length, &signal);
+        status = sdp_dal_call_create_tensor(call, "signal", 1, &length, NULL, &signal);
     if (status == SDP_DAL_OK) fftw_execute_dft_c2r((fftw_plan)plan, spectrum, signal);
     return status;
 }
@@ -57,7 +57,7 @@ int main(int argc, char **argv) {
              (long long)(length / 2 + 1), (long long)length);
     sdp_dal_store *store = open_store(argv[1], "FftProcessor");
     sdp_dal_processor *processor = open_processor(store, "FftProcessor");
-    check(sdp_dal_processor_register(processor, signature, irfft, make_plan(), destroy_plan),
+    check(sdp_dal_processor_register(processor, signature, NULL, irfft, make_plan(), destroy_plan),
           "irfft");
     start_processor(processor, "FftProcessor");
 

@@ -15,9 +15,10 @@ static sdp_dal_status simple_fn(sdp_dal_call *call, void *user_data) {
     (void)user_data;
     /* A status that is handed on takes the text of its error along to the caller. */
     if ((status = sdp_dal_call_get_int64(call, "x", &x)) != SDP_DAL_OK) return status;
-    if ((status = sdp_dal_call_get_tensor(call, "ys", &ys)) != SDP_DAL_OK) return status;
+    if ((status = sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &ys)) != SDP_DAL_OK)
+        return status;
     /* Memory in the store: written here, read by the caller, copied nowhere. */
-    status = sdp_dal_call_create_tensor(call, "zs", ys.ndim, ys.shape, &zs);
+    status = sdp_dal_call_create_tensor(call, "zs", ys.ndim, ys.shape, NULL, &zs);
     if (status != SDP_DAL_OK) return status;
     for (int64_t i = 0; i < ys.shape[0]; i++) {
         int64_t y;
@@ -39,7 +40,7 @@ int main(int argc, char **argv) {
     sdp_dal_store *store = open_store(argv[1], "SimpleProcessor");
     sdp_dal_processor *processor = open_processor(store, "SimpleProcessor");
     check(sdp_dal_processor_register(processor,
-                                     "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])",
+                                     "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])", NULL,
                                      simple_fn, NULL, NULL),
           "simple_fn");
     start_processor(processor, "SimpleProcessor");

@@ -22,18 +22,20 @@ static sdp_dal_status receive(sdp_dal_call *call, void *user_data) {
     void *tag = NULL;
     sdp_dal_status status;
     if ((status = sdp_dal_call_get_int64(call, "sequence", &sequence)) != SDP_DAL_OK) return status;
-    if ((status = sdp_dal_call_get_tensor(call, "payload", &payload)) != SDP_DAL_OK) return status;
+    if ((status = sdp_dal_call_get_tensor(call, "payload", SDP_DAL_ORDER_ANY, &payload)) !=
+        SDP_DAL_OK)
+        return status;
     const int64_t *numbers = (const int64_t *)payload.data;
     const int64_t count = payload.shape[0];
     /* Every element is read: otherwise GB/s would only tell how fast the sender writes. */
     int64_t different = 0;
     for (int64_t i = 0; i < count; i++) different |= numbers[i] ^ sequence;
     if (different != 0) {
-        (void)sdp_dal_call_fail(call, "the payload is not what was sent");
+        (void)sdp_dal_call_fail(call, SDP_DAL_FUNCTION_FAILED, "the payload is not what was sent");
         return SDP_DAL_FUNCTION_FAILED;
     }
     /* The tag says that it was received: the sender lets the payload go then. */
-    status = sdp_dal_call_create_tensor(call, "tag", 0, NULL, &tag);
+    status = sdp_dal_call_create_tensor(call, "tag", 0, NULL, NULL, &tag);
     if (status != SDP_DAL_OK) return status;
     *(int64_t *)tag = sequence;
     totals->payloads++;
@@ -53,7 +55,8 @@ int main(int argc, char **argv) {
     struct totals totals = {0, 0.0};
     sdp_dal_store *store = open_store(argv[1], "StreamProcessor");
     sdp_dal_processor *processor = open_processor(store, "StreamProcessor");
-    check(sdp_dal_processor_register(processor, SIGNATURE, receive, &totals, NULL), "receive");
+    check(sdp_dal_processor_register(processor, SIGNATURE, NULL, receive, &totals, NULL),
+          "receive");
     start_processor(processor, "StreamProcessor");
 
     double last = seconds_now(), bytes_then = 0.0;

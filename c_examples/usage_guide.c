@@ -44,8 +44,8 @@ static sdp_dal_results *simple_fn(sdp_dal_caller *caller, int64_t x, const sdp_d
     sdp_dal_args *args = NULL;
     sdp_dal_results *results = NULL;
     check(sdp_dal_args_create(&args), "arguments");
-    check(sdp_dal_args_push_int64(args, x), "x");
-    check(sdp_dal_args_push_ref(args, ys), "ys");
+    check(sdp_dal_args_set_int64(args, NULL, x), "x");
+    check(sdp_dal_args_set_ref(args, NULL, ys), "ys");
     check(sdp_dal_caller_call(caller, "simple_fn", args, &results), "simple_fn");
     sdp_dal_args_free(args);
     return results;
@@ -58,8 +58,8 @@ static void simple(sdp_dal_caller *caller) {
     sdp_dal_args *args = NULL;
     sdp_dal_results *results = NULL;
     check(sdp_dal_args_create(&args), "arguments");
-    check(sdp_dal_args_push_int64(args, 1), "x");
-    check(sdp_dal_args_push_tensor(args, &ys), "ys");
+    check(sdp_dal_args_set_int64(args, NULL, 1), "x");
+    check(sdp_dal_args_set_tensor(args, NULL, &ys), "ys");
     check(sdp_dal_caller_call(caller, "simple_fn", args, &results), "simple_fn");
     print_zs(results);
     sdp_dal_results_free(results);

@@ -81,14 +81,18 @@ impl Header {
                 1 => format!("m.handle({kind})"),
                 _ if ty.contains("const *") || ty.ends_with("*const *") => format!("m.handles({kind})"),
                 _ if is_const => "m.out_borrowed()".into(),
-                _ => format!("m.out_handle({kind}, {})", function.ends_with("get_many")),
+                _ => {
+                    let many = function.ends_with("get_many") || function.ends_with("_issue");
+                    format!("m.out_handle({kind}, {many})")
+                }
             };
         }
         if let Some(place) = self.structure(ty) {
-            return match function.ends_with("_init") {
-                true => "m.raw_struct()".into(),
-                false if is_const => format!("m.in_struct({place})"),
-                false => format!("m.out_struct({place})"),
+            return match (ty, is_const) {
+                ("const sdp_dal_value *", _) => "m.values()".into(),
+                ("sdp_dal_value *", _) => "m.out_values()".into(),
+                (_, true) => format!("m.in_struct({place})"),
+                (_, false) => format!("m.out_struct({place})"),
             };
         }
         let arrow = ["ArrowSchema", "ArrowArrayStream", "ArrowArray"];
@@ -117,7 +121,6 @@ impl Header {
             ("sdp_dal_drop" | "sdp_dal_interrupt_check", _) => "null()".into(),
             ("int64_t", "timeout_ns") => "m.timeout()".into(),
             ("int32_t", "ndim") => "m.ndim()".into(),
-            ("size_t", "struct_size") => "m.struct_size(0)".into(),
             ("size_t", _) if name == "size" || name.ends_with("_size") => "m.size()".into(),
             ("size_t", _) if name == "count" || name.starts_with("num_") => "m.count()".into(),
             ("size_t", _) => "m.index()".into(),

@@ -53,7 +53,7 @@
  * Order of elements
  *   A tensor is stored in C or in F order, as it was written. Code that knows no strides computes
  *   nonsense from the other one. Fix: put the order that it wants behind the dimensions in the
- *   signature, "vis: complex128[row,chan] C", or ask with sdp_dal_call_get_tensor_as().
+ *   signature, "vis: complex128[row,chan] C", or ask sdp_dal_call_get_tensor() for it.
  *
  * Example: a processor. Status checks are left out here; c_examples/ has them.
  *
@@ -62,8 +62,8 @@
  *       sdp_dal_tensor_view ys = {.struct_size = sizeof ys};
  *       void *zs;
  *       sdp_dal_call_get_int64(call, "x", &x);
- *       sdp_dal_call_get_tensor(call, "ys", &ys);
- *       sdp_dal_call_create_tensor(call, "zs", ys.ndim, ys.shape, &zs);
+ *       sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &ys);
+ *       sdp_dal_call_create_tensor(call, "zs", ys.ndim, ys.shape, NULL, &zs);
  *       for (int64_t i = 0; i < ys.shape[0]; i++)
  *           ((int64_t *)zs)[i] = x + *(const int64_t *)((const char *)ys.data + i * ys.strides[0]);
  *       return SDP_DAL_OK;
@@ -71,7 +71,7 @@
  *
  *   sdp_dal_store_open("/tmp/plasma", NULL, &store);
  *   sdp_dal_processor_open(store, NULL, &processor);
- *   sdp_dal_processor_register(processor, "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])",
+ *   sdp_dal_processor_register(processor, "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])", NULL,
  *                              simple_fn, NULL, NULL);
  *   while (sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER) == SDP_DAL_OK) {}
  */
@@ -137,10 +137,6 @@ struct ArrowArrayStream {
 };
 
 #endif /* ARROW_C_STREAM_INTERFACE */
-
-/* DLPack's structs; include its header to use them. */
-struct DLManagedTensor;
-struct DLManagedTensorVersioned;
 
 
 /// The values of sdp_dal_status.
@@ -306,6 +302,40 @@ typedef enum {
     /// With minimum_processors 0: there may be no processor yet.
     SDP_DAL_CALLER_NONE_NEEDED = 2,
 } sdp_dal_caller_flag;
+
+/// What a sdp_dal_value is. In brackets the fields that count.
+typedef enum {
+    /// Nothing: null. Of an output that is given to a call: it is to be made new.
+    SDP_DAL_VALUE_NULL = 0,
+    /// A bool [int64].
+    SDP_DAL_VALUE_BOOL = 1,
+    /// A signed integer of any size [int64].
+    SDP_DAL_VALUE_INT64 = 2,
+    /// An unsigned integer of any size [uint64].
+    SDP_DAL_VALUE_UINT64 = 3,
+    /// A floating-point number of any size [real].
+    SDP_DAL_VALUE_DOUBLE = 4,
+    /// A complex number [real, imag].
+    SDP_DAL_VALUE_COMPLEX = 5,
+    /// A text [data, size].
+    SDP_DAL_VALUE_STRING = 6,
+    /// Bytes: a binary value, or those of an object of any kind [data, size].
+    SDP_DAL_VALUE_BINARY = 7,
+    /// The ID of an object [data, size].
+    SDP_DAL_VALUE_ID = 8,
+    /// A reference, to an input or to be an output [reference].
+    SDP_DAL_VALUE_REF = 9,
+    /// A tensor [view].
+    SDP_DAL_VALUE_TENSOR = 10,
+    /// A table [stream].
+    SDP_DAL_VALUE_TABLE = 11,
+    /// A value of any Arrow type [array, schema].
+    SDP_DAL_VALUE_ARROW = 12,
+    /// An output that is given to a call, which may be null: it is not wanted.
+    SDP_DAL_VALUE_UNWANTED = 13,
+    /// An output, as the function sees it: its name [data, size].
+    SDP_DAL_VALUE_OUTPUT = 14,
+} sdp_dal_value_kind;
 
 /// Who gives a parameter.
 typedef enum {
@@ -715,7 +745,7 @@ typedef struct {
     /// Bytes of data.
     uint64_t data_size;
     /// Bytes that are copied and can be read beside the data; may be NULL if there are none.
-    const uint8_t *metadata;
+    const void *metadata;
     /// Bytes of metadata.
     size_t metadata_size;
     /// How long to wait for space when the store is full, in nanoseconds; 0: SDP_DAL_FULL_TIMEOUT of the
@@ -852,6 +882,17 @@ typedef struct {
     uint32_t reserved_0;
 } sdp_dal_processor_options;
 
+/// How the calls of a function are run. Zero bytes mean the default: one at a time, in no strict order, with sizes
+/// checked.
+typedef struct {
+    /// sizeof(sdp_dal_function_options).
+    size_t struct_size;
+    /// Bits of sdp_dal_function_flag.
+    uint32_t flags;
+    /// 0.
+    uint32_t reserved_0;
+} sdp_dal_function_options;
+
 /// A processing function.
 ///
 /// call: the call to work on. Borrowed: valid until the function returns; sdp_dal_call_retain() gives a handle that lasts,
@@ -870,17 +911,6 @@ typedef sdp_dal_status (*sdp_dal_function)(sdp_dal_call *call, void *user_data);
 
 /// Called once with a function's user_data when the function will not be called any more.
 typedef void (*sdp_dal_drop)(void *user_data);
-
-/// How the calls of a function are run. Zero bytes mean the default: one at a time, in no strict order, with sizes
-/// checked.
-typedef struct {
-    /// sizeof(sdp_dal_function_options).
-    size_t struct_size;
-    /// Bits of sdp_dal_function_flag.
-    uint32_t flags;
-    /// 0.
-    uint32_t reserved_0;
-} sdp_dal_function_options;
 
 /// How an output is created in place. Zero bytes mean the default.
 typedef struct {
@@ -915,6 +945,38 @@ typedef struct {
     /// The first bytes of the object's metadata, which say what it is: "sdp:kind=call;sdp:func=..." for a call.
     uint8_t metadata[56];
 } sdp_dal_event;
+
+/// The value of one parameter of a call. All zero: null.
+///
+/// kind says which of the other fields count; these are 0 or NULL else.
+typedef struct {
+    /// One of sdp_dal_value_kind.
+    int32_t kind;
+    /// 0.
+    uint32_t flags;
+    /// A bool (0 or 1), or a signed integer.
+    int64_t int64;
+    /// An unsigned integer.
+    uint64_t uint64;
+    /// A floating-point number, or the real part of a complex one.
+    double real;
+    /// The imaginary part.
+    double imag;
+    /// A text in UTF-8, bytes, or the SDP_DAL_ID_SIZE bytes of an ID.
+    const void *data;
+    /// Bytes of data; a text needs no NUL.
+    size_t size;
+    /// A tensor.
+    const sdp_dal_tensor_view *view;
+    /// A reference.
+    const sdp_dal_ref *reference;
+    /// A value of any Arrow type: an array of one element.
+    struct ArrowArray *array;
+    /// Its type.
+    struct ArrowSchema *schema;
+    /// A table.
+    struct ArrowArrayStream *stream;
+} sdp_dal_value;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1641,9 +1703,9 @@ sdp_dal_status sdp_dal_object_create(const sdp_dal_store *store,
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED,
 /// SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
 sdp_dal_status sdp_dal_object_put(const sdp_dal_store *store,
-                                  const uint8_t *data,
+                                  const void *data,
                                   size_t data_size,
-                                  const uint8_t *metadata,
+                                  const void *metadata,
                                   size_t metadata_size,
                                   sdp_dal_ref **out);
 
@@ -2192,13 +2254,6 @@ sdp_dal_status sdp_dal_call_get_table(const sdp_dal_call *call,
                                       const char *name,
                                       struct ArrowArrayStream *out);
 
-/// As sdp_dal_call_get_table(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_CORRUPT. Does not block.
-sdp_dal_status sdp_dal_call_get_table_at(const sdp_dal_call *call,
-                                         size_t index,
-                                         struct ArrowArrayStream *out);
-
 /// Writes an output (a table, or an object of any kind) with one copy and seals it.
 ///
 /// value: the record batches. It is moved: read to its end and released by the library, also on failure.
@@ -2212,16 +2267,7 @@ sdp_dal_status sdp_dal_call_put_table(const sdp_dal_call *call,
                                       struct ArrowArrayStream *value,
                                       const sdp_dal_table_options *options);
 
-/// As sdp_dal_call_put_table(), for the parameter with an index.
-///
-/// Errors: as sdp_dal_call_put_table(). Blocks while the stream does, and while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT.
-sdp_dal_status sdp_dal_call_put_table_at(const sdp_dal_call *call,
-                                         size_t index,
-                                         struct ArrowArrayStream *value,
-                                         const sdp_dal_table_options *options);
-
-/// Gives the parameter with a name a table, which the call puts.
+/// Gives a parameter a table, which the call puts.
 ///
 /// value: the record batches. It is moved: read to its end now, and released by the library, also on failure. Its
 /// arrays are released when the arguments are cleared or freed, or the parameter is given another value.
@@ -2231,61 +2277,37 @@ sdp_dal_status sdp_dal_args_set_table(sdp_dal_args *args,
                                       const char *name,
                                       struct ArrowArrayStream *value);
 
-/// Gives the next parameter by position a table, which the call puts.
-///
-/// value: the record batches. It is moved: read to its end now, and released by the library, also on failure. Its
-/// arrays are released when the arguments are cleared or freed.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Blocks while the stream does.
-sdp_dal_status sdp_dal_args_push_table(sdp_dal_args *args,
-                                       struct ArrowArrayStream *value);
-
-/// A tensor as DLPack 1.0 has it. Nothing is copied; the read-only flag is set, and the memory must not be written.
+/// A tensor as DLPack has it. Nothing is copied, and the memory must not be written; from version 1 on a flag says so.
 /// Strides are in elements. Dimension names are not part of it.
 ///
-/// out: a struct whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
+/// version: 1 for a DLManagedTensorVersioned, 0 for the DLManagedTensor of programs that know DLPack before its version 1.
+/// out: the struct, whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
 /// whatever is closed or deleted, and may outlive tensor.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_tensor_to_dlpack(const sdp_dal_tensor *tensor,
-                                        struct DLManagedTensorVersioned **out);
-
-/// As sdp_dal_tensor_to_dlpack(), for programs that know DLPack before its version 1. It has no flag that says so, but
-/// the memory must not be written.
-///
-/// out: a struct whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
-/// whatever is closed or deleted, and may outlive tensor.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_tensor_to_dlpack_unversioned(const sdp_dal_tensor *tensor,
-                                                    struct DLManagedTensor **out);
+                                        int32_t version,
+                                        void **out);
 
 /// The view of a tensor of DLPack's, to be put or passed as an argument.
 ///
 /// tensor: stays yours; its deleter is not called.
+/// version: 1 if it is a DLManagedTensorVersioned, 0 for a DLManagedTensor.
 /// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
 /// out: filled; set its struct_size first. Borrowed: it points to strides and to what tensor points
 /// to.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, also for a tensor that lies in no CPU memory, has more than one lane, or is of a
 /// type that is no sdp_dal_dtype. Does not block.
-sdp_dal_status sdp_dal_tensor_view_from_dlpack(const struct DLManagedTensorVersioned *tensor,
+sdp_dal_status sdp_dal_tensor_view_from_dlpack(const void *tensor,
+                                               int32_t version,
                                                int64_t *strides,
                                                sdp_dal_tensor_view *out);
 
-/// As sdp_dal_tensor_view_from_dlpack(), for a tensor of DLPack before its version 1.
-///
-/// tensor: stays yours; its deleter is not called.
-/// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
-/// out: filled; set its struct_size first. Borrowed: it points to strides and to what tensor points
-/// to.
-///
-/// Errors: as sdp_dal_tensor_view_from_dlpack(). Does not block.
-sdp_dal_status sdp_dal_tensor_view_from_dlpack_unversioned(const struct DLManagedTensor *tensor,
-                                                           int64_t *strides,
-                                                           sdp_dal_tensor_view *out);
-
 /// An empty set of arguments.
+///
+/// What the sdp_dal_args_set_ functions give goes to the parameter with the name, or, if name is NULL, to the next parameter by
+/// position. Those by position come first.
 ///
 /// out: The caller owns *out and must call sdp_dal_args_free().
 ///
@@ -2300,38 +2322,35 @@ sdp_dal_status sdp_dal_args_clear(sdp_dal_args *args);
 /// Ends a set of arguments. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_args_free(sdp_dal_args *args);
 
-/// Gives the parameter with a name nothing, for a nullable parameter or an output that is not wanted.
+/// Gives a parameter nothing, for a nullable parameter or an output that is not wanted.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_set_null(sdp_dal_args *args,
-                                     const char *name);
+sdp_dal_status sdp_dal_args_set_null(sdp_dal_args *args, const char *name);
 
-/// Gives the parameter with a name a bool.
+/// Gives a parameter a bool.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_args_set_bool(sdp_dal_args *args, const char *name, bool value);
 
-/// Gives the parameter with a name a number for a parameter of any signed integer type; the call checks its range.
+/// Gives a parameter a number for a parameter of any signed integer type; the call checks its range.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_args_set_int64(sdp_dal_args *args,
                                       const char *name,
                                       int64_t value);
 
-/// Gives the parameter with a name a number for a parameter of any unsigned integer type; the call checks its
+/// Gives a parameter a number for a parameter of any unsigned integer type; the call checks its
 /// range.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_set_uint64(sdp_dal_args *args,
-                                       const char *name,
-                                       uint64_t value);
+sdp_dal_status sdp_dal_args_set_uint64(sdp_dal_args *args, const char *name, uint64_t value);
 
-/// Gives the parameter with a name a number for a parameter of any floating-point type.
+/// Gives a parameter a number for a parameter of any floating-point type.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_args_set_double(sdp_dal_args *args, const char *name, double value);
 
-/// Gives the parameter with a name a text, which is copied. It ends at its first NUL byte: a text with one inside is given
+/// Gives a parameter a text, which is copied. It ends at its first NUL byte: a text with one inside is given
 /// with sdp_dal_args_set_arrow().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
@@ -2339,90 +2358,31 @@ sdp_dal_status sdp_dal_args_set_string(sdp_dal_args *args,
                                        const char *name,
                                        const char *value);
 
-/// Gives the parameter with a name bytes, which are copied.
+/// Gives a parameter bytes, which are copied.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 sdp_dal_status sdp_dal_args_set_binary(sdp_dal_args *args,
                                        const char *name,
-                                       const uint8_t *value,
+                                       const void *value,
                                        size_t size);
 
-/// Gives the parameter with a name an object ID of SDP_DAL_ID_SIZE bytes.
+/// Gives a parameter an object ID of SDP_DAL_ID_SIZE bytes.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_args_set_id(sdp_dal_args *args, const char *name, const uint8_t *value);
 
-/// Gives the parameter with a name a reference: to an input, or to be an output; it may be freed at once.
+/// Gives a parameter a reference: to an input, or to be an output; it may be freed at once.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_set_ref(sdp_dal_args *args,
-                                    const char *name,
-                                    const sdp_dal_ref *value);
+sdp_dal_status sdp_dal_args_set_ref(sdp_dal_args *args, const char *name, const sdp_dal_ref *value);
 
-/// Gives the parameter with a name a tensor, which the call puts; its elements must stay as they are until the call
+/// Gives a parameter a tensor, which the call puts; its elements must stay as they are until the call
 /// has returned (the view, its shape and its strides need not).
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_args_set_tensor(sdp_dal_args *args,
                                        const char *name,
                                        const sdp_dal_tensor_view *value);
-
-/// Gives the next parameter by position nothing, for a nullable parameter or an output that is not wanted.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_push_null(sdp_dal_args *args);
-
-/// Gives the next parameter by position a bool.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_push_bool(sdp_dal_args *args, bool value);
-
-/// Gives the next parameter by position a number for a parameter of any signed integer type; the call checks its
-/// range.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_push_int64(sdp_dal_args *args,
-                                       int64_t value);
-
-/// Gives the next parameter by position a number for a parameter of any unsigned integer type; the call checks its
-/// range.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_push_uint64(sdp_dal_args *args,
-                                        uint64_t value);
-
-/// Gives the next parameter by position a number for a parameter of any floating-point type.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_push_double(sdp_dal_args *args, double value);
-
-/// Gives the next parameter by position a text, which is copied.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
-sdp_dal_status sdp_dal_args_push_string(sdp_dal_args *args, const char *value);
-
-/// Gives the next parameter by position bytes, which are copied.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
-sdp_dal_status sdp_dal_args_push_binary(sdp_dal_args *args, const uint8_t *value, size_t size);
-
-/// Gives the next parameter by position an object ID of SDP_DAL_ID_SIZE bytes.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_push_id(sdp_dal_args *args, const uint8_t *value);
-
-/// Gives the next parameter by position a reference: to an input, or to be an output; it may be freed at once.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_push_ref(sdp_dal_args *args,
-                                     const sdp_dal_ref *value);
-
-/// Gives the next parameter by position a tensor, which the call puts; its elements must stay as they are until the
-/// call has returned (the view, its shape and its strides need not).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_push_tensor(sdp_dal_args *args,
-                                        const sdp_dal_tensor_view *value);
 
 /// The number of outputs; 0 if results is no results handle. Does not block.
 size_t sdp_dal_results_count(const sdp_dal_results *results);
@@ -2446,17 +2406,6 @@ sdp_dal_status sdp_dal_results_name(const sdp_dal_results *results,
 sdp_dal_status sdp_dal_results_ref(const sdp_dal_results *results,
                                    const char *name,
                                    const sdp_dal_ref **out);
-
-/// The reference to an output, by index.
-///
-/// index: 0 to sdp_dal_results_count() - 1.
-/// out: NULL if the output is null. Borrowed: valid until the results are freed; sdp_dal_ref_clone() makes one that
-/// lasts.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_results_ref_at(const sdp_dal_results *results,
-                                      size_t index,
-                                      const sdp_dal_ref **out);
 
 /// Ends the results. A call of which no output is referred to any more, and that has not started, is cancelled.
 /// NULL is allowed. Waits at most 100 ms.
@@ -2640,34 +2589,24 @@ sdp_dal_status sdp_dal_processor_open(const sdp_dal_store *store,
                                       const sdp_dal_processor_options *options,
                                       sdp_dal_processor **out);
 
-/// Offers a function: its calls run one at a time, in no strict order (sdp_dal_processor_register_with() has other ways).
+/// Offers a function: by default its calls run one at a time, in no strict order.
 ///
 /// signature: name and parameters, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
+/// options: how its calls are run; NULL for the defaults.
 /// function: what runs its calls; NULL: they come out of sdp_dal_processor_next() only.
 /// user_data: handed to function. drop: called with user_data when the processor is closed, after the last call; may
 /// be NULL. On failure drop is not called and user_data stays yours.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for SDP_DAL_FUNCTION_REENTRANT with SDP_DAL_FUNCTION_ORDERED),
+/// SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
 sdp_dal_status sdp_dal_processor_register(sdp_dal_processor *processor,
                                           const char *signature,
+                                          const sdp_dal_function_options *options,
                                           sdp_dal_function function,
                                           void *user_data,
                                           sdp_dal_drop drop);
 
-/// As sdp_dal_processor_register(), and says how the function's calls are run.
-///
-/// options: NULL for the defaults.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for SDP_DAL_FUNCTION_REENTRANT with SDP_DAL_FUNCTION_ORDERED),
-/// SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
-sdp_dal_status sdp_dal_processor_register_with(sdp_dal_processor *processor,
-                                               const char *signature,
-                                               const sdp_dal_function_options *options,
-                                               sdp_dal_function function,
-                                               void *user_data,
-                                               sdp_dal_drop drop);
-
-/// As sdp_dal_processor_register_with(), for a function that is given as a schema, whose metadata callers see.
+/// As sdp_dal_processor_register(), for a function that is given as a schema, whose metadata callers see.
 ///
 /// schema: stays yours. options: NULL for the defaults. function, user_data, drop: as in sdp_dal_processor_register().
 ///
@@ -2784,7 +2723,7 @@ sdp_dal_status sdp_dal_call_param_name(const sdp_dal_call *call,
                                        char *buffer,
                                        size_t *length);
 
-/// The index of a parameter, for the functions that end in _at.
+/// The index of a parameter: its place in the signature.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
 sdp_dal_status sdp_dal_call_param_index(const sdp_dal_call *call, const char *name, size_t *out);
@@ -2801,30 +2740,15 @@ sdp_dal_status sdp_dal_call_param_info(const sdp_dal_call *call,
 /// Whether nobody wants the outputs any more: a long function may stop then. False if call is no call. Does not block.
 bool sdp_dal_call_is_cancelled(const sdp_dal_call *call);
 
-/// Fails all outputs that are not sealed yet; waiting for one of them then gives SDP_DAL_FUNCTION_FAILED and this
-/// text.
+/// Fails all outputs that are not sealed yet; waiting for one of them then gives this status and this text.
 ///
+/// status: one of the negative values of sdp_dal_status_code, as SDP_DAL_FUNCTION_FAILED.
 /// message: what went wrong, for the people who called; up to 2048 bytes are kept.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY. Does not wait for others.
 sdp_dal_status sdp_dal_call_fail(sdp_dal_call *call,
+                                 int32_t status,
                                  const char *message);
-
-/// As sdp_dal_call_fail(), with another status than SDP_DAL_FUNCTION_FAILED.
-///
-/// status: one of the negative values of sdp_dal_status_code.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY. Does not wait for others.
-sdp_dal_status sdp_dal_call_fail_with(sdp_dal_call *call, int32_t status, const char *message);
-
-/// Ends a call that was taken with sdp_dal_processor_next() or deferred: seals the outputs that were created in place, and
-/// fails those that were not written with SDP_DAL_OUTPUT_NOT_WRITTEN. Calling it again does nothing.
-///
-/// The handle stays, to be freed. What was read from it stays valid until then. By a deferred handle it does not end the
-/// function's run, by any other it does (a callback runs until it returns).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. Does not wait for others.
-sdp_dal_status sdp_dal_call_finish(sdp_dal_call *call);
 
 /// A further handle of the same call, which keeps what was read from it valid: values, views, private copies. It does not
 /// keep the call open: once the call has ended its outputs cannot be written by it (sdp_dal_call_defer() is for that).
@@ -2901,10 +2825,10 @@ sdp_dal_status sdp_dal_call_get_binary(const sdp_dal_call *call,
 
 /// The view of an input tensor.
 ///
-/// It is in the order that the signature asks for: "float64[row,chan] C". If that asks for none it may be in C or in F order,
-/// as it is stored: out->order and out->strides say it. It is copied if it is stored in another order than the signature
-/// asks for, once for the call. Nothing is copied otherwise.
+/// Nothing is copied, unless an order is asked for and the tensor is stored in the other one: then once for the call.
 ///
+/// order: one of sdp_dal_order. SDP_DAL_ORDER_ANY: as the signature says, "float64[row,chan] C"; if that asks for none, as it
+/// is stored, in C or in F order: out->order and out->strides say it.
 /// out: filled; set its struct_size first. Borrowed: its pointers are valid until the callback
 /// returns or the last handle of the call is freed; the elements must not be written.
 ///
@@ -2912,21 +2836,8 @@ sdp_dal_status sdp_dal_call_get_binary(const sdp_dal_call *call,
 /// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
 sdp_dal_status sdp_dal_call_get_tensor(const sdp_dal_call *call,
                                        const char *name,
+                                       int32_t order,
                                        sdp_dal_tensor_view *out);
-
-/// The view of an input tensor in an order, whatever the signature asks for. It is copied if it is stored in the other one,
-/// once for the call.
-///
-/// order: one of sdp_dal_order; SDP_DAL_ORDER_ANY is as sdp_dal_call_get_tensor().
-/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the callback
-/// returns or the last handle of the call is freed; the elements must not be written.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
-/// SDP_DAL_OUT_OF_MEMORY. Does not block.
-sdp_dal_status sdp_dal_call_get_tensor_as(const sdp_dal_call *call,
-                                          const char *name,
-                                          int32_t order,
-                                          sdp_dal_tensor_view *out);
 
 /// A handle of an input tensor that may outlive the call. Its order, and what is copied, are those of
 /// sdp_dal_call_get_tensor().
@@ -2950,84 +2861,13 @@ sdp_dal_status sdp_dal_call_get_ref(const sdp_dal_call *call,
                                     const char *name,
                                     sdp_dal_ref **out);
 
-/// As sdp_dal_call_is_null(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_call_is_null_at(const sdp_dal_call *call, size_t index, bool *out);
-
-/// As sdp_dal_call_get_int64(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-sdp_dal_status sdp_dal_call_get_int64_at(const sdp_dal_call *call,
-                                         size_t index,
-                                         int64_t *out);
-
-/// As sdp_dal_call_get_uint64(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-sdp_dal_status sdp_dal_call_get_uint64_at(const sdp_dal_call *call,
-                                          size_t index,
-                                          uint64_t *out);
-
-/// As sdp_dal_call_get_double(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-sdp_dal_status sdp_dal_call_get_double_at(const sdp_dal_call *call,
-                                          size_t index,
-                                          double *out);
-
-/// As sdp_dal_call_get_bool(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-sdp_dal_status sdp_dal_call_get_bool_at(const sdp_dal_call *call,
-                                        size_t index,
-                                        bool *out);
-
-/// As sdp_dal_call_get_string(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-sdp_dal_status sdp_dal_call_get_string_at(const sdp_dal_call *call,
-                                          size_t index,
-                                          char *buffer,
-                                          size_t *length);
-
-/// As sdp_dal_call_get_binary(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-sdp_dal_status sdp_dal_call_get_binary_at(const sdp_dal_call *call,
-                                          size_t index,
-                                          const void **out,
-                                          size_t *out_size);
-
-/// As sdp_dal_call_get_tensor(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null),
-/// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
-sdp_dal_status sdp_dal_call_get_tensor_at(const sdp_dal_call *call,
-                                          size_t index,
-                                          sdp_dal_tensor_view *out);
-
-/// As sdp_dal_call_hold_tensor(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null),
-/// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
-sdp_dal_status sdp_dal_call_hold_tensor_at(const sdp_dal_call *call,
-                                           size_t index,
-                                           sdp_dal_tensor **out);
-
-/// As sdp_dal_call_get_ref(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-sdp_dal_status sdp_dal_call_get_ref_at(const sdp_dal_call *call,
-                                       size_t index,
-                                       sdp_dal_ref **out);
-
 /// Creates an output tensor in place: memory in the store to fill. The element type is the signature's. It is
 /// sealed when the callback returns SDP_DAL_OK, by sdp_dal_call_finish(), or earlier by sdp_dal_call_seal(); not at
 /// all when the call fails.
 ///
-/// ndim, shape: the dimensions. out_data: the elements without gaps, 64-byte aligned, not zeroed; in the order that the
-/// signature gives the output ("float64[x,y] F"), else in C order. Borrowed: valid until the output is sealed or has failed.
+/// ndim, shape: the dimensions. options: NULL for the defaults. out_data: the elements without gaps, 64-byte aligned, not
+/// zeroed; in the order that the signature gives the output ("float64[x,y] F"), else in C order, unless options say another.
+/// Borrowed: valid until the output is sealed or has failed.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
 /// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
@@ -3036,21 +2876,8 @@ sdp_dal_status sdp_dal_call_create_tensor(const sdp_dal_call *call,
                                           const char *name,
                                           int32_t ndim,
                                           const int64_t *shape,
+                                          const sdp_dal_output_options *options,
                                           void **out_data);
-
-/// As sdp_dal_call_create_tensor(), with options: another order, or zeroed memory.
-///
-/// options: NULL for the defaults.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
-/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
-/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
-sdp_dal_status sdp_dal_call_create_tensor_with(const sdp_dal_call *call,
-                                               const char *name,
-                                               int32_t ndim,
-                                               const int64_t *shape,
-                                               const sdp_dal_output_options *options,
-                                               void **out_data);
 
 /// Writes an output tensor: one copy into the store.
 ///
@@ -3077,51 +2904,6 @@ sdp_dal_status sdp_dal_call_seal(const sdp_dal_call *call,
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written). Waits at most 100 ms.
 sdp_dal_status sdp_dal_call_abort(const sdp_dal_call *call,
                                   const char *name);
-
-/// As sdp_dal_call_create_tensor(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
-/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
-/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
-sdp_dal_status sdp_dal_call_create_tensor_at(const sdp_dal_call *call,
-                                             size_t index,
-                                             int32_t ndim,
-                                             const int64_t *shape,
-                                             void **out_data);
-
-/// As sdp_dal_call_create_tensor_with(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
-/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
-/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
-sdp_dal_status sdp_dal_call_create_tensor_with_at(const sdp_dal_call *call,
-                                                  size_t index,
-                                                  int32_t ndim,
-                                                  const int64_t *shape,
-                                                  const sdp_dal_output_options *options,
-                                                  void **out_data);
-
-/// As sdp_dal_call_put_tensor(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
-/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
-/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
-sdp_dal_status sdp_dal_call_put_tensor_at(const sdp_dal_call *call,
-                                          size_t index,
-                                          const sdp_dal_tensor_view *value);
-
-/// As sdp_dal_call_seal(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written), SDP_DAL_BUSY. Does not
-/// wait for others.
-sdp_dal_status sdp_dal_call_seal_at(const sdp_dal_call *call,
-                                    size_t index);
-
-/// As sdp_dal_call_abort(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (if it is not being written). Waits at most 100 ms.
-sdp_dal_status sdp_dal_call_abort_at(const sdp_dal_call *call,
-                                     size_t index);
 
 /// Who called: the number of the client, as lists of clients have it.
 ///
@@ -3212,15 +2994,6 @@ sdp_dal_status sdp_dal_call_copy_tensor(const sdp_dal_call *call,
                                         sdp_dal_tensor_view *out_view,
                                         void **out_data);
 
-/// As sdp_dal_call_copy_tensor(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_OUT_OF_MEMORY. Does not
-/// block.
-sdp_dal_status sdp_dal_call_copy_tensor_at(const sdp_dal_call *call,
-                                           size_t index,
-                                           sdp_dal_tensor_view *out_view,
-                                           void **out_data);
-
 /// Tells of what happens from now on to objects whose IDs start with given bytes. To keep a table of objects, subscribe
 /// first and then list them: nothing is missed in between, though it may be told twice.
 ///
@@ -3278,20 +3051,60 @@ sdp_dal_status sdp_dal_ref_watch(const sdp_dal_ref *reference,
 sdp_dal_status sdp_dal_processor_watch(const sdp_dal_processor *processor,
                                        bool on);
 
-/// Gives the parameter with a name a complex number for a parameter of type complex64 or complex128.
+/// Issues a call, or many rows of one function at once, with all arguments, and does not wait for them.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_set_complex(sdp_dal_args *args,
-                                        const char *name,
-                                        double re,
-                                        double im);
+/// function: its place among the signatures and schemas that the caller was opened with, from 0.
+/// values: for each row one value for each parameter, in the order of the signature. An output that is NULL is made new;
+/// SDP_DAL_VALUE_UNWANTED is for one that may be null and is not wanted. Tensors are copied into the store; their elements
+/// must stay as they are until this function has returned. Arrow structs are moved: they are released by the library, also on
+/// failure, unless it is caller or function that is wrong.
+/// out_refs: for each row a reference to each output, in the order of the signature; NULL for what is not wanted, and where
+/// you gave a reference. You own them and must call sdp_dal_ref_free(). May be NULL if the function has no outputs.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT, SDP_DAL_OUT_OF_MEMORY,
+/// SDP_DAL_LIMIT_REACHED, SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Nothing was issued then.
+/// Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT, and up to the options' timeout_ns while no processor has room.
+sdp_dal_status sdp_dal_caller_issue(const sdp_dal_caller *caller,
+                                    size_t function,
+                                    const sdp_dal_value *values,
+                                    size_t num_rows,
+                                    sdp_dal_ref **out_refs);
 
-/// Gives the next parameter by position a complex number for a parameter of type complex64 or complex128.
+/// All parameters of a call at once: its values, its input tensors as views, its outputs.
+///
+/// values: room for count values; filled in the order of the signature. Borrowed: what they point to is valid until the
+/// callback returns or the last handle of the call is freed. Of an object of any kind data and size are the bytes. An output
+/// is SDP_DAL_VALUE_OUTPUT, with its name as data and size. A table and a value of another Arrow type come without their
+/// structs: sdp_dal_call_get_table() and sdp_dal_call_get_arrow() give them.
+/// count: the number of parameters of the function.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_OUT_OF_MEMORY (for an input that is to be copied into another
+/// order). Does not block.
+sdp_dal_status sdp_dal_call_values(const sdp_dal_call *call,
+                                   sdp_dal_value *values,
+                                   size_t count);
+
+/// Ends a call that was taken with sdp_dal_processor_next() or deferred: writes outputs, seals those that were created in
+/// place, and fails those that were not written with SDP_DAL_OUTPUT_NOT_WRITTEN. Calling it again does nothing.
+///
+/// The handle stays, to be freed. What was read from it stays valid until then. By a deferred handle it does not end the
+/// function's run, by any other it does (a callback runs until it returns).
+///
+/// values: a value for each output, in the order of the signature, which is copied into the store: SDP_DAL_VALUE_TENSOR,
+/// SDP_DAL_VALUE_TABLE (the stream is moved) or SDP_DAL_VALUE_BINARY; null for an output that
+/// is written in another way. count: the number of outputs, or 0: values may be NULL then.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED: an output could not be
+/// written, and the call has not ended. SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. With values it blocks while the store is
+/// full, up to SDP_DAL_FULL_TIMEOUT; without, it does not wait for others.
+sdp_dal_status sdp_dal_call_finish(const sdp_dal_call *call,
+                                   const sdp_dal_value *values,
+                                   size_t count);
+
+/// Gives a parameter a complex number for a parameter of type complex64 or complex128.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_push_complex(sdp_dal_args *args,
-                                         double re,
-                                         double im);
+sdp_dal_status sdp_dal_args_set_complex(sdp_dal_args *args, const char *name, double re, double im);
 
 /// A complex number.
 ///
@@ -3302,14 +3115,6 @@ sdp_dal_status sdp_dal_call_get_complex(const sdp_dal_call *call,
                                         double *out_re,
                                         double *out_im);
 
-/// As sdp_dal_call_get_complex(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-sdp_dal_status sdp_dal_call_get_complex_at(const sdp_dal_call *call,
-                                           size_t index,
-                                           double *out_re,
-                                           double *out_im);
-
 /// The ID of a tensor, table, oid or id parameter, input or output.
 ///
 /// out_id: room for SDP_DAL_ID_SIZE bytes.
@@ -3319,13 +3124,6 @@ sdp_dal_status sdp_dal_call_get_complex_at(const sdp_dal_call *call,
 sdp_dal_status sdp_dal_call_get_id(const sdp_dal_call *call,
                                    const char *name,
                                    uint8_t *out_id);
-
-/// As sdp_dal_call_get_id(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-sdp_dal_status sdp_dal_call_get_id_at(const sdp_dal_call *call,
-                                      size_t index,
-                                      uint8_t *out_id);
 
 /// Writes an output of type oid, an object of any kind, with one copy and seals it.
 ///
@@ -3342,17 +3140,7 @@ sdp_dal_status sdp_dal_call_put_object(const sdp_dal_call *call,
                                        const void *metadata,
                                        size_t metadata_size);
 
-/// As sdp_dal_call_put_object(), for the parameter with an index.
-///
-/// Errors: as sdp_dal_call_put_object(). Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
-sdp_dal_status sdp_dal_call_put_object_at(const sdp_dal_call *call,
-                                          size_t index,
-                                          const void *data,
-                                          size_t size,
-                                          const void *metadata,
-                                          size_t metadata_size);
-
-/// Gives the parameter with a name a value of any Arrow type.
+/// Gives a parameter a value of any Arrow type.
 ///
 /// value: an array of one element. schema: its type. Both are moved: they are released by the library, also on
 /// failure.
@@ -3363,16 +3151,6 @@ sdp_dal_status sdp_dal_args_set_arrow(sdp_dal_args *args,
                                       struct ArrowArray *value,
                                       struct ArrowSchema *schema);
 
-/// Gives the next parameter by position a value of any Arrow type.
-///
-/// value: an array of one element. schema: its type. Both are moved: they are released by the library, also on
-/// failure.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_push_arrow(sdp_dal_args *args,
-                                       struct ArrowArray *value,
-                                       struct ArrowSchema *schema);
-
 /// A value of any Arrow type, as an array of one element, which is null if the parameter was left out.
 ///
 /// out, out_schema: the array and its type. You release both; they may outlive the call.
@@ -3382,14 +3160,6 @@ sdp_dal_status sdp_dal_call_get_arrow(const sdp_dal_call *call,
                                       const char *name,
                                       struct ArrowArray *out,
                                       struct ArrowSchema *out_schema);
-
-/// As sdp_dal_call_get_arrow(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_call_get_arrow_at(const sdp_dal_call *call,
-                                         size_t index,
-                                         struct ArrowArray *out,
-                                         struct ArrowSchema *out_schema);
 
 #ifdef __cplusplus
 }  // extern "C"

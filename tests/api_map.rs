@@ -97,7 +97,6 @@ fn the_header_is_understood() {
         "sdp_dal_caller_call()",
         "sdp_dal_caller_call(function)",
         "sdp_dal_tensor_view.dtype",
-        "sdp_dal_args_push_*",
         "SDP_DAL_TIMEOUT",
         "sdp_dal_function",
         "sdp_dal_store",

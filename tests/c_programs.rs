@@ -62,6 +62,11 @@ fn dlpack_both_ways() {
 }
 
 #[test]
+fn calls_as_arrays_of_values() {
+    compile_and_run("c/values.c", &C_AND_CPP, true);
+}
+
+#[test]
 fn calls_with_callbacks_and_pull_style() {
     compile_and_run("c/calls.c", &C_AND_CPP, true);
 }

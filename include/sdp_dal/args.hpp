@@ -102,60 +102,47 @@ private:
     }
 
     static sdp_dal_status give(sdp_dal_args *args, const char *name, nothing) {
-        return name != nullptr ? sdp_dal_args_set_null(args, name) : sdp_dal_args_push_null(args);
+        return sdp_dal_args_set_null(args, name);
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name, bool value) {
-        return name != nullptr ? sdp_dal_args_set_bool(args, name, value)
-                               : sdp_dal_args_push_bool(args, value);
+        return sdp_dal_args_set_bool(args, name, value);
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name, std::int64_t value) {
-        return name != nullptr ? sdp_dal_args_set_int64(args, name, value)
-                               : sdp_dal_args_push_int64(args, value);
+        return sdp_dal_args_set_int64(args, name, value);
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name, std::uint64_t value) {
-        return name != nullptr ? sdp_dal_args_set_uint64(args, name, value)
-                               : sdp_dal_args_push_uint64(args, value);
+        return sdp_dal_args_set_uint64(args, name, value);
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name, double value) {
-        return name != nullptr ? sdp_dal_args_set_double(args, name, value)
-                               : sdp_dal_args_push_double(args, value);
+        return sdp_dal_args_set_double(args, name, value);
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name, std::complex<double> value) {
-        return name != nullptr ? sdp_dal_args_set_complex(args, name, value.real(), value.imag())
-                               : sdp_dal_args_push_complex(args, value.real(), value.imag());
+        return sdp_dal_args_set_complex(args, name, value.real(), value.imag());
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name, const std::string &value) {
         if (value.find('\0') != std::string::npos) {
             // C's texts end there.
             auto [one, type] = text_value(value);
-            return name != nullptr ? sdp_dal_args_set_arrow(args, name, one.raw(), type.raw())
-                                   : sdp_dal_args_push_arrow(args, one.raw(), type.raw());
+            return sdp_dal_args_set_arrow(args, name, one.raw(), type.raw());
         }
-        return name != nullptr ? sdp_dal_args_set_string(args, name, value.c_str())
-                               : sdp_dal_args_push_string(args, value.c_str());
+        return sdp_dal_args_set_string(args, name, value.c_str());
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name, const object_id &value) {
-        return name != nullptr ? sdp_dal_args_set_id(args, name, value.data())
-                               : sdp_dal_args_push_id(args, value.data());
+        return sdp_dal_args_set_id(args, name, value.data());
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name, const ref &value) {
-        return name != nullptr ? sdp_dal_args_set_ref(args, name, value.raw())
-                               : sdp_dal_args_push_ref(args, value.raw());
+        return sdp_dal_args_set_ref(args, name, value.raw());
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name,
                                const std::shared_ptr<c_view> &value) {
-        return name != nullptr ? sdp_dal_args_set_tensor(args, name, value->get())
-                               : sdp_dal_args_push_tensor(args, value->get());
+        return sdp_dal_args_set_tensor(args, name, value->get());
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name, const table &value) {
-        return name != nullptr ? sdp_dal_args_set_table(args, name, value.stream().raw())
-                               : sdp_dal_args_push_table(args, value.stream().raw());
+        return sdp_dal_args_set_table(args, name, value.stream().raw());
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name,
                                const std::vector<std::byte> &value) {
-        auto bytes = reinterpret_cast<const std::uint8_t *>(value.data());
-        return name != nullptr ? sdp_dal_args_set_binary(args, name, bytes, value.size())
-                               : sdp_dal_args_push_binary(args, bytes, value.size());
+        return sdp_dal_args_set_binary(args, name, value.data(), value.size());
     }
     static sdp_dal_status give(sdp_dal_args *args, const char *name,
                                const std::shared_ptr<arrow_value> &value) {
@@ -164,8 +151,7 @@ private:
         arrow_schema type;
         share(*value->value, value, one.raw());
         share(*value->type, value, type.raw());
-        return name != nullptr ? sdp_dal_args_set_arrow(args, name, one.raw(), type.raw())
-                               : sdp_dal_args_push_arrow(args, one.raw(), type.raw());
+        return sdp_dal_args_set_arrow(args, name, one.raw(), type.raw());
     }
 
     std::variant<nothing, bool, std::int64_t, std::uint64_t, double, std::complex<double>,
@@ -235,13 +221,7 @@ private:
 class results {
 public:
     /// Made by caller: what the C handle has, with references of its own.
-    explicit results(const sdp_dal_results *borrowed)
-        : results(borrowed, std::make_shared<name_list>()) {
-        for (std::size_t i = 0; i < refs_.size(); i++)
-            names_->push_back(detail::checked_text([&](char *buffer, std::size_t *length) {
-                return sdp_dal_results_name(borrowed, i, buffer, length);
-            }));
-    }
+    explicit results(const sdp_dal_results *borrowed) : results(borrowed, names_of(borrowed)) {}
 
     /// Another row of the same function.
     results(const sdp_dal_results *borrowed, const results &like)
@@ -272,11 +252,20 @@ public:
 private:
     using name_list = std::vector<std::string>;
 
+    static std::shared_ptr<name_list> names_of(const sdp_dal_results *borrowed) {
+        auto names = std::make_shared<name_list>();
+        for (std::size_t i = 0; i < sdp_dal_results_count(borrowed); i++)
+            names->push_back(detail::checked_text([&](char *buffer, std::size_t *length) {
+                return sdp_dal_results_name(borrowed, i, buffer, length);
+            }));
+        return names;
+    }
+
     results(const sdp_dal_results *borrowed, std::shared_ptr<name_list> names)
         : names_(std::move(names)) {
-        for (std::size_t i = 0; i < sdp_dal_results_count(borrowed); i++) {
+        for (std::size_t i = 0; i < names_->size(); i++) {
             const sdp_dal_ref *output = nullptr;
-            detail::check(sdp_dal_results_ref_at(borrowed, i, &output));
+            detail::check(sdp_dal_results_ref(borrowed, (*names_)[i].c_str(), &output));
             refs_.push_back(output == nullptr ? std::nullopt
                                               : std::optional<ref>(ref::clone(output)));
         }

@@ -75,8 +75,11 @@ public:
         static_assert(!std::is_same_v<T, std::string_view>, "ask for a std::string");
         static_assert(!detail::parameter<T>::is_output,
                       "ask for it with output(), output_table() or output_object()");
+        std::size_t at = index(name);
+        std::vector<sdp_dal_value> values(num_params());
+        detail::check(sdp_dal_call_values(raw(), values.data(), values.size()));
         detail::parameter<T> value;
-        value.load(raw(), index(name));
+        value.load({raw(), at, values[at]});
         return std::move(value.get());
     }
     /// Whether a parameter was left out.
@@ -116,14 +119,14 @@ public:
 
     /// An output tensor: valid as long as this.
     template <class T, std::size_t N> sdp_dal::output<T, N> output(const std::string &name) {
-        return {raw(), index(name)};
+        return {raw(), name};
     }
-    table_output output_table(const std::string &name) { return {raw(), index(name)}; }
-    object_output output_object(const std::string &name) { return {raw(), index(name)}; }
+    table_output output_table(const std::string &name) { return {raw(), name}; }
+    object_output output_object(const std::string &name) { return {raw(), name}; }
 
     /// Fails all outputs that are not sealed yet, with a text for the people who called.
     void fail(const std::string &message, sdp_dal_status status = SDP_DAL_FUNCTION_FAILED) {
-        detail::check(sdp_dal_call_fail_with(raw(), status, message.c_str()));
+        detail::check(sdp_dal_call_fail(raw(), status, message.c_str()));
     }
 
     /// One by which the outputs can be written after the function has returned, from any thread:
@@ -143,7 +146,7 @@ public:
     /// wait here that could never end then fails at once.
     void run_here() const { detail::check(sdp_dal_call_run_here(raw())); }
     /// Ends a call of defer() or processor::next(): seals what was created in place.
-    void finish() { detail::check(sdp_dal_call_finish(raw())); }
+    void finish() { detail::check(sdp_dal_call_finish(raw(), nullptr, 0)); }
 
     /// Of a C handle: that is taken over, or that stays the caller's.
     call(sdp_dal_call *handle, bool take_over) : handle_(handle, end{take_over}) {}

@@ -49,7 +49,11 @@ std::string signature(const std::string &function, const std::vector<std::string
 template <bool WithCall, class F, class... A, std::size_t... I>
 void apply(F &fn, sdp_dal_call *handle, std::index_sequence<I...>) {
     [[maybe_unused]] std::tuple<parameter<bare<A>>...> arguments;
-    (std::get<I>(arguments).load(handle, I), ...);
+    if constexpr (sizeof...(A) > 0) {
+        sdp_dal_value values[sizeof...(A)];
+        check(sdp_dal_call_values(handle, values, sizeof...(A)));
+        (std::get<I>(arguments).load({handle, I, values[I]}), ...);
+    }
     if constexpr (WithCall) {
         call borrowed(handle, false);
         fn(borrowed, static_cast<A>(std::get<I>(arguments).get())...);
@@ -63,7 +67,7 @@ template <bool WithCall, class F, class... A>
 sdp_dal_status trampoline(sdp_dal_call *call, void *user_data) noexcept {
     auto failed = [call](sdp_dal_status status, const char *text) {
         // If not even that works, the status alone tells.
-        (void)sdp_dal_call_fail_with(call, status, text);
+        (void)sdp_dal_call_fail(call, status, text);
         return status;
     };
     try {
@@ -96,8 +100,8 @@ template <class F> struct registration {
     void with(sdp_dal_processor *processor, const std::string &signature, std::uint32_t flags) {
         auto options = sized<sdp_dal_function_options>();
         options.flags = flags;
-        check(sdp_dal_processor_register_with(processor, detail::text(signature), &options,
-                                              function, kept.get(), drop<F>));
+        check(sdp_dal_processor_register(processor, detail::text(signature), &options, function,
+                                         kept.get(), drop<F>));
         // The library calls drop() from now on.
         (void)kept.release();
     }

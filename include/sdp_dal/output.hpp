@@ -16,24 +16,25 @@ template <class T, std::size_t N> class output {
     static_assert(detail::dtype_of<T>() != 0);
 
 public:
-    output(sdp_dal_call *call, std::size_t index) : call_(call), index_(index) {}
+    output(sdp_dal_call *call, std::string name) : call_(call), name_(std::move(name)) {}
 
     /// Memory in the store, not zeroed unless asked for; sealed when the function returns. order:
     /// one of sdp_dal_order. Default: that of the signature ("dirty[x,y] F"), else C.
     tensor_view<T, N> create(std::array<std::int64_t, N> shape, bool zeroed = false,
                              std::int32_t order = SDP_DAL_ORDER_ANY) {
         if (N > 1 && order == SDP_DAL_ORDER_ANY) {
+            std::size_t index = 0;
             auto info = detail::sized<sdp_dal_param_info>();
-            detail::check(sdp_dal_call_param_info(call_, index_, &info));
+            detail::check(sdp_dal_call_param_index(call_, name_.c_str(), &index));
+            detail::check(sdp_dal_call_param_info(call_, index, &info));
             order = info.order;
         }
-        sdp_dal_output_options options;
-        options = detail::sized<sdp_dal_output_options>();
+        auto options = detail::sized<sdp_dal_output_options>();
         options.order = order;
         options.flags = zeroed ? std::uint32_t{SDP_DAL_TENSOR_ZEROED} : 0u;
         void *data = nullptr;
-        detail::check(sdp_dal_call_create_tensor_with_at(
-            call_, index_, static_cast<std::int32_t>(N), shape.data(), &options, &data));
+        detail::check(sdp_dal_call_create_tensor(call_, name_.c_str(), static_cast<std::int32_t>(N),
+                                                 shape.data(), &options, &data));
         return packed(static_cast<T *>(data), shape, order);
     }
 
@@ -41,7 +42,8 @@ public:
     template <class U> void put(const tensor_view<U, N> &value) {
         static_assert(std::is_same_v<std::remove_const_t<U>, T>,
                       "the output has another element type");
-        detail::check(sdp_dal_call_put_tensor_at(call_, index_, detail::c_view(value, {}).get()));
+        detail::check(
+            sdp_dal_call_put_tensor(call_, name_.c_str(), detail::c_view(value, {}).get()));
     }
     /// Copies the elements of a vector, an array or a span.
     template <class C, detail::if_elements<C> = 0> void put(const C &elements) {
@@ -49,20 +51,20 @@ public:
     }
 
     /// Makes it visible before the function returns.
-    void seal() { detail::check(sdp_dal_call_seal_at(call_, index_)); }
+    void seal() { detail::check(sdp_dal_call_seal(call_, name_.c_str())); }
 
     /// Gives the memory back: it can be created again, with another shape.
-    void abort() { detail::check(sdp_dal_call_abort_at(call_, index_)); }
+    void abort() { detail::check(sdp_dal_call_abort(call_, name_.c_str())); }
 
 private:
     sdp_dal_call *call_;
-    std::size_t index_;
+    std::string name_;
 };
 
 /// An output that is a table.
 class table_output {
 public:
-    table_output(sdp_dal_call *call, std::size_t index) : call_(call), index_(index) {}
+    table_output(sdp_dal_call *call, std::string name) : call_(call), name_(std::move(name)) {}
 
     /// Copies a table into the store, in record batches of at most so many rows; 0: as they are.
     void put(const table &value, std::size_t max_chunksize = 0) {
@@ -72,28 +74,28 @@ public:
     void put(ArrowArrayStream *stream, std::size_t max_chunksize = 0) {
         auto options = detail::sized<sdp_dal_table_options>();
         options.max_chunksize = max_chunksize;
-        detail::check(sdp_dal_call_put_table_at(call_, index_, stream, &options));
+        detail::check(sdp_dal_call_put_table(call_, name_.c_str(), stream, &options));
     }
 
 private:
     sdp_dal_call *call_;
-    std::size_t index_;
+    std::string name_;
 };
 
 /// An output that is an object of any kind.
 class object_output {
 public:
-    object_output(sdp_dal_call *call, std::size_t index) : call_(call), index_(index) {}
+    object_output(sdp_dal_call *call, std::string name) : call_(call), name_(std::move(name)) {}
 
     /// Copies bytes, and metadata that can be read beside them.
     void put(std::string_view data, std::string_view metadata = {}) {
-        detail::check(sdp_dal_call_put_object_at(call_, index_, data.data(), data.size(),
-                                                 metadata.data(), metadata.size()));
+        detail::check(sdp_dal_call_put_object(call_, name_.c_str(), data.data(), data.size(),
+                                              metadata.data(), metadata.size()));
     }
 
 private:
     sdp_dal_call *call_;
-    std::size_t index_;
+    std::string name_;
 };
 
 } // namespace sdp_dal

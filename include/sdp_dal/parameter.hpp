@@ -6,6 +6,7 @@
 
 #include <complex>
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,10 +21,47 @@ namespace detail {
 
 template <class T> using bare = std::remove_cv_t<std::remove_reference_t<T>>;
 
+/// A parameter of a call, and its value.
+struct given {
+    sdp_dal_call *call;
+    std::size_t index;
+    const sdp_dal_value &value;
+
+    std::string name() const {
+        return checked_text([&](char *buffer, std::size_t *length) {
+            return sdp_dal_call_param_name(call, index, buffer, length);
+        });
+    }
+    /// The value is of this kind, which is called so in messages.
+    void is(std::int32_t kind, const char *asked) const {
+        if (value.kind != kind)
+            wrong(std::string(asked) + " is asked for, but parameter '" + name() + "' " +
+                  (value.kind == SDP_DAL_VALUE_NULL ? "is null" : "is of another type"));
+    }
+    std::string_view bytes() const { return {static_cast<const char *>(value.data), value.size}; }
+    /// A whole number, of whatever sign its type has.
+    template <class T> T whole() const {
+        if (value.kind != SDP_DAL_VALUE_UINT64) is(SDP_DAL_VALUE_INT64, "an integer");
+        const bool is_signed = value.kind == SDP_DAL_VALUE_INT64;
+        const bool fits =
+            is_signed ? (value.int64 >= 0
+                             ? static_cast<std::uint64_t>(value.int64) <=
+                                   std::uint64_t{std::numeric_limits<T>::max()}
+                             : std::is_signed_v<T> &&
+                                   value.int64 >= std::int64_t(std::numeric_limits<T>::min()))
+                      : value.uint64 <= std::uint64_t{std::numeric_limits<T>::max()};
+        if (!fits)
+            wrong("parameter '" + name() + "' is " +
+                  (is_signed ? std::to_string(value.int64) : std::to_string(value.uint64)) +
+                  ", which the asked type cannot hold");
+        return is_signed ? static_cast<T>(value.int64) : static_cast<T>(value.uint64);
+    }
+};
+
 /// How a parameter of a C++ function is written in a signature and read from a call.
 ///   type(dims)  text of the type; dims is what stands in the brackets, nothing if there are none
 ///   is_output, nullable
-///   load(call, index), then get()
+///   load(given), then get()
 template <class T, class = void> struct parameter {
     static_assert(
         always_false<T>::value,
@@ -47,21 +85,15 @@ template <class T> struct parameter<T, std::enable_if_t<std::is_arithmetic_v<T>>
         no_dims(dims, name.c_str());
         return name;
     }
-    void load(sdp_dal_call *call, std::size_t index) {
+    void load(const given &one) {
         if constexpr (std::is_same_v<T, bool>) {
-            check(sdp_dal_call_get_bool_at(call, index, &value));
+            one.is(SDP_DAL_VALUE_BOOL, "a bool");
+            value = one.value.int64 != 0;
         } else if constexpr (std::is_floating_point_v<T>) {
-            double wide = 0;
-            check(sdp_dal_call_get_double_at(call, index, &wide));
-            value = static_cast<T>(wide);
-        } else if constexpr (std::is_signed_v<T>) {
-            std::int64_t wide = 0;
-            check(sdp_dal_call_get_int64_at(call, index, &wide));
-            value = static_cast<T>(wide);
+            one.is(SDP_DAL_VALUE_DOUBLE, "a floating-point number");
+            value = static_cast<T>(one.value.real);
         } else {
-            std::uint64_t wide = 0;
-            check(sdp_dal_call_get_uint64_at(call, index, &wide));
-            value = static_cast<T>(wide);
+            value = one.whole<T>();
         }
     }
     T &get() { return value; }
@@ -74,12 +106,9 @@ template <> struct parameter<std::string> {
         no_dims(dims, "a text");
         return "utf8";
     }
-    void load(sdp_dal_call *call, std::size_t index) {
-        std::size_t length = 0;
-        check(sdp_dal_call_get_string_at(call, index, nullptr, &length));
-        value.resize(length);
-        check(sdp_dal_call_get_string_at(call, index, &value[0], &length));
-        value.resize(length - 1);
+    void load(const given &one) {
+        one.is(SDP_DAL_VALUE_STRING, "a text");
+        value = one.bytes();
     }
     std::string &get() { return value; }
     std::string value = {};
@@ -96,10 +125,9 @@ template <class T> struct parameter<std::complex<T>> {
         no_dims(dims, name.c_str());
         return name;
     }
-    void load(sdp_dal_call *call, std::size_t index) {
-        double re = 0, im = 0;
-        check(sdp_dal_call_get_complex_at(call, index, &re, &im));
-        value = {static_cast<T>(re), static_cast<T>(im)};
+    void load(const given &one) {
+        one.is(SDP_DAL_VALUE_COMPLEX, "a complex number");
+        value = {static_cast<T>(one.value.real), static_cast<T>(one.value.imag)};
     }
     std::complex<T> &get() { return value; }
     std::complex<T> value = {};
@@ -111,12 +139,10 @@ template <> struct parameter<std::vector<std::byte>> {
         no_dims(dims, "bytes");
         return "binary";
     }
-    void load(sdp_dal_call *call, std::size_t index) {
-        const void *data = nullptr;
-        std::size_t size = 0;
-        check(sdp_dal_call_get_binary_at(call, index, &data, &size));
-        const std::byte *first = static_cast<const std::byte *>(data);
-        value.assign(first, first + size);
+    void load(const given &one) {
+        one.is(SDP_DAL_VALUE_BINARY, "bytes");
+        const std::byte *first = static_cast<const std::byte *>(one.value.data);
+        value.assign(first, first + one.value.size);
     }
     std::vector<std::byte> &get() { return value; }
     std::vector<std::byte> value = {};
@@ -129,10 +155,9 @@ template <> struct parameter<object_id> {
         no_dims(dims, "an object's ID");
         return "id";
     }
-    void load(sdp_dal_call *call, std::size_t index) {
-        std::uint8_t bytes[SDP_DAL_ID_SIZE];
-        check(sdp_dal_call_get_id_at(call, index, bytes));
-        value = object_id(bytes);
+    void load(const given &one) {
+        one.is(SDP_DAL_VALUE_ID, "an object's ID");
+        value = object_id(static_cast<const std::uint8_t *>(one.value.data));
     }
     object_id &get() { return value; }
     object_id value = {};
@@ -145,9 +170,9 @@ template <> struct parameter<ref> {
         no_dims(dims, "a reference to any object");
         return "oid";
     }
-    void load(sdp_dal_call *call, std::size_t index) {
+    void load(const given &one) {
         sdp_dal_ref *handle = nullptr;
-        check(sdp_dal_call_get_ref_at(call, index, &handle));
+        check(sdp_dal_call_get_ref(one.call, one.name().c_str(), &handle));
         value.emplace(handle);
     }
     ref &get() { return *value; }
@@ -168,9 +193,9 @@ template <> struct parameter<table> {
     static std::string type(const std::optional<std::string> &columns) {
         return table_type(columns);
     }
-    void load(sdp_dal_call *call, std::size_t index) {
+    void load(const given &one) {
         arrow_stream stream;
-        check(sdp_dal_call_get_table_at(call, index, stream.raw()));
+        check(sdp_dal_call_get_table(one.call, one.name().c_str(), stream.raw()));
         value = table(stream.raw());
     }
     table &get() { return value; }
@@ -180,7 +205,10 @@ template <> struct parameter<table> {
 /// An output that knows its call, and asks it for memory.
 template <class O> struct output_parameter {
     static constexpr bool is_output = true, nullable = false;
-    void load(sdp_dal_call *call, std::size_t index) { value.emplace(call, index); }
+    void load(const given &one) {
+        one.is(SDP_DAL_VALUE_OUTPUT, "an output");
+        value.emplace(one.call, std::string(one.bytes()));
+    }
     O &get() { return *value; }
     std::optional<O> value = {};
 };
@@ -224,11 +252,10 @@ template <class T, std::size_t N> struct parameter<tensor_view<T, N>> {
     static std::string type(const std::optional<std::string> &dims) {
         return tensor_type(dtype_of<T>(), N, dims);
     }
-    void load(sdp_dal_call *call, std::size_t index) {
-        sdp_dal_tensor_view raw;
-        raw = sized<sdp_dal_tensor_view>();
-        check(sdp_dal_call_get_tensor_at(call, index, &raw));
-        value = typed_view<std::remove_const_t<T>, N>(raw, "parameter " + std::to_string(index));
+    void load(const given &one) {
+        one.is(SDP_DAL_VALUE_TENSOR, "a tensor");
+        value = typed_view<std::remove_const_t<T>, N>(*one.value.view,
+                                                      "parameter " + std::to_string(one.index));
     }
     tensor_view<T, N> &get() { return value; }
     tensor_view<T, N> value = {};
@@ -238,14 +265,12 @@ template <class T, std::size_t N> struct parameter<tensor_view<T, N>> {
 template <class T, std::size_t N>
 struct parameter<dense_view<T, N>> : parameter<tensor_view<T, N>> {
     using base = parameter<tensor_view<T, N>>;
-    void load(sdp_dal_call *call, std::size_t index) {
-        base::load(call, index);
+    void load(const given &one) {
+        base::load(one);
         if (!base::value.is_c_contiguous()) {
-            std::string name = checked_text([&](char *buffer, std::size_t *length) {
-                return sdp_dal_call_param_name(call, index, buffer, length);
-            });
+            std::string name = one.name();
             auto raw = sized<sdp_dal_tensor_view>();
-            check(sdp_dal_call_get_tensor_as(call, name.c_str(), SDP_DAL_ORDER_C, &raw));
+            check(sdp_dal_call_get_tensor(one.call, name.c_str(), SDP_DAL_ORDER_C, &raw));
             base::value = typed_view<std::remove_const_t<T>, N>(raw, "parameter '" + name + "'");
         }
         value = dense_view<T, N>(base::value);
@@ -270,15 +295,13 @@ template <class T> struct parameter<std::optional<T>> {
     static constexpr bool is_output = inner::is_output, nullable = true;
     static_assert(!inner::nullable, "std::optional of std::optional has no meaning here");
     static std::string type(const std::optional<std::string> &dims) { return inner::type(dims); }
-    void load(sdp_dal_call *call, std::size_t index) {
-        bool is_null = false;
-        check(sdp_dal_call_is_null_at(call, index, &is_null));
-        if (is_null) return;
-        one.load(call, index);
-        value = T(one.get());
+    void load(const given &one) {
+        if (one.value.kind == SDP_DAL_VALUE_NULL) return;
+        held.load(one);
+        value = T(held.get());
     }
     std::optional<T> &get() { return value; }
-    inner one = {};
+    inner held = {};
     std::optional<T> value = {};
 };
 

@@ -57,19 +57,21 @@ public:
     }
     /// As DLPack 1.0 has it. You call its deleter; it may outlive this.
     DLManagedTensorVersioned *to_dlpack() const {
-        DLManagedTensorVersioned *out = nullptr;
-        detail::check(sdp_dal_tensor_to_dlpack(raw(), &out));
-        return out;
+        return static_cast<DLManagedTensorVersioned *>(dlpack(1));
     }
     /// As DLPack before its version 1 has it. You call its deleter; it may outlive this.
     DLManagedTensor *to_dlpack_unversioned() const {
-        DLManagedTensor *out = nullptr;
-        detail::check(sdp_dal_tensor_to_dlpack_unversioned(raw(), &out));
-        return out;
+        return static_cast<DLManagedTensor *>(dlpack(0));
     }
     sdp_dal_tensor *raw() const { return handle_.get(); }
 
 private:
+    void *dlpack(std::int32_t version) const {
+        void *out = nullptr;
+        detail::check(sdp_dal_tensor_to_dlpack(raw(), version, &out));
+        return out;
+    }
+
     detail::owned<sdp_dal_tensor, sdp_dal_tensor_free> handle_;
     tensor_view<const T, N> view_;
 };

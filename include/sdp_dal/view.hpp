@@ -17,6 +17,10 @@
 
 #include "error.hpp"
 
+/* DLPack's structs; include its header to use them. */
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+
 namespace sdp_dal {
 
 namespace detail {
@@ -334,10 +338,8 @@ tensor_view<const T, N> view_from_dlpack(const Managed *tensor) {
                   "DLPack's structs are DLManagedTensorVersioned and DLManagedTensor");
     auto raw = detail::sized<sdp_dal_tensor_view>();
     std::int64_t strides[SDP_DAL_MAX_DIMS];
-    if constexpr (std::is_same_v<Managed, DLManagedTensor>)
-        detail::check(sdp_dal_tensor_view_from_dlpack_unversioned(tensor, strides, &raw));
-    else
-        detail::check(sdp_dal_tensor_view_from_dlpack(tensor, strides, &raw));
+    const std::int32_t version = std::is_same_v<Managed, DLManagedTensor> ? 0 : 1;
+    detail::check(sdp_dal_tensor_view_from_dlpack(tensor, version, strides, &raw));
     return detail::typed_view<T, N>(raw, "the tensor of DLPack's");
 }
 

@@ -1,6 +1,6 @@
 //! sdp_dal_args: the arguments of a call.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
 use super::guard::{guard, Site};
 use super::handle::{make, word, Handle};
@@ -38,6 +38,8 @@ struct Entry {
 }
 
 pub(super) enum Value {
+    /// As if it was not given.
+    Missing,
     Null,
     Cell(Cell),
     Ref(Ref),
@@ -46,6 +48,10 @@ pub(super) enum Value {
 }
 
 impl ArgsState {
+    pub(super) fn positional(values: Vec<Value>) -> ArgsState {
+        ArgsState { entries: values.into_iter().map(|value| Entry { name: None, value }).collect() }
+    }
+
     fn add(&mut self, name: Option<&str>, value: Value) {
         let same = |entry: &&mut Entry| name.is_some() && entry.name.as_deref() == name;
         match self.entries.iter_mut().find(same) {
@@ -62,6 +68,7 @@ impl ArgsState {
         let mut args = Args::new();
         for Entry { name, value } in &self.entries {
             let arg = match value {
+                Value::Missing => Arg::Missing,
                 Value::Null => Arg::Null,
                 Value::Cell(cell) => Arg::Cell(cell.clone()),
                 Value::Ref(reference) => Arg::Ref(reference.clone()),
@@ -78,23 +85,17 @@ impl ArgsState {
     }
 }
 
-/// Where an argument goes.
-pub(super) enum Place {
-    Name(*const c_char),
-    Next,
-}
-
 impl Site {
     /// # Safety
     /// The header's rules for pointers.
     pub(super) unsafe fn add(
         self,
         args: *mut sdp_dal_args,
-        place: Place,
+        name: *const c_char,
         value: Result<Value>,
     ) -> Result<()> {
         // SAFETY: the caller's promise.
-        unsafe { self.add_with(args, place, || value) }
+        unsafe { self.add_with(args, name, || value) }
     }
 
     /// As [`Site::add`]; the value is made when everything else is right.
@@ -104,16 +105,13 @@ impl Site {
     unsafe fn add_with(
         self,
         args: *mut sdp_dal_args,
-        place: Place,
+        name: *const c_char,
         value: impl FnOnce() -> Result<Value>,
     ) -> Result<()> {
         // SAFETY: the caller's promise.
         unsafe {
             let args = self.handle_mut(args, "args")?;
-            let name = match place {
-                Place::Name(name) => Some(self.text(name, "name")?),
-                Place::Next => None,
-            };
+            let name = self.text_or_none(name, "name")?;
             args.add(name, value()?);
         }
         Ok(())
@@ -121,10 +119,15 @@ impl Site {
 
     /// # Safety
     /// The header's rules for pointers.
-    unsafe fn add_text(self, args: *mut sdp_dal_args, place: Place, value: *const c_char) -> Result<()> {
+    unsafe fn add_text(
+        self,
+        args: *mut sdp_dal_args,
+        name: *const c_char,
+        value: *const c_char,
+    ) -> Result<()> {
         // SAFETY: the caller's promise.
         unsafe {
-            self.add_with(args, place, || {
+            self.add_with(args, name, || {
                 let text = self.text(value, "value")?;
                 let mut copy = String::new();
                 copy.try_reserve_exact(text.len()).map_err(|_| self.no_memory(text.len(), "value"))?;
@@ -139,14 +142,14 @@ impl Site {
     unsafe fn add_bytes(
         self,
         args: *mut sdp_dal_args,
-        place: Place,
-        value: *const u8,
+        name: *const c_char,
+        value: *const c_void,
         size: usize,
     ) -> Result<()> {
         // SAFETY: the caller's promise.
         unsafe {
-            self.add_with(args, place, || {
-                let bytes = self.bytes(value, size, "value")?;
+            self.add_with(args, name, || {
+                let bytes = self.bytes(value.cast(), size, "value")?;
                 let mut copy = Vec::new();
                 copy.try_reserve_exact(size).map_err(|_| self.no_memory(size, "value"))?;
                 copy.extend_from_slice(bytes);
@@ -157,7 +160,7 @@ impl Site {
 
     /// # Safety
     /// The header's rules for pointers.
-    unsafe fn ref_value(self, value: *const sdp_dal_ref) -> Result<Value> {
+    pub(super) unsafe fn ref_value(self, value: *const sdp_dal_ref) -> Result<Value> {
         // SAFETY: the caller's promise.
         let state = unsafe { self.handle(value, "value")? };
         Ok(Value::Ref(state.reference().clone()))
@@ -165,6 +168,9 @@ impl Site {
 }
 
 /// An empty set of arguments.
+///
+/// What the sdp_dal_args_set_ functions give goes to the parameter with the name, or, if name is NULL, to the next parameter by
+/// position. Those by position come first.
 ///
 /// out: The caller owns *out and must call sdp_dal_args_free().
 ///
@@ -201,7 +207,7 @@ pub unsafe extern "C" fn sdp_dal_args_free(args: *mut sdp_dal_args) {
     });
 }
 
-/// Gives the parameter with a name nothing, for a nullable parameter or an output that is not wanted.
+/// Gives a parameter nothing, for a nullable parameter or an output that is not wanted.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -212,11 +218,11 @@ pub unsafe extern "C" fn sdp_dal_args_set_null(
     guard("sdp_dal_args_set_null", |site| {
         let value = Ok(Value::Null);
         // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Name(name), value) }
+        unsafe { site.add(args, name, value) }
     })
 }
 
-/// Gives the parameter with a name a bool.
+/// Gives a parameter a bool.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -228,11 +234,11 @@ pub unsafe extern "C" fn sdp_dal_args_set_bool(
     guard("sdp_dal_args_set_bool", |site| {
         let value = Ok(Value::Cell(Cell::Bool(value)));
         // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Name(name), value) }
+        unsafe { site.add(args, name, value) }
     })
 }
 
-/// Gives the parameter with a name a number for a parameter of any signed integer type; the call checks its range.
+/// Gives a parameter a number for a parameter of any signed integer type; the call checks its range.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -244,11 +250,11 @@ pub unsafe extern "C" fn sdp_dal_args_set_int64(
     guard("sdp_dal_args_set_int64", |site| {
         let value = Ok(Value::Cell(Cell::Int(value)));
         // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Name(name), value) }
+        unsafe { site.add(args, name, value) }
     })
 }
 
-/// Gives the parameter with a name a number for a parameter of any unsigned integer type; the call checks its
+/// Gives a parameter a number for a parameter of any unsigned integer type; the call checks its
 /// range.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
@@ -261,11 +267,11 @@ pub unsafe extern "C" fn sdp_dal_args_set_uint64(
     guard("sdp_dal_args_set_uint64", |site| {
         let value = Ok(Value::Cell(Cell::Uint(value)));
         // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Name(name), value) }
+        unsafe { site.add(args, name, value) }
     })
 }
 
-/// Gives the parameter with a name a number for a parameter of any floating-point type.
+/// Gives a parameter a number for a parameter of any floating-point type.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -277,11 +283,11 @@ pub unsafe extern "C" fn sdp_dal_args_set_double(
     guard("sdp_dal_args_set_double", |site| {
         let value = Ok(Value::Cell(Cell::Float(value)));
         // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Name(name), value) }
+        unsafe { site.add(args, name, value) }
     })
 }
 
-/// Gives the parameter with a name a text, which is copied. It ends at its first NUL byte: a text with one inside is given
+/// Gives a parameter a text, which is copied. It ends at its first NUL byte: a text with one inside is given
 /// with sdp_dal_args_set_arrow().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
@@ -293,27 +299,27 @@ pub unsafe extern "C" fn sdp_dal_args_set_string(
 ) -> sdp_dal_status {
     guard("sdp_dal_args_set_string", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe { site.add_text(args, Place::Name(name), value) }
+        unsafe { site.add_text(args, name, value) }
     })
 }
 
-/// Gives the parameter with a name bytes, which are copied.
+/// Gives a parameter bytes, which are copied.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_args_set_binary(
     args: *mut sdp_dal_args,
     name: *const c_char,
-    value: *const u8,
+    value: *const c_void,
     size: usize,
 ) -> sdp_dal_status {
     guard("sdp_dal_args_set_binary", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe { site.add_bytes(args, Place::Name(name), value, size) }
+        unsafe { site.add_bytes(args, name, value, size) }
     })
 }
 
-/// Gives the parameter with a name an object ID of SDP_DAL_ID_SIZE bytes.
+/// Gives a parameter an object ID of SDP_DAL_ID_SIZE bytes.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -326,11 +332,11 @@ pub unsafe extern "C" fn sdp_dal_args_set_id(
         // SAFETY: the header's rules for pointers.
         let value = unsafe { site.id(value, "value") }.map(|id| Value::Cell(Cell::Id(id)));
         // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Name(name), value) }
+        unsafe { site.add(args, name, value) }
     })
 }
 
-/// Gives the parameter with a name a reference: to an input, or to be an output; it may be freed at once.
+/// Gives a parameter a reference: to an input, or to be an output; it may be freed at once.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -343,11 +349,11 @@ pub unsafe extern "C" fn sdp_dal_args_set_ref(
         // SAFETY: the header's rules for pointers.
         let value = unsafe { site.ref_value(value) };
         // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Name(name), value) }
+        unsafe { site.add(args, name, value) }
     })
 }
 
-/// Gives the parameter with a name a tensor, which the call puts; its elements must stay as they are until the call
+/// Gives a parameter a tensor, which the call puts; its elements must stay as they are until the call
 /// has returned (the view, its shape and its strides need not).
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
@@ -361,143 +367,6 @@ pub unsafe extern "C" fn sdp_dal_args_set_tensor(
         // SAFETY: the header's rules for pointers.
         let value = unsafe { site.callers_tensor(value, "value") }.map(Value::Tensor);
         // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Name(name), value) }
-    })
-}
-
-/// Gives the next parameter by position nothing, for a nullable parameter or an output that is not wanted.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_null(args: *mut sdp_dal_args) -> sdp_dal_status {
-    guard("sdp_dal_args_push_null", |site| {
-        let value = Ok(Value::Null);
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Next, value) }
-    })
-}
-
-/// Gives the next parameter by position a bool.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_bool(args: *mut sdp_dal_args, value: bool) -> sdp_dal_status {
-    guard("sdp_dal_args_push_bool", |site| {
-        let value = Ok(Value::Cell(Cell::Bool(value)));
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Next, value) }
-    })
-}
-
-/// Gives the next parameter by position a number for a parameter of any signed integer type; the call checks its
-/// range.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_int64(args: *mut sdp_dal_args, value: i64) -> sdp_dal_status {
-    guard("sdp_dal_args_push_int64", |site| {
-        let value = Ok(Value::Cell(Cell::Int(value)));
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Next, value) }
-    })
-}
-
-/// Gives the next parameter by position a number for a parameter of any unsigned integer type; the call checks its
-/// range.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_uint64(args: *mut sdp_dal_args, value: u64) -> sdp_dal_status {
-    guard("sdp_dal_args_push_uint64", |site| {
-        let value = Ok(Value::Cell(Cell::Uint(value)));
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Next, value) }
-    })
-}
-
-/// Gives the next parameter by position a number for a parameter of any floating-point type.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_double(args: *mut sdp_dal_args, value: f64) -> sdp_dal_status {
-    guard("sdp_dal_args_push_double", |site| {
-        let value = Ok(Value::Cell(Cell::Float(value)));
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Next, value) }
-    })
-}
-
-/// Gives the next parameter by position a text, which is copied.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_string(
-    args: *mut sdp_dal_args,
-    value: *const c_char,
-) -> sdp_dal_status {
-    guard("sdp_dal_args_push_string", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add_text(args, Place::Next, value) }
-    })
-}
-
-/// Gives the next parameter by position bytes, which are copied.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_binary(
-    args: *mut sdp_dal_args,
-    value: *const u8,
-    size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_args_push_binary", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add_bytes(args, Place::Next, value, size) }
-    })
-}
-
-/// Gives the next parameter by position an object ID of SDP_DAL_ID_SIZE bytes.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_id(args: *mut sdp_dal_args, value: *const u8) -> sdp_dal_status {
-    guard("sdp_dal_args_push_id", |site| {
-        // SAFETY: the header's rules for pointers.
-        let value = unsafe { site.id(value, "value") }.map(|id| Value::Cell(Cell::Id(id)));
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Next, value) }
-    })
-}
-
-/// Gives the next parameter by position a reference: to an input, or to be an output; it may be freed at once.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_ref(
-    args: *mut sdp_dal_args,
-    value: *const sdp_dal_ref,
-) -> sdp_dal_status {
-    guard("sdp_dal_args_push_ref", |site| {
-        // SAFETY: the header's rules for pointers.
-        let value = unsafe { site.ref_value(value) };
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Next, value) }
-    })
-}
-
-/// Gives the next parameter by position a tensor, which the call puts; its elements must stay as they are until the
-/// call has returned (the view, its shape and its strides need not).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_tensor(
-    args: *mut sdp_dal_args,
-    value: *const sdp_dal_tensor_view,
-) -> sdp_dal_status {
-    guard("sdp_dal_args_push_tensor", |site| {
-        // SAFETY: the header's rules for pointers.
-        let value = unsafe { site.callers_tensor(value, "value") }.map(Value::Tensor);
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Next, value) }
+        unsafe { site.add(args, name, value) }
     })
 }

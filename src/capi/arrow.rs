@@ -6,9 +6,9 @@ use arrow::array::{make_array, Array, ArrayRef};
 use arrow::datatypes::Field;
 use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 
-use super::args::{sdp_dal_args, Place, Value};
+use super::args::{sdp_dal_args, Value};
 use super::arrow_structs::{c_field, Chunks};
-use super::call::{sdp_dal_call, Which};
+use super::call::sdp_dal_call;
 use super::guard::{guard, Site};
 use super::status::sdp_dal_status;
 use super::structs::Out;
@@ -20,7 +20,11 @@ impl Site {
     ///
     /// # Safety
     /// The header's rules for pointers.
-    unsafe fn arrow_value(self, array: *mut FFI_ArrowArray, schema: *mut FFI_ArrowSchema) -> Result<Value> {
+    pub(super) unsafe fn arrow_value(
+        self,
+        array: *mut FFI_ArrowArray,
+        schema: *mut FFI_ArrowSchema,
+    ) -> Result<Value> {
         // SAFETY: the caller's promise. Both are taken before either is looked at.
         let (array, schema) =
             unsafe { (self.take_array(array, "value"), self.take_schema(schema, "schema")) };
@@ -41,7 +45,7 @@ impl Site {
     unsafe fn get_arrow(
         self,
         call: *const sdp_dal_call,
-        which: Which,
+        name: *const c_char,
         array: *mut FFI_ArrowArray,
         schema: *mut FFI_ArrowSchema,
     ) -> Result<()> {
@@ -49,7 +53,7 @@ impl Site {
         let (out, state, param) = unsafe {
             let out = self.outs((array, "out"), (schema, "out_schema"))?;
             let state = self.handle(call, "call")?;
-            (out, state, self.param(state.call(), which)?)
+            (out, state, self.param(state.call(), name)?)
         };
         let call = state.call();
         let spec = &call.schema().params[param];
@@ -71,7 +75,7 @@ fn give_array(
     Ok(())
 }
 
-/// Gives the parameter with a name a value of any Arrow type.
+/// Gives a parameter a value of any Arrow type.
 ///
 /// value: an array of one element. schema: its type. Both are moved: they are released by the library, also on
 /// failure.
@@ -88,28 +92,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_arrow(
         // SAFETY: the header's rules for pointers.
         unsafe {
             let value = site.arrow_value(value, schema);
-            site.add(args, Place::Name(name), value)
-        }
-    })
-}
-
-/// Gives the next parameter by position a value of any Arrow type.
-///
-/// value: an array of one element. schema: its type. Both are moved: they are released by the library, also on
-/// failure.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_arrow(
-    args: *mut sdp_dal_args,
-    value: *mut FFI_ArrowArray,
-    schema: *mut FFI_ArrowSchema,
-) -> sdp_dal_status {
-    guard("sdp_dal_args_push_arrow", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe {
-            let value = site.arrow_value(value, schema);
-            site.add(args, Place::Next, value)
+            site.add(args, name, value)
         }
     })
 }
@@ -128,22 +111,6 @@ pub unsafe extern "C" fn sdp_dal_call_get_arrow(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_get_arrow", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe { site.get_arrow(call, Which::Name(name), out, out_schema) }
-    })
-}
-
-/// As sdp_dal_call_get_arrow(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_arrow_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out: *mut FFI_ArrowArray,
-    out_schema: *mut FFI_ArrowSchema,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_arrow_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.get_arrow(call, Which::Index(index), out, out_schema) }
+        unsafe { site.get_arrow(call, name, out, out_schema) }
     })
 }

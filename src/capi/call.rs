@@ -100,28 +100,23 @@ impl CallState {
     }
 }
 
-/// How C names a parameter.
-pub(super) enum Which {
-    Name(*const c_char),
-    Index(usize),
-}
-
 impl Site {
     /// The index of a parameter.
     ///
     /// # Safety
     /// The header's rules for pointers.
-    pub(super) unsafe fn param(self, call: &Call, which: Which) -> Result<usize> {
+    pub(super) unsafe fn param(self, call: &Call, name: *const c_char) -> Result<usize> {
+        // SAFETY: the caller's promise.
+        call.param(unsafe { self.text(name, "name")? })
+    }
+
+    fn check_index(self, call: &Call, index: usize) -> Result<()> {
         let count = call.schema().params.len();
-        match which {
-            // SAFETY: the caller's promise.
-            Which::Name(name) => call.param(unsafe { self.text(name, "name")? }),
-            Which::Index(index) if index < count => Ok(index),
-            Which::Index(index) => Err(self.wrong(format_args!(
-                "'index' is {index}, function {} has {count} parameters",
-                call.function()
-            ))),
+        if index < count {
+            return Ok(());
         }
+        Err(self
+            .wrong(format_args!("'index' is {index}, function {} has {count} parameters", call.function())))
     }
 }
 
@@ -207,17 +202,14 @@ pub unsafe extern "C" fn sdp_dal_call_param_name(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_param_name", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, state, index) = unsafe {
-            let out = site.text_out(buffer, length)?;
-            let state = site.handle(call, "call")?;
-            (out, state, site.param(state.call(), Which::Index(index))?)
-        };
+        let (out, state) = unsafe { (site.text_out(buffer, length)?, site.handle(call, "call")?) };
+        site.check_index(state.call(), index)?;
         out.set(&state.call().schema().params[index].name);
         Ok(())
     })
 }
 
-/// The index of a parameter, for the functions that end in _at.
+/// The index of a parameter: its place in the signature.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
 #[no_mangle]
@@ -231,7 +223,7 @@ pub unsafe extern "C" fn sdp_dal_call_param_index(
         let (out, index) = unsafe {
             let out = site.out(out, "out")?;
             let state = site.handle(call, "call")?;
-            (out, site.param(state.call(), Which::Name(name))?)
+            (out, site.param(state.call(), name)?)
         };
         out.set(index);
         Ok(())
@@ -251,11 +243,8 @@ pub unsafe extern "C" fn sdp_dal_call_param_info(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_param_info", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, state, index) = unsafe {
-            let out = site.out_struct(out, "out")?;
-            let state = site.handle(call, "call")?;
-            (out, state, site.param(state.call(), Which::Index(index))?)
-        };
+        let (out, state) = unsafe { (site.out_struct(out, "out")?, site.handle(call, "call")?) };
+        site.check_index(state.call(), index)?;
         out.set(info_of(&state.call().schema().params[index]));
         Ok(())
     })
@@ -270,56 +259,24 @@ pub unsafe extern "C" fn sdp_dal_call_is_cancelled(call: *const sdp_dal_call) ->
     })
 }
 
-/// Fails all outputs that are not sealed yet; waiting for one of them then gives SDP_DAL_FUNCTION_FAILED and this
-/// text.
+/// Fails all outputs that are not sealed yet; waiting for one of them then gives this status and this text.
 ///
+/// status: one of the negative values of sdp_dal_status_code, as SDP_DAL_FUNCTION_FAILED.
 /// message: what went wrong, for the people who called; up to 2048 bytes are kept.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY. Does not wait for others.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_fail(
     call: *mut sdp_dal_call,
+    status: i32,
     message: *const c_char,
 ) -> sdp_dal_status {
     guard("sdp_dal_call_fail", |site| {
         // SAFETY: the header's rules for pointers.
         let (state, message) = unsafe { (site.handle(call, "call")?, site.text(message, "message")?) };
-        state.call().fail(&Error::new(Kind::FunctionFailed, message))
-    })
-}
-
-/// As sdp_dal_call_fail(), with another status than SDP_DAL_FUNCTION_FAILED.
-///
-/// status: one of the negative values of sdp_dal_status_code.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY. Does not wait for others.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_fail_with(
-    call: *mut sdp_dal_call,
-    status: i32,
-    message: *const c_char,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_fail_with", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (state, message) = unsafe { (site.handle(call, "call")?, site.text(message, "message")?) };
         let kind = Kind::from_code(status)
             .ok_or_else(|| site.wrong(format_args!("'status' is {status}, an error's status is needed")))?;
         state.call().fail(&Error::new(kind, message))
-    })
-}
-
-/// Ends a call that was taken with sdp_dal_processor_next() or deferred: seals the outputs that were created in place, and
-/// fails those that were not written with SDP_DAL_OUTPUT_NOT_WRITTEN. Calling it again does nothing.
-///
-/// The handle stays, to be freed. What was read from it stays valid until then. By a deferred handle it does not end the
-/// function's run, by any other it does (a callback runs until it returns).
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. Does not wait for others.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_finish(call: *mut sdp_dal_call) -> sdp_dal_status {
-    guard("sdp_dal_call_finish", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.handle(call, "call")? }.call().finish()
     })
 }
 

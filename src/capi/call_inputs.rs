@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::call::{sdp_dal_call, CallHandle, Which};
+use super::call::{sdp_dal_call, CallHandle};
 use super::guard::{guard, Site};
 use super::handle::make;
 use super::reference::{sdp_dal_ref, RefState};
@@ -22,11 +22,15 @@ pub(super) struct Input<'a> {
 impl Site {
     /// # Safety
     /// The header's rules for pointers.
-    pub(super) unsafe fn input<'a>(self, call: *const sdp_dal_call, which: Which) -> Result<Input<'a>> {
+    pub(super) unsafe fn input<'a>(
+        self,
+        call: *const sdp_dal_call,
+        name: *const c_char,
+    ) -> Result<Input<'a>> {
         // SAFETY: the caller's promise.
         unsafe {
             let state = self.handle(call, "call")?;
-            Ok(Input { site: self, state, param: self.param(state.call(), which)? })
+            Ok(Input { site: self, state, param: self.param(state.call(), name)? })
         }
     }
 }
@@ -132,7 +136,7 @@ pub unsafe extern "C" fn sdp_dal_call_is_null(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_is_null", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, name)?) };
         out.set(input.is_null()?);
         Ok(())
     })
@@ -150,7 +154,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_int64(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_get_int64", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, name)?) };
         out.set(input.int64()?);
         Ok(())
     })
@@ -168,7 +172,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_uint64(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_get_uint64", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, name)?) };
         out.set(input.uint64()?);
         Ok(())
     })
@@ -186,7 +190,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_double(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_get_double", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, name)?) };
         out.set(input.double()?);
         Ok(())
     })
@@ -204,7 +208,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_bool(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_get_bool", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, name)?) };
         out.set(input.bool()?);
         Ok(())
     })
@@ -225,7 +229,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_string(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_get_string", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.text_out(buffer, length)?, site.input(call, Which::Name(name))?) };
+        let (out, input) = unsafe { (site.text_out(buffer, length)?, site.input(call, name)?) };
         out.set(input.string()?);
         Ok(())
     })
@@ -247,9 +251,8 @@ pub unsafe extern "C" fn sdp_dal_call_get_binary(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_get_binary", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe {
-            (site.outs((out, "out"), (out_size, "out_size"))?, site.input(call, Which::Name(name))?)
-        };
+        let (out, input) =
+            unsafe { (site.outs((out, "out"), (out_size, "out_size"))?, site.input(call, name)?) };
         let bytes = input.binary()?;
         out.0.set(bytes.as_ptr().cast());
         out.1.set(bytes.len());
@@ -259,10 +262,10 @@ pub unsafe extern "C" fn sdp_dal_call_get_binary(
 
 /// The view of an input tensor.
 ///
-/// It is in the order that the signature asks for: "float64[row,chan] C". If that asks for none it may be in C or in F order,
-/// as it is stored: out->order and out->strides say it. It is copied if it is stored in another order than the signature
-/// asks for, once for the call. Nothing is copied otherwise.
+/// Nothing is copied, unless an order is asked for and the tensor is stored in the other one: then once for the call.
 ///
+/// order: one of sdp_dal_order. SDP_DAL_ORDER_ANY: as the signature says, "float64[row,chan] C"; if that asks for none, as it
+/// is stored, in C or in F order: out->order and out->strides say it.
 /// out: filled; set its struct_size first. Borrowed: its pointers are valid until the callback
 /// returns or the last handle of the call is freed; the elements must not be written.
 ///
@@ -272,35 +275,12 @@ pub unsafe extern "C" fn sdp_dal_call_get_binary(
 pub unsafe extern "C" fn sdp_dal_call_get_tensor(
     call: *const sdp_dal_call,
     name: *const c_char,
+    order: i32,
     out: *mut sdp_dal_tensor_view,
 ) -> sdp_dal_status {
     guard("sdp_dal_call_get_tensor", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out_struct(out, "out")?, site.input(call, Which::Name(name))?) };
-        out.set(input.tensor()?.view());
-        Ok(())
-    })
-}
-
-/// The view of an input tensor in an order, whatever the signature asks for. It is copied if it is stored in the other one,
-/// once for the call.
-///
-/// order: one of sdp_dal_order; SDP_DAL_ORDER_ANY is as sdp_dal_call_get_tensor().
-/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the callback
-/// returns or the last handle of the call is freed; the elements must not be written.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
-/// SDP_DAL_OUT_OF_MEMORY. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_tensor_as(
-    call: *const sdp_dal_call,
-    name: *const c_char,
-    order: i32,
-    out: *mut sdp_dal_tensor_view,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_tensor_as", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out_struct(out, "out")?, site.input(call, Which::Name(name))?) };
+        let (out, input) = unsafe { (site.out_struct(out, "out")?, site.input(call, name)?) };
         let held = match site.order(order, "order")? {
             None => input.tensor()?,
             order => input.state.input_in(input.param, order)?,
@@ -325,7 +305,7 @@ pub unsafe extern "C" fn sdp_dal_call_hold_tensor(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_hold_tensor", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, name)?) };
         out.set(make(input.hold()?));
         Ok(())
     })
@@ -346,186 +326,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_ref(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_get_ref", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Name(name))?) };
-        out.set(make(input.reference()?));
-        Ok(())
-    })
-}
-
-/// As sdp_dal_call_is_null(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_is_null_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out: *mut bool,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_is_null_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
-        out.set(input.is_null()?);
-        Ok(())
-    })
-}
-
-/// As sdp_dal_call_get_int64(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_int64_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out: *mut i64,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_int64_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
-        out.set(input.int64()?);
-        Ok(())
-    })
-}
-
-/// As sdp_dal_call_get_uint64(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_uint64_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out: *mut u64,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_uint64_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
-        out.set(input.uint64()?);
-        Ok(())
-    })
-}
-
-/// As sdp_dal_call_get_double(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_double_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out: *mut f64,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_double_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
-        out.set(input.double()?);
-        Ok(())
-    })
-}
-
-/// As sdp_dal_call_get_bool(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_bool_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out: *mut bool,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_bool_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
-        out.set(input.bool()?);
-        Ok(())
-    })
-}
-
-/// As sdp_dal_call_get_string(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_string_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    buffer: *mut c_char,
-    length: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_string_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, input) =
-            unsafe { (site.text_out(buffer, length)?, site.input(call, Which::Index(index))?) };
-        out.set(input.string()?);
-        Ok(())
-    })
-}
-
-/// As sdp_dal_call_get_binary(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_binary_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out: *mut *const c_void,
-    out_size: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_binary_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe {
-            (site.outs((out, "out"), (out_size, "out_size"))?, site.input(call, Which::Index(index))?)
-        };
-        let bytes = input.binary()?;
-        out.0.set(bytes.as_ptr().cast());
-        out.1.set(bytes.len());
-        Ok(())
-    })
-}
-
-/// As sdp_dal_call_get_tensor(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null),
-/// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_tensor_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out: *mut sdp_dal_tensor_view,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_tensor_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out_struct(out, "out")?, site.input(call, Which::Index(index))?) };
-        out.set(input.tensor()?.view());
-        Ok(())
-    })
-}
-
-/// As sdp_dal_call_hold_tensor(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null),
-/// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_hold_tensor_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out: *mut *mut sdp_dal_tensor,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_hold_tensor_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
-        out.set(make(input.hold()?));
-        Ok(())
-    })
-}
-
-/// As sdp_dal_call_get_ref(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_ref_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out: *mut *mut sdp_dal_ref,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_ref_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, Which::Index(index))?) };
+        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, name)?) };
         out.set(make(input.reference()?));
         Ok(())
     })

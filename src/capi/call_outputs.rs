@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::call::{sdp_dal_call, Which};
+use super::call::sdp_dal_call;
 use super::guard::{guard, Site};
 use super::status::sdp_dal_status;
 use super::structs::Extensible;
@@ -41,7 +41,7 @@ impl Site {
     unsafe fn create_output(
         self,
         call: *const sdp_dal_call,
-        which: Which,
+        name: *const c_char,
         form: Form,
         out_data: *mut *mut c_void,
     ) -> Result<()> {
@@ -49,7 +49,7 @@ impl Site {
         unsafe {
             let out = self.out(out_data, "out_data")?;
             let state = self.handle(call, "call")?;
-            let param = self.param(state.call(), which)?;
+            let param = self.param(state.call(), name)?;
             let shape = self.items(form.shape, self.ndim(form.ndim, "ndim")?, "shape")?;
             let (order, zeroed) = match self.in_struct(form.options, "options")? {
                 None => (None, false),
@@ -70,13 +70,13 @@ impl Site {
     unsafe fn put_output(
         self,
         call: *const sdp_dal_call,
-        which: Which,
+        name: *const c_char,
         value: *const sdp_dal_tensor_view,
     ) -> Result<()> {
         // SAFETY: the caller's promise; the memory is only used until we return.
         unsafe {
             let state = self.handle(call, "call")?;
-            let param = self.param(state.call(), which)?;
+            let param = self.param(state.call(), name)?;
             let value = self.callers_tensor(value, "value")?;
             state.call().put_tensor(param, &value.source())
         }
@@ -84,22 +84,22 @@ impl Site {
 
     /// # Safety
     /// The header's rules for pointers.
-    unsafe fn seal_output(self, call: *const sdp_dal_call, which: Which) -> Result<()> {
+    unsafe fn seal_output(self, call: *const sdp_dal_call, name: *const c_char) -> Result<()> {
         // SAFETY: the caller's promise.
         let (state, param) = unsafe {
             let state = self.handle(call, "call")?;
-            (state, self.param(state.call(), which)?)
+            (state, self.param(state.call(), name)?)
         };
         state.call().seal_output(param).map(drop)
     }
 
     /// # Safety
     /// The header's rules for pointers.
-    unsafe fn abort_output(self, call: *const sdp_dal_call, which: Which) -> Result<()> {
+    unsafe fn abort_output(self, call: *const sdp_dal_call, name: *const c_char) -> Result<()> {
         // SAFETY: the caller's promise.
         let (state, param) = unsafe {
             let state = self.handle(call, "call")?;
-            (state, self.param(state.call(), which)?)
+            (state, self.param(state.call(), name)?)
         };
         state.call().abort_output(param)
     }
@@ -109,8 +109,9 @@ impl Site {
 /// sealed when the callback returns SDP_DAL_OK, by sdp_dal_call_finish(), or earlier by sdp_dal_call_seal(); not at
 /// all when the call fails.
 ///
-/// ndim, shape: the dimensions. out_data: the elements without gaps, 64-byte aligned, not zeroed; in the order that the
-/// signature gives the output ("float64[x,y] F"), else in C order. Borrowed: valid until the output is sealed or has failed.
+/// ndim, shape: the dimensions. options: NULL for the defaults. out_data: the elements without gaps, 64-byte aligned, not
+/// zeroed; in the order that the signature gives the output ("float64[x,y] F"), else in C order, unless options say another.
+/// Borrowed: valid until the output is sealed or has failed.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
 /// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
@@ -121,40 +122,12 @@ pub unsafe extern "C" fn sdp_dal_call_create_tensor(
     name: *const c_char,
     ndim: i32,
     shape: *const i64,
+    options: *const sdp_dal_output_options,
     out_data: *mut *mut c_void,
 ) -> sdp_dal_status {
     guard("sdp_dal_call_create_tensor", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe {
-            site.create_output(
-                call,
-                Which::Name(name),
-                Form { ndim, shape, options: std::ptr::null() },
-                out_data,
-            )
-        }
-    })
-}
-
-/// As sdp_dal_call_create_tensor(), with options: another order, or zeroed memory.
-///
-/// options: NULL for the defaults.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
-/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
-/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_create_tensor_with(
-    call: *const sdp_dal_call,
-    name: *const c_char,
-    ndim: i32,
-    shape: *const i64,
-    options: *const sdp_dal_output_options,
-    out_data: *mut *mut c_void,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_create_tensor_with", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.create_output(call, Which::Name(name), Form { ndim, shape, options }, out_data) }
+        unsafe { site.create_output(call, name, Form { ndim, shape, options }, out_data) }
     })
 }
 
@@ -174,7 +147,7 @@ pub unsafe extern "C" fn sdp_dal_call_put_tensor(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_put_tensor", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe { site.put_output(call, Which::Name(name), value) }
+        unsafe { site.put_output(call, name, value) }
     })
 }
 
@@ -187,7 +160,7 @@ pub unsafe extern "C" fn sdp_dal_call_put_tensor(
 pub unsafe extern "C" fn sdp_dal_call_seal(call: *const sdp_dal_call, name: *const c_char) -> sdp_dal_status {
     guard("sdp_dal_call_seal", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe { site.seal_output(call, Which::Name(name)) }
+        unsafe { site.seal_output(call, name) }
     })
 }
 
@@ -201,92 +174,6 @@ pub unsafe extern "C" fn sdp_dal_call_abort(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_abort", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe { site.abort_output(call, Which::Name(name)) }
-    })
-}
-
-/// As sdp_dal_call_create_tensor(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
-/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
-/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_create_tensor_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    ndim: i32,
-    shape: *const i64,
-    out_data: *mut *mut c_void,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_create_tensor_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe {
-            site.create_output(
-                call,
-                Which::Index(index),
-                Form { ndim, shape, options: std::ptr::null() },
-                out_data,
-            )
-        }
-    })
-}
-
-/// As sdp_dal_call_create_tensor_with(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
-/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
-/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_create_tensor_with_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    ndim: i32,
-    shape: *const i64,
-    options: *const sdp_dal_output_options,
-    out_data: *mut *mut c_void,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_create_tensor_with_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.create_output(call, Which::Index(index), Form { ndim, shape, options }, out_data) }
-    })
-}
-
-/// As sdp_dal_call_put_tensor(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
-/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
-/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_put_tensor_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    value: *const sdp_dal_tensor_view,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_put_tensor_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.put_output(call, Which::Index(index), value) }
-    })
-}
-
-/// As sdp_dal_call_seal(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written), SDP_DAL_BUSY. Does not
-/// wait for others.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_seal_at(call: *const sdp_dal_call, index: usize) -> sdp_dal_status {
-    guard("sdp_dal_call_seal_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.seal_output(call, Which::Index(index)) }
-    })
-}
-
-/// As sdp_dal_call_abort(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (if it is not being written). Waits at most 100 ms.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_abort_at(call: *const sdp_dal_call, index: usize) -> sdp_dal_status {
-    guard("sdp_dal_call_abort_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.abort_output(call, Which::Index(index)) }
+        unsafe { site.abort_output(call, name) }
     })
 }

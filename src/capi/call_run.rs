@@ -4,7 +4,7 @@
 use std::ffi::{c_char, c_void};
 
 use super::buffer::sdp_dal_buffer;
-use super::call::{sdp_dal_call, Which};
+use super::call::sdp_dal_call;
 use super::call_inputs::Input;
 use super::guard::{guard, Site};
 use super::handle::make;
@@ -224,27 +224,7 @@ pub unsafe extern "C" fn sdp_dal_call_copy_tensor(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_copy_tensor", |site| {
         // SAFETY: the header's rules for pointers.
-        let (outs, input) =
-            unsafe { (site.copy_outs(out_view, out_data)?, site.input(call, Which::Name(name))?) };
-        outs.set(&input)
-    })
-}
-
-/// As sdp_dal_call_copy_tensor(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_OUT_OF_MEMORY. Does not
-/// block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_copy_tensor_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out_view: *mut sdp_dal_tensor_view,
-    out_data: *mut *mut c_void,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_copy_tensor_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (outs, input) =
-            unsafe { (site.copy_outs(out_view, out_data)?, site.input(call, Which::Index(index))?) };
+        let (outs, input) = unsafe { (site.copy_outs(out_view, out_data)?, site.input(call, name)?) };
         outs.set(&input)
     })
 }

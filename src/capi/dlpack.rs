@@ -72,6 +72,17 @@ impl Site {
         Ok(())
     }
 
+    /// # Safety
+    /// `tensor` is NULL or points to a `T`.
+    unsafe fn dlpack_struct<'a, T>(self, tensor: *const c_void, name: &str) -> Result<&'a T> {
+        let tensor = tensor.cast::<T>();
+        if tensor.is_null() || !tensor.is_aligned() {
+            return Err(self.wrong(format_args!("'tensor' is NULL or not aligned, a {name} is needed")));
+        }
+        // SAFETY: the caller's promise.
+        Ok(unsafe { &*tensor })
+    }
+
     fn dlpack_elem(self, found: abi::DataType) -> Result<Elem> {
         let abi::DataType { code, bits, lanes } = found;
         if lanes != 1 {
@@ -92,42 +103,29 @@ impl Site {
     }
 }
 
-/// A tensor as DLPack 1.0 has it. Nothing is copied; the read-only flag is set, and the memory must not be written.
+/// A tensor as DLPack has it. Nothing is copied, and the memory must not be written; from version 1 on a flag says so.
 /// Strides are in elements. Dimension names are not part of it.
 ///
-/// out: a struct whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
+/// version: 1 for a DLManagedTensorVersioned, 0 for the DLManagedTensor of programs that know DLPack before its version 1.
+/// out: the struct, whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
 /// whatever is closed or deleted, and may outlive tensor.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_tensor_to_dlpack(
     tensor: *const sdp_dal_tensor,
-    out: *mut *mut DLManagedTensorVersioned,
+    version: i32,
+    out: *mut *mut c_void,
 ) -> sdp_dal_status {
     guard("sdp_dal_tensor_to_dlpack", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, held) = unsafe { (site.out(out, "out")?, site.handle(tensor, "tensor")?) };
-        out.set(Given::versioned(held.tensor().clone())?);
-        Ok(())
-    })
-}
-
-/// As sdp_dal_tensor_to_dlpack(), for programs that know DLPack before its version 1. It has no flag that says so, but
-/// the memory must not be written.
-///
-/// out: a struct whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
-/// whatever is closed or deleted, and may outlive tensor.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_tensor_to_dlpack_unversioned(
-    tensor: *const sdp_dal_tensor,
-    out: *mut *mut DLManagedTensor,
-) -> sdp_dal_status {
-    guard("sdp_dal_tensor_to_dlpack_unversioned", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, held) = unsafe { (site.out(out, "out")?, site.handle(tensor, "tensor")?) };
-        out.set(Given::unversioned(held.tensor().clone())?);
+        let tensor = held.tensor().clone();
+        out.set(match version {
+            0 => Given::unversioned(tensor)?.cast(),
+            1 => Given::versioned(tensor)?.cast(),
+            _ => return Err(site.wrong(format_args!("'version' is {version}, only 0 and 1 are there"))),
+        });
         Ok(())
     })
 }
@@ -135,6 +133,7 @@ pub unsafe extern "C" fn sdp_dal_tensor_to_dlpack_unversioned(
 /// The view of a tensor of DLPack's, to be put or passed as an argument.
 ///
 /// tensor: stays yours; its deleter is not called.
+/// version: 1 if it is a DLManagedTensorVersioned, 0 for a DLManagedTensor.
 /// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
 /// out: filled; set its struct_size first. Borrowed: it points to strides and to what tensor points
 /// to.
@@ -143,7 +142,8 @@ pub unsafe extern "C" fn sdp_dal_tensor_to_dlpack_unversioned(
 /// type that is no sdp_dal_dtype. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_tensor_view_from_dlpack(
-    tensor: *const DLManagedTensorVersioned,
+    tensor: *const c_void,
+    version: i32,
     strides: *mut i64,
     out: *mut sdp_dal_tensor_view,
 ) -> sdp_dal_status {
@@ -151,44 +151,24 @@ pub unsafe extern "C" fn sdp_dal_tensor_view_from_dlpack(
         // SAFETY: the header's rules for pointers. Every version starts with its number.
         unsafe {
             let out = site.out_struct(out, "out")?;
-            if tensor.is_null() || !tensor.is_aligned() {
-                return Err(
-                    site.wrong("'tensor' is NULL or not aligned, a DLManagedTensorVersioned is needed")
-                );
+            match version {
+                0 => {
+                    let tensor = site.dlpack_struct::<DLManagedTensor>(tensor, "DLManagedTensor")?;
+                    site.view_dlpack(&tensor.tensor, strides, out)
+                }
+                1 => {
+                    let tensor =
+                        site.dlpack_struct::<DLManagedTensorVersioned>(tensor, "DLManagedTensorVersioned")?;
+                    let abi::Version { major, minor } = tensor.version;
+                    if major != abi::VERSION.major {
+                        return Err(site.wrong(format_args!(
+                            "'tensor' is of DLPack's version {major}.{minor}, only version 1 can be read"
+                        )));
+                    }
+                    site.view_dlpack(&tensor.tensor, strides, out)
+                }
+                _ => Err(site.wrong(format_args!("'version' is {version}, only 0 and 1 are there"))),
             }
-            let abi::Version { major, minor } = (*tensor).version;
-            if major != abi::VERSION.major {
-                return Err(site.wrong(format_args!(
-                    "'tensor' is of DLPack's version {major}.{minor}, only version 1 can be read"
-                )));
-            }
-            site.view_dlpack(&(*tensor).tensor, strides, out)
-        }
-    })
-}
-
-/// As sdp_dal_tensor_view_from_dlpack(), for a tensor of DLPack before its version 1.
-///
-/// tensor: stays yours; its deleter is not called.
-/// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
-/// out: filled; set its struct_size first. Borrowed: it points to strides and to what tensor points
-/// to.
-///
-/// Errors: as sdp_dal_tensor_view_from_dlpack(). Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_tensor_view_from_dlpack_unversioned(
-    tensor: *const DLManagedTensor,
-    strides: *mut i64,
-    out: *mut sdp_dal_tensor_view,
-) -> sdp_dal_status {
-    guard("sdp_dal_tensor_view_from_dlpack_unversioned", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe {
-            let out = site.out_struct(out, "out")?;
-            if tensor.is_null() || !tensor.is_aligned() {
-                return Err(site.wrong("'tensor' is NULL or not aligned, a DLManagedTensor is needed"));
-            }
-            site.view_dlpack(&(*tensor).tensor, strides, out)
         }
     })
 }

@@ -57,6 +57,7 @@ mod table;
 mod tensor;
 mod tensor_put;
 mod types;
+mod value;
 mod values;
 mod version;
 mod view;

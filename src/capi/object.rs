@@ -24,7 +24,7 @@ pub struct sdp_dal_object_spec {
     /// Bytes of data.
     pub data_size: u64,
     /// Bytes that are copied and can be read beside the data; may be NULL if there are none.
-    pub metadata: *const u8,
+    pub metadata: *const c_void,
     /// Bytes of metadata.
     pub metadata_size: usize,
     /// How long to wait for space when the store is full, in nanoseconds; 0: SDP_DAL_FULL_TIMEOUT of the
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn sdp_dal_object_create(
         };
         let spec = spec.ok_or_else(|| site.wrong("'spec' is NULL, the object's spec is needed"))?;
         // SAFETY: the header's rules for pointers.
-        let metadata = unsafe { site.bytes(spec.metadata, spec.metadata_size, "spec.metadata")? };
+        let metadata = unsafe { site.bytes(spec.metadata.cast(), spec.metadata_size, "spec.metadata")? };
         let mut writer = namespace.store().create(&id, &create_spec(site, &spec, metadata)?)?;
         out_data.set(writer.data_ptr().cast());
         out.set(make(WriterState::new(writer)));
@@ -109,9 +109,9 @@ fn create_spec<'a>(site: Site, spec: &sdp_dal_object_spec, metadata: &'a [u8]) -
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_object_put(
     store: *const sdp_dal_store,
-    data: *const u8,
+    data: *const c_void,
     data_size: usize,
-    metadata: *const u8,
+    metadata: *const c_void,
     metadata_size: usize,
     out: *mut *mut sdp_dal_ref,
 ) -> sdp_dal_status {
@@ -121,8 +121,8 @@ pub unsafe extern "C" fn sdp_dal_object_put(
             (
                 site.out(out, "out")?,
                 site.handle(store, "store")?,
-                site.bytes(data, data_size, "data")?,
-                site.bytes(metadata, metadata_size, "metadata")?,
+                site.bytes(data.cast(), data_size, "data")?,
+                site.bytes(metadata.cast(), metadata_size, "metadata")?,
             )
         };
         out.set(make(RefState::new(namespace.put_bytes(data, metadata)?)));

@@ -1,7 +1,6 @@
 //! sdp_dal_processor: offers functions and runs calls.
 
 use std::ffi::{c_char, c_void};
-use std::ptr;
 use std::sync::Arc;
 
 use super::call::{sdp_dal_call, CallHandle};
@@ -164,36 +163,18 @@ pub unsafe extern "C" fn sdp_dal_processor_open(
     })
 }
 
-/// Offers a function: its calls run one at a time, in no strict order (sdp_dal_processor_register_with() has other ways).
+/// Offers a function: by default its calls run one at a time, in no strict order.
 ///
 /// signature: name and parameters, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
+/// options: how its calls are run; NULL for the defaults.
 /// function: what runs its calls; NULL: they come out of sdp_dal_processor_next() only.
 /// user_data: handed to function. drop: called with user_data when the processor is closed, after the last call; may
 /// be NULL. On failure drop is not called and user_data stays yours.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_processor_register(
-    processor: *mut sdp_dal_processor,
-    signature: *const c_char,
-    function: sdp_dal_function,
-    user_data: *mut c_void,
-    drop: sdp_dal_drop,
-) -> sdp_dal_status {
-    guard("sdp_dal_processor_register", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.register(processor, signature, ptr::null(), (function, user_data, drop)) }
-    })
-}
-
-/// As sdp_dal_processor_register(), and says how the function's calls are run.
-///
-/// options: NULL for the defaults.
-///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for SDP_DAL_FUNCTION_REENTRANT with SDP_DAL_FUNCTION_ORDERED),
 /// SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_processor_register_with(
+pub unsafe extern "C" fn sdp_dal_processor_register(
     processor: *mut sdp_dal_processor,
     signature: *const c_char,
     options: *const sdp_dal_function_options,
@@ -201,7 +182,7 @@ pub unsafe extern "C" fn sdp_dal_processor_register_with(
     user_data: *mut c_void,
     drop: sdp_dal_drop,
 ) -> sdp_dal_status {
-    guard("sdp_dal_processor_register_with", |site| {
+    guard("sdp_dal_processor_register", |site| {
         // SAFETY: the header's rules for pointers.
         unsafe { site.register(processor, signature, options, (function, user_data, drop)) }
     })
@@ -262,7 +243,7 @@ impl Site {
     }
 }
 
-/// As sdp_dal_processor_register_with(), for a function that is given as a schema, whose metadata callers see.
+/// As sdp_dal_processor_register(), for a function that is given as a schema, whose metadata callers see.
 ///
 /// schema: stays yours. options: NULL for the defaults. function, user_data, drop: as in sdp_dal_processor_register().
 ///

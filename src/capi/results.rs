@@ -99,28 +99,6 @@ pub unsafe extern "C" fn sdp_dal_results_ref(
     })
 }
 
-/// The reference to an output, by index.
-///
-/// index: 0 to sdp_dal_results_count() - 1.
-/// out: NULL if the output is null. Borrowed: valid until the results are freed; sdp_dal_ref_clone() makes one that
-/// lasts.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_results_ref_at(
-    results: *const sdp_dal_results,
-    index: usize,
-    out: *mut *const sdp_dal_ref,
-) -> sdp_dal_status {
-    guard("sdp_dal_results_ref_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, results) = unsafe { (site.out(out, "out")?, site.handle(results, "results")?) };
-        results.check(site, index)?;
-        out.set(results.handle(index));
-        Ok(())
-    })
-}
-
 /// Ends the results. A call of which no output is referred to any more, and that has not started, is cancelled.
 /// NULL is allowed. Waits at most 100 ms.
 #[no_mangle]

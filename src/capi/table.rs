@@ -9,9 +9,9 @@ use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow::ffi_stream::FFI_ArrowArrayStream;
 use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchOptions};
 
-use super::args::{sdp_dal_args, Place, Value};
+use super::args::{sdp_dal_args, Value};
 use super::arrow_structs::c_schema;
-use super::call::{sdp_dal_call, Which};
+use super::call::sdp_dal_call;
 use super::guard::{guard, Site};
 use super::handle::make;
 use super::reference::{sdp_dal_ref, RefState};
@@ -44,7 +44,7 @@ impl Site {
     ///
     /// # Safety
     /// The header's rules for pointers.
-    unsafe fn table(self, stream: *mut FFI_ArrowArrayStream, name: &str) -> Result<TableSource> {
+    pub(super) unsafe fn table(self, stream: *mut FFI_ArrowArrayStream, name: &str) -> Result<TableSource> {
         // SAFETY: the caller's promise.
         let chunks = self.chunks(unsafe { self.take_stream(stream, name)? }, name)?;
         let schema = Arc::new(self.columns(&chunks.schema, name)?);
@@ -115,7 +115,7 @@ impl Site {
     unsafe fn put_output_table(
         self,
         call: *const sdp_dal_call,
-        which: Which,
+        name: *const c_char,
         value: *mut FFI_ArrowArrayStream,
         options: *const sdp_dal_table_options,
     ) -> Result<()> {
@@ -123,7 +123,7 @@ impl Site {
         unsafe {
             let value = self.split_table(value, "value", options);
             let state = self.handle(call, "call")?;
-            let param = self.param(state.call(), which)?;
+            let param = self.param(state.call(), name)?;
             state.call().put_table(param, &value?)
         }
     }
@@ -133,14 +133,14 @@ impl Site {
     unsafe fn get_input_table(
         self,
         call: *const sdp_dal_call,
-        which: Which,
+        name: *const c_char,
         out: *mut FFI_ArrowArrayStream,
     ) -> Result<()> {
         // SAFETY: the caller's promise; a zeroed stream is a released one.
         unsafe {
             let out = self.out(out, "out")?;
             let state = self.handle(call, "call")?;
-            let param = self.param(state.call(), which)?;
+            let param = self.param(state.call(), name)?;
             give_stream(&state.call().table(param)?, out)
         }
     }
@@ -397,22 +397,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_table(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_get_table", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe { site.get_input_table(call, Which::Name(name), out) }
-    })
-}
-
-/// As sdp_dal_call_get_table(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_CORRUPT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_table_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out: *mut FFI_ArrowArrayStream,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_table_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.get_input_table(call, Which::Index(index), out) }
+        unsafe { site.get_input_table(call, name, out) }
     })
 }
 
@@ -433,28 +418,11 @@ pub unsafe extern "C" fn sdp_dal_call_put_table(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_put_table", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe { site.put_output_table(call, Which::Name(name), value, options) }
+        unsafe { site.put_output_table(call, name, value, options) }
     })
 }
 
-/// As sdp_dal_call_put_table(), for the parameter with an index.
-///
-/// Errors: as sdp_dal_call_put_table(). Blocks while the stream does, and while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_put_table_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    value: *mut FFI_ArrowArrayStream,
-    options: *const sdp_dal_table_options,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_put_table_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.put_output_table(call, Which::Index(index), value, options) }
-    })
-}
-
-/// Gives the parameter with a name a table, which the call puts.
+/// Gives a parameter a table, which the call puts.
 ///
 /// value: the record batches. It is moved: read to its end now, and released by the library, also on failure. Its
 /// arrays are released when the arguments are cleared or freed, or the parameter is given another value.
@@ -470,27 +438,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_table(
         // SAFETY: the header's rules for pointers.
         unsafe {
             let value = site.table(value, "value").map(Value::Table);
-            site.add(args, Place::Name(name), value)
-        }
-    })
-}
-
-/// Gives the next parameter by position a table, which the call puts.
-///
-/// value: the record batches. It is moved: read to its end now, and released by the library, also on failure. Its
-/// arrays are released when the arguments are cleared or freed.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Blocks while the stream does.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_table(
-    args: *mut sdp_dal_args,
-    value: *mut FFI_ArrowArrayStream,
-) -> sdp_dal_status {
-    guard("sdp_dal_args_push_table", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe {
-            let value = site.table(value, "value").map(Value::Table);
-            site.add(args, Place::Next, value)
+            site.add(args, name, value)
         }
     })
 }

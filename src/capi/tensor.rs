@@ -20,12 +20,19 @@ impl Handle for sdp_dal_tensor {
 pub(super) struct HeldTensor {
     tensor: Tensor,
     names: DimNames,
+    view: sdp_dal_tensor_view,
 }
+
+// SAFETY: never changed after it was made; the view leads into the tensor and the names, which do not move.
+unsafe impl Send for HeldTensor {}
+// SAFETY: as above.
+unsafe impl Sync for HeldTensor {}
 
 impl HeldTensor {
     pub(super) fn new(tensor: Tensor) -> HeldTensor {
         let names = DimNames::new(&tensor.layout().names);
-        HeldTensor { tensor, names }
+        let view = view_of(tensor.layout(), &names, tensor.bytes());
+        HeldTensor { tensor, names, view }
     }
 
     pub(super) fn tensor(&self) -> &Tensor {
@@ -34,7 +41,12 @@ impl HeldTensor {
 
     /// Borrows from this.
     pub(super) fn view(&self) -> sdp_dal_tensor_view {
-        view_of(self.tensor.layout(), &self.names, self.tensor.bytes())
+        self.view
+    }
+
+    /// As long as this.
+    pub(super) fn view_ptr(&self) -> *const sdp_dal_tensor_view {
+        &raw const self.view
     }
 
     /// Borrows from this and from the call that keeps the copy.

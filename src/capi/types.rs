@@ -157,6 +157,66 @@ pub enum sdp_dal_caller_flag {
     SDP_DAL_CALLER_NONE_NEEDED = 2,
 }
 
+/// What a sdp_dal_value is. In brackets the fields that count.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum sdp_dal_value_kind {
+    /// Nothing: null. Of an output that is given to a call: it is to be made new.
+    SDP_DAL_VALUE_NULL = 0,
+    /// A bool [int64].
+    SDP_DAL_VALUE_BOOL = 1,
+    /// A signed integer of any size [int64].
+    SDP_DAL_VALUE_INT64 = 2,
+    /// An unsigned integer of any size [uint64].
+    SDP_DAL_VALUE_UINT64 = 3,
+    /// A floating-point number of any size [real].
+    SDP_DAL_VALUE_DOUBLE = 4,
+    /// A complex number [real, imag].
+    SDP_DAL_VALUE_COMPLEX = 5,
+    /// A text [data, size].
+    SDP_DAL_VALUE_STRING = 6,
+    /// Bytes: a binary value, or those of an object of any kind [data, size].
+    SDP_DAL_VALUE_BINARY = 7,
+    /// The ID of an object [data, size].
+    SDP_DAL_VALUE_ID = 8,
+    /// A reference, to an input or to be an output [reference].
+    SDP_DAL_VALUE_REF = 9,
+    /// A tensor [view].
+    SDP_DAL_VALUE_TENSOR = 10,
+    /// A table [stream].
+    SDP_DAL_VALUE_TABLE = 11,
+    /// A value of any Arrow type [array, schema].
+    SDP_DAL_VALUE_ARROW = 12,
+    /// An output that is given to a call, which may be null: it is not wanted.
+    SDP_DAL_VALUE_UNWANTED = 13,
+    /// An output, as the function sees it: its name [data, size].
+    SDP_DAL_VALUE_OUTPUT = 14,
+}
+
+impl sdp_dal_value_kind {
+    const ALL: [sdp_dal_value_kind; 15] = [
+        sdp_dal_value_kind::SDP_DAL_VALUE_NULL,
+        sdp_dal_value_kind::SDP_DAL_VALUE_BOOL,
+        sdp_dal_value_kind::SDP_DAL_VALUE_INT64,
+        sdp_dal_value_kind::SDP_DAL_VALUE_UINT64,
+        sdp_dal_value_kind::SDP_DAL_VALUE_DOUBLE,
+        sdp_dal_value_kind::SDP_DAL_VALUE_COMPLEX,
+        sdp_dal_value_kind::SDP_DAL_VALUE_STRING,
+        sdp_dal_value_kind::SDP_DAL_VALUE_BINARY,
+        sdp_dal_value_kind::SDP_DAL_VALUE_ID,
+        sdp_dal_value_kind::SDP_DAL_VALUE_REF,
+        sdp_dal_value_kind::SDP_DAL_VALUE_TENSOR,
+        sdp_dal_value_kind::SDP_DAL_VALUE_TABLE,
+        sdp_dal_value_kind::SDP_DAL_VALUE_ARROW,
+        sdp_dal_value_kind::SDP_DAL_VALUE_UNWANTED,
+        sdp_dal_value_kind::SDP_DAL_VALUE_OUTPUT,
+    ];
+
+    pub(super) fn from_code(code: i32) -> Option<sdp_dal_value_kind> {
+        usize::try_from(code).ok().and_then(|code| Self::ALL.get(code)).copied()
+    }
+}
+
 /// Who gives a parameter.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -2,8 +2,8 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::args::{sdp_dal_args, Place, Value};
-use super::call::{sdp_dal_call, Which};
+use super::args::{sdp_dal_args, Value};
+use super::call::sdp_dal_call;
 use super::guard::{guard, Site};
 use super::status::sdp_dal_status;
 use crate::error::Result;
@@ -15,7 +15,7 @@ impl Site {
     unsafe fn get_complex(
         self,
         call: *const sdp_dal_call,
-        which: Which,
+        name: *const c_char,
         out_re: *mut f64,
         out_im: *mut f64,
     ) -> Result<()> {
@@ -23,7 +23,7 @@ impl Site {
         let ((re, im), state, param) = unsafe {
             let out = self.outs((out_re, "out_re"), (out_im, "out_im"))?;
             let state = self.handle(call, "call")?;
-            (out, state, self.param(state.call(), which)?)
+            (out, state, self.param(state.call(), name)?)
         };
         let spec = &state.call().schema().params[param];
         let value = state.call().cell(param)?.complex().ok_or_else(|| {
@@ -44,12 +44,12 @@ impl Site {
 
     /// # Safety
     /// The header's rules for pointers.
-    unsafe fn get_id(self, call: *const sdp_dal_call, which: Which, out_id: *mut u8) -> Result<()> {
+    unsafe fn get_id(self, call: *const sdp_dal_call, name: *const c_char, out_id: *mut u8) -> Result<()> {
         // SAFETY: the caller's promise.
         let (out, state, param) = unsafe {
             let out = self.id_out(out_id, "out_id")?;
             let state = self.handle(call, "call")?;
-            (out, state, self.param(state.call(), which)?)
+            (out, state, self.param(state.call(), name)?)
         };
         out.set(state.call().object_id(param)?);
         Ok(())
@@ -60,14 +60,14 @@ impl Site {
     unsafe fn put_object(
         self,
         call: *const sdp_dal_call,
-        which: Which,
+        name: *const c_char,
         (data, size): (*const c_void, usize),
         (metadata, metadata_size): (*const c_void, usize),
     ) -> Result<()> {
         // SAFETY: the caller's promise; the memory is only used until we return.
         unsafe {
             let state = self.handle(call, "call")?;
-            let param = self.param(state.call(), which)?;
+            let param = self.param(state.call(), name)?;
             let data = self.bytes(data.cast(), size, "data")?;
             let metadata = self.bytes(metadata.cast(), metadata_size, "metadata")?;
             state.call().put_object(param, data, metadata)
@@ -75,7 +75,7 @@ impl Site {
     }
 }
 
-/// Gives the parameter with a name a complex number for a parameter of type complex64 or complex128.
+/// Gives a parameter a complex number for a parameter of type complex64 or complex128.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -88,23 +88,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_complex(
     guard("sdp_dal_args_set_complex", |site| {
         let value = Ok(Value::Cell(Cell::Complex(re, im)));
         // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Name(name), value) }
-    })
-}
-
-/// Gives the next parameter by position a complex number for a parameter of type complex64 or complex128.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_args_push_complex(
-    args: *mut sdp_dal_args,
-    re: f64,
-    im: f64,
-) -> sdp_dal_status {
-    guard("sdp_dal_args_push_complex", |site| {
-        let value = Ok(Value::Cell(Cell::Complex(re, im)));
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.add(args, Place::Next, value) }
+        unsafe { site.add(args, name, value) }
     })
 }
 
@@ -121,23 +105,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_complex(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_get_complex", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe { site.get_complex(call, Which::Name(name), out_re, out_im) }
-    })
-}
-
-/// As sdp_dal_call_get_complex(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_complex_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out_re: *mut f64,
-    out_im: *mut f64,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_complex_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.get_complex(call, Which::Index(index), out_re, out_im) }
+        unsafe { site.get_complex(call, name, out_re, out_im) }
     })
 }
 
@@ -155,22 +123,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_id(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_get_id", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe { site.get_id(call, Which::Name(name), out_id) }
-    })
-}
-
-/// As sdp_dal_call_get_id(), for the parameter with an index.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null). Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_get_id_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    out_id: *mut u8,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_get_id_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.get_id(call, Which::Index(index), out_id) }
+        unsafe { site.get_id(call, name, out_id) }
     })
 }
 
@@ -193,24 +146,6 @@ pub unsafe extern "C" fn sdp_dal_call_put_object(
 ) -> sdp_dal_status {
     guard("sdp_dal_call_put_object", |site| {
         // SAFETY: the header's rules for pointers.
-        unsafe { site.put_object(call, Which::Name(name), (data, size), (metadata, metadata_size)) }
-    })
-}
-
-/// As sdp_dal_call_put_object(), for the parameter with an index.
-///
-/// Errors: as sdp_dal_call_put_object(). Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_put_object_at(
-    call: *const sdp_dal_call,
-    index: usize,
-    data: *const c_void,
-    size: usize,
-    metadata: *const c_void,
-    metadata_size: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_put_object_at", |site| {
-        // SAFETY: the header's rules for pointers.
-        unsafe { site.put_object(call, Which::Index(index), (data, size), (metadata, metadata_size)) }
+        unsafe { site.put_object(call, name, (data, size), (metadata, metadata_size)) }
     })
 }

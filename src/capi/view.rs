@@ -275,6 +275,7 @@ impl DimNames {
 /// The view of a tensor in the store: borrows from all three.
 pub(super) fn view_of(layout: &Layout, names: &DimNames, bytes: &[u8]) -> sdp_dal_tensor_view {
     sdp_dal_tensor_view {
+        struct_size: size_of::<sdp_dal_tensor_view>(),
         data: bytes.as_ptr().cast(),
         shape: layout.shape.as_ptr(),
         strides: layout.strides.as_ptr(),

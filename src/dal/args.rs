@@ -23,6 +23,8 @@ pub enum Arg<'a> {
     Table(&'a TableSource),
     /// Nothing, for a nullable parameter. A null output is neither created nor returned.
     Null,
+    /// As if it was not given: an input that may be null is, an output is made new.
+    Missing,
 }
 
 /// Arguments by name or by position (the order of the schema). They borrow the tensors and tables given by value until
@@ -190,8 +192,8 @@ fn check_names(schema: &CallSchema, args: &Args<'_>) -> Result<()> {
 fn plan_input<'a>(param: &Param, arg: Option<&'a Arg<'_>>) -> Result<Planned<'a>> {
     let expects_object = !matches!(param.ty, ParamType::Scalar(_));
     match arg {
-        None | Some(Arg::Null | Arg::Cell(Cell::Null)) if param.nullable => Ok(Planned::Null),
-        None => Err(Error::invalid("is missing")),
+        None | Some(Arg::Missing | Arg::Null | Arg::Cell(Cell::Null)) if param.nullable => Ok(Planned::Null),
+        None | Some(Arg::Missing) => Err(Error::invalid("is missing")),
         Some(Arg::Null | Arg::Cell(Cell::Null)) => Err(Error::invalid("must not be null")),
         Some(Arg::Cell(Cell::Id(id))) if expects_object => Ok(Planned::ObjectId(*id)),
         Some(Arg::Cell(_)) if expects_object => {
@@ -223,7 +225,7 @@ fn plan_input<'a>(param: &Param, arg: Option<&'a Arg<'_>>) -> Result<Planned<'a>
 
 fn plan_output<'a>(param: &Param, arg: Option<&'a Arg<'_>>) -> Result<Planned<'a>> {
     match arg {
-        None => Ok(Planned::NewOutput),
+        None | Some(Arg::Missing) => Ok(Planned::NewOutput),
         Some(Arg::Null | Arg::Cell(Cell::Null)) if param.nullable => Ok(Planned::Null),
         Some(Arg::Null | Arg::Cell(Cell::Null)) => Err(Error::invalid("is an output that must not be null")),
         Some(Arg::Cell(Cell::Id(id))) => Ok(Planned::ObjectId(*id)),

@@ -23,15 +23,15 @@ static sdp_dal_status scale(sdp_dal_call *call, void *user_data) {
     (void)user_data;
     OK(sdp_dal_call_get_int64(call, "factor", &factor));
     if (factor < 0) {
-        OK(sdp_dal_call_fail(call, "the factor is negative"));
+        OK(sdp_dal_call_fail(call, SDP_DAL_FUNCTION_FAILED, "the factor is negative"));
         return SDP_DAL_FUNCTION_FAILED;
     }
     CLEAR(ys);
-    OK(sdp_dal_call_get_tensor(call, "ys", &ys));
-    OK(sdp_dal_call_create_tensor(call, "zs", 1, ys.shape, &zs));
+    OK(sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &ys));
+    OK(sdp_dal_call_create_tensor(call, "zs", 1, ys.shape, NULL, &zs));
     for (int64_t i = 0; i < ys.shape[0]; i++)
         ((int64_t *)zs)[i] = factor * ((const int64_t *)ys.data)[i];
-    OK(sdp_dal_call_create_tensor(call, "tag", 0, NULL, &tag));
+    OK(sdp_dal_call_create_tensor(call, "tag", 0, NULL, NULL, &tag));
     *(int64_t *)tag = (int64_t)getpid();
     return SDP_DAL_OK;
 }
@@ -45,7 +45,7 @@ static void be_processor(sdp_dal_store *store, const char *prefix) {
     OK(sdp_dal_id_parse(prefix, bytes, &options.prefix_size));
     options.prefix = bytes;
     OK(sdp_dal_processor_open(store, &options, &processor));
-    OK(sdp_dal_processor_register(processor, SIGNATURE, scale, NULL, NULL));
+    OK(sdp_dal_processor_register(processor, SIGNATURE, NULL, scale, NULL, NULL));
     while (sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER) == SDP_DAL_OK) {
     }
     sdp_dal_processor_close(processor);
@@ -110,8 +110,8 @@ static int64_t number(const sdp_dal_results *results, const char *name) {
 static sdp_dal_args *row(int64_t factor, const sdp_dal_ref *ys) {
     sdp_dal_args *args = NULL;
     OK(sdp_dal_args_create(&args));
-    OK(sdp_dal_args_push_int64(args, factor));
-    OK(sdp_dal_args_push_ref(args, ys));
+    OK(sdp_dal_args_set_int64(args, NULL, factor));
+    OK(sdp_dal_args_set_ref(args, NULL, ys));
     return args;
 }
 

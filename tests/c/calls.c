@@ -27,22 +27,22 @@ static sdp_dal_status simple_fn(sdp_dal_call *call, void *user_data) {
     CHECK(!sdp_dal_call_is_cancelled(call));
     OK(sdp_dal_call_get_int64(call, "x", &x));
     if (x == -1) {
-        OK(sdp_dal_call_fail(call, "x must not be -1"));
+        OK(sdp_dal_call_fail(call, SDP_DAL_FUNCTION_FAILED, "x must not be -1"));
         return SDP_DAL_FUNCTION_FAILED;
     }
     if (x == -2) return 17;
     /* An error of the library is handed on with its text. */
     if (x == -3) return sdp_dal_call_get_int64(call, "no_such_parameter", &x);
     if (x == -4) {
-        OK(sdp_dal_call_fail_with(call, SDP_DAL_IO, "the tape is torn"));
-        FAILS(sdp_dal_call_fail_with(call, 5, "no status"), SDP_DAL_INVALID_ARGUMENT);
+        OK(sdp_dal_call_fail(call, SDP_DAL_IO, "the tape is torn"));
+        FAILS(sdp_dal_call_fail(call, 5, "no status"), SDP_DAL_INVALID_ARGUMENT);
         return SDP_DAL_OK;
     }
     if (x == -5) return SDP_DAL_OK;
     CLEAR(ys);
-    OK(sdp_dal_call_get_tensor(call, "ys", &ys));
+    OK(sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &ys));
     CHECK(ys.ndim == 1 && ys.dtype == SDP_DAL_INT64);
-    OK(sdp_dal_call_create_tensor(call, "zs", ys.ndim, ys.shape, &zs));
+    OK(sdp_dal_call_create_tensor(call, "zs", ys.ndim, ys.shape, NULL, &zs));
     for (int64_t i = 0; i < ys.shape[0]; i++)
         ((int64_t *)zs)[i] =
             x + *(const int64_t *)(const void *)((const char *)ys.data + i * ys.strides[0]);
@@ -78,7 +78,7 @@ static void fails_with(sdp_dal_caller *caller, sdp_dal_processor *processor, sdp
     sdp_dal_status status = 0;
     sdp_dal_results *results = call_simple(caller, args, x);
     OK(sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER));
-    OK(sdp_dal_results_ref_at(results, 0, &zs));
+    OK(sdp_dal_results_ref(results, "zs", &zs));
     FAILS(sdp_dal_ref_wait(zs, SDP_DAL_WAIT_FOREVER), wanted);
     CHECK(strstr(check_last_error(), text) != NULL);
     OK(sdp_dal_ref_error(zs, &status, found, &length));
@@ -108,15 +108,15 @@ static void callbacks(sdp_dal_store *store) {
     CLEAR(options);
     options.name = "SimpleProcessor";
     OK(sdp_dal_processor_open(store, &options, &processor));
-    FAILS(sdp_dal_processor_register(processor, "f(", simple_fn, &drops, count_drop),
+    FAILS(sdp_dal_processor_register(processor, "f(", NULL, simple_fn, &drops, count_drop),
           SDP_DAL_INVALID_ARGUMENT);
-    OK(sdp_dal_processor_register(processor, SIGNATURE, simple_fn, &drops, count_drop));
-    FAILS(sdp_dal_processor_register(processor, SIGNATURE, simple_fn, &drops, count_drop),
+    OK(sdp_dal_processor_register(processor, SIGNATURE, NULL, simple_fn, &drops, count_drop));
+    FAILS(sdp_dal_processor_register(processor, SIGNATURE, NULL, simple_fn, &drops, count_drop),
           SDP_DAL_ALREADY_EXISTS);
     /* What was not registered is not dropped. */
     CHECK(drops == 0);
     OK(sdp_dal_processor_start(processor));
-    FAILS(sdp_dal_processor_register(processor, "g()", simple_fn, NULL, NULL),
+    FAILS(sdp_dal_processor_register(processor, "g()", NULL, simple_fn, NULL, NULL),
           SDP_DAL_ALREADY_STARTED);
     OK(sdp_dal_processor_prefix(processor, prefix));
     length = sizeof name;
@@ -151,7 +151,6 @@ static void callbacks(sdp_dal_store *store) {
     OK(sdp_dal_results_ref(results, "zs", &zs));
     FAILS(sdp_dal_results_ref(results, "ys", &zs), SDP_DAL_NOT_FOUND);
     CHECK(zs == NULL);
-    FAILS(sdp_dal_results_ref_at(results, 1, &zs), SDP_DAL_INVALID_ARGUMENT);
     OK(sdp_dal_results_ref(results, "zs", &zs));
     FAILS(sdp_dal_ref_wait(zs, SDP_DAL_POLL), SDP_DAL_TIMEOUT);
     OK(sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER));
@@ -165,7 +164,7 @@ static void callbacks(sdp_dal_store *store) {
     sdp_dal_ref_free(kept);
     results = call_simple(caller, args, 100);
     OK(sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER));
-    OK(sdp_dal_results_ref_at(results, 0, &zs));
+    OK(sdp_dal_results_ref(results, "zs", &zs));
     check_zs(zs, 115);
     sdp_dal_results_free(results);
 
@@ -192,7 +191,7 @@ static void callbacks(sdp_dal_store *store) {
     CHECK(drops == 0);
     sdp_dal_processor_close(processor);
     CHECK(drops == 1);
-    OK(sdp_dal_results_ref_at(results, 0, &zs));
+    OK(sdp_dal_results_ref(results, "zs", &zs));
     FAILS(sdp_dal_ref_wait(zs, SDP_DAL_WAIT_FOREVER), SDP_DAL_PROCESSOR_LOST);
     sdp_dal_results_free(results);
     sdp_dal_args_free(args);
@@ -219,9 +218,9 @@ static void read_everything(sdp_dal_call *call, const uint8_t *id) {
     SAYS("-7");
     OK(sdp_dal_call_get_uint64(call, "u", &u64));
     CHECK(u64 == 200);
-    OK(sdp_dal_call_get_int64_at(call, 2, &i64));
+    OK(sdp_dal_call_get_int64(call, "u", &i64));
     CHECK(i64 == 200);
-    OK(sdp_dal_call_get_double_at(call, 3, &f64));
+    OK(sdp_dal_call_get_double(call, "f", &f64));
     CHECK(f64 > 0.49 && f64 < 0.51);
     FAILS(sdp_dal_call_get_int64(call, "f", &i64), SDP_DAL_INVALID_ARGUMENT);
     SAYS("sdp_dal_call_get_double()");
@@ -229,7 +228,7 @@ static void read_everything(sdp_dal_call *call, const uint8_t *id) {
     CHECK(strcmp(text, "J1008+0730") == 0 && length == 11);
     length = 4;
     memset(text, 'x', 4);
-    OK(sdp_dal_call_get_string_at(call, 4, text, &length));
+    OK(sdp_dal_call_get_string(call, "name", text, &length));
     CHECK(length == 11 && memcmp(text, "xxxx", 4) == 0);
     OK(sdp_dal_call_get_binary(call, "raw", &bytes, &size));
     CHECK(size == 3 && memcmp(bytes, "\0\1\2", 3) == 0);
@@ -242,10 +241,8 @@ static void read_everything(sdp_dal_call *call, const uint8_t *id) {
     CHECK(is_null);
     OK(sdp_dal_call_is_null(call, "ys", &is_null));
     CHECK(!is_null);
-    OK(sdp_dal_call_is_null_at(call, 10, &is_null));
-    CHECK(is_null);
     CLEAR(view);
-    FAILS(sdp_dal_call_get_tensor(call, "wgt", &view), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_call_get_tensor(call, "wgt", SDP_DAL_ORDER_ANY, &view), SDP_DAL_INVALID_ARGUMENT);
     CHECK(view.data == NULL);
     OK(sdp_dal_call_param_index(call, "ys", &index));
     CHECK(index == 8);
@@ -253,7 +250,7 @@ static void read_everything(sdp_dal_call *call, const uint8_t *id) {
     length = sizeof text;
     OK(sdp_dal_call_param_name(call, 8, text, &length));
     CHECK(strcmp(text, "ys") == 0);
-    FAILS(sdp_dal_call_get_int64_at(call, 11, &i64), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_call_param_name(call, 11, text, &length), SDP_DAL_INVALID_ARGUMENT);
     SAYS("'index' is 11, function everything has 11 parameters");
 }
 
@@ -275,25 +272,25 @@ static void pull_style(sdp_dal_store *store) {
     size_t length = sizeof text;
 
     OK(sdp_dal_processor_open(store, NULL, &processor));
-    OK(sdp_dal_processor_register(processor, EVERYTHING, NULL, NULL, NULL));
+    OK(sdp_dal_processor_register(processor, EVERYTHING, NULL, NULL, NULL, NULL));
     FAILS(sdp_dal_processor_next(processor, SDP_DAL_POLL, &call), SDP_DAL_TIMEOUT);
     CHECK(call == NULL);
     OK(sdp_dal_caller_open(store, signatures, 1, NULL, &caller));
     OK(sdp_dal_args_create(&args));
-    OK(sdp_dal_args_push_bool(args, true));
-    OK(sdp_dal_args_push_int64(args, -7));
-    OK(sdp_dal_args_push_uint64(args, 200));
-    OK(sdp_dal_args_push_double(args, 0.5));
-    OK(sdp_dal_args_push_string(args, "J1008+0730"));
-    OK(sdp_dal_args_push_binary(args, raw, sizeof raw));
-    OK(sdp_dal_args_push_id(args, id));
-    OK(sdp_dal_args_push_null(args));
+    OK(sdp_dal_args_set_bool(args, NULL, true));
+    OK(sdp_dal_args_set_int64(args, NULL, -7));
+    OK(sdp_dal_args_set_uint64(args, NULL, 200));
+    OK(sdp_dal_args_set_double(args, NULL, 0.5));
+    OK(sdp_dal_args_set_string(args, NULL, "J1008+0730"));
+    OK(sdp_dal_args_set_binary(args, NULL, raw, sizeof raw));
+    OK(sdp_dal_args_set_id(args, NULL, id));
+    OK(sdp_dal_args_set_null(args, NULL));
     CLEAR(view);
     view.data = values;
     view.shape = shape;
     view.ndim = 1;
     view.dtype = SDP_DAL_INT64;
-    OK(sdp_dal_args_push_tensor(args, &view));
+    OK(sdp_dal_args_set_tensor(args, NULL, &view));
     OK(sdp_dal_args_set_null(args, "zs"));
     OK(sdp_dal_caller_call(caller, "everything", args, &results));
     CHECK(sdp_dal_results_count(results) == 2);
@@ -305,26 +302,26 @@ static void pull_style(sdp_dal_store *store) {
     read_everything(call, id);
     OK(sdp_dal_call_signature(call, text, &length));
     OK(sdp_dal_signature_check(text));
-    OK(sdp_dal_call_get_tensor(call, "ys", &view));
+    OK(sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &view));
     CLEAR(again);
-    OK(sdp_dal_call_get_tensor_at(call, 8, &again));
+    OK(sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &again));
     CHECK(view.data == again.data && view.shape == again.shape);
     OK(sdp_dal_call_hold_tensor(call, "ys", &held));
     OK(sdp_dal_call_retain(call, &second));
 
     CLEAR(options);
     options.flags = SDP_DAL_TENSOR_ZEROED;
-    FAILS(sdp_dal_call_create_tensor(call, "zs", 1, shape, &data), SDP_DAL_INVALID_ARGUMENT);
-    FAILS(sdp_dal_call_create_tensor(call, "tag", 1, shape, &data), SDP_DAL_INVALID_ARGUMENT);
-    FAILS(sdp_dal_call_create_tensor(call, "ys", 1, shape, &data), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_call_create_tensor(call, "zs", 1, shape, NULL, &data), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_call_create_tensor(call, "tag", 1, shape, NULL, &data), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_call_create_tensor(call, "ys", 1, shape, NULL, &data), SDP_DAL_INVALID_ARGUMENT);
     CHECK(data == NULL);
     FAILS(sdp_dal_call_seal(call, "tag"), SDP_DAL_NOT_FOUND);
-    OK(sdp_dal_call_create_tensor_with(call, "tag", 0, NULL, &options, &data));
+    OK(sdp_dal_call_create_tensor(call, "tag", 0, NULL, &options, &data));
     CHECK(*(const int64_t *)data == 0);
     FAILS(sdp_dal_ref_wait(tag, SDP_DAL_POLL), SDP_DAL_TIMEOUT);
     OK(sdp_dal_call_seal(call, "tag"));
     OK(sdp_dal_ref_wait(tag, SDP_DAL_POLL));
-    OK(sdp_dal_call_finish(call));
+    OK(sdp_dal_call_finish(call, NULL, 0));
     sdp_dal_call_free(call);
     /* What the second handle keeps stays readable. */
     CHECK(*(const int64_t *)view.data == 1);

@@ -28,7 +28,7 @@ static sdp_dal_status add(sdp_dal_call *call, void *user_data) {
     void *data = NULL;
     ((world *)user_data)->runs++;
     OK(sdp_dal_call_get_int64(call, "x", &x));
-    OK(sdp_dal_call_create_tensor(call, "z", 0, NULL, &data));
+    OK(sdp_dal_call_create_tensor(call, "z", 0, NULL, NULL, &data));
     *(int64_t *)data = x + 1;
     return SDP_DAL_OK;
 }
@@ -47,7 +47,7 @@ static sdp_dal_status quit(sdp_dal_call *call, void *user_data) {
 
 static void open_processor(sdp_dal_store *store, world *w, sdp_dal_function function) {
     OK(sdp_dal_processor_open(store, NULL, &w->processor));
-    OK(sdp_dal_processor_register(w->processor, ADD, function, w, count_drop));
+    OK(sdp_dal_processor_register(w->processor, ADD, NULL, function, w, count_drop));
 }
 
 static void *process(void *argument) {
@@ -104,7 +104,7 @@ static sdp_dal_results *call(sdp_dal_store *store, const char *signature, int64_
     sdp_dal_results *results = NULL;
     OK(sdp_dal_caller_open(store, &signature, 1, NULL, &caller));
     OK(sdp_dal_args_create(&args));
-    OK(sdp_dal_args_push_int64(args, x));
+    OK(sdp_dal_args_set_int64(args, NULL, x));
     OK(sdp_dal_caller_call(caller, "add", args, &results));
     sdp_dal_args_free(args);
     sdp_dal_caller_close(caller);
@@ -113,7 +113,7 @@ static sdp_dal_results *call(sdp_dal_store *store, const char *signature, int64_
 
 static sdp_dal_status ended(const sdp_dal_results *results, int64_t timeout_ns) {
     const sdp_dal_ref *z = NULL;
-    OK(sdp_dal_results_ref_at(results, 0, &z));
+    OK(sdp_dal_results_ref(results, "z", &z));
     return sdp_dal_ref_wait(z, timeout_ns);
 }
 
@@ -197,7 +197,7 @@ static sdp_dal_status length(sdp_dal_call *call, void *user_data) {
     void *data = NULL;
     (void)user_data;
     OK(sdp_dal_call_get_binary(call, "bytes", &bytes, &size));
-    OK(sdp_dal_call_create_tensor(call, "z", 0, NULL, &data));
+    OK(sdp_dal_call_create_tensor(call, "z", 0, NULL, NULL, &data));
     *(int64_t *)data = (int64_t)size;
     return SDP_DAL_OK;
 }
@@ -217,13 +217,13 @@ static void sizes(sdp_dal_store *store) {
     OK(sdp_dal_args_set_binary(args, "bytes", bytes, 3));
     FAILS(sdp_dal_args_set_binary(args, "bytes", bytes, (size_t)1 << 46), SDP_DAL_OUT_OF_MEMORY);
     SAYS("'value'");
-    FAILS(sdp_dal_args_push_binary(args, bytes, (size_t)1 << 46), SDP_DAL_OUT_OF_MEMORY);
-    FAILS(sdp_dal_args_push_binary(args, bytes, SIZE_MAX), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_args_set_binary(args, NULL, bytes, (size_t)1 << 46), SDP_DAL_OUT_OF_MEMORY);
+    FAILS(sdp_dal_args_set_binary(args, NULL, bytes, SIZE_MAX), SDP_DAL_INVALID_ARGUMENT);
     /* What is wrong with the handle is said before anything is copied. */
     OK(sdp_dal_schema_parse("f()", &not_args));
-    FAILS(sdp_dal_args_push_binary((sdp_dal_args *)not_args, bytes, (size_t)1 << 46),
+    FAILS(sdp_dal_args_set_binary((sdp_dal_args *)not_args, NULL, bytes, (size_t)1 << 46),
           SDP_DAL_INVALID_ARGUMENT);
-    FAILS(sdp_dal_args_push_binary(NULL, bytes, (size_t)1 << 46), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_args_set_binary(NULL, NULL, bytes, (size_t)1 << 46), SDP_DAL_INVALID_ARGUMENT);
     sdp_dal_schema_free(not_args);
     memset(&stream, 0, sizeof stream);
     FAILS(sdp_dal_table_put_columns(store, NULL, &stream, (size_t)1 << 46, NULL, &table),
@@ -232,7 +232,7 @@ static void sizes(sdp_dal_store *store) {
           SDP_DAL_OUT_OF_MEMORY);
 
     OK(sdp_dal_processor_open(store, NULL, &processor));
-    OK(sdp_dal_processor_register(processor, BLOB, length, NULL, NULL));
+    OK(sdp_dal_processor_register(processor, BLOB, NULL, length, NULL, NULL));
     OK(sdp_dal_processor_start(processor));
     OK(sdp_dal_caller_open(store, signatures, 1, NULL, &caller));
     OK(sdp_dal_args_set_string(args, "text", "abc"));

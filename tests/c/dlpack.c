@@ -70,8 +70,8 @@ static void every_type(sdp_dal_store *store) {
         DLManagedTensor *old = NULL;
         int64_t strides[SDP_DAL_MAX_DIMS];
         sdp_dal_tensor_view view;
-        OK(sdp_dal_tensor_to_dlpack(tensor, &out));
-        OK(sdp_dal_tensor_to_dlpack_unversioned(tensor, &old));
+        OK(sdp_dal_tensor_to_dlpack(tensor, 1, (void **)&out));
+        OK(sdp_dal_tensor_to_dlpack(tensor, 0, (void **)&old));
         sdp_dal_tensor_free(tensor);
         CHECK(out->version.major == 1 && (out->flags & 1) != 0);
         const DLTensor *dl = &out->dl_tensor;
@@ -82,13 +82,13 @@ static void every_type(sdp_dal_store *store) {
         CHECK(old->dl_tensor.data == dl->data && old->dl_tensor.strides[1] == 2);
         /* And in again: what was given out is put. */
         CLEAR(view);
-        OK(sdp_dal_tensor_view_from_dlpack(out, strides, &view));
+        OK(sdp_dal_tensor_view_from_dlpack(out, 1, strides, &view));
         CHECK(view.dtype == types[i].dtype && view.strides[1] == byte_strides[1]);
         tensor = put(store, view.dtype, view.data, view.strides);
         OK(sdp_dal_tensor_get_view(tensor, &view));
         CHECK(memcmp(view.data, bytes, 6 * size) == 0);
         sdp_dal_tensor_free(tensor);
-        OK(sdp_dal_tensor_view_from_dlpack_unversioned(old, strides, &view));
+        OK(sdp_dal_tensor_view_from_dlpack(old, 0, strides, &view));
         CHECK(view.dtype == types[i].dtype && view.ndim == 2);
         old->deleter(old);
         CHECK(memcmp(dl->data, bytes, 6 * size) == 0);
@@ -113,46 +113,40 @@ static void refused(void) {
     in.dl_tensor.byte_offset = 4;
     CLEAR(view);
     /* Without strides it is in C order. */
-    OK(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view));
+    OK(sdp_dal_tensor_view_from_dlpack(&in, 0, strides, &view));
     CHECK(view.data == &values[1] && view.strides[0] == 12 && view.strides[1] == 4);
     /* A dimension of one element has any stride; others must fit into memory. */
     int64_t elements[2] = {INT64_MAX, 1}, row[2] = {1, 3};
     in.dl_tensor.shape = row;
     in.dl_tensor.strides = elements;
-    OK(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view));
+    OK(sdp_dal_tensor_view_from_dlpack(&in, 0, strides, &view));
     CHECK(strides[1] == 4);
     in.dl_tensor.shape = shape;
-    FAILS(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view),
-          SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_tensor_view_from_dlpack(&in, 0, strides, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("span more than any memory");
     in.dl_tensor.strides = NULL;
     in.dl_tensor.device.device_type = 2;
-    FAILS(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view),
-          SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_tensor_view_from_dlpack(&in, 0, strides, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("device of DLPack's type 2");
     in.dl_tensor.device.device_type = 1;
     in.dl_tensor.dtype.lanes = 4;
-    FAILS(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view),
-          SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_tensor_view_from_dlpack(&in, 0, strides, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("4 lanes");
     in.dl_tensor.dtype.lanes = 1;
     in.dl_tensor.dtype.code = 4;
     in.dl_tensor.dtype.bits = 16;
-    FAILS(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view),
-          SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_tensor_view_from_dlpack(&in, 0, strides, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("bfloat16");
     in.dl_tensor.dtype.code = 3;
-    FAILS(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view),
-          SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_tensor_view_from_dlpack(&in, 0, strides, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("type code 3 with 16 bits");
     in.dl_tensor.dtype.code = 2;
     in.dl_tensor.ndim = 9;
-    FAILS(sdp_dal_tensor_view_from_dlpack_unversioned(&in, strides, &view),
-          SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_tensor_view_from_dlpack(&in, 0, strides, &view), SDP_DAL_INVALID_ARGUMENT);
     CHECK(view.data == NULL);
     memset(&versioned, 0, sizeof versioned);
     versioned.version.major = 2;
-    FAILS(sdp_dal_tensor_view_from_dlpack(&versioned, strides, &view), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_tensor_view_from_dlpack(&versioned, 1, strides, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("version 2.0");
 }
 
@@ -166,7 +160,7 @@ int main(int argc, char **argv) {
     every_type(store);
     refused();
     tensor = put(store, SDP_DAL_INT16, values, NULL);
-    OK(sdp_dal_tensor_to_dlpack(tensor, &out));
+    OK(sdp_dal_tensor_to_dlpack(tensor, 1, (void **)&out));
     sdp_dal_tensor_free(tensor);
     sdp_dal_store_close(store);
     CHECK(memcmp(out->dl_tensor.data, values, sizeof values) == 0);

@@ -72,10 +72,11 @@ static sdp_dal_status simple_fn(sdp_dal_call *call, void *user_data) {
     (void)user_data;
     OK(sdp_dal_call_get_int64(call, "x", &x));
     CLEAR(ys);
-    OK(sdp_dal_call_get_tensor(call, "ys", &ys));
+    OK(sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &ys));
     switch (x) {
     case FAILS_WITH_TEXT:
-        return sdp_dal_call_fail(call, "the matrix is singular") == SDP_DAL_OK
+        return sdp_dal_call_fail(call, SDP_DAL_FUNCTION_FAILED, "the matrix is singular") ==
+                       SDP_DAL_OK
                    ? SDP_DAL_FUNCTION_FAILED
                    : SDP_DAL_OK;
     case WRITES_NOTHING:
@@ -83,20 +84,20 @@ static sdp_dal_status simple_fn(sdp_dal_call *call, void *user_data) {
     case ASKS_WRONGLY:
         show(sdp_dal_call_get_double(call, "x", &y));
         show(sdp_dal_call_get_int64(call, "z", &other));
-        show(sdp_dal_call_create_tensor(call, "zs", 2, (const int64_t[2]){1, 2}, &zs));
+        show(sdp_dal_call_create_tensor(call, "zs", 2, (const int64_t[2]){1, 2}, NULL, &zs));
         show(sdp_dal_call_seal(call, "zs"));
         break;
     case GIVES_UP:
-        OK(sdp_dal_call_fail_with(call, SDP_DAL_CANCELLED, "stopped: nobody waits for zs"));
+        OK(sdp_dal_call_fail(call, SDP_DAL_CANCELLED, "stopped: nobody waits for zs"));
         return SDP_DAL_CANCELLED;
     case HANDS_ON:
         return sdp_dal_call_get_int64(call, "limit", &other);
     default:
         break;
     }
-    OK(sdp_dal_call_create_tensor(call, "zs", ys.ndim, ys.shape, &zs));
+    OK(sdp_dal_call_create_tensor(call, "zs", ys.ndim, ys.shape, NULL, &zs));
     memcpy(zs, ys.data, (size_t)ys.shape[0] * sizeof(int64_t));
-    if (x == ASKS_WRONGLY) show(sdp_dal_call_create_tensor(call, "zs", 1, ys.shape, &zs));
+    if (x == ASKS_WRONGLY) show(sdp_dal_call_create_tensor(call, "zs", 1, ys.shape, NULL, &zs));
     return SDP_DAL_OK;
 }
 
@@ -106,8 +107,8 @@ static sdp_dal_processor *open_processor(const sdp_dal_store *store) {
     CLEAR(options);
     options.name = "SimpleProcessor";
     OK(sdp_dal_processor_open(store, &options, &processor));
-    OK(sdp_dal_processor_register(processor, signature, simple_fn, NULL, NULL));
-    OK(sdp_dal_processor_register(processor, two_inputs, simple_fn, NULL, NULL));
+    OK(sdp_dal_processor_register(processor, signature, NULL, simple_fn, NULL, NULL));
+    OK(sdp_dal_processor_register(processor, two_inputs, NULL, simple_fn, NULL, NULL));
     return processor;
 }
 
@@ -125,8 +126,8 @@ static void show_result(const sdp_dal_processor *processor, sdp_dal_caller *call
     const sdp_dal_ref *zs = NULL;
     sdp_dal_tensor_view ys = int64_view(numbers, three);
     OK(sdp_dal_args_create(&args));
-    OK(sdp_dal_args_push_int64(args, x));
-    OK(sdp_dal_args_push_tensor(args, &ys));
+    OK(sdp_dal_args_set_int64(args, NULL, x));
+    OK(sdp_dal_args_set_tensor(args, NULL, &ys));
     OK(sdp_dal_caller_call(caller, "simple_fn", args, &results));
     OK(sdp_dal_results_ref(results, "zs", &zs));
     OK(sdp_dal_processor_process(processor, 10 * second));
@@ -183,20 +184,20 @@ static void wrong_calls(const sdp_dal_store *store, sdp_dal_caller *caller) {
     a = b = ys;
     a.data = b.data = doubles;
     a.dtype = b.dtype = SDP_DAL_FLOAT64;
-    OK(sdp_dal_args_push_int64(args, 1));
-    OK(sdp_dal_args_push_tensor(args, &a));
+    OK(sdp_dal_args_set_int64(args, NULL, 1));
+    OK(sdp_dal_args_set_tensor(args, NULL, &a));
     show(sdp_dal_caller_call(caller, "simple_fn", args, &results)); /* other elements */
     OK(sdp_dal_args_clear(args));
     b.shape = four;
-    OK(sdp_dal_args_push_tensor(args, &a));
-    OK(sdp_dal_args_push_tensor(args, &b));
+    OK(sdp_dal_args_set_tensor(args, NULL, &a));
+    OK(sdp_dal_args_set_tensor(args, NULL, &b));
     show(sdp_dal_caller_call(caller, "add", args, &results)); /* equal names, other sizes */
     show(sdp_dal_caller_call(caller, "subtract", args, &results));
     OK(sdp_dal_args_clear(args));
     OK(sdp_dal_tensor_put(store, &ys, &ref));
-    OK(sdp_dal_args_push_int64(args, 1));
-    OK(sdp_dal_args_push_ref(args, ref));
-    OK(sdp_dal_args_push_ref(args, ref));
+    OK(sdp_dal_args_set_int64(args, NULL, 1));
+    OK(sdp_dal_args_set_ref(args, NULL, ref));
+    OK(sdp_dal_args_set_ref(args, NULL, ref));
     show(sdp_dal_caller_call(caller, "simple_fn", args, &results)); /* an input as output */
     sdp_dal_ref_free(ref);
     sdp_dal_args_free(args);
@@ -288,9 +289,9 @@ static void calls(const sdp_dal_store *store) {
     const char *const other = "gridder(uvw: float64[row,uvw=3]) -> (grid: complex64[u,v])";
     const char *const changed = "simple_fn(x: int32, ys: int64[i]) -> (zs: int64[i])";
     show(sdp_dal_caller_open(store, &signature, 1, NULL, &caller));
-    show(sdp_dal_processor_register(processor, signature, NULL, NULL, NULL));
+    show(sdp_dal_processor_register(processor, signature, NULL, NULL, NULL, NULL));
     OK(sdp_dal_processor_start(processor));
-    show(sdp_dal_processor_register(processor, other, NULL, NULL, NULL));
+    show(sdp_dal_processor_register(processor, other, NULL, NULL, NULL, NULL));
     show(sdp_dal_caller_open(store, &other, 1, NULL, &caller));
     show(sdp_dal_caller_open(store, &changed, 1, NULL, &caller));
     OK(sdp_dal_processor_prefix(processor, prefix));
@@ -317,8 +318,8 @@ static sdp_dal_results *issue(sdp_dal_caller *caller, const sdp_dal_ref *ys) {
     sdp_dal_args *args = NULL;
     sdp_dal_results *results = NULL;
     OK(sdp_dal_args_create(&args));
-    OK(sdp_dal_args_push_int64(args, WORKS));
-    OK(sdp_dal_args_push_ref(args, ys));
+    OK(sdp_dal_args_set_int64(args, NULL, WORKS));
+    OK(sdp_dal_args_set_ref(args, NULL, ys));
     OK(sdp_dal_caller_call(caller, "simple_fn", args, &results));
     sdp_dal_args_free(args);
     return results;
@@ -329,7 +330,7 @@ static void lost(const char *path, const sdp_dal_store *store) {
     sdp_dal_processor *processor = open_processor(store), *holder = NULL;
     OK(sdp_dal_processor_start(processor));
     OK(sdp_dal_processor_open(store, NULL, &holder));
-    OK(sdp_dal_processor_register(holder, hold, NULL, NULL, NULL));
+    OK(sdp_dal_processor_register(holder, hold, NULL, NULL, NULL, NULL));
     OK(sdp_dal_processor_start(holder));
     sdp_dal_caller *caller = open_caller(store), *other = NULL;
     sdp_dal_ref *ys = NULL;
@@ -373,8 +374,8 @@ static void lost(const char *path, const sdp_dal_store *store) {
     show(sdp_dal_ref_wait(zs, 10 * second));
     sdp_dal_results_free(results);
     results = NULL;
-    OK(sdp_dal_args_push_int64(args, WORKS));
-    OK(sdp_dal_args_push_ref(args, ys));
+    OK(sdp_dal_args_set_int64(args, NULL, WORKS));
+    OK(sdp_dal_args_set_ref(args, NULL, ys));
     show(sdp_dal_caller_call(caller, "simple_fn", args, &results));
     sdp_dal_args_free(args);
     sdp_dal_caller_close(caller);

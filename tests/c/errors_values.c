@@ -90,16 +90,16 @@ static void wrong_tensors(void) {
     tensor.tensor.code = 2;
     tensor.tensor.bits = 32;
     tensor.tensor.lanes = 1;
-    show(sdp_dal_tensor_view_from_dlpack_unversioned(&tensor, strides, &view));
+    show(sdp_dal_tensor_view_from_dlpack(&tensor, 0, strides, &view));
     tensor.tensor.device_type = 1;
     tensor.tensor.lanes = 4;
-    show(sdp_dal_tensor_view_from_dlpack_unversioned(&tensor, strides, &view));
+    show(sdp_dal_tensor_view_from_dlpack(&tensor, 0, strides, &view));
     tensor.tensor.lanes = 1;
     tensor.tensor.code = 4;
     tensor.tensor.bits = 16;
-    show(sdp_dal_tensor_view_from_dlpack_unversioned(&tensor, strides, &view));
+    show(sdp_dal_tensor_view_from_dlpack(&tensor, 0, strides, &view));
     tensor.tensor.code = 3;
-    show(sdp_dal_tensor_view_from_dlpack_unversioned(&tensor, strides, &view));
+    show(sdp_dal_tensor_view_from_dlpack(&tensor, 0, strides, &view));
 }
 
 static void wrong_values(void) {
@@ -136,7 +136,7 @@ static sdp_dal_processor *processor_of(const sdp_dal_store *store) {
     sdp_dal_processor *processor = NULL;
     OK(sdp_dal_processor_open(store, NULL, &processor));
     for (int i = 0; i < 3; i++)
-        OK(sdp_dal_processor_register(processor, all[i], nothing, NULL, NULL));
+        OK(sdp_dal_processor_register(processor, all[i], NULL, nothing, NULL, NULL));
     return processor;
 }
 
@@ -154,7 +154,7 @@ static void wrong_calls(sdp_dal_store *store) {
     sdp_dal_tensor_view view;
     CLEAR(options);
     options.flags = SDP_DAL_FUNCTION_REENTRANT | SDP_DAL_FUNCTION_ORDERED;
-    show(sdp_dal_processor_register_with(first, "both()", &options, nothing, NULL, NULL));
+    show(sdp_dal_processor_register(first, "both()", &options, nothing, NULL, NULL));
     OK(sdp_dal_processor_start(first));
     OK(sdp_dal_processor_start(second));
     OK(sdp_dal_caller_open(store, all, 3, NULL, &caller));
@@ -164,14 +164,14 @@ static void wrong_calls(sdp_dal_store *store) {
     /* A batch whose second row is wrong. */
     CLEAR(view);
     view.data = numbers, view.shape = shape, view.ndim = 1, view.dtype = SDP_DAL_INT64;
-    OK(sdp_dal_args_push_int64(good, 1));
-    OK(sdp_dal_args_push_tensor(good, &view));
-    OK(sdp_dal_args_push_string(bad, "one"));
-    OK(sdp_dal_args_push_tensor(bad, &view));
+    OK(sdp_dal_args_set_int64(good, NULL, 1));
+    OK(sdp_dal_args_set_tensor(good, NULL, &view));
+    OK(sdp_dal_args_set_string(bad, NULL, "one"));
+    OK(sdp_dal_args_set_tensor(bad, NULL, &view));
     const sdp_dal_args *rows[2] = {good, bad};
     show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies));
     OK(sdp_dal_args_clear(bad));
-    OK(sdp_dal_args_push_int64(bad, 1));
+    OK(sdp_dal_args_set_int64(bad, NULL, 1));
     show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies));
     /* An output that several rows, or several processors, would write. */
     OK(sdp_dal_ref_new(store, SDP_DAL_INT64, 1, NULL, &ref));
@@ -182,13 +182,13 @@ static void wrong_calls(sdp_dal_store *store) {
     /* Two rows of which each takes what the other one makes. */
     OK(sdp_dal_ref_new(store, SDP_DAL_INT64, 1, NULL, &other));
     OK(sdp_dal_args_clear(good));
-    OK(sdp_dal_args_push_int64(good, 1));
-    OK(sdp_dal_args_push_ref(good, other));
-    OK(sdp_dal_args_push_ref(good, ref));
+    OK(sdp_dal_args_set_int64(good, NULL, 1));
+    OK(sdp_dal_args_set_ref(good, NULL, other));
+    OK(sdp_dal_args_set_ref(good, NULL, ref));
     OK(sdp_dal_args_clear(bad));
-    OK(sdp_dal_args_push_int64(bad, 1));
-    OK(sdp_dal_args_push_ref(bad, ref));
-    OK(sdp_dal_args_push_ref(bad, other));
+    OK(sdp_dal_args_set_int64(bad, NULL, 1));
+    OK(sdp_dal_args_set_ref(bad, NULL, ref));
+    OK(sdp_dal_args_set_ref(bad, NULL, other));
     rows[1] = bad;
     show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies));
     sdp_dal_ref_free(other);
@@ -197,10 +197,10 @@ static void wrong_calls(sdp_dal_store *store) {
     OK(sdp_dal_args_clear(good));
     make_stream(&stream, COLUMN_X, 1, 1);
     show(sdp_dal_args_set_table(good, "vis", &stream)); /* one array, not a table */
-    OK(sdp_dal_args_push_tensor(good, &view));
+    OK(sdp_dal_args_set_tensor(good, NULL, &view));
     show(sdp_dal_caller_call(caller, "flag", good, &results));
     OK(sdp_dal_args_clear(good));
-    OK(sdp_dal_args_push_double(good, 1));
+    OK(sdp_dal_args_set_double(good, NULL, 1));
     show(sdp_dal_caller_call(caller, "coded", good, &results));
     sdp_dal_args_free(good);
     sdp_dal_args_free(bad);

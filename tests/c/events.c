@@ -52,7 +52,7 @@ static void other_process(const char *path) {
     options.timeout_ns = minute;
     OK(sdp_dal_caller_open(store, &signature, 1, &options, &caller));
     OK(sdp_dal_args_create(&args));
-    OK(sdp_dal_args_push_int64(args, 1));
+    OK(sdp_dal_args_set_int64(args, NULL, 1));
     OK(sdp_dal_caller_call(caller, "add", args, &results));
     OK(sdp_dal_results_ref(results, "tag", &tag));
     OK(sdp_dal_ref_wait(tag, minute));
@@ -67,7 +67,8 @@ static sdp_dal_status add(sdp_dal_call *call, void *user_data) {
     void *data = NULL;
     int64_t x = 0;
     sdp_dal_status status = sdp_dal_call_get_int64(call, "x", &x);
-    if (status == SDP_DAL_OK) status = sdp_dal_call_create_tensor(call, "tag", 0, NULL, &data);
+    if (status == SDP_DAL_OK)
+        status = sdp_dal_call_create_tensor(call, "tag", 0, NULL, NULL, &data);
     if (status == SDP_DAL_OK) memcpy(data, &x, sizeof x);
     *(int64_t *)user_data += x;
     return status;
@@ -159,7 +160,7 @@ int main(int argc, char **argv) {
     sdp_dal_store *store = open_store(argv[1]);
     sdp_dal_processor *processor = NULL;
     OK(sdp_dal_processor_open(store, NULL, &processor));
-    OK(sdp_dal_processor_register(processor, signature, add, &sum, NULL));
+    OK(sdp_dal_processor_register(processor, signature, NULL, add, &sum, NULL));
     loop(store, processor, &sum);
     wait_for_many(store);
     CHECK(waitpid(child, &status, 0) == child);

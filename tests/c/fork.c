@@ -270,7 +270,7 @@ static void open_all(const char *path) {
     snprintf(all.other, sizeof all.other, "%s-other", path);
     all.store = open_store(path);
     OK(sdp_dal_processor_open(all.store, NULL, &all.processor));
-    OK(sdp_dal_processor_register(all.processor, signature, add, NULL, NULL));
+    OK(sdp_dal_processor_register(all.processor, signature, NULL, add, NULL, NULL));
     OK(sdp_dal_processor_start(all.processor));
     CLEAR(options);
     OK(sdp_dal_caller_open(all.store, &signature, 1, &options, &all.caller));
@@ -279,8 +279,8 @@ static void open_all(const char *path) {
     OK(sdp_dal_ref_get_buffer(all.ref, SDP_DAL_POLL, &all.buffer));
     OK(sdp_dal_ref_new(all.store, SDP_DAL_INT64, 1, NULL, &all.promised));
     OK(sdp_dal_args_create(&all.args));
-    OK(sdp_dal_args_push_int64(all.args, 1));
-    OK(sdp_dal_args_push_ref(all.args, all.ref));
+    OK(sdp_dal_args_set_int64(all.args, NULL, 1));
+    OK(sdp_dal_args_set_ref(all.args, NULL, all.ref));
     OK(sdp_dal_caller_batch(all.caller, "add", (const sdp_dal_args *const *)&all.args, 1,
                             &all.replies));
     OK(sdp_dal_caller_call(all.caller, "add", all.args, &all.results));
@@ -355,7 +355,7 @@ static void use_what_was_inherited(void) {
     FORKED(sdp_dal_ref_get_tensor(all.ref, minute, &tensor));
     FORKED(sdp_dal_ref_add_reference(all.promised, all.ref, minute));
     FORKED(sdp_dal_ref_put_tensor(all.promised, &view));
-    FORKED(sdp_dal_args_push_int64(all.args, 1));
+    FORKED(sdp_dal_args_set_int64(all.args, NULL, 1));
     FORKED(sdp_dal_processor_process(all.processor, minute));
     FORKED(sdp_dal_processor_next(all.processor, minute, &call));
     CLEAR(event);
@@ -382,7 +382,7 @@ static void use_what_is_its_own(const char *path) {
     OK(sdp_dal_ref_add_reference(second, ref, SDP_DAL_POLL));
     OK(sdp_dal_processor_open(store, NULL, &processor));
     /* No function that the parent's caller looks for: it would call it. */
-    OK(sdp_dal_processor_register(processor, "child(x: int64)", add, NULL, NULL));
+    OK(sdp_dal_processor_register(processor, "child(x: int64)", NULL, add, NULL, NULL));
     FAILS(sdp_dal_processor_process(processor, SDP_DAL_POLL), SDP_DAL_TIMEOUT);
     OK(sdp_dal_set_log(SDP_DAL_LOG_DEBUG, log_hook, NULL));
     sdp_dal_processor_close(processor);

@@ -87,7 +87,7 @@ static void a_call(const sdp_dal_store *store) {
     sdp_dal_replies *replies = NULL;
     sdp_dal_call *call = NULL;
     OK(sdp_dal_processor_open(store, NULL, &processor));
-    OK(sdp_dal_processor_register(processor, SIGNATURE, NULL, NULL, NULL));
+    OK(sdp_dal_processor_register(processor, SIGNATURE, NULL, NULL, NULL, NULL));
     OK(sdp_dal_processor_start(processor));
     OK(sdp_dal_caller_open(store, signatures, 1, NULL, &caller));
     OK(sdp_dal_args_create(&args));

@@ -96,8 +96,8 @@ static void take(const sdp_dal_processor *processor, size_t function) {
     OK(sdp_dal_buffer_data(buffer, &data, &size));
     /* An Arrow stream. */
     CHECK(size > 64 && memcmp(data, "\xff\xff\xff\xff", 4) == 0);
-    OK(sdp_dal_call_fail(taken, "as wanted"));
-    OK(sdp_dal_call_finish(taken));
+    OK(sdp_dal_call_fail(taken, SDP_DAL_FUNCTION_FAILED, "as wanted"));
+    OK(sdp_dal_call_finish(taken, NULL, 0));
     sdp_dal_buffer *late = NULL;
     FAILS(sdp_dal_call_get_buffer(taken, &late), SDP_DAL_INVALID_ARGUMENT);
     CHECK(late == NULL);

@@ -46,7 +46,7 @@ static void nap(void) {
 
 static void write_number(const sdp_dal_call *call, const char *name, int64_t value) {
     void *data = NULL;
-    OK(sdp_dal_call_create_tensor(call, name, 0, NULL, &data));
+    OK(sdp_dal_call_create_tensor(call, name, 0, NULL, NULL, &data));
     *(int64_t *)data = value;
 }
 
@@ -80,8 +80,8 @@ static void *finish_later(void *argument) {
     nap();
     if (x >= 0) {
         write_number(call, "b", x + 1);
-        OK(sdp_dal_call_finish(call));
-        OK(sdp_dal_call_finish(call));
+        OK(sdp_dal_call_finish(call, NULL, 0));
+        OK(sdp_dal_call_finish(call, NULL, 0));
     }
     sdp_dal_call_free(call);
     return NULL;
@@ -115,7 +115,7 @@ static sdp_dal_status square(sdp_dal_call *call, void *user_data) {
     CLEAR(ys);
     CLEAR(copy);
     CLEAR(again);
-    OK(sdp_dal_call_get_tensor(call, "ys", &ys));
+    OK(sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &ys));
     OK(sdp_dal_call_copy_tensor(call, "ys", &copy, &data));
     CHECK(copy.data == data && data != ys.data && (uintptr_t)data % 64 == 0);
     CHECK(copy.shape[0] == ys.shape[0] && copy.dtype == SDP_DAL_INT64);
@@ -124,7 +124,7 @@ static sdp_dal_status square(sdp_dal_call *call, void *user_data) {
         CHECK(*place == ((const int64_t *)ys.data)[i]);
         *place *= *place;
     }
-    OK(sdp_dal_call_copy_tensor_at(call, 0, &again, &same));
+    OK(sdp_dal_call_copy_tensor(call, "ys", &again, &same));
     CHECK(same == data);
     FAILS(sdp_dal_call_copy_tensor(call, "zs", &again, &same), SDP_DAL_INVALID_ARGUMENT);
     CHECK(same == NULL && again.data == NULL);
@@ -153,7 +153,7 @@ static sdp_dal_status pair(sdp_dal_call *call, void *user_data) {
     sdp_dal_tensor_view a;
     (void)user_data;
     CLEAR(a);
-    OK(sdp_dal_call_get_tensor(call, "a", &a));
+    OK(sdp_dal_call_get_tensor(call, "a", SDP_DAL_ORDER_ANY, &a));
     write_number(call, "n", a.shape[0]);
     return SDP_DAL_OK;
 }
@@ -168,12 +168,12 @@ static sdp_dal_status about(sdp_dal_call *call, void *user_data) {
     OK(sdp_dal_call_thread_budget(call, &threads));
     write_number(call, "who", client);
     write_number(call, "threads", threads);
-    FAILS(sdp_dal_call_create_tensor(call, "id", 1, wrong, &id), SDP_DAL_INVALID_ARGUMENT);
-    OK(sdp_dal_call_create_tensor(call, "id", 1, size, &id));
+    FAILS(sdp_dal_call_create_tensor(call, "id", 1, wrong, NULL, &id), SDP_DAL_INVALID_ARGUMENT);
+    OK(sdp_dal_call_create_tensor(call, "id", 1, size, NULL, &id));
     /* Given back, and created again. */
     OK(sdp_dal_call_abort(call, "id"));
-    FAILS(sdp_dal_call_abort_at(call, 3), SDP_DAL_NOT_FOUND);
-    OK(sdp_dal_call_create_tensor(call, "id", 1, size, &id));
+    FAILS(sdp_dal_call_abort(call, "id"), SDP_DAL_NOT_FOUND);
+    OK(sdp_dal_call_create_tensor(call, "id", 1, size, NULL, &id));
     return sdp_dal_call_id(call, (uint8_t *)id);
 }
 
@@ -181,12 +181,14 @@ static sdp_dal_status sink(sdp_dal_call *call, void *user_data) {
     sdp_dal_tensor_view ys;
     (void)user_data;
     CLEAR(ys);
-    OK(sdp_dal_call_get_tensor(call, "ys", &ys));
+    OK(sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &ys));
     pthread_mutex_lock(&world.mutex);
     world.sinks += *(const int64_t *)ys.data;
     pthread_mutex_unlock(&world.mutex);
     /* Nobody but the log hears of it. */
-    return sdp_dal_call_fail(call, "the sink is blocked") == SDP_DAL_OK ? 17 : SDP_DAL_OK;
+    return sdp_dal_call_fail(call, SDP_DAL_FUNCTION_FAILED, "the sink is blocked") == SDP_DAL_OK
+               ? 17
+               : SDP_DAL_OK;
 }
 
 static sdp_dal_status quit(sdp_dal_call *call, void *user_data) {
@@ -240,8 +242,8 @@ static void be_processor(sdp_dal_store *store) {
         sdp_dal_function_options how;
         CLEAR(how);
         how.flags = flags[i];
-        OK(sdp_dal_processor_register_with(processor, SIGNATURES[i], &how, functions[i], &world,
-                                           count_drop));
+        OK(sdp_dal_processor_register(processor, SIGNATURES[i], &how, functions[i], &world,
+                                      count_drop));
     }
     OK(sdp_dal_processor_start(processor));
     for (int i = 0; i < THREADS; i++)
@@ -458,17 +460,17 @@ static void be_alone(sdp_dal_store *store) {
     OK(sdp_dal_processor_open(store, NULL, &processor));
     CLEAR(how);
     how.flags = SDP_DAL_FUNCTION_REENTRANT | SDP_DAL_FUNCTION_ORDERED;
-    FAILS(sdp_dal_processor_register_with(processor, LATER, &how, NULL, NULL, NULL),
+    FAILS(sdp_dal_processor_register(processor, LATER, &how, NULL, NULL, NULL),
           SDP_DAL_INVALID_ARGUMENT);
     SAYS("ordered");
     how.flags = 8;
-    FAILS(sdp_dal_processor_register_with(processor, LATER, &how, NULL, NULL, NULL),
+    FAILS(sdp_dal_processor_register(processor, LATER, &how, NULL, NULL, NULL),
           SDP_DAL_INVALID_ARGUMENT);
     how.flags = 0;
     how.reserved_0 = 1;
-    FAILS(sdp_dal_processor_register_with(processor, LATER, &how, NULL, NULL, NULL),
+    FAILS(sdp_dal_processor_register(processor, LATER, &how, NULL, NULL, NULL),
           SDP_DAL_INVALID_ARGUMENT);
-    OK(sdp_dal_processor_register_with(processor, LATER, NULL, NULL, NULL, NULL));
+    OK(sdp_dal_processor_register(processor, LATER, NULL, NULL, NULL, NULL));
     OK(sdp_dal_processor_start(processor));
     OK(sdp_dal_caller_open(store, signatures, 1, NULL, &caller));
     first = call_with(caller, "later", 1, NULL);
@@ -484,7 +486,7 @@ static void be_alone(sdp_dal_store *store) {
     write_number(deferred, "a", 10);
     write_number(retained, "b", 20);
     FAILS(sdp_dal_ref_wait(output(first, "a"), SDP_DAL_POLL), SDP_DAL_TIMEOUT);
-    OK(sdp_dal_call_finish(deferred));
+    OK(sdp_dal_call_finish(deferred, NULL, 0));
     CHECK(value(output(first, "a"), 0) == 10 && value(output(first, "b"), 0) == 20);
     sdp_dal_call_free(deferred);
     OK(sdp_dal_call_get_int64(retained, "x", &x));
@@ -497,7 +499,7 @@ static void be_alone(sdp_dal_store *store) {
     /* A retained handle does not keep the second call open; a deferred one does, beyond the
      * processor. */
     OK(sdp_dal_call_retain(call, &retained));
-    OK(sdp_dal_call_create_tensor(call, "a", 0, NULL, &data));
+    OK(sdp_dal_call_create_tensor(call, "a", 0, NULL, NULL, &data));
     OK(sdp_dal_call_seal(call, "a"));
     OK(sdp_dal_call_defer(retained, &deferred));
     sdp_dal_call_free(call);
@@ -506,7 +508,7 @@ static void be_alone(sdp_dal_store *store) {
     sdp_dal_call_free(deferred);
     FAILS(sdp_dal_ref_wait(output(second, "b"), SDP_DAL_POLL), SDP_DAL_OUTPUT_NOT_WRITTEN);
     OK(sdp_dal_ref_wait(output(second, "a"), SDP_DAL_POLL));
-    FAILS(sdp_dal_call_create_tensor(retained, "b", 0, NULL, &data), SDP_DAL_ALREADY_EXISTS);
+    FAILS(sdp_dal_call_create_tensor(retained, "b", 0, NULL, NULL, &data), SDP_DAL_ALREADY_EXISTS);
     sdp_dal_call_free(retained);
     sdp_dal_results_free(first);
     sdp_dal_results_free(second);

@@ -319,7 +319,7 @@ static void calling(sdp_dal_store *store) {
     how.num_schemas = 1;
     OK(sdp_dal_caller_open(store, NULL, 0, &how, &caller));
     OK(sdp_dal_args_create(&args));
-    OK(sdp_dal_args_push_int64(args, 1));
+    OK(sdp_dal_args_set_int64(args, NULL, 1));
     OK(sdp_dal_caller_call(caller, "g", args, &results));
     OK(sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER));
     CHECK(runs == 1);

@@ -161,7 +161,7 @@ static void unaligned(sdp_dal_store *store) {
     make_texts(&array, 0, 1);
     *(char *)(uintptr_t)array.buffers[2] = (char)0xff;
     make_schema(&wrong, "u", "", 0);
-    FAILS(sdp_dal_args_push_arrow(args, &array, &wrong), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_args_set_arrow(args, NULL, &array, &wrong), SDP_DAL_INVALID_ARGUMENT);
     SAYS("UTF");
     CHECK(array.release == NULL && wrong.release == NULL);
     sdp_dal_args_free(args);
@@ -338,7 +338,7 @@ static sdp_dal_status all_fn(sdp_dal_call *call, void *user_data) {
     (void)user_data;
     OK(sdp_dal_call_get_table(call, "t", &stream));
     CHECK(check_stream(&stream, 20) == 2);
-    OK(sdp_dal_call_get_table_at(call, 0, &stream));
+    OK(sdp_dal_call_get_table(call, "t", &stream));
     stream.release(&stream);
     FAILS(sdp_dal_call_get_table(call, "f", &stream), SDP_DAL_INVALID_ARGUMENT);
     CHECK(stream.release == NULL);
@@ -350,7 +350,7 @@ static sdp_dal_status all_fn(sdp_dal_call *call, void *user_data) {
     array.release(&array);
     schema.release(&schema);
     OK(sdp_dal_call_is_null(call, "d", &null));
-    OK(sdp_dal_call_get_arrow_at(call, 4, &array, &schema));
+    OK(sdp_dal_call_get_arrow(call, "d", &array, &schema));
     if (!null) check_dictionary(&array, &schema);
     array.release(&array);
     schema.release(&schema);
@@ -367,11 +367,11 @@ static sdp_dal_status all_fn(sdp_dal_call *call, void *user_data) {
     FAILS(sdp_dal_call_get_id(call, "z", id), SDP_DAL_INVALID_ARGUMENT);
 
     CLEAR(view);
-    OK(sdp_dal_call_get_tensor(call, "f", &view));
+    OK(sdp_dal_call_get_tensor(call, "f", SDP_DAL_ORDER_ANY, &view));
     CHECK(view.order == SDP_DAL_ORDER_F && view.strides[0] == 8 && view.strides[1] == 16);
     CLEAR(options);
     options.order = SDP_DAL_ORDER_F;
-    OK(sdp_dal_call_create_tensor_with(call, "g", 2, view.shape, &options, &data));
+    OK(sdp_dal_call_create_tensor(call, "g", 2, view.shape, &options, &data));
     g = (double *)data;
     for (int i = 0; i < 6; i++) g[i] = 2 * ((const double *)view.data)[i];
 
@@ -385,7 +385,7 @@ static sdp_dal_status all_fn(sdp_dal_call *call, void *user_data) {
     make_stream(&stream, TABLE, 1, 3);
     OK(sdp_dal_call_put_table(call, "u", &stream, NULL));
     make_stream(&stream, TABLE, 1, 3);
-    FAILS(sdp_dal_call_put_table_at(call, 6, &stream, NULL), SDP_DAL_ALREADY_EXISTS);
+    FAILS(sdp_dal_call_put_table(call, "u", &stream, NULL), SDP_DAL_ALREADY_EXISTS);
     if (null) {
         make_stream(&stream, TABLE, 1, 4);
         OK(sdp_dal_call_put_table(call, "any", &stream, NULL));
@@ -402,7 +402,7 @@ static int process(const char *path) {
     sdp_dal_processor *processor = NULL;
     OK(sdp_dal_store_open(path, NULL, &store));
     OK(sdp_dal_processor_open(store, NULL, &processor));
-    OK(sdp_dal_processor_register(processor, SIGNATURE, all_fn, NULL, NULL));
+    OK(sdp_dal_processor_register(processor, SIGNATURE, NULL, all_fn, NULL, NULL));
     for (int i = 0; i < 2; i++) OK(sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER));
     sdp_dal_processor_close(processor);
     sdp_dal_store_close(store);

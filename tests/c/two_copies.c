@@ -11,14 +11,13 @@
 
 /* The functions of one copy that are used here. */
 #define FUNCTIONS(f)                                                                               \
-    f(last_error) f(store_open) f(store_close) f(store_client) f(store_get_stat)                   \
-        f(store_stat_init) f(tensor_put) f(tensor_view_init) f(tensor_get_view) f(tensor_free)     \
-            f(ref_clone) f(ref_free) f(ref_export) f(ref_import) f(ref_get_tensor)                 \
-                f(ref_is_owning) f(ref_state) f(processor_open) f(processor_register)              \
-                    f(processor_process) f(processor_close) f(caller_open) f(caller_call)          \
-                        f(caller_close) f(args_create) f(args_set_ref) f(args_clear) f(args_free)  \
-                            f(results_ref) f(results_free) f(call_get_tensor)                      \
-                                f(call_create_tensor)
+    f(last_error) f(store_open) f(store_close) f(store_client) f(store_get_stat) f(tensor_put)     \
+        f(tensor_get_view) f(tensor_free) f(ref_clone) f(ref_free) f(ref_export) f(ref_import)     \
+            f(ref_get_tensor) f(ref_is_owning) f(ref_state) f(processor_open)                      \
+                f(processor_register) f(processor_process) f(processor_close) f(caller_open)       \
+                    f(caller_call) f(caller_close) f(args_create) f(args_set_ref) f(args_clear)    \
+                        f(args_free) f(results_ref) f(results_free) f(call_get_tensor)             \
+                            f(call_create_tensor)
 #define MEMBER(name) __typeof__(&sdp_dal_##name) name;
 struct copy {
     FUNCTIONS(MEMBER)
@@ -57,10 +56,9 @@ static struct copy load(const char *path) {
 }
 
 static sdp_dal_ref *put(const struct copy *copy, const sdp_dal_store *store, double value) {
-    sdp_dal_tensor_view view;
+    sdp_dal_tensor_view view = {.struct_size = sizeof view};
     sdp_dal_ref *reference = NULL;
     const int64_t one = 1;
-    OK(*copy, tensor_view_init(&view, sizeof view));
     view.data = &value;
     view.dtype = SDP_DAL_FLOAT64;
     view.ndim = 1;
@@ -71,10 +69,9 @@ static sdp_dal_ref *put(const struct copy *copy, const sdp_dal_store *store, dou
 
 static double get(const struct copy *copy, const sdp_dal_ref *reference) {
     sdp_dal_tensor *tensor = NULL;
-    sdp_dal_tensor_view view;
+    sdp_dal_tensor_view view = {.struct_size = sizeof view};
     double value;
     OK(*copy, ref_get_tensor(reference, 30000000000, &tensor));
-    OK(*copy, tensor_view_init(&view, sizeof view));
     OK(*copy, tensor_get_view(tensor, &view));
     value = *(const double *)view.data;
     copy->tensor_free(tensor);
@@ -99,11 +96,11 @@ static sdp_dal_ref *move(const struct copy *from, sdp_dal_ref *reference, const 
 
 static sdp_dal_status twice(sdp_dal_call *call, void *user_data) {
     const struct copy *copy = user_data;
-    sdp_dal_tensor_view view;
+    sdp_dal_tensor_view view = {.struct_size = sizeof view};
     void *data = NULL;
-    copy->tensor_view_init(&view, sizeof view);
-    if (copy->call_get_tensor(call, "x", &view) != SDP_DAL_OK) return SDP_DAL_INTERNAL;
-    sdp_dal_status status = copy->call_create_tensor(call, "y", view.ndim, view.shape, &data);
+    if (copy->call_get_tensor(call, "x", SDP_DAL_ORDER_ANY, &view) != SDP_DAL_OK)
+        return SDP_DAL_INTERNAL;
+    sdp_dal_status status = copy->call_create_tensor(call, "y", view.ndim, view.shape, NULL, &data);
     if (status == SDP_DAL_OK) *(double *)data = 2 * *(const double *)view.data;
     return status;
 }
@@ -125,8 +122,7 @@ static sdp_dal_ref *call(const struct copy *copy, sdp_dal_caller *caller, sdp_da
 }
 
 static uint64_t objects(const struct copy *copy, const sdp_dal_store *store) {
-    sdp_dal_store_stat stat;
-    OK(*copy, store_stat_init(&stat, sizeof stat));
+    sdp_dal_store_stat stat = {.struct_size = sizeof stat};
     OK(*copy, store_get_stat(store, &stat));
     return stat.objects;
 }
@@ -153,7 +149,7 @@ int main(int argc, char **argv) {
     sdp_dal_processor *processor = NULL;
     sdp_dal_caller *caller = NULL;
     OK(second, processor_open(theirs, NULL, &processor));
-    OK(second, processor_register(processor, "twice(x: float64[i]) -> (y: float64[i])", twice,
+    OK(second, processor_register(processor, "twice(x: float64[i]) -> (y: float64[i])", NULL, twice,
                                   &second, NULL));
     FAILS(second, processor_process(processor, SDP_DAL_POLL), SDP_DAL_TIMEOUT);
     const char *signature = "twice(x: float64[i]) -> (y: float64[i])";

@@ -47,42 +47,42 @@ static void views(void) {
     OK(sdp_dal_args_create(&args));
 
     CLEAR(view);
-    FAILS(sdp_dal_args_push_tensor(args, &view), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_args_set_tensor(args, NULL, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("'value.dtype' is 0");
     view.dtype = SDP_DAL_FLOAT64;
-    FAILS(sdp_dal_args_push_tensor(args, &view), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_args_set_tensor(args, NULL, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("'value.data' is NULL, 8 bytes are needed");
     view.data = values;
-    OK(sdp_dal_args_push_tensor(args, &view));
+    OK(sdp_dal_args_set_tensor(args, NULL, &view));
     view.ndim = 2;
-    FAILS(sdp_dal_args_push_tensor(args, &view), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_args_set_tensor(args, NULL, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("'value.shape' is NULL");
     view.shape = shape;
-    OK(sdp_dal_args_push_tensor(args, &view));
+    OK(sdp_dal_args_set_tensor(args, NULL, &view));
     view.strides = strides;
-    OK(sdp_dal_args_push_tensor(args, &view));
+    OK(sdp_dal_args_set_tensor(args, NULL, &view));
     view.ndim = 9;
-    FAILS(sdp_dal_args_push_tensor(args, &view), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_args_set_tensor(args, NULL, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("'value.ndim' is 9");
     view.ndim = -1;
-    FAILS(sdp_dal_args_push_tensor(args, &view), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_args_set_tensor(args, NULL, &view), SDP_DAL_INVALID_ARGUMENT);
     view.ndim = 2;
     view.dim_names = names;
-    FAILS(sdp_dal_args_push_tensor(args, &view), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_args_set_tensor(args, NULL, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("'value.dim_names' is not UTF-8");
     names[1] = NULL;
-    OK(sdp_dal_args_push_tensor(args, &view));
+    OK(sdp_dal_args_set_tensor(args, NULL, &view));
     shape[1] = -3;
-    FAILS(sdp_dal_args_push_tensor(args, &view), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_args_set_tensor(args, NULL, &view), SDP_DAL_INVALID_ARGUMENT);
     shape[1] = 3;
     strides[0] = INT64_MAX / 2;
     shape[0] = 4;
-    FAILS(sdp_dal_args_push_tensor(args, &view), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_args_set_tensor(args, NULL, &view), SDP_DAL_INVALID_ARGUMENT);
     SAYS("more than any memory");
     /* No elements need no memory. */
     shape[0] = 0;
     view.data = NULL;
-    OK(sdp_dal_args_push_tensor(args, &view));
+    OK(sdp_dal_args_set_tensor(args, NULL, &view));
     sdp_dal_args_free(args);
 }
 

@@ -93,7 +93,7 @@ static void by_name(sdp_dal::call &call) {
     auto view = sdp_dal::detail::sized<sdp_dal_tensor_view>();
     for (std::int32_t order : {SDP_DAL_ORDER_C, SDP_DAL_ORDER_F}) {
         for (const char *name : {"f", "g"}) {
-            CHECK(sdp_dal_call_get_tensor_as(call.raw(), name, order, &view) == SDP_DAL_OK);
+            CHECK(sdp_dal_call_get_tensor(call.raw(), name, order, &view) == SDP_DAL_OK);
             CHECK(view.order == order);
             const double *elements = static_cast<const double *>(view.data);
             auto rows = static_cast<std::size_t>(view.shape[0]),
@@ -103,9 +103,9 @@ static void by_name(sdp_dal::call &call) {
             CHECK(sum == by_rows(rows, columns, dense.data()));
         }
     }
-    CHECK(sdp_dal_call_get_tensor_as(call.raw(), "g", SDP_DAL_ORDER_ANY, &view) == SDP_DAL_OK);
+    CHECK(sdp_dal_call_get_tensor(call.raw(), "g", SDP_DAL_ORDER_ANY, &view) == SDP_DAL_OK);
     CHECK(view.data == fortran.first());
-    CHECK(sdp_dal_call_get_tensor_as(call.raw(), "g", 3, &view) == SDP_DAL_INVALID_ARGUMENT &&
+    CHECK(sdp_dal_call_get_tensor(call.raw(), "g", 3, &view) == SDP_DAL_INVALID_ARGUMENT &&
           view.data == nullptr);
     call.output<double, 0>("sum").create({})() =
         by_rows(size(dense, 0), size(dense, 1), dense.data());

@@ -671,10 +671,11 @@ static sdp_dal_status run_add(sdp_dal_call *call, void *user_data) {
     sdp_dal_tensor_view ys = {.struct_size = sizeof ys};
     sdp_dal_status status = sdp_dal_call_get_int64(call, "x", &x);
     (void)user_data;
-    if (status == SDP_DAL_OK) status = sdp_dal_call_get_tensor(call, "ys", &ys);
+    if (status == SDP_DAL_OK) status = sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &ys);
     if (status == SDP_DAL_OK && !array_is_right(ys.data, (uint64_t)ys.shape[0]))
         wrong("the input of a call", NULL);
-    if (status == SDP_DAL_OK) status = sdp_dal_call_create_tensor(call, "zs", 1, ys.shape, &data);
+    if (status == SDP_DAL_OK)
+        status = sdp_dal_call_create_tensor(call, "zs", 1, ys.shape, NULL, &data);
     if (status != SDP_DAL_OK) return status;
     const int64_t *in = ys.data;
     int64_t *out = data;
@@ -691,7 +692,7 @@ static sdp_dal_status run_make(sdp_dal_call *call, void *user_data) {
     (void)user_data;
     sdp_dal_status status = sdp_dal_call_get_int64(call, "n", &n);
     if (status == SDP_DAL_OK) status = sdp_dal_call_get_int64(call, "key", &key);
-    if (status == SDP_DAL_OK) status = sdp_dal_call_create_tensor(call, "zs", 1, &n, &data);
+    if (status == SDP_DAL_OK) status = sdp_dal_call_create_tensor(call, "zs", 1, &n, NULL, &data);
     if (status == SDP_DAL_OK) fill_array(data, (uint64_t)n, (uint64_t)key);
     return status;
 }
@@ -703,7 +704,7 @@ static sdp_dal_status run_fails(sdp_dal_call *call, void *user_data) {
     sdp_dal_status status = sdp_dal_call_get_int64(call, "x", &x);
     if (status != SDP_DAL_OK) return status;
     snprintf(text, sizeof text, "refused %lld", (long long)x);
-    status = sdp_dal_call_fail(call, text);
+    status = sdp_dal_call_fail(call, SDP_DAL_FUNCTION_FAILED, text);
     return status == SDP_DAL_OK ? SDP_DAL_FUNCTION_FAILED : status;
 }
 
@@ -714,7 +715,7 @@ static sdp_dal_status run_slow(sdp_dal_call *call, void *user_data) {
     sdp_dal_status status = sdp_dal_call_get_int64(call, "ms", &ms);
     for (int64_t i = 0; status == SDP_DAL_OK && i < ms && !sdp_dal_call_is_cancelled(call); i++)
         nap(1000000);
-    if (status == SDP_DAL_OK) status = sdp_dal_call_create_tensor(call, "zs", 0, NULL, &data);
+    if (status == SDP_DAL_OK) status = sdp_dal_call_create_tensor(call, "zs", 0, NULL, NULL, &data);
     if (status == SDP_DAL_OK) memcpy(data, &ms, sizeof ms);
     return status;
 }
@@ -728,7 +729,8 @@ static void process(struct thread *me) {
             went(PROCESS, sdp_dal_processor_open(me->store, NULL, &processor), 0)) {
             for (int i = 0; i < FUNCTIONS; i++) {
                 went(PROCESS,
-                     sdp_dal_processor_register(processor, signatures[i], functions[i], NULL, NULL),
+                     sdp_dal_processor_register(processor, signatures[i], NULL, functions[i], NULL,
+                                                NULL),
                      0);
             }
         }
@@ -811,8 +813,8 @@ static void chain_of_calls(struct thread *me) {
         sdp_dal_results *results = NULL;
         if (went(CHAIN_OF_CALLS, sdp_dal_results_ref(stages[last], "zs", &ys), 0) &&
             went(CHAIN_OF_CALLS, sdp_dal_args_create(&args), 0) &&
-            went(CHAIN_OF_CALLS, sdp_dal_args_push_int64(args, (int64_t)x), 0) &&
-            went(CHAIN_OF_CALLS, sdp_dal_args_push_ref(args, ys), 0)) {
+            went(CHAIN_OF_CALLS, sdp_dal_args_set_int64(args, NULL, (int64_t)x), 0) &&
+            went(CHAIN_OF_CALLS, sdp_dal_args_set_ref(args, NULL, ys), 0)) {
             results = issue(CHAIN_OF_CALLS, me, "add", args);
         }
         sdp_dal_args_free(args);
@@ -841,8 +843,8 @@ static void call(struct thread *me) {
     fill_array(array, (uint64_t)shape[0], key);
     view.data = array, view.shape = shape, view.ndim = 1, view.dtype = SDP_DAL_INT64;
     if (went(CALL, sdp_dal_args_create(&args), 0) &&
-        went(CALL, sdp_dal_args_push_int64(args, (int64_t)x), 0) &&
-        went(CALL, sdp_dal_args_push_tensor(args, &view), 0)) {
+        went(CALL, sdp_dal_args_set_int64(args, NULL, (int64_t)x), 0) &&
+        went(CALL, sdp_dal_args_set_tensor(args, NULL, &view), 0)) {
         results = issue(CALL, me, "add", args);
     }
     sdp_dal_args_free(args);

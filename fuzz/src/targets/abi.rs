@@ -51,6 +51,8 @@ const MOST_HANDLES: usize = 24;
 const ARRAY: usize = 64;
 /// Bytes of every buffer that is passed, and of every struct.
 const BYTES: usize = 4096;
+/// More than any array of values has that is asked for.
+const VALUES: usize = 128;
 /// The lowest status that the header names.
 const LAST_STATUS: i32 = -23;
 const INTERNAL: i32 = -22;
@@ -437,13 +439,6 @@ impl<'a, 'b> Machine<'a, 'b> {
         }
     }
 
-    fn raw_struct(&mut self) -> P {
-        if self.rarely(24) {
-            return null_mut();
-        }
-        self.chunk(BYTES).cast()
-    }
-
     fn out_struct(&mut self, place: usize) -> P {
         if self.rarely(24) {
             return null_mut();
@@ -500,6 +495,47 @@ impl<'a, 'b> Machine<'a, 'b> {
             write(offset, value, width);
         }
         at.cast()
+    }
+
+    /// As many values as any call of ours has: eight rows of a dozen.
+    fn values(&mut self) -> P {
+        if self.rarely(24) {
+            return null_mut();
+        }
+        let place = STRUCTS.iter().position(|(name, _)| *name == "sdp_dal_value").unwrap_or_default();
+        let (fields, size) = layout_of(place);
+        let at = self.chunk(VALUES * size).cast::<u8>();
+        let given = self.byte() % 16;
+        for nth in 0..given {
+            for (field, (name, _)) in STRUCTS[place].1.iter().enumerate() {
+                let value = match *name {
+                    "kind" => self.byte() as u64 % 18,
+                    "flags" => u64::from(self.rarely(40)),
+                    "data" => self.bytes() as u64,
+                    "size" => self.pick(&[20, 20, 0, 1, 19, 160]),
+                    "view" => {
+                        let view = STRUCTS.iter().position(|(name, _)| *name == "sdp_dal_tensor_view");
+                        self.in_struct(view.unwrap_or_default()) as u64
+                    }
+                    "reference" => self.handle(kind_of("sdp_dal_ref")) as u64,
+                    "array" => self.in_array() as u64,
+                    "schema" => self.in_schema() as u64,
+                    "stream" => self.in_arraystream() as u64,
+                    _ => self.number(),
+                };
+                let (offset, width) = fields[field];
+                // SAFETY: inside the chunk.
+                unsafe { at.add(nth * size + offset).copy_from(value.to_le_bytes().as_ptr(), width) };
+            }
+        }
+        at.cast()
+    }
+
+    fn out_values(&mut self) -> P {
+        if self.rarely(24) {
+            return null_mut();
+        }
+        self.chunk(VALUES * 128).cast()
     }
 
     /// The middle of a buffer: no small strides lead out of it.
@@ -761,7 +797,14 @@ impl<'a, 'b> Machine<'a, 'b> {
         for (nth, signature) in signatures.iter().enumerate() {
             let data = std::ptr::without_provenance_mut(nth);
             let status = unsafe {
-                c::sdp_dal_processor_register(processor, *signature, function as P, data, null_mut())
+                c::sdp_dal_processor_register(
+                    processor,
+                    *signature,
+                    null_mut(),
+                    function as P,
+                    data,
+                    null_mut(),
+                )
             };
             assert_eq!(status, 0, "{}", last_error());
         }
@@ -838,7 +881,14 @@ impl<'a, 'b> Machine<'a, 'b> {
             4 => {
                 let results = self.newest("sdp_dal_results");
                 let mut borrowed: P = null_mut();
-                if unsafe { c::sdp_dal_results_ref_at(results, 0, (&raw mut borrowed).cast()) } == 0 {
+                if unsafe {
+                    c::sdp_dal_results_ref(
+                        results,
+                        c"zs".as_ptr().cast_mut().cast(),
+                        (&raw mut borrowed).cast(),
+                    )
+                } == 0
+                {
                     self.made("sdp_dal_ref", |out| unsafe { c::sdp_dal_ref_clone(borrowed, out) });
                 }
             }
@@ -847,7 +897,7 @@ impl<'a, 'b> Machine<'a, 'b> {
                 let user_data = self.user_data();
                 if !call.is_null() {
                     function(call, user_data);
-                    let status = unsafe { c::sdp_dal_call_finish(call) };
+                    let status = unsafe { c::sdp_dal_call_finish(call, null_mut(), 0) };
                     self.ended("sdp_dal_call_finish", status);
                 }
             }
@@ -966,12 +1016,12 @@ extern "C" fn function(call: P, user_data: P) -> i32 {
         if how != 3 {
             let name = c"zs".as_ptr().cast_mut().cast();
             let shape = shape.as_ptr().cast_mut().cast();
-            if c::sdp_dal_call_create_tensor(call, name, 1, shape, (&raw mut data).cast()) == 0 {
+            if c::sdp_dal_call_create_tensor(call, name, 1, shape, null_mut(), (&raw mut data).cast()) == 0 {
                 data.write_bytes(7, 24);
             }
         }
         if how == 4 {
-            c::sdp_dal_call_fail(call, c"it fails".as_ptr().cast_mut().cast());
+            c::sdp_dal_call_fail(call, -8, c"it fails".as_ptr().cast_mut().cast());
         }
     }
     match how {

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from . import _arrays, _tables, errors
 from ._connection import Connection
-from ._functions import TABLE, TENSOR, VALUE, Function, Param, is_null
+from ._functions import TABLE, TENSOR, VALUE, Function, Param, read
 from ._native import check, error, ffi, filled, last_error, lib, own
 from .ids import ObjectID
 from .references import TableRef, TensorRef
@@ -28,10 +28,12 @@ _log = logging.getLogger("ska_sdp_dal.processor")
 _call_pp = ffi.typeof("sdp_dal_call **")
 _finish = lib.sdp_dal_call_finish
 _free_call = lib.sdp_dal_call_free
-_hold_tensor = lib.sdp_dal_call_hold_tensor_at
-_put_tensor = lib.sdp_dal_call_put_tensor_at
+_hold_tensor = lib.sdp_dal_call_hold_tensor
+_put_tensor = lib.sdp_dal_call_put_tensor
+_values = lib.sdp_dal_call_values
 new = ffi.new
 _tensor_pp = ffi.typeof("sdp_dal_tensor **")
+_NULL: int = lib.SDP_DAL_VALUE_NULL
 _NOT_WRITTEN: int = lib.SDP_DAL_OUTPUT_NOT_WRITTEN
 #: Bytes of a failed call's text that the library keeps, but for a little.
 _TEXT = 2040
@@ -99,30 +101,35 @@ class Call:
         """The parameters as the function gets them: values, and references to objects; None for what was left out."""
         handle = self._handle
         values: Dict[str, Any] = {}
+        found = self._function.values.take()
+        status = _values(handle, found, len(self._function.params))
+        if status:
+            check(status)
         for param in self._function.params:
-            kind = param.kind
-            if kind == VALUE:
-                values[param.name] = param.read(handle)
-            elif param.nullable and is_null(handle, param.index):
+            kind, value = param.kind, found[param.index]
+            if value.kind == _NULL:
                 values[param.name] = None
                 outputs.missing -= param.is_output
+            elif kind == VALUE:
+                values[param.name] = read(value, handle, param)
             elif kind == TENSOR:
                 values[param.name] = OutputTensor(outputs, param) if param.is_output else InputTensor(self, param)
             elif kind == TABLE:
                 values[param.name] = OutputTable(outputs, param) if param.is_output else InputTable(self, param)
             else:
                 values[param.name] = self._id(param)
+        self._function.values.give(found)
         return values
 
     def _id(self, param: Param) -> ObjectID:
         out = ffi.new("uint8_t[20]")
-        check(lib.sdp_dal_call_get_id_at(self._handle, param.index, out))
+        check(lib.sdp_dal_call_get_id(self._handle, param.raw, out))
         return ObjectID(bytes(ffi.buffer(out, 20)))
 
     def reference(self, param: Param) -> Any:
         """The library's reference to the object of a parameter."""
         out = ffi.new("sdp_dal_ref **")
-        check(lib.sdp_dal_call_get_ref_at(self._handle, param.index, out))
+        check(lib.sdp_dal_call_get_ref(self._handle, param.raw, out))
         return own(out, lib.sdp_dal_ref_free)
 
     # ---- its end -------------------------------------------------------------------------------------------------
@@ -144,7 +151,7 @@ class Call:
 
     def finish(self) -> None:
         """Ends the call: what was not written fails."""
-        status = _finish(self._handle)
+        status = _finish(self._handle, ffi.NULL, 0)
         if status == _NOT_WRITTEN:
             # No exception, for there is nobody to catch it; who waits for the output gets it.
             _log.warning("%s", last_error())
@@ -154,7 +161,7 @@ class Call:
     def fail(self, problem: BaseException) -> None:
         """Ends the call: its outputs fail with an exception's text."""
         text = errors.tell(problem, _TEXT).encode(errors="replace").replace(b"\0", b" ")
-        check(lib.sdp_dal_call_fail(self._handle, text))
+        check(lib.sdp_dal_call_fail(self._handle, lib.SDP_DAL_FUNCTION_FAILED, text))
         self.finish()
 
     def _go_on(self) -> Any:
@@ -200,7 +207,7 @@ class CallOutputs:
             self.missing -= 1
             last = self.missing == 0 and self.deferred is not None
         if last:
-            check(_finish(self.deferred))
+            check(_finish(self.deferred, ffi.NULL, 0))
 
     def go_on(self, deferred: Any) -> None:
         """The function has returned, but some outputs are to be written later, with another handle."""
@@ -208,7 +215,7 @@ class CallOutputs:
             self.deferred = deferred
             last = self.missing == 0
         if last:
-            check(_finish(deferred))
+            check(_finish(deferred, ffi.NULL, 0))
 
     def seal_all(self) -> None:
         """The function has returned: what it made in place is complete."""
@@ -247,7 +254,7 @@ class InputTensor(_OfCall, TensorRef):
 
     def _hold(self, timeout: Optional[float]) -> Any:
         out = new(_tensor_pp)
-        status = _hold_tensor(self._call._handle, self._param.index, out)
+        status = _hold_tensor(self._call._handle, self._param.raw, out)
         if status:
             raise error(status, [self], timeout)
         return out[0]
@@ -268,7 +275,7 @@ class InputTable(_OfCall, TableRef):
         self._schema = param.table
 
     def _get_stream(self, timeout: Optional[float], stream: Any) -> int:
-        return int(lib.sdp_dal_call_get_table_at(self._call._handle, self._param.index, stream))
+        return int(lib.sdp_dal_call_get_table(self._call._handle, self._param.raw, stream))
 
 
 class OutputTensor(_OfCall, TensorRef):
@@ -284,7 +291,7 @@ class OutputTensor(_OfCall, TensorRef):
         self._order = param.order or "C"
 
     def _put_view(self, view: Any) -> None:
-        status = _put_tensor(self._outputs.handle, self._param.index, view)
+        status = _put_tensor(self._outputs.handle, self._param.raw, view)
         if status:
             check(status)
         self._outputs.written()
@@ -297,8 +304,8 @@ class OutputTensor(_OfCall, TensorRef):
         options.order = _arrays.order_of(order)
         options.flags = lib.SDP_DAL_TENSOR_ZEROED if zeroed else 0
         out = ffi.new("void **")
-        handle, index = self._outputs.handle, self._param.index
-        check(lib.sdp_dal_call_create_tensor_with_at(handle, index, len(sizes), shape, options, out))
+        handle = self._outputs.handle
+        check(lib.sdp_dal_call_create_tensor(handle, self._param.raw, len(sizes), shape, options, out))
         self._outputs.created(self)
         return out[0]
 
@@ -307,7 +314,7 @@ class OutputTensor(_OfCall, TensorRef):
 
     def seal(self) -> None:
         """Makes an output that was created in place complete, before the function returns."""
-        check(lib.sdp_dal_call_seal_at(self._outputs.handle, self._param.index))
+        check(lib.sdp_dal_call_seal(self._outputs.handle, self._param.raw))
         self._sealed()
         self._outputs.written(self)
 
@@ -326,5 +333,5 @@ class OutputTable(_OfCall, TableRef):
         self._schema = param.table
 
     def _put_stream(self, stream: Any, options: Any) -> None:
-        check(lib.sdp_dal_call_put_table_at(self._outputs.handle, self._param.index, stream, options))
+        check(lib.sdp_dal_call_put_table(self._outputs.handle, self._param.raw, stream, options))
         self._outputs.written()

@@ -33,11 +33,11 @@ def capsule(tensor: Any, max_version: Optional[Tuple[int, int]]) -> Any:
     The struct keeps the bytes of the tensor, whose handle is needed no more.
     """
     if max_version is not None and max_version[0] >= 1:
-        out, name, function = "struct DLManagedTensorVersioned **", _VERSIONED, lib.sdp_dal_tensor_to_dlpack
+        version, name = 1, _VERSIONED
     else:
-        out, name, function = "struct DLManagedTensor **", _UNVERSIONED, lib.sdp_dal_tensor_to_dlpack_unversioned
-    made = ffi.new(out)
-    check(function(tensor, made))
+        version, name = 0, _UNVERSIONED
+    made = ffi.new("void **")
+    check(lib.sdp_dal_tensor_to_dlpack(tensor, version, made))
     return _new(address(made[0]), name, _free)
 
 

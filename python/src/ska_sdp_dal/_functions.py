@@ -34,7 +34,6 @@ class Param:
         "nullable",
         "order",
         "raw",
-        "read",
         "set",
         "table",
     )
@@ -57,7 +56,6 @@ class Param:
         self.names = None if not self.dims else names_of(self.dims)
         self.table = common.par_table_schema(field)
         self.set: Callable[[Any, Any], int] = _setter(self) if self.kind == VALUE else _no_setter
-        self.read: Callable[[Any], Any] = _reader(self) if self.kind == VALUE else _no_reader
 
     def __repr__(self) -> str:
         return f"<parameter {self.name}>"
@@ -73,6 +71,8 @@ class Function:
         self.params: List[Param] = [Param(index, field) for index, field in enumerate(schema)]
         self.by_name: Dict[str, Param] = {param.name: param for param in self.params}
         self.outputs: List[Param] = [param for param in self.params if param.is_output]
+        #: Room for the values of a call.
+        self.values = Spare(lambda: ffi.new("sdp_dal_value[]", max(len(self.params), 1)))
         #: The position of the first output; that behind the last parameter if there is none.
         self.first_output = min((param.index for param in self.outputs), default=len(self.params))
         self.handle = common.parsed_schema(schema)
@@ -195,63 +195,32 @@ def _set_arrow(param: Param, args: Any, value: Any) -> int:
     return int(lib.sdp_dal_args_set_arrow(args, param.raw, moved, schema))
 
 
-def _reader(param: Param) -> Callable[[Any], Any]:
-    typ, index = param.field.type, param.index
-    for is_typ, kind, function in (
-        (pat.is_signed_integer, "int64_t *", lib.sdp_dal_call_get_int64_at),
-        (pat.is_unsigned_integer, "uint64_t *", lib.sdp_dal_call_get_uint64_at),
-        (pat.is_floating, "double *", lib.sdp_dal_call_get_double_at),
-        (pat.is_boolean, "bool *", lib.sdp_dal_call_get_bool_at),
-    ):
-        if is_typ(typ):
-            return _direct(index, ffi.typeof(kind), function, param.nullable)
-    if _is_complex(typ):
-        return lambda call: _read_complex(call, index)
-    return lambda call: _read_arrow(call, index)
-
-
-def _direct(index: int, kind: Any, function: Any, nullable: bool) -> Callable[[Any], Any]:
-    places = Spare(lambda: ffi.new(kind))
-    take, give = places.take, places.give
-
-    def read(call: Any) -> Any:
-        if nullable and is_null(call, index):
-            return None
-        out = take()
-        status = function(call, index, out)
-        if status:
-            check(status)
-        value = out[0]
-        give(out)
-        return value
-
-    return read
-
-
-def is_null(call: Any, index: int) -> bool:
-    """Whether a parameter of a call was left out."""
-    out = ffi.new("bool *")
-    check(lib.sdp_dal_call_is_null_at(call, index, out))
-    return bool(out[0])
-
-
-def _read_complex(call: Any, index: int) -> Optional[complex]:
-    if is_null(call, index):
-        return None
-    parts = ffi.new("double[2]")
-    check(lib.sdp_dal_call_get_complex_at(call, index, parts, parts + 1))
-    return complex(parts[0], parts[1])
-
-
-def _read_arrow(call: Any, index: int) -> Any:
+def _read_arrow(call: Any, param: Param) -> Any:
     array, schema = ffi.new("struct ArrowArray *"), ffi.new("struct ArrowSchema *")
-    check(lib.sdp_dal_call_get_arrow_at(call, index, array, schema))
+    check(lib.sdp_dal_call_get_arrow(call, param.raw, array, schema))
     return pa.Array._import_from_c(_native.address(array), _native.address(schema))[0].as_py()
 
 
+def _bytes(value: Any) -> bytes:
+    return bytes(ffi.buffer(value.data, value.size)) if value.size else b""
+
+
+_READERS: Dict[int, Callable[[Any], Any]] = {
+    lib.SDP_DAL_VALUE_BOOL: lambda value: value.int64 != 0,
+    lib.SDP_DAL_VALUE_INT64: lambda value: value.int64,
+    lib.SDP_DAL_VALUE_UINT64: lambda value: value.uint64,
+    lib.SDP_DAL_VALUE_DOUBLE: lambda value: value.real,
+    lib.SDP_DAL_VALUE_COMPLEX: lambda value: complex(value.real, value.imag),
+    lib.SDP_DAL_VALUE_STRING: lambda value: _bytes(value).decode(),
+    lib.SDP_DAL_VALUE_BINARY: _bytes,
+}
+
+
+def read(value: Any, call: Any, param: Param) -> Any:
+    """A plain value of a call, which is not null."""
+    reader = _READERS.get(value.kind)
+    return _read_arrow(call, param) if reader is None else reader(value)
+
+
 def _no_setter(_args: Any, _value: Any) -> int:
-    raise InvalidArgument("this parameter is an object, not a value")
-
-
-def _no_reader(_call: Any) -> Any:
     raise InvalidArgument("this parameter is an object, not a value")

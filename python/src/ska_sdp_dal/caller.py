@@ -30,7 +30,7 @@ _call = lib.sdp_dal_caller_call
 _clear = lib.sdp_dal_args_clear
 _clone = lib.sdp_dal_ref_clone
 _free_results = lib.sdp_dal_results_free
-_result = lib.sdp_dal_results_ref_at
+_result = lib.sdp_dal_results_ref
 _set_ref = lib.sdp_dal_args_set_ref
 new = ffi.new
 
@@ -459,13 +459,13 @@ class _Issuer:
         """References to the outputs of one call: those that were given, and new ones."""
         outputs: Outputs = {}
         borrowed = new(_ref_pp)
-        for at, param in enumerate(function.outputs):
+        for param in function.outputs:
             name = param.name
             given = values.get(name)
             if isinstance(given, Ref):
                 outputs[name] = given
                 continue
-            status = _result(results, at, borrowed)
+            status = _result(results, param.raw, borrowed)
             if status:
                 check(status)
             outputs[name] = reference(self._conn, borrowed[0], param) if borrowed[0] else None
