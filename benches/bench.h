@@ -96,11 +96,15 @@ static inline void relax(void) {
 #endif
 }
 
-/* Whether there is time for another sample; the first two are always taken. */
+/* Whether to go on. The first turn warms up: what it sampled is forgotten. The second is always
+ * taken. */
 static inline bool sampling(void) {
-    static int begun = 0;
-    if (begun++ == 0) bench.deadline = now() + bench.budget;
-    return begun <= 2 || (now() < bench.deadline && bench.num_samples < MOST_SAMPLES - 16);
+    static int turns = 0;
+    if (++turns == 2) {
+        bench.num_samples = 0;
+        bench.deadline = now() + bench.budget;
+    }
+    return turns <= 2 || (now() < bench.deadline && bench.num_samples < MOST_SAMPLES - 16);
 }
 
 static inline void sample(const char *row, double seconds) {

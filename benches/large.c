@@ -32,11 +32,11 @@ static void put_cold(void) {
 
 static void put_warm(void) {
     const sdp_dal_tensor_view view = begin(1);
-    for (bool first = true; first || sampling(); first = false) {
+    while (sampling()) {
         sdp_dal_ref *ref = NULL;
         uint64_t begun = now();
         OK(sdp_dal_tensor_put(store, &view, &ref));
-        if (!first) sample("put_warm.into_used_memory", since(begun));
+        sample("put_warm.into_used_memory", since(begun));
         sdp_dal_ref_free(ref);
     }
     close_store();
@@ -92,14 +92,15 @@ static void stream(const char *row, bool reads_all) {
     OK(sdp_dal_args_create(&args));
     OK(sdp_dal_args_set_tensor(args, "payload", &view));
     const int most = bench.check ? 8 : 1 << 20;
-    uint64_t begun = 0;
+    sampling();
+    uint64_t begun = now();
     for (int turn = 0; turn < most; turn++) {
         sdp_dal_results **place = &on_their_way[turn % WINDOW];
         if (*place != NULL) wait_for(*place);
         OK(sdp_dal_caller_call(caller, "take", args, place));
-        /* The first payloads get new memory. Then a sample is taken of every four. */
+        /* A sample is taken of every four. The first ones get new memory. */
         if (turn % 4 != 3) continue;
-        if (turn > 4) sample(row, since(begun) / 4);
+        sample(row, since(begun) / 4);
         if (!sampling()) break;
         begun = now();
     }
@@ -143,7 +144,7 @@ static void in_place(const char *row, double silence) {
     pin(0);
     begin(1);
     const sdp_dal_object_spec spec = spec_of(large());
-    for (uint32_t turn = 1; turn == 1 || sampling(); turn++) {
+    for (uint32_t turn = 1; sampling(); turn++) {
         const struct id id = id_of(1, turn);
         watch(&bench.shared->ready, turn);
         if (silence > 0) pause_ms(silence);
@@ -152,8 +153,7 @@ static void in_place(const char *row, double silence) {
         *(unsigned char *)data = (unsigned char)turn;
         OK(sdp_dal_writer_seal(writer));
         watch(&bench.shared->pong, turn);
-        /* The first gets new memory. */
-        if (turn > 1) sample(row, (double)(atomic_load(&bench.shared->stamp) - begun) * 1e-9);
+        sample(row, (double)(atomic_load(&bench.shared->stamp) - begun) * 1e-9);
         sdp_dal_writer_free(writer);
         delete_object(&id);
     }

@@ -28,18 +28,18 @@ class Peer:
     packages: Tuple[str, ...] = ()
     words: Tuple[str, ...] = ()
     default: bool = True
+    #: Of the package whose version is told; Python's if there is none.
+    package: str = ""
 
     def python(self, builder: Builder) -> str:
         return builder.environment(self.name, self.packages) if self.packages else sys.executable
 
     def install(self, builder: Builder) -> Dict[str, str]:
         """Its name and version."""
-        python = self.python(builder)
-        package = (self.packages or ("",))[0].split("=")[0]
-        code = f"import importlib.metadata as m; print('{package}', m.version('{package}'))" if package else None
-        return {
-            self.title: builder.run(python, "-c", code or "import sys; print('Python', sys.version.split()[0])").strip()
-        }
+        code = "import platform; print('Python', platform.python_version())"
+        if self.package:
+            code = f"import importlib.metadata as m; print('{self.package}', m.version('{self.package}'))"
+        return {self.title: builder.run(self.python(builder), "-c", code).strip()}
 
     def parties(self, builder: Builder, folder: Path) -> List[Party]:
         return [in_python(builder, f"{self.title} (Python)", self.python(builder), self.program, *self.words)]
@@ -79,16 +79,25 @@ def plasmas_package(builder: Builder) -> Path:
 PEERS: List[Peer] = [
     Plasma(
         "plasma", "Apache Plasma, of pyarrow 11, in Python and C++", "Plasma", "dal_program.py",
-        ("pyarrow==11.*", "numpy<2"), ("plasma_dal",),
+        ("pyarrow==11.*", "numpy<2"), ("plasma_dal",), package="pyarrow",
     ),
-    Peer("iceoryx2", "iceoryx2's request and response, and its streams", "iceoryx2", "of_iceoryx2.py", ("iceoryx2",)),
-    Peer("zmq", "ZeroMQ over a socket of the machine", "ZeroMQ", "of_zmq.py", ("pyzmq", "numpy")),
-    Peer("flight", "Arrow Flight, of the newest pyarrow", "Arrow Flight", "of_flight.py", ("pyarrow", "numpy")),
+    Peer(
+        "iceoryx2", "iceoryx2's requests and responses", "iceoryx2", "of_iceoryx2.py", ("iceoryx2",), package="iceoryx2"
+    ),
+    Peer("zmq", "ZeroMQ over a socket of the machine", "ZeroMQ", "of_zmq.py", ("pyzmq", "numpy"), package="pyzmq"),
+    Peer(
+        "flight", "Arrow Flight, of the newest pyarrow", "Arrow Flight", "of_flight.py", ("pyarrow", "numpy"),
+        package="pyarrow",
+    ),
     Peer(
         "multiprocessing", "Python's own pipes and shared memory", "multiprocessing", "of_multiprocessing.py", ("numpy",)
     ),
-    Peer("ray", "Ray's objects and actors; 70 MB, off by default", "Ray", "of_ray.py", ("ray", "numpy"), default=False),
     Peer(
-        "vineyard", "vineyard's objects; off by default", "vineyard", "of_vineyard.py", ("vineyard", "numpy"), default=False
+        "ray", "Ray's objects and actors (70 MB; not by default)", "Ray", "of_ray.py", ("ray", "numpy"), package="ray",
+        default=False,
+    ),
+    Peer(
+        "vineyard", "vineyard's objects (not by default)", "vineyard", "of_vineyard.py", ("vineyard", "numpy"),
+        package="vineyard", default=False,
     ),
 ]  # fmt: skip

@@ -36,35 +36,35 @@ def job_of(name: str) -> str:
     return name.split(".")[0]
 
 
-#: What the floors themselves are called.
+#: What floors are called beside a row.
 FLOORS: Dict[str, str] = {
-    "wake_two": "futex wake, two CPUs",
-    "wake_one": "futex wake, one CPU",
-    "ping_two": "futex ping-pong, two CPUs",
-    "ping_one": "futex ping-pong, one CPU",
-    "ping_two_silent": "futex ping-pong, two CPUs, after 3 ms",
-    "ping_one_silent": "futex ping-pong, one CPU, after 3 ms",
-    "ping_beside_1": "futex ping-pong beside one that computes",
-    "ping_beside_2": "futex ping-pong beside two that compute",
-    "copy": "the best copy",
-    "fresh": "the best copy into new memory",
-    "read": "one random read",
-    "map": "open and map a file",
+    "wake_two": "wake, 2 CPUs",
+    "wake_one": "wake, 1 CPU",
+    "ping_two": "ping, 2 CPUs",
+    "ping_one": "ping, 1 CPU",
+    "ping_two_silent": "ping after 3 ms",
+    "ping_one_silent": "ping after 3 ms",
+    "ping_beside_1": "ping beside one",
+    "ping_beside_2": "ping beside two",
+    "copy": "best copy",
+    "fresh": "best fresh copy",
+    "read": "random read",
+    "map": "open and map",
 }
 
 MACHINE: List[Row] = [
-    Row("wake_two.sleeper_runs", "futex wake until the sleeper runs, two CPUs", cpus=2),
-    Row("wake_one.sleeper_runs", "the same on one CPU"),
-    Row("ping_two.awake", "futex ping-pong of two processes, two CPUs", cpus=2),
-    Row("ping_one.awake", "the same on one CPU"),
-    Row("ping_two_silent.after_3_ms", "the same on two CPUs, after 3 ms of silence", cpus=2),
-    Row("ping_one_silent.after_3_ms", "the same on one CPU, after 3 ms of silence"),
-    Row("ping_beside_1.awake", "the same beside one process that computes"),
-    Row("ping_beside_2.awake", "the same beside two processes that compute"),
-    Row("copy.libc", "copy of 80 MB into shared memory: memcpy()", unit=BANDWIDTH),
-    Row("copy.rep_movsb", "the same by rep movsb", unit=BANDWIDTH),
-    Row("copy.past_the_cache", "the same past the cache", unit=BANDWIDTH),
-    Row("copy.pages_side_by_side", "the same past the cache, four pages side by side", unit=BANDWIDTH),
+    Row("wake_two.sleeper_runs", "wake: futex wake until the sleeper runs, 2 CPUs", cpus=2),
+    Row("wake_one.sleeper_runs", "the same on 1 CPU"),
+    Row("ping_two.awake", "ping: two processes wake each other, 2 CPUs", cpus=2),
+    Row("ping_one.awake", "the same on 1 CPU"),
+    Row("ping_two_silent.after_3_ms", "ping after 3 ms of silence, 2 CPUs", cpus=2),
+    Row("ping_one_silent.after_3_ms", "the same on 1 CPU"),
+    Row("ping_beside_1.awake", "ping beside one process that computes"),
+    Row("ping_beside_2.awake", "ping beside two that compute"),
+    Row("copy.libc", "copy of 80 MB into shared memory, memcpy()", unit=BANDWIDTH),
+    Row("copy.rep_movsb", "the same, rep movsb", unit=BANDWIDTH),
+    Row("copy.past_the_cache", "the same, past the cache", unit=BANDWIDTH),
+    Row("copy.pages_side_by_side", "the same, four pages side by side", unit=BANDWIDTH),
     Row("fresh.huge_pages", "copy of 80 MB into new memory, huge pages", unit=BANDWIDTH),
     Row("fresh.plain_pages", "the same, plain pages", unit=BANDWIDTH),
     Row("read.random", "one dependent random read in 256 MB"),
@@ -115,17 +115,17 @@ OURS: List[Tuple[str, List[Row]]] = [
     (
         "seal, until a get that slept has the object",
         [
-            Row("seal_two.reader_has_it", "two CPUs", _machine("wake_two"), cpus=2),
-            Row("seal_one.reader_has_it", "one CPU", _machine("wake_one")),
+            Row("seal_two.reader_has_it", "2 CPUs", _machine("wake_two"), cpus=2),
+            Row("seal_one.reader_has_it", "1 CPU", _machine("wake_one")),
         ],
     ),
     (
         "calls, there and back",
         [
-            Row("call_two.awake", "empty call, two CPUs", _probe("call_two.awake"), cpus=2),
-            Row("call_one.awake", "empty call, one CPU", _machine("ping_one")),
-            Row("call_two_silent.after_3_ms", "the same after 3 ms, two CPUs", _machine("ping_two_silent"), cpus=2),
-            Row("call_one_silent.after_3_ms", "the same after 3 ms, one CPU", _machine("ping_one_silent")),
+            Row("call_two.awake", "empty call, 2 CPUs", _probe("call_two.awake"), cpus=2),
+            Row("call_one.awake", "empty call, 1 CPU", _machine("ping_one")),
+            Row("call_two_silent.after_3_ms", "the same after 3 ms, 2 CPUs", _machine("ping_two_silent"), cpus=2),
+            Row("call_one_silent.after_3_ms", "the same after 3 ms, 1 CPU", _machine("ping_one_silent")),
             Row("call_beside_1.awake", "empty call beside one that computes", _machine("ping_beside_1")),
             Row("call_beside_2.awake", "empty call beside two that compute", _machine("ping_beside_2")),
             Row("tensor.in_the_store", "100 int64 in (in the store) and out", _probe("call_two.awake"), cpus=2),
@@ -185,9 +185,7 @@ OURS: List[Tuple[str, List[Row]]] = [
     (
         "Python",
         [
-            Row(
-                "py_call.tensor", "call, 100 int64 in (in the store) and out", _probe("call_two.awake"), party="Python"
-            ),
+            Row("py_call.tensor", "call, 100 int64 in and out", _probe("call_two.awake"), party="Python"),
             Row("py_number.number", "call, a number in, an empty array out", _probe("call_two.awake"), party="Python"),
             Row("py_batch.row", "a row of a batch of 100 such calls", ("C", "batch.with_tensors"), party="Python"),
             Row("py_small.put_get_delete", "put, get and delete 100 int64", _probe("lives_1.cycle"), party="Python"),

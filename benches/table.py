@@ -79,7 +79,7 @@ def times(ratio: Optional[float]) -> str:
     return f"{ratio:.0f}" if ratio >= 20 else f"{ratio:.1f}" if ratio >= 2 else f"{ratio:.2f}"
 
 
-HEAD = ["", "ours", "range", "floor", "", "ours : floor", "best peer", "", "Plasma : ours"]
+HEAD = ["", "ours", "range", "floor", "", "ours:floor", "best peer", "", "Plasma:ours"]
 
 
 def _floor_name(floor: Tuple[str, str]) -> str:
@@ -127,12 +127,25 @@ def text(result: Result) -> str:
         aligned = (f"{cell:{'<' if i in left else '>'}{widths[i]}}" for i, cell in enumerate(line))
         printed.append("  " + "  ".join(aligned).rstrip())
 
+    add(HEAD)
     for title, table in tables:
         printed.append(f"\n{title}")
-        add(HEAD[: len(table[0])])
         for line in table:
             add(line)
+    printed.append("\nall peers\n" + "\n".join(f"  {title}: {peers}" for title, peers in all_peers(result)))
     return "\n".join(printed) + "\n\n" + notes(result)
+
+
+def all_peers(result: Result) -> List[Tuple[str, str]]:
+    """Of each row that several others have, too."""
+    found = []
+    for title, rows in OURS:
+        for row in rows:
+            peers = result.peers(row)
+            if len(peers) > 1:
+                said = ", ".join(f"{name.replace(' (Python)', '')} {shown(value, row.unit)}" for value, name in peers)
+                found.append((f"{title}, {row.title}", said))
+    return found
 
 
 def notes(result: Result, columns: int = 118) -> str:
@@ -173,4 +186,5 @@ def markdown(result: Result) -> str:
                 for line in (head, ["---" if i in (0, 4, 7) else "---:" for i in range(len(head))], *table)
             )
         )
-    return "\n\n".join(written)
+    peers = "".join(f"\n- {title}: {said}" for title, said in all_peers(result))
+    return "\n\n".join([*written, f"All peers, where there are several:\n{peers}"])

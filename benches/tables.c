@@ -92,9 +92,7 @@ static void get(const char *row, const sdp_dal_ref *ref) {
 static void tables(void) {
     values = (const double *)source(large());
     open_store(2 * large() + (16 << 20));
-    sdp_dal_ref *small = put(large() / 1000), *first = put(large());
-    /* Its memory is warm from now on. */
-    sdp_dal_ref_free(first);
+    sdp_dal_ref *small = put(large() / 1000);
     while (sampling()) {
         uint64_t begun = now();
         sdp_dal_ref *ref = put(large());

@@ -151,7 +151,7 @@ def in_place(job: Job) -> None:
         ref.seal()
         side.caller.receive(ref)["tag"].get()
 
-    job.measure("py_place.handed_over", turn)
+    job.measure("py_place.handed_over", turn, turns=20)
 
 
 JOBS: Dict[str, Callable[[Job], None]] = {
