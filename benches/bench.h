@@ -213,6 +213,12 @@ static inline void process_main(int number) {
     thread_main(&inherited);
 }
 
+static inline uint64_t operations(int count) {
+    uint64_t sum = 0;
+    for (int i = 0; i < count; i++) sum += atomic_load(&bench.shared->workers[i].operations);
+    return sum;
+}
+
 /* Processes or threads that each do `ready(); while (going()) { ...; done(number, n); }`. A sample
  * is the time of one operation of all of them together. If there is a processor for each of
  * several, each has its own. */
@@ -234,12 +240,14 @@ static inline void together(const char *row, int count, bool threads, void (*wor
     say(&shared->go, 1);
     const int windows = 5;
     for (int i = 0; i <= windows; i++) {
-        uint64_t before = 0, after = 0, begun = now();
-        for (int j = 0; j < count; j++) before += atomic_load(&shared->workers[j].operations);
-        pause_ms((double)bench.budget * 1e-6 / windows);
-        for (int j = 0; j < count; j++) after += atomic_load(&shared->workers[j].operations);
-        /* The first warms up; a window without an operation is longer than it should be. */
-        if (i > 0 && after > before) sample(row, since(begun) / (double)(after - before));
+        const uint64_t begun = now(), before = operations(count);
+        uint64_t after;
+        do {
+            pause_ms((double)bench.budget * 1e-6 / windows);
+            after = operations(count);
+        } while (after == before);
+        /* The first warms up. */
+        if (i > 0) sample(row, since(begun) / (double)(after - before));
     }
     atomic_store(&shared->stop.value, 1);
     for (int i = 0; i < count; i++) {

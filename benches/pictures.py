@@ -50,7 +50,9 @@ def bars(result: Result, title: str, chosen: List[Row], file: Path) -> None:
             axes.annotate(
                 f" {shown(value, row.unit)}" + (f"  {name}" if name else ""), (length, at), va="center", fontsize=7
             )
-    axes.set_yticks(range(len(chosen)), [row.title for row in chosen])
+    kind = {"Python": "Python: ", "table": "table: "}
+    titles = [kind.get(row.party, kind.get(row.job, "")) + row.title for row in chosen]
+    axes.set_yticks(range(len(chosen)), titles)
     axes.invert_yaxis()
     if is_time:
         axes.set_xscale("log")
@@ -65,7 +67,7 @@ def bars(result: Result, title: str, chosen: List[Row], file: Path) -> None:
 
 
 def scaling(result: Result, file: Path) -> None:
-    """Millions of operations a second, with more clients, threads and neighbours."""
+    """Thousands of operations a second, with more clients, threads and neighbours."""
     groups = [
         (
             "create, write, seal, delete",
@@ -81,7 +83,7 @@ def scaling(result: Result, file: Path) -> None:
         ),
         (
             "empty calls, beside processes that compute",
-            [("none", "call_two"), ("one", "call_beside_1"), ("two", "call_beside_2")],
+            [("none, bound", "call_two"), ("one", "call_beside_1"), ("two", "call_beside_2")],
             "awake",
         ),
     ]  # fmt: skip
@@ -90,7 +92,7 @@ def scaling(result: Result, file: Path) -> None:
         axes.grid(axis="x", visible=False)
         axes.grid(axis="y", visible=True)
         for place, (_, job) in enumerate(jobs):
-            rounds = [1e-6 / seconds for seconds in result.rounds("C", f"{job}.{row}")]
+            rounds = [1e-3 / seconds for seconds in result.rounds("C", f"{job}.{row}")]
             if not rounds:
                 continue
             middle = sorted(rounds)[len(rounds) // 2]
@@ -99,7 +101,7 @@ def scaling(result: Result, file: Path) -> None:
             axes.annotate(f"{middle:.3g}", (place, 0), (0, 3), textcoords="offset points", ha="center", color="white")
         axes.set_xticks(range(len(jobs)), [name for name, _ in jobs])
         axes.set_title(title, fontsize=9, loc="left")
-        axes.set_ylabel("millions a second, all together", fontsize=8)
+        axes.set_ylabel("thousands a second, all together", fontsize=8)
     figure.suptitle(
         named(result, "Clients, threads and neighbours; lines: range of the rounds"), fontsize=10, x=0.01, ha="left"
     )

@@ -21,12 +21,14 @@ import document
 import others
 from build import ROOT, Builder, NotHere, Party, ours
 from machine import Neighbours, describe, listen
-from rows import all_rows, job_of
+from rows import OURS, all_rows, job_of
 from table import Result, text
 
 PR_SET_PDEATHSIG = 1
 #: Seconds that a job may take beside those that it measures.
 PATIENCE = 60
+#: Megabytes that the largest stores need.
+ROOM = 1000
 libc = ctypes.CDLL(None)
 
 
@@ -243,6 +245,8 @@ def measure(options: argparse.Namespace) -> Dict[str, Any]:
         parties, versions, left_out = build(options)
     except NotHere as why:
         raise SystemExit(f"bench.sh: {why}") from why
+    if not options.check:
+        need_room(options.folder)
     machine = describe(ROOT)
     run = Run(options, parties, left_out)
     try:
@@ -253,6 +257,26 @@ def measure(options: argparse.Namespace) -> Dict[str, Any]:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         run.leave()
+
+
+def check(result: Result, left_out: Dict[str, str]) -> int:
+    """Whether each of our rows was there, but those that this machine has no processors for."""
+    rows = [row for _, rows in OURS for row in rows if f"{row.party} {row.job}" not in left_out]
+    missing = [row.name for row in rows if result.value(row.party, row.name) is None]
+    print(
+        f"bench.sh: {len(rows) - len(missing)} rows ran, "
+        + (f"MISSING: {', '.join(missing)}" if missing else "all of ours")
+    )
+    return 1 if missing else 0
+
+
+def need_room(folder: str) -> None:
+    free = os.statvfs(folder)
+    megabytes = free.f_bavail * free.f_frsize >> 20
+    if megabytes < ROOM:
+        raise SystemExit(
+            f"bench.sh: {folder} has {megabytes} MB free, {ROOM} are needed (--folder names another tmpfs)"
+        )
 
 
 def interrupted(*_: Any) -> None:
@@ -275,9 +299,7 @@ def main() -> int:
         return 130
     result = Result(found)
     if options.check:
-        rows = sum(len(rows) for rows in result.samples.values())
-        print(f"bench.sh: {rows} rows ran")
-        return 0
+        return check(result, found["left_out"])
     print(text(result))
     if options.json:
         options.json.write_text(json.dumps(found))

@@ -160,7 +160,7 @@ def remarks(result: Result) -> List[str]:
     cpus = ", ".join(f"CPU {i} {min(p):.0f} to {max(p):.0f} %" for i, p in enumerate(zip(*pauses)))
     said = [
         f"On {in_words(run['machine'])}.",
-        f"{len(others)} rounds, each with all rows of all parties in another order (seed {run['seed']}), "
+        f"{len(others)} round{'s' * (len(others) > 1)}, each with all rows of all parties in another order (seed {run['seed']}), "
         f"{run['milliseconds']} ms a job. A figure is the median of the rounds' medians, the range is that of the rounds' "
         "medians. In ratios more is slower than the floor, or than ours: of times, also where rates are shown.",
         f"Other work used {min(others):.0f} to {max(others):.0f} % of the processors during the rounds, and in the pause "
@@ -179,7 +179,7 @@ def markdown(result: Result) -> str:
     written = ["  \n".join(remarks(result))]
     for title, table in lines(result):
         head = HEAD[: len(table[0])]
-        head[0] = title
+        head[:2] = [title, "ours" if len(head) > 3 else "measured"]
         written.append(
             "\n".join(
                 "| " + " | ".join(line) + " |"

@@ -6,7 +6,7 @@
 #   scripts/bench.sh --help          the other options, and which peers there are
 #
 # Builds the release library as users have it, and all else, in the target folder (CARGO_TARGET_DIR, default target/). It
-# needs Rust, cmake, C and C++ compilers, Python 3.9 or newer with venv, 2 GB of /dev/shm, and the network for Python's
+# needs Rust, cmake, C and C++ compilers, Python 3.9 or newer with venv, 1 GB of /dev/shm, and the network for Python's
 # packages the first time. Pinned rows need two CPUs. Nothing is left running or in /dev/shm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
