@@ -204,7 +204,7 @@ def arguments() -> argparse.Namespace:
             parser.error(f"no row begins with {wish}: --list names them")
     found.seed = random.SystemRandom().randrange(1, 1 << 31) if found.seed is None else found.seed
     found.milliseconds = 2 if found.check else 60 if found.quick else 300
-    found.minutes = 1.9 if found.quick else 60.0
+    found.minutes = 1.9 if found.quick and not found.rounds else 60.0
     found.rounds = 1 if found.check else found.rounds or (3 if found.quick else 8)
     found.quiet = found.check
     return found

@@ -35,8 +35,10 @@ struct sample {
 
 std::vector<sample> samples;
 
-/// Measures until the time is over.
+/// Measures until the time is over; the first turn warms up.
 template <class Function> void measure(Function turn) {
+    turn();
+    samples.clear();
     const auto end = timer::now() + budget;
     do {
         turn();
