@@ -50,7 +50,7 @@ def bars(result: Result, title: str, chosen: List[Row], file: Path) -> None:
             axes.annotate(
                 f" {shown(value, row.unit)}" + (f"  {name}" if name else ""), (length, at), va="center", fontsize=7
             )
-    kind = {"Python": "Python: ", "table": "table: "}
+    kind = {} if is_time else {"Python": "Python: ", "table": "table: "}
     titles = [kind.get(row.party, kind.get(row.job, "")) + row.title for row in chosen]
     axes.set_yticks(range(len(chosen)), titles)
     axes.invert_yaxis()

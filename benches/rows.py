@@ -113,10 +113,10 @@ OURS: List[Tuple[str, List[Row]]] = [
         ],
     ),
     (
-        "seal, until a get that slept has the object",
+        "waiting for an object",
         [
-            Row("seal_two.reader_has_it", "2 CPUs", _machine("wake_two"), cpus=2),
-            Row("seal_one.reader_has_it", "1 CPU", _machine("wake_one")),
+            Row("seal_two.reader_has_it", "seal until a sleeping get has it, 2 CPUs", _machine("wake_two"), cpus=2),
+            Row("seal_one.reader_has_it", "the same on 1 CPU", _machine("wake_one")),
         ],
     ),
     (

@@ -161,8 +161,9 @@ def remarks(result: Result) -> List[str]:
     said = [
         f"On {in_words(run['machine'])}.",
         f"{len(others)} round{'s' * (len(others) > 1)}, each with all rows of all parties in another order "
-        f"(seed {run['seed']}), {run['milliseconds']} ms a job. A figure is the median of the rounds' medians, the range is that of the rounds' "
-        "medians. In ratios more is slower than the floor, or than ours: of times, also where rates are shown.",
+        f"(seed {run['seed']}), {run['milliseconds']} ms a job. A figure is the median of the rounds' medians, the range is "
+        "that of the rounds' medians. In ratios more is slower than the floor, or than ours: of times, also where rates are "
+        "shown.",
         f"Other work used {min(others):.0f} to {max(others):.0f} % of the processors during the rounds, and in the pause "
         f"before each round {cpus}.",
         "probe: a mutex and a hash table in one file (benches/probe.c), without clean-up, names, types, encoding or checks.",
