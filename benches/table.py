@@ -132,7 +132,9 @@ def text(result: Result) -> str:
         printed.append(f"\n{title}")
         for line in table:
             add(line)
-    printed.append("\nall peers\n" + "\n".join(f"  {title}: {peers}" for title, peers in all_peers(result)))
+    several = [f"  {title}: {peers}" for title, peers in all_peers(result)]
+    if several:
+        printed.append("\n".join(["\nall peers", *several]))
     return "\n".join(printed) + "\n\n" + notes(result)
 
 
@@ -188,4 +190,4 @@ def markdown(result: Result) -> str:
             )
         )
     peers = "".join(f"\n- {title}: {said}" for title, said in all_peers(result))
-    return "\n\n".join([*written, f"All peers, where there are several:\n{peers}"])
+    return "\n\n".join(written) + (f"\n\nAll peers, where there are several:\n{peers}" if peers else "")

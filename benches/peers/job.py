@@ -97,6 +97,8 @@ def main(jobs: Dict[str, Callable[[Job], None]], words: Sequence[str] = ()) -> N
     if len(given) < 3:
         print("\n".join(jobs))
         return
+    # So that what it has made goes with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     job = Job(given[1], int(given[2]), "check" in given[3:])
     try:
         jobs[given[0]](job)

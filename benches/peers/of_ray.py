@@ -4,6 +4,9 @@ job.py says."""
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from typing import Any, Callable, Dict
 
 import numpy as np
@@ -21,11 +24,18 @@ class Processor:
         payload.sum() if reads_all else payload[0]
 
 
+def leave(folder: str) -> None:
+    ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def begin(job: Job) -> Any:
-    # Sockets have short paths: its own folder for temporary files is used, and removed with its processes.
+    # Paths of sockets are short: not in the job's folder.
+    folder = tempfile.mkdtemp(prefix="ray-")
+    atexit.register(leave, folder)
     ray.init(
-        num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error",
-        object_store_memory=500_000_000, configure_logging=False, namespace=job.folder.name,
+        num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error", configure_logging=False,
+        object_store_memory=500_000_000, namespace=job.folder.name, _temp_dir=folder,
     )  # fmt: skip
     return ray.remote(num_cpus=0)(Processor).remote()
 
