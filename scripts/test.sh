@@ -14,6 +14,7 @@
 #   package   the release build, installed and moved elsewhere, used by programs that know nothing of this tree
 #   python    the wheel, with the newest and the oldest packages and with none but its own
 #   torture   processes in C and Python that are killed, stopped, starved and scribbled over (scripts/torture.sh --short)
+#   bench     each row of scripts/bench.sh for a moment, so that it goes on working; times are not judged
 #   simulate  clients in one process, in orders that a seed decides (scripts/simulate.sh)
 #   loom      the atomics under every order that the memory model allows
 #
@@ -33,7 +34,7 @@ export CARGO_TARGET_DIR
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 python=${PYTHON:-python3}
 jobs=$(nproc)
-steps=(format licences lint test abi package python torture simulate loom)
+steps=(format licences lint test abi package python torture bench simulate loom)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX") || exit 1
 children=()
 # Makes Python's environments meanwhile; builds what later steps need.
@@ -456,18 +457,23 @@ run_python() {
         *) cat "$scratch/prepare.log"; return 1 ;;
     esac
     python_environment current --requirement "$requirements" && current=$environment || return
-    # What builds the wheel is fetched by pip, as for a user, but the versions are ours.
-    PIP_CONSTRAINT=$requirements "$current/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps \
-        --wheel-dir "$scratch/wheel" ./python || return
-    wheel=$(echo "$scratch"/wheel/*.whl)
-    case $wheel in *-py3-none-*.whl) ;; *) echo "$wheel is not for every Python"; return 1 ;; esac
-    python_environment current --force-reinstall --no-deps "$wheel" || return
+    python_wheel "$current" || return
     (cd python && "$current/bin/mypy") || return
     start python/current python_tests "$current"
     start python/bare python_bare "$wheel" "$current"
     # With the oldest packages that are promised.
     case $current in */3.1[3-9]-*) ;; *) start python/oldest python_oldest "$wheel" ;; esac
     finish
+}
+
+# Builds the wheel, whose path is in $wheel then, and installs it into the environment.
+python_wheel() {
+    # What builds the wheel is fetched by pip, as for a user, but the versions are ours.
+    PIP_CONSTRAINT=$requirements "$1/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps \
+        --wheel-dir "$scratch/wheel" ./python || return
+    wheel=$(echo "$scratch"/wheel/*.whl)
+    case $wheel in *-py3-none-*.whl) ;; *) echo "$wheel is not for every Python"; return 1 ;; esac
+    python_environment current --force-reinstall --no-deps "$wheel"
 }
 
 python_tests() {
@@ -501,6 +507,19 @@ run_torture() {
     "$environment/bin/ruff" format --check --config python/pyproject.toml tests/torture || return
     (cd tests/torture && "$environment/bin/mypy" --strict drive.py scribble.py) || return
     scripts/torture.sh --short --python "$environment/bin/python"
+}
+
+# Each row runs for a moment: ours, without peers. The package in the environment is that of the step python, if that runs.
+run_bench() {
+    [ -z "$preparing" ] || wait "$preparing"
+    local environment wheel
+    python_environment current --requirement python/tests/current.txt || return
+    wants python || python_wheel "$environment" || return
+    "$environment/bin/ruff" check --config python/pyproject.toml benches || return
+    "$environment/bin/ruff" format --check --config python/pyproject.toml benches || return
+    (cd benches && "$environment/bin/mypy" --strict --ignore-missing-imports run.py pictures.py) || return
+    (cd benches/peers && "$environment/bin/mypy" --strict --ignore-missing-imports job.py dal_program.py of_*.py) || return
+    scripts/bench.sh --check --python "$environment/bin/python"
 }
 
 # Clients in one process, in orders that fresh seeds decide; the seeds that failed once first. In continuous integration the
