@@ -307,6 +307,31 @@ impl Segment {
         Ok(self.at(self.entry_offset(index)?))
     }
 
+    /// The first `count` entries, at most those that have memory, with their numbers.
+    pub fn entries(&self, count: u32) -> impl Iterator<Item = (u32, &Entry)> {
+        // Not asked again for each: the watermark only rises.
+        let (start, stride) = (self.geometry.entries, self.geometry.entry_stride);
+        let count = count.min(self.objects_reserved());
+        (0..count).map(move |index| (index, self.at(start + u64::from(index) * stride)))
+    }
+
+    /// Has the processor fetch an entry and its rows, which will be looked at soon. Where it has no way, nothing is done.
+    #[inline]
+    pub fn prefetch_entry(&self, index: u32) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
+            let offset = self.geometry.entries + u64::from(index) * self.geometry.entry_stride;
+            let start = self.bookkeeping.start.wrapping_add(to_usize(offset));
+            for at in (0..to_usize(self.geometry.entry_stride)).step_by(64) {
+                // SAFETY: fetching reads nothing that the program sees, and faults nowhere.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = index;
+    }
+
     /// The pins of an entry, one bit a client.
     pub fn pins(&self, index: u32) -> Result<&[AtomicU64]> {
         Ok(self.words(self.entry_offset(index)? + size_of::<Entry>() as u64, self.row_words()))

@@ -65,7 +65,7 @@ pub(super) fn set_id(entry: &Entry, id: &ObjectId) {
 }
 
 /// An ID as an entry holds it.
-fn words_of(id: &ObjectId) -> [u32; 5] {
+pub(super) fn words_of(id: &ObjectId) -> [u32; 5] {
     let mut words = [0; 5];
     for (word, chunk) in words.iter_mut().zip(id.as_bytes().chunks_exact(4)) {
         let mut four = [0; 4];
