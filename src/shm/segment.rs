@@ -389,7 +389,15 @@ impl Segment {
         Ok(())
     }
 
-    /// A sealed object's bytes.
+    /// A sealed object's bytes, for whoever has it pinned.
+    #[inline]
+    pub fn sealed(&self, offset: u64, length: u64) -> Result<&[u8]> {
+        self.check_heap_range(offset, length)?;
+        // SAFETY: checked against the mapping, which lives as long as this; the bytes are never written while they are pinned.
+        Ok(unsafe { std::slice::from_raw_parts(self.reading.start.add(to_usize(offset)), to_usize(length)) })
+    }
+
+    /// A sealed object's bytes, which keep the mapping.
     pub fn read_span(self: &Arc<Segment>, offset: u64, length: u64) -> Result<ReadSpan> {
         self.check_heap_range(offset, length)?;
         let start = self.reading.start.wrapping_add(to_usize(offset));
@@ -398,9 +406,7 @@ impl Segment {
 
     /// Bytes that the caller is creating. With write protection on they are opened by [`WriteSpan::open`].
     pub fn write_span(self: &Arc<Segment>, offset: u64, length: u64) -> Result<WriteSpan> {
-        self.check_heap_range(offset, length)?;
-        let start = self.bookkeeping.start.wrapping_add(to_usize(offset));
-        Ok(WriteSpan::new(Arc::clone(self), start, to_usize(length)))
+        Mapped::new(self).write_span(offset, length)
     }
 
     /// With write protection on, changes the access of a span's pages. Protecting takes the whole pages within it, which are
@@ -450,6 +456,28 @@ impl Segment {
         self.check_heap_range(from, to.saturating_sub(from))?;
         self.kept()?;
         memory::punch(self.file(), from, to.next_multiple_of(UNIT).min(self.geometry.file_size))
+    }
+}
+
+/// Keeps a segment: a count of its own, with its cache lines to itself, for those who would otherwise meet at the segment's.
+#[repr(align(128))]
+pub struct Mapped(Arc<Segment>);
+
+impl Mapped {
+    /// A new count.
+    pub fn new(segment: &Arc<Segment>) -> Arc<Mapped> {
+        Arc::new(Mapped(Arc::clone(segment)))
+    }
+
+    /// As [`Segment::write_span`].
+    pub fn write_span(self: &Arc<Mapped>, offset: u64, length: u64) -> Result<WriteSpan> {
+        self.0.check_heap_range(offset, length)?;
+        let start = self.0.bookkeeping.start.wrapping_add(to_usize(offset));
+        Ok(WriteSpan::new(Arc::clone(self), start, to_usize(length)))
+    }
+
+    pub(super) fn segment(&self) -> &Segment {
+        &self.0
     }
 }
 

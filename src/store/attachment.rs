@@ -20,11 +20,12 @@ use super::evict::Victims;
 use super::locked::{Locked, Others};
 use super::lookout::Rung;
 use super::options::{protects, Create, StoreOptions};
+use super::tie::Tie;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
 use crate::shm::fork::{forks, PerProcess};
-use crate::shm::layout::{store_text, BUCKETS};
+use crate::shm::layout::{store_text, Line, BUCKETS};
 use crate::shm::liveness;
 use crate::shm::place::{self, Found, Place};
 use crate::shm::segment::Segment;
@@ -57,7 +58,8 @@ pub(super) struct Attachment {
     pins: Vec<OnceCell<Box<[PinWord]>>>,
     /// Entries whose counts have been made.
     pins_ready: AtomicU32,
-    shards: Vec<Mutex<()>>,
+    /// Each has its cache lines to itself: threads that pin different objects do not meet.
+    shards: Vec<Line<Mutex<()>>>,
     /// This process's wants.
     pub(super) wants: Wants,
     /// How many threads of this process wait at each bucket.
@@ -149,7 +151,7 @@ impl Store {
                 let attachment = Arc::new(attachment);
                 registry.insert((meta.dev(), meta.ino()), Arc::downgrade(&attachment));
                 drop(registry);
-                let store = Store { attachment };
+                let store = Store { attachment: Tie::new(attachment) };
                 log::write(Level::Debug, || {
                     format!("{}: opened the store as client {}", store.path().display(), store.number())
                 });
@@ -193,7 +195,7 @@ fn held(registry: &Registry, place: &Place) -> Option<Store> {
     let meta = std::fs::symlink_metadata(&place.file).ok()?;
     let attachment = registry.get(&(meta.dev(), meta.ino()))?.upgrade()?;
     // One whose descriptors were closed stays what it is; the store is opened again beside it.
-    attachment.kept().is_ok().then_some(Store { attachment })
+    attachment.kept().is_ok().then(|| Store { attachment: Tie::new(attachment) })
 }
 
 impl Attachment {
@@ -217,7 +219,7 @@ impl Attachment {
             forks: forks(),
             pins: (0..chunks).map(|_| OnceCell::new()).collect(),
             pins_ready: AtomicU32::new(0),
-            shards: (0..SHARDS).map(|_| Mutex::new(())).collect(),
+            shards: (0..SHARDS).map(|_| Line(Mutex::new(()))).collect(),
             wants: Wants::default(),
             waiting: (0..BUCKETS).map(|_| Waiters::default()).collect(),
             rung: Mutex::default(),
@@ -303,7 +305,7 @@ impl Attachment {
 
     /// The private mutex for pins of an entry.
     pub(super) fn shard(&self, index: u32) -> &Mutex<()> {
-        &self.shards[index as usize % SHARDS]
+        &self.shards[index as usize % SHARDS].0
     }
 
     /// Milliseconds since we attached.

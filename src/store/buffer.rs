@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use once_cell::sync::OnceCell;
+
 use super::attachment::Attachment;
 use super::entries::EntryKey;
 use super::id::ObjectId;
@@ -30,19 +32,32 @@ pub struct Buffer {
 }
 
 struct Held {
-    span: ReadSpan,
+    /// Where the bytes lie: data, then metadata.
+    offset: u64,
+    length: u64,
     data_size: usize,
     pin: Pin,
+    /// The bytes without the pin, if that was asked for.
+    span: OnceCell<ReadSpan>,
 }
 
 impl Pin {
     /// A pin that is counted already.
     pub(super) fn held(store: &Store, id: ObjectId, key: EntryKey) -> Pin {
-        Pin { store: store.clone(), id, key }
+        Pin { store: Store { attachment: store.attachment.of_entry(key.index) }, id, key }
     }
 
     pub(super) fn key(&self) -> EntryKey {
         self.key
+    }
+
+    pub(super) fn id(&self) -> ObjectId {
+        self.id
+    }
+
+    /// Of the shard of its entry.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The bytes, once sealed.
@@ -51,8 +66,10 @@ impl Pin {
         let entry = segment.entry(self.key.index)?;
         let data_size = entry.data_size.load(Ordering::Relaxed);
         let total = data_size.saturating_add(u64::from(entry.meta_size.load(Ordering::Relaxed)));
-        let span = segment.read_span(entry.offset.load(Ordering::Relaxed), total)?;
-        Ok(Buffer { held: Arc::new(Held { span, data_size: to_usize(data_size), pin: self }) })
+        let offset = entry.offset.load(Ordering::Relaxed);
+        segment.sealed(offset, total)?;
+        let (data_size, span) = (to_usize(data_size), OnceCell::new());
+        Ok(Buffer { held: Arc::new(Held { offset, length: total, data_size, pin: self, span }) })
     }
 }
 
@@ -84,17 +101,26 @@ impl Buffer {
 
     /// The data: 64-byte aligned, immutable; writing to them faults.
     pub fn data(&self) -> &[u8] {
-        &self.held.span.bytes()[..self.held.data_size]
+        &self.bytes()[..self.held.data_size]
     }
 
     /// The data and then the metadata, without the pin: they stay as long as this or a clone.
     pub fn span(&self) -> &ReadSpan {
-        &self.held.span
+        let Held { offset, length, span, .. } = &*self.held;
+        span.get_or_init(|| {
+            let span = self.store().attachment.segment.read_span(*offset, *length);
+            span.unwrap_or_else(|_| unreachable!("it was checked when the object was got"))
+        })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        let bytes = self.store().attachment.segment.sealed(self.held.offset, self.held.length);
+        bytes.unwrap_or_else(|_| unreachable!("it was checked when the object was got"))
     }
 
     /// The metadata.
     pub fn metadata(&self) -> &[u8] {
-        &self.held.span.bytes()[self.held.data_size..]
+        &self.bytes()[self.held.data_size..]
     }
 }
 

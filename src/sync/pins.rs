@@ -14,7 +14,7 @@
 //!
 //! A process that dies at any step leaves its bit; reaping clears it and looks for bytes to free.
 
-use super::atomic::{fence, lock, AtomicU64, Mutex, Ordering};
+use super::atomic::{fence_behind, lock, AtomicU64, Mutex, Ordering};
 use super::life::StateWord;
 
 const COUNT_BITS: u32 = 20;
@@ -44,13 +44,13 @@ impl RowBit<'_> {
     /// Sets the bit; a fence follows, so that what is read next is newer.
     pub fn set(self) {
         self.word.fetch_or(self.mask, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        fence_behind();
     }
 
     /// Clears the bit; a fence follows.
     pub fn clear(self) {
         self.word.fetch_and(!self.mask, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        fence_behind();
     }
 }
 

@@ -97,7 +97,7 @@ fn a_store_that_goes_and_comes_is_tried_a_few_times_at_once_and_then_for_a_while
 #[test]
 fn what_went_is_forgotten_when_the_next_store_is_opened() {
     let store = fresh("forgotten");
-    let held = Arc::downgrade(&store.attachment);
+    let held = Arc::downgrade(store.attachment.attachment());
     let is_known = || lock(REGISTRY.get()).values().any(|known| known.ptr_eq(&held));
     assert!(is_known());
     drop(store);
