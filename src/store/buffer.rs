@@ -44,7 +44,7 @@ struct Held {
 impl Pin {
     /// A pin that is counted already.
     pub(super) fn held(store: &Store, id: ObjectId, key: EntryKey) -> Pin {
-        Pin { store: Store { attachment: store.attachment.of_entry(key.index) }, id, key }
+        Pin { store: Store { attachment: store.attachment.of_thread() }, id, key }
     }
 
     pub(super) fn key(&self) -> EntryKey {
@@ -55,7 +55,7 @@ impl Pin {
         self.id
     }
 
-    /// Of the shard of its entry.
+    /// Counted apart: see [`super::tie`].
     pub(super) fn store(&self) -> &Store {
         &self.store
     }
@@ -150,8 +150,8 @@ impl Attachment {
     fn pin(&self, key: EntryKey) -> Result<bool> {
         let entry = self.segment.entry(key.index)?;
         let bit = self.bit(self.segment.pins(key.index)?)?;
-        let (word, shard) = (self.pin_word(key.index)?, self.shard(key.index));
-        match word.pin(shard, bit, key.generation, &entry.state) {
+        let (word, mutex) = self.pin_word(key.index)?;
+        match word.pin(mutex, bit, key.generation, &entry.state) {
             Outcome::Done => Ok(true),
             Outcome::Gone | Outcome::Left => self.after_release(key.index).map(|()| false),
             Outcome::Full => Err(Error::new(
@@ -164,13 +164,15 @@ impl Attachment {
     /// The creator's pin, set under the lock before anybody can see the entry.
     pub(super) fn pin_creation(&self, key: EntryKey) -> Result<()> {
         let bit = self.bit(self.segment.pins(key.index)?)?;
-        self.pin_word(key.index)?.pin_creation(self.shard(key.index), bit, key.generation);
+        let (word, mutex) = self.pin_word(key.index)?;
+        word.pin_creation(mutex, bit, key.generation);
         Ok(())
     }
 
     fn unpin(&self, key: EntryKey) -> Result<()> {
         let bit = self.bit(self.segment.pins(key.index)?)?;
-        let outcome = self.pin_word(key.index)?.unpin(self.shard(key.index), bit, key.generation);
+        let (word, mutex) = self.pin_word(key.index)?;
+        let outcome = word.unpin(mutex, bit, key.generation);
         if outcome == Outcome::Left {
             self.after_release(key.index)?;
         }

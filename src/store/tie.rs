@@ -2,9 +2,10 @@
 //!
 //! What holds an object keeps the attachment, and is counted for that. With one count for the whole process, each get and each
 //! release of every thread would write the same word, and two threads would be slower than one. So a handle of the store has
-//! counts beside its own, one for each shard of the entries: threads that use different
-//! objects use different counts. A count keeps the attachment, and so does the handle: the last of them lets it go, whichever it is.
+//! counts beside its own, and a thread uses the same one of them again and again. Each count keeps the attachment, and so does the
+//! handle: the last of them lets it go, whichever it is, in whatever thread.
 
+use std::cell::Cell;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -12,9 +13,30 @@ use once_cell::sync::OnceCell;
 
 use super::attachment::Attachment;
 use crate::shm::segment::Mapped;
+use crate::sync::atomic::{AtomicU32, Ordering};
 
-/// How many counts a handle has besides its own. They are in the caches of whoever gets objects at random, so not more than needed.
-const SHARDS: usize = 16;
+/// How many counts a handle has besides its own. With more threads than this some share one, which costs time.
+const COUNTS: u32 = 16;
+
+thread_local! {
+    /// Which of the counts this thread uses; `u32::MAX`: not drawn yet.
+    static MINE: Cell<u32> = const { Cell::new(u32::MAX) };
+}
+
+fn mine() -> usize {
+    let draw = || {
+        static DRAWN: AtomicU32 = AtomicU32::new(0);
+        DRAWN.fetch_add(1, Ordering::Relaxed) % COUNTS
+    };
+    let mine = MINE.try_with(|mine| {
+        if mine.get() == u32::MAX {
+            mine.set(draw());
+        }
+        mine.get()
+    });
+    // A thread that ends has none of its own any more.
+    mine.unwrap_or(0) as usize
+}
 
 /// Keeps the attachment. Clones share one count.
 #[derive(Clone)]
@@ -26,26 +48,28 @@ struct Knot {
     attachment: Arc<Attachment>,
     /// Keeps the mapping, for bytes that are written.
     mapped: Arc<Mapped>,
-    /// Of a handle: the counts of the shards, made as they are needed. Of such a count: none, so that none keeps itself.
-    shards: Box<[OnceCell<Tie>]>,
+    /// Of a handle: the counts of the threads, made as they are needed. Of such a count: none, so that none keeps itself.
+    counts: Box<[OnceCell<Tie>]>,
 }
 
 impl Tie {
     /// That of a new handle.
     pub(super) fn new(attachment: Arc<Attachment>) -> Tie {
-        Tie::with(attachment, (0..SHARDS).map(|_| OnceCell::new()).collect())
+        Tie::with(attachment, (0..COUNTS).map(|_| OnceCell::new()).collect())
     }
 
-    fn with(attachment: Arc<Attachment>, shards: Box<[OnceCell<Tie>]>) -> Tie {
+    fn with(attachment: Arc<Attachment>, counts: Box<[OnceCell<Tie>]>) -> Tie {
         let mapped = Mapped::new(&attachment.segment);
-        Tie(Arc::new(Knot { attachment, mapped, shards }))
+        Tie(Arc::new(Knot { attachment, mapped, counts }))
     }
 
-    /// One for what holds this entry: counted where threads that use other entries do not write. What was made from such a one
-    /// shares its count.
-    pub(super) fn of_entry(&self, index: u32) -> Tie {
-        let Some(shard) = self.0.shards.get(index as usize % SHARDS) else { return self.clone() };
-        shard.get_or_init(|| Tie::with(Arc::clone(&self.0.attachment), Box::default())).clone()
+    /// One for what this thread holds: counted where others seldom write. What is made from such a one shares its count.
+    pub(super) fn of_thread(&self) -> Tie {
+        if self.0.counts.is_empty() {
+            return self.clone();
+        }
+        let made = || Tie::with(Arc::clone(&self.0.attachment), Box::default());
+        self.0.counts[mine()].get_or_init(made).clone()
     }
 
     /// The attachment, to be kept by others.
@@ -75,26 +99,28 @@ mod tests {
     use super::*;
     use crate::timeout::Timeout;
 
-    fn counts(tie: &Tie) -> usize {
+    fn count(tie: &Tie) -> usize {
         Arc::strong_count(&tie.0)
     }
 
     #[test]
-    fn what_holds_an_object_is_not_counted_by_the_handle() {
+    fn what_holds_an_object_is_counted_by_its_thread_and_not_by_the_handle() {
         let store = fresh("ties");
-        let before = (counts(&store.attachment), Arc::strong_count(&store.attachment.segment));
-        let keys = [1, 2].map(|n| put(&store, &id(n)));
-        let held = [1, 2].map(|n| store.get(&id(n), Timeout::Poll).unwrap());
-        assert_eq!(counts(&store.attachment), before.0);
-        // Each shard's count keeps the segment once, however many objects are held.
-        assert_eq!(Arc::strong_count(&store.attachment.segment), before.1 + 2);
-        let of =
-            |nth: usize| counts(store.attachment.0.shards[keys[nth].index as usize % SHARDS].get().unwrap());
-        assert_eq!((of(0), of(1)), (2, 2));
-        let again = store.get(&id(1), Timeout::Poll).unwrap();
-        assert_eq!((of(0), of(1)), (3, 2));
-        drop((held, again));
-        assert_eq!((of(0), of(1)), (1, 1));
+        put(&store, &id(1));
+        let hold = || store.get(&id(1), Timeout::Poll).unwrap();
+        let of = |nth: usize| store.attachment.0.counts[nth].get().map_or(0, |tie| count(tie));
+        let before = (count(&store.attachment), Arc::strong_count(&store.attachment.segment));
+        let held = [hold(), hold()];
+        assert_eq!(of(mine()), 3);
+        let (other, elsewhere) = std::thread::scope(|scope| scope.spawn(|| (hold(), mine())).join().unwrap());
+        assert_eq!(of(elsewhere), if elsewhere == mine() { 4 } else { 2 });
+        assert_eq!(count(&store.attachment), before.0);
+        assert!(
+            Arc::strong_count(&store.attachment.segment) <= before.1 + 1,
+            "one for a thread, not for a buffer"
+        );
+        drop((held, other));
+        assert_eq!((of(mine()), of(elsewhere)), (1, 1));
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Want {
 
     /// A claim that was counted under the lock: see [`Locked::claim`].
     pub(super) fn counted(store: &Store, id: ObjectId, key: EntryKey) -> Want {
-        Want { store: Store { attachment: store.attachment.of_entry(key.index) }, id, key }
+        Want { store: Store { attachment: store.attachment.of_thread() }, id, key }
     }
 }
 
