@@ -13,22 +13,20 @@ static const char *const signatures[] = {
 static sdp_dal_status empty(sdp_dal_call *call, void *user_data) {
     void *tag = NULL;
     (void)user_data;
-    OK(sdp_dal_call_create_tensor(call, "tag", 0, NULL, &tag));
+    OK(sdp_dal_call_create_tensor(call, "tag", 0, NULL, NULL, &tag));
     *(int64_t *)tag = 0;
     return SDP_DAL_OK;
 }
 
 static sdp_dal_status add(sdp_dal_call *call, void *user_data) {
-    sdp_dal_tensor_view ys;
-    int64_t x = 0;
+    sdp_dal_value values[3];
     void *zs = NULL;
     (void)user_data;
-    OK(sdp_dal_tensor_view_init(&ys, sizeof ys));
-    OK(sdp_dal_call_get_int64(call, "x", &x));
-    OK(sdp_dal_call_get_tensor(call, "ys", &ys));
-    OK(sdp_dal_call_create_tensor(call, "zs", ys.ndim, ys.shape, &zs));
-    for (int64_t i = 0; i < ys.shape[0]; i++)
-        ((int64_t *)zs)[i] = x + ((const int64_t *)ys.data)[i];
+    OK(sdp_dal_call_values(call, values, 3));
+    const sdp_dal_tensor_view *ys = values[1].view;
+    OK(sdp_dal_call_create_tensor(call, "zs", ys->ndim, ys->shape, NULL, &zs));
+    for (int64_t i = 0; i < ys->shape[0]; i++)
+        ((int64_t *)zs)[i] = values[0].int64 + ((const int64_t *)ys->data)[i];
     return SDP_DAL_OK;
 }
 
@@ -43,55 +41,63 @@ static void process(int number) {
     if (where != ANYWHERE) pin(where == ONE_CPU ? 0 : 1);
     open_store(CALLS_STORE);
     OK(sdp_dal_processor_open(store, NULL, &processor));
-    OK(sdp_dal_processor_register(processor, signatures[0], empty, NULL, NULL));
-    OK(sdp_dal_processor_register(processor, signatures[1], add, NULL, NULL));
+    OK(sdp_dal_processor_register(processor, signatures[0], NULL, empty, NULL, NULL));
+    OK(sdp_dal_processor_register(processor, signatures[1], NULL, add, NULL, NULL));
     for (;;) OK(sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER));
 }
 
 static pid_t processor;
 static sdp_dal_caller *caller;
-static sdp_dal_args *args;
+
+enum { EMPTY, ADD, MOST_PARAMS = 3 };
+
+/* The arguments of empty() or add(); ys: by reference or by value, or neither. */
+static void give(sdp_dal_value *values, const sdp_dal_ref *ys, const sdp_dal_tensor_view *view) {
+    memset(values, 0, MOST_PARAMS * sizeof *values);
+    values[0].kind = SDP_DAL_VALUE_INT64;
+    values[0].int64 = 1;
+    if (ys == NULL && view == NULL) return;
+    values[1].kind = ys != NULL ? SDP_DAL_VALUE_REF : SDP_DAL_VALUE_TENSOR;
+    values[1].reference = ys;
+    values[1].view = view;
+}
 
 static void begin(int cpus) {
-    sdp_dal_caller_options options;
+    sdp_dal_caller_options options = {.struct_size = sizeof options};
     where = cpus;
     processor = start(process, 0);
     if (where != ANYWHERE) pin(0);
     open_store(CALLS_STORE);
-    OK(sdp_dal_caller_options_init(&options, sizeof options));
     options.timeout_ns = INT64_C(10000000000);
     OK(sdp_dal_caller_open(store, signatures, 2, &options, &caller));
-    OK(sdp_dal_args_create(&args));
 }
 
 static void end(void) {
-    sdp_dal_args_free(args);
     sdp_dal_caller_close(caller);
     stop(processor);
     close_store();
 }
 
-static void wait_for(const sdp_dal_results *results) {
-    const sdp_dal_ref *output = NULL;
-    OK(sdp_dal_results_ref_at(results, 0, &output));
+static void wait_for(sdp_dal_ref *output) {
     OK(sdp_dal_ref_wait(output, SDP_DAL_WAIT_FOREVER));
+    sdp_dal_ref_free(output);
 }
 
-static void call_and_wait(const char *function) {
-    sdp_dal_results *results = NULL;
-    OK(sdp_dal_caller_call(caller, function, args, &results));
-    wait_for(results);
-    sdp_dal_results_free(results);
+static void call_and_wait(size_t function, const sdp_dal_value *values) {
+    sdp_dal_ref *output = NULL;
+    OK(sdp_dal_caller_issue(caller, function, values, 1, &output));
+    wait_for(output);
 }
 
 /* ---- one at a time, there and back ---- */
 
 static void empty_calls(const char *row, double silence, int turns) {
-    OK(sdp_dal_args_set_int64(args, "x", 1));
+    sdp_dal_value values[MOST_PARAMS];
+    give(values, NULL, NULL);
     while (sampling()) {
         if (silence > 0) pause_ms(silence);
         uint64_t begun = now();
-        for (int i = 0; i < turns; i++) call_and_wait("empty");
+        for (int i = 0; i < turns; i++) call_and_wait(EMPTY, values);
         sample(row, since(begun) / turns);
     }
     end();
@@ -136,15 +142,15 @@ static void tensors(void) {
     sdp_dal_ref *ys = NULL;
     begin(TWO_CPUS);
     OK(sdp_dal_tensor_put(store, &view, &ys));
-    OK(sdp_dal_args_set_int64(args, "x", 1));
+    sdp_dal_value values[MOST_PARAMS];
     while (sampling()) {
+        give(values, ys, NULL);
         uint64_t begun = now();
-        OK(sdp_dal_args_set_ref(args, "ys", ys));
-        for (int i = 0; i < 500; i++) call_and_wait("add");
+        for (int i = 0; i < 500; i++) call_and_wait(ADD, values);
         sample("tensor.in_the_store", since(begun) / 500);
+        give(values, NULL, &view);
         begun = now();
-        OK(sdp_dal_args_set_tensor(args, "ys", &view));
-        for (int i = 0; i < 500; i++) call_and_wait("add");
+        for (int i = 0; i < 500; i++) call_and_wait(ADD, values);
         sample("tensor.put_for_the_call", since(begun) / 500);
     }
     sdp_dal_ref_free(ys);
@@ -153,33 +159,31 @@ static void tensors(void) {
 
 /* ---- many at once ---- */
 
-static void run_batch(const char *row, const char *function) {
-    static const sdp_dal_args *rows[ROWS];
-    sdp_dal_replies *replies = NULL;
-    const sdp_dal_results *results = NULL;
-    for (int i = 0; i < ROWS; i++) rows[i] = args;
+/* Rows with as many parameters each. */
+static void run_batch(const char *row, size_t function, const sdp_dal_value *values) {
+    static sdp_dal_ref *outputs[ROWS];
     uint64_t begun = now();
-    OK(sdp_dal_caller_batch(caller, function, rows, ROWS, &replies));
-    for (size_t i = 0; i < ROWS; i++) {
-        OK(sdp_dal_replies_results(replies, 0, i, &results));
-        wait_for(results);
-    }
-    sdp_dal_replies_free(replies);
+    OK(sdp_dal_caller_issue(caller, function, values, ROWS, outputs));
+    for (size_t i = 0; i < ROWS; i++) wait_for(outputs[i]);
     sample(row, since(begun) / ROWS);
 }
 
 static void batch(void) {
     static const int64_t numbers[NUMBERS], shape[1] = {NUMBERS};
+    static sdp_dal_value of_empty[ROWS * 2 + 1], of_add[ROWS * MOST_PARAMS];
     const sdp_dal_tensor_view view = view_of(numbers, shape, SDP_DAL_INT64);
     sdp_dal_ref *ys = NULL;
     begin(TWO_CPUS);
     OK(sdp_dal_tensor_put(store, &view, &ys));
+    /* Each row's last parameter is its output: what give() writes there is null, and then the next
+     * row's. */
+    for (size_t i = 0; i < ROWS; i++) {
+        give(&of_empty[i * 2], NULL, NULL);
+        give(&of_add[i * MOST_PARAMS], ys, NULL);
+    }
     while (sampling()) {
-        OK(sdp_dal_args_clear(args));
-        OK(sdp_dal_args_set_int64(args, "x", 1));
-        run_batch("batch.empty", "empty");
-        OK(sdp_dal_args_set_ref(args, "ys", ys));
-        run_batch("batch.with_tensors", "add");
+        run_batch("batch.empty", EMPTY, of_empty);
+        run_batch("batch.with_tensors", ADD, of_add);
     }
     sdp_dal_ref_free(ys);
     end();

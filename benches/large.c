@@ -49,13 +49,12 @@ static const char *const signatures[] = {
 };
 
 static sdp_dal_status take_payload(sdp_dal_call *call, void *reads_all) {
-    sdp_dal_tensor_view payload;
+    sdp_dal_tensor_view payload = {.struct_size = sizeof payload};
     void *tag = NULL;
-    OK(sdp_dal_tensor_view_init(&payload, sizeof payload));
-    OK(sdp_dal_call_get_tensor(call, "payload", &payload));
+    OK(sdp_dal_call_get_tensor(call, "payload", SDP_DAL_ORDER_ANY, &payload));
     const unsigned char *data = payload.data;
     sink = reads_all != NULL ? sum(data, large()) : data[0];
-    OK(sdp_dal_call_create_tensor(call, "tag", 0, NULL, &tag));
+    OK(sdp_dal_call_create_tensor(call, "tag", 0, NULL, NULL, &tag));
     *(int64_t *)tag = 0;
     return SDP_DAL_OK;
 }
@@ -65,28 +64,27 @@ static void process(int reads_all) {
     pin(1);
     begin(WINDOW + 1);
     OK(sdp_dal_processor_open(store, NULL, &processor));
-    OK(sdp_dal_processor_register(processor, signatures[0], take_payload, reads_all ? &bench : NULL,
-                                  NULL));
+    OK(sdp_dal_processor_register(processor, signatures[0], NULL, take_payload,
+                                  reads_all ? &bench : NULL, NULL));
     for (;;) OK(sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER));
 }
 
 static void wait_for(sdp_dal_results *results) {
     const sdp_dal_ref *tag = NULL;
-    OK(sdp_dal_results_ref_at(results, 0, &tag));
+    OK(sdp_dal_results_ref(results, "tag", &tag));
     OK(sdp_dal_ref_wait(tag, SDP_DAL_WAIT_FOREVER));
     sdp_dal_results_free(results);
 }
 
 /* 80 MB of this process go into the store with each call, three of them on their way at most. */
 static void stream(const char *row, bool reads_all) {
-    sdp_dal_caller_options options;
+    sdp_dal_caller_options options = {.struct_size = sizeof options};
     sdp_dal_caller *caller = NULL;
     sdp_dal_args *args = NULL;
     sdp_dal_results *on_their_way[WINDOW] = {NULL};
     pid_t processor = start(process, reads_all);
     pin(0);
     const sdp_dal_tensor_view view = begin(WINDOW + 1);
-    OK(sdp_dal_caller_options_init(&options, sizeof options));
     options.timeout_ns = INT64_C(10000000000);
     OK(sdp_dal_caller_open(store, signatures, 1, &options, &caller));
     OK(sdp_dal_args_create(&args));

@@ -24,9 +24,8 @@ static uint32_t max_objects;
 /* The store of this job; it is made by the first who opens it. */
 static inline void open_store(uint64_t size) {
     char path[4096];
-    sdp_dal_store_options options;
+    sdp_dal_store_options options = {.struct_size = sizeof options};
     snprintf(path, sizeof path, "%s/store", bench.folder);
-    OK(sdp_dal_store_options_init(&options, sizeof options));
     options.size = size;
     options.max_objects = max_objects;
     OK(sdp_dal_store_open(path, &options, &store));
@@ -50,8 +49,7 @@ static inline struct id id_of(uint32_t prefix, uint64_t number) {
 }
 
 static inline sdp_dal_object_spec spec_of(uint64_t size) {
-    sdp_dal_object_spec spec;
-    OK(sdp_dal_object_spec_init(&spec, sizeof spec));
+    sdp_dal_object_spec spec = {.struct_size = sizeof spec};
     spec.data_size = size;
     return spec;
 }
@@ -72,8 +70,7 @@ static inline void delete_object(const struct id *id) {
 }
 
 static inline sdp_dal_tensor_view view_of(const void *data, const int64_t *shape, int32_t dtype) {
-    sdp_dal_tensor_view view;
-    OK(sdp_dal_tensor_view_init(&view, sizeof view));
+    sdp_dal_tensor_view view = {.struct_size = sizeof view};
     view.data = data;
     view.shape = shape;
     view.ndim = 1;

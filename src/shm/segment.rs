@@ -307,6 +307,31 @@ impl Segment {
         Ok(self.at(self.entry_offset(index)?))
     }
 
+    /// The first `count` entries, at most those that have memory, with their numbers.
+    pub fn entries(&self, count: u32) -> impl Iterator<Item = (u32, &Entry)> {
+        // Not asked again for each: the watermark only rises.
+        let (start, stride) = (self.geometry.entries, self.geometry.entry_stride);
+        let count = count.min(self.objects_reserved());
+        (0..count).map(move |index| (index, self.at(start + u64::from(index) * stride)))
+    }
+
+    /// Has the processor fetch an entry and its rows, which will be looked at soon. Where it has no way, nothing is done.
+    #[inline]
+    pub fn prefetch_entry(&self, index: u32) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
+            let offset = self.geometry.entries + u64::from(index) * self.geometry.entry_stride;
+            let start = self.bookkeeping.start.wrapping_add(to_usize(offset));
+            for at in (0..to_usize(self.geometry.entry_stride)).step_by(64) {
+                // SAFETY: fetching reads nothing that the program sees, and faults nowhere.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = index;
+    }
+
     /// The pins of an entry, one bit a client.
     pub fn pins(&self, index: u32) -> Result<&[AtomicU64]> {
         Ok(self.words(self.entry_offset(index)? + size_of::<Entry>() as u64, self.row_words()))
@@ -364,7 +389,15 @@ impl Segment {
         Ok(())
     }
 
-    /// A sealed object's bytes.
+    /// A sealed object's bytes, for whoever has it pinned.
+    #[inline]
+    pub fn sealed(&self, offset: u64, length: u64) -> Result<&[u8]> {
+        self.check_heap_range(offset, length)?;
+        // SAFETY: checked against the mapping, which lives as long as this; the bytes are never written while they are pinned.
+        Ok(unsafe { std::slice::from_raw_parts(self.reading.start.add(to_usize(offset)), to_usize(length)) })
+    }
+
+    /// A sealed object's bytes, which keep the mapping.
     pub fn read_span(self: &Arc<Segment>, offset: u64, length: u64) -> Result<ReadSpan> {
         self.check_heap_range(offset, length)?;
         let start = self.reading.start.wrapping_add(to_usize(offset));
@@ -373,9 +406,7 @@ impl Segment {
 
     /// Bytes that the caller is creating. With write protection on they are opened by [`WriteSpan::open`].
     pub fn write_span(self: &Arc<Segment>, offset: u64, length: u64) -> Result<WriteSpan> {
-        self.check_heap_range(offset, length)?;
-        let start = self.bookkeeping.start.wrapping_add(to_usize(offset));
-        Ok(WriteSpan::new(Arc::clone(self), start, to_usize(length)))
+        Mapped::new(self).write_span(offset, length)
     }
 
     /// With write protection on, changes the access of a span's pages. Protecting takes the whole pages within it, which are
@@ -425,6 +456,28 @@ impl Segment {
         self.check_heap_range(from, to.saturating_sub(from))?;
         self.kept()?;
         memory::punch(self.file(), from, to.next_multiple_of(UNIT).min(self.geometry.file_size))
+    }
+}
+
+/// Keeps a segment: a count of its own, with its cache lines to itself, for those who would otherwise meet at the segment's.
+#[repr(align(128))]
+pub struct Mapped(Arc<Segment>);
+
+impl Mapped {
+    /// A new count.
+    pub fn new(segment: &Arc<Segment>) -> Arc<Mapped> {
+        Arc::new(Mapped(Arc::clone(segment)))
+    }
+
+    /// As [`Segment::write_span`].
+    pub fn write_span(self: &Arc<Mapped>, offset: u64, length: u64) -> Result<WriteSpan> {
+        self.0.check_heap_range(offset, length)?;
+        let start = self.0.bookkeeping.start.wrapping_add(to_usize(offset));
+        Ok(WriteSpan::new(Arc::clone(self), start, to_usize(length)))
+    }
+
+    pub(super) fn segment(&self) -> &Segment {
+        &self.0
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::layout::ALIGN;
-use super::segment::{to_usize, Segment};
+use super::segment::{to_usize, Mapped, Segment};
 use crate::error::Result;
 use crate::log::{self, Level};
 
@@ -52,7 +52,7 @@ pub struct WriteSpan {
 /// What the bytes belong to.
 enum Owner {
     /// An object being created.
-    Segment(Arc<Segment>),
+    Segment(Arc<Mapped>),
     /// Private memory, freed with the span.
     Scratch { _memory: Scratch },
 }
@@ -61,8 +61,8 @@ enum Owner {
 unsafe impl Send for WriteSpan {}
 
 impl WriteSpan {
-    pub(super) fn new(segment: Arc<Segment>, start: *mut u8, length: usize) -> WriteSpan {
-        WriteSpan { owner: Owner::Segment(segment), start, length }
+    pub(super) fn new(mapped: Arc<Mapped>, start: *mut u8, length: usize) -> WriteSpan {
+        WriteSpan { owner: Owner::Segment(mapped), start, length }
     }
 
     /// Private memory, zeroed, aligned like an object.
@@ -103,7 +103,7 @@ impl WriteSpan {
     /// With write protection on: lets the creator's pointer write.
     pub fn open(&self) -> Result<()> {
         match &self.owner {
-            Owner::Segment(segment) => segment.protect(self.start, self.length, true),
+            Owner::Segment(mapped) => mapped.segment().protect(self.start, self.length, true),
             Owner::Scratch { .. } => Ok(()),
         }
     }
@@ -111,8 +111,8 @@ impl WriteSpan {
     /// With write protection on: lets the creator's pointer fault from now on. Should that fail, the log tells: the object is
     /// as good without.
     pub fn protect(&self) {
-        if let Owner::Segment(segment) = &self.owner {
-            if let Err(error) = segment.protect(self.start, self.length, false) {
+        if let Owner::Segment(mapped) = &self.owner {
+            if let Err(error) = mapped.segment().protect(self.start, self.length, false) {
                 log::write(Level::Error, || error.to_string());
             }
         }

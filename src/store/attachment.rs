@@ -20,6 +20,7 @@ use super::evict::Victims;
 use super::locked::{Locked, Others};
 use super::lookout::Rung;
 use super::options::{protects, Create, StoreOptions};
+use super::tie::Tie;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
@@ -38,8 +39,10 @@ use crate::sync::pins::PinWord;
 use crate::sync::ring::Waiters;
 use crate::sync::wants::Wants;
 
-const PIN_CHUNK: usize = 4096;
-const SHARDS: usize = 64;
+/// Lines of private pins that are made together.
+const PIN_CHUNK: usize = 512;
+/// Entries whose private pins are in one line.
+const IN_LINE: usize = 7;
 /// How long functions without a timeout of their own wait for the lock.
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long releasing, freeing and closing wait for it.
@@ -54,10 +57,9 @@ pub(super) struct Attachment {
     pub(super) identity: u64,
     forks: u32,
     /// This process's pins, made in chunks as entries are touched.
-    pins: Vec<OnceCell<Box<[PinWord]>>>,
+    pins: Vec<OnceCell<Box<[PinLine]>>>,
     /// Entries whose counts have been made.
     pins_ready: AtomicU32,
-    shards: Vec<Mutex<()>>,
     /// This process's wants.
     pub(super) wants: Wants,
     /// How many threads of this process wait at each bucket.
@@ -80,6 +82,14 @@ pub(super) struct Attachment {
     /// Subscriptions of this process.
     pub(super) readers: Mutex<u32>,
     pub(super) started: Instant,
+}
+
+/// A cache line of private pins, with their mutex: threads that use other objects do not write to it, and a pin needs no second one.
+#[derive(Default)]
+#[repr(align(64))]
+struct PinLine {
+    mutex: Mutex<()>,
+    words: [PinWord; IN_LINE],
 }
 
 /// Attachments of this process, by device and inode of the store.
@@ -149,7 +159,7 @@ impl Store {
                 let attachment = Arc::new(attachment);
                 registry.insert((meta.dev(), meta.ino()), Arc::downgrade(&attachment));
                 drop(registry);
-                let store = Store { attachment };
+                let store = Store { attachment: Tie::new(attachment) };
                 log::write(Level::Debug, || {
                     format!("{}: opened the store as client {}", store.path().display(), store.number())
                 });
@@ -193,7 +203,7 @@ fn held(registry: &Registry, place: &Place) -> Option<Store> {
     let meta = std::fs::symlink_metadata(&place.file).ok()?;
     let attachment = registry.get(&(meta.dev(), meta.ino()))?.upgrade()?;
     // One whose descriptors were closed stays what it is; the store is opened again beside it.
-    attachment.kept().is_ok().then_some(Store { attachment })
+    attachment.kept().is_ok().then(|| Store { attachment: Tie::new(attachment) })
 }
 
 impl Attachment {
@@ -208,7 +218,7 @@ impl Attachment {
         })?;
         fail::point("attach.number_drawn");
         segment.liveness.be(number, segment.file())?;
-        let chunks = (segment.geometry().max_objects as usize).div_ceil(PIN_CHUNK);
+        let chunks = (segment.geometry().max_objects as usize).div_ceil(PIN_CHUNK * IN_LINE);
         let mut attachment = Attachment {
             place,
             number,
@@ -217,7 +227,6 @@ impl Attachment {
             forks: forks(),
             pins: (0..chunks).map(|_| OnceCell::new()).collect(),
             pins_ready: AtomicU32::new(0),
-            shards: (0..SHARDS).map(|_| Mutex::new(())).collect(),
             wants: Wants::default(),
             waiting: (0..BUCKETS).map(|_| Waiters::default()).collect(),
             rung: Mutex::default(),
@@ -281,29 +290,24 @@ impl Attachment {
         self.segment.kept()
     }
 
-    /// The private count of pins of an entry.
-    pub(super) fn pin_word(&self, index: u32) -> Result<&PinWord> {
-        let index = index as usize;
+    /// The private count of pins of an entry, and the private mutex for them.
+    pub(super) fn pin_word(&self, index: u32) -> Result<(&PinWord, &Mutex<()>)> {
+        let (line, place) = (index as usize / IN_LINE, index as usize % IN_LINE);
         let chunk =
-            self.pins.get(index / PIN_CHUNK).ok_or_else(|| Error::internal("an entry out of range"))?;
-        let chunk = chunk.get_or_init(|| (0..PIN_CHUNK).map(|_| PinWord::default()).collect());
-        Ok(&chunk[index % PIN_CHUNK])
+            self.pins.get(line / PIN_CHUNK).ok_or_else(|| Error::internal("an entry out of range"))?;
+        let line = &chunk.get_or_init(pin_chunk)[line % PIN_CHUNK];
+        Ok((&line.words[place], &line.mutex))
     }
 
     /// Makes the private counts of all entries that have memory, so that creating one allocates nothing under the lock.
     pub(super) fn ready_pins(&self) {
         let objects = self.segment.objects_reserved();
         if self.pins_ready.load(Ordering::Relaxed) < objects {
-            for chunk in &self.pins[..(objects as usize).div_ceil(PIN_CHUNK)] {
-                chunk.get_or_init(|| (0..PIN_CHUNK).map(|_| PinWord::default()).collect());
+            for chunk in &self.pins[..(objects as usize).div_ceil(PIN_CHUNK * IN_LINE)] {
+                chunk.get_or_init(pin_chunk);
             }
             self.pins_ready.store(objects, Ordering::Relaxed);
         }
-    }
-
-    /// The private mutex for pins of an entry.
-    pub(super) fn shard(&self, index: u32) -> &Mutex<()> {
-        &self.shards[index as usize % SHARDS]
     }
 
     /// Milliseconds since we attached.
@@ -345,6 +349,11 @@ impl Attachment {
         }
         Ok(last)
     }
+}
+
+#[cold]
+fn pin_chunk() -> Box<[PinLine]> {
+    (0..PIN_CHUNK).map(|_| PinLine::default()).collect()
 }
 
 /// Whether a client may come in.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use once_cell::sync::OnceCell;
+
 use super::attachment::Attachment;
 use super::entries::EntryKey;
 use super::id::ObjectId;
@@ -31,19 +33,32 @@ pub struct Buffer {
 }
 
 struct Held {
-    span: ReadSpan,
+    /// Where the bytes lie: data, then metadata.
+    offset: u64,
+    length: u64,
     data_size: usize,
     pin: Pin,
+    /// The bytes without the pin, if that was asked for.
+    span: OnceCell<ReadSpan>,
 }
 
 impl Pin {
     /// A pin that is counted already.
     pub(super) fn held(store: &Store, id: ObjectId, key: EntryKey) -> Pin {
-        Pin { store: store.clone(), id, key }
+        Pin { store: Store { attachment: store.attachment.of_thread() }, id, key }
     }
 
     pub(super) fn key(&self) -> EntryKey {
         self.key
+    }
+
+    pub(super) fn id(&self) -> ObjectId {
+        self.id
+    }
+
+    /// Counted apart: see [`super::tie`].
+    pub(super) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The bytes, once sealed.
@@ -52,8 +67,10 @@ impl Pin {
         let entry = segment.entry(self.key.index)?;
         let data_size = entry.data_size.load(Ordering::Relaxed);
         let total = data_size.saturating_add(u64::from(entry.meta_size.load(Ordering::Relaxed)));
-        let span = segment.read_span(entry.offset.load(Ordering::Relaxed), total)?;
-        Ok(Buffer { held: Arc::new(Held { span, data_size: to_usize(data_size), pin: self }) })
+        let offset = entry.offset.load(Ordering::Relaxed);
+        segment.sealed(offset, total)?;
+        let (data_size, span) = (to_usize(data_size), OnceCell::new());
+        Ok(Buffer { held: Arc::new(Held { offset, length: total, data_size, pin: self, span }) })
     }
 }
 
@@ -85,17 +102,26 @@ impl Buffer {
 
     /// The data: 64-byte aligned, immutable; writing to them faults.
     pub fn data(&self) -> &[u8] {
-        &self.held.span.bytes()[..self.held.data_size]
+        &self.bytes()[..self.held.data_size]
     }
 
     /// The data and then the metadata, without the pin: they stay as long as this or a clone.
     pub fn span(&self) -> &ReadSpan {
-        &self.held.span
+        let Held { offset, length, span, .. } = &*self.held;
+        span.get_or_init(|| {
+            let span = self.store().attachment.segment.read_span(*offset, *length);
+            span.unwrap_or_else(|_| unreachable!("it was checked when the object was got"))
+        })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        let bytes = self.store().attachment.segment.sealed(self.held.offset, self.held.length);
+        bytes.unwrap_or_else(|_| unreachable!("it was checked when the object was got"))
     }
 
     /// The metadata.
     pub fn metadata(&self) -> &[u8] {
-        &self.held.span.bytes()[self.held.data_size..]
+        &self.bytes()[self.held.data_size..]
     }
 }
 
@@ -125,8 +151,8 @@ impl Attachment {
     fn pin(&self, key: EntryKey) -> Result<bool> {
         let entry = self.segment.entry(key.index)?;
         let bit = self.bit(self.segment.pins(key.index)?)?;
-        let (word, shard) = (self.pin_word(key.index)?, self.shard(key.index));
-        match word.pin(shard, bit, key.generation, &entry.state) {
+        let (word, mutex) = self.pin_word(key.index)?;
+        match word.pin(mutex, bit, key.generation, &entry.state) {
             Outcome::Done => Ok(true),
             Outcome::Gone | Outcome::Left => self.after_release(key.index).map(|()| false),
             Outcome::Full => Err(Error::new(
@@ -139,13 +165,15 @@ impl Attachment {
     /// The creator's pin, set under the lock before anybody can see the entry.
     pub(super) fn pin_creation(&self, key: EntryKey) -> Result<()> {
         let bit = self.bit(self.segment.pins(key.index)?)?;
-        self.pin_word(key.index)?.pin_creation(self.shard(key.index), bit, key.generation);
+        let (word, mutex) = self.pin_word(key.index)?;
+        word.pin_creation(mutex, bit, key.generation);
         Ok(())
     }
 
     fn unpin(&self, key: EntryKey) -> Result<()> {
         let bit = self.bit(self.segment.pins(key.index)?)?;
-        let outcome = self.pin_word(key.index)?.unpin(self.shard(key.index), bit, key.generation);
+        let (word, mutex) = self.pin_word(key.index)?;
+        let outcome = word.unpin(mutex, bit, key.generation);
         if outcome == Outcome::Left {
             self.after_release(key.index)?;
         }

@@ -327,6 +327,7 @@ impl Locked<'_> {
         }
         self.bear(&Birth {
             id: output,
+            hash: self.attachment.hash(output),
             state: State::Awaited,
             extent: None,
             data_size: 0,

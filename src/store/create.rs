@@ -4,13 +4,12 @@
 //! found by the reaper, which aborts the object: between the commit of `create` and that of `seal` nobody but the creator can
 //! see the bytes.
 
-use std::time::Instant;
-
 use super::attachment::Attachment;
 use super::buffer::Pin;
 use super::entries::{Attempt, Birth, EntryKey, Need};
 use super::events::EventKind;
 use super::id::ObjectId;
+use super::index::Hash;
 use super::locked::Locked;
 use super::shortage::Shortage;
 use super::want::Want;
@@ -21,7 +20,7 @@ use crate::shm::layout::{State, Word, ALIGN, EVICTABLE, KEEP, SMALL};
 use crate::shm::segment::to_usize;
 use crate::shm::span::WriteSpan;
 use crate::sync::atomic::Ordering;
-use crate::sync::clock::{self, epoch_nanos};
+use crate::sync::clock::epoch_nanos;
 use crate::sync::fail;
 use crate::timeout::Timeout;
 
@@ -46,14 +45,23 @@ pub struct CreateSpec<'a> {
 
 /// An object being created. Only its creator sees its bytes. Dropping it aborts.
 pub struct Writer {
-    store: Store,
-    id: ObjectId,
-    /// `None`: nobody wants the result any more; the memory is private.
-    pin: Option<Pin>,
+    of: Of,
     span: WriteSpan,
     data_size: usize,
-    begun: Instant,
-    want: Option<Want>,
+    /// Of the ID.
+    hash: Hash,
+    /// Whether a claim was counted for it.
+    want: bool,
+}
+
+/// What a writer writes.
+enum Of {
+    /// An object, which its creator pins.
+    Object(Pin),
+    /// Nobody wants the result any more; the memory is private.
+    Scratch(Store, ObjectId),
+    /// It has ended.
+    Nothing(ObjectId),
 }
 
 impl Store {
@@ -72,18 +80,21 @@ impl Store {
         spec: &CreateSpec<'_>,
         yields: impl Fn(&Locked<'_>, EntryKey) -> Result<bool>,
     ) -> Result<Writer> {
+        let hash = self.attachment.hash(id);
         let key = self.attachment.with_room(spec, id, |locked| {
-            let Some((index, word)) = locked.find(id) else { return locked.create_new(id, spec) };
+            let Some((index, word)) = locked.find_by(id, hash) else {
+                return locked.create_new(id, hash, spec);
+            };
             let key = EntryKey { index, generation: word.generation() };
             if yields(locked, key)? {
-                locked.create_new(id, spec)
+                locked.create_new(id, hash, spec)
             } else if word.state() == State::Awaited {
                 locked.create_awaited(key, spec)
             } else {
                 Err(exists(id))
             }
         })?;
-        self.writer(id, key, spec)
+        self.writer(id, hash, key, spec)
     }
 
     /// Begins the output of a call, into its awaited entry `key`. If that is gone, nobody wants the output: the memory is private
@@ -100,22 +111,21 @@ impl Store {
             _ => Ok(Ok(None)),
         })?;
         match found {
-            Some(key) => self.writer(id, key, spec),
+            Some(key) => self.writer(id, self.attachment.hash(id), key, spec),
             None => self.scratch(id, spec),
         }
     }
 
-    fn writer(&self, id: &ObjectId, key: EntryKey, spec: &CreateSpec<'_>) -> Result<Writer> {
+    fn writer(&self, id: &ObjectId, hash: Hash, key: EntryKey, spec: &CreateSpec<'_>) -> Result<Writer> {
         let entry = self.attachment.segment.entry(key.index)?;
         let data_size = to_usize(spec.data_size);
         let total = spec.data_size + spec.metadata.len() as u64;
-        let span = self.attachment.segment.write_span(entry.offset.load(Ordering::Relaxed), total)?;
         let pin = Pin::held(self, *id, key);
-        let want = spec.want.then(|| Want::counted(self, *id, key));
-        let begun = clock::now();
-        let writer = Writer { store: self.clone(), id: *id, pin: Some(pin), span, data_size, begun, want };
+        let span = pin.store().attachment.mapped().write_span(entry.offset.load(Ordering::Relaxed), total)?;
+        let mut writer = Writer { of: Of::Object(pin), span, data_size, hash, want: spec.want };
         writer.span.open()?;
-        Ok(self.fill(writer, spec))
+        writer.fill(spec);
+        Ok(writer)
     }
 
     fn scratch(&self, id: &ObjectId, spec: &CreateSpec<'_>) -> Result<Writer> {
@@ -126,17 +136,10 @@ impl Store {
                 format!("no {data_size} bytes of private memory for an unwanted output"),
             )
         })?;
-        let begun = clock::now();
-        let writer = Writer { store: self.clone(), id: *id, pin: None, span, data_size, begun, want: None };
-        Ok(self.fill(writer, spec))
-    }
-
-    fn fill(&self, mut writer: Writer, spec: &CreateSpec<'_>) -> Writer {
-        if spec.zeroed && !writer.span.is_scratch() {
-            writer.data_mut().fill(0);
-        }
-        writer.span.copy_from(writer.data_size, spec.metadata);
-        writer
+        let (of, hash) = (Of::Scratch(self.clone(), *id), self.attachment.hash(id));
+        let mut writer = Writer { of, span, data_size, hash, want: false };
+        writer.fill(spec);
+        Ok(writer)
     }
 }
 
@@ -238,7 +241,7 @@ fn exists(id: &ObjectId) -> Error {
 }
 
 impl Locked<'_> {
-    fn create_new(&self, id: &ObjectId, spec: &CreateSpec<'_>) -> Attempt<EntryKey> {
+    fn create_new(&self, id: &ObjectId, hash: Hash, spec: &CreateSpec<'_>) -> Attempt<EntryKey> {
         if !self.has_entries(1) {
             return Ok(Err(Need::Objects));
         }
@@ -250,6 +253,7 @@ impl Locked<'_> {
         let flags = if keep { KEEP } else { 0 } | if spec.evictable { EVICTABLE } else { 0 };
         let key = self.bear(&Birth {
             id,
+            hash,
             state: State::Creating,
             extent: Some(taken),
             data_size: spec.data_size,
@@ -322,12 +326,31 @@ fn sizes(spec: &CreateSpec<'_>) -> Result<(u64, u32)> {
 impl Writer {
     /// The object's ID.
     pub fn id(&self) -> ObjectId {
-        self.id
+        match &self.of {
+            Of::Object(pin) => pin.id(),
+            Of::Scratch(_, id) | Of::Nothing(id) => *id,
+        }
     }
 
     /// The entry that will hold it; `None` for scratch memory.
     pub fn key(&self) -> Option<EntryKey> {
-        self.pin.as_ref().map(Pin::key)
+        match &self.of {
+            Of::Object(pin) => Some(pin.key()),
+            Of::Scratch(..) | Of::Nothing(_) => None,
+        }
+    }
+
+    /// What it was to write, which it writes no more: it does not abort.
+    fn end(&mut self) -> Of {
+        let nothing = Of::Nothing(self.id());
+        std::mem::replace(&mut self.of, nothing)
+    }
+
+    fn fill(&mut self, spec: &CreateSpec<'_>) {
+        if spec.zeroed && !self.span.is_scratch() {
+            self.data_mut().fill(0);
+        }
+        self.span.copy_from(self.data_size, spec.metadata);
     }
 
     /// The data, 64-byte aligned. Recycled memory: not zero unless the spec asked for it.
@@ -361,34 +384,36 @@ impl Writer {
     /// # Errors
     /// `ObjectDeleted` if somebody deleted it meanwhile though it was to be kept, or ours; `Forked`.
     pub fn seal(mut self) -> Result<Option<Want>> {
-        let attachment = self.store.attachment.clone();
+        let pin = match self.end() {
+            Of::Object(pin) => pin,
+            Of::Scratch(store, _) => return store.here().map(|()| None),
+            Of::Nothing(_) => return Ok(None),
+        };
+        let attachment: &Attachment = &pin.store().attachment;
         attachment.here()?;
-        let Some(pin) = self.pin.take() else { return Ok(None) };
-        let key = pin.key();
+        let (id, key) = (pin.id(), pin.key());
+        let want = self.want.then(|| Want::counted(pin.store(), id, key));
         self.span.protect();
         let entry = attachment.segment.entry(key.index)?;
-        let micros = u32::try_from(clock::since(self.begun).as_micros()).unwrap_or(u32::MAX);
-        entry.construct.store(micros, Ordering::Relaxed);
+        // By the clock that was read when it was created: one that was set back in between tells nothing.
+        let nanos = epoch_nanos().saturating_sub(entry.created.load(Ordering::Relaxed));
+        entry.construct.store(u32::try_from(nanos / 1000).unwrap_or(u32::MAX), Ordering::Relaxed);
         fail::point("seal.before");
         if !entry.state.seal(key.generation) {
             // Deleted while we wrote: the pin goes, and with it the bytes.
-            let promised = self.want.is_some() || entry.flags.load(Ordering::Relaxed) & KEEP != 0;
+            let promised = want.is_some() || entry.flags.load(Ordering::Relaxed) & KEEP != 0;
             drop(pin);
             return if promised {
-                Err(Error::new(
-                    Kind::ObjectDeleted,
-                    format!("object {} was deleted before it was sealed", self.id),
-                ))
+                Err(Error::new(Kind::ObjectDeleted, format!("object {id} was deleted before it was sealed")))
             } else {
                 Ok(None)
             };
         }
         fail::point("seal.sealed");
-        attachment.ring(&self.id);
+        attachment.ring_step(self.hash);
         fail::point("seal.rung");
-        let declares = self.id.is_declaration();
+        let declares = id.is_declaration();
         attachment.tell(if declares { EventKind::NamespaceAppeared } else { EventKind::Sealed }, key);
-        let want = self.want.take();
         if want.is_none() {
             attachment.drop_unwanted(key)?;
         }
@@ -405,24 +430,22 @@ impl Writer {
     /// under the lock.
     pub(super) fn into_want(mut self) -> Option<Want> {
         self.span.protect();
-        let want = self.want.take();
-        drop(self.pin.take());
-        want
+        let Of::Object(pin) = self.end() else { return None };
+        self.want.then(|| Want::counted(pin.store(), pin.id(), pin.key()))
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let Some(pin) = self.pin.take() else { return };
-        let attachment = &self.store.attachment;
+        let Of::Object(pin) = self.end() else { return };
+        let attachment: &Attachment = &pin.store().attachment;
         if attachment.here().is_err() {
             return;
         }
-        let key = pin.key();
-        if let Some(want) = self.want.take() {
-            want.let_go();
+        let (id, key) = (pin.id(), pin.key());
+        if self.want {
+            attachment.uncount_want(key);
         }
-        let id = self.id;
         if let Ok(entry) = attachment.segment.entry(key.index) {
             entry.state.abandon();
             fail::point("abort.marked");

@@ -19,8 +19,9 @@ impl Store {
     /// Deletes an object in any state. False if there is none.
     pub fn delete(&self, id: &ObjectId, mode: DeleteMode) -> Result<bool> {
         let attachment = &self.attachment;
+        let hash = attachment.hash(id);
         let (found, gone) = attachment.locked(|locked| {
-            let Some((index, word)) = locked.find(id) else { return Ok((false, false)) };
+            let Some((index, word)) = locked.find_by(id, hash) else { return Ok((false, false)) };
             let key = EntryKey { index, generation: word.generation() };
             if mode == DeleteMode::WhenReleased && word.state() == State::Sealed {
                 let entry = attachment.segment.entry(index)?;
@@ -28,10 +29,10 @@ impl Store {
                     return Ok((true, false));
                 }
             }
-            Ok((true, locked.doom(key)?))
+            Ok((true, locked.doom_by(key, hash)?))
         })?;
         if gone {
-            attachment.ring(id);
+            attachment.ring_step(hash);
         }
         Ok(found)
     }

@@ -50,7 +50,7 @@ impl Store {
         if let Some(descriptor) = &*descriptor {
             return Ok(descriptor.fd.number());
         }
-        let new = Descriptor::start(attachment)
+        let new = Descriptor::start(attachment.attachment())
             .map_err(|error| Error::io("starting the thread of the event descriptor", &error))?;
         let number = new.fd.number();
         // What happened before it was made is to be looked at.
@@ -168,7 +168,7 @@ impl Sleeper {
             if clock::since(looked) >= SLICE {
                 looked = clock::now();
                 if let Some(attachment) = self.attachment.upgrade() {
-                    Store { attachment }.reap_by_turn();
+                    attachment.reap_by_turn();
                 }
             }
         }

@@ -6,7 +6,7 @@
 use super::attachment::{Attachment, LEAVE_PATIENCE};
 use super::events::EventKind;
 use super::id::ObjectId;
-use super::index::{id_of, set_id};
+use super::index::{id_of, set_id, Hash};
 use super::locked::Locked;
 use super::progress::unstarted;
 use crate::error::{Error, Kind, Result};
@@ -41,6 +41,8 @@ pub(super) type Attempt<T> = Result<std::result::Result<T, Need>>;
 /// Bytes and claims of an object that is being born.
 pub(super) struct Birth<'a> {
     pub(super) id: &'a ObjectId,
+    /// Of the ID.
+    pub(super) hash: Hash,
     pub(super) state: State,
     pub(super) extent: Option<crate::shm::heap::Taken>,
     pub(super) data_size: u64,
@@ -130,7 +132,7 @@ impl Locked<'_> {
         fail::point("create.entry_written");
         entry.state.commit(Word::new(birth.state, birth.slot, generation));
         fail::point("create.committed");
-        self.index_insert(birth.id, index);
+        self.index_insert(birth.hash, index);
         fail::point("create.indexed");
         self.link(birth.id, index)?;
         if birth.id.is_declaration() {
@@ -170,8 +172,13 @@ impl Locked<'_> {
 
     pub(super) fn next_sequence(&self) -> u64 {
         let sequence = &self.segment().header().sequence;
-        // A release is stamped without the lock.
-        sequence.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+        if self.attachment.evicts() {
+            // A release is stamped without the lock.
+            return sequence.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        }
+        let next = sequence.load(Ordering::Relaxed).wrapping_add(1);
+        sequence.store(next, Ordering::Relaxed);
+        next
     }
 
     /// Our bit among those who want an entry.
@@ -187,6 +194,12 @@ impl Locked<'_> {
 
     /// Deletes an object: invisible from now on; its bytes go now, or with the last pin.
     pub(super) fn doom(&self, key: EntryKey) -> Result<bool> {
+        let id = id_of(self.segment().entry(key.index)?);
+        self.doom_by(key, self.attachment.hash(&id))
+    }
+
+    /// The same where the hash of its ID is known.
+    pub(super) fn doom_by(&self, key: EntryKey, hash: Hash) -> Result<bool> {
         let entry = self.segment().entry(key.index)?;
         let Some(word) = entry.state.doom(key.generation) else { return Ok(false) };
         fail::point("delete.doomed");
@@ -196,7 +209,7 @@ impl Locked<'_> {
             State::Sealed | State::Failed => self.tell(EventKind::Deleted, key)?,
             _ => {}
         }
-        self.index_remove(&id, key.index);
+        self.index_remove(hash, key.index);
         fail::point("delete.unindexed");
         let emptied = self.unlink(&id, key.index)?;
         self.free_if_unpinned(key)?;

@@ -65,7 +65,7 @@ pub(super) fn set_id(entry: &Entry, id: &ObjectId) {
 }
 
 /// An ID as an entry holds it.
-fn words_of(id: &ObjectId) -> [u32; 5] {
+pub(super) fn words_of(id: &ObjectId) -> [u32; 5] {
     let mut words = [0; 5];
     for (word, chunk) in words.iter_mut().zip(id.as_bytes().chunks_exact(4)) {
         let mut four = [0; 4];
@@ -103,18 +103,22 @@ impl Attachment {
 impl Locked<'_> {
     /// Finds an object; the lock makes a miss true.
     pub(super) fn find(&self, id: &ObjectId) -> Option<(u32, Word)> {
-        let attachment = self.attachment;
-        attachment.index().probe(attachment.hash(id).tag(), attachment.named(id))
+        self.find_by(id, self.attachment.hash(id))
+    }
+
+    /// The same where its hash is known.
+    pub(super) fn find_by(&self, id: &ObjectId, hash: Hash) -> Option<(u32, Word)> {
+        self.attachment.index().probe(hash.tag(), self.attachment.named(id))
     }
 
     /// Adds an entry whose state is written.
-    pub(super) fn index_insert(&self, id: &ObjectId, index: u32) {
-        self.attachment.index().insert(self.attachment.hash(id).tag(), index);
+    pub(super) fn index_insert(&self, hash: Hash, index: u32) {
+        self.attachment.index().insert(hash.tag(), index);
     }
 
     /// Takes an entry out.
-    pub(super) fn index_remove(&self, id: &ObjectId, index: u32) {
-        self.attachment.index().remove(self.attachment.hash(id).tag(), index);
+    pub(super) fn index_remove(&self, hash: Hash, index: u32) {
+        self.attachment.index().remove(hash.tag(), index);
     }
 
     /// Grows the index for so many objects; its memory is reserved.

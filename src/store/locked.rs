@@ -42,7 +42,9 @@ pub(super) enum Others {
 
 struct Around<'a> {
     attachment: &'a Attachment,
-    until: Instant,
+    patience: Duration,
+    /// When it ends. Mostly the lock is free, and no clock is read.
+    until: Cell<Option<Instant>>,
     /// The last holder that was found dead; 0: none.
     dead: Cell<u32>,
 }
@@ -57,7 +59,10 @@ impl Surroundings for Around<'_> {
     }
 
     fn slice(&self) -> Option<Duration> {
-        let left = self.until.saturating_duration_since(clock::now());
+        let now = clock::now();
+        let until = self.until.get().unwrap_or(now + self.patience);
+        self.until.set(Some(until));
+        let left = until.saturating_duration_since(now);
         (!left.is_zero() && self.attachment.segment.kept().is_ok())
             .then(|| left.min(Duration::from_millis(20)))
     }
@@ -133,7 +138,7 @@ impl Attachment {
     ) -> Result<T> {
         self.here()?;
         let word = &self.segment.header().lock.0;
-        let around = Around { attachment: self, until: clock::now() + patience, dead: Cell::new(0) };
+        let around = Around { attachment: self, patience, until: Cell::new(None), dead: Cell::new(0) };
         // Before the lock is ours: from the first moment on, nothing may end this thread.
         let to_the_end = Uncancelled::from_now();
         let got = lock::acquire(word, self.number, &around)

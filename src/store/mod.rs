@@ -34,6 +34,7 @@ mod recover;
 mod shortage;
 #[cfg(test)]
 mod testing;
+mod tie;
 mod trim;
 mod wait;
 mod waiters;
@@ -66,7 +67,7 @@ pub use crate::shm::cgroup::memory_limit;
 /// This process's attachment to a store; clones share it. The last clone, buffer, writer or claim detaches.
 #[derive(Clone)]
 pub struct Store {
-    attachment: Arc<attachment::Attachment>,
+    attachment: tie::Tie,
 }
 
 impl Store {
@@ -77,7 +78,7 @@ impl Store {
 
     /// Whether both are this process's use of one store.
     pub fn is_same(&self, other: &Store) -> bool {
-        Arc::ptr_eq(&self.attachment, &other.attachment)
+        Arc::ptr_eq(self.attachment.attachment(), other.attachment.attachment())
     }
 
     /// Whether this process may use it.

@@ -127,7 +127,7 @@ impl Locked<'_> {
                 sound = false;
             } else {
                 entry.newest_call.store(0, Ordering::Relaxed);
-                self.index_insert(&id, index);
+                self.index_insert(self.attachment.hash(&id), index);
                 self.link(&id, index)?;
             }
         }
@@ -162,7 +162,7 @@ impl Locked<'_> {
             entry.state.give_up();
             return Ok(false);
         }
-        self.index_insert(&id, index);
+        self.index_insert(self.attachment.hash(&id), index);
         self.link(&id, index)?;
         let sequence = entry.sequence.load(Ordering::Relaxed);
         let header = self.segment().header();

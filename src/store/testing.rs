@@ -72,6 +72,7 @@ pub(super) fn promised(store: &Store, id: &ObjectId, producer: (u32, u32), call:
 fn bear(store: &Store, id: &ObjectId, (producer, slot): (u32, u32), call: Option<EntryKey>) -> EntryKey {
     let birth = Birth {
         id,
+        hash: store.attachment.hash(id),
         state: State::Awaited,
         extent: None,
         data_size: 0,

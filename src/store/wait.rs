@@ -16,6 +16,7 @@ use super::attachment::Attachment;
 use super::buffer::{deleted, Buffer, Look};
 use super::entries::EntryKey;
 use super::id::ObjectId;
+use super::index::Hash;
 use super::locked::Patience;
 use super::Store;
 use crate::error::{Error, Kind, Result};
@@ -97,13 +98,21 @@ impl Attachment {
         self.ring_row(hash.bucket() % self.waiting.len() as u64, hash.wake_bit());
     }
 
+    /// The same where the change was a step of the object's life, which a fence follows.
+    pub(super) fn ring_step(&self, hash: Hash) {
+        let row = hash.bucket() % self.waiting.len() as u64;
+        ring::ring_behind_fence(self.segment.bucket(row), hash.wake_bit(), |slot| self.waiter(row, slot));
+    }
+
     /// Rings the clients of a row, after the change that they wait for.
     pub(super) fn ring_row(&self, row: u64, wake_bits: u32) {
-        ring::ring(self.segment.bucket(row), wake_bits, |slot| {
-            let client = self.segment.client(slot);
-            let mark = client.rung.get(to_usize(row / 64)).map(|word| (word, 1 << (row % 64)));
-            ring::Client { bell: &client.bell.0, mark }
-        });
+        ring::ring(self.segment.bucket(row), wake_bits, |slot| self.waiter(row, slot));
+    }
+
+    fn waiter(&self, row: u64, slot: u32) -> ring::Client<'_> {
+        let client = self.segment.client(slot);
+        let mark = client.rung.get(to_usize(row / 64)).map(|word| (word, 1 << (row % 64)));
+        ring::Client { bell: &client.bell.0, mark }
     }
 
     /// Rings every client, for changes of somebody who can do so no more.

@@ -20,8 +20,6 @@ pub struct Want {
     store: Store,
     id: ObjectId,
     key: EntryKey,
-    /// Whether it is still to be given back.
-    counted: bool,
 }
 
 impl Want {
@@ -37,13 +35,7 @@ impl Want {
 
     /// A claim that was counted under the lock: see [`Locked::claim`].
     pub(super) fn counted(store: &Store, id: ObjectId, key: EntryKey) -> Want {
-        Want { store: store.clone(), id, key, counted: true }
-    }
-
-    /// Gives the claim back, and leaves it to the caller what becomes of an object that nobody wants.
-    pub(super) fn let_go(mut self) {
-        self.counted = false;
-        self.store.attachment.uncount_want(self.key);
+        Want { store: Store { attachment: store.attachment.of_thread() }, id, key }
     }
 }
 
@@ -125,7 +117,7 @@ impl Attachment {
     }
 
     /// Takes one claim of this process back. Whether it was the last, so that our bit was cleared.
-    fn uncount_want(&self, key: EntryKey) -> bool {
+    pub(super) fn uncount_want(&self, key: EntryKey) -> bool {
         if self.here().is_err() {
             return false;
         }
@@ -158,7 +150,7 @@ impl Attachment {
 impl Drop for Want {
     fn drop(&mut self) {
         let attachment = &self.store.attachment;
-        if !self.counted || !attachment.uncount_want(self.key) {
+        if !attachment.uncount_want(self.key) {
             return;
         }
         fail::point("unwant.bit_cleared");

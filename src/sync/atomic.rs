@@ -16,6 +16,16 @@ pub use super::watched::{AtomicU32, AtomicU64};
 #[cfg(all(feature = "simulate", not(loom)))]
 pub use std::sync::atomic::{fence, AtomicPtr, Ordering};
 
+/// A full fence right behind a read-modify-write of this thread. On x86-64 each of these is one by itself, as it has the lock
+/// prefix, and only the compiler is held back; elsewhere, and where loom or Miri looks, it is a fence as any other.
+#[inline(always)]
+pub fn fence_behind() {
+    #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+    std::sync::atomic::compiler_fence(Ordering::SeqCst);
+    #[cfg(any(not(target_arch = "x86_64"), loom, miri))]
+    fence(Ordering::SeqCst);
+}
+
 /// Locks a process-private mutex (loom's has the standard library's poisoning interface).
 #[cfg(not(loom))]
 #[cfg_attr(feature = "simulate", track_caller)]

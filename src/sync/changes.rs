@@ -4,7 +4,7 @@
 //! nothing between two equal even readings has truly found nothing. A writer that dies in between leaves it odd, and its
 //! successor, who puts everything in order, makes it even.
 
-use super::atomic::{fence, AtomicU64, Ordering};
+use super::atomic::{fence, fence_behind, AtomicU64, Ordering};
 
 /// The counter.
 #[repr(transparent)]
@@ -22,13 +22,14 @@ impl Changes {
         self.0.fetch_or(1, Ordering::Relaxed);
         // SYNC: pairs with the fence in `none_since`: who has read a word written after this sees an odd or a later count,
         // whatever the order of those stores. A read-modify-write alone does not hold back later plain ones.
-        fence(Ordering::SeqCst);
+        fence_behind();
     }
 
     /// Everything can be found again.
     pub fn end(&self) {
-        // SYNC: release, pairs with the acquire in `now`: who sees this count sees what was written before it.
-        self.0.fetch_add(1, Ordering::Release);
+        // SYNC: release, pairs with the acquire in `now`: who sees this count sees what was written before it. Not one instruction
+        // of reading and writing: there is one writer, who holds a lock. Dead in between, the count is odd as before.
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
     }
 
     /// To be read before looking.

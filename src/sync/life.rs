@@ -14,7 +14,7 @@
 //! The generation is in the word. Whoever looks an entry up keeps it, and every later step compares it: a life that is over is
 //! never taken for the next one.
 
-use super::atomic::{fence, AtomicU32, AtomicU64, Ordering};
+use super::atomic::{fence, fence_behind, AtomicU32, AtomicU64, Ordering};
 use super::row::row_is_empty;
 
 /// An object's state. `Free` is 0, so that fresh memory is a table of free entries.
@@ -305,7 +305,7 @@ impl StateWord {
         }
         // SYNC: pairs with the fences of who pins (`RowBit::set`), waits (`ring::Waiters::join`) or subscribes
         // (`slots::Ring::join`): we see his bit, or he sees this step.
-        fence(Ordering::SeqCst);
+        fence_behind();
         Some(word)
     }
 }

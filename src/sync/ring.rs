@@ -60,6 +60,12 @@ pub struct Client<'a> {
 pub fn ring<'a>(row: &[AtomicU64], wake_bits: u32, client: impl Fn(u32) -> Client<'a>) {
     // SYNC: pairs with the fence in `join`: we see the bit, or the waiter's look sees the change.
     fence(Ordering::SeqCst);
+    ring_behind_fence(row, wake_bits, client);
+}
+
+/// The same behind a change that a full fence of this thread follows, as it does each step of [`life`](super::life).
+#[inline]
+pub fn ring_behind_fence<'a>(row: &[AtomicU64], wake_bits: u32, client: impl Fn(u32) -> Client<'a>) {
     for (at, word) in (0u32..).zip(row) {
         let mut bits = word.load(Ordering::Relaxed);
         while bits != 0 {

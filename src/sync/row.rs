@@ -1,6 +1,6 @@
 //! Rows of bits, one a client: who pins an object, wants it, or waits for it.
 
-use super::atomic::{fence, AtomicU64, Ordering};
+use super::atomic::{fence_behind, AtomicU64, Ordering};
 
 /// The client's bit in a row of words.
 #[derive(Clone, Copy)]
@@ -15,13 +15,13 @@ impl RowBit<'_> {
     /// Sets the bit; a fence follows, so that what is read next is newer.
     pub fn set(self) {
         self.word.fetch_or(self.mask, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        fence_behind();
     }
 
     /// Clears the bit; a fence follows.
     pub fn clear(self) {
         self.word.fetch_and(!self.mask, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        fence_behind();
     }
 }
 

@@ -219,9 +219,12 @@ impl<'a> Heap<'a> {
             found = self.find(pool, size, self.segment.extents_reserved())?;
         }
         let Some(found) = found else { return Ok(None) };
-        self.unlist(pool, found)?;
         let extent = self.extent(found)?;
         let (start, length) = (get64(&extent.offset), get64(&extent.size));
+        if size < UNIT && length > size && self.stays_listed(extent, length - size) {
+            return self.cut_off(pool, found, size).map(Some);
+        }
+        self.unlist(pool, found)?;
         let aligned = start.next_multiple_of(UNIT);
         if size >= UNIT && aligned > start && aligned - start + size <= length {
             // A large object starts at a huge page; what lies before it stays free.
@@ -230,6 +233,31 @@ impl<'a> Heap<'a> {
             return self.finish(pool, front, size).map(Some);
         }
         self.finish(pool, found, size).map(Some)
+    }
+
+    /// Whether a free extent is where it would be put, first in the list of its class, if it had this size.
+    fn stays_listed(&self, extent: &Extent, size: u64) -> bool {
+        get32(&extent.previous_free) == NONE && class(size) == class(get64(&extent.size))
+    }
+
+    /// Takes the first bytes of a free extent that stays in its list: as taking it out, cutting it and putting the rest back,
+    /// without both.
+    fn cut_off(&self, pool: &Pool, rest: u32, size: u64) -> Result<Taken> {
+        let index = self.fresh()?;
+        let (extent, rest_extent) = (self.extent(index)?, self.extent(rest)?);
+        let (offset, before) = (get64(&rest_extent.offset), get32(&rest_extent.before));
+        set64(&extent.offset, offset);
+        set64(&extent.size, size | USED);
+        set32(&extent.before, before);
+        set32(&extent.after, rest);
+        if before != NONE {
+            set32(&self.extent(before)?.after, index);
+        }
+        set64(&rest_extent.offset, offset + size);
+        set64(&rest_extent.size, get64(&rest_extent.size).saturating_sub(size));
+        set32(&rest_extent.before, index);
+        set64(&pool.used, get64(&pool.used) + size);
+        Ok(Taken { extent: index, offset })
     }
 
     fn finish(&self, pool: &Pool, index: u32, size: u64) -> Result<Taken> {
@@ -365,13 +393,25 @@ impl<'a> Heap<'a> {
         set64(&pool.used, get64(&pool.used).saturating_sub(size));
         set64(&extent.size, size);
         let mut index = index;
-        let after = get32(&extent.after);
+        let (before, after) = (get32(&extent.before), get32(&extent.after));
+        let joins_before = before != NONE && get64(&self.extent(before)?.size) & USED == 0;
         if after != NONE && get64(&self.extent(after)?.size) & USED == 0 {
+            let behind = self.extent(after)?;
+            let whole = get64(&behind.size) + size;
+            if !joins_before && self.stays_listed(behind, whole) {
+                // It grows where it is: as taking it out, joining both and putting them back.
+                set64(&behind.offset, get64(&extent.offset));
+                set64(&behind.size, whole);
+                set32(&behind.before, before);
+                if before != NONE {
+                    set32(&self.extent(before)?.after, after);
+                }
+                return self.retire(index);
+            }
             self.unlist(pool, after)?;
             self.join(pool, index, after)?;
         }
-        let before = get32(&extent.before);
-        if before != NONE && get64(&self.extent(before)?.size) & USED == 0 {
+        if joins_before {
             self.unlist(pool, before)?;
             self.join(pool, before, index)?;
             index = before;

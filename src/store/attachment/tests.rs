@@ -97,7 +97,7 @@ fn a_store_that_goes_and_comes_is_tried_a_few_times_at_once_and_then_for_a_while
 #[test]
 fn what_went_is_forgotten_when_the_next_store_is_opened() {
     let store = fresh("forgotten");
-    let held = Arc::downgrade(&store.attachment);
+    let held = Arc::downgrade(store.attachment.attachment());
     let is_known = || lock(REGISTRY.get()).values().any(|known| known.ptr_eq(&held));
     assert!(is_known());
     drop(store);
@@ -138,10 +138,17 @@ fn counts_of_pins_are_there_before_an_entry_is_used() {
 
 #[test]
 fn the_pins_of_an_entry_are_counted_under_one_mutex() {
-    let store = fresh("shards");
+    let store = fresh("pin-lines");
     let attachment = &store.attachment;
-    for index in [0, 1, u32::MAX] {
-        assert!(std::ptr::eq(attachment.shard(index), attachment.shard(index)));
+    let most = attachment.segment.geometry().max_objects;
+    let places: Vec<_> = (0..most).map(|index| attachment.pin_word(index).unwrap()).collect();
+    let mut words = std::collections::HashSet::new();
+    for (index, (word, mutex)) in (0u32..).zip(&places) {
+        assert!(words.insert(std::ptr::from_ref(*word)), "the word of {index} is another's, too");
+        let again = attachment.pin_word(index).unwrap();
+        assert!(std::ptr::eq(again.0, *word) && std::ptr::eq(again.1, *mutex));
+        let apart = std::ptr::from_ref(*word).addr().abs_diff(std::ptr::from_ref(*mutex).addr());
+        assert!(apart < 64, "the mutex of {index} is {apart} bytes away");
     }
-    assert!(!std::ptr::eq(attachment.shard(0), attachment.shard(1)));
+    assert!(attachment.pin_word(u32::MAX).is_err());
 }
