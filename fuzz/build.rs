@@ -38,6 +38,8 @@ impl Header {
                 _ => {}
             }
         }
+        // Which of DLPack's structs is meant says a parameter.
+        header.handles.extend(["DLManagedTensor", "DLManagedTensorVersioned"].map(str::to_owned));
         header
     }
 
@@ -81,10 +83,9 @@ impl Header {
                 1 => format!("m.handle({kind})"),
                 _ if ty.contains("const *") || ty.ends_with("*const *") => format!("m.handles({kind})"),
                 _ if is_const => "m.out_borrowed()".into(),
-                _ => {
-                    let many = function.ends_with("get_many") || function.ends_with("_issue");
-                    format!("m.out_handle({kind}, {many})")
-                }
+                _ if function.ends_with("get_many") => format!("m.out_handle({kind}, Made::Counted)"),
+                _ if function.ends_with("_issue") => format!("m.out_handle({kind}, Made::Some)"),
+                _ => format!("m.out_handle({kind}, Made::One)"),
             };
         }
         if let Some(place) = self.structure(ty) {
@@ -108,6 +109,9 @@ impl Header {
             };
         }
         match (ty, name) {
+            ("const void *", "tensor") => "m.in_dlpack()".into(),
+            ("void **", "out") if function.ends_with("dlpack") => "m.out_dlpack()".into(),
+            ("int32_t", "version") => "m.version()".into(),
             ("const char *", _) => format!("m.text({name:?})"),
             ("char *", _) => "m.buffer()".into(),
             ("size_t *", "length") => "m.length()".into(),

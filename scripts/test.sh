@@ -527,7 +527,7 @@ run_bench() {
 run_simulate() {
     local commit seed=
     [ -z "${CI:-}" ] || ! commit=$(git rev-parse HEAD 2>/dev/null) || seed=$((16#${commit:0:10}))
-    scripts/simulate.sh 1.5 ${seed:+"$seed"}
+    scripts/simulate.sh 1 ${seed:+"$seed"}
 }
 
 # What tests leave in /dev/shm is memory that nobody gets back: names that were not there before the step (in the file

@@ -130,9 +130,18 @@ fn is_empty(store: &Store) {
 /// Where a function writes a handle.
 struct Out {
     kind: usize,
-    /// `None`: one; else an array of so many.
-    many: bool,
+    made: Made,
     place: Box<[u64; ARRAY]>,
+}
+
+/// How many handles a function makes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    One,
+    /// As many as were asked for.
+    Counted,
+    /// As many as it writes.
+    Some,
 }
 
 /// Chooses arguments, and knows the handles.
@@ -158,6 +167,8 @@ struct Machine<'a, 'b> {
     arrays: Vec<Box<FFI_ArrowArray>>,
     streams: Vec<Vec<FFI_ArrowArrayStream>>,
     value_type: Option<DataType>,
+    /// Which of DLPack's structs this call is about.
+    versioned: Option<bool>,
 }
 
 fn kind_of(name: &str) -> usize {
@@ -182,6 +193,7 @@ impl<'a, 'b> Machine<'a, 'b> {
             arrays: Vec::new(),
             streams: Vec::new(),
             value_type: None,
+            versioned: None,
         }
     }
 
@@ -244,14 +256,41 @@ impl<'a, 'b> Machine<'a, 'b> {
         place.cast()
     }
 
-    fn out_handle(&mut self, kind: usize, many: bool) -> P {
+    fn out_handle(&mut self, kind: usize, made: Made) -> P {
         if self.rarely(64) {
             return null_mut();
         }
         let mut place = Box::new([GARBAGE; ARRAY]);
         let at = place.as_mut_ptr();
-        self.outs.push(Out { kind, many, place });
+        self.outs.push(Out { kind, made, place });
         at.cast()
+    }
+
+    /// Which of DLPack's structs: what was chosen for the same call, if it was.
+    fn version(&mut self) -> i32 {
+        if self.rarely(16) {
+            return self.pick(&[2, -1, i32::MAX]);
+        }
+        let versioned = self.versioned.unwrap_or_else(|| self.flag());
+        self.versioned = Some(versioned);
+        i32::from(versioned)
+    }
+
+    fn in_dlpack(&mut self) -> P {
+        let versioned = self.flag();
+        self.versioned = Some(versioned);
+        self.dlpack_of(versioned).map_or(null_mut(), |kind| self.handle(kind))
+    }
+
+    fn out_dlpack(&mut self) -> P {
+        // A version that is none makes none.
+        let kind = self.dlpack_of(self.versioned.unwrap_or(false));
+        kind.map_or(null_mut(), |kind| self.out_handle(kind, Made::One))
+    }
+
+    fn dlpack_of(&self, versioned: bool) -> Option<usize> {
+        let name = if versioned { "DLManagedTensorVersioned" } else { "DLManagedTensor" };
+        HANDLES.iter().position(|handle| *handle == name)
     }
 
     /// A handle that belongs to another one.
@@ -692,12 +731,17 @@ impl<'a, 'b> Machine<'a, 'b> {
         assert_ne!(status, INTERNAL, "{name}: {said}");
         assert!(status == 0 || !said.is_empty(), "{name} returned {status} and says nothing");
         for out in std::mem::take(&mut self.outs) {
-            let made = if out.many { self.count } else { 1 };
-            let found = &out.place[..if status == 0 || !out.many { made } else { 0 }];
+            let made = match out.made {
+                Made::One => 1,
+                _ if status != 0 => 0,
+                Made::Counted => self.count,
+                Made::Some => out.place.iter().take_while(|value| **value != GARBAGE).count(),
+            };
+            let (found, many) = (&out.place[..made], out.made != Made::One);
             for value in found {
                 assert_ne!(*value, GARBAGE, "{name} returned {status} and left its out-parameter as it was");
                 assert!(status == 0 || *value == 0, "{name} returned {status} and a handle");
-                assert!(status != 0 || out.many || *value != 0, "{name} returned OK and no handle");
+                assert!(status != 0 || many || *value != 0, "{name} returned OK and no handle");
                 if *value != 0 {
                     self.arrived(
                         out.kind,
@@ -719,6 +763,7 @@ impl<'a, 'b> Machine<'a, 'b> {
         self.outs.clear();
         self.text = None;
         self.value_type = None;
+        self.versioned = None;
         self.schemas.clear();
         self.arrays.clear();
         self.streams.clear();
@@ -764,7 +809,7 @@ impl<'a, 'b> Machine<'a, 'b> {
     fn made(&mut self, kind: &str, make: impl FnOnce(P) -> i32) -> P {
         let mut place = Box::new([GARBAGE; ARRAY]);
         let status = make(place.as_mut_ptr().cast());
-        self.outs.push(Out { kind: kind_of(kind), many: false, place });
+        self.outs.push(Out { kind: kind_of(kind), made: Made::One, place });
         let before = self.pools[kind_of(kind)].len();
         self.ended(kind, status);
         let pool = &self.pools[kind_of(kind)];
