@@ -108,7 +108,7 @@ mod tests {
         let store = fresh("ties");
         put(&store, &id(1));
         let hold = || store.get(&id(1), Timeout::Poll).unwrap();
-        let of = |nth: usize| store.attachment.0.counts[nth].get().map_or(0, |tie| count(tie));
+        let of = |nth: usize| store.attachment.0.counts[nth].get().map_or(0, count);
         let before = (count(&store.attachment), Arc::strong_count(&store.attachment.segment));
         let held = [hold(), hold()];
         assert_eq!(of(mine()), 3);

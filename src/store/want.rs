@@ -28,6 +28,11 @@ impl Want {
         self.id
     }
 
+    /// The store it is in.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The life of the object that is wanted.
     pub fn key(&self) -> EntryKey {
         self.key

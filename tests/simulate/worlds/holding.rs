@@ -340,7 +340,7 @@ impl Holder {
             for held in &self.held {
                 if let Some(want) = &held.want {
                     // The child's copy is dropped: it must not give the parent's claim back.
-                    std::mem::forget(self.store.clone());
+                    std::mem::forget(want.store().clone());
                     // SAFETY: a copy as `fork` makes it; what it counts in this process was counted for it above.
                     drop(unsafe { std::ptr::read(want) });
                 }
