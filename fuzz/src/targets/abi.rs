@@ -36,7 +36,7 @@ type P = *mut c_void;
 
 #[allow(clippy::undocumented_unsafe_blocks, reason = "declarations, and calls whose rules the machine keeps")]
 mod generated {
-    use super::{null_mut as null, Machine, P};
+    use super::{null_mut as null, Machine, Made, P};
 
     include!(concat!(env!("OUT_DIR"), "/abi.rs"));
 }
@@ -525,7 +525,7 @@ impl<'a, 'b> Machine<'a, 'b> {
                 ("shape", _) => self.shape() as u64,
                 ("schemas", _) => self.handles(kind_of("sdp_dal_schema")) as u64,
                 (_, "const char *const *") => self.texts() as u64,
-                (_, "const uint8_t *") => self.bytes() as u64,
+                (_, "const uint8_t *" | "const void *") => self.bytes() as u64,
                 (name, "size_t") if name.starts_with("num_") => self.pick(&[0, 0, 1, 2, 3]),
                 (_, "size_t") => self.size() as u64,
                 (_, "int32_t") => i64::from(self.small()).cast_unsigned(),
