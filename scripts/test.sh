@@ -243,11 +243,12 @@ run_lint() {
     found=$(cargo --version | sed 's/^cargo \([0-9]*\.[0-9]*\).*/\1/')
     [ "$found" = "$known" ] || warnings=(-W warnings)
     cargo clippy --workspace --locked --lib --bins -- "${warnings[@]}" || return
-    cargo clippy --locked --lib --features simulate -- "${warnings[@]}" || return
+    # All of them with the workspace, so that what we build upon is looked at twice only: for tests and for the rest.
+    cargo clippy --workspace --locked --lib --features simulate -- "${warnings[@]}" || return
     # Tests may unwrap, cast and lock: a panic is how they fail.
     cargo clippy --workspace --locked --all-targets --features failpoints -- "${warnings[@]}" -A clippy::unwrap_used \
         -A clippy::cast_possible_truncation -A clippy::disallowed_types -A clippy::disallowed_methods || return
-    cargo clippy --locked --test simulate --features simulate -- "${warnings[@]}" -A clippy::unwrap_used \
+    cargo clippy --workspace --locked --test simulate --features simulate -- "${warnings[@]}" -A clippy::unwrap_used \
         -A clippy::cast_possible_truncation -A clippy::disallowed_types -A clippy::disallowed_methods || return
     RUSTDOCFLAGS="${warnings[*]}" cargo doc --quiet --workspace --no-deps --locked || return
     [ "$found" = "$known" ] ||
@@ -266,7 +267,7 @@ run_lint() {
 # What later steps build, while the tests wait. A step that comes too early waits for cargo's lock.
 build_ahead() {
     if wants package || wants python || wants torture; then
-        cargo build --release --locked --workspace --exclude sdp-dal-mutants
+        cargo build --release --locked --package sdp-dal --package sdp-dal-cli
     fi
     if wants loom; then
         nice bash -c "$(declare -f cargo_loom); cargo_loom --no-run"
@@ -292,7 +293,8 @@ END
 }
 
 # How programs in C and C++ are compiled and run under AddressSanitizer and UndefinedBehaviorSanitizer (see sanitize.sh).
-sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+# They are not optimised, which would take longer than all else; the steps package and bench run optimised ones.
+sanitizers="-O0 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 sanitized=(CC=gcc CXX=g++ "CFLAGS=$sanitizers" "CXXFLAGS=$sanitizers" UBSAN_OPTIONS=print_stacktrace=1
     ASAN_OPTIONS=allocator_may_return_null=1:handle_segv=0:handle_sigbus=0:detect_stack_use_after_return=1)
 
@@ -527,7 +529,7 @@ run_bench() {
 run_simulate() {
     local commit seed=
     [ -z "${CI:-}" ] || ! commit=$(git rev-parse HEAD 2>/dev/null) || seed=$((16#${commit:0:10}))
-    scripts/simulate.sh 1 ${seed:+"$seed"}
+    scripts/simulate.sh 0.5 ${seed:+"$seed"}
 }
 
 # What tests leave in /dev/shm is memory that nobody gets back: names that were not there before the step (in the file
