@@ -138,7 +138,7 @@ class BareConnection(Closes):
         return int(self._info(oid).data_size)
 
     def _objects(self) -> Iterator[Any]:
-        """What there is to know about each object of the store: one struct, filled anew for each."""
+        """What there is to know about each object of the store: one struct, which is filled for each in turn."""
         return every_object(self._open)
 
     def _info(self, oid: AnyID) -> Any:
@@ -147,14 +147,14 @@ class BareConnection(Closes):
         return info
 
     def _is_kept(self, oid: AnyID) -> bool:
-        """Whether an object stays until it is deleted, though nobody wants it."""
+        """Whether an object stays until it is deleted, even if no client wants it."""
         try:
             return bool(self._info(oid).flags & lib.SDP_DAL_INFO_KEPT)
         except NotFound:
             return False
 
     def delete(self, oids: Iterable[AnyID]) -> None:
-        """Deletes objects. What somebody holds of them stays readable for him; what is not there is passed over."""
+        """Deletes objects. Their bytes stay readable for clients that hold them; IDs of no object are passed over."""
         for oid in _listed(oids):
             status = lib.sdp_dal_object_delete(self._open, whole_id(oid), lib.SDP_DAL_DELETE_NOW)
             if status not in (lib.SDP_DAL_OK, lib.SDP_DAL_NOT_FOUND):
@@ -208,7 +208,7 @@ def _listed(oids: Any) -> Iterable[AnyID]:
 
 
 def every_object(store: Any) -> Iterator[Any]:
-    """What there is to know about each object: one struct, filled anew for each."""
+    """What there is to know about each object: one struct, which is filled for each in turn."""
     out = ffi.new("sdp_dal_list **")
     check(lib.sdp_dal_object_list(store, ffi.NULL, 0, out))
     objects = own(out, lib.sdp_dal_list_free)

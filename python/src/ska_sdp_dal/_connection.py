@@ -157,7 +157,7 @@ class _Namespaces:
         info = filled("sdp_dal_namespace_info")
         for at in range(lib.sdp_dal_namespaces_count(self._list)):
             check(lib.sdp_dal_namespaces_info(self._list, at, info))
-            # Those of the dead are free for whoever needs a prefix next.
+            # Prefixes of dead clients are free for the next one that needs a prefix.
             if info.alive:
                 yield at, ObjectID(bytes(ffi.buffer(info.prefix)) + NAMESPACE_DECL_SUFFIX)
 
