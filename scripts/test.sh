@@ -243,12 +243,8 @@ run_lint() {
     found=$(cargo --version | sed 's/^cargo \([0-9]*\.[0-9]*\).*/\1/')
     [ "$found" = "$known" ] || warnings=(-W warnings)
     cargo clippy --workspace --locked --lib --bins -- "${warnings[@]}" || return
-    # All of them with the workspace, so that what we build upon is looked at twice only: for tests and for the rest.
-    cargo clippy --workspace --locked --lib --features simulate -- "${warnings[@]}" || return
     # Tests may unwrap, cast and lock: a panic is how they fail.
     cargo clippy --workspace --locked --all-targets --features failpoints -- "${warnings[@]}" -A clippy::unwrap_used \
-        -A clippy::cast_possible_truncation -A clippy::disallowed_types -A clippy::disallowed_methods || return
-    cargo clippy --workspace --locked --test simulate --features simulate -- "${warnings[@]}" -A clippy::unwrap_used \
         -A clippy::cast_possible_truncation -A clippy::disallowed_types -A clippy::disallowed_methods || return
     RUSTDOCFLAGS="${warnings[*]}" cargo doc --quiet --workspace --no-deps --locked || return
     [ "$found" = "$known" ] ||
@@ -302,8 +298,8 @@ sanitized=(CC=gcc CXX=g++ "CFLAGS=$sanitizers" "CXXFLAGS=$sanitizers" UBSAN_OPTI
 # once; what has none, as users get it, is tested by package and python.
 run_test() {
     local source folder program
-    cargo test --workspace --exclude sdp-dal-mutants --locked --features failpoints --no-run --message-format=json-render-diagnostics \
-        >"$scratch/built.json" || return
+    cargo test --workspace --exclude sdp-dal-mutants --exclude sdp-dal-simulate --locked --features failpoints --no-run \
+        --message-format=json-render-diagnostics >"$scratch/built.json" || return
     test_programs "$scratch/built.json" >"$scratch/programs" && [ -s "$scratch/programs" ] || return
     build_ahead >"$scratch/ahead.log" 2>&1 &
     building=$!

@@ -236,6 +236,7 @@ impl Drop for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     /// Every way in which this machine can copy, and that of the others.
     type Copy = fn(&mut [u8], &[u8]);
@@ -248,10 +249,11 @@ mod tests {
 
     #[test]
     fn private_memory_is_given_back() {
-        // So much is mapped alone; and at addresses that are free again, unless another thread is quicker.
+        // So much is mapped alone. What stays mapped has an address of its own each time; what was given back is met
+        // again, if not at once (another thread may take its place), then within a few dozen.
         let taken = || WriteSpan::scratch(40 << 20).unwrap().as_mut_ptr().addr();
-        let first = taken();
-        assert!((0..8).any(|_| taken() == first));
+        let addresses: HashSet<usize> = (0..64).map(|_| taken()).collect();
+        assert!(addresses.len() < 64);
     }
 
     #[test]

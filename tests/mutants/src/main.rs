@@ -92,7 +92,7 @@ const BUILDS: [Build; 3] = [
         name: "simulator",
         flags: SILENT,
         profile: "models",
-        programs: &["--features", "simulate", "--features", "failpoints", "--test", "simulate"],
+        programs: &["--package", "sdp-dal-simulate", "--test", "simulate"],
     },
 ];
 /// What judges a mutant that is built by itself; a loop without end that the compiler runs is refused by a lint.

@@ -4,6 +4,8 @@
 //! Each world runs in a child process that runs many, one after the other: what the killed have left in memory goes with it,
 //! and a crash or a standstill of the whole process names its seed.
 
+extern crate sdp_dal_simulated as sdp_dal;
+
 mod model;
 mod worlds;
 
