@@ -71,7 +71,7 @@ static void process(int reads_all) {
 
 static void wait_for(sdp_dal_results *results) {
     const sdp_dal_ref *tag = NULL;
-    OK(sdp_dal_results_ref(results, "tag", &tag));
+    OK(sdp_dal_results_get_ref(results, "tag", &tag));
     OK(sdp_dal_ref_wait(tag, SDP_DAL_WAIT_FOREVER));
     sdp_dal_results_free(results);
 }
@@ -117,8 +117,7 @@ static void stream_read(void) { stream("stream_read.payload", true); }
 
 static void take_place(int number) {
     sdp_dal_buffer *buffer = NULL;
-    const void *data = NULL;
-    size_t size = 0;
+    sdp_dal_buffer_info info = {.struct_size = sizeof info};
     (void)number;
     pin(1);
     begin(1);
@@ -126,8 +125,8 @@ static void take_place(int number) {
         const struct id id = id_of(1, turn);
         say(&bench.shared->ready, turn);
         OK(sdp_dal_object_get(store, id.bytes, SDP_DAL_WAIT_FOREVER, &buffer));
-        OK(sdp_dal_buffer_data(buffer, &data, &size));
-        sink = *(const unsigned char *)data;
+        OK(sdp_dal_buffer_get_info(buffer, &info));
+        sink = *(const unsigned char *)info.data;
         atomic_store(&bench.shared->stamp, now());
         sdp_dal_buffer_free(buffer);
         say(&bench.shared->pong, turn);

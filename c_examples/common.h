@@ -78,7 +78,7 @@ static inline sdp_dal_processor *open_processor(const sdp_dal_store *store, cons
 static inline void start_processor(sdp_dal_processor *processor, const char *name) {
     uint8_t prefix[SDP_DAL_PREFIX_SIZE];
     check(sdp_dal_processor_start(processor), name);
-    check(sdp_dal_processor_prefix(processor, prefix), name);
+    check(sdp_dal_processor_get_prefix(processor, prefix), name);
     printf("%s waiting for calls at prefix %02x%02x%02x%02x\n", name, prefix[0], prefix[1],
            prefix[2], prefix[3]);
 }
@@ -88,7 +88,7 @@ static inline sdp_dal_caller *open_caller(const sdp_dal_store *store, const char
     uint8_t prefix[SDP_DAL_PREFIX_SIZE];
     sdp_dal_caller_options options = {.struct_size = sizeof options};
     sdp_dal_caller *caller = NULL;
-    check(sdp_dal_store_prefix(store, prefix), "the store's prefix");
+    check(sdp_dal_store_get_prefix(store, prefix), "the store's prefix");
     printf("Store using prefix %02x%02x%02x%02x for objects\n", prefix[0], prefix[1], prefix[2],
            prefix[3]);
     options.timeout_ns = INT64_C(10000000000);
@@ -96,7 +96,7 @@ static inline sdp_dal_caller *open_caller(const sdp_dal_store *store, const char
     for (size_t i = 0; i < sdp_dal_caller_num_processors(caller); i++) {
         char name[256] = "";
         size_t length = sizeof name;
-        check(sdp_dal_caller_processor(caller, i, prefix, name, &length), "a processor");
+        check(sdp_dal_caller_get_processor(caller, i, prefix, name, &length), "a processor");
         printf("Found processor %s at prefix %02x%02x%02x%02x\n", name, prefix[0], prefix[1],
                prefix[2], prefix[3]);
     }

@@ -15,7 +15,7 @@ static void print_zs(const sdp_dal_results *results) {
     const sdp_dal_ref *zs = NULL;
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_tensor_view view = {.struct_size = sizeof view};
-    check(sdp_dal_results_ref(results, "zs", &zs), "zs");
+    check(sdp_dal_results_get_ref(results, "zs", &zs), "zs");
     check(sdp_dal_ref_get_tensor(zs, SDP_DAL_WAIT_FOREVER, &tensor), "zs");
     check(sdp_dal_tensor_get_view(tensor, &view), "zs");
     printf("zs =");
@@ -56,7 +56,7 @@ int main(int argc, char **argv) {
     check(sdp_dal_caller_call(caller, "simple_fn", args, &first), "simple_fn");
 
     /* The output of the first call is the input of the second: it need not exist yet. */
-    check(sdp_dal_results_ref(first, "zs", &zs), "zs");
+    check(sdp_dal_results_get_ref(first, "zs", &zs), "zs");
     check(sdp_dal_args_set_int64(args, "x", 100), "x");
     check(sdp_dal_args_set_ref(args, "ys", zs), "ys");
     check(sdp_dal_caller_call(caller, "simple_fn", args, &second), "simple_fn");

@@ -91,7 +91,7 @@ static sdp_dal_results *send_payload(const sdp_dal_store *store, sdp_dal_caller 
 /* Waits until a payload was received; false after Ctrl-C. */
 static bool wait_received(const sdp_dal_results *results) {
     const sdp_dal_ref *tag = NULL;
-    check(sdp_dal_results_ref(results, "tag", &tag), "tag");
+    check(sdp_dal_results_get_ref(results, "tag", &tag), "tag");
     const sdp_dal_status status = sdp_dal_ref_wait(tag, SDP_DAL_WAIT_FOREVER);
     if (status != SDP_DAL_OK && status != SDP_DAL_INTERRUPTED) die("a payload was not received");
     return status == SDP_DAL_OK;

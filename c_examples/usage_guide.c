@@ -31,7 +31,7 @@ static void print_zs(const sdp_dal_results *results) {
     const sdp_dal_ref *zs = NULL;
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_tensor_view view = {.struct_size = sizeof view};
-    check(sdp_dal_results_ref(results, "zs", &zs), "zs");
+    check(sdp_dal_results_get_ref(results, "zs", &zs), "zs");
     check(sdp_dal_ref_get_tensor(zs, SDP_DAL_WAIT_FOREVER, &tensor), "zs");
     check(sdp_dal_tensor_get_view(tensor, &view), "zs");
     const int64_t *data = view.data;
@@ -90,7 +90,7 @@ static void graph(sdp_dal_store *store, sdp_dal_caller *caller) {
     const sdp_dal_ref *input = ys;
     for (int stage = 0; stage < 3; stage++) {
         stages[stage] = simple_fn(caller, stage + 1, input);
-        check(sdp_dal_results_ref(stages[stage], "zs", &input), "zs");
+        check(sdp_dal_results_get_ref(stages[stage], "zs", &input), "zs");
     }
     print_zs(stages[2]);
     for (int stage = 0; stage < 3; stage++) sdp_dal_results_free(stages[stage]);
@@ -109,11 +109,12 @@ static void batch(sdp_dal_store *store, sdp_dal_caller *caller) {
         check(sdp_dal_args_set_int64(rows[row], "x", row + 1), "x");
         check(sdp_dal_args_set_ref(rows[row], "ys", ys), "ys");
     }
-    check(sdp_dal_caller_batch(caller, "simple_fn", (const sdp_dal_args *const *)rows, 3, &replies),
+    check(sdp_dal_caller_batch(caller, "simple_fn", (const sdp_dal_args *const *)rows, 3, &replies,
+                               NULL),
           "simple_fn");
     for (size_t row = 0; row < 3; row++) {
         const sdp_dal_results *results = NULL;
-        check(sdp_dal_replies_results(replies, 0, row, &results), "a row");
+        check(sdp_dal_replies_get_results(replies, 0, row, &results), "a row");
         print_zs(results);
         sdp_dal_args_free(rows[row]);
     }
@@ -140,15 +141,16 @@ static void broadcast(sdp_dal_store *store) {
         sdp_dal_replies *replies = NULL;
         check(sdp_dal_caller_find_processors(caller, SDP_DAL_POLL, NULL), "looking for processors");
         check(sdp_dal_args_set_int64(args, "x", i), "x");
-        check(sdp_dal_caller_broadcast(caller, "simple_fn", &row, 1, &replies), "simple_fn");
-        printf("Have %zu processors\n", sdp_dal_replies_num_processors(replies));
-        for (size_t processor = 0; processor < sdp_dal_replies_num_processors(replies);
-             processor++) {
+        size_t count = 0;
+        check(sdp_dal_caller_broadcast(caller, "simple_fn", &row, 1, &replies, &count),
+              "simple_fn");
+        printf("Have %zu processors\n", count);
+        for (size_t processor = 0; processor < count; processor++) {
             const sdp_dal_results *results = NULL;
+            sdp_dal_status status = sdp_dal_replies_get_results(replies, processor, 0, &results);
             /* One that has gone since it was found. */
-            if (sdp_dal_replies_status(replies, processor) != SDP_DAL_OK) continue;
-            check(sdp_dal_replies_results(replies, processor, 0, &results),
-                  "a processor's results");
+            if (status == SDP_DAL_PROCESSOR_LOST) continue;
+            check(status, "a processor's results");
             print_zs(results);
         }
         sdp_dal_replies_free(replies);
@@ -177,7 +179,7 @@ static void scoping(sdp_dal_store *store, sdp_dal_caller *caller) {
     nanosleep(&pause, NULL);
     for (int i = 0; i < CALLS; i++) {
         const sdp_dal_ref *zs = NULL;
-        check(sdp_dal_results_ref(results[i], "zs", &zs), "zs");
+        check(sdp_dal_results_get_ref(results[i], "zs", &zs), "zs");
         sdp_dal_status status = sdp_dal_ref_wait(zs, SDP_DAL_POLL);
         if (status != SDP_DAL_OK && status != SDP_DAL_TIMEOUT) die("zs");
         if (status == SDP_DAL_OK) finished++;

@@ -274,7 +274,7 @@ typedef enum {
 /// Bits for the flags of sdp_dal_store_options.
 typedef enum {
     /// The field group counts: the members of that group may use the store too. They can read all that is in it;
-    /// sdp_dal_namespaces_arg() says what it tells of its clients' command lines.
+    /// sdp_dal_namespace_info says what it tells of its clients' command lines.
     SDP_DAL_STORE_SHARE_WITH_GROUP = 1,
     /// The field accept_owner counts: a store of that user is accepted too.
     SDP_DAL_STORE_ACCEPT_OWNER = 2,
@@ -333,7 +333,7 @@ typedef enum {
     SDP_DAL_VALUE_ARROW = 12,
     /// An output that is given to a call, which may be null: it is not wanted.
     SDP_DAL_VALUE_UNWANTED = 13,
-    /// An output, as the function sees it: its name [data, size].
+    /// An output, as the function sees it: its name, its order in the signature [data, size, int64].
     SDP_DAL_VALUE_OUTPUT = 14,
 } sdp_dal_value_kind;
 
@@ -397,7 +397,7 @@ typedef enum {
     SDP_DAL_STATE_CREATING = 2,
     /// Complete, and never changed again.
     SDP_DAL_STATE_SEALED = 3,
-    /// It will never exist; sdp_dal_ref_error() tells why.
+    /// It will never exist; sdp_dal_ref_wait() returns why.
     SDP_DAL_STATE_FAILED = 4,
     /// Deleted, but still held by somebody.
     SDP_DAL_STATE_DOOMED = 5,
@@ -444,7 +444,7 @@ typedef enum {
     SDP_DAL_EVENT_CALL_CLAIMED = 7,
     /// A call that was taken has ended. Its caller may have deleted it before.
     SDP_DAL_EVENT_CALL_ENDED = 8,
-    /// Events were lost: list the objects again with sdp_dal_object_list(). What happens after this event is told.
+    /// Events were lost: list the objects again with sdp_dal_store_list_objects(). What happens after this event is told.
     SDP_DAL_EVENT_RESYNC = 9,
 } sdp_dal_event_kind;
 
@@ -501,13 +501,13 @@ typedef struct sdp_dal_call sdp_dal_call;
 /// sdp_dal_caller_close().
 typedef struct sdp_dal_caller sdp_dal_caller;
 
-/// The clients of a store as they were at one moment. Made by sdp_dal_client_list(), ended by sdp_dal_clients_free().
+/// The clients of a store as they were at one moment. Made by sdp_dal_store_list_clients(), ended by sdp_dal_clients_free().
 typedef struct sdp_dal_clients sdp_dal_clients;
 
-/// A list of objects. Made by sdp_dal_object_list(), ended by sdp_dal_list_free().
+/// A list of objects. Made by sdp_dal_store_list_objects(), ended by sdp_dal_list_free().
 typedef struct sdp_dal_list sdp_dal_list;
 
-/// The namespaces of a store as they were at one moment, by prefix. Made by sdp_dal_namespace_list(), ended by
+/// The namespaces of a store as they were at one moment, by prefix. Made by sdp_dal_store_list_namespaces(), ended by
 /// sdp_dal_namespaces_free().
 typedef struct sdp_dal_namespaces sdp_dal_namespaces;
 
@@ -593,6 +593,22 @@ typedef struct {
     uint32_t flags;
 } sdp_dal_store_options;
 
+/// Which store a handle is of.
+typedef struct {
+    /// sizeof(sdp_dal_store_info).
+    size_t struct_size;
+    /// The path by which it was opened. Borrowed: valid until the handle is closed.
+    const char *path;
+    /// A random number that tells this store from every other one, also from one that was or will be made at the same path: the
+    /// same for every client and as long as the store lives. An object ID that is written down is good only with it: compare it
+    /// before the ID is used again.
+    uint64_t identity;
+    /// This process's own number among the clients of the store.
+    uint32_t client;
+    /// 0.
+    uint32_t reserved;
+} sdp_dal_store_info;
+
 /// Numbers about a store, in bytes or pieces.
 typedef struct {
     /// sizeof(sdp_dal_store_stat).
@@ -641,6 +657,10 @@ typedef struct {
 typedef struct {
     /// sizeof(sdp_dal_store_summary).
     size_t struct_size;
+    /// The path under which it was made: the one to open it by. Borrowed: valid until the list is freed.
+    const char *path;
+    /// The path of the file in which it lies. Borrowed as path.
+    const char *file;
     /// When it was made, in nanoseconds since 1970.
     int64_t created_ns;
     /// Bytes that fit into the empty store.
@@ -658,10 +678,13 @@ typedef struct {
 } sdp_dal_store_summary;
 
 /// What there is to know about a client: a process that uses the store (one that has two copies of this library is two).
-/// Its name and host have functions of their own.
 typedef struct {
     /// sizeof(sdp_dal_client_info).
     size_t struct_size;
+    /// The name that it gave itself. Borrowed: valid until the list is freed.
+    const char *name;
+    /// The name of its host, or container. Borrowed as name.
+    const char *host;
     /// When it opened the store, in nanoseconds since 1970.
     int64_t since_ns;
     /// Objects whose bytes it holds.
@@ -680,10 +703,41 @@ typedef struct {
     uint32_t reserved;
 } sdp_dal_client_info;
 
-/// What a parameter is.
+/// What a function is called, and what is said about it. What it points to is borrowed: valid until the schema is changed or
+/// freed.
+typedef struct {
+    /// sizeof(sdp_dal_schema_info).
+    size_t struct_size;
+    /// The name of the function.
+    const char *name;
+    /// What is said about it: keys, sorted.
+    const char *const *metadata_keys;
+    /// The values of the keys.
+    const char *const *metadata_values;
+    /// Number of keys, and of values.
+    size_t num_metadata;
+    /// Number of parameters, outputs included.
+    size_t num_params;
+} sdp_dal_schema_info;
+
+/// What a parameter is. What it points to is borrowed: valid until the schema is changed or freed.
 typedef struct {
     /// sizeof(sdp_dal_param_info).
     size_t struct_size;
+    /// Its name.
+    const char *name;
+    /// Its type as a signature writes it: "int64", "float64[row,uvw=3] C", "table{a: utf8}".
+    const char *type_text;
+    /// The ndim names of a tensor's dimensions, "" for one without a name; else NULL.
+    const char *const *dim_names;
+    /// The ndim sizes of a tensor's dimensions, -1 for one that is not fixed; else NULL.
+    const int64_t *dim_sizes;
+    /// What is said about it: keys, sorted.
+    const char *const *metadata_keys;
+    /// The values of the keys.
+    const char *const *metadata_values;
+    /// Number of keys, and of values.
+    size_t num_metadata;
     /// One of sdp_dal_direction.
     int32_t direction;
     /// One of sdp_dal_param_kind.
@@ -724,6 +778,24 @@ typedef struct {
 typedef struct {
     /// sizeof(sdp_dal_namespace_info).
     size_t struct_size;
+    /// The name that it gave itself; "" if its declaration is damaged. Borrowed: valid until the list is freed.
+    const char *name;
+    /// The owner's arguments, the first of them its program. Borrowed as name.
+    ///
+    /// Every client of the store can read them, also after the process has ended. With SDP_DAL_ARGV=0 in its environment a
+    /// process declares its program only. Default: all arguments, but only the program in a store made with
+    /// SDP_DAL_STORE_SHARE_WITH_GROUP, unless SDP_DAL_ARGV is 1.
+    const char *const *args;
+    /// What else is said about it: keys, sorted. Those of the library start with "proc:". Borrowed as name.
+    const char *const *metadata_keys;
+    /// The values of the keys. One with a NUL inside ends there. Borrowed as name.
+    const char *const *metadata_values;
+    /// Number of arguments.
+    size_t num_args;
+    /// Number of keys, and of values.
+    size_t num_metadata;
+    /// Number of functions that it offers.
+    size_t num_functions;
     /// Number of the client that declared it.
     uint32_t owner;
     /// The owner's process ID in its own container.
@@ -732,10 +804,10 @@ typedef struct {
     uint32_t queued;
     /// 1 if the owner lives and has not closed it, else 0.
     uint32_t alive;
-    /// Number of the owner's arguments, its program included.
-    uint32_t num_args;
     /// Its prefix.
     uint8_t prefix[4];
+    /// 0.
+    uint32_t reserved;
 } sdp_dal_namespace_info;
 
 /// How to create a raw object. Zero bytes mean the default.
@@ -787,6 +859,24 @@ typedef struct {
     uint32_t reserved;
 } sdp_dal_object_info;
 
+/// Where the bytes of an object lie.
+typedef struct {
+    /// sizeof(sdp_dal_buffer_info).
+    size_t struct_size;
+    /// The data. Borrowed: valid until the buffer is freed; must not be written.
+    const void *data;
+    /// Bytes of data.
+    size_t data_size;
+    /// The metadata. Borrowed as data.
+    const void *metadata;
+    /// Bytes of metadata.
+    size_t metadata_size;
+    /// The ID of the object.
+    uint8_t id[20];
+    /// 0.
+    uint32_t reserved;
+} sdp_dal_buffer_info;
+
 /// Where the elements of a tensor lie. The view owns nothing.
 ///
 /// Filled by the library (sdp_dal_tensor_get_view(), sdp_dal_call_get_tensor()) the pointers are borrowed, as the
@@ -831,6 +921,57 @@ typedef struct {
     uint32_t flags;
 } sdp_dal_tensor_spec;
 
+/// What a reference expects of its object. Zero bytes: any object.
+typedef struct {
+    /// sizeof(sdp_dal_expectation).
+    size_t struct_size;
+    /// The names of a tensor's dimensions. NULL, and "" for a dimension: any name will do.
+    const char *const *dim_names;
+    /// The columns of a table, a struct; NULL: any. It stays yours.
+    const struct ArrowSchema *columns;
+    /// SDP_DAL_PARAM_TENSOR, SDP_DAL_PARAM_TABLE, or 0 for any object; then nothing else is looked at.
+    int32_t kind;
+    /// The element type of a tensor, one of sdp_dal_dtype.
+    int32_t dtype;
+    /// The number of dimensions of a tensor.
+    int32_t ndim;
+    /// 0.
+    int32_t reserved;
+} sdp_dal_expectation;
+
+/// What a reference is, and what it expects of its object.
+typedef struct {
+    /// sizeof(sdp_dal_ref_info).
+    size_t struct_size;
+    /// The names of the tensor's dimensions, "" for one without a name; NULL if none is expected to have one. Borrowed: valid
+    /// until the reference is freed.
+    const char *const *dim_names;
+    /// 1 if it is an owning reference, else 0.
+    uint32_t owning;
+    /// SDP_DAL_PARAM_TENSOR or SDP_DAL_PARAM_TABLE if such an object is expected; 0: any.
+    int32_t kind;
+    /// The element type of the tensor, one of sdp_dal_dtype; else 0.
+    int32_t dtype;
+    /// The number of dimensions of the tensor; -1 if no tensor is expected, or any.
+    int32_t ndim;
+    /// The ID of the object.
+    uint8_t id[20];
+    /// 0.
+    uint32_t reserved;
+} sdp_dal_ref_info;
+
+/// How far an object has come.
+typedef struct {
+    /// sizeof(sdp_dal_ref_state).
+    size_t struct_size;
+    /// What the function that makes it told last with sdp_dal_call_set_progress(); 0 before it runs, 1 once the object exists.
+    double progress;
+    /// One of sdp_dal_object_state.
+    int32_t state;
+    /// 1 if a processor has taken the call that makes it and the call has not ended, else 0.
+    uint32_t running;
+} sdp_dal_ref_state;
+
 /// How a table is put. Zero bytes mean the default.
 typedef struct {
     /// sizeof(sdp_dal_table_options).
@@ -865,6 +1006,19 @@ typedef struct {
     size_t num_schemas;
 } sdp_dal_caller_options;
 
+/// What became of the rows at one processor.
+typedef struct {
+    /// sizeof(sdp_dal_reply).
+    size_t struct_size;
+    /// The name of the processor. Borrowed: valid until the replies are freed.
+    const char *name;
+    /// SDP_DAL_OK if it got the rows, or why not: sdp_dal_replies_get_results() then fails with that, and
+    /// sdp_dal_last_error() has the sentence.
+    int32_t status;
+    /// The prefix of the processor.
+    uint8_t prefix[4];
+} sdp_dal_reply;
+
 /// How a processor shows itself.
 typedef struct {
     /// sizeof(sdp_dal_processor_options).
@@ -875,7 +1029,7 @@ typedef struct {
     const uint8_t *prefix;
     /// Bytes of prefix, 0 to SDP_DAL_PREFIX_SIZE.
     size_t prefix_size;
-    /// How many threads its functions may use all together, see sdp_dal_call_thread_budget(); 0: what the process's
+    /// How many threads its functions may use all together, see sdp_dal_call_get_threads(); 0: what the process's
     /// affinity and its control group's quota leave.
     int32_t threads;
     /// 0.
@@ -911,6 +1065,24 @@ typedef sdp_dal_status (*sdp_dal_function)(sdp_dal_call *call, void *user_data);
 
 /// Called once with a function's user_data when the function will not be called any more.
 typedef void (*sdp_dal_drop)(void *user_data);
+
+/// Which call this is.
+typedef struct {
+    /// sizeof(sdp_dal_call_info).
+    size_t struct_size;
+    /// The name of the function that is called. Borrowed: valid until the last handle of the call is freed.
+    const char *function;
+    /// Its place in the order in which the processor's functions were registered, from 0.
+    size_t function_index;
+    /// Which row of a batch this is; 0 for a single call.
+    size_t row;
+    /// The number of the function's parameters, outputs included.
+    size_t num_params;
+    /// Who called: the number of the client, as lists of clients have it.
+    uint32_t caller;
+    /// The ID of the call, which is an object itself. The rows of a batch share it.
+    uint8_t id[20];
+} sdp_dal_call_info;
 
 /// How an output is created in place. Zero bytes mean the default.
 typedef struct {
@@ -986,9 +1158,6 @@ extern "C" {
 ///
 /// SDP_DAL_VERSION is that of the header. Before 1.0 they must agree in major and minor, afterwards in major.
 uint32_t sdp_dal_version(void);
-
-/// The version of the library that is running, as text: "0.1.0". Static.
-const char *sdp_dal_version_string(void);
 
 /// The name of a status, without SDP_DAL_: "OK", "TIMEOUT", ...; "UNKNOWN" for a value that is none.
 ///
@@ -1067,22 +1236,12 @@ sdp_dal_status sdp_dal_store_open(const char *path,
 /// Waits at most 100 ms.
 void sdp_dal_store_close(sdp_dal_store *store);
 
-/// Makes a further namespace of the same attachment.
+/// Which store a handle is of.
 ///
-/// name: its name in displays; NULL: the program's.
-/// out: The caller owns *out and must call sdp_dal_store_close().
+/// out: filled; set its struct_size first.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_store_new_namespace(const sdp_dal_store *store,
-                                           const char *name,
-                                           sdp_dal_store **out);
-
-/// Copies the path by which a store was opened.
-///
-/// buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_store_path(const sdp_dal_store *store, char *buffer, size_t *length);
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_store_get_info(const sdp_dal_store *store, sdp_dal_store_info *out);
 
 /// The prefix of a handle's namespace, which is reserved now if it was not before.
 ///
@@ -1090,16 +1249,7 @@ sdp_dal_status sdp_dal_store_path(const sdp_dal_store *store, char *buffer, size
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
 /// Does not wait for others.
-sdp_dal_status sdp_dal_store_prefix(const sdp_dal_store *store, uint8_t *out_prefix);
-
-/// Gives the number that tells this store from every other one, also from one that was or will be made at the same path.
-/// An object ID that is written down is good only with it: compare it before the ID is used again.
-///
-/// out: a random number, the same for every client and as long as the store lives.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
-sdp_dal_status sdp_dal_store_identity(const sdp_dal_store *store,
-                                      uint64_t *out);
+sdp_dal_status sdp_dal_store_get_prefix(const sdp_dal_store *store, uint8_t *out_prefix);
 
 /// Numbers about a store as it is now.
 ///
@@ -1153,97 +1303,48 @@ sdp_dal_status sdp_dal_store_interrupt(const sdp_dal_store *store,
 /// Lists the stores of this machine that this process may look at, without opening them: /dev/shm and every other
 /// tmpfs, with the folders directly below each.
 ///
-/// out: The caller owns *out and must call sdp_dal_stores_free().
+/// out: The caller owns *out and must call sdp_dal_stores_free(). out_count: how many there are.
+/// out_skipped: how many files and folders could not be looked into: they are other users', or stores of another version;
+/// NULL if not asked for.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_IO, SDP_DAL_PERMISSION_DENIED, SDP_DAL_NOT_FOUND if there is no /proc.
 /// Does not wait for others.
-sdp_dal_status sdp_dal_stores_list(sdp_dal_stores **out);
-
-/// The number of stores in a list; 0 if stores is no such list. Does not block.
-size_t sdp_dal_stores_count(const sdp_dal_stores *stores);
-
-/// How many files and folders could not be looked into for a list: they are other users', or stores of another version.
-/// 0 if stores is no such list. Does not block.
-size_t sdp_dal_stores_skipped(const sdp_dal_stores *stores);
+sdp_dal_status sdp_dal_stores_list(sdp_dal_stores **out,
+                                   size_t *out_count,
+                                   size_t *out_skipped);
 
 /// One store of a list.
 ///
-/// index: 0 to sdp_dal_stores_count() - 1. out: filled; set its struct_size first.
+/// index: from 0 to the number of stores, exclusive. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_stores_summary(const sdp_dal_stores *stores,
-                                      size_t index,
-                                      sdp_dal_store_summary *out);
-
-/// Copies the path under which a store of a list was made: the one to open it by.
-///
-/// index: 0 to sdp_dal_stores_count() - 1. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_stores_path(const sdp_dal_stores *stores,
-                                   size_t index,
-                                   char *buffer,
-                                   size_t *length);
-
-/// Copies the path of the file in which a store of a list lies.
-///
-/// index: 0 to sdp_dal_stores_count() - 1. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_stores_file(const sdp_dal_stores *stores,
-                                   size_t index,
-                                   char *buffer,
-                                   size_t *length);
+sdp_dal_status sdp_dal_stores_get_summary(const sdp_dal_stores *stores,
+                                          size_t index,
+                                          sdp_dal_store_summary *out);
 
 /// Ends a list of stores. NULL is allowed. Does not block.
 void sdp_dal_stores_free(sdp_dal_stores *stores);
 
 /// Lists the clients of a store, this process among them, by number. Looks at every object.
 ///
-/// out: The caller owns *out and must call sdp_dal_clients_free().
+/// out: The caller owns *out and must call sdp_dal_clients_free(). out_count: how many there are.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not block.
-sdp_dal_status sdp_dal_client_list(const sdp_dal_store *store, sdp_dal_clients **out);
-
-/// The number of clients in a list; 0 if clients is no such list. Does not block.
-size_t sdp_dal_clients_count(const sdp_dal_clients *clients);
+sdp_dal_status sdp_dal_store_list_clients(const sdp_dal_store *store,
+                                          sdp_dal_clients **out,
+                                          size_t *out_count);
 
 /// One client of a list.
 ///
-/// index: 0 to sdp_dal_clients_count() - 1. out: filled; set its struct_size first.
+/// index: from 0 to the number of clients, exclusive. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_clients_info(const sdp_dal_clients *clients,
-                                    size_t index,
-                                    sdp_dal_client_info *out);
-
-/// Copies the name that a client of a list gave itself.
-///
-/// index: 0 to sdp_dal_clients_count() - 1. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_clients_name(const sdp_dal_clients *clients,
-                                    size_t index,
-                                    char *buffer,
-                                    size_t *length);
-
-/// Copies the name of the host, or container, of a client of a list.
-///
-/// index: 0 to sdp_dal_clients_count() - 1. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_clients_host(const sdp_dal_clients *clients,
-                                    size_t index,
-                                    char *buffer,
-                                    size_t *length);
+sdp_dal_status sdp_dal_clients_get_info(const sdp_dal_clients *clients,
+                                        size_t index,
+                                        sdp_dal_client_info *out);
 
 /// Ends a list of clients. NULL is allowed. Does not block.
 void sdp_dal_clients_free(sdp_dal_clients *clients);
-
-/// This process's own number among the clients of a store.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_store_client(const sdp_dal_store *store, uint32_t *out_number);
 
 /// Changes the name under which lists and messages show this process as a client of the store. Up to 64 bytes are kept.
 /// Whoever reads it while it changes may see parts of both names.
@@ -1252,7 +1353,7 @@ sdp_dal_status sdp_dal_store_client(const sdp_dal_store *store, uint32_t *out_nu
 sdp_dal_status sdp_dal_store_set_client_name(const sdp_dal_store *store,
                                              const char *name);
 
-/// The clients that hold or own an object, by their numbers: sdp_dal_client_list() tells who they are.
+/// The clients that hold or own an object, by their numbers: sdp_dal_store_list_clients() tells who they are.
 ///
 /// id: SDP_DAL_ID_SIZE bytes. kind: one of sdp_dal_holder_kind.
 /// numbers: room for the numbers; may be NULL if *count is 0.
@@ -1284,19 +1385,14 @@ sdp_dal_status sdp_dal_id_parse(const char *text,
                                 uint8_t *out,
                                 size_t *out_size);
 
-/// Whether an ID names a namespace's declaration: a prefix and zeros; false if id is NULL. Does not block.
-///
-/// id: SDP_DAL_ID_SIZE bytes.
-bool sdp_dal_id_is_declaration(const uint8_t *id);
-
 /// An ID in a handle's namespace that was never given out before and never will be again.
 ///
 /// out_id: room for SDP_DAL_ID_SIZE bytes.
 ///
-/// Errors: as sdp_dal_store_prefix(). Does not wait for others.
+/// Errors: as sdp_dal_store_get_prefix(). Does not wait for others.
 sdp_dal_status sdp_dal_store_new_id(const sdp_dal_store *store, uint8_t *out_id);
 
-/// A function without parameters, to be built with sdp_dal_schema_add_value() and its neighbours.
+/// A function without parameters, to be built with sdp_dal_schema_add().
 ///
 /// name: a letter or _, then letters, digits and _.
 /// out: The caller owns *out and must call sdp_dal_schema_free().
@@ -1348,85 +1444,39 @@ sdp_dal_status sdp_dal_schema_clone(const sdp_dal_schema *schema, sdp_dal_schema
 /// Ends a schema. NULL is allowed. Does not block.
 void sdp_dal_schema_free(sdp_dal_schema *schema);
 
-/// Copies the name of the function.
+/// What the function is called, and what is said about it.
 ///
-/// buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_schema_name(const sdp_dal_schema *schema, char *buffer, size_t *length);
-
-/// The number of parameters; 0 if schema is no schema. Does not block.
-size_t sdp_dal_schema_num_params(const sdp_dal_schema *schema);
-
-/// Copies the name of a parameter.
-///
-/// index: 0 to sdp_dal_schema_num_params() - 1, in positional order. buffer, length: as in sdp_dal_last_error().
+/// out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_schema_param_name(const sdp_dal_schema *schema,
-                                         size_t index,
-                                         char *buffer,
-                                         size_t *length);
+sdp_dal_status sdp_dal_schema_get_info(const sdp_dal_schema *schema, sdp_dal_schema_info *out);
 
 /// The index of the parameter with a name.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
-sdp_dal_status sdp_dal_schema_param_index(const sdp_dal_schema *schema,
-                                          const char *name,
-                                          size_t *out);
+sdp_dal_status sdp_dal_schema_get_index(const sdp_dal_schema *schema,
+                                        const char *name,
+                                        size_t *out);
 
 /// What a parameter is.
 ///
-/// index: 0 to sdp_dal_schema_num_params() - 1. out: filled; set its struct_size first.
+/// index: 0 to sdp_dal_schema_info's num_params - 1, in positional order. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_schema_param_info(const sdp_dal_schema *schema,
-                                         size_t index,
-                                         sdp_dal_param_info *out);
-
-/// One dimension of a tensor parameter.
-///
-/// index: 0 to sdp_dal_schema_num_params() - 1. dim: 0 to the info's ndim - 1.
-/// out_size: its size, -1 if that is not fixed.
-/// buffer, length: its name, as in sdp_dal_last_error(); "" if it has none.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_schema_param_dim(const sdp_dal_schema *schema,
+sdp_dal_status sdp_dal_schema_get_param(const sdp_dal_schema *schema,
                                         size_t index,
-                                        size_t dim,
-                                        int64_t *out_size,
-                                        char *buffer,
-                                        size_t *length);
+                                        sdp_dal_param_info *out);
 
-/// Copies the type of a parameter as a signature writes it: "int64", "float64[row,uvw=3] C", "table{a: utf8}".
+/// The type of a value parameter, as an Arrow field of its name; or the columns of a table parameter, as an Arrow schema.
 ///
-/// index: 0 to sdp_dal_schema_num_params() - 1. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_schema_param_type(const sdp_dal_schema *schema,
-                                         size_t index,
-                                         char *buffer,
-                                         size_t *length);
-
-/// The type of a value parameter, as an Arrow field of its name.
-///
-/// index: 0 to sdp_dal_schema_num_params() - 1.
+/// index: 0 to sdp_dal_schema_info's num_params - 1.
 /// out: filled. The caller owns it and must call out->release(); released on failure.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the parameter is an object). Does not block.
-sdp_dal_status sdp_dal_schema_param_arrow(const sdp_dal_schema *schema,
-                                          size_t index,
-                                          struct ArrowSchema *out);
-
-/// The columns of a table parameter, as an Arrow schema.
-///
-/// index: 0 to sdp_dal_schema_num_params() - 1.
-/// out: filled. The caller owns it and must call out->release(); released on failure.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if its columns are not fixed. Does not block.
-sdp_dal_status sdp_dal_schema_param_columns(const sdp_dal_schema *schema,
-                                            size_t index,
-                                            struct ArrowSchema *out);
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the parameter is another object), SDP_DAL_NOT_FOUND if the columns of the table
+/// are not fixed. Does not block.
+sdp_dal_status sdp_dal_schema_get_arrow(const sdp_dal_schema *schema,
+                                        size_t index,
+                                        struct ArrowSchema *out);
 
 /// What keeps a caller that expects one schema from calling a function of another.
 ///
@@ -1443,87 +1493,26 @@ sdp_dal_status sdp_dal_schema_mismatches(const sdp_dal_schema *expected,
                                          char *buffer,
                                          size_t *length);
 
-/// Appends a parameter that is a plain value.
+/// Appends a parameter.
 ///
-/// name: a letter or _, then letters, digits and _.
-/// type_text: its type as a signature writes it: "int64", "utf8", "timestamp<ns,UTC>", "list<float64>".
+/// direction: one of sdp_dal_direction. name: a letter or _, then letters, digits and _.
+/// type_text: its type as a signature writes it. A value: "int64", "utf8", "timestamp<ns,UTC>", "list<float64>". A tensor:
+/// "float64[row,uvw=3]"; with " C" or " F" behind it the function wants it in that order, or makes it so: an input that is
+/// stored in another order is copied into that one when the function asks for it. Callers need not expect the same order. A
+/// table: "table", "table{time: float64, name: utf8?}". "oid": an object of any kind, waited for if it is an input, made if it
+/// is an output. "id": an object's ID, which is only passed. NULL: a value of the type arrow_type.
+/// arrow_type: with NULL as type_text the type of a value, whose name, nullability and metadata are not looked at; with "table"
+/// the columns it must have, a struct whose metadata are not looked at; else NULL. Moved, also if this fails: it is marked as
+/// released and need not be released any more.
 /// nullable: whether it may be left out.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_schema_add_value(sdp_dal_schema *schema,
-                                        const char *name,
-                                        const char *type_text,
-                                        bool nullable);
-
-/// Appends a parameter that is a value of any Arrow type.
-///
-/// name, nullable: as in sdp_dal_schema_add_value().
-/// arrow_type: its type; the field's name, nullability and metadata are not looked at. Moved, also if this fails: it is
-/// marked as released and need not be released any more.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_schema_add_value_arrow(sdp_dal_schema *schema,
-                                              const char *name,
-                                              struct ArrowSchema *arrow_type,
-                                              bool nullable);
-
-/// Appends a parameter that is a tensor.
-///
-/// direction: one of sdp_dal_direction. name, nullable: as in sdp_dal_schema_add_value().
-/// dtype: its element type, one of sdp_dal_dtype. ndim: 0 to SDP_DAL_MAX_DIMS.
-/// dim_names: ndim names, each with "=" and a size behind it if that is fixed: "row", "uvw=3"; "" or NULL for a
-/// dimension without a name, "=3" for one that has a size alone. NULL if none has a name.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_schema_add_tensor(sdp_dal_schema *schema,
-                                         int32_t direction,
-                                         const char *name,
-                                         int32_t dtype,
-                                         int32_t ndim,
-                                         const char *const *dim_names,
-                                         bool nullable);
-
-/// Says in which order the function wants a tensor, or makes it: "float64[row,chan] C" in a signature.
-///
-/// An input that is stored in another order is copied into that one when the function asks for it. Callers need not expect
-/// the same order.
-///
-/// name: the parameter. order: one of sdp_dal_order.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the parameter is no tensor), SDP_DAL_NOT_FOUND. Does not block.
-sdp_dal_status sdp_dal_schema_set_order(sdp_dal_schema *schema,
-                                        const char *name,
-                                        int32_t order);
-
-/// Appends a parameter that is a table.
-///
-/// direction: one of sdp_dal_direction. name, nullable: as in sdp_dal_schema_add_value().
-/// columns: the columns it must have; their metadata are not looked at. NULL: any. Moved, also if this fails: it is
-/// marked as released and need not be released any more.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_schema_add_table(sdp_dal_schema *schema,
-                                        int32_t direction,
-                                        const char *name,
-                                        struct ArrowSchema *columns,
-                                        bool nullable);
-
-/// Appends a parameter that is an object of any kind: waited for if it is an input, made if it is an output.
-///
-/// direction: one of sdp_dal_direction. name, nullable: as in sdp_dal_schema_add_value().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_schema_add_oid(sdp_dal_schema *schema,
-                                      int32_t direction,
-                                      const char *name,
-                                      bool nullable);
-
-/// Appends a parameter that is an object's ID, which is only passed: nobody waits for the object.
-///
-/// name, nullable: as in sdp_dal_schema_add_value().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_schema_add_id(sdp_dal_schema *schema, const char *name, bool nullable);
+sdp_dal_status sdp_dal_schema_add(sdp_dal_schema *schema,
+                                  int32_t direction,
+                                  const char *name,
+                                  const char *type_text,
+                                  struct ArrowSchema *arrow_type,
+                                  bool nullable);
 
 /// Says something about the function or one of its parameters. Callers and processors see it, and it makes no
 /// difference to whether they fit.
@@ -1537,144 +1526,51 @@ sdp_dal_status sdp_dal_schema_set_metadata(sdp_dal_schema *schema,
                                            const char *key,
                                            const char *value);
 
-/// The number of things said about the function or one of its parameters.
+/// A further handle of a store, with a namespace of its own: a prefix under which nobody else puts anything. It is of the same
+/// attachment.
 ///
-/// param: the parameter's name; NULL: the function.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
-sdp_dal_status sdp_dal_schema_num_metadata(const sdp_dal_schema *schema,
-                                           const char *param,
-                                           size_t *out);
-
-/// Copies a key of the metadata of the function or one of its parameters; they are sorted.
-///
-/// param: the parameter's name; NULL: the function. index: 0 to what sdp_dal_schema_num_metadata() gave - 1.
-/// buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
-sdp_dal_status sdp_dal_schema_metadata_key(const sdp_dal_schema *schema,
-                                           const char *param,
-                                           size_t index,
-                                           char *buffer,
-                                           size_t *length);
-
-/// Copies what is said about the function or one of its parameters under a key.
-///
-/// param: the parameter's name; NULL: the function. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
-sdp_dal_status sdp_dal_schema_metadata(const sdp_dal_schema *schema,
-                                       const char *param,
-                                       const char *key,
-                                       char *buffer,
-                                       size_t *length);
-
-/// Reserves a namespace of the same attachment at once: the lowest free prefix that starts as the options say.
-///
-/// Objects that are left under the prefix are deleted first. It stays reserved as long as the handle, or an owning
-/// reference made from it, lives. With schemas it is what callers look for, and their calls are put into it;
-/// sdp_dal_processor_open() is for those that also run them.
+/// The lowest free prefix that starts as the options say is reserved: at once if they name a prefix, functions or metadata,
+/// else when something is put first. Objects that are left under the prefix are deleted then. It stays reserved as long as the
+/// handle, or an owning reference made from it, lives. With schemas it is what callers look for, and their calls are put into
+/// it; sdp_dal_processor_open() is for those that also run them.
 ///
 /// options: NULL for the defaults.
 /// out: The caller owns *out and must call sdp_dal_store_close().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NAMESPACE_IN_USE if the only such prefix belongs to a living client,
 /// SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED. Does not wait for others.
-sdp_dal_status sdp_dal_namespace_reserve(const sdp_dal_store *store,
-                                         const sdp_dal_namespace_options *options,
-                                         sdp_dal_store **out);
+sdp_dal_status sdp_dal_store_new_namespace(const sdp_dal_store *store,
+                                           const sdp_dal_namespace_options *options,
+                                           sdp_dal_store **out);
 
 /// Lists the declared namespaces.
 ///
-/// out: The caller owns *out and must call sdp_dal_namespaces_free().
+/// out: The caller owns *out and must call sdp_dal_namespaces_free(). out_count: how many there are.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
-sdp_dal_status sdp_dal_namespace_list(const sdp_dal_store *store,
-                                      sdp_dal_namespaces **out);
-
-/// The number of namespaces in a list; 0 if list is no list of namespaces. Does not block.
-size_t sdp_dal_namespaces_count(const sdp_dal_namespaces *list);
+sdp_dal_status sdp_dal_store_list_namespaces(const sdp_dal_store *store,
+                                             sdp_dal_namespaces **out,
+                                             size_t *out_count);
 
 /// One namespace of a list.
 ///
-/// index: 0 to sdp_dal_namespaces_count() - 1. out: filled; set its struct_size first.
+/// index: from 0 to the number of namespaces, exclusive. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_namespaces_info(const sdp_dal_namespaces *list,
-                                       size_t index,
-                                       sdp_dal_namespace_info *out);
-
-/// Copies the name that a namespace gave itself; "" if its declaration is damaged.
-///
-/// index: 0 to sdp_dal_namespaces_count() - 1. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_namespaces_name(const sdp_dal_namespaces *list,
-                                       size_t index,
-                                       char *buffer,
-                                       size_t *length);
-
-/// Copies an argument of the process that declared a namespace; the first is its program.
-///
-/// Every client of the store can read them, also after the process has ended. With SDP_DAL_ARGV=0 in its environment a
-/// process declares its program only. Default: all arguments, but only the program in a store made with
-/// SDP_DAL_STORE_SHARE_WITH_GROUP, unless SDP_DAL_ARGV is 1.
-///
-/// index: 0 to sdp_dal_namespaces_count() - 1. arg: 0 to the info's num_args - 1.
-/// buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_namespaces_arg(const sdp_dal_namespaces *list,
-                                      size_t index,
-                                      size_t arg,
-                                      char *buffer,
-                                      size_t *length);
-
-/// The number of keys of a namespace's metadata; 0 if there is no such namespace. Does not block.
-///
-/// index: 0 to sdp_dal_namespaces_count() - 1.
-size_t sdp_dal_namespaces_num_metadata(const sdp_dal_namespaces *list, size_t index);
-
-/// Copies a key of a namespace's metadata; they are sorted. Those of the library start with "proc:".
-///
-/// index: 0 to sdp_dal_namespaces_count() - 1. key: 0 to sdp_dal_namespaces_num_metadata() - 1.
-/// buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_namespaces_metadata_key(const sdp_dal_namespaces *list,
-                                               size_t index,
-                                               size_t key,
-                                               char *buffer,
-                                               size_t *length);
-
-/// Copies what is said about a namespace under a key.
-///
-/// index: 0 to sdp_dal_namespaces_count() - 1.
-/// buffer, length: as in sdp_dal_last_error(). The value of "proc:argv" has a NUL behind each argument.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
-sdp_dal_status sdp_dal_namespaces_metadata(const sdp_dal_namespaces *list,
+sdp_dal_status sdp_dal_namespaces_get_info(const sdp_dal_namespaces *list,
                                            size_t index,
-                                           const char *key,
-                                           char *buffer,
-                                           size_t *length);
-
-/// The number of functions that a namespace offers; 0 if there is no such namespace. Does not block.
-///
-/// index: 0 to sdp_dal_namespaces_count() - 1.
-size_t sdp_dal_namespaces_num_functions(const sdp_dal_namespaces *list,
-                                        size_t index);
+                                           sdp_dal_namespace_info *out);
 
 /// A function that a namespace offers.
 ///
-/// index: 0 to sdp_dal_namespaces_count() - 1. function: 0 to sdp_dal_namespaces_num_functions() - 1.
+/// index: from 0 to the number of namespaces, exclusive. function: 0 to the info's num_functions - 1.
 /// out: The caller owns *out and must call sdp_dal_schema_free().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_namespaces_function(const sdp_dal_namespaces *list,
-                                           size_t index,
-                                           size_t function,
-                                           sdp_dal_schema **out);
+sdp_dal_status sdp_dal_namespaces_get_function(const sdp_dal_namespaces *list,
+                                               size_t index,
+                                               size_t function,
+                                               sdp_dal_schema **out);
 
 /// Ends a list of namespaces. NULL is allowed. Does not block.
 void sdp_dal_namespaces_free(sdp_dal_namespaces *list);
@@ -1683,8 +1579,8 @@ void sdp_dal_namespaces_free(sdp_dal_namespaces *list);
 ///
 /// id: SDP_DAL_ID_SIZE bytes. spec: sizes, metadata and how long it lives.
 /// out_data: spec->data_size bytes, 64-byte aligned, to be written until sdp_dal_writer_seal(); not after that.
-/// Borrowed: valid until the writer is sealed, aborted or freed.
-/// out: The caller owns *out and must call sdp_dal_writer_free(), which aborts what was not sealed.
+/// Borrowed: valid until the writer is sealed or freed.
+/// out: The caller owns *out and must call sdp_dal_writer_free(), also to give up what was not sealed.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
 /// SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to
@@ -1775,57 +1671,32 @@ sdp_dal_status sdp_dal_object_get_info(const sdp_dal_store *store,
 /// Lists the objects whose IDs start with given bytes, in every state.
 ///
 /// prefix: 0 to SDP_DAL_ID_SIZE bytes; may be NULL if prefix_size is 0, which lists everything.
-/// out: The caller owns *out and must call sdp_dal_list_free().
+/// out: The caller owns *out and must call sdp_dal_list_free(). out_count: how many there are.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
-sdp_dal_status sdp_dal_object_list(const sdp_dal_store *store,
-                                   const uint8_t *prefix,
-                                   size_t prefix_size,
-                                   sdp_dal_list **out);
+sdp_dal_status sdp_dal_store_list_objects(const sdp_dal_store *store,
+                                          const uint8_t *prefix,
+                                          size_t prefix_size,
+                                          sdp_dal_list **out,
+                                          size_t *out_count);
 
 /// Makes the object complete and visible. Its memory must not be written any more.
 ///
 /// The handle stays, to be freed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed or aborted before), SDP_DAL_OBJECT_DELETED (the
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed before), SDP_DAL_OBJECT_DELETED (the
 /// object was deleted while it was written), SDP_DAL_FORKED. Does not wait for others.
 sdp_dal_status sdp_dal_writer_seal(sdp_dal_writer *writer);
 
-/// Gives the memory back: the object will not exist.
-///
-/// The handle stays, to be freed.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed or aborted before).
-/// Does not wait for others.
-sdp_dal_status sdp_dal_writer_abort(sdp_dal_writer *writer);
-
-/// Ends a writer, and aborts its object if that was not sealed. NULL is allowed. Waits at most 100 ms.
+/// Ends a writer. If its object was not sealed, it will not exist, and its memory is given back. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_writer_free(sdp_dal_writer *writer);
 
-/// The data of an object.
+/// Where the bytes of an object lie.
 ///
-/// out, out_size: address and number of bytes. Borrowed: valid until the buffer is freed; must not be written.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_buffer_data(const sdp_dal_buffer *buffer,
-                                   const void **out,
-                                   size_t *out_size);
-
-/// The metadata of an object.
-///
-/// out, out_size: address and number of bytes. Borrowed: valid until the buffer is freed; must not be written.
+/// out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_buffer_metadata(const sdp_dal_buffer *buffer,
-                                       const void **out,
-                                       size_t *out_size);
-
-/// The ID of an object.
-///
-/// out_id: room for SDP_DAL_ID_SIZE bytes.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_buffer_id(const sdp_dal_buffer *buffer, uint8_t *out_id);
+sdp_dal_status sdp_dal_buffer_get_info(const sdp_dal_buffer *buffer, sdp_dal_buffer_info *out);
 
 /// A second handle on the same bytes, with an end of its own.
 ///
@@ -1837,15 +1708,14 @@ sdp_dal_status sdp_dal_buffer_clone(const sdp_dal_buffer *buffer, sdp_dal_buffer
 /// Lets go of the bytes. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_buffer_free(sdp_dal_buffer *buffer);
 
-/// The number of objects in a list; 0 if list is no list. Does not block.
-size_t sdp_dal_list_count(const sdp_dal_list *list);
-
 /// One object of a list.
 ///
-/// index: 0 to sdp_dal_list_count() - 1. out: filled; set its struct_size first.
+/// index: from 0 to the number of objects, exclusive. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_list_info(const sdp_dal_list *list, size_t index, sdp_dal_object_info *out);
+sdp_dal_status sdp_dal_list_get_info(const sdp_dal_list *list,
+                                     size_t index,
+                                     sdp_dal_object_info *out);
 
 /// Ends a list. NULL is allowed. Does not block.
 void sdp_dal_list_free(sdp_dal_list *list);
@@ -1892,7 +1762,7 @@ sdp_dal_status sdp_dal_tensor_get_view(const sdp_dal_tensor *tensor, sdp_dal_ten
 /// out_id: room for SDP_DAL_ID_SIZE bytes.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_tensor_id(const sdp_dal_tensor *tensor, uint8_t *out_id);
+sdp_dal_status sdp_dal_tensor_get_id(const sdp_dal_tensor *tensor, uint8_t *out_id);
 
 /// A second handle on the same tensor, with an end of its own.
 ///
@@ -1904,32 +1774,30 @@ sdp_dal_status sdp_dal_tensor_clone(const sdp_dal_tensor *tensor, sdp_dal_tensor
 /// Lets go of a tensor. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_tensor_free(sdp_dal_tensor *tensor);
 
-/// An owning reference to a tensor that does not exist yet: to be passed as the output of a call, or to be written
-/// later by sdp_dal_ref_put_tensor() or sdp_dal_ref_create_tensor().
+/// An owning reference to an object that does not exist yet: to be passed as the output of a call, or to be written later by
+/// sdp_dal_ref_put_tensor(), sdp_dal_ref_create_tensor() or sdp_dal_ref_put_table().
 ///
-/// dtype: the element type it will have, one of sdp_dal_dtype; 0 for any.
-/// ndim, dim_names: its dimensions; not looked at if dtype is 0. dim_names may be NULL.
+/// expected: what it will be; NULL: anything.
 /// out: The caller owns *out and must call sdp_dal_ref_free().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
 /// Does not wait for others.
 sdp_dal_status sdp_dal_ref_new(const sdp_dal_store *store,
-                               int32_t dtype,
-                               int32_t ndim,
-                               const char *const *dim_names,
+                               const sdp_dal_expectation *expected,
                                sdp_dal_ref **out);
 
-/// Makes a borrowed reference to the object with an ID.
+/// Makes a borrowed reference to the object with an ID. What is read or written through it is checked.
 ///
 /// An ID names an object of one store. Caveat: one that was written down may be used with a store that was made later at the
-/// same path, in which it names nothing. Fix: write down the store's number, too (sdp_dal_store_identity()), and compare it.
+/// same path, in which it names nothing. Fix: write down the store's identity, too (sdp_dal_store_info), and compare it.
 ///
-/// id: SDP_DAL_ID_SIZE bytes.
+/// id: SDP_DAL_ID_SIZE bytes. expected: what it must be; NULL: anything.
 /// out: The caller owns *out and must call sdp_dal_ref_free().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_ref_from_id(const sdp_dal_store *store,
                                    const uint8_t *id,
+                                   const sdp_dal_expectation *expected,
                                    sdp_dal_ref **out);
 
 /// Writes the value of a reference that has none yet: one copy into the store.
@@ -1958,38 +1826,8 @@ sdp_dal_status sdp_dal_ref_create_tensor(sdp_dal_ref *reference,
 /// Does not wait for others.
 sdp_dal_status sdp_dal_ref_seal(sdp_dal_ref *reference);
 
-/// The ID of the object.
-///
-/// out_id: room for SDP_DAL_ID_SIZE bytes.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_ref_id(const sdp_dal_ref *reference, uint8_t *out_id);
-
-/// Whether a reference is an owning one; false if reference is no reference. Does not block.
-bool sdp_dal_ref_is_owning(const sdp_dal_ref *reference);
-
-/// Whether the object exists, that is: is complete.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
-sdp_dal_status sdp_dal_ref_exists(const sdp_dal_ref *reference, bool *out);
-
-/// The state of the object, one of sdp_dal_object_state.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
-sdp_dal_status sdp_dal_ref_state(const sdp_dal_ref *reference, int32_t *out);
-
-/// Why the object of a reference will never exist.
-///
-/// out_status: the reason; SDP_DAL_OK if the object has not failed.
-/// buffer, length: its text, as in sdp_dal_last_error(); empty if the object has not failed.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
-sdp_dal_status sdp_dal_ref_error(const sdp_dal_ref *reference,
-                                 sdp_dal_status *out_status,
-                                 char *buffer,
-                                 size_t *length);
-
-/// Waits until the object exists.
+/// Waits until the object exists. With SDP_DAL_POLL it tells whether it exists now: SDP_DAL_OK, SDP_DAL_TIMEOUT, or the error of
+/// an object that will never exist, whose text sdp_dal_last_error() then has.
 ///
 /// A processing function that waits for a call which cannot run before the function has returned gets
 /// SDP_DAL_INVALID_ARGUMENT: the call needs the turn of that function (which is not SDP_DAL_FUNCTION_REENTRANT), directly or
@@ -2079,6 +1917,20 @@ sdp_dal_status sdp_dal_ref_clone(const sdp_dal_ref *reference,
 /// was created in place and not sealed is aborted. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_ref_free(sdp_dal_ref *reference);
 
+/// What a reference is, and what it expects of its object.
+///
+/// out: filled; set its struct_size first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_ref_get_info(const sdp_dal_ref *reference, sdp_dal_ref_info *out);
+
+/// How far the object of a reference has come.
+///
+/// out: filled; set its struct_size first.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+sdp_dal_status sdp_dal_ref_get_state(const sdp_dal_ref *reference, sdp_dal_ref_state *out);
+
 /// A text from which sdp_dal_ref_import() makes an owning reference to the same object: in another process, or by
 /// another copy of this library in this process, whose handles this copy cannot use.
 ///
@@ -2106,45 +1958,6 @@ sdp_dal_status sdp_dal_ref_export(const sdp_dal_ref *reference,
 sdp_dal_status sdp_dal_ref_import(const sdp_dal_store *store,
                                   const char *text,
                                   sdp_dal_ref **out);
-
-/// A borrowed reference to the object with an ID, which must be such a tensor: what is read or written through the
-/// reference is checked.
-///
-/// id: SDP_DAL_ID_SIZE bytes.
-/// dtype: the element type, one of sdp_dal_dtype. ndim, dim_names: its dimensions. dim_names may be NULL, and a name
-/// empty: then any name will do.
-/// out: The caller owns *out and must call sdp_dal_ref_free().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_ref_from_id_as(const sdp_dal_store *store,
-                                      const uint8_t *id,
-                                      int32_t dtype,
-                                      int32_t ndim,
-                                      const char *const *dim_names,
-                                      sdp_dal_ref **out);
-
-/// The element type of the tensor that a reference expects, one of sdp_dal_dtype; 0 if it expects no tensor, or any.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_ref_dtype(const sdp_dal_ref *reference,
-                                 int32_t *out);
-
-/// The number of dimensions of the tensor that a reference expects; -1 if it expects no tensor, or any.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_ref_ndim(const sdp_dal_ref *reference,
-                                int32_t *out);
-
-/// Copies the name of a dimension of the tensor that a reference expects; empty for one without a name.
-///
-/// index: from 0 to the number of dimensions, exclusive.
-/// buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if there is no such dimension. Does not block.
-sdp_dal_status sdp_dal_ref_dim_name(const sdp_dal_ref *reference,
-                                    size_t index,
-                                    char *buffer,
-                                    size_t *length);
 
 /// Puts a table: one copy into the store.
 ///
@@ -2177,29 +1990,6 @@ sdp_dal_status sdp_dal_table_put_columns(const sdp_dal_store *store,
                                          size_t count,
                                          const sdp_dal_table_options *options,
                                          sdp_dal_ref **out);
-
-/// An owning reference to a table that does not exist yet: to be passed as the output of a call, or to be written later
-/// by sdp_dal_ref_put_table().
-///
-/// schema: the columns it will have, a struct; NULL for any. It stays yours.
-/// out: The caller owns *out and must call sdp_dal_ref_free().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
-/// Does not wait for others.
-sdp_dal_status sdp_dal_ref_new_table(const sdp_dal_store *store,
-                                     const struct ArrowSchema *schema,
-                                     sdp_dal_ref **out);
-
-/// A borrowed reference to the object with an ID, which must be a table: what is read through the reference is checked.
-///
-/// id: SDP_DAL_ID_SIZE bytes. schema: the columns of the table, a struct; NULL for any. It stays yours.
-/// out: The caller owns *out and must call sdp_dal_ref_free().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_ref_from_id_as_table(const sdp_dal_store *store,
-                                            const uint8_t *id,
-                                            const struct ArrowSchema *schema,
-                                            sdp_dal_ref **out);
 
 /// Writes the table of a reference that has no value yet: one copy into the store.
 ///
@@ -2241,8 +2031,8 @@ sdp_dal_status sdp_dal_ref_get_batch(const sdp_dal_ref *reference,
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if nothing is known of the columns, SDP_DAL_CORRUPT,
 /// SDP_DAL_FORKED. Does not wait for others.
-sdp_dal_status sdp_dal_ref_table_schema(const sdp_dal_ref *reference,
-                                        struct ArrowSchema *out);
+sdp_dal_status sdp_dal_ref_get_columns(const sdp_dal_ref *reference,
+                                       struct ArrowSchema *out);
 
 /// An input table, as sdp_dal_ref_get_table() gives it; it may outlive the call.
 ///
@@ -2371,6 +2161,11 @@ sdp_dal_status sdp_dal_args_set_binary(sdp_dal_args *args,
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_args_set_id(sdp_dal_args *args, const char *name, const uint8_t *value);
 
+/// Gives a parameter of type complex64 or complex128 a complex number.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_args_set_complex(sdp_dal_args *args, const char *name, double re, double im);
+
 /// Gives a parameter a reference: to an input, or to be an output; it may be freed at once.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
@@ -2384,18 +2179,16 @@ sdp_dal_status sdp_dal_args_set_tensor(sdp_dal_args *args,
                                        const char *name,
                                        const sdp_dal_tensor_view *value);
 
-/// The number of outputs; 0 if results is no results handle. Does not block.
-size_t sdp_dal_results_count(const sdp_dal_results *results);
-
-/// Copies the name of an output.
+/// One output, by its place.
 ///
-/// index: 0 to sdp_dal_results_count() - 1. buffer, length: as in sdp_dal_last_error().
+/// index: its place among the outputs of the signature, from 0.
+/// out_name: its name. out: its reference, NULL if the output is null. Both are borrowed: valid until the results are freed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_results_name(const sdp_dal_results *results,
-                                    size_t index,
-                                    char *buffer,
-                                    size_t *length);
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if there are not so many outputs. Does not block.
+sdp_dal_status sdp_dal_results_get_output(const sdp_dal_results *results,
+                                          size_t index,
+                                          const char **out_name,
+                                          const sdp_dal_ref **out);
 
 /// The reference to an output, by name.
 ///
@@ -2403,19 +2196,13 @@ sdp_dal_status sdp_dal_results_name(const sdp_dal_results *results,
 /// lasts.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
-sdp_dal_status sdp_dal_results_ref(const sdp_dal_results *results,
-                                   const char *name,
-                                   const sdp_dal_ref **out);
+sdp_dal_status sdp_dal_results_get_ref(const sdp_dal_results *results,
+                                       const char *name,
+                                       const sdp_dal_ref **out);
 
 /// Ends the results. A call of which no output is referred to any more, and that has not started, is cancelled.
 /// NULL is allowed. Waits at most 100 ms.
 void sdp_dal_results_free(sdp_dal_results *results);
-
-/// Checks a signature as sdp_dal_caller_open() and sdp_dal_processor_register() do; the message of the error names
-/// the column, what was found and what was expected.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_signature_check(const char *signature);
 
 /// Makes a caller, and looks for the processors that offer its functions.
 ///
@@ -2453,11 +2240,11 @@ size_t sdp_dal_caller_num_processors(const sdp_dal_caller *caller);
 /// buffer, length: the name, as in sdp_dal_last_error().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_caller_processor(const sdp_dal_caller *caller,
-                                        size_t index,
-                                        uint8_t *out_prefix,
-                                        char *buffer,
-                                        size_t *length);
+sdp_dal_status sdp_dal_caller_get_processor(const sdp_dal_caller *caller,
+                                            size_t index,
+                                            uint8_t *out_prefix,
+                                            char *buffer,
+                                            size_t *length);
 
 /// Waits until a processor that the caller found has gone (it died, or was closed), and says which. Each is told once.
 ///
@@ -2505,13 +2292,15 @@ void sdp_dal_caller_close(sdp_dal_caller *caller);
 /// yours, and one may stand in several places. The same output must not be given twice.
 /// out: one processor with num_rows results; no processor, and nothing issued, for no rows. The caller of this function
 /// owns *out and must call sdp_dal_replies_free().
+/// out_count: the number of processors; NULL if not asked for.
 ///
 /// Errors and blocking: as sdp_dal_caller_call().
 sdp_dal_status sdp_dal_caller_batch(const sdp_dal_caller *caller,
                                     const char *function,
                                     const sdp_dal_args *const *rows,
                                     size_t num_rows,
-                                    sdp_dal_replies **out);
+                                    sdp_dal_replies **out,
+                                    size_t *out_count);
 
 /// Issues the same rows to every processor that the caller found, and does not wait for them.
 ///
@@ -2525,6 +2314,7 @@ sdp_dal_status sdp_dal_caller_batch(const sdp_dal_caller *caller,
 /// a single call is one row.
 /// out: the processors in the order of their prefixes, each with num_rows results; none if the caller has none. The
 /// caller of this function owns *out and must call sdp_dal_replies_free().
+/// out_count: the number of processors; NULL if not asked for.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
 /// SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to
@@ -2533,46 +2323,29 @@ sdp_dal_status sdp_dal_caller_broadcast(const sdp_dal_caller *caller,
                                         const char *function,
                                         const sdp_dal_args *const *rows,
                                         size_t num_rows,
-                                        sdp_dal_replies **out);
+                                        sdp_dal_replies **out,
+                                        size_t *out_count);
 
-/// The number of processors; 0 if replies is no replies handle. Does not block.
-size_t sdp_dal_replies_num_processors(const sdp_dal_replies *replies);
-
-/// The number of rows; 0 if replies is no replies handle. Does not block.
-size_t sdp_dal_replies_num_rows(const sdp_dal_replies *replies);
-
-/// Whether a processor got the rows: SDP_DAL_OK, or why not; sdp_dal_last_error() then has the sentence.
+/// What became of the rows at one processor.
 ///
-/// processor: 0 to sdp_dal_replies_num_processors() - 1.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT, SDP_DAL_OUT_OF_MEMORY,
-/// SDP_DAL_LIMIT_REACHED, SDP_DAL_BUSY. Does not block.
-sdp_dal_status sdp_dal_replies_status(const sdp_dal_replies *replies,
-                                      size_t processor);
-
-/// Name and prefix of a processor that the rows were meant for.
-///
-/// processor: 0 to sdp_dal_replies_num_processors() - 1.
-/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes. buffer, length: the name, as in sdp_dal_last_error().
+/// processor: from 0 to the number of processors, exclusive. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_replies_processor(const sdp_dal_replies *replies,
+sdp_dal_status sdp_dal_replies_get_reply(const sdp_dal_replies *replies,
                                          size_t processor,
-                                         uint8_t *out_prefix,
-                                         char *buffer,
-                                         size_t *length);
+                                         sdp_dal_reply *out);
 
 /// References to the outputs of one row at one processor.
 ///
-/// processor: 0 to sdp_dal_replies_num_processors() - 1. row: 0 to sdp_dal_replies_num_rows() - 1.
+/// processor: from 0 to the number of processors, exclusive. row: from 0 to the number of rows, exclusive.
 /// out: Borrowed: valid until the replies are freed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, and those of sdp_dal_replies_status() if the processor did not get the rows. Does
-/// not block.
-sdp_dal_status sdp_dal_replies_results(const sdp_dal_replies *replies,
-                                       size_t processor,
-                                       size_t row,
-                                       const sdp_dal_results **out);
+/// Errors: SDP_DAL_INVALID_ARGUMENT, and the reply's status if the processor did not get the rows (SDP_DAL_PROCESSOR_LOST,
+/// SDP_DAL_TIMEOUT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_BUSY). Does not block.
+sdp_dal_status sdp_dal_replies_get_results(const sdp_dal_replies *replies,
+                                           size_t processor,
+                                           size_t row,
+                                           const sdp_dal_results **out);
 
 /// Ends the replies. Calls of which no output is referred to any more, and that have not started, are cancelled.
 /// NULL is allowed. Waits at most 100 ms.
@@ -2654,16 +2427,17 @@ sdp_dal_status sdp_dal_processor_next(const sdp_dal_processor *processor,
 /// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes.
 ///
 /// Errors: as sdp_dal_processor_start(). Does not wait for others.
-sdp_dal_status sdp_dal_processor_prefix(const sdp_dal_processor *processor, uint8_t *out_prefix);
+sdp_dal_status sdp_dal_processor_get_prefix(const sdp_dal_processor *processor,
+                                            uint8_t *out_prefix);
 
 /// Copies the name of the processor.
 ///
 /// buffer, length: as in sdp_dal_last_error().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_processor_name(const sdp_dal_processor *processor,
-                                      char *buffer,
-                                      size_t *length);
+sdp_dal_status sdp_dal_processor_get_name(const sdp_dal_processor *processor,
+                                          char *buffer,
+                                          size_t *length);
 
 /// Shuts a processor down: callers do not find it any more, the calls that wait for it fail with SDP_DAL_PROCESSOR_LOST, and
 /// sdp_dal_processor_process() and sdp_dal_processor_next() return SDP_DAL_PROCESSOR_LOST from now on, in all threads that
@@ -2688,54 +2462,19 @@ sdp_dal_status sdp_dal_processor_shutdown(const sdp_dal_processor *processor);
 /// Blocks while functions run in other threads.
 void sdp_dal_processor_close(sdp_dal_processor *processor);
 
-/// Copies the name of the function that is called.
+/// Which call this is.
 ///
-/// buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_call_function(const sdp_dal_call *call, char *buffer, size_t *length);
-
-/// Which function is called: its place in the order in which the processor's functions were registered, from 0; 0 if call is
-/// no call. Does not block.
-size_t sdp_dal_call_function_index(const sdp_dal_call *call);
-
-/// Copies the signature of the function that is called.
-///
-/// buffer, length: as in sdp_dal_last_error().
+/// out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_call_signature(const sdp_dal_call *call, char *buffer, size_t *length);
+sdp_dal_status sdp_dal_call_get_info(const sdp_dal_call *call, sdp_dal_call_info *out);
 
-/// Which row of a batch this call is; 0 for a single call, and if call is no call. Does not block.
-size_t sdp_dal_call_row(const sdp_dal_call *call);
-
-/// The number of parameters, outputs included, of the function; 0 if call is no call. Does not block.
-size_t sdp_dal_call_num_params(const sdp_dal_call *call);
-
-/// Copies the name of a parameter.
+/// The name and the parameters of the function that is called, as the processor registered it.
 ///
-/// index: 0 to sdp_dal_call_num_params() - 1, in the order of the signature.
-/// buffer, length: as in sdp_dal_last_error().
+/// out: Borrowed: valid until the last handle of the call is freed.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_call_param_name(const sdp_dal_call *call,
-                                       size_t index,
-                                       char *buffer,
-                                       size_t *length);
-
-/// The index of a parameter: its place in the signature.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
-sdp_dal_status sdp_dal_call_param_index(const sdp_dal_call *call, const char *name, size_t *out);
-
-/// What a parameter is.
-///
-/// index: 0 to sdp_dal_call_num_params() - 1. out: filled; set its struct_size first.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_call_param_info(const sdp_dal_call *call,
-                                       size_t index,
-                                       sdp_dal_param_info *out);
+sdp_dal_status sdp_dal_call_get_schema(const sdp_dal_call *call, const sdp_dal_schema **out);
 
 /// Whether nobody wants the outputs any more: a long function may stop then. False if call is no call. Does not block.
 bool sdp_dal_call_is_cancelled(const sdp_dal_call *call);
@@ -2791,6 +2530,15 @@ sdp_dal_status sdp_dal_call_get_uint64(const sdp_dal_call *call,
 sdp_dal_status sdp_dal_call_get_double(const sdp_dal_call *call,
                                        const char *name,
                                        double *out);
+
+/// The value of a complex parameter.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+sdp_dal_status sdp_dal_call_get_complex(const sdp_dal_call *call,
+                                        const char *name,
+                                        double *out_re,
+                                        double *out_im);
 
 /// The value of a bool parameter.
 ///
@@ -2850,6 +2598,16 @@ sdp_dal_status sdp_dal_call_hold_tensor(const sdp_dal_call *call,
                                         const char *name,
                                         sdp_dal_tensor **out);
 
+/// The ID of a tensor, table, oid or id parameter, input or output.
+///
+/// out_id: room for SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+sdp_dal_status sdp_dal_call_get_id(const sdp_dal_call *call,
+                                   const char *name,
+                                   uint8_t *out_id);
+
 /// A borrowed reference to the object of a tensor, table, oid or id parameter, input or output: to be passed on,
 /// for instance. A tensor that is read by it is in the order in which it is stored.
 ///
@@ -2891,6 +2649,21 @@ sdp_dal_status sdp_dal_call_put_tensor(const sdp_dal_call *call,
                                        const char *name,
                                        const sdp_dal_tensor_view *value);
 
+/// Writes an output of type oid, an object of any kind, with one copy and seals it.
+///
+/// data, size: the object's bytes; data may be NULL if size is 0.
+/// metadata, metadata_size: its metadata; metadata may be NULL if metadata_size is 0.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for an output of another type, or a null one), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while the store is full, up
+/// to SDP_DAL_FULL_TIMEOUT.
+sdp_dal_status sdp_dal_call_put_object(const sdp_dal_call *call,
+                                       const char *name,
+                                       const void *data,
+                                       size_t size,
+                                       const void *metadata,
+                                       size_t metadata_size);
+
 /// Makes an output that was created in place complete and visible, before the function ends. Its memory must not be
 /// written any more.
 ///
@@ -2905,19 +2678,7 @@ sdp_dal_status sdp_dal_call_seal(const sdp_dal_call *call,
 sdp_dal_status sdp_dal_call_abort(const sdp_dal_call *call,
                                   const char *name);
 
-/// Who called: the number of the client, as lists of clients have it.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_call_caller(const sdp_dal_call *call, uint32_t *out_client);
-
-/// The ID of the call, which is an object itself. The rows of a batch share it.
-///
-/// out_id: room for SDP_DAL_ID_SIZE bytes.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_call_id(const sdp_dal_call *call, uint8_t *out_id);
-
-/// The bytes of the call's object: an Arrow IPC stream of one record batch, of which sdp_dal_call_row() is the row. They are
+/// The bytes of the call's object: an Arrow IPC stream of one record batch, of which sdp_dal_call_info's row is the row. They are
 /// there whatever becomes of the call.
 ///
 /// out: The caller owns *out and must call sdp_dal_buffer_free().
@@ -2932,10 +2693,10 @@ sdp_dal_status sdp_dal_call_get_buffer(const sdp_dal_call *call,
 /// out: 1 or more.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_call_thread_budget(const sdp_dal_call *call,
-                                          int32_t *out);
+sdp_dal_status sdp_dal_call_get_threads(const sdp_dal_call *call,
+                                        int32_t *out);
 
-/// Tells how far the call has come, to whoever has a reference to one of its outputs: see sdp_dal_ref_progress(). Costs some
+/// Tells how far the call has come, to whoever has a reference to one of its outputs: see sdp_dal_ref_get_state(). Costs some
 /// nanoseconds, may be told by any thread.
 ///
 /// fraction: 0 to 1; what lies outside is cut.
@@ -2943,19 +2704,6 @@ sdp_dal_status sdp_dal_call_thread_budget(const sdp_dal_call *call,
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a NaN), SDP_DAL_FORKED. Does not block.
 sdp_dal_status sdp_dal_call_set_progress(const sdp_dal_call *call,
                                          double fraction);
-
-/// How far the call has come that makes an object.
-///
-/// out: what the function told last with sdp_dal_call_set_progress(); 0 before it runs, 1 once the object exists.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
-sdp_dal_status sdp_dal_ref_progress(const sdp_dal_ref *reference,
-                                    double *out);
-
-/// Whether a processor has taken the call that makes an object, which has not ended yet.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
-sdp_dal_status sdp_dal_ref_is_running(const sdp_dal_ref *reference, bool *out);
 
 /// Says that the calling thread runs the function of this call, from now until the call has ended. In pull style any thread may
 /// work on a call, so the library does not know by itself. A wait in this thread that could never end then fails with
@@ -3074,7 +2822,8 @@ sdp_dal_status sdp_dal_caller_issue(const sdp_dal_caller *caller,
 ///
 /// values: room for count values; filled in the order of the signature. Borrowed: what they point to is valid until the
 /// callback returns or the last handle of the call is freed. Of an object of any kind data and size are the bytes. An output
-/// is SDP_DAL_VALUE_OUTPUT, with its name as data and size. A table and a value of another Arrow type come without their
+/// is SDP_DAL_VALUE_OUTPUT, with its name as data and size, and as int64 the order that the signature gives it, one of
+/// sdp_dal_order. A table and a value of another Arrow type come without their
 /// structs: sdp_dal_call_get_table() and sdp_dal_call_get_arrow() give them.
 /// count: the number of parameters of the function.
 ///
@@ -3100,45 +2849,6 @@ sdp_dal_status sdp_dal_call_values(const sdp_dal_call *call,
 sdp_dal_status sdp_dal_call_finish(const sdp_dal_call *call,
                                    const sdp_dal_value *values,
                                    size_t count);
-
-/// Gives a parameter a complex number for a parameter of type complex64 or complex128.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-sdp_dal_status sdp_dal_args_set_complex(sdp_dal_args *args, const char *name, double re, double im);
-
-/// A complex number.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
-/// block.
-sdp_dal_status sdp_dal_call_get_complex(const sdp_dal_call *call,
-                                        const char *name,
-                                        double *out_re,
-                                        double *out_im);
-
-/// The ID of a tensor, table, oid or id parameter, input or output.
-///
-/// out_id: room for SDP_DAL_ID_SIZE bytes.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
-/// block.
-sdp_dal_status sdp_dal_call_get_id(const sdp_dal_call *call,
-                                   const char *name,
-                                   uint8_t *out_id);
-
-/// Writes an output of type oid, an object of any kind, with one copy and seals it.
-///
-/// data, size: the object's bytes; data may be NULL if size is 0.
-/// metadata, metadata_size: its metadata; metadata may be NULL if metadata_size is 0.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for an output of another type, or a null one), SDP_DAL_NOT_FOUND,
-/// SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while the store is full, up
-/// to SDP_DAL_FULL_TIMEOUT.
-sdp_dal_status sdp_dal_call_put_object(const sdp_dal_call *call,
-                                       const char *name,
-                                       const void *data,
-                                       size_t size,
-                                       const void *metadata,
-                                       size_t metadata_size);
 
 /// Gives a parameter a value of any Arrow type.
 ///

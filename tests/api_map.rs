@@ -101,7 +101,7 @@ fn the_header_is_understood() {
         "sdp_dal_function",
         "sdp_dal_store",
         "sdp_dal_status",
-        "sdp_dal_ref_new(dim_names)",
+        "sdp_dal_ref_new(expected)",
     ] {
         assert!(is_there(&header, named), "{named}");
     }

@@ -254,18 +254,19 @@ private:
 
     static std::shared_ptr<name_list> names_of(const sdp_dal_results *borrowed) {
         auto names = std::make_shared<name_list>();
-        for (std::size_t i = 0; i < sdp_dal_results_count(borrowed); i++)
-            names->push_back(detail::checked_text([&](char *buffer, std::size_t *length) {
-                return sdp_dal_results_name(borrowed, i, buffer, length);
-            }));
+        const char *name = nullptr;
+        const sdp_dal_ref *output = nullptr;
+        while (sdp_dal_results_get_output(borrowed, names->size(), &name, &output) == SDP_DAL_OK)
+            names->emplace_back(name);
         return names;
     }
 
     results(const sdp_dal_results *borrowed, std::shared_ptr<name_list> names)
         : names_(std::move(names)) {
         for (std::size_t i = 0; i < names_->size(); i++) {
+            const char *name = nullptr;
             const sdp_dal_ref *output = nullptr;
-            detail::check(sdp_dal_results_ref(borrowed, (*names_)[i].c_str(), &output));
+            detail::check(sdp_dal_results_get_output(borrowed, i, &name, &output));
             refs_.push_back(output == nullptr ? std::nullopt
                                               : std::optional<ref>(ref::clone(output)));
         }

@@ -14,41 +14,19 @@ namespace sdp_dal {
 class call {
 public:
     /// The name of the function.
-    std::string function() const {
-        return detail::checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_call_function(raw(), buffer, length);
-        });
-    }
-    std::string signature() const {
-        return detail::checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_call_signature(raw(), buffer, length);
-        });
-    }
+    std::string function() const { return info().function; }
+    std::string signature() const { return detail::format(schema()); }
     /// The ID of the call; the rows of a batch share it.
-    object_id id() const {
-        std::uint8_t bytes[SDP_DAL_ID_SIZE];
-        detail::check(sdp_dal_call_id(raw(), bytes));
-        return object_id(bytes);
-    }
+    object_id id() const { return object_id(info().id); }
     /// Which row of a batch this is.
-    std::size_t row() const { return sdp_dal_call_row(raw()); }
+    std::size_t row() const { return info().row; }
     /// The number of the client that called.
-    std::uint32_t caller() const {
-        std::uint32_t number = 0;
-        detail::check(sdp_dal_call_caller(raw(), &number));
-        return number;
-    }
-    std::size_t num_params() const { return sdp_dal_call_num_params(raw()); }
+    std::uint32_t caller() const { return info().caller; }
+    std::size_t num_params() const { return info().num_params; }
     std::string param_name(std::size_t index) const {
-        return detail::checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_call_param_name(raw(), index, buffer, length);
-        });
+        return detail::param_of(schema(), index).name;
     }
-    std::size_t index(const std::string &name) const {
-        std::size_t index = 0;
-        detail::check(sdp_dal_call_param_index(raw(), detail::text(name), &index));
-        return index;
-    }
+    std::size_t index(const std::string &name) const { return detail::index_of(schema(), name); }
 
     /// Whether nobody wants the outputs any more: a long function may stop then.
     bool is_cancelled() const { return sdp_dal_call_is_cancelled(raw()); }
@@ -64,7 +42,7 @@ public:
     /// How many threads this run may use.
     int thread_budget() const {
         std::int32_t threads = 1;
-        detail::check(sdp_dal_call_thread_budget(raw(), &threads));
+        detail::check(sdp_dal_call_get_threads(raw(), &threads));
         return threads;
     }
 
@@ -153,6 +131,13 @@ public:
     sdp_dal_call *raw() const { return handle_.get(); }
 
 private:
+    sdp_dal_call_info info() const {
+        auto info = detail::sized<sdp_dal_call_info>();
+        detail::check(sdp_dal_call_get_info(raw(), &info));
+        return info;
+    }
+    const sdp_dal_schema *schema() const { return detail::schema_of(raw()); }
+
     struct end {
         bool is_owner;
         void operator()(sdp_dal_call *handle) const noexcept {

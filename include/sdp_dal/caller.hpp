@@ -55,26 +55,27 @@ namespace detail {
 class replies_handle {
 public:
     using issue = sdp_dal_status (*)(const sdp_dal_caller *, const char *,
-                                     const sdp_dal_args *const *, std::size_t, sdp_dal_replies **);
+                                     const sdp_dal_args *const *, std::size_t, sdp_dal_replies **,
+                                     std::size_t *);
 
     template <class Rows>
     replies_handle(issue fn, const sdp_dal_caller *caller, const std::string &function,
                    const Rows &rows) {
         std::vector<const sdp_dal_args *> raw;
         for (const args &row : rows) raw.push_back(row.raw());
+        rows_ = raw.size();
         sdp_dal_replies *handle = nullptr;
-        check(fn(caller, detail::text(function), raw.data(), raw.size(), &handle));
+        check(fn(caller, detail::text(function), raw.data(), raw.size(), &handle, &processors_));
         handle_.reset(handle);
     }
 
-    std::size_t num_processors() const { return sdp_dal_replies_num_processors(handle_.get()); }
+    std::size_t num_processors() const { return processors_; }
 
     std::vector<results> rows(std::size_t processor) const {
         std::vector<results> all;
-        std::size_t count = sdp_dal_replies_num_rows(handle_.get());
-        for (std::size_t row = 0; row < count; row++) {
+        for (std::size_t row = 0; row < rows_; row++) {
             const sdp_dal_results *borrowed = nullptr;
-            check(sdp_dal_replies_results(handle_.get(), processor, row, &borrowed));
+            check(sdp_dal_replies_get_results(handle_.get(), processor, row, &borrowed));
             // The names are kept once for all rows.
             if (all.empty())
                 all.emplace_back(borrowed);
@@ -85,21 +86,21 @@ public:
     }
 
     reply at(std::size_t processor) const {
-        std::uint8_t prefix[SDP_DAL_PREFIX_SIZE] = {};
-        std::string name = checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_replies_processor(handle_.get(), processor, prefix, buffer, length);
-        });
-        reply one{std::move(name), hex(prefix, sizeof prefix), SDP_DAL_OK, {}, {}};
-        one.status = sdp_dal_replies_status(handle_.get(), processor);
-        if (one.ok())
+        auto raw = sized<sdp_dal_reply>();
+        check(sdp_dal_replies_get_reply(handle_.get(), processor, &raw));
+        reply one{raw.name, hex(raw.prefix, sizeof raw.prefix), raw.status, {}, {}};
+        if (one.ok()) {
             one.rows = rows(processor);
-        else
-            one.error = last_text(one.status);
+        } else {
+            const sdp_dal_results *none = nullptr;
+            one.error = last_text(sdp_dal_replies_get_results(handle_.get(), processor, 0, &none));
+        }
         return one;
     }
 
 private:
     owned<sdp_dal_replies, sdp_dal_replies_free> handle_;
+    std::size_t rows_ = 0, processors_ = 0;
 };
 
 } // namespace detail
@@ -199,7 +200,7 @@ public:
         for (std::size_t i = 0; i < num_processors(); i++) {
             std::uint8_t prefix[SDP_DAL_PREFIX_SIZE] = {};
             std::string name = detail::text_of([&](char *buffer, std::size_t *length) {
-                return sdp_dal_caller_processor(raw(), i, prefix, buffer, length);
+                return sdp_dal_caller_get_processor(raw(), i, prefix, buffer, length);
             });
             found.push_back({std::move(name), detail::hex(prefix, sizeof prefix)});
         }

@@ -4,6 +4,7 @@
 #ifndef SDP_DAL_ID_HPP
 #define SDP_DAL_ID_HPP
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -61,7 +62,10 @@ public:
     /// The prefix of its namespace in 8 hexadecimal digits.
     std::string prefix() const { return detail::hex(data(), SDP_DAL_PREFIX_SIZE); }
     /// Whether it names a namespace's declaration.
-    bool is_declaration() const { return sdp_dal_id_is_declaration(data()); }
+    bool is_declaration() const {
+        return std::all_of(bytes_.begin() + SDP_DAL_PREFIX_SIZE, bytes_.end(),
+                           [](std::uint8_t byte) { return byte == 0; });
+    }
 
     friend bool operator==(const object_id &a, const object_id &b) { return a.bytes_ == b.bytes_; }
     friend bool operator!=(const object_id &a, const object_id &b) { return a.bytes_ != b.bytes_; }

@@ -68,51 +68,35 @@ namespace detail {
 
 inline std::vector<client_info> list_clients(const sdp_dal_store *store) {
     sdp_dal_clients *handle = nullptr;
-    check(sdp_dal_client_list(store, &handle));
+    std::size_t count = 0;
+    check(sdp_dal_store_list_clients(store, &handle, &count));
     owned<sdp_dal_clients, sdp_dal_clients_free> list(handle);
     std::vector<client_info> all;
-    for (std::size_t i = 0; i < sdp_dal_clients_count(handle); i++) {
+    for (std::size_t i = 0; i < count; i++) {
         auto raw = sized<sdp_dal_client_info>();
-        check(sdp_dal_clients_info(handle, i, &raw));
-        auto text = [&](auto get) {
-            return checked_text(
-                [&](char *buffer, std::size_t *length) { return get(handle, i, buffer, length); });
-        };
-        all.push_back({raw.number, raw.pid, text(sdp_dal_clients_name), text(sdp_dal_clients_host),
-                       raw.alive != 0, raw.since_ns, raw.pins, raw.pinned_bytes, raw.wants});
+        check(sdp_dal_clients_get_info(handle, i, &raw));
+        all.push_back({raw.number, raw.pid, raw.name, raw.host, raw.alive != 0, raw.since_ns,
+                       raw.pins, raw.pinned_bytes, raw.wants});
     }
     return all;
 }
 
 inline namespace_info read_namespace(const sdp_dal_namespaces *list, std::size_t i) {
     auto raw = sized<sdp_dal_namespace_info>();
-    check(sdp_dal_namespaces_info(list, i, &raw));
-    namespace_info info{checked_text([&](char *buffer, std::size_t *length) {
-                            return sdp_dal_namespaces_name(list, i, buffer, length);
-                        }),
+    check(sdp_dal_namespaces_get_info(list, i, &raw));
+    namespace_info info{raw.name,
                         hex(raw.prefix, sizeof raw.prefix),
                         raw.owner,
                         raw.pid,
                         {},
                         raw.queued,
                         raw.alive != 0,
-                        {},
+                        said(raw.metadata_keys, raw.metadata_values, raw.num_metadata),
                         {}};
-    for (std::size_t arg = 0; arg < raw.num_args; arg++)
-        info.arguments.push_back(checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_namespaces_arg(list, i, arg, buffer, length);
-        }));
-    for (std::size_t at = 0; at < sdp_dal_namespaces_num_metadata(list, i); at++) {
-        std::string key = checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_namespaces_metadata_key(list, i, at, buffer, length);
-        });
-        info.metadata[key] = checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_namespaces_metadata(list, i, key.c_str(), buffer, length);
-        });
-    }
-    for (std::size_t at = 0; at < sdp_dal_namespaces_num_functions(list, i); at++) {
+    for (std::size_t at = 0; at < raw.num_args; at++) info.arguments.emplace_back(raw.args[at]);
+    for (std::size_t at = 0; at < raw.num_functions; at++) {
         sdp_dal_schema *handle = nullptr;
-        check(sdp_dal_namespaces_function(list, i, at, &handle));
+        check(sdp_dal_namespaces_get_function(list, i, at, &handle));
         info.functions.emplace_back(handle);
     }
     return info;
@@ -120,11 +104,11 @@ inline namespace_info read_namespace(const sdp_dal_namespaces *list, std::size_t
 
 inline std::vector<namespace_info> list_namespaces(const sdp_dal_store *store) {
     sdp_dal_namespaces *handle = nullptr;
-    check(sdp_dal_namespace_list(store, &handle));
+    std::size_t count = 0;
+    check(sdp_dal_store_list_namespaces(store, &handle, &count));
     owned<sdp_dal_namespaces, sdp_dal_namespaces_free> list(handle);
     std::vector<namespace_info> all;
-    for (std::size_t i = 0; i < sdp_dal_namespaces_count(handle); i++)
-        all.push_back(read_namespace(handle, i));
+    for (std::size_t i = 0; i < count; i++) all.push_back(read_namespace(handle, i));
     return all;
 }
 
@@ -133,18 +117,15 @@ inline std::vector<namespace_info> list_namespaces(const sdp_dal_store *store) {
 /// The stores of this machine that this process may look at.
 inline std::vector<store_summary> list_stores() {
     sdp_dal_stores *handle = nullptr;
-    detail::check(sdp_dal_stores_list(&handle));
+    std::size_t count = 0, skipped = 0;
+    detail::check(sdp_dal_stores_list(&handle, &count, &skipped));
     detail::owned<sdp_dal_stores, sdp_dal_stores_free> list(handle);
     std::vector<store_summary> all;
-    for (std::size_t i = 0; i < sdp_dal_stores_count(handle); i++) {
+    for (std::size_t i = 0; i < count; i++) {
         auto raw = detail::sized<sdp_dal_store_summary>();
-        detail::check(sdp_dal_stores_summary(handle, i, &raw));
-        auto text = [&](auto get) {
-            return detail::checked_text(
-                [&](char *buffer, std::size_t *length) { return get(handle, i, buffer, length); });
-        };
-        all.push_back({text(sdp_dal_stores_path), text(sdp_dal_stores_file), raw.created_ns,
-                       raw.size, raw.reserved, raw.owner, raw.clients});
+        detail::check(sdp_dal_stores_get_summary(handle, i, &raw));
+        all.push_back(
+            {raw.path, raw.file, raw.created_ns, raw.size, raw.reserved, raw.owner, raw.clients});
     }
     return all;
 }

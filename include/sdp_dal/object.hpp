@@ -17,22 +17,21 @@ namespace sdp_dal {
 class buffer {
 public:
     /// Takes the C handle over.
-    explicit buffer(sdp_dal_buffer *handle) : handle_(handle) {}
+    explicit buffer(sdp_dal_buffer *handle)
+        : handle_(handle), info_(detail::sized<sdp_dal_buffer_info>()) {
+        detail::check(sdp_dal_buffer_get_info(handle, &info_));
+    }
 
     /// What shows the bytes is valid as long as this: give the buffer a name.
-    const void *data() const & { return bytes(sdp_dal_buffer_data).data(); }
+    const void *data() const & { return info_.data; }
     const void *data() const && = delete;
-    std::size_t size() const { return bytes(sdp_dal_buffer_data).size(); }
-    std::string_view bytes() const & { return bytes(sdp_dal_buffer_data); }
+    std::size_t size() const { return info_.data_size; }
+    std::string_view bytes() const & { return view(info_.data, info_.data_size); }
     std::string_view bytes() const && = delete;
-    std::string_view metadata() const & { return bytes(sdp_dal_buffer_metadata); }
+    std::string_view metadata() const & { return view(info_.metadata, info_.metadata_size); }
     std::string_view metadata() const && = delete;
 
-    object_id id() const {
-        std::uint8_t id[SDP_DAL_ID_SIZE];
-        detail::check(sdp_dal_buffer_id(raw(), id));
-        return object_id(id);
-    }
+    object_id id() const { return object_id(info_.id); }
 
     /// A second one of the same bytes, with an end of its own.
     buffer clone() const {
@@ -44,15 +43,12 @@ public:
     sdp_dal_buffer *raw() const { return handle_.get(); }
 
 private:
-    using getter = sdp_dal_status (*)(const sdp_dal_buffer *, const void **, std::size_t *);
-    std::string_view bytes(getter get) const {
-        const void *data = nullptr;
-        std::size_t size = 0;
-        detail::check(get(raw(), &data, &size));
+    static std::string_view view(const void *data, std::size_t size) {
         return {static_cast<const char *>(data), size};
     }
 
     detail::owned<sdp_dal_buffer, sdp_dal_buffer_free> handle_;
+    sdp_dal_buffer_info info_;
 };
 
 /// How a raw object is created.
@@ -83,7 +79,7 @@ public:
     }
     /// Gives the memory back.
     void abort() {
-        detail::check(sdp_dal_writer_abort(handle_.get()));
+        handle_.reset();
         data_ = nullptr;
     }
 

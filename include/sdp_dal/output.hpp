@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "reference.hpp"
+#include "schema.hpp"
 
 namespace sdp_dal {
 
@@ -16,18 +17,20 @@ template <class T, std::size_t N> class output {
     static_assert(detail::dtype_of<T>() != 0);
 
 public:
-    output(sdp_dal_call *call, std::string name) : call_(call), name_(std::move(name)) {}
+    /// order: that of the signature, one of sdp_dal_order; -1: not known.
+    output(sdp_dal_call *call, std::string name, std::int64_t order = -1)
+        : call_(call), name_(std::move(name)), order_(order) {}
 
     /// Memory in the store, not zeroed unless asked for; sealed when the function returns. order:
     /// one of sdp_dal_order. Default: that of the signature ("dirty[x,y] F"), else C.
     tensor_view<T, N> create(std::array<std::int64_t, N> shape, bool zeroed = false,
                              std::int32_t order = SDP_DAL_ORDER_ANY) {
         if (N > 1 && order == SDP_DAL_ORDER_ANY) {
-            std::size_t index = 0;
-            auto info = detail::sized<sdp_dal_param_info>();
-            detail::check(sdp_dal_call_param_index(call_, name_.c_str(), &index));
-            detail::check(sdp_dal_call_param_info(call_, index, &info));
-            order = info.order;
+            if (order_ < 0) {
+                const sdp_dal_schema *schema = detail::schema_of(call_);
+                order_ = detail::param_of(schema, detail::index_of(schema, name_)).order;
+            }
+            order = static_cast<std::int32_t>(order_);
         }
         auto options = detail::sized<sdp_dal_output_options>();
         options.order = order;
@@ -59,6 +62,7 @@ public:
 private:
     sdp_dal_call *call_;
     std::string name_;
+    std::int64_t order_;
 };
 
 /// An output that is a table.

@@ -27,11 +27,7 @@ struct given {
     std::size_t index;
     const sdp_dal_value &value;
 
-    std::string name() const {
-        return checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_call_param_name(call, index, buffer, length);
-        });
-    }
+    std::string name() const { return param_of(schema_of(call), index).name; }
     /// The value is of this kind, which is called so in messages.
     void is(std::int32_t kind, const char *asked) const {
         if (value.kind != kind)
@@ -207,7 +203,10 @@ template <class O> struct output_parameter {
     static constexpr bool is_output = true, nullable = false;
     void load(const given &one) {
         one.is(SDP_DAL_VALUE_OUTPUT, "an output");
-        value.emplace(one.call, std::string(one.bytes()));
+        if constexpr (std::is_constructible_v<O, sdp_dal_call *, std::string, std::int64_t>)
+            value.emplace(one.call, std::string(one.bytes()), one.value.int64);
+        else
+            value.emplace(one.call, std::string(one.bytes()));
     }
     O &get() { return *value; }
     std::optional<O> value = {};

@@ -128,13 +128,13 @@ public:
     /// The prefix in 8 hexadecimal digits; starts the processor.
     std::string prefix() const {
         std::uint8_t bytes[SDP_DAL_PREFIX_SIZE];
-        detail::check(sdp_dal_processor_prefix(raw(), bytes));
+        detail::check(sdp_dal_processor_get_prefix(raw(), bytes));
         return detail::hex(bytes, sizeof bytes);
     }
 
     std::string name() const {
         return detail::text_of([&](char *buffer, std::size_t *length) {
-            return sdp_dal_processor_name(raw(), buffer, length);
+            return sdp_dal_processor_get_name(raw(), buffer, length);
         });
     }
 

@@ -46,7 +46,7 @@ public:
     template <class... I> T operator()(I... indices) const && { return view_(indices...); }
     object_id id() const {
         std::uint8_t bytes[SDP_DAL_ID_SIZE];
-        detail::check(sdp_dal_tensor_id(raw(), bytes));
+        detail::check(sdp_dal_tensor_get_id(raw(), bytes));
         return object_id(bytes);
     }
     /// A second one of the same tensor, with an end of its own.
@@ -94,11 +94,7 @@ public:
         detail::check(sdp_dal_ref_wait(raw(), time.count()));
     }
 
-    bool exists() const {
-        bool exists = false;
-        detail::check(sdp_dal_ref_exists(raw(), &exists));
-        return exists;
-    }
+    bool exists() const { return state() == SDP_DAL_STATE_SEALED; }
 
     /// Waits until the object exists, and holds it. Nothing is copied.
     template <class T, std::size_t N> tensor<T, N> get(timeout time = forever) const {
@@ -154,74 +150,48 @@ public:
     void seal() { detail::check(sdp_dal_ref_seal(raw())); }
 
     /// The element type that is expected, one of sdp_dal_dtype; 0 if no tensor is, or any.
-    std::int32_t dtype() const {
-        std::int32_t dtype = 0;
-        detail::check(sdp_dal_ref_dtype(raw(), &dtype));
-        return dtype;
-    }
+    std::int32_t dtype() const { return info().dtype; }
 
     /// The names of the dimensions that are expected, "" for one without a name; nothing if no
     /// tensor is expected, or any.
     std::optional<std::vector<std::string>> dim_names() const {
-        std::int32_t ndim = -1;
-        detail::check(sdp_dal_ref_ndim(raw(), &ndim));
-        if (ndim < 0) return std::nullopt;
+        sdp_dal_ref_info info = this->info();
+        if (info.ndim < 0) return std::nullopt;
         std::vector<std::string> names;
-        for (std::size_t i = 0; i < static_cast<std::size_t>(ndim); i++)
-            names.push_back(detail::checked_text([&](char *buffer, std::size_t *length) {
-                return sdp_dal_ref_dim_name(raw(), i, buffer, length);
-            }));
+        for (std::int32_t i = 0; i < info.ndim; i++)
+            names.emplace_back(info.dim_names == nullptr ? "" : info.dim_names[i]);
         return names;
     }
 
     /// The columns of the table that is expected, or is there: a struct.
     arrow_schema columns() const {
         arrow_schema out;
-        detail::check(sdp_dal_ref_table_schema(raw(), out.raw()));
+        detail::check(sdp_dal_ref_get_columns(raw(), out.raw()));
         return out;
     }
 
     /// The object stays when its last reference goes.
     void disown() const { detail::check(sdp_dal_ref_disown(raw())); }
 
-    bool is_owning() const { return sdp_dal_ref_is_owning(raw()); }
+    bool is_owning() const { return info().owning != 0; }
 
-    object_id id() const {
-        std::uint8_t bytes[SDP_DAL_ID_SIZE];
-        detail::check(sdp_dal_ref_id(raw(), bytes));
-        return object_id(bytes);
-    }
+    object_id id() const { return object_id(info().id); }
 
     /// One of sdp_dal_object_state.
-    std::int32_t state() const {
-        std::int32_t state = SDP_DAL_STATE_ABSENT;
-        detail::check(sdp_dal_ref_state(raw(), &state));
-        return state;
-    }
+    std::int32_t state() const { return look().state; }
 
     /// Why the object will never exist; nothing if it has not failed.
     std::optional<error> failure() const {
-        sdp_dal_status status = SDP_DAL_OK;
-        std::string text = detail::checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_ref_error(raw(), &status, buffer, length);
-        });
-        if (status == SDP_DAL_OK) return std::nullopt;
-        return error(status, text);
+        if (state() != SDP_DAL_STATE_FAILED) return std::nullopt;
+        sdp_dal_status status = sdp_dal_ref_wait(raw(), SDP_DAL_POLL);
+        return error(status, detail::last_text(status));
     }
 
     /// How far the call has come that makes the object, 0 to 1.
-    double progress() const {
-        double fraction = 0;
-        detail::check(sdp_dal_ref_progress(raw(), &fraction));
-        return fraction;
-    }
+    double progress() const { return look().progress; }
 
     /// Whether a processor has taken the call that makes the object, which has not ended yet.
-    bool is_running() const {
-        bool running = false;
-        detail::check(sdp_dal_ref_is_running(raw(), &running));
-        return running;
-    }
+    bool is_running() const { return look().running != 0; }
 
     /// Keeps another object alive until this one is found to exist, or to have failed.
     void add_dependency(const ref &other, timeout time = forever) const {
@@ -254,6 +224,17 @@ public:
     sdp_dal_ref *raw() const { return handle_.get(); }
 
 private:
+    sdp_dal_ref_info info() const {
+        auto info = detail::sized<sdp_dal_ref_info>();
+        detail::check(sdp_dal_ref_get_info(raw(), &info));
+        return info;
+    }
+    sdp_dal_ref_state look() const {
+        auto state = detail::sized<sdp_dal_ref_state>();
+        detail::check(sdp_dal_ref_get_state(raw(), &state));
+        return state;
+    }
+
     std::shared_ptr<sdp_dal_ref> handle_;
 };
 

@@ -15,7 +15,9 @@ namespace sdp_dal {
 
 /// Throws what is wrong with a signature: the column, what was found and what was expected.
 inline void check_signature(const std::string &signature) {
-    detail::check(sdp_dal_signature_check(detail::text(signature)));
+    sdp_dal_schema *handle = nullptr;
+    detail::check(sdp_dal_schema_parse(detail::text(signature), &handle));
+    sdp_dal_schema_free(handle);
 }
 
 /// One parameter of a function.
@@ -34,7 +36,76 @@ struct schema_param {
     std::int32_t ndim;
     /// In which order a tensor is wanted or made, one of sdp_dal_order; else 0.
     std::int32_t order;
+    /// The dimensions of a tensor: names ("" for none), and sizes (-1: not fixed).
+    std::vector<std::pair<std::string, std::int64_t>> dims;
+    /// What is said about it.
+    std::map<std::string, std::string> metadata;
 };
+
+namespace detail {
+
+inline std::map<std::string, std::string> said(const char *const *keys, const char *const *values,
+                                               std::size_t count) {
+    std::map<std::string, std::string> all;
+    for (std::size_t i = 0; i < count; i++) all[keys[i]] = values[i];
+    return all;
+}
+
+inline sdp_dal_schema_info info_of(const sdp_dal_schema *schema) {
+    auto info = sized<sdp_dal_schema_info>();
+    check(sdp_dal_schema_get_info(schema, &info));
+    return info;
+}
+
+inline sdp_dal_param_info param_of(const sdp_dal_schema *schema, std::size_t index) {
+    auto info = sized<sdp_dal_param_info>();
+    check(sdp_dal_schema_get_param(schema, index, &info));
+    return info;
+}
+
+inline std::size_t index_of(const sdp_dal_schema *schema, const std::string &name) {
+    std::size_t index = 0;
+    check(sdp_dal_schema_get_index(schema, text(name), &index));
+    return index;
+}
+
+/// The schema of the function that a call is for: as long as the call's last handle.
+inline const sdp_dal_schema *schema_of(const sdp_dal_call *call) {
+    const sdp_dal_schema *schema = nullptr;
+    check(sdp_dal_call_get_schema(call, &schema));
+    return schema;
+}
+
+inline std::string format(const sdp_dal_schema *schema) {
+    return checked_text([&](char *buffer, std::size_t *length) {
+        return sdp_dal_schema_format(schema, buffer, length);
+    });
+}
+
+/// The dimensions of a tensor as a signature writes them, of names with "=" and a size where that
+/// is fixed.
+inline std::string dims_text(const std::vector<std::string> &dims) {
+    std::string all;
+    for (const std::string &dim : dims) {
+        std::size_t end = dim.rfind('=');
+        bool sized = end != std::string::npos && end + 1 < dim.size() &&
+                     dim.find_first_not_of("0123456789", end + 1) == std::string::npos;
+        std::string name = sized ? dim.substr(0, end) : dim, size = sized ? dim.substr(end) : "";
+        std::string quoted;
+        for (char c : name) {
+            if (c == '"' || c == '\\') quoted += '\\';
+            quoted += c == '\n' ? std::string("\\n") : std::string(1, c);
+        }
+        if (!all.empty()) all += ",";
+        if (!name.empty())
+            all += "\"" + quoted + "\"" + size;
+        else
+            all += sized ? size.substr(1) : "*";
+    }
+    return all;
+}
+
+} // namespace detail
 
 /// A function's name and its parameters, with metadata that are for people and programs and not for
 /// the library. Built by parameters: schema("f").add_value("x", "int64").
@@ -77,69 +148,37 @@ public:
     }
 
     /// The signature in one line.
-    std::string text() const {
-        return detail::checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_schema_format(raw(), buffer, length);
-        });
-    }
-    std::string name() const {
-        return detail::checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_schema_name(raw(), buffer, length);
-        });
-    }
+    std::string text() const { return detail::format(raw()); }
+    std::string name() const { return detail::info_of(raw()).name; }
     arrow_schema to_arrow() const {
         arrow_schema out;
         detail::check(sdp_dal_schema_to_arrow(raw(), out.raw()));
         return out;
     }
 
-    std::size_t num_params() const { return sdp_dal_schema_num_params(raw()); }
-    std::size_t index(const std::string &name) const {
-        std::size_t index = 0;
-        detail::check(sdp_dal_schema_param_index(raw(), detail::text(name), &index));
-        return index;
-    }
+    std::size_t num_params() const { return detail::info_of(raw()).num_params; }
+    std::size_t index(const std::string &name) const { return detail::index_of(raw(), name); }
     schema_param param(std::size_t index) const {
-        auto info = detail::sized<sdp_dal_param_info>();
-        detail::check(sdp_dal_schema_param_info(raw(), index, &info));
-        std::string name = detail::checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_schema_param_name(raw(), index, buffer, length);
-        });
-        std::string type = detail::checked_text([&](char *buffer, std::size_t *length) {
-            return sdp_dal_schema_param_type(raw(), index, buffer, length);
-        });
-        return {std::move(name),
-                std::move(type),
+        sdp_dal_param_info info = detail::param_of(raw(), index);
+        std::vector<std::pair<std::string, std::int64_t>> dims;
+        for (std::int32_t dim = 0; dim < info.ndim; dim++)
+            dims.emplace_back(info.dim_names[dim], info.dim_sizes[dim]);
+        return {info.name,
+                info.type_text,
                 info.direction == SDP_DAL_OUT,
                 (info.flags & SDP_DAL_PARAM_NULLABLE) != 0,
                 info.kind,
                 info.dtype,
                 info.ndim,
-                info.order};
+                info.order,
+                std::move(dims),
+                detail::said(info.metadata_keys, info.metadata_values, info.num_metadata)};
     }
-    /// The dimensions of a tensor parameter: names ("" for none), and sizes (-1: not fixed).
-    std::vector<std::pair<std::string, std::int64_t>> dims(std::size_t index) const {
-        std::vector<std::pair<std::string, std::int64_t>> all;
-        auto count = static_cast<std::size_t>(param(index).ndim);
-        for (std::size_t dim = 0; dim < count; dim++) {
-            std::int64_t size = -1;
-            std::string name = detail::checked_text([&](char *buffer, std::size_t *length) {
-                return sdp_dal_schema_param_dim(raw(), index, dim, &size, buffer, length);
-            });
-            all.emplace_back(std::move(name), size);
-        }
-        return all;
-    }
-    /// The type of a value parameter, as an Arrow field of its name.
+    /// The type of a value parameter, as an Arrow field of its name, or the columns of a table
+    /// parameter, as an Arrow schema.
     arrow_schema arrow_type(std::size_t index) const {
         arrow_schema out;
-        detail::check(sdp_dal_schema_param_arrow(raw(), index, out.raw()));
-        return out;
-    }
-    /// The columns of a table parameter, as an Arrow schema.
-    arrow_schema columns(std::size_t index) const {
-        arrow_schema out;
-        detail::check(sdp_dal_schema_param_columns(raw(), index, out.raw()));
+        detail::check(sdp_dal_schema_get_arrow(raw(), index, out.raw()));
         return out;
     }
     std::vector<schema_param> params() const {
@@ -159,54 +198,39 @@ public:
 
     /// Appends a value, with its type as a signature writes it.
     schema &add_value(const std::string &name, const std::string &type, bool nullable = false) {
-        detail::check(
-            sdp_dal_schema_add_value(raw(), detail::text(name), detail::text(type), nullable));
-        return *this;
+        return add(false, name, detail::text(type), nullptr, nullable);
     }
     /// Appends a value of any Arrow type, a struct that is taken over.
     schema &add_value(const std::string &name, ArrowSchema *type, bool nullable = false) {
-        detail::check(sdp_dal_schema_add_value_arrow(raw(), detail::text(name), type, nullable));
-        return *this;
+        return add(false, name, nullptr, type, nullable);
     }
-    /// Appends a tensor of elements T. dims: names, with "=" and a size where that is fixed.
+    /// Appends a tensor of elements T. dims: names, with "=" and a size where that is fixed. order:
+    /// in which it is wanted or made, one of sdp_dal_order.
     template <class T>
     schema &add_tensor(const std::string &name, const std::vector<std::string> &dims,
-                       bool is_output = false, bool nullable = false) {
-        std::vector<const char *> names;
-        for (const std::string &dim : dims) names.push_back(detail::text(dim));
-        detail::check(sdp_dal_schema_add_tensor(
-            raw(), direction(is_output), detail::text(name), detail::dtype_of<T>(),
-            static_cast<std::int32_t>(dims.size()), names.data(), nullable));
-        return *this;
-    }
-    /// Says in which order a tensor is wanted or made, one of sdp_dal_order.
-    schema &set_order(const std::string &name, std::int32_t order) {
-        detail::check(sdp_dal_schema_set_order(raw(), detail::text(name), order));
-        return *this;
+                       bool is_output = false, bool nullable = false,
+                       std::int32_t order = SDP_DAL_ORDER_ANY) {
+        std::string type = sdp_dal_dtype_name(detail::dtype_of<T>());
+        type += "[" + detail::dims_text(dims) + "]";
+        if (order != SDP_DAL_ORDER_ANY) type += order == SDP_DAL_ORDER_C ? " C" : " F";
+        return add(is_output, name, detail::text(type), nullptr, nullable);
     }
     /// Appends a table of any columns.
     schema &add_table(const std::string &name, bool is_output = false, bool nullable = false) {
-        detail::check(sdp_dal_schema_add_table(raw(), direction(is_output), detail::text(name),
-                                               nullptr, nullable));
-        return *this;
+        return add(is_output, name, "table", nullptr, nullable);
     }
     /// Appends a table of these columns, a struct that is taken over.
     schema &add_table(const std::string &name, ArrowSchema *columns, bool is_output = false,
                       bool nullable = false) {
-        detail::check(sdp_dal_schema_add_table(raw(), direction(is_output), detail::text(name),
-                                               columns, nullable));
-        return *this;
+        return add(is_output, name, "table", columns, nullable);
     }
     /// Appends an object of any kind: waited for if it is an input, made if it is an output.
     schema &add_oid(const std::string &name, bool is_output = false, bool nullable = false) {
-        detail::check(
-            sdp_dal_schema_add_oid(raw(), direction(is_output), detail::text(name), nullable));
-        return *this;
+        return add(is_output, name, "oid", nullptr, nullable);
     }
     /// Appends an object's ID, which is only passed.
     schema &add_id(const std::string &name, bool nullable = false) {
-        detail::check(sdp_dal_schema_add_id(raw(), detail::text(name), nullable));
-        return *this;
+        return add(false, name, "id", nullptr, nullable);
     }
 
     /// Says something about the function.
@@ -223,30 +247,20 @@ public:
         return *this;
     }
     /// What is said about the function.
-    std::map<std::string, std::string> metadata() const { return said_about(nullptr); }
-    /// What is said about a parameter.
-    std::map<std::string, std::string> param_metadata(const std::string &param) const {
-        return said_about(detail::text(param));
+    std::map<std::string, std::string> metadata() const {
+        sdp_dal_schema_info info = detail::info_of(raw());
+        return detail::said(info.metadata_keys, info.metadata_values, info.num_metadata);
     }
 
     sdp_dal_schema *raw() const { return handle_.get(); }
 
 private:
-    static std::int32_t direction(bool is_output) { return is_output ? SDP_DAL_OUT : SDP_DAL_IN; }
-
-    std::map<std::string, std::string> said_about(const char *param) const {
-        std::map<std::string, std::string> said;
-        std::size_t count = 0;
-        detail::check(sdp_dal_schema_num_metadata(raw(), param, &count));
-        for (std::size_t i = 0; i < count; i++) {
-            std::string key = detail::checked_text([&](char *buffer, std::size_t *length) {
-                return sdp_dal_schema_metadata_key(raw(), param, i, buffer, length);
-            });
-            said[key] = detail::checked_text([&](char *buffer, std::size_t *length) {
-                return sdp_dal_schema_metadata(raw(), param, detail::text(key), buffer, length);
-            });
-        }
-        return said;
+    schema &add(bool is_output, const std::string &name, const char *type, ArrowSchema *arrow,
+                bool nullable) {
+        std::int32_t direction = is_output ? SDP_DAL_OUT : SDP_DAL_IN;
+        detail::check(
+            sdp_dal_schema_add(raw(), direction, detail::text(name), type, arrow, nullable));
+        return *this;
     }
 
     detail::owned<sdp_dal_schema, sdp_dal_schema_free> handle_;

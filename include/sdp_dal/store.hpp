@@ -31,7 +31,7 @@ struct store_options {
     std::uint32_t accept_owner = 0;
 };
 
-/// What store::reserve_namespace() declares.
+/// What store::new_namespace() declares.
 struct namespace_options {
     /// Its name in displays; empty: the program's.
     std::string name = {};
@@ -105,42 +105,28 @@ public:
     /// An owning reference to a tensor that does not exist yet: to be passed as an output.
     template <class T, std::size_t N> ref new_ref(const std::vector<std::string> &dims = {}) {
         detail::c_view form(tensor_view<T, N>(nullptr, {}), dims);
-        sdp_dal_ref *handle = nullptr;
-        detail::check(sdp_dal_ref_new(raw(), form.get()->dtype, form.get()->ndim,
-                                      form.get()->dim_names, &handle));
-        return ref(handle);
+        return new_ref(expected_tensor(form));
     }
 
     /// An owning reference to a table that does not exist yet. columns: those that it will have, a
     /// struct that stays yours; NULL: any.
     ref new_table_ref(const ArrowSchema *columns = nullptr) {
-        sdp_dal_ref *handle = nullptr;
-        detail::check(sdp_dal_ref_new_table(raw(), columns, &handle));
-        return ref(handle);
+        return new_ref(expected_table(columns));
     }
 
     /// A borrowed reference to the object with an ID.
-    ref find(const object_id &id) const {
-        sdp_dal_ref *handle = nullptr;
-        detail::check(sdp_dal_ref_from_id(raw(), id.data(), &handle));
-        return ref(handle);
-    }
+    ref find(const object_id &id) const { return find(id, detail::sized<sdp_dal_expectation>()); }
 
     /// The same to what must be such a tensor: what is read through the reference is checked.
     template <class T, std::size_t N>
     ref find_tensor(const object_id &id, const std::vector<std::string> &dims = {}) const {
         detail::c_view form(tensor_view<T, N>(nullptr, {}), dims);
-        sdp_dal_ref *handle = nullptr;
-        detail::check(sdp_dal_ref_from_id_as(raw(), id.data(), form.get()->dtype, form.get()->ndim,
-                                             form.get()->dim_names, &handle));
-        return ref(handle);
+        return find(id, expected_tensor(form));
     }
 
     /// The same to what must be a table of these columns, a struct that stays yours; NULL: any.
     ref find_table(const object_id &id, const ArrowSchema *columns = nullptr) const {
-        sdp_dal_ref *handle = nullptr;
-        detail::check(sdp_dal_ref_from_id_as_table(raw(), id.data(), columns, &handle));
-        return ref(handle);
+        return find(id, expected_table(columns));
     }
 
     /// An owning reference from the text of ref::export_text(), to an object in this store.
@@ -230,12 +216,13 @@ public:
     std::vector<sdp_dal_object_info> objects(const std::string &prefix = {}) const {
         detail::id_start start(prefix);
         sdp_dal_list *handle = nullptr;
-        detail::check(sdp_dal_object_list(raw(), start.bytes, start.size, &handle));
+        std::size_t count = 0;
+        detail::check(sdp_dal_store_list_objects(raw(), start.bytes, start.size, &handle, &count));
         detail::owned<sdp_dal_list, sdp_dal_list_free> list(handle);
-        std::vector<sdp_dal_object_info> all(sdp_dal_list_count(handle));
+        std::vector<sdp_dal_object_info> all(count);
         for (std::size_t i = 0; i < all.size(); i++) {
             all[i] = detail::sized<sdp_dal_object_info>();
-            detail::check(sdp_dal_list_info(handle, i, &all[i]));
+            detail::check(sdp_dal_list_get_info(handle, i, &all[i]));
         }
         return all;
     }
@@ -256,14 +243,13 @@ public:
 
     /// A further namespace of the same attachment.
     store new_namespace(const std::string &name = {}) const {
-        sdp_dal_store *handle = nullptr;
-        detail::check(sdp_dal_store_new_namespace(
-            raw(), name.empty() ? nullptr : detail::text(name), &handle));
-        return store(handle);
+        namespace_options options;
+        options.name = name;
+        return new_namespace(options);
     }
 
-    /// Reserves a namespace at once: the lowest free prefix that starts as the options say.
-    store reserve_namespace(const namespace_options &options) const {
+    /// The same with the lowest free prefix that starts as the options say, reserved at once.
+    store new_namespace(const namespace_options &options) const {
         auto c = detail::sized<sdp_dal_namespace_options>();
         detail::id_start start(options.prefix);
         std::vector<const sdp_dal_schema *> schemas;
@@ -282,7 +268,7 @@ public:
         c.metadata_values = values.data();
         c.num_metadata = keys.size();
         sdp_dal_store *handle = nullptr;
-        detail::check(sdp_dal_namespace_reserve(raw(), &c, &handle));
+        detail::check(sdp_dal_store_new_namespace(raw(), &c, &handle));
         return store(handle);
     }
 
@@ -293,11 +279,7 @@ public:
     std::vector<client_info> clients() const { return detail::list_clients(raw()); }
 
     /// This process's own number among the clients.
-    std::uint32_t client() const {
-        std::uint32_t number = 0;
-        detail::check(sdp_dal_store_client(raw(), &number));
-        return number;
-    }
+    std::uint32_t client() const { return info().client; }
 
     /// Changes the name under which lists show this process.
     void set_client_name(const std::string &name) {
@@ -313,11 +295,7 @@ public:
 
     /// A random number that tells this store from every other one, also from one that was or will
     /// be made at the same path: an ID that is written down is good only with it.
-    std::uint64_t identity() const {
-        std::uint64_t identity = 0;
-        detail::check(sdp_dal_store_identity(raw(), &identity));
-        return identity;
-    }
+    std::uint64_t identity() const { return info().identity; }
 
     /// Gives memory that no object uses back to the system; the bytes that were.
     std::uint64_t trim() {
@@ -358,15 +336,11 @@ public:
     /// The namespace's prefix in 8 hexadecimal digits.
     std::string prefix() const {
         std::uint8_t bytes[SDP_DAL_PREFIX_SIZE];
-        detail::check(sdp_dal_store_prefix(raw(), bytes));
+        detail::check(sdp_dal_store_get_prefix(raw(), bytes));
         return detail::hex(bytes, sizeof bytes);
     }
 
-    std::string path() const {
-        return detail::text_of([&](char *buffer, std::size_t *length) {
-            return sdp_dal_store_path(raw(), buffer, length);
-        });
-    }
+    std::string path() const { return info().path; }
 
     /// Takes the C handle over.
     explicit store(sdp_dal_store *handle) : handle_(handle) {}
@@ -374,6 +348,37 @@ public:
     sdp_dal_store *raw() const { return handle_.get(); }
 
 private:
+    sdp_dal_store_info info() const {
+        auto info = detail::sized<sdp_dal_store_info>();
+        detail::check(sdp_dal_store_get_info(raw(), &info));
+        return info;
+    }
+
+    static sdp_dal_expectation expected_tensor(const detail::c_view &form) {
+        auto expected = detail::sized<sdp_dal_expectation>();
+        expected.kind = SDP_DAL_PARAM_TENSOR;
+        expected.dtype = form.get()->dtype;
+        expected.ndim = form.get()->ndim;
+        expected.dim_names = form.get()->dim_names;
+        return expected;
+    }
+    static sdp_dal_expectation expected_table(const ArrowSchema *columns) {
+        auto expected = detail::sized<sdp_dal_expectation>();
+        expected.kind = SDP_DAL_PARAM_TABLE;
+        expected.columns = columns;
+        return expected;
+    }
+    ref new_ref(const sdp_dal_expectation &expected) {
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_ref_new(raw(), &expected, &handle));
+        return ref(handle);
+    }
+    ref find(const object_id &id, const sdp_dal_expectation &expected) const {
+        sdp_dal_ref *handle = nullptr;
+        detail::check(sdp_dal_ref_from_id(raw(), id.data(), &expected, &handle));
+        return ref(handle);
+    }
+
     static const std::uint8_t *bytes(std::string_view text) {
         return reinterpret_cast<const std::uint8_t *>(text.data());
     }

@@ -336,6 +336,23 @@ pub unsafe extern "C" fn sdp_dal_args_set_id(
     })
 }
 
+/// Gives a parameter of type complex64 or complex128 a complex number.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_complex(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    re: f64,
+    im: f64,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_complex", |site| {
+        let value = Ok(Value::Cell(Cell::Complex(re, im)));
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, name, value) }
+    })
+}
+
 /// Gives a parameter a reference: to an input, or to be an output; it may be freed at once.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.

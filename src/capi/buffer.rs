@@ -5,7 +5,8 @@ use std::ffi::c_void;
 use super::guard::guard;
 use super::handle::{make, word, Handle};
 use super::status::sdp_dal_status;
-use crate::store::Buffer;
+use super::structs::Extensible;
+use crate::store::{Buffer, ID_SIZE};
 
 /// The bytes of a complete object: they stay as long as the handle. Ended by sdp_dal_buffer_free().
 pub struct sdp_dal_buffer {
@@ -17,59 +18,54 @@ impl Handle for sdp_dal_buffer {
     const WORD: u64 = word(b"sdpBuffr");
 }
 
-/// The data of an object.
-///
-/// out, out_size: address and number of bytes. Borrowed: valid until the buffer is freed; must not be written.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_buffer_data(
-    buffer: *const sdp_dal_buffer,
-    out: *mut *const c_void,
-    out_size: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_buffer_data", |site| {
-        // SAFETY: the header's rules for pointers.
-        let ((out, out_size), buffer) =
-            unsafe { (site.outs((out, "out"), (out_size, "out_size"))?, site.handle(buffer, "buffer")?) };
-        out.set(buffer.data().as_ptr().cast());
-        out_size.set(buffer.data().len());
-        Ok(())
-    })
+/// Where the bytes of an object lie.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_buffer_info {
+    /// sizeof(sdp_dal_buffer_info).
+    pub struct_size: usize,
+    /// The data. Borrowed: valid until the buffer is freed; must not be written.
+    pub data: *const c_void,
+    /// Bytes of data.
+    pub data_size: usize,
+    /// The metadata. Borrowed as data.
+    pub metadata: *const c_void,
+    /// Bytes of metadata.
+    pub metadata_size: usize,
+    /// The ID of the object.
+    pub id: [u8; 20],
+    /// 0.
+    pub reserved: u32,
 }
 
-/// The metadata of an object.
-///
-/// out, out_size: address and number of bytes. Borrowed: valid until the buffer is freed; must not be written.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_buffer_metadata(
-    buffer: *const sdp_dal_buffer,
-    out: *mut *const c_void,
-    out_size: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_buffer_metadata", |site| {
-        // SAFETY: the header's rules for pointers.
-        let ((out, out_size), buffer) =
-            unsafe { (site.outs((out, "out"), (out_size, "out_size"))?, site.handle(buffer, "buffer")?) };
-        out.set(buffer.metadata().as_ptr().cast());
-        out_size.set(buffer.metadata().len());
-        Ok(())
-    })
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_buffer_info {
+    const NAME: &'static str = "sdp_dal_buffer_info";
 }
+const _: () = assert!(size_of::<sdp_dal_buffer_info>() == 5 * size_of::<usize>() + ID_SIZE + 4);
 
-/// The ID of an object.
+/// Where the bytes of an object lie.
 ///
-/// out_id: room for SDP_DAL_ID_SIZE bytes.
+/// out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_buffer_id(buffer: *const sdp_dal_buffer, out_id: *mut u8) -> sdp_dal_status {
-    guard("sdp_dal_buffer_id", |site| {
+pub unsafe extern "C" fn sdp_dal_buffer_get_info(
+    buffer: *const sdp_dal_buffer,
+    out: *mut sdp_dal_buffer_info,
+) -> sdp_dal_status {
+    guard("sdp_dal_buffer_get_info", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, buffer) = unsafe { (site.id_out(out_id, "out_id")?, site.handle(buffer, "buffer")?) };
-        out.set(buffer.id());
+        let (out, buffer) = unsafe { (site.out_struct(out, "out")?, site.handle(buffer, "buffer")?) };
+        out.set(sdp_dal_buffer_info {
+            struct_size: 0,
+            data: buffer.data().as_ptr().cast(),
+            data_size: buffer.data().len(),
+            metadata: buffer.metadata().as_ptr().cast(),
+            metadata_size: buffer.metadata().len(),
+            id: *buffer.id().as_bytes(),
+            reserved: 0,
+        });
         Ok(())
     })
 }

@@ -4,12 +4,14 @@ use std::ffi::c_char;
 use std::sync::{Arc, OnceLock};
 
 use super::guard::{guard, guard_value, Site};
-use super::handle::{make, word, Handle};
-use super::schema::{info_of, sdp_dal_param_info};
+use super::handle::{make, word, Handle, Lent};
+use super::schema::{sdp_dal_schema, SchemaState};
 use super::status::sdp_dal_status;
+use super::structs::Extensible;
 use super::tensor::HeldTensor;
 use crate::dal::Call;
 use crate::error::{Error, Kind, Result};
+use crate::store::ID_SIZE;
 use crate::wire::Order;
 
 /// A call that a processor took. In a callback it is borrowed; sdp_dal_processor_next() gives one that you own.
@@ -75,12 +77,19 @@ struct CallState {
     call: Call,
     /// For each parameter as it is stored, in C and in F order: filled when its view is asked for.
     inputs: Vec<[OnceLock<HeldTensor>; 3]>,
+    /// The function's schema, once it was asked for.
+    schema: OnceLock<Lent<sdp_dal_schema>>,
 }
 
 impl CallState {
     fn new(call: Call) -> CallState {
         let inputs = call.schema().params.iter().map(|_| Default::default()).collect();
-        CallState { call, inputs }
+        CallState { call, inputs, schema: OnceLock::new() }
+    }
+
+    fn schema(&self) -> *const sdp_dal_schema {
+        let lend = || Lent::new(SchemaState::new(self.call.schema().clone()));
+        self.schema.get_or_init(lend).as_ptr()
     }
 
     fn input(&self, param: usize, order: Option<Order>) -> Result<&HeldTensor> {
@@ -109,143 +118,75 @@ impl Site {
         // SAFETY: the caller's promise.
         call.param(unsafe { self.text(name, "name")? })
     }
-
-    fn check_index(self, call: &Call, index: usize) -> Result<()> {
-        let count = call.schema().params.len();
-        if index < count {
-            return Ok(());
-        }
-        Err(self
-            .wrong(format_args!("'index' is {index}, function {} has {count} parameters", call.function())))
-    }
 }
 
-/// Copies the name of the function that is called.
+/// Which call this is.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_call_info {
+    /// sizeof(sdp_dal_call_info).
+    pub struct_size: usize,
+    /// The name of the function that is called. Borrowed: valid until the last handle of the call is freed.
+    pub function: *const c_char,
+    /// Its place in the order in which the processor's functions were registered, from 0.
+    pub function_index: usize,
+    /// Which row of a batch this is; 0 for a single call.
+    pub row: usize,
+    /// The number of the function's parameters, outputs included.
+    pub num_params: usize,
+    /// Who called: the number of the client, as lists of clients have it.
+    pub caller: u32,
+    /// The ID of the call, which is an object itself. The rows of a batch share it.
+    pub id: [u8; 20],
+}
+
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_call_info {
+    const NAME: &'static str = "sdp_dal_call_info";
+}
+const _: () = assert!(size_of::<sdp_dal_call_info>() == 5 * size_of::<usize>() + 4 + ID_SIZE);
+
+/// Which call this is.
 ///
-/// buffer, length: as in sdp_dal_last_error().
+/// out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_function(
+pub unsafe extern "C" fn sdp_dal_call_get_info(
     call: *const sdp_dal_call,
-    buffer: *mut c_char,
-    length: *mut usize,
+    out: *mut sdp_dal_call_info,
 ) -> sdp_dal_status {
-    guard("sdp_dal_call_function", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, state) = unsafe { (site.text_out(buffer, length)?, site.handle(call, "call")?) };
-        out.set(state.call().function());
-        Ok(())
-    })
-}
-
-/// Which function is called: its place in the order in which the processor's functions were registered, from 0; 0 if call is
-/// no call. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_function_index(call: *const sdp_dal_call) -> usize {
-    guard_value("sdp_dal_call_function_index", 0, |site| {
-        // SAFETY: the header's rules for pointers.
-        let state = unsafe { site.handle(call, "call")? };
-        Ok(state.call().function_index())
-    })
-}
-
-/// Copies the signature of the function that is called.
-///
-/// buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_signature(
-    call: *const sdp_dal_call,
-    buffer: *mut c_char,
-    length: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_signature", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, state) = unsafe { (site.text_out(buffer, length)?, site.handle(call, "call")?) };
-        out.set(&state.call().schema().to_string());
-        Ok(())
-    })
-}
-
-/// Which row of a batch this call is; 0 for a single call, and if call is no call. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_row(call: *const sdp_dal_call) -> usize {
-    guard_value("sdp_dal_call_row", 0, |site| {
-        // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(call, "call")? }.call().row())
-    })
-}
-
-/// The number of parameters, outputs included, of the function; 0 if call is no call. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_num_params(call: *const sdp_dal_call) -> usize {
-    guard_value("sdp_dal_call_num_params", 0, |site| {
-        // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(call, "call")? }.call().schema().params.len())
-    })
-}
-
-/// Copies the name of a parameter.
-///
-/// index: 0 to sdp_dal_call_num_params() - 1, in the order of the signature.
-/// buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_param_name(
-    call: *const sdp_dal_call,
-    index: usize,
-    buffer: *mut c_char,
-    length: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_param_name", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, state) = unsafe { (site.text_out(buffer, length)?, site.handle(call, "call")?) };
-        site.check_index(state.call(), index)?;
-        out.set(&state.call().schema().params[index].name);
-        Ok(())
-    })
-}
-
-/// The index of a parameter: its place in the signature.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_param_index(
-    call: *const sdp_dal_call,
-    name: *const c_char,
-    out: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_param_index", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, index) = unsafe {
-            let out = site.out(out, "out")?;
-            let state = site.handle(call, "call")?;
-            (out, site.param(state.call(), name)?)
-        };
-        out.set(index);
-        Ok(())
-    })
-}
-
-/// What a parameter is.
-///
-/// index: 0 to sdp_dal_call_num_params() - 1. out: filled; set its struct_size first.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_param_info(
-    call: *const sdp_dal_call,
-    index: usize,
-    out: *mut sdp_dal_param_info,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_param_info", |site| {
+    guard("sdp_dal_call_get_info", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, state) = unsafe { (site.out_struct(out, "out")?, site.handle(call, "call")?) };
-        site.check_index(state.call(), index)?;
-        out.set(info_of(&state.call().schema().params[index]));
+        let call = state.call();
+        out.set(sdp_dal_call_info {
+            struct_size: 0,
+            function: call.function_text().as_ptr(),
+            function_index: call.function_index(),
+            row: call.row(),
+            num_params: call.schema().params.len(),
+            caller: call.caller(),
+            id: *call.id().as_bytes(),
+        });
+        Ok(())
+    })
+}
+
+/// The name and the parameters of the function that is called, as the processor registered it.
+///
+/// out: Borrowed: valid until the last handle of the call is freed.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_schema(
+    call: *const sdp_dal_call,
+    out: *mut *const sdp_dal_schema,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_schema", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, handle) = unsafe { (site.out(out, "out")?, site.handle(call, "call")?) };
+        out.set(handle.state.schema());
         Ok(())
     })
 }

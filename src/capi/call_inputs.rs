@@ -1,4 +1,4 @@
-//! What a processing function reads from its call. Each getter is there by name and by index.
+//! What a processing function reads from its call, by name.
 
 use std::ffi::{c_char, c_void};
 
@@ -88,6 +88,18 @@ impl<'a> Input<'a> {
         }
     }
 
+    fn complex(&self) -> Result<(f64, f64)> {
+        let cell = self.cell()?;
+        cell.complex().ok_or_else(|| match cell {
+            Cell::Array(_) => {
+                let ty = &self.state.call().schema().params[self.param].ty;
+                let text = format!("a complex number is asked for, but {} is {ty}", self.name());
+                self.site.wrong(text)
+            }
+            other => self.mismatch(other, "a complex number"),
+        })
+    }
+
     pub(super) fn tensor(&self) -> Result<&'a HeldTensor> {
         self.state.input(self.param)
     }
@@ -119,7 +131,8 @@ impl<'a> Input<'a> {
             Cell::Utf8(_) => "is a text: use sdp_dal_call_get_string()",
             Cell::Binary(_) => "is binary: use sdp_dal_call_get_binary()",
             Cell::Id(_) => "is an object: use sdp_dal_call_get_tensor() or sdp_dal_call_get_ref()",
-            Cell::Complex(..) | Cell::Array(_) => "has another type: use sdp_dal_call_get_arrow()",
+            Cell::Complex(..) => "is a complex number: use sdp_dal_call_get_complex()",
+            Cell::Array(_) => "has another type: use sdp_dal_call_get_arrow()",
         };
         self.site.wrong(format_args!("{asked} is asked for, but {} {found}", self.name()))
     }
@@ -192,6 +205,28 @@ pub unsafe extern "C" fn sdp_dal_call_get_double(
         // SAFETY: the header's rules for pointers.
         let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, name)?) };
         out.set(input.double()?);
+        Ok(())
+    })
+}
+
+/// The value of a complex parameter.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_complex(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out_re: *mut f64,
+    out_im: *mut f64,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_complex", |site| {
+        // SAFETY: the header's rules for pointers.
+        let ((re, im), input) =
+            unsafe { (site.outs((out_re, "out_re"), (out_im, "out_im"))?, site.input(call, name)?) };
+        let value = input.complex()?;
+        re.set(value.0);
+        im.set(value.1);
         Ok(())
     })
 }
@@ -307,6 +342,26 @@ pub unsafe extern "C" fn sdp_dal_call_hold_tensor(
         // SAFETY: the header's rules for pointers.
         let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, name)?) };
         out.set(make(input.hold()?));
+        Ok(())
+    })
+}
+
+/// The ID of a tensor, table, oid or id parameter, input or output.
+///
+/// out_id: room for SDP_DAL_ID_SIZE bytes.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
+/// block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_id(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out_id: *mut u8,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_id", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (out, input) = unsafe { (site.id_out(out_id, "out_id")?, site.input(call, name)?) };
+        out.set(input.state.call().object_id(input.param)?);
         Ok(())
     })
 }

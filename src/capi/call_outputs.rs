@@ -1,4 +1,4 @@
-//! What a processing function writes to its call. Each function is there by name and by index.
+//! What a processing function writes to its call, by name.
 
 use std::ffi::{c_char, c_void};
 
@@ -84,6 +84,25 @@ impl Site {
 
     /// # Safety
     /// The header's rules for pointers.
+    unsafe fn put_object(
+        self,
+        call: *const sdp_dal_call,
+        name: *const c_char,
+        (data, size): (*const c_void, usize),
+        (metadata, metadata_size): (*const c_void, usize),
+    ) -> Result<()> {
+        // SAFETY: the caller's promise; the memory is only used until we return.
+        unsafe {
+            let state = self.handle(call, "call")?;
+            let param = self.param(state.call(), name)?;
+            let data = self.bytes(data.cast(), size, "data")?;
+            let metadata = self.bytes(metadata.cast(), metadata_size, "metadata")?;
+            state.call().put_object(param, data, metadata)
+        }
+    }
+
+    /// # Safety
+    /// The header's rules for pointers.
     unsafe fn seal_output(self, call: *const sdp_dal_call, name: *const c_char) -> Result<()> {
         // SAFETY: the caller's promise.
         let (state, param) = unsafe {
@@ -148,6 +167,29 @@ pub unsafe extern "C" fn sdp_dal_call_put_tensor(
     guard("sdp_dal_call_put_tensor", |site| {
         // SAFETY: the header's rules for pointers.
         unsafe { site.put_output(call, name, value) }
+    })
+}
+
+/// Writes an output of type oid, an object of any kind, with one copy and seals it.
+///
+/// data, size: the object's bytes; data may be NULL if size is 0.
+/// metadata, metadata_size: its metadata; metadata may be NULL if metadata_size is 0.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for an output of another type, or a null one), SDP_DAL_NOT_FOUND,
+/// SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while the store is full, up
+/// to SDP_DAL_FULL_TIMEOUT.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_put_object(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    data: *const c_void,
+    size: usize,
+    metadata: *const c_void,
+    metadata_size: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_put_object", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.put_object(call, name, (data, size), (metadata, metadata_size)) }
     })
 }
 

@@ -1,5 +1,4 @@
-//! What a processing function can ask and do about its run: who called, threads, progress, private copies, going on
-//! later.
+//! What a processing function can ask and do about its run: its bytes, threads, progress, private copies, going on later.
 
 use std::ffi::{c_char, c_void};
 
@@ -8,44 +7,12 @@ use super::call::sdp_dal_call;
 use super::call_inputs::Input;
 use super::guard::{guard, Site};
 use super::handle::make;
-use super::reference::sdp_dal_ref;
 use super::status::sdp_dal_status;
 use super::structs::{Out, OutStruct};
 use super::view::sdp_dal_tensor_view;
 use crate::error::Result;
 
-/// Who called: the number of the client, as lists of clients have it.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_caller(
-    call: *const sdp_dal_call,
-    out_client: *mut u32,
-) -> sdp_dal_status {
-    guard("sdp_dal_call_caller", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, handle) = unsafe { (site.out(out_client, "out_client")?, site.handle(call, "call")?) };
-        out.set(handle.call().caller());
-        Ok(())
-    })
-}
-
-/// The ID of the call, which is an object itself. The rows of a batch share it.
-///
-/// out_id: room for SDP_DAL_ID_SIZE bytes.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_id(call: *const sdp_dal_call, out_id: *mut u8) -> sdp_dal_status {
-    guard("sdp_dal_call_id", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, handle) = unsafe { (site.id_out(out_id, "out_id")?, site.handle(call, "call")?) };
-        out.set(handle.call().id());
-        Ok(())
-    })
-}
-
-/// The bytes of the call's object: an Arrow IPC stream of one record batch, of which sdp_dal_call_row() is the row. They are
+/// The bytes of the call's object: an Arrow IPC stream of one record batch, of which sdp_dal_call_info's row is the row. They are
 /// there whatever becomes of the call.
 ///
 /// out: The caller owns *out and must call sdp_dal_buffer_free().
@@ -71,11 +38,11 @@ pub unsafe extern "C" fn sdp_dal_call_get_buffer(
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_call_thread_budget(
+pub unsafe extern "C" fn sdp_dal_call_get_threads(
     call: *const sdp_dal_call,
     out: *mut i32,
 ) -> sdp_dal_status {
-    guard("sdp_dal_call_thread_budget", |site| {
+    guard("sdp_dal_call_get_threads", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, handle) = unsafe { (site.out(out, "out")?, site.handle(call, "call")?) };
         out.set(i32::try_from(handle.call().thread_budget()).unwrap_or(i32::MAX));
@@ -83,7 +50,7 @@ pub unsafe extern "C" fn sdp_dal_call_thread_budget(
     })
 }
 
-/// Tells how far the call has come, to whoever has a reference to one of its outputs: see sdp_dal_ref_progress(). Costs some
+/// Tells how far the call has come, to whoever has a reference to one of its outputs: see sdp_dal_ref_get_state(). Costs some
 /// nanoseconds, may be told by any thread.
 ///
 /// fraction: 0 to 1; what lies outside is cut.
@@ -97,40 +64,6 @@ pub unsafe extern "C" fn sdp_dal_call_set_progress(
     guard("sdp_dal_call_set_progress", |site| {
         // SAFETY: the header's rules for pointers.
         unsafe { site.handle(call, "call")? }.call().set_progress(fraction)
-    })
-}
-
-/// How far the call has come that makes an object.
-///
-/// out: what the function told last with sdp_dal_call_set_progress(); 0 before it runs, 1 once the object exists.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_ref_progress(
-    reference: *const sdp_dal_ref,
-    out: *mut f64,
-) -> sdp_dal_status {
-    guard("sdp_dal_ref_progress", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
-        out.set(state.reference().progress()?.unwrap_or(0.0));
-        Ok(())
-    })
-}
-
-/// Whether a processor has taken the call that makes an object, which has not ended yet.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_ref_is_running(
-    reference: *const sdp_dal_ref,
-    out: *mut bool,
-) -> sdp_dal_status {
-    guard("sdp_dal_ref_is_running", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
-        out.set(state.reference().is_running()?);
-        Ok(())
     })
 }
 

@@ -61,18 +61,6 @@ unsafe impl Extensible for sdp_dal_caller_options {
 }
 const _: () = assert!(size_of::<sdp_dal_caller_options>() == 5 * size_of::<usize>() + 3 * 8 + 2 * 4);
 
-/// Checks a signature as sdp_dal_caller_open() and sdp_dal_processor_register() do; the message of the error names
-/// the column, what was found and what was expected.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_signature_check(signature: *const c_char) -> sdp_dal_status {
-    guard("sdp_dal_signature_check", |site| {
-        // SAFETY: the header's rules for pointers.
-        CallSchema::parse(unsafe { site.text(signature, "signature")? }).map(drop)
-    })
-}
-
 /// Makes a caller, and looks for the processors that offer its functions.
 ///
 /// store: what calls and their values are put into.
@@ -126,12 +114,12 @@ pub unsafe extern "C" fn sdp_dal_caller_find_processors(
 ) -> sdp_dal_status {
     guard("sdp_dal_caller_find_processors", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, caller) = unsafe {
-            let asked = usize::from(!out_count.is_null());
-            (site.out_array(out_count, asked, "out_count")?, site.handle(caller, "caller")?)
-        };
+        let (out, caller) =
+            unsafe { (site.out_or_none(out_count, "out_count")?, site.handle(caller, "caller")?) };
         let count = caller.find_processors(site.timeout(timeout_ns)?)?;
-        out.into_iter().for_each(|out| out.set(count));
+        if let Some(out) = out {
+            out.set(count);
+        }
         Ok(())
     })
 }
@@ -153,14 +141,14 @@ pub unsafe extern "C" fn sdp_dal_caller_num_processors(caller: *const sdp_dal_ca
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_caller_processor(
+pub unsafe extern "C" fn sdp_dal_caller_get_processor(
     caller: *const sdp_dal_caller,
     index: usize,
     out_prefix: *mut u8,
     buffer: *mut c_char,
     length: *mut usize,
 ) -> sdp_dal_status {
-    guard("sdp_dal_caller_processor", |site| {
+    guard("sdp_dal_caller_get_processor", |site| {
         // SAFETY: the header's rules for pointers.
         let (out_prefix, name, caller) = unsafe {
             (

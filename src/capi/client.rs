@@ -2,32 +2,36 @@
 
 use std::ffi::c_char;
 
-use super::guard::{guard, guard_value, Site};
+use super::guard::{guard, Site};
 use super::handle::{make, word, Handle};
 use super::status::sdp_dal_status;
 use super::store::sdp_dal_store;
 use super::structs::Extensible;
+use super::texts::{Infos, Texts};
 use crate::error::Result;
 use crate::store::ClientInfo;
 
-/// The clients of a store as they were at one moment. Made by sdp_dal_client_list(), ended by sdp_dal_clients_free().
+/// The clients of a store as they were at one moment. Made by sdp_dal_store_list_clients(), ended by sdp_dal_clients_free().
 pub struct sdp_dal_clients {
     _opaque: [u8; 0],
 }
 
 impl Handle for sdp_dal_clients {
-    type Value = Vec<ClientInfo>;
+    type Value = Infos<sdp_dal_client_info>;
     const WORD: u64 = word(b"sdpClien");
     const OF_STORE: bool = false;
 }
 
 /// What there is to know about a client: a process that uses the store (one that has two copies of this library is two).
-/// Its name and host have functions of their own.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_client_info {
     /// sizeof(sdp_dal_client_info).
     pub struct_size: usize,
+    /// The name that it gave itself. Borrowed: valid until the list is freed.
+    pub name: *const c_char,
+    /// The name of its host, or container. Borrowed as name.
+    pub host: *const c_char,
     /// When it opened the store, in nanoseconds since 1970.
     pub since_ns: i64,
     /// Objects whose bytes it holds.
@@ -50,19 +54,23 @@ pub struct sdp_dal_client_info {
 unsafe impl Extensible for sdp_dal_client_info {
     const NAME: &'static str = "sdp_dal_client_info";
 }
-const _: () = assert!(size_of::<sdp_dal_client_info>() == size_of::<usize>() + 4 * 8 + 4 * 4);
+const _: () = assert!(size_of::<sdp_dal_client_info>() == 3 * size_of::<usize>() + 4 * 8 + 4 * 4);
 
-const NO_INFO: sdp_dal_client_info = sdp_dal_client_info {
-    struct_size: 0,
-    since_ns: 0,
-    pins: 0,
-    wants: 0,
-    pinned_bytes: 0,
-    number: 0,
-    pid: 0,
-    alive: 0,
-    reserved: 0,
-};
+fn info_of(client: &ClientInfo, texts: &mut Texts) -> sdp_dal_client_info {
+    sdp_dal_client_info {
+        struct_size: size_of::<sdp_dal_client_info>(),
+        name: texts.lend(&client.name),
+        host: texts.lend(&client.host),
+        since_ns: i64::try_from(client.since.as_nanos()).unwrap_or(i64::MAX),
+        pins: client.pins,
+        wants: client.wants,
+        pinned_bytes: client.pinned_bytes,
+        number: client.number,
+        pid: client.pid,
+        alive: u32::from(client.alive),
+        reserved: 0,
+    }
+}
 
 /// Which claims on an object sdp_dal_object_holders() lists.
 #[repr(C)]
@@ -75,103 +83,42 @@ pub enum sdp_dal_holder_kind {
 
 /// Lists the clients of a store, this process among them, by number. Looks at every object.
 ///
-/// out: The caller owns *out and must call sdp_dal_clients_free().
+/// out: The caller owns *out and must call sdp_dal_clients_free(). out_count: how many there are.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_client_list(
+pub unsafe extern "C" fn sdp_dal_store_list_clients(
     store: *const sdp_dal_store,
     out: *mut *mut sdp_dal_clients,
+    out_count: *mut usize,
 ) -> sdp_dal_status {
-    guard("sdp_dal_client_list", |site| {
+    guard("sdp_dal_store_list_clients", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, namespace) = unsafe { (site.out(out, "out")?, site.handle(store, "store")?) };
-        out.set(make(namespace.store().clients()?));
+        let ((out, out_count), namespace) =
+            unsafe { (site.outs((out, "out"), (out_count, "out_count"))?, site.handle(store, "store")?) };
+        let clients = Infos::new(&namespace.store().clients()?, info_of);
+        out_count.set(clients.len());
+        out.set(make(clients));
         Ok(())
     })
-}
-
-/// The number of clients in a list; 0 if clients is no such list. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_clients_count(clients: *const sdp_dal_clients) -> usize {
-    guard_value("sdp_dal_clients_count", 0, |site| {
-        // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(clients, "clients")? }.len())
-    })
-}
-
-impl Site {
-    fn client(self, clients: &[ClientInfo], index: usize) -> Result<&ClientInfo> {
-        let past = || self.wrong(format_args!("'index' is {index}, the list has {} clients", clients.len()));
-        clients.get(index).ok_or_else(past)
-    }
 }
 
 /// One client of a list.
 ///
-/// index: 0 to sdp_dal_clients_count() - 1. out: filled; set its struct_size first.
+/// index: from 0 to the number of clients, exclusive. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_clients_info(
+pub unsafe extern "C" fn sdp_dal_clients_get_info(
     clients: *const sdp_dal_clients,
     index: usize,
     out: *mut sdp_dal_client_info,
 ) -> sdp_dal_status {
-    guard("sdp_dal_clients_info", |site| {
+    guard("sdp_dal_clients_get_info", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, clients) = unsafe { (site.out_struct(out, "out")?, site.handle(clients, "clients")?) };
-        let client = site.client(clients, index)?;
-        out.set(sdp_dal_client_info {
-            since_ns: i64::try_from(client.since.as_nanos()).unwrap_or(i64::MAX),
-            pins: client.pins,
-            wants: client.wants,
-            pinned_bytes: client.pinned_bytes,
-            number: client.number,
-            pid: client.pid,
-            alive: u32::from(client.alive),
-            ..NO_INFO
-        });
-        Ok(())
-    })
-}
-
-/// Copies the name that a client of a list gave itself.
-///
-/// index: 0 to sdp_dal_clients_count() - 1. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_clients_name(
-    clients: *const sdp_dal_clients,
-    index: usize,
-    buffer: *mut c_char,
-    length: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_clients_name", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, clients) = unsafe { (site.text_out(buffer, length)?, site.handle(clients, "clients")?) };
-        out.set(&site.client(clients, index)?.name);
-        Ok(())
-    })
-}
-
-/// Copies the name of the host, or container, of a client of a list.
-///
-/// index: 0 to sdp_dal_clients_count() - 1. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_clients_host(
-    clients: *const sdp_dal_clients,
-    index: usize,
-    buffer: *mut c_char,
-    length: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_clients_host", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, clients) = unsafe { (site.text_out(buffer, length)?, site.handle(clients, "clients")?) };
-        out.set(&site.client(clients, index)?.host);
+        let past = || site.wrong(format_args!("'index' is {index}, the list has {} clients", clients.len()));
+        out.set(clients.get(index).ok_or_else(past)?);
         Ok(())
     })
 }
@@ -184,22 +131,6 @@ pub unsafe extern "C" fn sdp_dal_clients_free(clients: *mut sdp_dal_clients) {
         drop(unsafe { site.end(clients, "clients")? });
         Ok(())
     });
-}
-
-/// This process's own number among the clients of a store.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_store_client(
-    store: *const sdp_dal_store,
-    out_number: *mut u32,
-) -> sdp_dal_status {
-    guard("sdp_dal_store_client", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, namespace) = unsafe { (site.out(out_number, "out_number")?, site.handle(store, "store")?) };
-        out.set(namespace.store().number());
-        Ok(())
-    })
 }
 
 /// Changes the name under which lists and messages show this process as a client of the store. Up to 64 bytes are kept.
@@ -218,7 +149,7 @@ pub unsafe extern "C" fn sdp_dal_store_set_client_name(
     })
 }
 
-/// The clients that hold or own an object, by their numbers: sdp_dal_client_list() tells who they are.
+/// The clients that hold or own an object, by their numbers: sdp_dal_store_list_clients() tells who they are.
 ///
 /// id: SDP_DAL_ID_SIZE bytes. kind: one of sdp_dal_holder_kind.
 /// numbers: room for the numbers; may be NULL if *count is 0.

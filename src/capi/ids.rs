@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use super::guard::{guard, guard_value};
+use super::guard::guard;
 use super::status::sdp_dal_status;
 use super::store::sdp_dal_store;
 use crate::store::{id_text, parse_id_start, ID_SIZE};
@@ -55,22 +55,11 @@ pub unsafe extern "C" fn sdp_dal_id_parse(
     })
 }
 
-/// Whether an ID names a namespace's declaration: a prefix and zeros; false if id is NULL. Does not block.
-///
-/// id: SDP_DAL_ID_SIZE bytes.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_id_is_declaration(id: *const u8) -> bool {
-    guard_value("sdp_dal_id_is_declaration", false, |site| {
-        // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.id(id, "id")? }.is_declaration())
-    })
-}
-
 /// An ID in a handle's namespace that was never given out before and never will be again.
 ///
 /// out_id: room for SDP_DAL_ID_SIZE bytes.
 ///
-/// Errors: as sdp_dal_store_prefix(). Does not wait for others.
+/// Errors: as sdp_dal_store_get_prefix(). Does not wait for others.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_new_id(
     store: *const sdp_dal_store,

@@ -1,13 +1,13 @@
 //! sdp_dal_list: the objects of a store as they were at one moment.
 
-use super::guard::{guard, guard_value};
+use super::guard::guard;
 use super::handle::{word, Handle};
 use super::status::sdp_dal_status;
 use super::structs::Extensible;
 use super::types::{sdp_dal_info_flag as flag, sdp_dal_object_state as state};
 use crate::store::{ObjectInfo, ID_SIZE};
 
-/// A list of objects. Made by sdp_dal_object_list(), ended by sdp_dal_list_free().
+/// A list of objects. Made by sdp_dal_store_list_objects(), ended by sdp_dal_list_free().
 pub struct sdp_dal_list {
     _opaque: [u8; 0],
 }
@@ -100,27 +100,18 @@ pub(super) fn info_of(info: &ObjectInfo) -> sdp_dal_object_info {
     }
 }
 
-/// The number of objects in a list; 0 if list is no list. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_list_count(list: *const sdp_dal_list) -> usize {
-    guard_value("sdp_dal_list_count", 0, |site| {
-        // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(list, "list")? }.len())
-    })
-}
-
 /// One object of a list.
 ///
-/// index: 0 to sdp_dal_list_count() - 1. out: filled; set its struct_size first.
+/// index: from 0 to the number of objects, exclusive. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_list_info(
+pub unsafe extern "C" fn sdp_dal_list_get_info(
     list: *const sdp_dal_list,
     index: usize,
     out: *mut sdp_dal_object_info,
 ) -> sdp_dal_status {
-    guard("sdp_dal_list_info", |site| {
+    guard("sdp_dal_list_get_info", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, list) = unsafe { (site.out_struct(out, "out")?, site.handle(list, "list")?) };
         let past = || site.wrong(format_args!("'index' is {index}, the list has {} objects", list.len()));

@@ -46,8 +46,8 @@ const _: () = assert!(size_of::<sdp_dal_object_spec>() == 3 * size_of::<usize>()
 ///
 /// id: SDP_DAL_ID_SIZE bytes. spec: sizes, metadata and how long it lives.
 /// out_data: spec->data_size bytes, 64-byte aligned, to be written until sdp_dal_writer_seal(); not after that.
-/// Borrowed: valid until the writer is sealed, aborted or freed.
-/// out: The caller owns *out and must call sdp_dal_writer_free(), which aborts what was not sealed.
+/// Borrowed: valid until the writer is sealed or freed.
+/// out: The caller owns *out and must call sdp_dal_writer_free(), also to give up what was not sealed.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
 /// SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to
@@ -292,19 +292,21 @@ pub unsafe extern "C" fn sdp_dal_object_get_info(
 /// Lists the objects whose IDs start with given bytes, in every state.
 ///
 /// prefix: 0 to SDP_DAL_ID_SIZE bytes; may be NULL if prefix_size is 0, which lists everything.
-/// out: The caller owns *out and must call sdp_dal_list_free().
+/// out: The caller owns *out and must call sdp_dal_list_free(). out_count: how many there are.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_object_list(
+pub unsafe extern "C" fn sdp_dal_store_list_objects(
     store: *const sdp_dal_store,
     prefix: *const u8,
     prefix_size: usize,
     out: *mut *mut sdp_dal_list,
+    out_count: *mut usize,
 ) -> sdp_dal_status {
-    guard("sdp_dal_object_list", |site| {
+    guard("sdp_dal_store_list_objects", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, namespace) = unsafe { (site.out(out, "out")?, site.handle(store, "store")?) };
+        let ((out, out_count), namespace) =
+            unsafe { (site.outs((out, "out"), (out_count, "out_count"))?, site.handle(store, "store")?) };
         if prefix_size > ID_SIZE {
             return Err(
                 site.wrong(format_args!("'prefix_size' is {prefix_size}, an object ID has {ID_SIZE} bytes"))
@@ -313,7 +315,9 @@ pub unsafe extern "C" fn sdp_dal_object_list(
         // SAFETY: the header's rules for pointers.
         let prefix = unsafe { site.bytes(prefix, prefix_size, "prefix")? };
         let infos = namespace.store().listing(prefix)?.map(|info| info.map(|info| info_of(&info)));
-        out.set(make(infos.collect::<Result<Vec<_>>>()?));
+        let list = infos.collect::<Result<Vec<_>>>()?;
+        out_count.set(list.len());
+        out.set(make(list));
         Ok(())
     })
 }

@@ -58,7 +58,7 @@ pub struct sdp_dal_processor_options {
     pub prefix: *const u8,
     /// Bytes of prefix, 0 to SDP_DAL_PREFIX_SIZE.
     pub prefix_size: usize,
-    /// How many threads its functions may use all together, see sdp_dal_call_thread_budget(); 0: what the process's
+    /// How many threads its functions may use all together, see sdp_dal_call_get_threads(); 0: what the process's
     /// affinity and its control group's quota leave.
     pub threads: i32,
     /// 0.
@@ -266,7 +266,7 @@ pub unsafe extern "C" fn sdp_dal_processor_register_schema(
                 site.function_options(options)?,
             )
         };
-        register(processor, schema.clone(), options, function, UserData { pointer: user_data, drop })
+        register(processor, (**schema).clone(), options, function, UserData { pointer: user_data, drop })
     })
 }
 
@@ -379,11 +379,11 @@ pub unsafe extern "C" fn sdp_dal_processor_next(
 ///
 /// Errors: as sdp_dal_processor_start(). Does not wait for others.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_processor_prefix(
+pub unsafe extern "C" fn sdp_dal_processor_get_prefix(
     processor: *const sdp_dal_processor,
     out_prefix: *mut u8,
 ) -> sdp_dal_status {
-    guard("sdp_dal_processor_prefix", |site| {
+    guard("sdp_dal_processor_get_prefix", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, processor) =
             unsafe { (site.prefix_out(out_prefix, "out_prefix")?, site.handle(processor, "processor")?) };
@@ -398,12 +398,12 @@ pub unsafe extern "C" fn sdp_dal_processor_prefix(
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_processor_name(
+pub unsafe extern "C" fn sdp_dal_processor_get_name(
     processor: *const sdp_dal_processor,
     buffer: *mut c_char,
     length: *mut usize,
 ) -> sdp_dal_status {
-    guard("sdp_dal_processor_name", |site| {
+    guard("sdp_dal_processor_get_name", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, processor) =
             unsafe { (site.text_out(buffer, length)?, site.handle(processor, "processor")?) };

@@ -1,19 +1,18 @@
 //! sdp_dal_ref: an object that may not exist yet.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_void;
+use std::sync::OnceLock;
 
 use super::buffer::sdp_dal_buffer;
-use super::guard::{guard, guard_value};
+use super::expected::sdp_dal_expectation;
+use super::guard::guard;
 use super::handle::{make, word, Exclusive, Handle};
 use super::status::{self, sdp_dal_status};
 use super::store::sdp_dal_store;
 use super::tensor::{sdp_dal_tensor, HeldTensor};
-use super::types::sdp_dal_object_state as state;
-use super::view::{sdp_dal_tensor_spec, sdp_dal_tensor_view, TensorSpec};
+use super::view::{sdp_dal_tensor_spec, sdp_dal_tensor_view, DimNames, TensorSpec};
 use crate::dal::{wait_many, Ref, TensorWriter, WaitMode};
 use crate::error::{Error, Kind, Result};
-use crate::store::ObjectState;
-use crate::wire::Elem;
 
 /// A reference to an object that may not exist yet. An owning one (made by putting, creating, sdp_dal_ref_new(), or
 /// a call's output) keeps the object: the last of them in this process deletes it. A borrowed one (made from an ID,
@@ -31,15 +30,23 @@ impl Handle for sdp_dal_ref {
 pub(super) struct RefState {
     reference: Ref,
     writer: Exclusive<Option<TensorWriter>>,
+    /// The expected dimensions' names, once they were asked for.
+    names: OnceLock<DimNames>,
 }
 
 impl RefState {
     pub(super) fn new(reference: Ref) -> RefState {
-        RefState { reference, writer: Exclusive::new(None) }
+        RefState { reference, writer: Exclusive::new(None), names: OnceLock::new() }
     }
 
     pub(super) fn reference(&self) -> &Ref {
         &self.reference
+    }
+
+    /// The expected dimensions' names, as long as this: none if no tensor is expected, or any.
+    pub(super) fn dim_names(&self) -> Option<&DimNames> {
+        let names = self.reference.expectation().names.as_ref()?;
+        Some(self.names.get_or_init(|| DimNames::new(names)))
     }
 
     /// Starts a tensor; the memory to fill is valid until it is sealed or this is dropped.
@@ -69,11 +76,10 @@ impl RefState {
     }
 }
 
-/// An owning reference to a tensor that does not exist yet: to be passed as the output of a call, or to be written
-/// later by sdp_dal_ref_put_tensor() or sdp_dal_ref_create_tensor().
+/// An owning reference to an object that does not exist yet: to be passed as the output of a call, or to be written later by
+/// sdp_dal_ref_put_tensor(), sdp_dal_ref_create_tensor() or sdp_dal_ref_put_table().
 ///
-/// dtype: the element type it will have, one of sdp_dal_dtype; 0 for any.
-/// ndim, dim_names: its dimensions; not looked at if dtype is 0. dim_names may be NULL.
+/// expected: what it will be; NULL: anything.
 /// out: The caller owns *out and must call sdp_dal_ref_free().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
@@ -81,32 +87,25 @@ impl RefState {
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_new(
     store: *const sdp_dal_store,
-    dtype: i32,
-    ndim: i32,
-    dim_names: *const *const c_char,
+    expected: *const sdp_dal_expectation,
     out: *mut *mut sdp_dal_ref,
 ) -> sdp_dal_status {
     guard("sdp_dal_ref_new", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, namespace) = unsafe { (site.out(out, "out")?, site.handle(store, "store")?) };
-        let expected = if dtype == 0 {
-            None
-        } else {
-            let (elem, ndim) = (site.elem(dtype, "dtype")?, site.ndim(ndim, "ndim")?);
-            // SAFETY: the header's rules for pointers.
-            Some((elem, unsafe { site.dim_names(dim_names, ndim, "dim_names")? }))
+        let (out, namespace, expected) = unsafe {
+            (site.out(out, "out")?, site.handle(store, "store")?, site.expectation(expected, "expected")?)
         };
         out.set(make(RefState::new(namespace.new_ref(expected)?)));
         Ok(())
     })
 }
 
-/// Makes a borrowed reference to the object with an ID.
+/// Makes a borrowed reference to the object with an ID. What is read or written through it is checked.
 ///
 /// An ID names an object of one store. Caveat: one that was written down may be used with a store that was made later at the
-/// same path, in which it names nothing. Fix: write down the store's number, too (sdp_dal_store_identity()), and compare it.
+/// same path, in which it names nothing. Fix: write down the store's identity, too (sdp_dal_store_info), and compare it.
 ///
-/// id: SDP_DAL_ID_SIZE bytes.
+/// id: SDP_DAL_ID_SIZE bytes. expected: what it must be; NULL: anything.
 /// out: The caller owns *out and must call sdp_dal_ref_free().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
@@ -114,13 +113,20 @@ pub unsafe extern "C" fn sdp_dal_ref_new(
 pub unsafe extern "C" fn sdp_dal_ref_from_id(
     store: *const sdp_dal_store,
     id: *const u8,
+    expected: *const sdp_dal_expectation,
     out: *mut *mut sdp_dal_ref,
 ) -> sdp_dal_status {
     guard("sdp_dal_ref_from_id", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, namespace, id) =
-            unsafe { (site.out(out, "out")?, site.handle(store, "store")?, site.id(id, "id")?) };
-        out.set(make(RefState::new(namespace.borrow(id, None::<(Elem, Vec<String>)>))));
+        let (out, namespace, id, expected) = unsafe {
+            (
+                site.out(out, "out")?,
+                site.handle(store, "store")?,
+                site.id(id, "id")?,
+                site.expectation(expected, "expected")?,
+            )
+        };
+        out.set(make(RefState::new(namespace.borrow(id, expected))));
         Ok(())
     })
 }
@@ -185,99 +191,8 @@ pub unsafe extern "C" fn sdp_dal_ref_seal(reference: *mut sdp_dal_ref) -> sdp_da
     })
 }
 
-/// The ID of the object.
-///
-/// out_id: room for SDP_DAL_ID_SIZE bytes.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_ref_id(reference: *const sdp_dal_ref, out_id: *mut u8) -> sdp_dal_status {
-    guard("sdp_dal_ref_id", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, state) = unsafe { (site.id_out(out_id, "out_id")?, site.handle(reference, "reference")?) };
-        out.set(state.reference.id());
-        Ok(())
-    })
-}
-
-/// Whether a reference is an owning one; false if reference is no reference. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_ref_is_owning(reference: *const sdp_dal_ref) -> bool {
-    guard_value("sdp_dal_ref_is_owning", false, |site| {
-        // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(reference, "reference")? }.reference.is_owning())
-    })
-}
-
-/// Whether the object exists, that is: is complete.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_ref_exists(reference: *const sdp_dal_ref, out: *mut bool) -> sdp_dal_status {
-    guard("sdp_dal_ref_exists", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
-        out.set(state.reference.exists()?);
-        Ok(())
-    })
-}
-
-/// The state of the object, one of sdp_dal_object_state.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_ref_state(reference: *const sdp_dal_ref, out: *mut i32) -> sdp_dal_status {
-    guard("sdp_dal_ref_state", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
-        out.set(match state.reference.state()? {
-            ObjectState::Absent => state::SDP_DAL_STATE_ABSENT,
-            ObjectState::Awaited { .. } => state::SDP_DAL_STATE_AWAITED,
-            ObjectState::Creating { .. } => state::SDP_DAL_STATE_CREATING,
-            ObjectState::Sealed { .. } => state::SDP_DAL_STATE_SEALED,
-            ObjectState::Failed { .. } => state::SDP_DAL_STATE_FAILED,
-        } as i32);
-        Ok(())
-    })
-}
-
-/// Why the object of a reference will never exist.
-///
-/// out_status: the reason; SDP_DAL_OK if the object has not failed.
-/// buffer, length: its text, as in sdp_dal_last_error(); empty if the object has not failed.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_ref_error(
-    reference: *const sdp_dal_ref,
-    out_status: *mut sdp_dal_status,
-    buffer: *mut c_char,
-    length: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_ref_error", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out_status, text, state) = unsafe {
-            (
-                site.out(out_status, "out_status")?,
-                site.text_out(buffer, length)?,
-                site.handle(reference, "reference")?,
-            )
-        };
-        match state.reference.state()? {
-            ObjectState::Failed { error, .. } => {
-                out_status.set(error.kind().code());
-                text.set(error.message_cut());
-            }
-            _ => {
-                out_status.set(status::OK);
-                text.set("");
-            }
-        }
-        Ok(())
-    })
-}
-
-/// Waits until the object exists.
+/// Waits until the object exists. With SDP_DAL_POLL it tells whether it exists now: SDP_DAL_OK, SDP_DAL_TIMEOUT, or the error of
+/// an object that will never exist, whose text sdp_dal_last_error() then has.
 ///
 /// A processing function that waits for a call which cannot run before the function has returned gets
 /// SDP_DAL_INVALID_ARGUMENT: the call needs the turn of that function (which is not SDP_DAL_FUNCTION_REENTRANT), directly or

@@ -1,15 +1,17 @@
 //! sdp_dal_replies: what became of a batch, or of a broadcast, at each processor.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, CString};
 
 use super::args::sdp_dal_args;
 use super::caller::sdp_dal_caller;
-use super::guard::{guard, guard_value, Site};
+use super::guard::{guard, Site};
 use super::handle::{make, word, Handle, Lent};
 use super::results::{sdp_dal_results, ResultsState};
-use super::status::sdp_dal_status;
+use super::status::{self, sdp_dal_status};
+use super::structs::Extensible;
 use crate::dal::{Args, FoundProcessor, Results};
 use crate::error::Result;
+use crate::store::{Prefix, PREFIX_SIZE};
 
 /// References to the outputs of many calls: of each row at each processor. Made by sdp_dal_caller_batch() and
 /// sdp_dal_caller_broadcast(), ended by sdp_dal_replies_free().
@@ -23,12 +25,12 @@ impl Handle for sdp_dal_replies {
 }
 
 pub(super) struct RepliesState {
-    rows: usize,
     processors: Vec<Reply>,
 }
 
 struct Reply {
-    processor: FoundProcessor,
+    prefix: Prefix,
+    name: CString,
     results: Result<Vec<Lent<sdp_dal_results>>>,
 }
 
@@ -37,7 +39,9 @@ impl Reply {
         let lend = |results: Vec<Results>| {
             results.into_iter().map(|results| Lent::new(ResultsState::new(results))).collect()
         };
-        Reply { processor, results: results.map(lend) }
+        // What is behind a NUL is left out.
+        let name = CString::new(processor.name.split('\0').next().unwrap_or_default()).unwrap_or_default();
+        Reply { prefix: processor.prefix, name, results: results.map(lend) }
     }
 }
 
@@ -76,6 +80,7 @@ impl Site {
 /// yours, and one may stand in several places. The same output must not be given twice.
 /// out: one processor with num_rows results; no processor, and nothing issued, for no rows. The caller of this function
 /// owns *out and must call sdp_dal_replies_free().
+/// out_count: the number of processors; NULL if not asked for.
 ///
 /// Errors and blocking: as sdp_dal_caller_call().
 #[no_mangle]
@@ -85,12 +90,13 @@ pub unsafe extern "C" fn sdp_dal_caller_batch(
     rows: *const *const sdp_dal_args,
     num_rows: usize,
     out: *mut *mut sdp_dal_replies,
+    out_count: *mut usize,
 ) -> sdp_dal_status {
     guard("sdp_dal_caller_batch", |site| {
         // SAFETY: the header's rules for pointers; the tensors' memory is only used until we return.
-        let (out, caller, function, args) = unsafe {
+        let ((out, out_count), caller, function, args) = unsafe {
             (
-                site.out(out, "out")?,
+                (site.out(out, "out")?, site.out_or_none(out_count, "out_count")?),
                 site.handle(caller, "caller")?,
                 site.text(function, "function")?,
                 site.rows(rows, num_rows)?,
@@ -98,7 +104,11 @@ pub unsafe extern "C" fn sdp_dal_caller_batch(
         };
         let sent = caller.batch_to(function, &args, caller.timeout())?;
         let processors = sent.into_iter().map(|(processor, results)| Reply::new(processor, Ok(results)));
-        out.set(make(RepliesState { rows: num_rows, processors: processors.collect() }));
+        let processors: Vec<_> = processors.collect();
+        if let Some(out_count) = out_count {
+            out_count.set(processors.len());
+        }
+        out.set(make(RepliesState { processors }));
         Ok(())
     })
 }
@@ -115,6 +125,7 @@ pub unsafe extern "C" fn sdp_dal_caller_batch(
 /// a single call is one row.
 /// out: the processors in the order of their prefixes, each with num_rows results; none if the caller has none. The
 /// caller of this function owns *out and must call sdp_dal_replies_free().
+/// out_count: the number of processors; NULL if not asked for.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
 /// SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to
@@ -126,12 +137,13 @@ pub unsafe extern "C" fn sdp_dal_caller_broadcast(
     rows: *const *const sdp_dal_args,
     num_rows: usize,
     out: *mut *mut sdp_dal_replies,
+    out_count: *mut usize,
 ) -> sdp_dal_status {
     guard("sdp_dal_caller_broadcast", |site| {
         // SAFETY: the header's rules for pointers; the tensors' memory is only used until we return.
-        let (out, caller, function, args) = unsafe {
+        let ((out, out_count), caller, function, args) = unsafe {
             (
-                site.out(out, "out")?,
+                (site.out(out, "out")?, site.out_or_none(out_count, "out_count")?),
                 site.handle(caller, "caller")?,
                 site.text(function, "function")?,
                 site.rows(rows, num_rows)?,
@@ -139,92 +151,76 @@ pub unsafe extern "C" fn sdp_dal_caller_broadcast(
         };
         let replies = caller.broadcast_batch(function, &args, caller.timeout())?;
         let processors = replies.into_iter().map(|reply| Reply::new(reply.processor, reply.results));
-        out.set(make(RepliesState { rows: num_rows, processors: processors.collect() }));
+        let processors: Vec<_> = processors.collect();
+        if let Some(out_count) = out_count {
+            out_count.set(processors.len());
+        }
+        out.set(make(RepliesState { processors }));
         Ok(())
     })
 }
 
-/// The number of processors; 0 if replies is no replies handle. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_replies_num_processors(replies: *const sdp_dal_replies) -> usize {
-    guard_value("sdp_dal_replies_num_processors", 0, |site| {
-        // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(replies, "replies")? }.processors.len())
-    })
+/// What became of the rows at one processor.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_reply {
+    /// sizeof(sdp_dal_reply).
+    pub struct_size: usize,
+    /// The name of the processor. Borrowed: valid until the replies are freed.
+    pub name: *const c_char,
+    /// SDP_DAL_OK if it got the rows, or why not: sdp_dal_replies_get_results() then fails with that, and
+    /// sdp_dal_last_error() has the sentence.
+    pub status: i32,
+    /// The prefix of the processor.
+    pub prefix: [u8; 4],
 }
 
-/// The number of rows; 0 if replies is no replies handle. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_replies_num_rows(replies: *const sdp_dal_replies) -> usize {
-    guard_value("sdp_dal_replies_num_rows", 0, |site| {
-        // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(replies, "replies")? }.rows)
-    })
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_reply {
+    const NAME: &'static str = "sdp_dal_reply";
 }
+const _: () = assert!(size_of::<sdp_dal_reply>() == 2 * size_of::<usize>() + 4 + PREFIX_SIZE);
 
-/// Whether a processor got the rows: SDP_DAL_OK, or why not; sdp_dal_last_error() then has the sentence.
+/// What became of the rows at one processor.
 ///
-/// processor: 0 to sdp_dal_replies_num_processors() - 1.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT, SDP_DAL_OUT_OF_MEMORY,
-/// SDP_DAL_LIMIT_REACHED, SDP_DAL_BUSY. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_replies_status(
-    replies: *const sdp_dal_replies,
-    processor: usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_replies_status", |site| {
-        // SAFETY: the header's rules for pointers.
-        let reply = unsafe { site.handle(replies, "replies")? }.at(site, processor)?;
-        reply.results.as_ref().map(|_| ()).map_err(Clone::clone)
-    })
-}
-
-/// Name and prefix of a processor that the rows were meant for.
-///
-/// processor: 0 to sdp_dal_replies_num_processors() - 1.
-/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes. buffer, length: the name, as in sdp_dal_last_error().
+/// processor: from 0 to the number of processors, exclusive. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_replies_processor(
+pub unsafe extern "C" fn sdp_dal_replies_get_reply(
     replies: *const sdp_dal_replies,
     processor: usize,
-    out_prefix: *mut u8,
-    buffer: *mut c_char,
-    length: *mut usize,
+    out: *mut sdp_dal_reply,
 ) -> sdp_dal_status {
-    guard("sdp_dal_replies_processor", |site| {
+    guard("sdp_dal_replies_get_reply", |site| {
         // SAFETY: the header's rules for pointers.
-        let (prefix, name, replies) = unsafe {
-            (
-                site.prefix_out(out_prefix, "out_prefix")?,
-                site.text_out(buffer, length)?,
-                site.handle(replies, "replies")?,
-            )
-        };
+        let (out, replies) = unsafe { (site.out_struct(out, "out")?, site.handle(replies, "replies")?) };
         let reply = replies.at(site, processor)?;
-        prefix.set(reply.processor.prefix);
-        name.set(&reply.processor.name);
+        out.set(sdp_dal_reply {
+            struct_size: 0,
+            name: reply.name.as_ptr(),
+            status: reply.results.as_ref().map_or_else(|error| error.kind().code(), |_| status::OK),
+            prefix: reply.prefix,
+        });
         Ok(())
     })
 }
 
 /// References to the outputs of one row at one processor.
 ///
-/// processor: 0 to sdp_dal_replies_num_processors() - 1. row: 0 to sdp_dal_replies_num_rows() - 1.
+/// processor: from 0 to the number of processors, exclusive. row: from 0 to the number of rows, exclusive.
 /// out: Borrowed: valid until the replies are freed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, and those of sdp_dal_replies_status() if the processor did not get the rows. Does
-/// not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, and the reply's status if the processor did not get the rows (SDP_DAL_PROCESSOR_LOST,
+/// SDP_DAL_TIMEOUT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_BUSY). Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_replies_results(
+pub unsafe extern "C" fn sdp_dal_replies_get_results(
     replies: *const sdp_dal_replies,
     processor: usize,
     row: usize,
     out: *mut *const sdp_dal_results,
 ) -> sdp_dal_status {
-    guard("sdp_dal_replies_results", |site| {
+    guard("sdp_dal_replies_get_results", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, replies) = unsafe { (site.out(out, "out")?, site.handle(replies, "replies")?) };
         let results = replies.at(site, processor)?.results.as_ref().map_err(Clone::clone)?;

@@ -2,13 +2,15 @@
 
 use std::ffi::c_char;
 use std::ptr;
+use std::sync::OnceLock;
 
-use super::guard::{guard, guard_value, Site};
+use super::guard::guard;
 use super::handle::{word, Handle, Lent};
 use super::reference::{sdp_dal_ref, RefState};
 use super::status::sdp_dal_status;
+use super::texts::Texts;
 use crate::dal::Results;
-use crate::error::Result;
+use crate::error::{Error, Kind};
 
 /// References to the outputs of one call, in the order of its signature. Made by sdp_dal_caller_call(), ended by
 /// sdp_dal_results_free().
@@ -25,20 +27,36 @@ impl Handle for sdp_dal_results {
 pub(super) struct ResultsState {
     results: Results,
     lent: Vec<Option<Lent<sdp_dal_ref>>>,
+    /// The outputs' names, once one was asked for.
+    names: OnceLock<Names>,
 }
+
+struct Names {
+    names: Vec<*const c_char>,
+    _texts: Texts,
+}
+
+// SAFETY: never changed after it was made; the names lead into the texts beside them.
+unsafe impl Send for Names {}
+// SAFETY: as above.
+unsafe impl Sync for Names {}
 
 impl ResultsState {
     pub(super) fn new(results: Results) -> ResultsState {
         let lend = |i| results.at(i).map(|reference| Lent::new(RefState::new(reference.clone())));
         let lent = (0..results.len()).map(lend).collect();
-        ResultsState { results, lent }
+        ResultsState { results, lent, names: OnceLock::new() }
     }
 
-    fn check(&self, site: Site, index: usize) -> Result<()> {
-        if index < self.lent.len() {
-            return Ok(());
-        }
-        Err(site.wrong(format_args!("'index' is {index}, the call has {} outputs", self.lent.len())))
+    fn name(&self, index: usize) -> Option<*const c_char> {
+        let lend = || {
+            let mut texts = Texts::default();
+            let names =
+                (0..self.lent.len()).map(|nth| texts.lend(self.results.name(nth).unwrap_or_default()));
+            let names = names.collect();
+            Names { names, _texts: texts }
+        };
+        self.names.get_or_init(lend).names.get(index).copied()
     }
 
     fn handle(&self, index: usize) -> *const sdp_dal_ref {
@@ -46,32 +64,29 @@ impl ResultsState {
     }
 }
 
-/// The number of outputs; 0 if results is no results handle. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_results_count(results: *const sdp_dal_results) -> usize {
-    guard_value("sdp_dal_results_count", 0, |site| {
-        // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(results, "results")? }.lent.len())
-    })
-}
-
-/// Copies the name of an output.
+/// One output, by its place.
 ///
-/// index: 0 to sdp_dal_results_count() - 1. buffer, length: as in sdp_dal_last_error().
+/// index: its place among the outputs of the signature, from 0.
+/// out_name: its name. out: its reference, NULL if the output is null. Both are borrowed: valid until the results are freed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if there are not so many outputs. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_results_name(
+pub unsafe extern "C" fn sdp_dal_results_get_output(
     results: *const sdp_dal_results,
     index: usize,
-    buffer: *mut c_char,
-    length: *mut usize,
+    out_name: *mut *const c_char,
+    out: *mut *const sdp_dal_ref,
 ) -> sdp_dal_status {
-    guard("sdp_dal_results_name", |site| {
+    guard("sdp_dal_results_get_output", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, results) = unsafe { (site.text_out(buffer, length)?, site.handle(results, "results")?) };
-        results.check(site, index)?;
-        out.set(results.results.name(index).unwrap_or_default());
+        let ((out_name, out), results) =
+            unsafe { (site.outs((out_name, "out_name"), (out, "out"))?, site.handle(results, "results")?) };
+        let past = || {
+            let count = results.lent.len();
+            Error::new(Kind::NotFound, format!("the call has {count} outputs, there is none {index}"))
+        };
+        out_name.set(results.name(index).ok_or_else(past)?);
+        out.set(results.handle(index));
         Ok(())
     })
 }
@@ -83,12 +98,12 @@ pub unsafe extern "C" fn sdp_dal_results_name(
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_results_ref(
+pub unsafe extern "C" fn sdp_dal_results_get_ref(
     results: *const sdp_dal_results,
     name: *const c_char,
     out: *mut *const sdp_dal_ref,
 ) -> sdp_dal_status {
-    guard("sdp_dal_results_ref", |site| {
+    guard("sdp_dal_results_get_ref", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, results, name) =
             unsafe { (site.out(out, "out")?, site.handle(results, "results")?, site.text(name, "name")?) };

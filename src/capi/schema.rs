@@ -1,20 +1,24 @@
 //! sdp_dal_schema: a function's name and parameters.
 
 use std::ffi::c_char;
+use std::ops::Deref;
+use std::ptr;
+use std::sync::OnceLock;
 
 use arrow::datatypes::Field;
 use arrow::ffi::FFI_ArrowSchema;
 
 use super::arrow_structs::{c_field, c_schema};
-use super::guard::{guard, guard_value, Site};
+use super::guard::{guard, Site};
 use super::handle::{make, word, Handle};
 use super::status::sdp_dal_status;
 use super::structs::Extensible;
+use super::texts::Texts;
 use super::types::{
-    sdp_dal_direction as direction, sdp_dal_order, sdp_dal_param_flag as flag, sdp_dal_param_kind as kind,
+    order_code, sdp_dal_direction as direction, sdp_dal_param_flag as flag, sdp_dal_param_kind as kind,
 };
 use crate::error::{Error, Kind, Result};
-use crate::wire::{CallSchema, Direction, Order, Param, ParamType};
+use crate::wire::{CallSchema, Direction, Param, ParamType};
 
 /// A function's name and its parameters, with metadata that are for people and programs and not for the library. Made
 /// by sdp_dal_schema_create(), _parse(), _from_arrow() or _clone(), ended by sdp_dal_schema_free().
@@ -23,17 +27,56 @@ pub struct sdp_dal_schema {
 }
 
 impl Handle for sdp_dal_schema {
-    type Value = CallSchema;
+    type Value = SchemaState;
     const WORD: u64 = word(b"sdpSchem");
     const OF_STORE: bool = false;
 }
 
-/// What a parameter is.
+/// What a function is called, and what is said about it. What it points to is borrowed: valid until the schema is changed or
+/// freed.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_schema_info {
+    /// sizeof(sdp_dal_schema_info).
+    pub struct_size: usize,
+    /// The name of the function.
+    pub name: *const c_char,
+    /// What is said about it: keys, sorted.
+    pub metadata_keys: *const *const c_char,
+    /// The values of the keys.
+    pub metadata_values: *const *const c_char,
+    /// Number of keys, and of values.
+    pub num_metadata: usize,
+    /// Number of parameters, outputs included.
+    pub num_params: usize,
+}
+
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_schema_info {
+    const NAME: &'static str = "sdp_dal_schema_info";
+}
+const _: () = assert!(size_of::<sdp_dal_schema_info>() == 6 * size_of::<usize>());
+
+/// What a parameter is. What it points to is borrowed: valid until the schema is changed or freed.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_param_info {
     /// sizeof(sdp_dal_param_info).
     pub struct_size: usize,
+    /// Its name.
+    pub name: *const c_char,
+    /// Its type as a signature writes it: "int64", "float64[row,uvw=3] C", "table{a: utf8}".
+    pub type_text: *const c_char,
+    /// The ndim names of a tensor's dimensions, "" for one without a name; else NULL.
+    pub dim_names: *const *const c_char,
+    /// The ndim sizes of a tensor's dimensions, -1 for one that is not fixed; else NULL.
+    pub dim_sizes: *const i64,
+    /// What is said about it: keys, sorted.
+    pub metadata_keys: *const *const c_char,
+    /// The values of the keys.
+    pub metadata_values: *const *const c_char,
+    /// Number of keys, and of values.
+    pub num_metadata: usize,
     /// One of sdp_dal_direction.
     pub direction: i32,
     /// One of sdp_dal_param_kind.
@@ -52,12 +95,112 @@ pub struct sdp_dal_param_info {
 unsafe impl Extensible for sdp_dal_param_info {
     const NAME: &'static str = "sdp_dal_param_info";
 }
-const _: () = assert!(size_of::<sdp_dal_param_info>() == size_of::<usize>() + 6 * 4);
+const _: () = assert!(size_of::<sdp_dal_param_info>() == size_of::<[usize; 8]>() + 6 * 4);
 
-const NO_INFO: sdp_dal_param_info =
-    sdp_dal_param_info { struct_size: 0, direction: 0, kind: 0, dtype: 0, ndim: 0, flags: 0, order: 0 };
+/// A schema, and what C borrows of it, which is made when it is asked for.
+pub(super) struct SchemaState {
+    schema: CallSchema,
+    lent: OnceLock<LentSchema>,
+}
 
-/// A function without parameters, to be built with sdp_dal_schema_add_value() and its neighbours.
+/// Infos, and the texts and sizes that they point to.
+struct LentSchema {
+    info: sdp_dal_schema_info,
+    params: Vec<sdp_dal_param_info>,
+    _sizes: Vec<Box<[i64]>>,
+    _texts: Texts,
+}
+
+// SAFETY: never changed after it was made; the infos point to the texts and sizes beside them, which do not move.
+unsafe impl Send for LentSchema {}
+// SAFETY: as above.
+unsafe impl Sync for LentSchema {}
+
+impl SchemaState {
+    pub(super) fn new(schema: CallSchema) -> SchemaState {
+        SchemaState { schema, lent: OnceLock::new() }
+    }
+
+    /// The schema to be changed: what was lent of it ends.
+    pub(super) fn change(&mut self) -> &mut CallSchema {
+        self.lent.take();
+        &mut self.schema
+    }
+
+    fn lent(&self) -> &LentSchema {
+        self.lent.get_or_init(|| LentSchema::new(&self.schema))
+    }
+}
+
+impl Deref for SchemaState {
+    type Target = CallSchema;
+
+    fn deref(&self) -> &CallSchema {
+        &self.schema
+    }
+}
+
+impl LentSchema {
+    fn new(schema: &CallSchema) -> LentSchema {
+        let (mut texts, mut sizes) = (Texts::default(), Vec::new());
+        let said = texts.lend_metadata(&schema.metadata);
+        let info = sdp_dal_schema_info {
+            struct_size: 0,
+            name: texts.lend(&schema.name),
+            metadata_keys: said.keys,
+            metadata_values: said.values,
+            num_metadata: said.count,
+            num_params: schema.params.len(),
+        };
+        let params = schema.params.iter().map(|param| info_of(param, &mut texts, &mut sizes)).collect();
+        LentSchema { info, params, _sizes: sizes, _texts: texts }
+    }
+}
+
+fn info_of(param: &Param, texts: &mut Texts, sizes: &mut Vec<Box<[i64]>>) -> sdp_dal_param_info {
+    let kind = match param.ty {
+        ParamType::Scalar(_) => kind::SDP_DAL_PARAM_VALUE,
+        ParamType::Tensor { .. } => kind::SDP_DAL_PARAM_TENSOR,
+        ParamType::Table(_) => kind::SDP_DAL_PARAM_TABLE,
+        ParamType::Oid => kind::SDP_DAL_PARAM_OID,
+        ParamType::Id => kind::SDP_DAL_PARAM_ID,
+    };
+    let (dtype, dims) = match &param.ty {
+        ParamType::Tensor { elem, dims, .. } => (*elem as i32, dims.as_slice()),
+        _ => (0, [].as_slice()),
+    };
+    let mut dim_sizes = ptr::null();
+    if !dims.is_empty() {
+        let fixed: Box<[i64]> = dims.iter().map(|dim| dim.size.unwrap_or(-1)).collect();
+        dim_sizes = fixed.as_ptr();
+        sizes.push(fixed);
+    }
+    let bit = |set: bool, bit: flag| if set { bit as u32 } else { 0 };
+    let said = texts.lend_metadata(&param.metadata);
+    sdp_dal_param_info {
+        struct_size: 0,
+        name: texts.lend(&param.name),
+        type_text: texts.lend(&param.ty.to_string()),
+        dim_names: texts.lend_all(dims.iter().map(|dim| dim.name.as_str())),
+        dim_sizes,
+        metadata_keys: said.keys,
+        metadata_values: said.values,
+        num_metadata: said.count,
+        direction: match param.direction {
+            Direction::In => direction::SDP_DAL_IN,
+            Direction::Out => direction::SDP_DAL_OUT,
+        } as i32,
+        kind: kind as i32,
+        dtype,
+        // At most MAX_DIMS.
+        ndim: i32::try_from(dims.len()).unwrap_or(0),
+        order: order_code(param.ty.order()),
+        flags: bit(param.nullable, flag::SDP_DAL_PARAM_NULLABLE)
+            | bit(matches!(param.ty, ParamType::Table(Some(_))), flag::SDP_DAL_PARAM_COLUMNS),
+    }
+}
+
+/// A function without parameters, to be built with sdp_dal_schema_add().
 ///
 /// name: a letter or _, then letters, digits and _.
 /// out: The caller owns *out and must call sdp_dal_schema_free().
@@ -73,7 +216,7 @@ pub unsafe extern "C" fn sdp_dal_schema_create(
         let (out, name) = unsafe { (site.out(out, "out")?, site.text(name, "name")?) };
         let schema = CallSchema::new(name, Vec::new());
         schema.check()?;
-        out.set(make(schema));
+        out.set(make(SchemaState::new(schema)));
         Ok(())
     })
 }
@@ -91,7 +234,7 @@ pub unsafe extern "C" fn sdp_dal_schema_parse(
     guard("sdp_dal_schema_parse", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, signature) = unsafe { (site.out(out, "out")?, site.text(signature, "signature")?) };
-        out.set(make(CallSchema::parse(signature)?));
+        out.set(make(SchemaState::new(CallSchema::parse(signature)?)));
         Ok(())
     })
 }
@@ -111,7 +254,7 @@ pub unsafe extern "C" fn sdp_dal_schema_from_arrow(
     guard("sdp_dal_schema_from_arrow", |site| {
         // SAFETY: the header's rules for pointers. The schema is taken before anything can fail.
         let (schema, out) = unsafe { (site.take_columns(schema, "schema"), site.out(out, "out")?) };
-        out.set(make(CallSchema::from_arrow(&schema?)?));
+        out.set(make(SchemaState::new(CallSchema::from_arrow(&schema?)?)));
         Ok(())
     })
 }
@@ -166,7 +309,7 @@ pub unsafe extern "C" fn sdp_dal_schema_clone(
     guard("sdp_dal_schema_clone", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, schema) = unsafe { (site.out(out, "out")?, site.handle(schema, "schema")?) };
-        out.set(make(schema.clone()));
+        out.set(make(SchemaState::new((**schema).clone())));
         Ok(())
     })
 }
@@ -181,50 +324,20 @@ pub unsafe extern "C" fn sdp_dal_schema_free(schema: *mut sdp_dal_schema) {
     });
 }
 
-/// Copies the name of the function.
+/// What the function is called, and what is said about it.
 ///
-/// buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_schema_name(
-    schema: *const sdp_dal_schema,
-    buffer: *mut c_char,
-    length: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_schema_name", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, schema) = unsafe { (site.text_out(buffer, length)?, site.handle(schema, "schema")?) };
-        out.set(&schema.name);
-        Ok(())
-    })
-}
-
-/// The number of parameters; 0 if schema is no schema. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_schema_num_params(schema: *const sdp_dal_schema) -> usize {
-    guard_value("sdp_dal_schema_num_params", 0, |site| {
-        // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(schema, "schema")? }.params.len())
-    })
-}
-
-/// Copies the name of a parameter.
-///
-/// index: 0 to sdp_dal_schema_num_params() - 1, in positional order. buffer, length: as in sdp_dal_last_error().
+/// out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_schema_param_name(
+pub unsafe extern "C" fn sdp_dal_schema_get_info(
     schema: *const sdp_dal_schema,
-    index: usize,
-    buffer: *mut c_char,
-    length: *mut usize,
+    out: *mut sdp_dal_schema_info,
 ) -> sdp_dal_status {
-    guard("sdp_dal_schema_param_name", |site| {
+    guard("sdp_dal_schema_get_info", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, schema) = unsafe { (site.text_out(buffer, length)?, site.handle(schema, "schema")?) };
-        out.set(&site.schema_param(schema, index)?.name);
+        let (out, schema) = unsafe { (site.out_struct(out, "out")?, site.handle(schema, "schema")?) };
+        out.set(schema.lent().info);
         Ok(())
     })
 }
@@ -233,12 +346,12 @@ pub unsafe extern "C" fn sdp_dal_schema_param_name(
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_schema_param_index(
+pub unsafe extern "C" fn sdp_dal_schema_get_index(
     schema: *const sdp_dal_schema,
     name: *const c_char,
     out: *mut usize,
 ) -> sdp_dal_status {
-    guard("sdp_dal_schema_param_index", |site| {
+    guard("sdp_dal_schema_get_index", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, schema, name) =
             unsafe { (site.out(out, "out")?, site.handle(schema, "schema")?, site.text(name, "name")?) };
@@ -250,163 +363,56 @@ pub unsafe extern "C" fn sdp_dal_schema_param_index(
 
 /// What a parameter is.
 ///
-/// index: 0 to sdp_dal_schema_num_params() - 1. out: filled; set its struct_size first.
+/// index: 0 to sdp_dal_schema_info's num_params - 1, in positional order. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_schema_param_info(
+pub unsafe extern "C" fn sdp_dal_schema_get_param(
     schema: *const sdp_dal_schema,
     index: usize,
     out: *mut sdp_dal_param_info,
 ) -> sdp_dal_status {
-    guard("sdp_dal_schema_param_info", |site| {
+    guard("sdp_dal_schema_get_param", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, schema) = unsafe { (site.out_struct(out, "out")?, site.handle(schema, "schema")?) };
-        out.set(info_of(site.schema_param(schema, index)?));
+        site.schema_param(schema, index)?;
+        let info = schema.lent().params.get(index).copied();
+        out.set(info.ok_or_else(|| Error::internal("a parameter was not lent"))?);
         Ok(())
     })
 }
 
-pub(super) fn info_of(param: &Param) -> sdp_dal_param_info {
-    let kind = match param.ty {
-        ParamType::Scalar(_) => kind::SDP_DAL_PARAM_VALUE,
-        ParamType::Tensor { .. } => kind::SDP_DAL_PARAM_TENSOR,
-        ParamType::Table(_) => kind::SDP_DAL_PARAM_TABLE,
-        ParamType::Oid => kind::SDP_DAL_PARAM_OID,
-        ParamType::Id => kind::SDP_DAL_PARAM_ID,
-    };
-    let (dtype, ndim) = match &param.ty {
-        ParamType::Tensor { elem, dims, .. } => (*elem as i32, i32::try_from(dims.len()).unwrap_or(0)),
-        _ => (0, 0),
-    };
-    let order = match param.ty.order() {
-        None => sdp_dal_order::SDP_DAL_ORDER_ANY,
-        Some(Order::C) => sdp_dal_order::SDP_DAL_ORDER_C,
-        Some(Order::F) => sdp_dal_order::SDP_DAL_ORDER_F,
-    };
-    let bit = |set: bool, bit: flag| if set { bit as u32 } else { 0 };
-    sdp_dal_param_info {
-        direction: match param.direction {
-            Direction::In => direction::SDP_DAL_IN,
-            Direction::Out => direction::SDP_DAL_OUT,
-        } as i32,
-        kind: kind as i32,
-        dtype,
-        ndim,
-        order: order as i32,
-        flags: bit(param.nullable, flag::SDP_DAL_PARAM_NULLABLE)
-            | bit(matches!(param.ty, ParamType::Table(Some(_))), flag::SDP_DAL_PARAM_COLUMNS),
-        ..NO_INFO
-    }
-}
-
-/// One dimension of a tensor parameter.
+/// The type of a value parameter, as an Arrow field of its name; or the columns of a table parameter, as an Arrow schema.
 ///
-/// index: 0 to sdp_dal_schema_num_params() - 1. dim: 0 to the info's ndim - 1.
-/// out_size: its size, -1 if that is not fixed.
-/// buffer, length: its name, as in sdp_dal_last_error(); "" if it has none.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_schema_param_dim(
-    schema: *const sdp_dal_schema,
-    index: usize,
-    dim: usize,
-    out_size: *mut i64,
-    buffer: *mut c_char,
-    length: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_schema_param_dim", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (size, name, schema) = unsafe {
-            (site.out(out_size, "out_size")?, site.text_out(buffer, length)?, site.handle(schema, "schema")?)
-        };
-        let param = site.schema_param(schema, index)?;
-        let dims: &[_] = if let ParamType::Tensor { dims, .. } = &param.ty { dims } else { &[] };
-        let past = || {
-            let (name, count) = (&param.name, dims.len());
-            site.wrong(format_args!("'dim' is {dim}, parameter '{name}' has {count} dimensions"))
-        };
-        let dim = dims.get(dim).ok_or_else(past)?;
-        size.set(dim.size.unwrap_or(-1));
-        name.set(&dim.name);
-        Ok(())
-    })
-}
-
-/// Copies the type of a parameter as a signature writes it: "int64", "float64[row,uvw=3] C", "table{a: utf8}".
-///
-/// index: 0 to sdp_dal_schema_num_params() - 1. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_schema_param_type(
-    schema: *const sdp_dal_schema,
-    index: usize,
-    buffer: *mut c_char,
-    length: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_schema_param_type", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, schema) = unsafe { (site.text_out(buffer, length)?, site.handle(schema, "schema")?) };
-        out.set(&site.schema_param(schema, index)?.ty.to_string());
-        Ok(())
-    })
-}
-
-/// The type of a value parameter, as an Arrow field of its name.
-///
-/// index: 0 to sdp_dal_schema_num_params() - 1.
+/// index: 0 to sdp_dal_schema_info's num_params - 1.
 /// out: filled. The caller owns it and must call out->release(); released on failure.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the parameter is an object). Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the parameter is another object), SDP_DAL_NOT_FOUND if the columns of the table
+/// are not fixed. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_schema_param_arrow(
+pub unsafe extern "C" fn sdp_dal_schema_get_arrow(
     schema: *const sdp_dal_schema,
     index: usize,
     out: *mut FFI_ArrowSchema,
 ) -> sdp_dal_status {
-    guard("sdp_dal_schema_param_arrow", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, schema) = unsafe { (site.out(out, "out")?, site.handle(schema, "schema")?) };
-        let param = site.schema_param(schema, index)?;
-        let ParamType::Scalar(data_type) = &param.ty else {
-            let (name, ty) = (&param.name, &param.ty);
-            return Err(site.wrong(format_args!("parameter '{name}' is {ty}, a value is needed")));
-        };
-        let field = Field::new(&param.name, data_type.clone(), param.nullable);
-        out.set(c_field(&field)?);
-        Ok(())
-    })
-}
-
-/// The columns of a table parameter, as an Arrow schema.
-///
-/// index: 0 to sdp_dal_schema_num_params() - 1.
-/// out: filled. The caller owns it and must call out->release(); released on failure.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if its columns are not fixed. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_schema_param_columns(
-    schema: *const sdp_dal_schema,
-    index: usize,
-    out: *mut FFI_ArrowSchema,
-) -> sdp_dal_status {
-    guard("sdp_dal_schema_param_columns", |site| {
+    guard("sdp_dal_schema_get_arrow", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, schema) = unsafe { (site.out(out, "out")?, site.handle(schema, "schema")?) };
         let param = site.schema_param(schema, index)?;
         let name = &param.name;
-        match &param.ty {
-            ParamType::Table(Some(columns)) => {
-                out.set(c_schema(columns)?);
-                Ok(())
-            }
+        out.set(match &param.ty {
+            ParamType::Scalar(data_type) => c_field(&Field::new(name, data_type.clone(), param.nullable))?,
+            ParamType::Table(Some(columns)) => c_schema(columns)?,
             ParamType::Table(None) => {
-                Err(Error::new(Kind::NotFound, format!("table '{name}' may have any columns")))
+                return Err(Error::new(Kind::NotFound, format!("table '{name}' may have any columns")));
             }
-            ty => Err(site.wrong(format_args!("parameter '{name}' is {ty}, a table is needed"))),
-        }
+            ty => {
+                return Err(
+                    site.wrong(format_args!("parameter '{name}' is {ty}, a value or a table is needed"))
+                )
+            }
+        });
+        Ok(())
     })
 }
 
@@ -464,6 +470,6 @@ impl Site {
         // SAFETY: the caller's promise.
         let schemas = unsafe { self.items(schemas, count, name)? };
         // SAFETY: the caller's promise.
-        schemas.iter().map(|schema| Ok(unsafe { self.handle(*schema, name)? }.clone())).collect()
+        schemas.iter().map(|schema| Ok((**unsafe { self.handle(*schema, name)? }).clone())).collect()
     }
 }

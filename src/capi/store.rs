@@ -1,6 +1,7 @@
 //! sdp_dal_store: an attachment with a namespace.
 
-use std::ffi::{c_char, OsString};
+use std::ffi::{c_char, CString, OsString};
+use std::ops::Deref;
 use std::path::PathBuf;
 
 use super::guard::{guard, Site};
@@ -19,8 +20,30 @@ pub struct sdp_dal_store {
 }
 
 impl Handle for sdp_dal_store {
-    type Value = Namespace;
+    type Value = StoreState;
     const WORD: u64 = word(b"sdpStore");
+}
+
+/// The namespace that a handle stands for, and the store's path as C reads it.
+pub(super) struct StoreState {
+    namespace: Namespace,
+    path: CString,
+}
+
+impl StoreState {
+    pub(super) fn new(namespace: Namespace) -> StoreState {
+        // A path has no NUL.
+        let path = CString::new(namespace.store().path().to_string_lossy().as_bytes()).unwrap_or_default();
+        StoreState { namespace, path }
+    }
+}
+
+impl Deref for StoreState {
+    type Target = Namespace;
+
+    fn deref(&self) -> &Namespace {
+        &self.namespace
+    }
 }
 
 /// How sdp_dal_store_open() opens, and if need be makes, a store. Zero bytes mean the default.
@@ -160,7 +183,7 @@ pub unsafe extern "C" fn sdp_dal_store_open(
             })?,
         };
         let store = Store::open(&path, &options)?;
-        out.set(make(Namespace::new(&store, options.name.as_deref())));
+        out.set(make(StoreState::new(Namespace::new(&store, options.name.as_deref()))));
         Ok(())
     })
 }
@@ -182,43 +205,52 @@ pub unsafe extern "C" fn sdp_dal_store_close(store: *mut sdp_dal_store) {
     });
 }
 
-/// Makes a further namespace of the same attachment.
-///
-/// name: its name in displays; NULL: the program's.
-/// out: The caller owns *out and must call sdp_dal_store_close().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_store_new_namespace(
-    store: *const sdp_dal_store,
-    name: *const c_char,
-    out: *mut *mut sdp_dal_store,
-) -> sdp_dal_status {
-    guard("sdp_dal_store_new_namespace", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, namespace, name) = unsafe {
-            (site.out(out, "out")?, site.handle(store, "store")?, site.text_or_none(name, "name")?)
-        };
-        out.set(make(Namespace::new(namespace.store(), name)));
-        Ok(())
-    })
+/// Which store a handle is of.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sdp_dal_store_info {
+    /// sizeof(sdp_dal_store_info).
+    pub struct_size: usize,
+    /// The path by which it was opened. Borrowed: valid until the handle is closed.
+    pub path: *const c_char,
+    /// A random number that tells this store from every other one, also from one that was or will be made at the same path: the
+    /// same for every client and as long as the store lives. An object ID that is written down is good only with it: compare it
+    /// before the ID is used again.
+    pub identity: u64,
+    /// This process's own number among the clients of the store.
+    pub client: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
-/// Copies the path by which a store was opened.
+// SAFETY: repr(C), struct_size first, every bit pattern is a value.
+unsafe impl Extensible for sdp_dal_store_info {
+    const NAME: &'static str = "sdp_dal_store_info";
+}
+const _: () = assert!(size_of::<sdp_dal_store_info>() == 2 * size_of::<usize>() + 8 + 2 * 4);
+
+/// Which store a handle is of.
 ///
-/// buffer, length: as in sdp_dal_last_error().
+/// out: filled; set its struct_size first.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_store_path(
+pub unsafe extern "C" fn sdp_dal_store_get_info(
     store: *const sdp_dal_store,
-    buffer: *mut c_char,
-    length: *mut usize,
+    out: *mut sdp_dal_store_info,
 ) -> sdp_dal_status {
-    guard("sdp_dal_store_path", |site| {
+    guard("sdp_dal_store_get_info", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, namespace) = unsafe { (site.text_out(buffer, length)?, site.handle(store, "store")?) };
-        out.set(&namespace.store().path().to_string_lossy());
+        let (out, state) = unsafe { (site.out_struct(out, "out")?, site.handle(store, "store")?) };
+        let store = state.store();
+        store.here()?;
+        out.set(sdp_dal_store_info {
+            struct_size: 0,
+            path: state.path.as_ptr(),
+            identity: store.identity(),
+            client: store.number(),
+            reserved: 0,
+        });
         Ok(())
     })
 }
@@ -230,35 +262,15 @@ pub unsafe extern "C" fn sdp_dal_store_path(
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
 /// Does not wait for others.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_store_prefix(
+pub unsafe extern "C" fn sdp_dal_store_get_prefix(
     store: *const sdp_dal_store,
     out_prefix: *mut u8,
 ) -> sdp_dal_status {
-    guard("sdp_dal_store_prefix", |site| {
+    guard("sdp_dal_store_get_prefix", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, namespace) =
             unsafe { (site.prefix_out(out_prefix, "out_prefix")?, site.handle(store, "store")?) };
         out.set(namespace.prefix()?);
-        Ok(())
-    })
-}
-
-/// Gives the number that tells this store from every other one, also from one that was or will be made at the same path.
-/// An object ID that is written down is good only with it: compare it before the ID is used again.
-///
-/// out: a random number, the same for every client and as long as the store lives.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_store_identity(
-    store: *const sdp_dal_store,
-    out: *mut u64,
-) -> sdp_dal_status {
-    guard("sdp_dal_store_identity", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, namespace) = unsafe { (site.out(out, "out")?, site.handle(store, "store")?) };
-        namespace.store().here()?;
-        out.set(namespace.store().identity());
         Ok(())
     })
 }

@@ -2,12 +2,12 @@
 
 use std::ffi::c_char;
 
-use super::guard::{guard, guard_value, Site};
+use super::guard::guard;
 use super::handle::{make, word, Handle};
 use super::status::sdp_dal_status;
 use super::structs::Extensible;
-use crate::error::Result;
-use crate::store::{census, Census, StoreSummary};
+use super::texts::{Infos, Texts};
+use crate::store::{census, StoreSummary};
 
 /// The stores of this machine as they were at one moment. Made by sdp_dal_stores_list(), ended by sdp_dal_stores_free().
 pub struct sdp_dal_stores {
@@ -15,7 +15,7 @@ pub struct sdp_dal_stores {
 }
 
 impl Handle for sdp_dal_stores {
-    type Value = Census;
+    type Value = Infos<sdp_dal_store_summary>;
     const WORD: u64 = word(b"sdpCensu");
     const OF_STORE: bool = false;
 }
@@ -26,6 +26,10 @@ impl Handle for sdp_dal_stores {
 pub struct sdp_dal_store_summary {
     /// sizeof(sdp_dal_store_summary).
     pub struct_size: usize,
+    /// The path under which it was made: the one to open it by. Borrowed: valid until the list is freed.
+    pub path: *const c_char,
+    /// The path of the file in which it lies. Borrowed as path.
+    pub file: *const c_char,
     /// When it was made, in nanoseconds since 1970.
     pub created_ns: i64,
     /// Bytes that fit into the empty store.
@@ -46,127 +50,72 @@ pub struct sdp_dal_store_summary {
 unsafe impl Extensible for sdp_dal_store_summary {
     const NAME: &'static str = "sdp_dal_store_summary";
 }
-const _: () = assert!(size_of::<sdp_dal_store_summary>() == size_of::<usize>() + 3 * 8 + 4 * 4);
+const _: () = assert!(size_of::<sdp_dal_store_summary>() == 3 * size_of::<usize>() + 3 * 8 + 4 * 4);
 
-const NO_SUMMARY: sdp_dal_store_summary = sdp_dal_store_summary {
-    struct_size: 0,
-    created_ns: 0,
-    size: 0,
-    reserved: 0,
-    owner: 0,
-    clients: 0,
-    max_clients: 0,
-    reserved_0: 0,
-};
+fn summary_of(found: &StoreSummary, texts: &mut Texts) -> sdp_dal_store_summary {
+    sdp_dal_store_summary {
+        struct_size: size_of::<sdp_dal_store_summary>(),
+        path: texts.lend(&found.path),
+        file: texts.lend(&found.file.to_string_lossy()),
+        created_ns: i64::try_from(found.created.as_nanos()).unwrap_or(i64::MAX),
+        size: found.size,
+        reserved: found.reserved,
+        owner: found.owner,
+        clients: found.clients,
+        max_clients: found.max_clients,
+        reserved_0: 0,
+    }
+}
 
 /// Lists the stores of this machine that this process may look at, without opening them: /dev/shm and every other
 /// tmpfs, with the folders directly below each.
 ///
-/// out: The caller owns *out and must call sdp_dal_stores_free().
+/// out: The caller owns *out and must call sdp_dal_stores_free(). out_count: how many there are.
+/// out_skipped: how many files and folders could not be looked into: they are other users', or stores of another version;
+/// NULL if not asked for.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_IO, SDP_DAL_PERMISSION_DENIED, SDP_DAL_NOT_FOUND if there is no /proc.
 /// Does not wait for others.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_stores_list(out: *mut *mut sdp_dal_stores) -> sdp_dal_status {
+pub unsafe extern "C" fn sdp_dal_stores_list(
+    out: *mut *mut sdp_dal_stores,
+    out_count: *mut usize,
+    out_skipped: *mut usize,
+) -> sdp_dal_status {
     guard("sdp_dal_stores_list", |site| {
         // SAFETY: the header's rules for pointers.
-        let out = unsafe { site.out(out, "out")? };
-        out.set(make(census()?));
+        let ((out, out_count), out_skipped) = unsafe {
+            (
+                site.outs((out, "out"), (out_count, "out_count"))?,
+                site.out_or_none(out_skipped, "out_skipped")?,
+            )
+        };
+        let found = census()?;
+        out_count.set(found.stores.len());
+        if let Some(out_skipped) = out_skipped {
+            out_skipped.set(found.skipped as usize);
+        }
+        out.set(make(Infos::new(&found.stores, summary_of)));
         Ok(())
     })
-}
-
-/// The number of stores in a list; 0 if stores is no such list. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_stores_count(stores: *const sdp_dal_stores) -> usize {
-    guard_value("sdp_dal_stores_count", 0, |site| {
-        // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(stores, "stores")? }.stores.len())
-    })
-}
-
-/// How many files and folders could not be looked into for a list: they are other users', or stores of another version.
-/// 0 if stores is no such list. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_stores_skipped(stores: *const sdp_dal_stores) -> usize {
-    guard_value("sdp_dal_stores_skipped", 0, |site| {
-        // SAFETY: the header's rules for pointers.
-        Ok(unsafe { site.handle(stores, "stores")? }.skipped as usize)
-    })
-}
-
-impl Site {
-    fn store_at(self, census: &Census, index: usize) -> Result<&StoreSummary> {
-        let count = census.stores.len();
-        let past = || self.wrong(format_args!("'index' is {index}, the list has {count} stores"));
-        census.stores.get(index).ok_or_else(past)
-    }
 }
 
 /// One store of a list.
 ///
-/// index: 0 to sdp_dal_stores_count() - 1. out: filled; set its struct_size first.
+/// index: from 0 to the number of stores, exclusive. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_stores_summary(
+pub unsafe extern "C" fn sdp_dal_stores_get_summary(
     stores: *const sdp_dal_stores,
     index: usize,
     out: *mut sdp_dal_store_summary,
 ) -> sdp_dal_status {
-    guard("sdp_dal_stores_summary", |site| {
+    guard("sdp_dal_stores_get_summary", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, census) = unsafe { (site.out_struct(out, "out")?, site.handle(stores, "stores")?) };
-        let found = site.store_at(census, index)?;
-        out.set(sdp_dal_store_summary {
-            created_ns: i64::try_from(found.created.as_nanos()).unwrap_or(i64::MAX),
-            size: found.size,
-            reserved: found.reserved,
-            owner: found.owner,
-            clients: found.clients,
-            max_clients: found.max_clients,
-            ..NO_SUMMARY
-        });
-        Ok(())
-    })
-}
-
-/// Copies the path under which a store of a list was made: the one to open it by.
-///
-/// index: 0 to sdp_dal_stores_count() - 1. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_stores_path(
-    stores: *const sdp_dal_stores,
-    index: usize,
-    buffer: *mut c_char,
-    length: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_stores_path", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, census) = unsafe { (site.text_out(buffer, length)?, site.handle(stores, "stores")?) };
-        out.set(&site.store_at(census, index)?.path);
-        Ok(())
-    })
-}
-
-/// Copies the path of the file in which a store of a list lies.
-///
-/// index: 0 to sdp_dal_stores_count() - 1. buffer, length: as in sdp_dal_last_error().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_stores_file(
-    stores: *const sdp_dal_stores,
-    index: usize,
-    buffer: *mut c_char,
-    length: *mut usize,
-) -> sdp_dal_status {
-    guard("sdp_dal_stores_file", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, census) = unsafe { (site.text_out(buffer, length)?, site.handle(stores, "stores")?) };
-        out.set(&site.store_at(census, index)?.file.to_string_lossy());
+        let (out, stores) = unsafe { (site.out_struct(out, "out")?, site.handle(stores, "stores")?) };
+        let past = || site.wrong(format_args!("'index' is {index}, the list has {} stores", stores.len()));
+        out.set(stores.get(index).ok_or_else(past)?);
         Ok(())
     })
 }

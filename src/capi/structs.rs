@@ -62,6 +62,18 @@ impl Site {
         Ok(Out { place })
     }
 
+    /// The same for a result that is not asked for by NULL.
+    ///
+    /// # Safety
+    /// As [`Site::out`].
+    pub(super) unsafe fn out_or_none<T>(self, place: *mut T, name: &str) -> Result<Option<Out<T>>> {
+        if place.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.out(place, name) }.map(Some)
+    }
+
     /// Where two results are to go: both are zeroed, also when one of the two is NULL.
     ///
     /// # Safety

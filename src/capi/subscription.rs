@@ -41,7 +41,7 @@ pub enum sdp_dal_event_kind {
     SDP_DAL_EVENT_CALL_CLAIMED = 7,
     /// A call that was taken has ended. Its caller may have deleted it before.
     SDP_DAL_EVENT_CALL_ENDED = 8,
-    /// Events were lost: list the objects again with sdp_dal_object_list(). What happens after this event is told.
+    /// Events were lost: list the objects again with sdp_dal_store_list_objects(). What happens after this event is told.
     SDP_DAL_EVENT_RESYNC = 9,
 }
 

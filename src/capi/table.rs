@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::sync::Arc;
 
 use arrow::array::{make_array, Array, StructArray};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow::ffi_stream::FFI_ArrowArrayStream;
 use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchOptions};
@@ -155,10 +155,6 @@ fn give_stream(table: &Table, out: Out<FFI_ArrowArrayStream>) -> Result<()> {
     Ok(())
 }
 
-fn expected(columns: Option<Schema>) -> ExpectedTable {
-    ExpectedTable::new(columns.map(Arc::new))
-}
-
 /// Puts a table: one copy into the store.
 ///
 /// stream: the record batches. It is moved: read to its end and released by the library, also on failure.
@@ -217,58 +213,6 @@ pub unsafe extern "C" fn sdp_dal_table_put_columns(
             let table = table?.split(options.map_or(0, |options| options.max_chunksize));
             out.set(make(RefState::new(namespace.put_table(&table)?)));
         }
-        Ok(())
-    })
-}
-
-/// An owning reference to a table that does not exist yet: to be passed as the output of a call, or to be written later
-/// by sdp_dal_ref_put_table().
-///
-/// schema: the columns it will have, a struct; NULL for any. It stays yours.
-/// out: The caller owns *out and must call sdp_dal_ref_free().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
-/// Does not wait for others.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_ref_new_table(
-    store: *const sdp_dal_store,
-    schema: *const FFI_ArrowSchema,
-    out: *mut *mut sdp_dal_ref,
-) -> sdp_dal_status {
-    guard("sdp_dal_ref_new_table", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, namespace, columns) = unsafe {
-            (site.out(out, "out")?, site.handle(store, "store")?, site.columns_or_none(schema, "schema")?)
-        };
-        out.set(make(RefState::new(namespace.new_ref(expected(columns))?)));
-        Ok(())
-    })
-}
-
-/// A borrowed reference to the object with an ID, which must be a table: what is read through the reference is checked.
-///
-/// id: SDP_DAL_ID_SIZE bytes. schema: the columns of the table, a struct; NULL for any. It stays yours.
-/// out: The caller owns *out and must call sdp_dal_ref_free().
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_ref_from_id_as_table(
-    store: *const sdp_dal_store,
-    id: *const u8,
-    schema: *const FFI_ArrowSchema,
-    out: *mut *mut sdp_dal_ref,
-) -> sdp_dal_status {
-    guard("sdp_dal_ref_from_id_as_table", |site| {
-        // SAFETY: the header's rules for pointers.
-        let (out, namespace, id, columns) = unsafe {
-            (
-                site.out(out, "out")?,
-                site.handle(store, "store")?,
-                site.id(id, "id")?,
-                site.columns_or_none(schema, "schema")?,
-            )
-        };
-        out.set(make(RefState::new(namespace.borrow(id, expected(columns)))));
         Ok(())
     })
 }
@@ -361,11 +305,11 @@ pub unsafe extern "C" fn sdp_dal_ref_get_batch(
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if nothing is known of the columns, SDP_DAL_CORRUPT,
 /// SDP_DAL_FORKED. Does not wait for others.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_ref_table_schema(
+pub unsafe extern "C" fn sdp_dal_ref_get_columns(
     reference: *const sdp_dal_ref,
     out: *mut FFI_ArrowSchema,
 ) -> sdp_dal_status {
-    guard("sdp_dal_ref_table_schema", |site| {
+    guard("sdp_dal_ref_get_columns", |site| {
         // SAFETY: the header's rules for pointers; a zeroed schema is a released one.
         let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
         let reference = state.reference();

@@ -80,8 +80,11 @@ pub unsafe extern "C" fn sdp_dal_tensor_get_view(
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
-pub unsafe extern "C" fn sdp_dal_tensor_id(tensor: *const sdp_dal_tensor, out_id: *mut u8) -> sdp_dal_status {
-    guard("sdp_dal_tensor_id", |site| {
+pub unsafe extern "C" fn sdp_dal_tensor_get_id(
+    tensor: *const sdp_dal_tensor,
+    out_id: *mut u8,
+) -> sdp_dal_status {
+    guard("sdp_dal_tensor_get_id", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, held) = unsafe { (site.id_out(out_id, "out_id")?, site.handle(tensor, "tensor")?) };
         out.set(held.tensor().buffer().id());

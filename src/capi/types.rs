@@ -113,6 +113,15 @@ pub enum sdp_dal_tensor_flag {
     SDP_DAL_TENSOR_ZEROED = 1,
 }
 
+/// An order as C has it.
+pub(super) fn order_code(order: Option<Order>) -> i32 {
+    match order {
+        None => sdp_dal_order::SDP_DAL_ORDER_ANY as i32,
+        Some(Order::C) => sdp_dal_order::SDP_DAL_ORDER_C as i32,
+        Some(Order::F) => sdp_dal_order::SDP_DAL_ORDER_F as i32,
+    }
+}
+
 /// What sdp_dal_store_open() does when there is no store at the path.
 #[repr(C)]
 pub enum sdp_dal_create_mode {
@@ -126,7 +135,7 @@ pub enum sdp_dal_create_mode {
 #[repr(C)]
 pub enum sdp_dal_store_flag {
     /// The field group counts: the members of that group may use the store too. They can read all that is in it;
-    /// sdp_dal_namespaces_arg() says what it tells of its clients' command lines.
+    /// sdp_dal_namespace_info says what it tells of its clients' command lines.
     SDP_DAL_STORE_SHARE_WITH_GROUP = 1,
     /// The field accept_owner counts: a store of that user is accepted too.
     SDP_DAL_STORE_ACCEPT_OWNER = 2,
@@ -189,7 +198,7 @@ pub enum sdp_dal_value_kind {
     SDP_DAL_VALUE_ARROW = 12,
     /// An output that is given to a call, which may be null: it is not wanted.
     SDP_DAL_VALUE_UNWANTED = 13,
-    /// An output, as the function sees it: its name [data, size].
+    /// An output, as the function sees it: its name, its order in the signature [data, size, int64].
     SDP_DAL_VALUE_OUTPUT = 14,
 }
 
@@ -286,7 +295,7 @@ pub enum sdp_dal_object_state {
     SDP_DAL_STATE_CREATING = 2,
     /// Complete, and never changed again.
     SDP_DAL_STATE_SEALED = 3,
-    /// It will never exist; sdp_dal_ref_error() tells why.
+    /// It will never exist; sdp_dal_ref_wait() returns why.
     SDP_DAL_STATE_FAILED = 4,
     /// Deleted, but still held by somebody.
     SDP_DAL_STATE_DOOMED = 5,

@@ -13,7 +13,7 @@ use super::guard::{guard, Site};
 use super::handle::make;
 use super::reference::{sdp_dal_ref, RefState};
 use super::status::sdp_dal_status;
-use super::types::sdp_dal_value_kind as kind;
+use super::types::{order_code, sdp_dal_value_kind as kind};
 use super::view::{sdp_dal_tensor_view, CallersTensor};
 use crate::dal::{Args, Call, Results};
 use crate::error::{Error, Result};
@@ -83,7 +83,11 @@ fn value_of(call: &CallHandle, param: usize) -> Result<sdp_dal_value> {
         return Ok(NULL);
     }
     if spec.direction == Direction::Out {
-        return Ok(bytes_of(kind::SDP_DAL_VALUE_OUTPUT, spec.name.as_bytes()));
+        let order = i64::from(order_code(spec.ty.order()));
+        return Ok(sdp_dal_value {
+            int64: order,
+            ..bytes_of(kind::SDP_DAL_VALUE_OUTPUT, spec.name.as_bytes())
+        });
     }
     Ok(match &spec.ty {
         ParamType::Tensor { .. } => sdp_dal_value {
@@ -301,7 +305,8 @@ pub unsafe extern "C" fn sdp_dal_caller_issue(
 ///
 /// values: room for count values; filled in the order of the signature. Borrowed: what they point to is valid until the
 /// callback returns or the last handle of the call is freed. Of an object of any kind data and size are the bytes. An output
-/// is SDP_DAL_VALUE_OUTPUT, with its name as data and size. A table and a value of another Arrow type come without their
+/// is SDP_DAL_VALUE_OUTPUT, with its name as data and size, and as int64 the order that the signature gives it, one of
+/// sdp_dal_order. A table and a value of another Arrow type come without their
 /// structs: sdp_dal_call_get_table() and sdp_dal_call_get_arrow() give them.
 /// count: the number of parameters of the function.
 ///

@@ -1,7 +1,5 @@
 //! The library's version.
 
-use std::ffi::{c_char, CStr};
-
 /// major << 24 | minor << 12 | patch.
 const VERSION: u32 = number(env!("CARGO_PKG_VERSION_MAJOR")) << 24
     | number(env!("CARGO_PKG_VERSION_MINOR")) << 12
@@ -20,22 +18,10 @@ const fn number(digits: &str) -> u32 {
     value
 }
 
-const VERSION_STRING: &CStr =
-    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
-        Ok(text) => text,
-        Err(_) => panic!("a version without NUL"),
-    };
-
 /// The version of the library that is running: major << 24 | minor << 12 | patch.
 ///
 /// SDP_DAL_VERSION is that of the header. Before 1.0 they must agree in major and minor, afterwards in major.
 #[no_mangle]
 pub extern "C" fn sdp_dal_version() -> u32 {
     VERSION
-}
-
-/// The version of the library that is running, as text: "0.1.0". Static.
-#[no_mangle]
-pub extern "C" fn sdp_dal_version_string() -> *const c_char {
-    VERSION_STRING.as_ptr()
 }

@@ -263,7 +263,8 @@ impl DimNames {
         DimNames { pointers, _text: text }
     }
 
-    fn as_ptr(&self) -> *const *const c_char {
+    /// NULL if no dimension has a name.
+    pub(super) fn as_ptr(&self) -> *const *const c_char {
         if self.pointers.is_empty() {
             ptr::null()
         } else {

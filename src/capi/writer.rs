@@ -16,7 +16,7 @@ impl Handle for sdp_dal_writer {
     const WORD: u64 = word(b"sdpWrite");
 }
 
-/// The writer until it is sealed or aborted, then the claim on what it made.
+/// The writer until it is sealed, then the claim on what it made.
 pub(super) struct WriterState {
     id: ObjectId,
     writer: Exclusive<Option<Writer>>,
@@ -30,7 +30,7 @@ impl WriterState {
 
     fn take(&mut self) -> Result<Writer> {
         let id = self.id;
-        let ended = || Error::new(Kind::AlreadyExists, format!("object {id} was sealed or aborted before"));
+        let ended = || Error::new(Kind::AlreadyExists, format!("object {id} was sealed before"));
         self.writer.get_mut().take().ok_or_else(ended)
     }
 }
@@ -39,7 +39,7 @@ impl WriterState {
 ///
 /// The handle stays, to be freed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed or aborted before), SDP_DAL_OBJECT_DELETED (the
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed before), SDP_DAL_OBJECT_DELETED (the
 /// object was deleted while it was written), SDP_DAL_FORKED. Does not wait for others.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_writer_seal(writer: *mut sdp_dal_writer) -> sdp_dal_status {
@@ -51,23 +51,7 @@ pub unsafe extern "C" fn sdp_dal_writer_seal(writer: *mut sdp_dal_writer) -> sdp
     })
 }
 
-/// Gives the memory back: the object will not exist.
-///
-/// The handle stays, to be freed.
-///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed or aborted before).
-/// Does not wait for others.
-#[no_mangle]
-pub unsafe extern "C" fn sdp_dal_writer_abort(writer: *mut sdp_dal_writer) -> sdp_dal_status {
-    guard("sdp_dal_writer_abort", |site| {
-        // SAFETY: the header's rules for pointers.
-        let state = unsafe { site.handle_mut(writer, "writer")? };
-        state.take()?.abort();
-        Ok(())
-    })
-}
-
-/// Ends a writer, and aborts its object if that was not sealed. NULL is allowed. Waits at most 100 ms.
+/// Ends a writer. If its object was not sealed, it will not exist, and its memory is given back. NULL is allowed. Waits at most 100 ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_writer_free(writer: *mut sdp_dal_writer) {
     guard("sdp_dal_writer_free", |site| {

@@ -1,5 +1,6 @@
 //! A call that a processor has taken: its values, its pinned inputs and the memory of its outputs.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
@@ -231,6 +232,11 @@ impl Call {
     /// The function's name.
     pub fn function(&self) -> &str {
         &self.schema().name
+    }
+
+    /// The name with a NUL behind it.
+    pub fn function_text(&self) -> &CStr {
+        self.inner.object.function.name()
     }
 
     /// The function's schema as the processor registered it.

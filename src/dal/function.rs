@@ -1,5 +1,6 @@
 //! A function that a processor offers, and how its calls are run.
 
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 use crate::store::ObjectId;
@@ -26,9 +27,21 @@ pub(super) struct Offered {
     pub(super) index: usize,
     pub(super) schema: Arc<CallSchema>,
     pub(super) options: FunctionOptions,
+    /// The schema's name, for C.
+    name: CString,
 }
 
 impl Offered {
+    pub(super) fn new(index: usize, schema: CallSchema, options: FunctionOptions) -> Offered {
+        // Names have no NUL.
+        let name = CString::new(schema.name.as_str()).unwrap_or_default();
+        Offered { index, schema: Arc::new(schema), options, name }
+    }
+
+    pub(super) fn name(&self) -> &CStr {
+        &self.name
+    }
+
     /// The parameters that a call waits for, with their IDs in this row. Null ones are left out.
     pub(super) fn inputs<'a>(&'a self, row: &'a [Cell]) -> impl Iterator<Item = (usize, ObjectId)> + 'a {
         self.schema.params.iter().zip(row).enumerate().filter_map(|(param, (spec, cell))| match cell {
@@ -70,8 +83,7 @@ mod tests {
             param("done", Direction::In, ParamType::Oid),
             param("dirty", Direction::Out, tensor()),
         ];
-        let schema = Arc::new(CallSchema::new("f", params));
-        let offered = Offered { index: 0, schema, options: FunctionOptions::default() };
+        let offered = Offered::new(0, CallSchema::new("f", params), FunctionOptions::default());
         let id = |byte| ObjectId::new([byte; 20]);
         let row =
             [Cell::Int(1), Cell::Id(id(1)), Cell::Null, Cell::Id(id(2)), Cell::Id(id(3)), Cell::Id(id(4))];

@@ -116,8 +116,7 @@ impl Processor {
             return Err(Error::new(Kind::AlreadyExists, text));
         }
         let index = self.functions.len();
-        let offered = Offered { index, schema: Arc::new(schema), options };
-        self.functions.push((Arc::new(offered), function));
+        self.functions.push((Arc::new(Offered::new(index, schema, options)), function));
         Ok(())
     }
 

@@ -9,7 +9,6 @@ use crate::error::{Error, Kind, Result};
 
 use super::keys::{OUR_KEYS, RESERVED};
 use super::scanner::is_name;
-use super::type_text::parse_type;
 use super::types::{bare_schema, type_fault, value_fault, without_metadata};
 use super::{Elem, Order, MAX_DIMS};
 
@@ -23,26 +22,6 @@ pub struct Dim {
     pub name: String,
     /// Its size where it is fixed.
     pub size: Option<i64>,
-}
-
-impl Dim {
-    /// A dimension as programs give it: its name, with `=` and a size behind it if that is fixed. No text: neither;
-    /// `=3`: a size alone. InvalidArgument for a size that is none, or that has no `=`.
-    pub fn named(text: &str) -> Result<Dim> {
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if is_number(text) {
-            return Err(Error::invalid(format!(
-                "'{text}' is no name of a dimension: write '={text}' for a dimension of that size without a name"
-            )));
-        }
-        let Some((name, size)) = text.rsplit_once('=').filter(|(_, size)| is_number(size)) else {
-            return Ok(Dim { name: text.to_owned(), size: None });
-        };
-        let size = size.parse().map_err(|_| {
-            Error::invalid(format!("dimension '{name}' has the size {size}; sizes are below 2^63"))
-        })?;
-        Ok(Dim { name: name.to_owned(), size: Some(size) })
-    }
 }
 
 /// What a parameter is.
@@ -69,12 +48,6 @@ pub enum ParamType {
 }
 
 impl ParamType {
-    /// A value of a type, written as in a signature: `utf8`, `list<int64>`. InvalidArgument with the column, what was
-    /// found and what was expected.
-    pub fn parse_value(text: &str) -> Result<ParamType> {
-        parse_type(text).map(ParamType::Scalar)
-    }
-
     /// A value of an Arrow type. The metadata of nested fields are no part of it.
     pub fn value(data_type: &DataType) -> ParamType {
         ParamType::Scalar(without_metadata(data_type))
@@ -193,19 +166,6 @@ impl CallSchema {
         let names: Vec<_> = self.params.iter().map(|param| param.name.as_str()).collect();
         let text = format!("'{}' has no parameter '{name}', only: {}", self.name, names.join(", "));
         Error::new(Kind::NotFound, text)
-    }
-
-    /// Says in which order the function wants a tensor, or makes it. InvalidArgument if the parameter is no tensor,
-    /// NotFound if there is none of that name.
-    pub fn set_order(&mut self, name: &str, wanted: Option<Order>) -> Result<()> {
-        let place = self.param(name).map(|(place, _)| place).ok_or_else(|| self.no_param(name))?;
-        match &mut self.params[place].ty {
-            ParamType::Tensor { order, .. } => {
-                *order = wanted;
-                Ok(())
-            }
-            ty => Err(Error::invalid(format!("parameter '{name}' is {ty}: only a tensor has an order"))),
-        }
     }
 
     /// Appends a parameter. On an error (see [`CallSchema::check`]) the schema stays what it was.
@@ -336,22 +296,20 @@ mod tests {
     #[test]
     fn a_schema_is_built_and_told_about() {
         let mut schema = CallSchema::new("f", Vec::new());
-        let dims = ["row", "uvw=3", "", "=2", "a b=x"].map(|text| Dim::named(text).unwrap());
-        schema.add(tensor("x", Direction::In, dims.to_vec())).unwrap();
-        schema.add(Param::new("n", Direction::In, ParamType::parse_value("utf8").unwrap(), true)).unwrap();
-        assert_eq!(schema.to_string(), "f(x: int64[row,uvw=3,*,2,\"a b=x\"], n: utf8?)");
+        let param = |name: &str, text: &str| {
+            Param::new(name, Direction::In, ParamType::parse(text, Direction::In).unwrap(), name == "n")
+        };
+        schema.add(param("x", "int64[row,uvw=3,*,2,\"a b=x\"] F")).unwrap();
+        schema.add(param("n", "utf8")).unwrap();
+        assert_eq!(schema.to_string(), "f(x: int64[row,uvw=3,*,2,\"a b=x\"] F, n: utf8?)");
         assert!(schema.add(tensor("x", Direction::Out, Vec::new())).is_err());
         assert_eq!(schema.params.len(), 2);
-        schema.set_order("x", Some(Order::F)).unwrap();
-        assert_eq!(schema.to_string(), "f(x: int64[row,uvw=3,*,2,\"a b=x\"] F, n: utf8?)");
-        schema.set_order("x", None).unwrap();
-        let wrong = schema.set_order("n", Some(Order::C)).unwrap_err();
-        assert_eq!(wrong.message(), "parameter 'n' is utf8: only a tensor has an order");
-        assert_eq!(schema.set_order("m", Some(Order::C)).unwrap_err().kind(), Kind::NotFound);
-        assert!(Dim::named("3").unwrap_err().message().contains("write '=3'"));
-        assert!(Dim::named("x=99999999999999999999").unwrap_err().message().contains("below 2^63"));
-        assert!(ParamType::parse_value("utf9").unwrap_err().message().contains("'utf9'"));
-        assert!(ParamType::parse_value("utf8 x").unwrap_err().message().contains("found 'x'"));
+        let wrong =
+            |text: &str, direction| ParamType::parse(text, direction).unwrap_err().message().to_owned();
+        assert!(wrong("utf9", Direction::In).contains("'utf9'"));
+        assert!(wrong("utf8 x", Direction::In).contains("found 'x'"));
+        assert!(wrong("id", Direction::Out).contains("'oid'"));
+        assert!(wrong("int64[x=99999999999999999999]", Direction::In).contains("99999999999999999999"));
 
         schema.set_metadata(None, "author", Some("me")).unwrap();
         schema.set_metadata(Some("n"), "unit", Some("Jy")).unwrap();

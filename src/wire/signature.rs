@@ -33,6 +33,19 @@ impl CallSchema {
     }
 }
 
+impl ParamType {
+    /// The type of a parameter, written as in a signature: `utf8`, `float64[row,chan] C`, `table`. InvalidArgument with the
+    /// column, what was found and what was expected.
+    pub fn parse(text: &str, direction: Direction) -> Result<ParamType> {
+        let mut scanner = Scanner::new(text);
+        let ty = read_param_type(&mut scanner, direction).and_then(|ty| match scanner.at_end() {
+            true => Ok(ty),
+            false => Err(scanner.wrong("the end of the type")),
+        });
+        ty.map_err(|wrong| wrong.context(format!("type \"{text}\"")))
+    }
+}
+
 /// The error with the (shortened) text that it is about.
 fn in_signature(wrong: Error, text: &str) -> Error {
     let mut start: String = text.chars().take(80).collect();

@@ -217,19 +217,6 @@ fn unit_name(unit: &TimeUnit) -> &'static str {
     UNITS.iter().find(|(_, other)| other == unit).map_or("", |(name, _)| name)
 }
 
-/// The type of this text.
-pub(crate) fn parse_type(text: &str) -> Result<DataType> {
-    let mut scanner = Scanner::new(text);
-    let data_type = read_type(&mut scanner).and_then(|data_type| {
-        if scanner.at_end() {
-            Ok(data_type)
-        } else {
-            Err(scanner.wrong("the end of the type"))
-        }
-    });
-    data_type.map_err(|wrong| wrong.context(format!("type \"{text}\"")))
-}
-
 /// Reads a type.
 pub(crate) fn read_type(scanner: &mut Scanner<'_>) -> Result<DataType> {
     read_nested(scanner, 0)

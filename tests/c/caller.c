@@ -98,7 +98,7 @@ static int64_t number(const sdp_dal_results *results, const char *name) {
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_tensor_view view;
     int64_t value;
-    OK(sdp_dal_results_ref(results, name, &ref));
+    OK(sdp_dal_results_get_ref(results, name, &ref));
     OK(sdp_dal_ref_get_tensor(ref, LONG, &tensor));
     CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
@@ -142,23 +142,22 @@ static void batches(sdp_dal_store *store, sdp_dal_caller *caller) {
     const sdp_dal_results *results = NULL;
     const sdp_dal_ref *zs = NULL;
     sdp_dal_replies *replies = NULL;
-    uint8_t prefix[SDP_DAL_PREFIX_SIZE];
-    char name[32];
-    size_t length = sizeof name;
+    sdp_dal_reply reply;
+    size_t count = 0;
     for (int64_t i = 0; i < ROWS; i++) rows[i] = owned[i] = row(i == 2 ? -1 : i, ys);
-    OK(sdp_dal_caller_batch(caller, "scale", rows, ROWS, &replies));
-    CHECK(sdp_dal_replies_num_processors(replies) == 1);
-    CHECK(sdp_dal_replies_num_rows(replies) == ROWS);
-    OK(sdp_dal_replies_status(replies, 0));
-    FAILS(sdp_dal_replies_status(replies, 1), SDP_DAL_INVALID_ARGUMENT);
-    OK(sdp_dal_replies_processor(replies, 0, prefix, name, &length));
-    CHECK(strncmp(name, "0000", 4) == 0);
-    FAILS(sdp_dal_replies_results(replies, 0, ROWS, &results), SDP_DAL_INVALID_ARGUMENT);
+    OK(sdp_dal_caller_batch(caller, "scale", rows, ROWS, &replies, &count));
+    CHECK(count == 1);
+    CLEAR(reply);
+    OK(sdp_dal_replies_get_reply(replies, 0, &reply));
+    CHECK(reply.status == SDP_DAL_OK && strncmp(reply.name, "0000", 4) == 0);
+    CHECK(reply.prefix[0] == 0 && reply.prefix[2] != 0);
+    FAILS(sdp_dal_replies_get_reply(replies, 1, &reply), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_replies_get_results(replies, 0, ROWS, &results), SDP_DAL_INVALID_ARGUMENT);
     SAYS("'row' is 5, the call has 5 rows");
     for (size_t i = 0; i < ROWS; i++) {
-        OK(sdp_dal_replies_results(replies, 0, i, &results));
+        OK(sdp_dal_replies_get_results(replies, 0, i, &results));
         if (i == 2) {
-            OK(sdp_dal_results_ref(results, "zs", &zs));
+            OK(sdp_dal_results_get_ref(results, "zs", &zs));
             FAILS(sdp_dal_ref_wait(zs, LONG), SDP_DAL_FUNCTION_FAILED);
             SAYS("the factor is negative");
         } else {
@@ -170,23 +169,25 @@ static void batches(sdp_dal_store *store, sdp_dal_caller *caller) {
     SAYS("borrowed");
     sdp_dal_replies_free(replies);
 
-    OK(sdp_dal_caller_batch(caller, "scale", NULL, 0, &replies));
-    CHECK(sdp_dal_replies_num_processors(replies) == 0);
-    CHECK(sdp_dal_replies_num_rows(replies) == 0);
+    OK(sdp_dal_caller_batch(caller, "scale", NULL, 0, &replies, &count));
+    CHECK(count == 0);
     sdp_dal_replies_free(replies);
 
     rows[3] = NULL;
-    FAILS(sdp_dal_caller_batch(caller, "scale", rows, ROWS, &replies), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_caller_batch(caller, "scale", rows, ROWS, &replies, NULL),
+          SDP_DAL_INVALID_ARGUMENT);
     SAYS("'rows[3]' is NULL");
     CHECK(replies == NULL);
     rows[3] = owned[0];
     OK(sdp_dal_args_set_null(owned[4], "zs"));
-    FAILS(sdp_dal_caller_batch(caller, "scale", rows, ROWS, &replies), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_caller_batch(caller, "scale", rows, ROWS, &replies, NULL),
+          SDP_DAL_INVALID_ARGUMENT);
     SAYS("row 4: scale: parameter 'zs': is an output that must not be null");
     /* The same output in two rows. */
     OK(sdp_dal_args_set_ref(owned[4], "zs", ys));
     OK(sdp_dal_args_set_ref(owned[1], "zs", ys));
-    FAILS(sdp_dal_caller_batch(caller, "scale", rows, ROWS, &replies), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_caller_batch(caller, "scale", rows, ROWS, &replies, NULL),
+          SDP_DAL_INVALID_ARGUMENT);
     for (int i = 0; i < ROWS; i++) sdp_dal_args_free(owned[i]);
     sdp_dal_ref_free(ys);
 }
@@ -213,15 +214,15 @@ static void broadcasts(sdp_dal_caller *caller, const pid_t *processors) {
         sdp_dal_replies **oldest = &under_way[value % IN_FLIGHT];
         if (*oldest != NULL) {
             for (size_t i = 0; i < 2; i++) {
-                OK(sdp_dal_replies_results(*oldest, i, 0, &results));
+                OK(sdp_dal_replies_get_results(*oldest, i, 0, &results));
                 CHECK(number(results, "zs") == 2 * (value - IN_FLIGHT));
                 CHECK(number(results, "tag") == (int64_t)processors[i]);
             }
             sdp_dal_replies_free(*oldest);
         }
-        OK(sdp_dal_caller_broadcast(caller, "scale", &only, 1, oldest));
-        CHECK(sdp_dal_replies_num_processors(*oldest) == 2);
-        CHECK(sdp_dal_replies_num_rows(*oldest) == 1);
+        size_t count = 0;
+        OK(sdp_dal_caller_broadcast(caller, "scale", &only, 1, oldest, &count));
+        CHECK(count == 2);
     }
     for (int i = 0; i < IN_FLIGHT; i++) sdp_dal_replies_free(under_way[i]);
     sdp_dal_args_free(args);
@@ -233,20 +234,21 @@ static void losses(sdp_dal_store *store, sdp_dal_caller *caller, pid_t first) {
     const sdp_dal_args *only = args;
     sdp_dal_replies *replies = NULL;
     const sdp_dal_results *results = NULL;
+    sdp_dal_reply reply;
     uint8_t prefix[SDP_DAL_PREFIX_SIZE];
     char name[32];
     size_t length = sizeof name;
     FAILS(sdp_dal_caller_next_lost(caller, SDP_DAL_POLL, prefix, name, &length), SDP_DAL_TIMEOUT);
     CHECK(length == 0);
     end(first);
-    OK(sdp_dal_caller_broadcast(caller, "scale", &only, 1, &replies));
-    CHECK(sdp_dal_replies_num_processors(replies) == 2);
-    FAILS(sdp_dal_replies_status(replies, 0), SDP_DAL_PROCESSOR_LOST);
+    OK(sdp_dal_caller_broadcast(caller, "scale", &only, 1, &replies, NULL));
+    CLEAR(reply);
+    OK(sdp_dal_replies_get_reply(replies, 0, &reply));
+    CHECK(reply.status == SDP_DAL_PROCESSOR_LOST && strcmp(reply.name, "00000100") == 0);
+    FAILS(sdp_dal_replies_get_results(replies, 0, 0, &results), SDP_DAL_PROCESSOR_LOST);
     SAYS("scale: processor '00000100' at prefix 00000100 has gone");
-    FAILS(sdp_dal_replies_results(replies, 0, 0, &results), SDP_DAL_PROCESSOR_LOST);
     CHECK(results == NULL);
-    OK(sdp_dal_replies_status(replies, 1));
-    OK(sdp_dal_replies_results(replies, 1, 0, &results));
+    OK(sdp_dal_replies_get_results(replies, 1, 0, &results));
     CHECK(number(results, "zs") == 3);
     sdp_dal_replies_free(replies);
     length = sizeof name;
@@ -268,31 +270,31 @@ static void relations(sdp_dal_store *store) {
     CLEAR(view);
     view.data = &value;
     view.dtype = SDP_DAL_INT64;
-    OK(sdp_dal_ref_id(part, id));
-    OK(sdp_dal_ref_from_id(store, id, &seen));
+    OK(ref_id(part, id));
+    OK(sdp_dal_ref_from_id(store, id, NULL, &seen));
     FAILS(sdp_dal_ref_add_reference(index, index, SDP_DAL_POLL), SDP_DAL_INVALID_ARGUMENT);
     OK(sdp_dal_ref_add_reference(index, part, SDP_DAL_POLL));
     FAILS(sdp_dal_ref_add_reference(part, index, SDP_DAL_POLL), SDP_DAL_INVALID_ARGUMENT);
     SAYS("would stay for ever");
     sdp_dal_ref_free(part);
-    OK(sdp_dal_ref_exists(seen, &exists));
+    OK(ref_exists(seen, &exists));
     CHECK(exists);
     sdp_dal_ref_free(index);
-    OK(sdp_dal_ref_exists(seen, &exists));
+    OK(ref_exists(seen, &exists));
     CHECK(!exists);
     sdp_dal_ref_free(seen);
 
     part = put(store, 3);
-    OK(sdp_dal_ref_id(part, id));
-    OK(sdp_dal_ref_from_id(store, id, &seen));
-    OK(sdp_dal_ref_new(store, 0, 0, NULL, &later));
+    OK(ref_id(part, id));
+    OK(sdp_dal_ref_from_id(store, id, NULL, &seen));
+    OK(sdp_dal_ref_new(store, NULL, &later));
     FAILS(sdp_dal_ref_add_dependency(part, later, 1000000), SDP_DAL_TIMEOUT);
     OK(sdp_dal_ref_add_dependency(later, part, SDP_DAL_POLL));
     sdp_dal_ref_free(part);
-    OK(sdp_dal_ref_exists(seen, &exists));
+    OK(ref_exists(seen, &exists));
     CHECK(exists);
     OK(sdp_dal_ref_put_tensor(later, &view));
-    OK(sdp_dal_ref_exists(seen, &exists));
+    OK(ref_exists(seen, &exists));
     CHECK(!exists);
     sdp_dal_ref_free(seen);
     sdp_dal_ref_free(later);

@@ -18,12 +18,12 @@ static sdp_dal_status simple_fn(sdp_dal_call *call, void *user_data) {
     int64_t x = 0;
     sdp_dal_tensor_view ys;
     void *zs = NULL;
-    char text[64];
-    size_t length = sizeof text;
+    sdp_dal_call_info info;
     CHECK(user_data == &drops);
-    OK(sdp_dal_call_function(call, text, &length));
-    CHECK(strcmp(text, "simple_fn") == 0);
-    CHECK(sdp_dal_call_row(call) == 0 && sdp_dal_call_num_params(call) == 3);
+    CLEAR(info);
+    OK(sdp_dal_call_get_info(call, &info));
+    CHECK(strcmp(info.function, "simple_fn") == 0 && info.function_index == 0);
+    CHECK(info.row == 0 && info.num_params == 3);
     CHECK(!sdp_dal_call_is_cancelled(call));
     OK(sdp_dal_call_get_int64(call, "x", &x));
     if (x == -1) {
@@ -73,16 +73,16 @@ static void check_zs(const sdp_dal_ref *ref, int64_t first) {
 static void fails_with(sdp_dal_caller *caller, sdp_dal_processor *processor, sdp_dal_args *args,
                        int64_t x, sdp_dal_status wanted, const char *text) {
     const sdp_dal_ref *zs = NULL;
-    char found[SDP_DAL_MESSAGE_SIZE];
-    size_t length = sizeof found;
-    sdp_dal_status status = 0;
+    sdp_dal_ref_state state;
     sdp_dal_results *results = call_simple(caller, args, x);
     OK(sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER));
-    OK(sdp_dal_results_ref(results, "zs", &zs));
+    OK(sdp_dal_results_get_ref(results, "zs", &zs));
     FAILS(sdp_dal_ref_wait(zs, SDP_DAL_WAIT_FOREVER), wanted);
     CHECK(strstr(check_last_error(), text) != NULL);
-    OK(sdp_dal_ref_error(zs, &status, found, &length));
-    CHECK(status == wanted && strstr(found, text) != NULL);
+    OK(ref_state(zs, &state));
+    CHECK(state.state == SDP_DAL_STATE_FAILED && state.running == 0);
+    FAILS(sdp_dal_ref_wait(zs, SDP_DAL_POLL), wanted);
+    CHECK(strstr(check_last_error(), text) != NULL);
     sdp_dal_results_free(results);
 }
 
@@ -118,9 +118,9 @@ static void callbacks(sdp_dal_store *store) {
     OK(sdp_dal_processor_start(processor));
     FAILS(sdp_dal_processor_register(processor, "g()", NULL, simple_fn, NULL, NULL),
           SDP_DAL_ALREADY_STARTED);
-    OK(sdp_dal_processor_prefix(processor, prefix));
+    OK(sdp_dal_processor_get_prefix(processor, prefix));
     length = sizeof name;
-    OK(sdp_dal_processor_name(processor, name, &length));
+    OK(sdp_dal_processor_get_name(processor, name, &length));
     CHECK(strcmp(name, "SimpleProcessor") == 0);
     FAILS(sdp_dal_processor_process(processor, SDP_DAL_POLL), SDP_DAL_TIMEOUT);
 
@@ -130,10 +130,10 @@ static void callbacks(sdp_dal_store *store) {
     CHECK(count == 1);
     OK(sdp_dal_caller_find_processors(caller, SDP_DAL_POLL, NULL));
     length = sizeof name;
-    OK(sdp_dal_caller_processor(caller, 0, found_prefix, name, &length));
+    OK(sdp_dal_caller_get_processor(caller, 0, found_prefix, name, &length));
     CHECK(strcmp(name, "SimpleProcessor") == 0 && memcmp(prefix, found_prefix, sizeof prefix) == 0);
     length = sizeof name;
-    FAILS(sdp_dal_caller_processor(caller, 1, found_prefix, name, &length),
+    FAILS(sdp_dal_caller_get_processor(caller, 1, found_prefix, name, &length),
           SDP_DAL_INVALID_ARGUMENT);
 
     OK(sdp_dal_args_create(&args));
@@ -144,14 +144,15 @@ static void callbacks(sdp_dal_store *store) {
     ys.ndim = 1;
     OK(sdp_dal_args_set_tensor(args, "ys", &ys));
     results = call_simple(caller, args, 5);
-    CHECK(sdp_dal_results_count(results) == 1);
-    length = sizeof name;
-    OK(sdp_dal_results_name(results, 0, name, &length));
-    CHECK(strcmp(name, "zs") == 0);
-    OK(sdp_dal_results_ref(results, "zs", &zs));
-    FAILS(sdp_dal_results_ref(results, "ys", &zs), SDP_DAL_NOT_FOUND);
+    const char *output = NULL;
+    OK(sdp_dal_results_get_output(results, 0, &output, &zs));
+    CHECK(strcmp(output, "zs") == 0 && zs != NULL);
+    FAILS(sdp_dal_results_get_output(results, 1, &output, &zs), SDP_DAL_NOT_FOUND);
+    CHECK(output == NULL && zs == NULL);
+    OK(sdp_dal_results_get_ref(results, "zs", &zs));
+    FAILS(sdp_dal_results_get_ref(results, "ys", &zs), SDP_DAL_NOT_FOUND);
     CHECK(zs == NULL);
-    OK(sdp_dal_results_ref(results, "zs", &zs));
+    OK(sdp_dal_results_get_ref(results, "zs", &zs));
     FAILS(sdp_dal_ref_wait(zs, SDP_DAL_POLL), SDP_DAL_TIMEOUT);
     OK(sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER));
     check_zs(zs, 15);
@@ -164,7 +165,7 @@ static void callbacks(sdp_dal_store *store) {
     sdp_dal_ref_free(kept);
     results = call_simple(caller, args, 100);
     OK(sdp_dal_processor_process(processor, SDP_DAL_WAIT_FOREVER));
-    OK(sdp_dal_results_ref(results, "zs", &zs));
+    OK(sdp_dal_results_get_ref(results, "zs", &zs));
     check_zs(zs, 115);
     sdp_dal_results_free(results);
 
@@ -191,7 +192,7 @@ static void callbacks(sdp_dal_store *store) {
     CHECK(drops == 0);
     sdp_dal_processor_close(processor);
     CHECK(drops == 1);
-    OK(sdp_dal_results_ref(results, "zs", &zs));
+    OK(sdp_dal_results_get_ref(results, "zs", &zs));
     FAILS(sdp_dal_ref_wait(zs, SDP_DAL_WAIT_FOREVER), SDP_DAL_PROCESSOR_LOST);
     sdp_dal_results_free(results);
     sdp_dal_args_free(args);
@@ -233,8 +234,8 @@ static void read_everything(sdp_dal_call *call, const uint8_t *id) {
     OK(sdp_dal_call_get_binary(call, "raw", &bytes, &size));
     CHECK(size == 3 && memcmp(bytes, "\0\1\2", 3) == 0);
     OK(sdp_dal_call_get_ref(call, "who", &ref));
-    OK(sdp_dal_ref_id(ref, found));
-    CHECK(memcmp(found, id, sizeof found) == 0 && !sdp_dal_ref_is_owning(ref));
+    OK(ref_id(ref, found));
+    CHECK(memcmp(found, id, sizeof found) == 0 && !ref_is_owning(ref));
     sdp_dal_ref_free(ref);
 
     OK(sdp_dal_call_is_null(call, "wgt", &is_null));
@@ -244,14 +245,20 @@ static void read_everything(sdp_dal_call *call, const uint8_t *id) {
     CLEAR(view);
     FAILS(sdp_dal_call_get_tensor(call, "wgt", SDP_DAL_ORDER_ANY, &view), SDP_DAL_INVALID_ARGUMENT);
     CHECK(view.data == NULL);
-    OK(sdp_dal_call_param_index(call, "ys", &index));
+    const sdp_dal_schema *schema = NULL;
+    sdp_dal_param_info info;
+    CLEAR(info);
+    OK(sdp_dal_call_get_schema(call, &schema));
+    OK(sdp_dal_schema_get_index(schema, "ys", &index));
     CHECK(index == 8);
-    FAILS(sdp_dal_call_param_index(call, "nobody", &index), SDP_DAL_NOT_FOUND);
-    length = sizeof text;
-    OK(sdp_dal_call_param_name(call, 8, text, &length));
-    CHECK(strcmp(text, "ys") == 0);
-    FAILS(sdp_dal_call_param_name(call, 11, text, &length), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'index' is 11, function everything has 11 parameters");
+    FAILS(sdp_dal_schema_get_index(schema, "nobody", &index), SDP_DAL_NOT_FOUND);
+    OK(sdp_dal_schema_get_param(schema, 8, &info));
+    CHECK(strcmp(info.name, "ys") == 0);
+    FAILS(sdp_dal_schema_get_param(schema, 11, &info), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("'index' is 11, 'everything' has 11 parameters");
+    /* It is the call's. */
+    sdp_dal_schema_free((sdp_dal_schema *)(uintptr_t)schema);
+    SAYS("borrowed");
 }
 
 static void pull_style(sdp_dal_store *store) {
@@ -293,15 +300,16 @@ static void pull_style(sdp_dal_store *store) {
     OK(sdp_dal_args_set_tensor(args, NULL, &view));
     OK(sdp_dal_args_set_null(args, "zs"));
     OK(sdp_dal_caller_call(caller, "everything", args, &results));
-    CHECK(sdp_dal_results_count(results) == 2);
-    OK(sdp_dal_results_ref(results, "tag", &tag));
-    OK(sdp_dal_results_ref(results, "zs", &none));
+    OK(sdp_dal_results_get_ref(results, "tag", &tag));
+    OK(sdp_dal_results_get_ref(results, "zs", &none));
     CHECK(tag != NULL && none == NULL);
 
     OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call));
     read_everything(call, id);
-    OK(sdp_dal_call_signature(call, text, &length));
-    OK(sdp_dal_signature_check(text));
+    const sdp_dal_schema *schema = NULL;
+    OK(sdp_dal_call_get_schema(call, &schema));
+    OK(sdp_dal_schema_format(schema, text, &length));
+    OK(signature_check(text));
     OK(sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &view));
     CLEAR(again);
     OK(sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &again));
@@ -335,7 +343,7 @@ static void pull_style(sdp_dal_store *store) {
     OK(sdp_dal_caller_call(caller, "everything", args, &results));
     OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call));
     sdp_dal_call_free(call);
-    OK(sdp_dal_results_ref(results, "tag", &tag));
+    OK(sdp_dal_results_get_ref(results, "tag", &tag));
     FAILS(sdp_dal_ref_wait(tag, SDP_DAL_WAIT_FOREVER), SDP_DAL_OUTPUT_NOT_WRITTEN);
     sdp_dal_results_free(results);
 

@@ -113,7 +113,7 @@ static sdp_dal_results *call(sdp_dal_store *store, const char *signature, int64_
 
 static sdp_dal_status ended(const sdp_dal_results *results, int64_t timeout_ns) {
     const sdp_dal_ref *z = NULL;
-    OK(sdp_dal_results_ref(results, "z", &z));
+    OK(sdp_dal_results_get_ref(results, "z", &z));
     return sdp_dal_ref_wait(z, timeout_ns);
 }
 

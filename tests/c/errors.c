@@ -129,7 +129,7 @@ static void show_result(const sdp_dal_processor *processor, sdp_dal_caller *call
     OK(sdp_dal_args_set_int64(args, NULL, x));
     OK(sdp_dal_args_set_tensor(args, NULL, &ys));
     OK(sdp_dal_caller_call(caller, "simple_fn", args, &results));
-    OK(sdp_dal_results_ref(results, "zs", &zs));
+    OK(sdp_dal_results_get_ref(results, "zs", &zs));
     OK(sdp_dal_processor_process(processor, 10 * second));
     if (x == WORKS || x == ASKS_WRONGLY)
         OK(sdp_dal_ref_wait(zs, 10 * second));
@@ -145,12 +145,12 @@ static void wrong_arguments(const sdp_dal_store *store) {
     sdp_dal_args *args = NULL;
     sdp_dal_ref *ref = NULL;
     sdp_dal_tensor_view view;
-    show(sdp_dal_signature_check("simple_fn(x: int63)"));
-    show(sdp_dal_signature_check("simple_fn(x: int64, ys: int64[i]) -> (x: int64[i])"));
+    show(signature_check("simple_fn(x: int63)"));
+    show(signature_check("simple_fn(x: int64, ys: int64[i]) -> (x: int64[i])"));
     show(sdp_dal_args_create(NULL));
     OK(sdp_dal_args_create(&args));
     show(sdp_dal_args_set_int64(NULL, "x", 1));
-    show(sdp_dal_ref_new((const sdp_dal_store *)(void *)args, 0, 0, NULL, &ref));
+    show(sdp_dal_ref_new((const sdp_dal_store *)(void *)args, NULL, &ref));
     show(sdp_dal_args_set_int64(args, "\xff", 1));
     memset(&view, 0, sizeof view);
     show(sdp_dal_args_set_tensor(args, "ys", &view));
@@ -160,7 +160,8 @@ static void wrong_arguments(const sdp_dal_store *store) {
     show(sdp_dal_args_set_tensor(args, "ys", &view));
     sdp_dal_args_free(args);
     show(sdp_dal_args_clear(args));
-    show(sdp_dal_ref_new(store, 99, 0, NULL, &ref));
+    const sdp_dal_expectation odd = a_tensor(99, 0, NULL);
+    show(sdp_dal_ref_new(store, &odd, &ref));
 }
 
 /* Calls that are refused before anything is written. */
@@ -229,12 +230,12 @@ static void objects(const sdp_dal_store *store) {
 
     OK(sdp_dal_tensor_put(store, &view, &ref));
     show(sdp_dal_ref_put_tensor(ref, &view));
-    OK(sdp_dal_ref_id(ref, id));
+    OK(ref_id(ref, id));
     OK(sdp_dal_object_delete(store, id, SDP_DAL_DELETE_NOW));
     show(sdp_dal_ref_wait(ref, 10 * second));
     sdp_dal_ref_free(ref);
 
-    OK(sdp_dal_ref_new(store, 0, 0, NULL, &other));
+    OK(sdp_dal_ref_new(store, NULL, &other));
     OK(sdp_dal_store_interrupt(store, true));
     show(sdp_dal_ref_wait(other, 10 * second));
     OK(sdp_dal_store_interrupt(store, false));
@@ -294,7 +295,7 @@ static void calls(const sdp_dal_store *store) {
     show(sdp_dal_processor_register(processor, other, NULL, NULL, NULL, NULL));
     show(sdp_dal_caller_open(store, &other, 1, NULL, &caller));
     show(sdp_dal_caller_open(store, &changed, 1, NULL, &caller));
-    OK(sdp_dal_processor_prefix(processor, prefix));
+    OK(sdp_dal_processor_get_prefix(processor, prefix));
     CLEAR(options);
     options.prefix = prefix;
     options.prefix_size = sizeof prefix;
@@ -347,17 +348,17 @@ static void lost(const char *path, const sdp_dal_store *store) {
     OK(sdp_dal_args_create(&args));
     OK(sdp_dal_caller_open(store, &hold, 1, NULL, &other));
     OK(sdp_dal_caller_call(other, "hold", args, &promised));
-    OK(sdp_dal_results_ref(promised, "out", &zs));
-    OK(sdp_dal_ref_id(zs, id));
+    OK(sdp_dal_results_get_ref(promised, "out", &zs));
+    OK(ref_id(zs, id));
     results = issue(caller, zs);
     FAILS(sdp_dal_processor_process(processor, SDP_DAL_POLL), SDP_DAL_TIMEOUT);
     OK(sdp_dal_object_delete(store, id, SDP_DAL_DELETE_NOW));
     FAILS(sdp_dal_processor_process(processor, SDP_DAL_POLL), SDP_DAL_TIMEOUT);
-    OK(sdp_dal_results_ref(results, "zs", &zs));
+    OK(sdp_dal_results_get_ref(results, "zs", &zs));
     show(sdp_dal_ref_wait(zs, 10 * second));
     /* A graph: the next call's input has failed. */
     sdp_dal_results *next = issue(caller, zs);
-    OK(sdp_dal_results_ref(next, "zs", &zs));
+    OK(sdp_dal_results_get_ref(next, "zs", &zs));
     FAILS(sdp_dal_processor_process(processor, SDP_DAL_POLL), SDP_DAL_TIMEOUT);
     show(sdp_dal_ref_wait(zs, 10 * second));
     sdp_dal_results_free(next);
@@ -370,7 +371,7 @@ static void lost(const char *path, const sdp_dal_store *store) {
     OK(sdp_dal_tensor_put(store, &view, &ys));
     results = issue(caller, ys);
     sdp_dal_processor_close(processor);
-    OK(sdp_dal_results_ref(results, "zs", &zs));
+    OK(sdp_dal_results_get_ref(results, "zs", &zs));
     show(sdp_dal_ref_wait(zs, 10 * second));
     sdp_dal_results_free(results);
     results = NULL;
@@ -392,7 +393,7 @@ static void lost(const char *path, const sdp_dal_store *store) {
     CHECK(read(ready[0], &byte, 1) == 1);
     caller = open_caller(store);
     results = issue(caller, ys);
-    OK(sdp_dal_results_ref(results, "zs", &zs));
+    OK(sdp_dal_results_get_ref(results, "zs", &zs));
     CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
     show(sdp_dal_ref_wait(zs, 10 * second));
     sdp_dal_results_free(results);
@@ -496,7 +497,7 @@ int main(int argc, char **argv) {
     calls(store);
     lost(argv[1], store);
     without_descriptors(argv[1]);
-    IN_CHILD(show(sdp_dal_ref_new(store, 0, 0, NULL, &ref)));
+    IN_CHILD(show(sdp_dal_ref_new(store, NULL, &ref)));
     opening(argv[1]);
     many_clients(argv[1]);
     sdp_dal_store_close(store);

@@ -31,7 +31,8 @@ static void wrong_tables(sdp_dal_store *store) {
     make_stream(&columns[1], COLUMN_X, 1, 2);
     show(sdp_dal_table_put_columns(store, &schema, columns, 2, NULL, &ref));
 
-    OK(sdp_dal_ref_new_table(store, &schema, &typed));
+    const sdp_dal_expectation expected = a_table(&schema), any = a_table(NULL);
+    OK(sdp_dal_ref_new(store, &expected, &typed));
     schema.release(&schema);
     make_stream(&stream, TABLE, 2, 4);
     OK(sdp_dal_ref_put_table(typed, &stream, NULL));
@@ -39,13 +40,13 @@ static void wrong_tables(sdp_dal_store *store) {
     table_schema(&schema);
     schema.children[0]->format = "f";
     uint8_t id[SDP_DAL_ID_SIZE];
-    OK(sdp_dal_ref_id(typed, id));
-    OK(sdp_dal_ref_from_id_as_table(store, id, &schema, &ref));
+    OK(ref_id(typed, id));
+    OK(sdp_dal_ref_from_id(store, id, &expected, &ref));
     show(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &stream)); /* another type */
     sdp_dal_ref_free(ref);
     schema.children[0]->format = "g";
     schema.children[1]->name = "antenna";
-    OK(sdp_dal_ref_from_id_as_table(store, id, &schema, &ref));
+    OK(sdp_dal_ref_from_id(store, id, &expected, &ref));
     show(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &stream)); /* another name */
     sdp_dal_ref_free(ref);
     schema.release(&schema);
@@ -59,8 +60,8 @@ static void wrong_tables(sdp_dal_store *store) {
     OK(sdp_dal_tensor_put(store, &view, &ref));
     show(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &stream)); /* a tensor */
     sdp_dal_ref_free(ref);
-    OK(sdp_dal_ref_new_table(store, NULL, &ref));
-    show(sdp_dal_ref_table_schema(ref, &schema));
+    OK(sdp_dal_ref_new(store, &any, &ref));
+    show(sdp_dal_ref_get_columns(ref, &schema));
     sdp_dal_ref_free(ref);
 }
 
@@ -169,18 +170,19 @@ static void wrong_calls(sdp_dal_store *store) {
     OK(sdp_dal_args_set_string(bad, NULL, "one"));
     OK(sdp_dal_args_set_tensor(bad, NULL, &view));
     const sdp_dal_args *rows[2] = {good, bad};
-    show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies));
+    show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies, NULL));
     OK(sdp_dal_args_clear(bad));
     OK(sdp_dal_args_set_int64(bad, NULL, 1));
-    show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies));
+    show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies, NULL));
     /* An output that several rows, or several processors, would write. */
-    OK(sdp_dal_ref_new(store, SDP_DAL_INT64, 1, NULL, &ref));
+    const sdp_dal_expectation vector = a_tensor(SDP_DAL_INT64, 1, NULL);
+    OK(sdp_dal_ref_new(store, &vector, &ref));
     OK(sdp_dal_args_set_ref(good, "zs", ref));
     rows[1] = good;
-    show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies));
-    show(sdp_dal_caller_broadcast(caller, "simple_fn", rows, 1, &replies));
+    show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies, NULL));
+    show(sdp_dal_caller_broadcast(caller, "simple_fn", rows, 1, &replies, NULL));
     /* Two rows of which each takes what the other one makes. */
-    OK(sdp_dal_ref_new(store, SDP_DAL_INT64, 1, NULL, &other));
+    OK(sdp_dal_ref_new(store, &vector, &other));
     OK(sdp_dal_args_clear(good));
     OK(sdp_dal_args_set_int64(good, NULL, 1));
     OK(sdp_dal_args_set_ref(good, NULL, other));
@@ -190,7 +192,7 @@ static void wrong_calls(sdp_dal_store *store) {
     OK(sdp_dal_args_set_ref(bad, NULL, ref));
     OK(sdp_dal_args_set_ref(bad, NULL, other));
     rows[1] = bad;
-    show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies));
+    show(sdp_dal_caller_batch(caller, "simple_fn", rows, 2, &replies, NULL));
     sdp_dal_ref_free(other);
     sdp_dal_ref_free(ref);
 

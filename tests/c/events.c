@@ -54,7 +54,7 @@ static void other_process(const char *path) {
     OK(sdp_dal_args_create(&args));
     OK(sdp_dal_args_set_int64(args, NULL, 1));
     OK(sdp_dal_caller_call(caller, "add", args, &results));
-    OK(sdp_dal_results_ref(results, "tag", &tag));
+    OK(sdp_dal_results_get_ref(results, "tag", &tag));
     OK(sdp_dal_ref_wait(tag, minute));
     put(store, 1);
     sdp_dal_results_free(results);
@@ -93,7 +93,7 @@ static void loop(sdp_dal_store *store, sdp_dal_processor *processor, int64_t *su
     object_id(id, 1);
     OK(sdp_dal_store_event_fd(store, &fd));
     OK(sdp_dal_processor_watch(processor, true));
-    OK(sdp_dal_ref_from_id(store, id, &one));
+    OK(sdp_dal_ref_from_id(store, id, NULL, &one));
     OK(sdp_dal_ref_watch(one, true));
     OK(sdp_dal_store_subscribe(store, id, sizeof id, &subscription));
     while (!exists || !told) {
@@ -104,7 +104,7 @@ static void loop(sdp_dal_store *store, sdp_dal_processor *processor, int64_t *su
         OK(sdp_dal_store_clear_event_fd(store));
         while (status == SDP_DAL_OK) status = sdp_dal_processor_process(processor, SDP_DAL_POLL);
         CHECK(status == SDP_DAL_TIMEOUT);
-        OK(sdp_dal_ref_exists(one, &exists));
+        OK(ref_exists(one, &exists));
         CLEAR(event);
         status = sdp_dal_subscription_next(subscription, SDP_DAL_POLL, &event);
         if (status == SDP_DAL_OK && event.kind == SDP_DAL_EVENT_SEALED) {
@@ -130,7 +130,7 @@ static void wait_for_many(sdp_dal_store *store) {
     sdp_dal_status statuses[2] = {1, 1};
     for (int i = 0; i < 2; i++) {
         object_id(ids[i], (uint8_t)(1 + i));
-        OK(sdp_dal_ref_from_id(store, ids[i], &refs[i]));
+        OK(sdp_dal_ref_from_id(store, ids[i], NULL, &refs[i]));
     }
     const sdp_dal_ref *const *list = (const sdp_dal_ref *const *)refs;
     OK(sdp_dal_ref_wait_many(list, 2, SDP_DAL_WAIT_ANY, minute, statuses));

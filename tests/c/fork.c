@@ -211,7 +211,7 @@ static void *puts_and_gets(void *unused) {
         sdp_dal_ref *ref = NULL, *other = NULL;
         sdp_dal_tensor *tensor = NULL;
         OK(sdp_dal_tensor_put(all.store, &view, &ref));
-        OK(sdp_dal_ref_new(all.store, SDP_DAL_INT64, 1, NULL, &other));
+        OK(sdp_dal_ref_new(all.store, NULL, &other));
         OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
         sdp_dal_tensor_free(tensor);
         OK(sdp_dal_ref_get_tensor(all.ref, SDP_DAL_POLL, &tensor));
@@ -235,7 +235,7 @@ static void *calls(void *unused) {
         size_t found = 0;
         OK(sdp_dal_caller_find_processors(all.caller, minute, &found));
         OK(sdp_dal_caller_call(all.caller, "add", all.args, &results));
-        OK(sdp_dal_results_ref(results, "zs", &zs));
+        OK(sdp_dal_results_get_ref(results, "zs", &zs));
         OK(sdp_dal_ref_wait(zs, minute));
         sdp_dal_results_free(results);
     }
@@ -277,16 +277,16 @@ static void open_all(const char *path) {
     OK(sdp_dal_tensor_put(all.store, &view, &all.ref));
     OK(sdp_dal_ref_get_tensor(all.ref, SDP_DAL_POLL, &all.tensor));
     OK(sdp_dal_ref_get_buffer(all.ref, SDP_DAL_POLL, &all.buffer));
-    OK(sdp_dal_ref_new(all.store, SDP_DAL_INT64, 1, NULL, &all.promised));
+    OK(sdp_dal_ref_new(all.store, NULL, &all.promised));
     OK(sdp_dal_args_create(&all.args));
     OK(sdp_dal_args_set_int64(all.args, NULL, 1));
     OK(sdp_dal_args_set_ref(all.args, NULL, all.ref));
     OK(sdp_dal_caller_batch(all.caller, "add", (const sdp_dal_args *const *)&all.args, 1,
-                            &all.replies));
+                            &all.replies, NULL));
     OK(sdp_dal_caller_call(all.caller, "add", all.args, &all.results));
     OK(sdp_dal_store_subscribe(all.store, NULL, 0, &all.subscription));
     OK(sdp_dal_schema_parse(signature, &all.schema));
-    OK(sdp_dal_ref_id(all.ref, all.id));
+    OK(ref_id(all.ref, all.id));
     OK(sdp_dal_store_new_id(all.store, all.id));
     CLEAR(spec);
     spec.data_size = 8;
@@ -322,6 +322,7 @@ static void use_what_was_inherited(void) {
     sdp_dal_schema *schema = NULL;
     sdp_dal_list *list = NULL;
     const sdp_dal_ref *zs = NULL;
+    const sdp_dal_results *row = NULL;
     sdp_dal_store_stat stat;
     sdp_dal_event event;
     uint8_t id[SDP_DAL_ID_SIZE] = {0};
@@ -330,12 +331,12 @@ static void use_what_was_inherited(void) {
     bool is = false;
     int fd = 0;
     FORKED(sdp_dal_tensor_put(all.store, &view, &ref));
-    FORKED(sdp_dal_ref_new(all.store, SDP_DAL_INT64, 1, NULL, &ref));
+    FORKED(sdp_dal_ref_new(all.store, NULL, &ref));
     FORKED(sdp_dal_caller_find_processors(all.caller, SDP_DAL_POLL, &found));
     FORKED(sdp_dal_caller_call(all.caller, "add", all.args, &results));
-    FORKED(sdp_dal_results_ref(all.results, "zs", &zs));
+    FORKED(sdp_dal_results_get_ref(all.results, "zs", &zs));
     FORKED(sdp_dal_store_new_namespace(all.store, NULL, &store));
-    FORKED(sdp_dal_store_prefix(all.store, id));
+    FORKED(sdp_dal_store_get_prefix(all.store, id));
     FORKED(sdp_dal_store_new_id(all.store, id));
     CLEAR(stat);
     FORKED(sdp_dal_store_get_stat(all.store, &stat));
@@ -344,13 +345,13 @@ static void use_what_was_inherited(void) {
     FORKED(sdp_dal_object_contains(all.store, all.id, &is));
     FORKED(sdp_dal_object_get(all.store, all.id, minute, &buffer));
     FORKED(sdp_dal_object_delete(all.store, all.id, SDP_DAL_DELETE_NOW));
-    FORKED(sdp_dal_object_list(all.store, NULL, 0, &list));
+    FORKED(sdp_dal_store_list_objects(all.store, NULL, 0, &list, &found));
     FORKED(sdp_dal_writer_seal(all.writer));
     FORKED(sdp_dal_buffer_clone(all.buffer, &buffer));
     FORKED(sdp_dal_tensor_clone(all.tensor, &tensor));
     FORKED(sdp_dal_tensor_get_view(all.tensor, &view));
     FORKED(sdp_dal_ref_wait(all.promised, minute));
-    FORKED(sdp_dal_ref_exists(all.ref, &is));
+    FORKED(ref_exists(all.ref, &is));
     FORKED(sdp_dal_ref_clone(all.ref, &ref));
     FORKED(sdp_dal_ref_get_tensor(all.ref, minute, &tensor));
     FORKED(sdp_dal_ref_add_reference(all.promised, all.ref, minute));
@@ -361,7 +362,7 @@ static void use_what_was_inherited(void) {
     CLEAR(event);
     FORKED(sdp_dal_subscription_next(all.subscription, minute, &event));
     OK(sdp_dal_store_interrupt(all.store, true) == SDP_DAL_FORKED ? SDP_DAL_OK : SDP_DAL_INTERNAL);
-    CHECK(sdp_dal_replies_num_rows(all.replies) == 0);
+    FORKED(sdp_dal_replies_get_results(all.replies, 0, 0, &row));
     /* What is memory only is the child's too. */
     OK(sdp_dal_schema_clone(all.schema, &schema));
     sdp_dal_schema_free(schema);
@@ -453,7 +454,9 @@ static void forks_while_it_opens(const char *path, long count) {
     stop = 1;
     CHECK(pthread_join(thread, NULL) == 0);
     store = open_store(path);
-    OK(sdp_dal_store_client(store, &last));
+    sdp_dal_store_info info;
+    OK(store_info(store, &info));
+    last = info.client;
     sdp_dal_store_close(store);
     printf("closed %u\n", (unsigned)last);
     say("done");
@@ -552,7 +555,7 @@ static void is_taken_for_dead(const char *path, const char *folder) {
     CLOSED(sdp_dal_store_clear_event_fd(store));
     CLOSED(sdp_dal_object_delete(store, id, SDP_DAL_DELETE_NOW));
     /* What it holds it can read. */
-    OK(sdp_dal_buffer_data(buffer, &data, &size));
+    OK(buffer_data(buffer, &data, &size));
     CHECK(size == 8);
     /* It may come back, beside what it was. */
     again = open_store(path);
@@ -609,7 +612,7 @@ static void holds(const char *path) {
     OK(sdp_dal_object_get(store, id, SDP_DAL_POLL, &buffer));
     say("holds");
     hear();
-    OK(sdp_dal_buffer_data(buffer, &data, &size));
+    OK(buffer_data(buffer, &data, &size));
     CHECK(size == 8 && memcmp(data, "\1\1\1\1\1\1\1\1", 8) == 0);
     sdp_dal_buffer_free(buffer);
     sdp_dal_store_close(store);

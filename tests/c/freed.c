@@ -41,9 +41,14 @@ static void without_a_store(void) {
     OK(sdp_dal_args_create(&args));
     FREED(sdp_dal_args_free, args, sdp_dal_args_clear(args));
     OK(sdp_dal_schema_parse(SIGNATURE, &schema));
-    FREED(sdp_dal_schema_free, schema, sdp_dal_schema_num_params(schema));
-    OK(sdp_dal_stores_list(&stores));
-    FREED(sdp_dal_stores_free, stores, sdp_dal_stores_count(stores));
+    sdp_dal_schema_info about;
+    sdp_dal_store_summary summary;
+    size_t count = 0;
+    CLEAR(about);
+    CLEAR(summary);
+    FREED(sdp_dal_schema_free, schema, sdp_dal_schema_get_info(schema, &about));
+    OK(sdp_dal_stores_list(&stores, &count, NULL));
+    FREED(sdp_dal_stores_free, stores, sdp_dal_stores_get_summary(stores, 0, &summary));
 }
 
 static void objects(const sdp_dal_store *store) {
@@ -58,9 +63,12 @@ static void objects(const sdp_dal_store *store) {
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_writer *writer = NULL;
     sdp_dal_list *list = NULL;
+    sdp_dal_object_info info;
+    const void *bytes = NULL;
+    size_t count = 0;
     OK(sdp_dal_ref_get_buffer(ref, 0, &buffer));
-    FREED(sdp_dal_buffer_free, buffer, sdp_dal_buffer_id(buffer, (uint8_t *)&view));
-    FREED(sdp_dal_ref_free, ref, sdp_dal_ref_exists(ref, &exists));
+    FREED(sdp_dal_buffer_free, buffer, buffer_data(buffer, &bytes, &count));
+    FREED(sdp_dal_ref_free, ref, ref_exists(ref, &exists));
 
     CLEAR(view);
     view.data = &one, view.dtype = SDP_DAL_FLOAT64;
@@ -73,8 +81,9 @@ static void objects(const sdp_dal_store *store) {
     spec.data_size = 1;
     OK(sdp_dal_object_create(store, id, &spec, &data, &writer));
     FREED(sdp_dal_writer_free, writer, sdp_dal_writer_seal(writer));
-    OK(sdp_dal_object_list(store, NULL, 0, &list));
-    FREED(sdp_dal_list_free, list, sdp_dal_list_count(list));
+    OK(sdp_dal_store_list_objects(store, NULL, 0, &list, &count));
+    CLEAR(info);
+    FREED(sdp_dal_list_free, list, sdp_dal_list_get_info(list, 0, &info));
 }
 
 static void a_call(const sdp_dal_store *store) {
@@ -83,6 +92,8 @@ static void a_call(const sdp_dal_store *store) {
     sdp_dal_processor *processor = NULL;
     sdp_dal_caller *caller = NULL;
     sdp_dal_args *args = NULL;
+    const sdp_dal_results *row = NULL;
+    const sdp_dal_ref *zs = NULL;
     sdp_dal_results *results = NULL;
     sdp_dal_replies *replies = NULL;
     sdp_dal_call *call = NULL;
@@ -93,11 +104,12 @@ static void a_call(const sdp_dal_store *store) {
     OK(sdp_dal_args_create(&args));
     OK(sdp_dal_args_set_int64(args, "x", 1));
     OK(sdp_dal_caller_call(caller, "simple_fn", args, &results));
-    OK(sdp_dal_caller_batch(caller, "simple_fn", (const sdp_dal_args *const *)&args, 1, &replies));
+    OK(sdp_dal_caller_batch(caller, "simple_fn", (const sdp_dal_args *const *)&args, 1, &replies,
+                            NULL));
     OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call));
     FREED(sdp_dal_call_free, call, sdp_dal_call_get_int64(call, "x", &x));
-    FREED(sdp_dal_results_free, results, sdp_dal_results_count(results));
-    FREED(sdp_dal_replies_free, replies, sdp_dal_replies_num_rows(replies));
+    FREED(sdp_dal_results_free, results, sdp_dal_results_get_ref(results, "zs", &zs));
+    FREED(sdp_dal_replies_free, replies, sdp_dal_replies_get_results(replies, 0, 0, &row));
     FREED(sdp_dal_caller_close, caller, sdp_dal_caller_num_processors(caller));
     FREED(sdp_dal_processor_close, processor, sdp_dal_processor_start(processor));
     sdp_dal_args_free(args);
@@ -108,10 +120,15 @@ static void lists(const sdp_dal_store *store) {
     sdp_dal_namespaces *namespaces = NULL;
     sdp_dal_subscription *subscription = NULL;
     sdp_dal_event event;
-    OK(sdp_dal_client_list(store, &clients));
-    FREED(sdp_dal_clients_free, clients, sdp_dal_clients_count(clients));
-    OK(sdp_dal_namespace_list(store, &namespaces));
-    FREED(sdp_dal_namespaces_free, namespaces, sdp_dal_namespaces_count(namespaces));
+    sdp_dal_client_info client;
+    sdp_dal_namespace_info about;
+    size_t count = 0;
+    CLEAR(client);
+    CLEAR(about);
+    OK(sdp_dal_store_list_clients(store, &clients, &count));
+    FREED(sdp_dal_clients_free, clients, sdp_dal_clients_get_info(clients, 0, &client));
+    OK(sdp_dal_store_list_namespaces(store, &namespaces, &count));
+    FREED(sdp_dal_namespaces_free, namespaces, sdp_dal_namespaces_get_info(namespaces, 0, &about));
     OK(sdp_dal_store_subscribe(store, NULL, 0, &subscription));
     CLEAR(event);
     FREED(sdp_dal_subscription_free, subscription,
@@ -126,7 +143,7 @@ static void the_next_handle_lies_elsewhere(const sdp_dal_store *store) {
     for (int i = 0; i < 10; i++) {
         sdp_dal_ref *next = put_bytes(store);
         CHECK(next != old);
-        FAILS(sdp_dal_ref_exists(old, &exists), SDP_DAL_INVALID_ARGUMENT);
+        FAILS(ref_exists(old, &exists), SDP_DAL_INVALID_ARGUMENT);
         SAYS(FREED_BEFORE);
         sdp_dal_ref_free(next);
     }

@@ -140,39 +140,36 @@ static void clients_and_holders(const sdp_dal_store *store) {
     sdp_dal_client_info info;
     uint8_t id[SDP_DAL_ID_SIZE];
     uint32_t own = 0, numbers[4] = {0, 0, 0, 0};
-    char name[100] = "", host[300] = "", machine[300] = "";
-    size_t length = sizeof name, count = 4;
+    char machine[300] = "";
+    size_t found = 0, count = 4;
+    sdp_dal_store_info about;
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_ref *reference = put(store, 1.5, 1000);
     OK(sdp_dal_ref_get_tensor(reference, SDP_DAL_POLL, &tensor));
-    OK(sdp_dal_store_client(store, &own));
+    OK(store_info(store, &about));
+    own = about.client;
     CHECK(own != 0);
 
-    OK(sdp_dal_client_list(store, &clients));
-    CHECK(sdp_dal_clients_count(clients) == 1);
+    OK(sdp_dal_store_list_clients(store, &clients, &found));
+    CHECK(found == 1);
     CLEAR(info);
-    OK(sdp_dal_clients_info(clients, 0, &info));
+    OK(sdp_dal_clients_get_info(clients, 0, &info));
     CHECK(info.number == own && info.pid == (uint32_t)getpid() && info.alive == 1);
     CHECK(info.pins == 1 && info.wants >= 1 && info.pinned_bytes >= 8000 && info.since_ns > 0);
-    OK(sdp_dal_clients_name(clients, 0, name, &length));
-    CHECK(strcmp(name, "operate") == 0 && length == 8);
-    length = sizeof host;
-    OK(sdp_dal_clients_host(clients, 0, host, &length));
-    CHECK(gethostname(machine, sizeof machine) == 0 && strcmp(host, machine) == 0);
-    FAILS(sdp_dal_clients_info(clients, 1, &info), SDP_DAL_INVALID_ARGUMENT);
+    CHECK(strcmp(info.name, "operate") == 0);
+    CHECK(gethostname(machine, sizeof machine) == 0 && strcmp(info.host, machine) == 0);
+    FAILS(sdp_dal_clients_get_info(clients, 1, &info), SDP_DAL_INVALID_ARGUMENT);
     SAYS("'index' is 1, the list has 1 clients");
-    FAILS(sdp_dal_clients_name(clients, 1, name, &length), SDP_DAL_INVALID_ARGUMENT);
     sdp_dal_clients_free(clients);
 
     OK(sdp_dal_store_set_client_name(store, "renamed"));
-    OK(sdp_dal_client_list(store, &clients));
-    length = sizeof name;
-    OK(sdp_dal_clients_name(clients, 0, name, &length));
-    CHECK(strcmp(name, "renamed") == 0);
+    OK(sdp_dal_store_list_clients(store, &clients, &found));
+    OK(sdp_dal_clients_get_info(clients, 0, &info));
+    CHECK(strcmp(info.name, "renamed") == 0);
     sdp_dal_clients_free(clients);
     FAILS(sdp_dal_store_set_client_name(store, NULL), SDP_DAL_INVALID_ARGUMENT);
 
-    OK(sdp_dal_ref_id(reference, id));
+    OK(ref_id(reference, id));
     OK(sdp_dal_object_holders(store, id, SDP_DAL_HOLDERS_OF_BYTES, numbers, &count));
     CHECK(count == 1 && numbers[0] == own && numbers[1] == 0);
     numbers[0] = 0;
@@ -199,27 +196,20 @@ static void clients_and_holders(const sdp_dal_store *store) {
 static void all_stores(const char *path) {
     sdp_dal_stores *stores = NULL;
     sdp_dal_store_summary summary;
-    char text[4096];
-    size_t length = 0, found = 0;
-    OK(sdp_dal_stores_list(&stores));
-    size_t count = sdp_dal_stores_count(stores);
+    size_t found = 0, count = 0, skipped = 1;
+    OK(sdp_dal_stores_list(&stores, &count, &skipped));
+    CLEAR(summary);
     for (size_t i = 0; i < count; i++) {
-        length = sizeof text;
-        OK(sdp_dal_stores_path(stores, i, text, &length));
-        if (strcmp(text, path) != 0) continue;
+        OK(sdp_dal_stores_get_summary(stores, i, &summary));
+        if (strcmp(summary.path, path) != 0) continue;
         found++;
-        length = sizeof text;
-        OK(sdp_dal_stores_file(stores, i, text, &length));
-        CHECK(strcmp(text, path) == 0);
-        CLEAR(summary);
-        OK(sdp_dal_stores_summary(stores, i, &summary));
+        CHECK(strcmp(summary.file, path) == 0);
         CHECK(summary.size == 64 << 20 && summary.clients == 1 && summary.max_clients == 256);
         CHECK(summary.owner == getuid() && summary.created_ns > 0);
     }
     CHECK(found == 1);
-    FAILS(sdp_dal_stores_summary(stores, count, &summary), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_stores_get_summary(stores, count, &summary), SDP_DAL_INVALID_ARGUMENT);
     sdp_dal_stores_free(stores);
-    CHECK(sdp_dal_stores_count(NULL) == 0 && sdp_dal_stores_skipped(NULL) == 0);
 }
 
 /* ---- trim ---- */
@@ -261,7 +251,7 @@ static void import_in_child(int from_parent, int to_parent) {
     CHECK(size > 0);
     text[size] = 0;
     OK(sdp_dal_ref_import(NULL, text, &reference));
-    CHECK(sdp_dal_ref_is_owning(reference));
+    CHECK(ref_is_owning(reference));
     CHECK(write(to_parent, &byte, 1) == 1);
     CHECK(read(from_parent, &byte, 1) == 1);
     CHECK(first_value(reference) == 3.5);
@@ -283,7 +273,7 @@ static void passed_to_another_process(const char *path) {
     }
     sdp_dal_store *store = open_store(path, "exporter");
     sdp_dal_ref *unborn = NULL, *reference = put(store, 3.5, 100), *again = NULL;
-    OK(sdp_dal_ref_new(store, 0, 0, NULL, &unborn));
+    OK(sdp_dal_ref_new(store, NULL, &unborn));
     FAILS(sdp_dal_ref_export(unborn, text, &length), SDP_DAL_NOT_FOUND);
     sdp_dal_ref_free(unborn);
     length = sizeof text;

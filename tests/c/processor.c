@@ -160,13 +160,14 @@ static sdp_dal_status pair(sdp_dal_call *call, void *user_data) {
 
 static sdp_dal_status about(sdp_dal_call *call, void *user_data) {
     const int64_t size[1] = {SDP_DAL_ID_SIZE}, wrong[1] = {1};
-    uint32_t client = 0;
+    sdp_dal_call_info info;
     int32_t threads = 0;
     void *id = NULL;
     (void)user_data;
-    OK(sdp_dal_call_caller(call, &client));
-    OK(sdp_dal_call_thread_budget(call, &threads));
-    write_number(call, "who", client);
+    CLEAR(info);
+    OK(sdp_dal_call_get_info(call, &info));
+    OK(sdp_dal_call_get_threads(call, &threads));
+    write_number(call, "who", info.caller);
     write_number(call, "threads", threads);
     FAILS(sdp_dal_call_create_tensor(call, "id", 1, wrong, NULL, &id), SDP_DAL_INVALID_ARGUMENT);
     OK(sdp_dal_call_create_tensor(call, "id", 1, size, NULL, &id));
@@ -174,7 +175,8 @@ static sdp_dal_status about(sdp_dal_call *call, void *user_data) {
     OK(sdp_dal_call_abort(call, "id"));
     FAILS(sdp_dal_call_abort(call, "id"), SDP_DAL_NOT_FOUND);
     OK(sdp_dal_call_create_tensor(call, "id", 1, size, NULL, &id));
-    return sdp_dal_call_id(call, (uint8_t *)id);
+    memcpy(id, info.id, sizeof info.id);
+    return SDP_DAL_OK;
 }
 
 static sdp_dal_status sink(sdp_dal_call *call, void *user_data) {
@@ -282,7 +284,7 @@ static sdp_dal_results *call_with(sdp_dal_caller *caller, const char *function, 
 
 static const sdp_dal_ref *output(const sdp_dal_results *results, const char *name) {
     const sdp_dal_ref *ref = NULL;
-    OK(sdp_dal_results_ref(results, name, &ref));
+    OK(sdp_dal_results_get_ref(results, name, &ref));
     return ref;
 }
 
@@ -311,18 +313,17 @@ static void cancelling(sdp_dal_caller *caller) {
     sdp_dal_results *running = call_with(caller, "slow", 1, NULL);
     sdp_dal_results *waiting = call_with(caller, "slow", 2, NULL);
     const sdp_dal_ref *z = output(running, "z");
-    bool is_running = false;
-    double progress = -1;
-    for (int i = 0; i < 60000 && !(is_running && progress > 0); i++) {
+    sdp_dal_ref_state state;
+    CLEAR(state);
+    for (int i = 0; i < 60000 && !(state.running && state.progress > 0); i++) {
         nap();
-        OK(sdp_dal_ref_is_running(z, &is_running));
-        OK(sdp_dal_ref_progress(z, &progress));
+        OK(ref_state(z, &state));
     }
-    CHECK(is_running && fabs(progress - 0.5) < 1e-6);
+    CHECK(state.running == 1 && fabs(state.progress - 0.5) < 1e-6);
+    CHECK(state.state == SDP_DAL_STATE_AWAITED);
     /* One thread at a time: the second has not begun, others go on meanwhile. */
-    OK(sdp_dal_ref_is_running(output(waiting, "z"), &is_running));
-    OK(sdp_dal_ref_progress(output(waiting, "z"), &progress));
-    CHECK(!is_running && !(progress > 0));
+    OK(ref_state(output(waiting, "z"), &state));
+    CHECK(state.running == 0 && !(state.progress > 0));
     CHECK(counted(caller, "cancelled") == 0);
     sdp_dal_results_free(waiting);
     sdp_dal_results_free(running);
@@ -333,10 +334,10 @@ static void cancelling(sdp_dal_caller *caller) {
 static void deferring(sdp_dal_caller *caller) {
     sdp_dal_results *written = call_with(caller, "later", 41, NULL);
     sdp_dal_results *forgotten = call_with(caller, "later", -1, NULL);
-    double progress = 0;
+    sdp_dal_ref_state state;
     CHECK(value(output(written, "a"), 0) == 1 && value(output(written, "b"), 0) == 42);
-    OK(sdp_dal_ref_progress(output(written, "b"), &progress));
-    CHECK(progress >= 1);
+    OK(ref_state(output(written, "b"), &state));
+    CHECK(state.progress >= 1 && state.state == SDP_DAL_STATE_SEALED);
     CHECK(value(output(forgotten, "a"), 0) == 1);
     FAILS(sdp_dal_ref_wait(output(forgotten, "b"), LONG), SDP_DAL_OUTPUT_NOT_WRITTEN);
     SAYS("'b'");
@@ -351,7 +352,7 @@ static void order(sdp_dal_store *store, sdp_dal_caller *caller) {
     sdp_dal_ref *late = NULL, *ys = put(store, &one, 1), *existing = put(store, &there, -1);
     sdp_dal_args *args = NULL;
     sdp_dal_tensor_view view;
-    OK(sdp_dal_ref_new(store, 0, 0, NULL, &late));
+    OK(sdp_dal_ref_new(store, NULL, &late));
     for (int i = 0; i < CALLS; i++) results[i] = call_with(caller, "in_order", i, i ? ys : late);
     /* One whose output exists is skipped: it does not count. */
     OK(sdp_dal_args_create(&args));
@@ -398,9 +399,9 @@ static void copies_and_meetings(sdp_dal_store *store, sdp_dal_caller *caller) {
     CHECK(value(output(one, "z"), 0) == 1 && value(output(two, "z"), 0) == 1);
     /* Sizes that the signature forbids: the processor was told not to look. */
     OK(sdp_dal_args_create(&args));
-    OK(sdp_dal_ref_id(ys, id));
+    OK(ref_id(ys, id));
     OK(sdp_dal_args_set_id(args, "a", id));
-    OK(sdp_dal_ref_id(b, id));
+    OK(ref_id(b, id));
     OK(sdp_dal_args_set_id(args, "b", id));
     OK(sdp_dal_caller_call(caller, "pair", args, &sizes));
     CHECK(value(output(sizes, "n"), 0) == 3);

@@ -48,111 +48,115 @@ static void make_columns(struct ArrowSchema *schema) {
 }
 
 static sdp_dal_schema *build(void) {
-    const char *const dims[] = {"row", "uvw=3"};
     struct ArrowSchema arrow;
     sdp_dal_schema *schema = NULL;
     OK(sdp_dal_schema_create("f", &schema));
-    OK(sdp_dal_schema_add_value(schema, "x", "int64", false));
+    OK(sdp_dal_schema_add(schema, SDP_DAL_IN, "x", "int64", NULL, false));
     make_field(&arrow, "u", "");
-    OK(sdp_dal_schema_add_value_arrow(schema, "name", &arrow, true));
+    OK(sdp_dal_schema_add(schema, SDP_DAL_IN, "name", NULL, &arrow, true));
     CHECK(arrow.release == NULL);
-    OK(sdp_dal_schema_add_tensor(schema, SDP_DAL_IN, "ys", SDP_DAL_FLOAT64, 2, dims, false));
-    OK(sdp_dal_schema_add_id(schema, "who", false));
-    OK(sdp_dal_schema_add_oid(schema, SDP_DAL_IN, "any", true));
-    OK(sdp_dal_schema_add_table(schema, SDP_DAL_IN, "t", NULL, false));
-    OK(sdp_dal_schema_add_tensor(schema, SDP_DAL_OUT, "zs", SDP_DAL_COMPLEX128, 0, NULL, false));
+    OK(sdp_dal_schema_add(schema, SDP_DAL_IN, "ys", "float64[row,uvw=3]", NULL, false));
+    OK(sdp_dal_schema_add(schema, SDP_DAL_IN, "who", "id", NULL, false));
+    OK(sdp_dal_schema_add(schema, SDP_DAL_IN, "any", "oid", NULL, true));
+    OK(sdp_dal_schema_add(schema, SDP_DAL_IN, "t", "table", NULL, false));
+    OK(sdp_dal_schema_add(schema, SDP_DAL_OUT, "zs", "complex128[]", NULL, false));
     make_columns(&arrow);
-    OK(sdp_dal_schema_add_table(schema, SDP_DAL_OUT, "u", &arrow, false));
+    OK(sdp_dal_schema_add(schema, SDP_DAL_OUT, "u", "table", &arrow, false));
     CHECK(arrow.release == NULL);
     return schema;
 }
 
 static void refusals(sdp_dal_schema *schema) {
-    const char *const dims[] = {"3"};
     struct ArrowSchema arrow;
     sdp_dal_schema *none = NULL;
     int before = released;
     FAILS(sdp_dal_schema_create("a b", &none), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_schema_parse("f(", &none), SDP_DAL_INVALID_ARGUMENT);
-    FAILS(sdp_dal_schema_add_value(schema, "x", "int64", false), SDP_DAL_INVALID_ARGUMENT);
+    const int32_t in = SDP_DAL_IN, out = SDP_DAL_OUT, wrong = SDP_DAL_INVALID_ARGUMENT;
+    FAILS(sdp_dal_schema_add(schema, in, "x", "int64", NULL, false), wrong);
     SAYS("two parameters 'x'");
-    FAILS(sdp_dal_schema_add_value(schema, "n", "int65", false), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_schema_add(schema, in, "n", "int65", NULL, false), wrong);
     SAYS("parameter 'n'");
     SAYS("found 'int65'");
-    FAILS(sdp_dal_schema_add_oid(schema, 2, "n", false), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_schema_add(schema, 2, "n", "oid", NULL, false), wrong);
     SAYS("no sdp_dal_direction");
-    FAILS(sdp_dal_schema_add_tensor(schema, SDP_DAL_IN, "n", SDP_DAL_INT8, 1, dims, false),
-          SDP_DAL_INVALID_ARGUMENT);
-    SAYS("write '=3'");
+    FAILS(sdp_dal_schema_add(schema, out, "n", "int64", NULL, false), wrong);
+    SAYS("outputs are tensors");
+    FAILS(sdp_dal_schema_add(schema, in, "n", NULL, NULL, false), wrong);
+    SAYS("'type_text' is NULL");
     /* Arrow's structs are taken, whatever comes of it. */
     make_field(&arrow, "nonsense", "");
-    FAILS(sdp_dal_schema_add_value_arrow(schema, "n", &arrow, false), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_schema_add(schema, in, "n", NULL, &arrow, false), wrong);
     CHECK(arrow.release == NULL && released == before + 1);
-    FAILS(sdp_dal_schema_add_value_arrow(schema, "n", &arrow, false), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_schema_add(schema, in, "n", NULL, &arrow, false), wrong);
     SAYS("was released");
     make_columns(&arrow);
-    FAILS(sdp_dal_schema_add_table(NULL, SDP_DAL_IN, "n", &arrow, false), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_schema_add(NULL, in, "n", "table", &arrow, false), wrong);
     CHECK(arrow.release == NULL && released == before + 2);
+    make_field(&arrow, "u", "");
+    FAILS(sdp_dal_schema_add(schema, in, "n", "oid", &arrow, false), wrong);
+    SAYS("not with \"oid\"");
+    CHECK(arrow.release == NULL && released == before + 3);
     make_columns(&arrow);
     FAILS(sdp_dal_schema_from_arrow(&arrow, &none), SDP_DAL_INVALID_ARGUMENT);
     SAYS("proc:func");
-    CHECK(arrow.release == NULL && released == before + 3);
+    CHECK(arrow.release == NULL && released == before + 4);
     format_is(schema, SIGNATURE);
 }
 
 static void questions(const sdp_dal_schema *schema) {
     sdp_dal_param_info info;
     struct ArrowSchema arrow;
+    sdp_dal_schema_info about;
     size_t index = 0;
-    int64_t size = 0;
     CLEAR(info);
-    TEXT(sdp_dal_schema_name(schema, text, &length), "f");
-    CHECK(sdp_dal_schema_num_params(schema) == 8);
-    OK(sdp_dal_schema_param_index(schema, "ys", &index));
+    CLEAR(about);
+    OK(sdp_dal_schema_get_info(schema, &about));
+    CHECK(strcmp(about.name, "f") == 0 && about.num_params == 8 && about.num_metadata == 0);
+    OK(sdp_dal_schema_get_index(schema, "ys", &index));
     CHECK(index == 2);
-    FAILS(sdp_dal_schema_param_index(schema, "no", &index), SDP_DAL_NOT_FOUND);
-    TEXT(sdp_dal_schema_param_name(schema, 2, text, &length), "ys");
-    TEXT(sdp_dal_schema_param_type(schema, 2, text, &length), "float64[row,uvw=3]");
-    OK(sdp_dal_schema_param_info(schema, 2, &info));
+    FAILS(sdp_dal_schema_get_index(schema, "no", &index), SDP_DAL_NOT_FOUND);
+    OK(sdp_dal_schema_get_param(schema, 2, &info));
     CHECK(info.direction == SDP_DAL_IN && info.kind == SDP_DAL_PARAM_TENSOR);
     CHECK(info.dtype == SDP_DAL_FLOAT64 && info.ndim == 2 && info.flags == 0);
-    length = sizeof text;
-    OK(sdp_dal_schema_param_dim(schema, 2, 1, &size, text, &length));
-    CHECK(size == 3 && strcmp(text, "uvw") == 0);
-    length = sizeof text;
-    OK(sdp_dal_schema_param_dim(schema, 2, 0, &size, text, &length));
-    CHECK(size == -1 && strcmp(text, "row") == 0);
-    length = sizeof text;
-    FAILS(sdp_dal_schema_param_dim(schema, 2, 2, &size, text, &length), SDP_DAL_INVALID_ARGUMENT);
-    FAILS(sdp_dal_schema_param_info(schema, 8, &info), SDP_DAL_INVALID_ARGUMENT);
-    OK(sdp_dal_schema_param_info(schema, 1, &info));
+    CHECK(strcmp(info.name, "ys") == 0 && strcmp(info.type_text, "float64[row,uvw=3]") == 0);
+    CHECK(strcmp(info.dim_names[0], "row") == 0 && strcmp(info.dim_names[1], "uvw") == 0);
+    CHECK(info.dim_sizes[0] == -1 && info.dim_sizes[1] == 3);
+    FAILS(sdp_dal_schema_get_param(schema, 8, &info), SDP_DAL_INVALID_ARGUMENT);
+    OK(sdp_dal_schema_get_param(schema, 1, &info));
     CHECK(info.kind == SDP_DAL_PARAM_VALUE && info.flags == SDP_DAL_PARAM_NULLABLE);
-    OK(sdp_dal_schema_param_info(schema, 3, &info));
+    CHECK(info.ndim == 0 && info.dim_names == NULL && info.dim_sizes == NULL);
+    OK(sdp_dal_schema_get_param(schema, 3, &info));
     CHECK(info.kind == SDP_DAL_PARAM_ID);
-    OK(sdp_dal_schema_param_info(schema, 4, &info));
+    OK(sdp_dal_schema_get_param(schema, 4, &info));
     CHECK(info.kind == SDP_DAL_PARAM_OID);
-    OK(sdp_dal_schema_param_info(schema, 7, &info));
+    OK(sdp_dal_schema_get_param(schema, 7, &info));
     CHECK(info.kind == SDP_DAL_PARAM_TABLE && info.direction == SDP_DAL_OUT);
     CHECK(info.flags == SDP_DAL_PARAM_COLUMNS);
 
-    OK(sdp_dal_schema_param_arrow(schema, 1, &arrow));
+    OK(sdp_dal_schema_get_arrow(schema, 1, &arrow));
     CHECK(strcmp(arrow.format, "u") == 0 && strcmp(arrow.name, "name") == 0);
     CHECK(arrow.flags & ARROW_FLAG_NULLABLE);
     arrow.release(&arrow);
-    FAILS(sdp_dal_schema_param_arrow(schema, 2, &arrow), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_schema_get_arrow(schema, 2, &arrow), SDP_DAL_INVALID_ARGUMENT);
     CHECK(arrow.release == NULL);
-    OK(sdp_dal_schema_param_columns(schema, 7, &arrow));
+    OK(sdp_dal_schema_get_arrow(schema, 7, &arrow));
     CHECK(strcmp(arrow.format, "+s") == 0 && arrow.n_children == 1);
     CHECK(strcmp(arrow.children[0]->name, "a") == 0);
     arrow.release(&arrow);
-    FAILS(sdp_dal_schema_param_columns(schema, 5, &arrow), SDP_DAL_NOT_FOUND);
-    FAILS(sdp_dal_schema_param_columns(schema, 0, &arrow), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_schema_get_arrow(schema, 5, &arrow), SDP_DAL_NOT_FOUND);
+    FAILS(sdp_dal_schema_get_arrow(schema, 4, &arrow), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("is oid, a value or a table is needed");
 }
 
 static void metadata(sdp_dal_schema *schema) {
     sdp_dal_schema *copy = NULL, *plain = NULL, *other = NULL;
     struct ArrowSchema arrow;
-    size_t count = 1;
+    size_t count = 1, index = 0;
+    sdp_dal_schema_info about;
+    sdp_dal_param_info info;
+    CLEAR(about);
+    CLEAR(info);
     OK(sdp_dal_schema_set_metadata(schema, NULL, "version", "1.2"));
     OK(sdp_dal_schema_set_metadata(schema, "ys", "unit", "m"));
     OK(sdp_dal_schema_set_metadata(schema, "ys", "gone", "x"));
@@ -165,21 +169,21 @@ static void metadata(sdp_dal_schema *schema) {
     OK(sdp_dal_schema_from_arrow(&arrow, &copy));
     CHECK(arrow.release == NULL);
     format_is(copy, SIGNATURE);
-    TEXT(sdp_dal_schema_metadata(copy, NULL, "version", text, &length), "1.2");
-    TEXT(sdp_dal_schema_metadata(copy, "ys", "unit", text, &length), "m");
-    OK(sdp_dal_schema_num_metadata(copy, "ys", &count));
-    CHECK(count == 1);
-    TEXT(sdp_dal_schema_metadata_key(copy, "ys", 0, text, &length), "unit");
-    length = sizeof text;
-    FAILS(sdp_dal_schema_metadata_key(copy, "ys", 1, text, &length), SDP_DAL_INVALID_ARGUMENT);
-    length = sizeof text;
-    FAILS(sdp_dal_schema_metadata(copy, "ys", "no", text, &length), SDP_DAL_NOT_FOUND);
-    SAYS("only: unit");
+    OK(sdp_dal_schema_get_info(copy, &about));
+    CHECK(about.num_metadata == 1 && strcmp(about.metadata_keys[0], "version") == 0);
+    CHECK(strcmp(about.metadata_values[0], "1.2") == 0);
+    OK(sdp_dal_schema_get_index(copy, "ys", &index));
+    OK(sdp_dal_schema_get_param(copy, index, &info));
+    CHECK(info.num_metadata == 1 && strcmp(info.metadata_keys[0], "unit") == 0);
+    CHECK(strcmp(info.metadata_values[0], "m") == 0);
+    /* What is changed is lent anew. */
+    OK(sdp_dal_schema_set_metadata(copy, "ys", "unit", "km"));
+    OK(sdp_dal_schema_get_param(copy, index, &info));
+    CHECK(strcmp(info.metadata_values[0], "km") == 0);
     /* Not in the signature, and no difference. */
     OK(sdp_dal_schema_parse(SIGNATURE, &plain));
-    OK(sdp_dal_schema_num_metadata(plain, NULL, &count));
-    CHECK(count == 0);
-    count = 1;
+    OK(sdp_dal_schema_get_info(plain, &about));
+    CHECK(about.num_metadata == 0 && about.metadata_keys == NULL);
     TEXT(sdp_dal_schema_mismatches(plain, copy, &count, text, &length), "");
     CHECK(count == 0);
     OK(sdp_dal_schema_parse("f(x: int32, name: utf8?)", &other));
@@ -200,9 +204,8 @@ static void ids(sdp_dal_store *store) {
     size_t size = 0;
     OK(sdp_dal_store_new_id(store, id));
     OK(sdp_dal_store_new_id(store, again));
-    OK(sdp_dal_store_prefix(store, prefix));
+    OK(sdp_dal_store_get_prefix(store, prefix));
     CHECK(memcmp(id, again, sizeof id) != 0 && memcmp(id, prefix, sizeof prefix) == 0);
-    CHECK(!sdp_dal_id_is_declaration(id) && !sdp_dal_id_is_declaration(NULL));
     length = sizeof text;
     OK(sdp_dal_id_format(id, sizeof id, text, &length));
     CHECK(length == 41);
@@ -210,9 +213,8 @@ static void ids(sdp_dal_store *store) {
     CHECK(size == sizeof id && memcmp(id, again, sizeof id) == 0);
     OK(sdp_dal_id_parse("0a0B", again, &size));
     CHECK(size == 2 && again[0] == 10 && again[1] == 11 && again[2] == 0);
-    CHECK(!sdp_dal_id_is_declaration(id));
     OK(sdp_dal_id_parse("00000007", again, &size));
-    CHECK(size == SDP_DAL_PREFIX_SIZE && sdp_dal_id_is_declaration(again));
+    CHECK(size == SDP_DAL_PREFIX_SIZE);
     TEXT(sdp_dal_id_format(again, SDP_DAL_PREFIX_SIZE, text, &length), "00000007");
     FAILS(sdp_dal_id_parse("abc", again, &size), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_id_parse("0x", again, &size), SDP_DAL_INVALID_ARGUMENT);
@@ -220,13 +222,22 @@ static void ids(sdp_dal_store *store) {
     FAILS(sdp_dal_id_format(id, 21, text, &length), SDP_DAL_INVALID_ARGUMENT);
 }
 
-static size_t find(const sdp_dal_namespaces *list, const char *name) {
-    for (size_t i = 0; i < sdp_dal_namespaces_count(list); i++) {
-        length = sizeof text;
-        OK(sdp_dal_namespaces_name(list, i, text, &length));
-        if (strcmp(text, name) == 0) return i;
+/* The namespace of this name, and its place in the list. */
+static size_t find(const sdp_dal_namespaces *list, size_t count, const char *name,
+                   sdp_dal_namespace_info *info) {
+    for (size_t i = 0; i < count; i++) {
+        CLEAR(*info);
+        OK(sdp_dal_namespaces_get_info(list, i, info));
+        if (strcmp(info->name, name) == 0) return i;
     }
-    return sdp_dal_namespaces_count(list);
+    CHECK(!"it is in the list");
+    return count;
+}
+
+static const char *metadata_of(const sdp_dal_namespace_info *info, const char *key) {
+    for (size_t i = 0; i < info->num_metadata; i++)
+        if (strcmp(info->metadata_keys[i], key) == 0) return info->metadata_values[i];
+    return "none";
 }
 
 static void reserving(sdp_dal_store *store, const sdp_dal_schema *schema) {
@@ -235,12 +246,12 @@ static void reserving(sdp_dal_store *store, const sdp_dal_schema *schema) {
     const char *const reserved[] = {"proc:pid"};
     sdp_dal_namespace_options options;
     sdp_dal_namespace_info info;
+    CLEAR(info);
     sdp_dal_store *ours = NULL, *other = NULL;
     sdp_dal_namespaces *list = NULL;
     sdp_dal_schema *offered = NULL;
-    size_t place, before;
-    OK(sdp_dal_namespace_list(store, &list));
-    before = sdp_dal_namespaces_count(list);
+    size_t place, before = 0, count = 0;
+    OK(sdp_dal_store_list_namespaces(store, &list, &before));
     sdp_dal_namespaces_free(list);
     CLEAR(options);
     options.name = "Reserved";
@@ -251,40 +262,38 @@ static void reserving(sdp_dal_store *store, const sdp_dal_schema *schema) {
     options.metadata_keys = keys;
     options.metadata_values = values;
     options.num_metadata = 2;
-    OK(sdp_dal_namespace_reserve(store, &options, &ours));
-    FAILS(sdp_dal_namespace_reserve(store, &options, &other), SDP_DAL_NAMESPACE_IN_USE);
+    OK(sdp_dal_store_new_namespace(store, &options, &ours));
+    FAILS(sdp_dal_store_new_namespace(store, &options, &other), SDP_DAL_NAMESPACE_IN_USE);
     options.metadata_keys = reserved;
     options.num_metadata = 1;
-    FAILS(sdp_dal_namespace_reserve(store, &options, &other), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_store_new_namespace(store, &options, &other), SDP_DAL_INVALID_ARGUMENT);
     SAYS("'proc:pid' is no key");
-    OK(sdp_dal_namespace_list(store, &list));
-    CHECK(sdp_dal_namespaces_count(list) == before + 1);
-    place = find(list, "Reserved");
-    CLEAR(info);
-    OK(sdp_dal_namespaces_info(list, place, &info));
+    OK(sdp_dal_store_list_namespaces(store, &list, &count));
+    CHECK(count == before + 1);
+    FAILS(sdp_dal_namespaces_get_info(list, count, &info), SDP_DAL_INVALID_ARGUMENT);
+    place = find(list, count, "Reserved", &info);
     CHECK(memcmp(info.prefix, prefix, sizeof prefix) == 0);
     CHECK(info.alive == 1 && info.queued == 0 && info.pid != 0 && info.owner != 0);
     CHECK(info.num_args == 2);
-    length = sizeof text;
-    OK(sdp_dal_namespaces_arg(list, place, 0, text, &length));
-    CHECK(strstr(text, "schemas") != NULL);
-    FAILS(sdp_dal_namespaces_arg(list, place, 2, text, &length), SDP_DAL_INVALID_ARGUMENT);
-    TEXT(sdp_dal_namespaces_metadata(list, place, "telescope", text, &length), "Low");
-    TEXT(sdp_dal_namespaces_metadata(list, place, "band", text, &length), "");
-    TEXT(sdp_dal_namespaces_metadata(list, place, "proc:namespace", text, &length), "Reserved");
-    TEXT(sdp_dal_namespaces_metadata(list, place, "proc:prefix", text, &length), "09080706");
-    CHECK(sdp_dal_namespaces_num_metadata(list, place) == 7);
-    TEXT(sdp_dal_namespaces_metadata_key(list, place, 0, text, &length), "band");
-    CHECK(sdp_dal_namespaces_num_functions(list, place) == 1);
-    OK(sdp_dal_namespaces_function(list, place, 0, &offered));
+    CHECK(strstr(info.args[0], "schemas") != NULL);
+    CHECK(strcmp(metadata_of(&info, "telescope"), "Low") == 0);
+    CHECK(strcmp(metadata_of(&info, "band"), "") == 0);
+    CHECK(strcmp(metadata_of(&info, "proc:namespace"), "Reserved") == 0);
+    CHECK(strcmp(metadata_of(&info, "proc:prefix"), "09080706") == 0);
+    CHECK(info.num_metadata == 7 && strcmp(info.metadata_keys[0], "band") == 0);
+    CHECK(info.num_functions == 1);
+    OK(sdp_dal_namespaces_get_function(list, place, 0, &offered));
     format_is(offered, SIGNATURE);
-    TEXT(sdp_dal_schema_metadata(offered, "ys", "unit", text, &length), "m");
+    sdp_dal_param_info ys;
+    CLEAR(ys);
+    OK(sdp_dal_schema_get_param(offered, 2, &ys));
+    CHECK(ys.num_metadata == 1 && strcmp(ys.metadata_values[0], "m") == 0);
     sdp_dal_schema_free(offered);
-    FAILS(sdp_dal_namespaces_function(list, place, 1, &offered), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_namespaces_get_function(list, place, 1, &offered), SDP_DAL_INVALID_ARGUMENT);
     sdp_dal_namespaces_free(list);
     sdp_dal_store_close(ours);
-    OK(sdp_dal_namespace_list(store, &list));
-    CHECK(sdp_dal_namespaces_count(list) == before);
+    OK(sdp_dal_store_list_namespaces(store, &list, &count));
+    CHECK(count == before);
     sdp_dal_namespaces_free(list);
 }
 

@@ -36,13 +36,13 @@ static void put_and_get(sdp_dal_store *store) {
     FAILS(sdp_dal_ref_get_batch(ref, SDP_DAL_POLL, &batch, &schema), SDP_DAL_INVALID_ARGUMENT);
     SAYS("2 record batches: use sdp_dal_ref_get_table()");
     CHECK(batch.release == NULL && schema.release == NULL);
-    OK(sdp_dal_ref_table_schema(ref, &schema));
+    OK(sdp_dal_ref_get_columns(ref, &schema));
     CHECK(schema.n_children == 2);
     schema.release(&schema);
     /* What was got can be put again, and holds the object meanwhile. */
     OK(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &stream));
     OK(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &second));
-    OK(sdp_dal_ref_id(ref, id));
+    OK(ref_id(ref, id));
     sdp_dal_ref_free(ref);
     OK(sdp_dal_object_contains(store, id, &exists));
     CHECK(!exists);
@@ -67,7 +67,8 @@ static void put_and_get(sdp_dal_store *store) {
     CHECK(ref == NULL && columns[1].release == NULL && arrow_alive == 3);
 
     /* A reference that was made for a table. */
-    OK(sdp_dal_ref_new_table(store, &schema, &ref));
+    const sdp_dal_expectation expected = a_table(&schema);
+    OK(sdp_dal_ref_new(store, &expected, &ref));
     make_stream(&stream, COLUMN_X, 1, 1);
     FAILS(sdp_dal_ref_put_table(ref, &stream, NULL), SDP_DAL_INVALID_ARGUMENT);
     CHECK(stream.release == NULL);
@@ -193,21 +194,22 @@ static void wrong_schemas(sdp_dal_store *store) {
     sdp_dal_ref *ref = NULL;
     sdp_dal_args *args = NULL;
     table_schema(&schema);
+    const sdp_dal_expectation expected = a_table(&schema);
     schema.children[0]->format = "\xff";
-    FAILS(sdp_dal_ref_new_table(store, &schema, &ref), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("the schema of 'schema' does not add up: a format is NULL or not UTF-8");
+    FAILS(sdp_dal_ref_new(store, &expected, &ref), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("the schema of 'expected.columns' does not add up: a format is NULL or not UTF-8");
     schema.children[0]->format = "g";
     schema.children[1]->name = "\xff";
-    FAILS(sdp_dal_ref_new_table(store, &schema, &ref), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_ref_new(store, &expected, &ref), SDP_DAL_INVALID_ARGUMENT);
     SAYS("a name is not UTF-8");
     schema.children[1]->name = "name";
     schema.n_children = -1;
-    FAILS(sdp_dal_ref_new_table(store, &schema, &ref), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_ref_new(store, &expected, &ref), SDP_DAL_INVALID_ARGUMENT);
     SAYS("n_children is negative");
     schema.n_children = 2;
     struct ArrowSchema *const second = schema.children[1];
     schema.children[1] = NULL;
-    FAILS(sdp_dal_ref_new_table(store, &schema, &ref), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_ref_new(store, &expected, &ref), SDP_DAL_INVALID_ARGUMENT);
     SAYS("a child is NULL or not aligned");
     schema.children[1] = second;
     schema.release(&schema);
@@ -237,13 +239,16 @@ static void impossible_names(sdp_dal_store *store) {
     sdp_dal_ref *ref = NULL;
     sdp_dal_buffer *buffer = NULL;
     uint8_t *bytes = NULL;
+    sdp_dal_buffer_info info;
     const void *data = NULL, *metadata = NULL;
     size_t size = 0, metadata_size = 0, changed = 0;
     make_stream(&stream, TABLE, 1, 3);
     OK(sdp_dal_table_put(store, &stream, NULL, &ref));
     OK(sdp_dal_ref_get_buffer(ref, SDP_DAL_POLL, &buffer));
-    OK(sdp_dal_buffer_data(buffer, &data, &size));
-    OK(sdp_dal_buffer_metadata(buffer, &metadata, &metadata_size));
+    OK(buffer_data(buffer, &data, &size));
+    CLEAR(info);
+    OK(sdp_dal_buffer_get_info(buffer, &info));
+    metadata = info.metadata, metadata_size = info.metadata_size;
     bytes = (uint8_t *)copy_of(data, size);
     for (size_t i = 0; i + 4 <= size; i++) {
         if (memcmp(bytes + i, "name", 4) == 0) {
@@ -261,7 +266,7 @@ static void impossible_names(sdp_dal_store *store) {
     CHECK(stream.release == NULL);
     FAILS(sdp_dal_ref_get_batch(ref, SDP_DAL_POLL, &batch, &schema), SDP_DAL_INVALID_ARGUMENT);
     CHECK(batch.release == NULL && schema.release == NULL);
-    FAILS(sdp_dal_ref_table_schema(ref, &schema), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_ref_get_columns(ref, &schema), SDP_DAL_INVALID_ARGUMENT);
     sdp_dal_ref_free(ref);
 }
 
@@ -272,40 +277,41 @@ static void expectations(sdp_dal_store *store) {
     struct ArrowSchema schema;
     sdp_dal_tensor *held = NULL;
     uint8_t id[SDP_DAL_ID_SIZE];
-    int32_t number = 0;
-    char text[16];
-    size_t length = sizeof text;
+    sdp_dal_ref_info info;
     make_stream(&stream, TABLE, 1, 5);
     OK(sdp_dal_table_put(store, &stream, NULL, &table));
-    OK(sdp_dal_ref_id(table, id));
-    OK(sdp_dal_ref_from_id_as(store, id, SDP_DAL_FLOAT32, 2, names, &tensor));
-    OK(sdp_dal_ref_dtype(tensor, &number));
-    CHECK(number == SDP_DAL_FLOAT32);
-    OK(sdp_dal_ref_ndim(tensor, &number));
-    CHECK(number == 2);
-    OK(sdp_dal_ref_dim_name(tensor, 0, text, &length));
-    CHECK(strcmp(text, "row") == 0);
-    FAILS(sdp_dal_ref_dim_name(tensor, 2, text, &length), SDP_DAL_NOT_FOUND);
+    OK(ref_id(table, id));
+    const sdp_dal_expectation floats = a_tensor(SDP_DAL_FLOAT32, 2, names);
+    OK(sdp_dal_ref_from_id(store, id, &floats, &tensor));
+    OK(ref_info(tensor, &info));
+    CHECK(info.kind == SDP_DAL_PARAM_TENSOR && info.dtype == SDP_DAL_FLOAT32 && info.ndim == 2);
+    CHECK(info.owning == 0 && strcmp(info.dim_names[0], "row") == 0);
     FAILS(sdp_dal_ref_get_tensor(tensor, SDP_DAL_POLL, &held), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_ref_get_table(tensor, SDP_DAL_POLL, &stream), SDP_DAL_INVALID_ARGUMENT);
     SAYS("found a table, expected float32[row,?]");
-    OK(sdp_dal_ref_dtype(table, &number));
-    CHECK(number == 0);
-    OK(sdp_dal_ref_ndim(table, &number));
-    CHECK(number == -1);
+    OK(ref_info(table, &info));
+    CHECK(info.kind == 0 && info.dtype == 0 && info.ndim == -1);
+    CHECK(info.owning == 1 && info.dim_names == NULL);
+    sdp_dal_expectation wrong = floats;
+    wrong.kind = 99;
+    FAILS(sdp_dal_ref_from_id(store, id, &wrong, &typed), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("'expected.kind' is 99");
 
     table_schema(&schema);
+    const sdp_dal_expectation expected = a_table(&schema);
     schema.children[0]->format = "f";
-    OK(sdp_dal_ref_from_id_as_table(store, id, &schema, &typed));
+    OK(sdp_dal_ref_from_id(store, id, &expected, &typed));
     FAILS(sdp_dal_ref_get_table(typed, SDP_DAL_POLL, &stream), SDP_DAL_INVALID_ARGUMENT);
     SAYS("column 'x' is float64, expected float32");
     sdp_dal_ref_free(typed);
     schema.children[0]->format = "g";
-    OK(sdp_dal_ref_from_id_as_table(store, id, &schema, &typed));
+    OK(sdp_dal_ref_from_id(store, id, &expected, &typed));
     OK(sdp_dal_ref_get_table(typed, SDP_DAL_POLL, &stream));
     CHECK(check_stream(&stream, 5) == 1);
+    OK(ref_info(typed, &info));
+    CHECK(info.kind == SDP_DAL_PARAM_TABLE && info.ndim == -1);
     schema.release(&schema);
-    OK(sdp_dal_ref_table_schema(typed, &schema));
+    OK(sdp_dal_ref_get_columns(typed, &schema));
     CHECK(strcmp(schema.children[1]->name, "name") == 0);
     schema.release(&schema);
     sdp_dal_ref_free(typed);
@@ -359,7 +365,7 @@ static sdp_dal_status all_fn(sdp_dal_call *call, void *user_data) {
     OK(sdp_dal_ref_get_buffer(o, SDP_DAL_POLL, &bytes));
     sdp_dal_buffer_free(bytes);
     OK(sdp_dal_call_get_id(call, "o", id));
-    OK(sdp_dal_ref_id(o, other));
+    OK(ref_id(o, other));
     CHECK(memcmp(id, other, sizeof id) == 0);
     sdp_dal_ref_free(o);
     OK(sdp_dal_call_get_id(call, "i", id));
@@ -439,7 +445,7 @@ static void calls(sdp_dal_store *store) {
     make_stream(&stream, TABLE, 2, 10);
     OK(sdp_dal_args_set_table(args, "t", &stream));
     CHECK(stream.release == NULL && arrow_alive > 0);
-    OK(sdp_dal_ref_new(store, 0, 0, NULL, &o));
+    OK(sdp_dal_ref_new(store, NULL, &o));
     OK(sdp_dal_args_set_ref(args, "o", o));
     OK(sdp_dal_args_set_id(args, "i", unborn));
     OK(sdp_dal_args_set_complex(args, "z", 1.5, -2.5));
@@ -460,17 +466,19 @@ static void calls(sdp_dal_store *store) {
     OK(sdp_dal_caller_call(caller, "all_fn", args, &results));
     /* The call waits for its oid. */
     OK(sdp_dal_ref_put_tensor(o, &view));
-    OK(sdp_dal_results_ref(results, "u", &out));
+    OK(sdp_dal_results_get_ref(results, "u", &out));
     OK(sdp_dal_ref_get_table(out, SDP_DAL_WAIT_FOREVER, &stream));
     CHECK(check_stream(&stream, 3) == 1);
-    OK(sdp_dal_results_ref(results, "any", &out));
+    OK(sdp_dal_results_get_ref(results, "any", &out));
     OK(sdp_dal_ref_get_buffer(out, SDP_DAL_WAIT_FOREVER, &buffer));
-    OK(sdp_dal_buffer_data(buffer, &found, &size));
+    OK(buffer_data(buffer, &found, &size));
     CHECK(size == 3 && memcmp(found, "abc", 3) == 0);
-    OK(sdp_dal_buffer_metadata(buffer, &found, &size));
-    CHECK(size == 4 && memcmp(found, "meta", 4) == 0);
+    sdp_dal_buffer_info info;
+    CLEAR(info);
+    OK(sdp_dal_buffer_get_info(buffer, &info));
+    CHECK(info.metadata_size == 4 && memcmp(info.metadata, "meta", 4) == 0);
     sdp_dal_buffer_free(buffer);
-    OK(sdp_dal_results_ref(results, "g", &out));
+    OK(sdp_dal_results_get_ref(results, "g", &out));
     OK(sdp_dal_ref_get_tensor(out, SDP_DAL_WAIT_FOREVER, &tensor));
     OK(sdp_dal_tensor_get_view(tensor, &view));
     CHECK(view.order == SDP_DAL_ORDER_F && view.strides[1] == 16);
@@ -479,7 +487,8 @@ static void calls(sdp_dal_store *store) {
     sdp_dal_results_free(results);
 
     /* A table where a tensor is needed; nothing is sent. */
-    OK(sdp_dal_ref_new_table(store, NULL, &table));
+    const sdp_dal_expectation any = a_table(NULL);
+    OK(sdp_dal_ref_new(store, &any, &table));
     OK(sdp_dal_args_set_ref(args, "f", table));
     FAILS(sdp_dal_caller_call(caller, "all_fn", args, &results), SDP_DAL_INVALID_ARGUMENT);
     SAYS("is a reference to table, expected float64[a,b]");
@@ -492,10 +501,10 @@ static void calls(sdp_dal_store *store) {
     OK(sdp_dal_args_set_tensor(args, "f", &view));
     OK(sdp_dal_args_set_null(args, "d"));
     OK(sdp_dal_caller_call(caller, "all_fn", args, &results));
-    OK(sdp_dal_results_ref(results, "any", &out));
+    OK(sdp_dal_results_get_ref(results, "any", &out));
     OK(sdp_dal_ref_get_table(out, SDP_DAL_WAIT_FOREVER, &stream));
     CHECK(check_stream(&stream, 4) == 1);
-    OK(sdp_dal_results_ref(results, "more", &out));
+    OK(sdp_dal_results_get_ref(results, "more", &out));
     OK(sdp_dal_ref_get_tensor(out, SDP_DAL_WAIT_FOREVER, &tensor));
     sdp_dal_tensor_free(tensor);
     sdp_dal_results_free(results);

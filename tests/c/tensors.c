@@ -11,7 +11,6 @@ static void copied(sdp_dal_store *store) {
     sdp_dal_buffer *buffer = NULL;
     uint8_t id[SDP_DAL_ID_SIZE], other[SDP_DAL_ID_SIZE], prefix[SDP_DAL_PREFIX_SIZE];
     bool exists = false;
-    int32_t state = 0;
     CLEAR(view);
     view.data = values;
     view.shape = shape;
@@ -19,14 +18,12 @@ static void copied(sdp_dal_store *store) {
     view.dtype = SDP_DAL_FLOAT64;
     view.ndim = 2;
     OK(sdp_dal_tensor_put(store, &view, &ref));
-    CHECK(sdp_dal_ref_is_owning(ref));
-    OK(sdp_dal_ref_exists(ref, &exists));
+    CHECK(ref_is_owning(ref));
+    OK(ref_exists(ref, &exists));
     CHECK(exists);
-    OK(sdp_dal_ref_state(ref, &state));
-    CHECK(state == SDP_DAL_STATE_SEALED);
     OK(sdp_dal_ref_wait(ref, SDP_DAL_POLL));
-    OK(sdp_dal_ref_id(ref, id));
-    OK(sdp_dal_store_prefix(store, prefix));
+    OK(ref_id(ref, id));
+    OK(sdp_dal_store_get_prefix(store, prefix));
     CHECK(memcmp(id, prefix, sizeof prefix) == 0);
 
     OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
@@ -37,7 +34,7 @@ static void copied(sdp_dal_store *store) {
           found.strides[1] == 8);
     CHECK(strcmp(found.dim_names[0], "row") == 0 && strcmp(found.dim_names[1], "uvw") == 0);
     CHECK(memcmp(found.data, values, sizeof values) == 0 && (uintptr_t)found.data % 64 == 0);
-    OK(sdp_dal_tensor_id(tensor, other));
+    OK(sdp_dal_tensor_get_id(tensor, other));
     CHECK(memcmp(id, other, sizeof id) == 0);
 
     OK(sdp_dal_ref_get_buffer(ref, SDP_DAL_POLL, &buffer));
@@ -115,14 +112,14 @@ static void in_place(sdp_dal_store *store) {
     CHECK(data != NULL && (uintptr_t)data % 64 == 0);
     for (int i = 0; i < 40; i++)
         CHECK(!(((const float *)data)[i] > 0) && !(((const float *)data)[i] < 0));
-    OK(sdp_dal_ref_exists(ref, &exists));
+    OK(ref_exists(ref, &exists));
     CHECK(!exists);
     FAILS(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor), SDP_DAL_TIMEOUT);
     ((float *)data)[1] = 2.5f;
     OK(sdp_dal_ref_clone(ref, &second));
     OK(sdp_dal_ref_seal(ref));
     FAILS(sdp_dal_ref_seal(ref), SDP_DAL_INVALID_ARGUMENT);
-    OK(sdp_dal_ref_exists(second, &exists));
+    OK(ref_exists(second, &exists));
     CHECK(exists);
     /* The clone owns it too. */
     sdp_dal_ref_free(ref);
@@ -133,14 +130,14 @@ static void in_place(sdp_dal_store *store) {
     CHECK(view.strides[0] == 8 && view.strides[1] == 32);
     CHECK(((const float *)view.data)[1] > 2.4f);
     sdp_dal_tensor_free(tensor);
-    OK(sdp_dal_ref_id(second, id));
+    OK(ref_id(second, id));
     sdp_dal_ref_free(second);
     OK(sdp_dal_object_contains(store, id, &exists));
     CHECK(!exists);
 
     /* Freed without sealing. */
     OK(sdp_dal_tensor_create(store, &spec, &data, &ref));
-    OK(sdp_dal_ref_id(ref, id));
+    OK(ref_id(ref, id));
     sdp_dal_ref_free(ref);
     OK(sdp_dal_object_contains(store, id, &exists));
     CHECK(!exists);
@@ -162,28 +159,25 @@ static void references(sdp_dal_store *store) {
     sdp_dal_tensor_view view;
     uint8_t id[SDP_DAL_ID_SIZE];
     bool exists = true;
-    sdp_dal_status status = -1;
-    char text[SDP_DAL_MESSAGE_SIZE];
-    size_t length = sizeof text;
-    OK(sdp_dal_ref_new(store, SDP_DAL_INT64, 0, NULL, &ref));
-    OK(sdp_dal_ref_exists(ref, &exists));
+    const sdp_dal_expectation number = a_tensor(SDP_DAL_INT64, 0, NULL);
+    OK(sdp_dal_ref_new(store, &number, &ref));
+    OK(ref_exists(ref, &exists));
     CHECK(!exists);
-    OK(sdp_dal_ref_error(ref, &status, text, &length));
-    CHECK(status == SDP_DAL_OK && length == 1 && text[0] == 0);
+    FAILS(sdp_dal_ref_wait(ref, SDP_DAL_POLL), SDP_DAL_TIMEOUT);
     CLEAR(view);
     view.data = &value;
     view.dtype = SDP_DAL_INT64;
     OK(sdp_dal_ref_put_tensor(ref, &view));
     FAILS(sdp_dal_ref_put_tensor(ref, &view), SDP_DAL_ALREADY_EXISTS);
-    OK(sdp_dal_ref_id(ref, id));
-    OK(sdp_dal_ref_from_id(store, id, &borrowed));
-    CHECK(!sdp_dal_ref_is_owning(borrowed));
+    OK(ref_id(ref, id));
+    OK(sdp_dal_ref_from_id(store, id, NULL, &borrowed));
+    CHECK(!ref_is_owning(borrowed));
     OK(sdp_dal_ref_get_tensor(borrowed, SDP_DAL_POLL, &tensor));
     OK(sdp_dal_tensor_get_view(tensor, &view));
     CHECK(view.ndim == 0 && *(const int64_t *)view.data == 42);
     sdp_dal_tensor_free(tensor);
     sdp_dal_ref_free(borrowed);
-    OK(sdp_dal_ref_exists(ref, &exists));
+    OK(ref_exists(ref, &exists));
     CHECK(exists);
 
     /* Disowned: it stays until it is deleted. */
@@ -198,14 +192,17 @@ int main(int argc, char **argv) {
     sdp_dal_store *store = NULL, *other = NULL;
     CHECK(argc == 2);
     OK(sdp_dal_store_open(argv[1], NULL, &store));
-    OK(sdp_dal_store_new_namespace(store, "other", &other));
+    sdp_dal_namespace_options options;
+    CLEAR(options);
+    options.name = "other";
+    OK(sdp_dal_store_new_namespace(store, &options, &other));
     copied(store);
     strided(store);
     in_place(other);
     references(store);
     uint8_t one[SDP_DAL_PREFIX_SIZE], two[SDP_DAL_PREFIX_SIZE];
-    OK(sdp_dal_store_prefix(store, one));
-    OK(sdp_dal_store_prefix(other, two));
+    OK(sdp_dal_store_get_prefix(store, one));
+    OK(sdp_dal_store_get_prefix(other, two));
     CHECK(memcmp(one, two, sizeof one) != 0);
     sdp_dal_store_close(other);
     sdp_dal_store_close(store);

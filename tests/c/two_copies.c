@@ -11,12 +11,12 @@
 
 /* The functions of one copy that are used here. */
 #define FUNCTIONS(f)                                                                               \
-    f(last_error) f(store_open) f(store_close) f(store_client) f(store_get_stat) f(tensor_put)     \
+    f(last_error) f(store_open) f(store_close) f(store_get_info) f(store_get_stat) f(tensor_put)   \
         f(tensor_get_view) f(tensor_free) f(ref_clone) f(ref_free) f(ref_export) f(ref_import)     \
-            f(ref_get_tensor) f(ref_is_owning) f(ref_state) f(processor_open)                      \
-                f(processor_register) f(processor_process) f(processor_close) f(caller_open)       \
-                    f(caller_call) f(caller_close) f(args_create) f(args_set_ref) f(args_clear)    \
-                        f(args_free) f(results_ref) f(results_free) f(call_get_tensor)             \
+            f(ref_get_tensor) f(ref_get_info) f(processor_open) f(processor_register)              \
+                f(processor_process) f(processor_close) f(caller_open) f(caller_call)              \
+                    f(caller_close) f(args_create) f(args_set_ref) f(args_clear) f(args_free)      \
+                        f(results_get_ref) f(results_free) f(call_get_tensor)                      \
                             f(call_create_tensor)
 #define MEMBER(name) __typeof__(&sdp_dal_##name) name;
 struct copy {
@@ -89,7 +89,8 @@ static sdp_dal_ref *move(const struct copy *from, sdp_dal_ref *reference, const 
     OK(*from, ref_export(reference, text, &length));
     OK(*to, ref_import(store, text, &moved));
     from->ref_free(reference);
-    CHECK(to->ref_is_owning(moved));
+    sdp_dal_ref_info info = {.struct_size = sizeof info};
+    CHECK(to->ref_get_info(moved, &info) == SDP_DAL_OK && info.owning == 1);
     free(text);
     return moved;
 }
@@ -113,7 +114,7 @@ static sdp_dal_ref *call(const struct copy *copy, sdp_dal_caller *caller, sdp_da
     OK(*copy, args_create(&args));
     OK(*copy, args_set_ref(args, "x", input));
     OK(*copy, caller_call(caller, "twice", args, &results));
-    OK(*copy, results_ref(results, "y", &borrowed));
+    OK(*copy, results_get_ref(results, "y", &borrowed));
     OK(*copy, ref_clone(borrowed, &output));
     copy->args_free(args);
     copy->results_free(results);
@@ -132,12 +133,12 @@ int main(int argc, char **argv) {
     struct copy first = load(argv[2]), second = load(argv[3]);
     CHECK(first.store_open != second.store_open);
     sdp_dal_store *ours = NULL, *theirs = NULL;
-    uint32_t number = 0, other = 0;
+    sdp_dal_store_info number = {.struct_size = sizeof number}, other = number;
     OK(first, store_open(argv[1], NULL, &ours));
     OK(second, store_open(argv[1], NULL, &theirs));
-    OK(first, store_client(ours, &number));
-    OK(second, store_client(theirs, &other));
-    CHECK(number != other);
+    OK(first, store_get_info(ours, &number));
+    OK(second, store_get_info(theirs, &other));
+    CHECK(number.client != other.client && number.identity == other.identity);
 
     /* An object that is there. */
     sdp_dal_ref *reference = move(&first, put(&first, ours, 4.5), &second, theirs);

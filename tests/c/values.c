@@ -151,7 +151,7 @@ int main(int argc, char **argv) {
     CHECK(argc == 2);
     OK(sdp_dal_store_open(argv[1], NULL, &store));
     OK(sdp_dal_object_put(store, "bytes of any kind", 17, NULL, 0, &any));
-    OK(sdp_dal_ref_id(any, id));
+    OK(ref_id(any, id));
     OK(sdp_dal_processor_open(store, NULL, &processor));
     OK(sdp_dal_processor_register(processor, EVERYTHING, NULL, NULL, NULL, NULL));
     OK(sdp_dal_processor_start(processor));
@@ -160,7 +160,8 @@ int main(int argc, char **argv) {
     fill(&values[0], -7, &ys, any, id);
     fill(&values[PARAMS], -8, &ys, any, id);
     /* One row writes an output to a reference that is given. */
-    OK(sdp_dal_ref_new(store, SDP_DAL_INT64, 1, NULL, &given));
+    const sdp_dal_expectation vector = a_tensor(SDP_DAL_INT64, 1, NULL);
+    OK(sdp_dal_ref_new(store, &vector, &given));
     values[PARAMS + ZS].kind = SDP_DAL_VALUE_REF;
     values[PARAMS + ZS].reference = given;
     OK(sdp_dal_caller_issue(caller, 0, values, 0, NULL));
@@ -170,7 +171,10 @@ int main(int argc, char **argv) {
     for (int row = 0; row < ROWS; row++) {
         sdp_dal_call *call = NULL;
         OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call));
-        CHECK(sdp_dal_call_row(call) == (size_t)row);
+        sdp_dal_call_info info;
+        CLEAR(info);
+        OK(sdp_dal_call_get_info(call, &info));
+        CHECK(info.row == (size_t)row);
         check_row(call, -7 - row, id);
         end_row(call);
         sdp_dal_call_free(call);

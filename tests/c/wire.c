@@ -25,16 +25,16 @@ static void dtypes(void) {
 }
 
 static void signatures(void) {
-    OK(sdp_dal_signature_check("simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])"));
-    OK(sdp_dal_signature_check("f()"));
-    OK(sdp_dal_signature_check(
+    OK(signature_check("simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])"));
+    OK(signature_check("f()"));
+    OK(signature_check(
         "g(uvw: float64[row,uvw=3], wgt: float64[row,chan]?, out dirty: float64[x,y])"));
-    FAILS(sdp_dal_signature_check(""), SDP_DAL_INVALID_ARGUMENT);
-    FAILS(sdp_dal_signature_check("f(x: int63)"), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(signature_check(""), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(signature_check("f(x: int63)"), SDP_DAL_INVALID_ARGUMENT);
     SAYS("int63");
-    FAILS(sdp_dal_signature_check("f(x: int64"), SDP_DAL_INVALID_ARGUMENT);
-    FAILS(sdp_dal_signature_check("f(x: int64, x: int64)"), SDP_DAL_INVALID_ARGUMENT);
-    FAILS(sdp_dal_signature_check("f(\xff)"), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(signature_check("f(x: int64"), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(signature_check("f(x: int64, x: int64)"), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(signature_check("f(\xff)"), SDP_DAL_INVALID_ARGUMENT);
     SAYS("not UTF-8");
 }
 

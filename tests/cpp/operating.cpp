@@ -28,14 +28,16 @@ static void schemas() {
     sdp_dal::schema built("f");
     built.add_value("x", "int64").add_tensor<double>("ys", {"row", "uvw=3"}, false, true);
     built.add_table("t", true).set_metadata("unit", "Jy").set_param_metadata("x", "min", "0");
+    auto odd = sdp_dal::schema("f").add_tensor<float>("x", {"a b=2", "", "=3", "\"\\"});
+    CHECK(odd.text() == "f(x: float32[\"a b\"=2,*,3,\"\\\"\\\\\"])");
     CHECK(built.text() == parsed.text() && parsed.mismatches(built).empty());
-    CHECK(built.metadata().at("unit") == "Jy" && built.param_metadata("x").at("min") == "0");
-    CHECK((parsed.dims(1) ==
+    CHECK(built.metadata().at("unit") == "Jy" && built.param(0).metadata.at("min") == "0");
+    CHECK((parsed.param(1).dims ==
            std::vector<std::pair<std::string, std::int64_t>>{{"row", -1}, {"uvw", 3}}));
     auto x = parsed.arrow_type(0);
     CHECK(x->format == std::string("l"));
     CHECK(sdp_dal::schema("v").add_value("x", x.raw()).text() == "v(x: int64)");
-    auto columns = sdp_dal::schema::parse("t(t: table{a: utf8})").columns(0);
+    auto columns = sdp_dal::schema::parse("t(t: table{a: utf8})").arrow_type(0);
     CHECK(columns->n_children == 1);
     sdp_dal::check_signature("f(x: int64)");
     THROWS(sdp_dal::invalid_argument, "column", sdp_dal::check_signature("f(x int64)"));
@@ -55,7 +57,7 @@ static void namespaces(sdp_dal::store &store) {
     options.prefix = "b0";
     options.functions = {sdp_dal::schema::parse("f(x: int64)")};
     options.metadata = {{"purpose", "test"}};
-    auto reserved = store.reserve_namespace(options);
+    auto reserved = store.new_namespace(options);
     CHECK(reserved.prefix().substr(0, 2) == "b0");
     bool found = false;
     for (const auto &one : store.namespaces()) {

@@ -152,11 +152,8 @@ static void signatures() {
            signature_of<rows>("rows", {"f[n,m] F", "sum[]"}));
     THROWS(sdp_dal::invalid_argument, "'G' behind the dimensions is no order",
            signature_of<columns>("columns", {"f[n,m] G", "sum[]"}));
-    auto built =
-        sdp_dal::schema("f").add_tensor<double>("x", {"n"}).set_order("x", SDP_DAL_ORDER_F);
+    auto built = sdp_dal::schema("f").add_tensor<double>("x", {"n"}, false, false, SDP_DAL_ORDER_F);
     CHECK(built.text() == "f(x: float64[n] F)" && built.param(0).order == SDP_DAL_ORDER_F);
-    THROWS(sdp_dal::error, "no parameter 'y'", built.set_order("y", SDP_DAL_ORDER_F));
-    THROWS(sdp_dal::invalid_argument, "no sdp_dal_order", built.set_order("x", 7));
 }
 
 static void views() {

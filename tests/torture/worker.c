@@ -255,14 +255,12 @@ static void metadata_of(uint64_t *metadata, uint64_t size, const uint8_t *id, ui
 }
 
 static void verify(const sdp_dal_buffer *buffer, const uint8_t *id) {
-    const void *data = NULL, *metadata = NULL;
-    size_t size = 0, metadata_size = 0;
+    sdp_dal_buffer_info info = {.struct_size = sizeof info};
     uint64_t found[3], expected[3];
-    uint8_t named[SDP_DAL_ID_SIZE];
-    if (!went(RELEASE, sdp_dal_buffer_data(buffer, &data, &size), 0)) return;
-    if (!went(RELEASE, sdp_dal_buffer_metadata(buffer, &metadata, &metadata_size), 0)) return;
-    if (!went(RELEASE, sdp_dal_buffer_id(buffer, named), 0)) return;
-    if (memcmp(named, id, sizeof named) != 0) wrong("a buffer of another object", id);
+    if (!went(RELEASE, sdp_dal_buffer_get_info(buffer, &info), 0)) return;
+    const void *data = info.data, *metadata = info.metadata;
+    const size_t size = info.data_size, metadata_size = info.metadata_size;
+    if (memcmp(info.id, id, sizeof info.id) != 0) wrong("a buffer of another object", id);
     if (!is_right(data, size, id)) wrong("data", id);
     /* Python writes no metadata. */
     if (metadata_size == 0) return;
@@ -375,7 +373,7 @@ static void put_shared(struct thread *me) {
     if (writer != NULL && below(me, 8) != 0) {
         went(CREATE, sdp_dal_writer_seal(writer), BIT(OBJECT_DELETED));
     } else if (writer != NULL) {
-        if (below(me, 2) == 0) went(ABORT, sdp_dal_writer_abort(writer), 0);
+        /* Freed without having been sealed: given up. */
         add(COUNTS + ABORT, 1);
     }
     sdp_dal_writer_free(writer);
@@ -451,6 +449,7 @@ static void put_own(struct thread *me) {
     owned->key = key;
     if (below(me, 2) == 0) {
         sdp_dal_tensor_spec spec = {.struct_size = sizeof spec};
+        sdp_dal_ref_info about = {.struct_size = sizeof about};
         void *data = NULL;
         const int64_t shape[1] = {array_size(me)};
         spec.shape = shape, spec.ndim = 1, spec.dtype = SDP_DAL_INT64;
@@ -458,9 +457,10 @@ static void put_own(struct thread *me) {
         if (went(PUT, sdp_dal_tensor_create(me->store, &spec, &data, &owned->ref), 0)) {
             fill_array(data, (uint64_t)shape[0], key);
             if (!went(PUT, sdp_dal_ref_seal(owned->ref), 0) ||
-                !went(PUT, sdp_dal_ref_id(owned->ref, owned->id), 0)) {
+                !went(PUT, sdp_dal_ref_get_info(owned->ref, &about), 0)) {
                 disown(owned);
             }
+            memcpy(owned->id, about.id, sizeof owned->id);
         }
     } else if (went(PUT, sdp_dal_store_new_id(me->store, owned->id), 0)) {
         owned->writer = create(me, owned->id, SDP_DAL_OBJECT_WANTED, 0);
@@ -533,6 +533,7 @@ static void look(struct thread *me) {
     sdp_dal_store_stat stat = {.struct_size = sizeof stat};
     sdp_dal_object_info info = {.struct_size = sizeof info};
     sdp_dal_clients *clients = NULL;
+    size_t many = 0;
     shared_id(me, id);
     begin(me, LOOK);
     switch (below(me, 5)) {
@@ -546,7 +547,7 @@ static void look(struct thread *me) {
         went(LOOK, sdp_dal_object_contains(me->store, id, &there), 0);
         break;
     case 3:
-        went(LOOK, sdp_dal_client_list(me->store, &clients), 0);
+        went(LOOK, sdp_dal_store_list_clients(me->store, &clients, &many), 0);
         break;
     default:
         went(LOOK, sdp_dal_object_holders(me->store, id, (int32_t)below(me, 2), numbers, &count),
@@ -559,9 +560,10 @@ static void look(struct thread *me) {
 static void list(struct thread *me) {
     sdp_dal_list *objects = NULL;
     sdp_dal_namespaces *namespaces = NULL;
+    size_t count = 0;
     begin(me, LIST);
-    went(LIST, sdp_dal_object_list(me->store, NULL, 0, &objects), 0);
-    went(LIST, sdp_dal_namespace_list(me->store, &namespaces), 0);
+    went(LIST, sdp_dal_store_list_objects(me->store, NULL, 0, &objects, &count), 0);
+    went(LIST, sdp_dal_store_list_namespaces(me->store, &namespaces, &count), 0);
     sdp_dal_list_free(objects);
     sdp_dal_namespaces_free(namespaces);
     done(me, LIST);
@@ -773,7 +775,7 @@ static void ended_with(enum operation operation, const sdp_dal_results *results,
                        uint64_t offset, struct thread *me) {
     const sdp_dal_ref *zs = NULL;
     sdp_dal_tensor *tensor = NULL;
-    if (!went(operation, sdp_dal_results_ref(results, "zs", &zs), 0)) return;
+    if (!went(operation, sdp_dal_results_get_ref(results, "zs", &zs), 0)) return;
     if (ended_well(operation, zs, &tensor, me)) verify_tensor(tensor, key, offset, NULL);
     sdp_dal_tensor_free(tensor);
 }
@@ -811,7 +813,7 @@ static void chain_of_calls(struct thread *me) {
         sdp_dal_args *args = NULL;
         const uint64_t x = below(me, 1000);
         sdp_dal_results *results = NULL;
-        if (went(CHAIN_OF_CALLS, sdp_dal_results_ref(stages[last], "zs", &ys), 0) &&
+        if (went(CHAIN_OF_CALLS, sdp_dal_results_get_ref(stages[last], "zs", &ys), 0) &&
             went(CHAIN_OF_CALLS, sdp_dal_args_create(&args), 0) &&
             went(CHAIN_OF_CALLS, sdp_dal_args_set_int64(args, NULL, (int64_t)x), 0) &&
             went(CHAIN_OF_CALLS, sdp_dal_args_set_ref(args, NULL, ys), 0)) {
@@ -858,6 +860,7 @@ static void rows_of_calls(struct thread *me, enum operation operation) {
     sdp_dal_args *rows[ROWS] = {NULL};
     uint64_t keys[ROWS];
     sdp_dal_replies *replies = NULL;
+    size_t processors = 0;
     for (size_t i = 0; i < count; i++) {
         keys[i] = next(me);
         went(operation, sdp_dal_args_create(&rows[i]), 0);
@@ -866,17 +869,15 @@ static void rows_of_calls(struct thread *me, enum operation operation) {
     }
     const sdp_dal_args *const *all = (const sdp_dal_args *const *)rows;
     sdp_dal_status status =
-        operation == BATCH ? sdp_dal_caller_batch(me->caller, "make", all, count, &replies)
-                           : sdp_dal_caller_broadcast(me->caller, "make", all, count, &replies);
+        operation == BATCH
+            ? sdp_dal_caller_batch(me->caller, "make", all, count, &replies, &processors)
+            : sdp_dal_caller_broadcast(me->caller, "make", all, count, &replies, &processors);
     if (went(operation, status, BIT(PROCESSOR_LOST) | BIT(NO_PROCESSOR))) {
-        for (size_t processor = 0; processor < sdp_dal_replies_num_processors(replies);
-             processor++) {
-            if (!went(operation, sdp_dal_replies_status(replies, processor), BIT(PROCESSOR_LOST)))
-                continue;
+        for (size_t processor = 0; processor < processors; processor++) {
             for (size_t row = 0; row < count; row++) {
                 const sdp_dal_results *results = NULL;
-                if (went(operation, sdp_dal_replies_results(replies, processor, row, &results),
-                         0)) {
+                if (went(operation, sdp_dal_replies_get_results(replies, processor, row, &results),
+                         BIT(PROCESSOR_LOST))) {
                     ended_with(operation, results, keys[row], 0, me);
                 }
             }
@@ -909,7 +910,7 @@ static void failing_call(struct thread *me) {
     went(FAILING_CALL, sdp_dal_args_create(&args), 0);
     went(FAILING_CALL, sdp_dal_args_set_int64(args, "x", (int64_t)x), 0);
     sdp_dal_results *results = issue(FAILING_CALL, me, "fails", args);
-    if (results != NULL && went(FAILING_CALL, sdp_dal_results_ref(results, "zs", &zs), 0)) {
+    if (results != NULL && went(FAILING_CALL, sdp_dal_results_get_ref(results, "zs", &zs), 0)) {
         sdp_dal_status status = SDP_DAL_TIMEOUT;
         while (status == SDP_DAL_TIMEOUT && !(wild && told_to_end))
             status = sdp_dal_ref_get_tensor(zs, 100000000, &tensor);
@@ -1035,10 +1036,11 @@ enum { LOCK = 640, HOLDER = (1 << 30) - 1 };
 static void *catch (void *argument) {
     struct thread *me = argument;
     sdp_dal_store *store = NULL;
-    uint32_t number = 0;
+    sdp_dal_store_info info = {.struct_size = sizeof info};
     while (!told_to_end && sdp_dal_store_open(path, NULL, &store) != SDP_DAL_OK) nap(5000000);
     const int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 || sdp_dal_store_client(store, &number) != SDP_DAL_OK) return NULL;
+    if (file < 0 || sdp_dal_store_get_info(store, &info) != SDP_DAL_OK) return NULL;
+    const uint32_t number = info.client;
     const char *header = mmap(NULL, 4096, PROT_READ, MAP_SHARED, file, 0);
     close(file);
     if (header == MAP_FAILED) return NULL;

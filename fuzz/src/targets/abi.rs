@@ -331,9 +331,9 @@ impl<'a, 'b> Machine<'a, 'b> {
                 [path.clone(), other, path, "/dev/shm".into(), String::new()][(how >> 5) % 5].clone()
             }
             "signature" => self.pick(&SIGNATURES).to_owned(),
-            "type_text" => {
-                self.pick(&["int64", "utf8", "list<int8>", "struct<a:int8>", "nonsense<", "null"]).to_owned()
-            }
+            "type_text" => self
+                .pick(&["int64", "utf8", "list<int8>", "table", "nonsense<", "float64[i,j=3] F", "oid", "id"])
+                .to_owned(),
             _ => self.pick(&WORDS).to_owned(),
         };
         self.c_text(text.into_bytes())
@@ -394,8 +394,14 @@ impl<'a, 'b> Machine<'a, 'b> {
             return id;
         }
         let reference = self.handle(kind_of("sdp_dal_ref"));
-        // SAFETY: a living handle or none, and room for an ID.
-        unsafe { c::sdp_dal_ref_id(reference, id.as_mut_ptr().cast()) };
+        let info = self.chunk(56);
+        // SAFETY: a living handle or none, and room for a sdp_dal_ref_info, in which the ID is the last but one.
+        unsafe {
+            info.write(56);
+            if c::sdp_dal_ref_get_info(reference, info.cast()) == 0 {
+                id.as_mut_ptr().copy_from(info.cast::<u8>().add(32), id.len());
+            }
+        }
         id
     }
 
@@ -523,6 +529,8 @@ impl<'a, 'b> Machine<'a, 'b> {
                 ("name", _) => self.text("name") as u64,
                 ("shape", _) if view => self.view_shape(),
                 ("shape", _) => self.shape() as u64,
+                ("kind", _) => self.pick(&[0, 2, 3, 2, 3, 99]),
+                ("columns", _) => self.in_schema() as u64,
                 ("schemas", _) => self.handles(kind_of("sdp_dal_schema")) as u64,
                 (_, "const char *const *") => self.texts() as u64,
                 (_, "const uint8_t *" | "const void *") => self.bytes() as u64,
@@ -772,11 +780,12 @@ impl<'a, 'b> Machine<'a, 'b> {
     /// A new handle: what can be read of it is read.
     fn arrived(&mut self, kind: usize, handle: P) {
         if HANDLES[kind] == "sdp_dal_buffer" {
-            let (mut data, mut size) = (null_mut::<u8>(), 0_usize);
-            // SAFETY: a living handle, and places for both.
-            if unsafe { c::sdp_dal_buffer_data(handle, (&raw mut data).cast(), (&raw mut size).cast()) } == 0
-            {
-                read(data, size);
+            // The fields of sdp_dal_buffer_info: its size, data and how much, metadata and how much, ID.
+            let mut info = [64_usize, 0, 0, 0, 0, 0, 0, 0];
+            // SAFETY: a living handle, and room for the struct.
+            if unsafe { c::sdp_dal_buffer_get_info(handle, info.as_mut_ptr().cast()) } == 0 {
+                read(std::ptr::with_exposed_provenance(info[1]), info[2]);
+                read(std::ptr::with_exposed_provenance(info[3]), info[4]);
             }
         }
         self.pools[kind].push(handle);
@@ -927,7 +936,7 @@ impl<'a, 'b> Machine<'a, 'b> {
                 let results = self.newest("sdp_dal_results");
                 let mut borrowed: P = null_mut();
                 if unsafe {
-                    c::sdp_dal_results_ref(
+                    c::sdp_dal_results_get_ref(
                         results,
                         c"zs".as_ptr().cast_mut().cast(),
                         (&raw mut borrowed).cast(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arbitrary::{Arbitrary, Unstructured};
 use sdp_dal::error::{Kind, Result};
 use sdp_dal::store::ObjectId;
-use sdp_dal::wire::{decode_call, CallEncoder, CallSchema, Cell, Declaration, Dim, ParamType};
+use sdp_dal::wire::{decode_call, CallEncoder, CallSchema, Cell, Declaration, Direction, ParamType};
 
 use super::Target;
 
@@ -76,8 +76,11 @@ pub fn run(input: &[u8]) {
     let texts = [part(), part()].map(String::from_utf8_lossy);
     let values = part();
     for text in &texts {
-        let _ = ParamType::parse_value(text);
-        let _ = Dim::named(text);
+        for direction in [Direction::In, Direction::Out] {
+            if let Ok(ty) = ParamType::parse(text, direction) {
+                assert_eq!(ParamType::parse(&ty.to_string(), direction).as_ref(), Ok(&ty), "{text}");
+            }
+        }
     }
     let schemas: Vec<CallSchema> = texts.iter().filter_map(|text| CallSchema::parse(text).ok()).collect();
     for schema in &schemas {

@@ -14,8 +14,8 @@ use sdp_dal::error::Result;
 use sdp_dal::store::{id_text, parse_id_start, ObjectId, Store};
 use sdp_dal::wire::{
     cell_array, check_columns, decode_call, object_kind, read_table, read_tensor, tensor_header, CallDecoder,
-    CallEncoder, CallSchema, Cell, Declaration, DecodedCall, Elem, Layout, Order, ParamType, TableForm,
-    TableSource, TABLE_METADATA,
+    CallEncoder, CallSchema, Cell, Declaration, DecodedCall, Direction, Elem, Layout, Order, ParamType,
+    TableForm, TableSource, TABLE_METADATA,
 };
 
 use super::damage::{options, SIGNATURE};
@@ -280,7 +280,7 @@ pub(super) fn value(ty: &ParamType) -> Cell {
         ParamType::Scalar(_)
             if ["complex64", "complex128"]
                 .iter()
-                .any(|name| ParamType::parse_value(name).as_ref() == Ok(ty)) =>
+                .any(|name| ParamType::parse(name, Direction::In).as_ref() == Ok(ty)) =>
         {
             Cell::Complex(1.0, -1.0)
         }

@@ -266,6 +266,16 @@ def names_of(dim_names: Sequence[str]) -> Tuple[Any, Any]:
     return ffi.new("const char *[]", kept) if kept else ffi.NULL, kept
 
 
+def expected(code: int, dim_names: Optional[Sequence[str]]) -> Tuple[Any, Any]:
+    """What a reference expects of a tensor (NULL without an element type, or names), and what must live as long as that."""
+    if not code or dim_names is None:
+        return NULL, None
+    names, kept = names_of(dim_names)
+    made = ffi.new("sdp_dal_expectation *", {"struct_size": ffi.sizeof("sdp_dal_expectation")})
+    made.kind, made.dtype, made.ndim, made.dim_names = lib.SDP_DAL_PARAM_TENSOR, code, len(dim_names), names
+    return made, (names, kept)
+
+
 # ---- in place --------------------------------------------------------------------------------------------------------
 
 

@@ -185,9 +185,9 @@ class BareConnection(Closes):
         """A random number that tells this store from every other one, also from one that was or will be made at the same
         path: an object ID that is written down is good only with it.
         """
-        out = ffi.new("uint64_t *")
-        check(lib.sdp_dal_store_identity(self._open, out))
-        return int(out[0])
+        out = filled("sdp_dal_store_info")
+        check(lib.sdp_dal_store_get_info(self._open, out))
+        return int(out.identity)
 
     def stat(self) -> Dict[str, int]:
         """Numbers about the store as it is now: ``size``, ``used``, ``free``, ``objects``, ``clients`` and more."""
@@ -209,12 +209,12 @@ def _listed(oids: Any) -> Iterable[AnyID]:
 
 def every_object(store: Any) -> Iterator[Any]:
     """What there is to know about each object: one struct, which is filled for each in turn."""
-    out = ffi.new("sdp_dal_list **")
-    check(lib.sdp_dal_object_list(store, ffi.NULL, 0, out))
+    out, count = ffi.new("sdp_dal_list **"), ffi.new("size_t *")
+    check(lib.sdp_dal_store_list_objects(store, ffi.NULL, 0, out, count))
     objects = own(out, lib.sdp_dal_list_free)
     info = filled("sdp_dal_object_info")
-    for at in range(lib.sdp_dal_list_count(objects)):
-        check(lib.sdp_dal_list_info(objects, at, info))
+    for at in range(count[0]):
+        check(lib.sdp_dal_list_get_info(objects, at, info))
         yield info
 
 

@@ -55,7 +55,7 @@ class Call:
     @property
     def row(self) -> int:
         """Which call of a batch this is; 0 for a single one."""
-        return int(lib.sdp_dal_call_row(self._handle))
+        return int(self._info().row)
 
     @property
     def is_cancelled(self) -> bool:
@@ -66,22 +66,23 @@ class Call:
     def thread_budget(self) -> int:
         """How many threads the function may use."""
         out = ffi.new("int32_t *")
-        check(lib.sdp_dal_call_thread_budget(self._handle, out))
+        check(lib.sdp_dal_call_get_threads(self._handle, out))
         return int(out[0])
 
     @property
     def caller(self) -> int:
         """Number of the client that called, as ``sdp-dal`` shows it."""
-        out = ffi.new("uint32_t *")
-        check(lib.sdp_dal_call_caller(self._handle, out))
-        return int(out[0])
+        return int(self._info().caller)
 
     @property
     def oid(self) -> ObjectID:
         """ID of the call's object, which the calls of a batch share."""
-        out = ffi.new("uint8_t[20]")
-        check(lib.sdp_dal_call_id(self._handle, out))
-        return ObjectID(bytes(ffi.buffer(out, 20)))
+        return ObjectID(bytes(ffi.buffer(self._info().id)))
+
+    def _info(self) -> Any:
+        info = filled("sdp_dal_call_info")
+        check(lib.sdp_dal_call_get_info(self._handle, info))
+        return info
 
     def set_progress(self, fraction: float) -> None:
         """Tells how far the function has come, to whoever has a reference to one of its outputs.

@@ -9,12 +9,14 @@ import pyarrow as pa
 
 from . import _native, _tables
 from ._bare_connection import BareConnection
-from ._native import bytes_of, check, ffi, filled, lib, nanoseconds, own
+from ._native import check, ffi, filled, lib, nanoseconds, own
 from ._waitable import Waitable
 from .common import NAMESPACE_DECL_SUFFIX, parsed_schema
 from .errors import InvalidArgument, TimeoutException
 from .ids import NAMESPACE_ID_SIZE, ObjectID, raw_id
 from .plasma import PlasmaClient
+
+_ARGV = b"proc:argv"
 
 
 class Connection(BareConnection):
@@ -130,14 +132,14 @@ class Connection(BareConnection):
         options.name, options.prefix, options.prefix_size = kept_name, kept_prefix, len(start)
         options.schemas, options.num_schemas = kept_schemas, len(schemas)
         out = ffi.new("sdp_dal_store **")
-        check(lib.sdp_dal_namespace_reserve(self._open, options, out))
+        check(lib.sdp_dal_store_new_namespace(self._open, options, out))
         return own(out, lib.sdp_dal_store_close)
 
 
 def prefix_of(space: Any) -> bytes:
     """The prefix of a namespace's handle."""
     out = ffi.new("uint8_t[4]")
-    check(lib.sdp_dal_store_prefix(space, out))
+    check(lib.sdp_dal_store_get_prefix(space, out))
     return bytes(ffi.buffer(out, NAMESPACE_ID_SIZE))
 
 
@@ -148,33 +150,39 @@ class _Namespaces:
     """The namespaces of a store that are in use at one moment, and what they say."""
 
     def __init__(self, store: Any) -> None:
-        out = ffi.new("sdp_dal_namespaces **")
-        check(lib.sdp_dal_namespace_list(store, out))
-        self._list = own(out, lib.sdp_dal_namespaces_free)
+        out, count = ffi.new("sdp_dal_namespaces **"), ffi.new("size_t *")
+        check(lib.sdp_dal_store_list_namespaces(store, out, count))
+        self._list, self._count = own(out, lib.sdp_dal_namespaces_free), count[0]
+
+    def _info(self, at: int) -> Any:
+        info = filled("sdp_dal_namespace_info")
+        check(lib.sdp_dal_namespaces_get_info(self._list, at, info))
+        return info
 
     def __iter__(self) -> Iterator[Tuple[int, ObjectID]]:
         """Their places in the list, and the IDs of their declarations."""
-        info = filled("sdp_dal_namespace_info")
-        for at in range(lib.sdp_dal_namespaces_count(self._list)):
-            check(lib.sdp_dal_namespaces_info(self._list, at, info))
+        for at in range(self._count):
+            info = self._info(at)
             # Prefixes of dead clients are free for the next one that needs a prefix.
             if info.alive:
                 yield at, ObjectID(bytes(ffi.buffer(info.prefix)) + NAMESPACE_DECL_SUFFIX)
 
     def metadata(self, at: int) -> Dict[bytes, bytes]:
         """What one of them says about itself."""
-        found: Dict[bytes, bytes] = {}
-        for index in range(lib.sdp_dal_namespaces_num_metadata(self._list, at)):
-            key = bytes_of(lib.sdp_dal_namespaces_metadata_key, self._list, at, index)
-            found[key] = bytes_of(lib.sdp_dal_namespaces_metadata, self._list, at, key)
+        info = self._info(at)
+        keys = [ffi.string(info.metadata_keys[index]) for index in range(info.num_metadata)]
+        found = {key: ffi.string(info.metadata_values[index]) for index, key in enumerate(keys)}
+        if _ARGV in found:
+            # Arguments have a NUL behind each.
+            found[_ARGV] = b"".join(ffi.string(info.args[arg]) + b"\0" for arg in range(info.num_args))
         return found
 
     def functions(self, at: int) -> List[pa.Schema]:
         """The functions that one of them offers."""
         out, moved = ffi.new("sdp_dal_schema **"), ffi.new("struct ArrowSchema *")
         found: List[pa.Schema] = []
-        for index in range(lib.sdp_dal_namespaces_num_functions(self._list, at)):
-            check(lib.sdp_dal_namespaces_function(self._list, at, index, out))
+        for index in range(self._info(at).num_functions):
+            check(lib.sdp_dal_namespaces_get_function(self._list, at, index, out))
             schema = own(out, lib.sdp_dal_schema_free)
             check(lib.sdp_dal_schema_to_arrow(schema, moved))
             found.append(pa.Schema._import_from_c(_native.address(moved)))

@@ -41,6 +41,12 @@ def get_library() -> str:
     return chosen or str(_PACKAGE / "lib" / f"libsdp_dal.so.{abi}")
 
 
+def version_of(library: Any) -> str:
+    """The version of a C library."""
+    number = int(library.sdp_dal_version())
+    return f"{number >> 24}.{number >> 12 & 0xFFF}.{number & 0xFFF}"
+
+
 def _load() -> Any:
     path = get_library()
     try:
@@ -48,7 +54,7 @@ def _load() -> Any:
     except OSError as problem:
         chosen = " (SDP_DAL_LIBRARY of the environment)" if os.environ.get("SDP_DAL_LIBRARY") else ""
         raise ImportError(f"cannot load the library {path}{chosen}: {problem}") from problem
-    found = ffi.string(library.sdp_dal_version_string()).decode()
+    found = version_of(library)
     # Before 1.0 a minor version is a version of the ABI of its own.
     ours, theirs = VERSION.split("."), found.split(".")
     if ours[: 2 if ours[0] == "0" else 1] != theirs[: 2 if ours[0] == "0" else 1]:
@@ -76,11 +82,6 @@ def last_error() -> str:
 
 def text_of(function: Any, *arguments: Any) -> str:
     """A text that a function of the library copies into a buffer behind its other arguments."""
-    return bytes_of(function, *arguments).decode(errors="replace")
-
-
-def bytes_of(function: Any, *arguments: Any) -> bytes:
-    """As :func:`text_of`, without decoding; NULs inside stay."""
     size = 256
     length = ffi.new("size_t *")
     while True:
@@ -90,7 +91,7 @@ def bytes_of(function: Any, *arguments: Any) -> bytes:
         if status != 0:
             raise error(status)
         if length[0] <= size:
-            return bytes(ffi.buffer(buffer, max(length[0], 1) - 1))
+            return bytes(ffi.buffer(buffer, max(length[0], 1) - 1)).decode(errors="replace")
         size = length[0]
 
 
@@ -227,7 +228,7 @@ atexit.register(_leave)
 
 def library_version() -> str:
     """The version of the C library that is running."""
-    return str(ffi.string(lib.sdp_dal_version_string()).decode())
+    return version_of(lib)
 
 
 if sys.byteorder != "little":  # pragma: no cover - the wire formats are little-endian

@@ -18,11 +18,11 @@ from .errors import InvalidArgument
 def buffer_of(handle: Any, also: Any = None) -> pa.Buffer:
     """The data of an object, whose handle it takes over: it is freed with the buffer, which keeps ``also``, too."""
     owned = ffi.gc(handle, lib.sdp_dal_buffer_free)
-    data, size = ffi.new("const void **"), ffi.new("size_t *")
-    check(lib.sdp_dal_buffer_data(owned, data, size))
-    if size[0] == 0:
+    info = filled("sdp_dal_buffer_info")
+    check(lib.sdp_dal_buffer_get_info(owned, info))
+    if info.data_size == 0:
         return pa.py_buffer(b"")
-    return pa.foreign_buffer(address(data[0]), size[0], (owned, also))
+    return pa.foreign_buffer(address(info.data), info.data_size, (owned, also))
 
 
 def table_of(stream: Any) -> pa.Table:
@@ -153,6 +153,13 @@ def exported(schema: Optional[pa.Schema]) -> Iterator[Any]:
     finally:
         if lent.release != ffi.NULL:
             lent.release(lent)
+
+
+def expected(columns: Any) -> Any:
+    """What a reference expects of a table: the exported schema, which must live as long as this is used."""
+    made = filled("sdp_dal_expectation")
+    made.kind, made.columns = lib.SDP_DAL_PARAM_TABLE, columns
+    return made
 
 
 def needed(package: str, what: str) -> Any:

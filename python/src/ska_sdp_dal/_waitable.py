@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from ._native import check, error, ffi, lib, nanoseconds
+from ._native import check, error, ffi, filled, lib, nanoseconds
 from .ids import ObjectID
 
 
@@ -19,9 +19,17 @@ class Waitable:
     @property
     def oid(self) -> ObjectID:
         """The object's ID."""
-        out = ffi.new("uint8_t[20]")
-        check(lib.sdp_dal_ref_id(self._handle, out))
-        return ObjectID(bytes(ffi.buffer(out, 20)))
+        return ObjectID(bytes(ffi.buffer(self._info().id)))
+
+    def _info(self) -> Any:
+        info = filled("sdp_dal_ref_info")
+        check(lib.sdp_dal_ref_get_info(self._handle, info))
+        return info
+
+    def _state(self) -> Any:
+        state = filled("sdp_dal_ref_state")
+        check(lib.sdp_dal_ref_get_state(self._handle, state))
+        return state
 
     def binary(self) -> bytes:
         """The bytes of the object's ID: a reference stands wherever an ID is taken."""
@@ -29,9 +37,7 @@ class Waitable:
 
     def exists(self) -> bool:
         """Whether the object exists now. Does not wait."""
-        out = ffi.new("bool *")
-        check(lib.sdp_dal_ref_exists(self._handle, out))
-        return bool(out[0])
+        return bool(self._state().state == lib.SDP_DAL_STATE_SEALED)
 
     def wait(self, timeout: Optional[float] = None) -> None:
         """Waits until the object exists.
@@ -52,21 +58,17 @@ class Waitable:
     def progress(self) -> float:
         """How far the function that makes the object has come, as it tells itself: from 0 to 1, and 1 once the object
         exists."""
-        out = ffi.new("double *")
-        check(lib.sdp_dal_ref_progress(self._handle, out))
-        return float(out[0])
+        return float(self._state().progress)
 
     @property
     def is_running(self) -> bool:
         """Whether a processor is at work on the object."""
-        out = ffi.new("bool *")
-        check(lib.sdp_dal_ref_is_running(self._handle, out))
-        return bool(out[0])
+        return bool(self._state().running)
 
     @property
     def is_owning(self) -> bool:
         """Whether this reference keeps the object."""
-        return bool(lib.sdp_dal_ref_is_owning(self._handle))
+        return bool(self._info().owning)
 
     def disown(self) -> None:
         """Makes the object stay when its last reference goes: until it is deleted by its ID."""

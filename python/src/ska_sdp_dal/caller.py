@@ -30,7 +30,7 @@ _call = lib.sdp_dal_caller_call
 _clear = lib.sdp_dal_args_clear
 _clone = lib.sdp_dal_ref_clone
 _free_results = lib.sdp_dal_results_free
-_result = lib.sdp_dal_results_ref
+_result = lib.sdp_dal_results_get_ref
 _set_ref = lib.sdp_dal_args_set_ref
 new = ffi.new
 
@@ -206,7 +206,7 @@ class Caller(Closes):
         for at in range(lib.sdp_dal_caller_num_processors(handle)):
             length[0] = 2048
             # One that has just gone is no longer in its place.
-            if lib.sdp_dal_caller_processor(handle, at, prefix, buffer, length) == lib.SDP_DAL_OK:
+            if lib.sdp_dal_caller_get_processor(handle, at, prefix, buffer, length) == lib.SDP_DAL_OK:
                 found.append(FoundProcessor(ffi.string(buffer).decode(errors="replace"), bytes(ffi.buffer(prefix))))
         return found
 
@@ -351,7 +351,7 @@ class _Issuer:
         sets: List[Any] = []
         kept: List[Any] = []
         many = len(rows) > 1
-        out = ffi.new("sdp_dal_replies **")
+        out, count = ffi.new("sdp_dal_replies **"), ffi.new("size_t *")
         try:
             for at, values in enumerate(rows):
                 arguments = self._arguments.take()
@@ -359,24 +359,23 @@ class _Issuer:
                 self._fill(arguments, function, (), values, at if many else None, kept)
             handles = ffi.new("const sdp_dal_args *[]", sets or [ffi.NULL])
             issue = lib.sdp_dal_caller_broadcast if broadcast else lib.sdp_dal_caller_batch
-            check(issue(self.open, function.raw, handles, len(sets), out))
+            check(issue(self.open, function.raw, handles, len(sets), out, count))
         finally:
             for arguments in sets:
                 _clear(arguments)
                 self._arguments.give(arguments)
         replies = own(out, lib.sdp_dal_replies_free)
-        return [self._reply(replies, at, function, rows) for at in range(lib.sdp_dal_replies_num_processors(replies))]
+        return [self._reply(replies, at, function, rows) for at in range(count[0])]
 
     def _reply(self, replies: Any, processor: int, function: Function, rows: List[Mapping[str, Any]]) -> Any:
         """What one processor will give, by row."""
-        try:
-            check(lib.sdp_dal_replies_status(replies, processor))
-        except DalError as problem:
-            return [LostOutputs(problem) for _ in rows]
         results = ffi.new("const sdp_dal_results **")
         outputs: List[Outputs] = []
         for row, values in enumerate(rows):
-            check(lib.sdp_dal_replies_results(replies, processor, row, results))
+            try:
+                check(lib.sdp_dal_replies_get_results(replies, processor, row, results))
+            except DalError as problem:
+                return [LostOutputs(problem) for _ in rows]
             outputs.append(self._outputs(results[0], function, values))
         return outputs
 

@@ -185,7 +185,7 @@ class PlasmaClient:
     def abort(self, object_id: AnyID) -> None:
         """Gives an object up that is being written."""
         writer, _ = self._written(object_id)
-        check(lib.sdp_dal_writer_abort(writer))
+        ffi.release(writer)
 
     def _written(self, object_id: AnyID) -> Tuple[Any, InPlace]:
         with self._lock:
@@ -441,6 +441,6 @@ def _value(metadata: Optional[bytes], data: Optional[pa.Buffer]) -> Any:
 
 
 def _metadata(handle: Any) -> bytes:
-    data, size = ffi.new("const void **"), ffi.new("size_t *")
-    check(lib.sdp_dal_buffer_metadata(handle, data, size))
-    return bytes(ffi.buffer(data[0], size[0])) if size[0] else b""
+    info = filled("sdp_dal_buffer_info")
+    check(lib.sdp_dal_buffer_get_info(handle, info))
+    return bytes(ffi.buffer(info.metadata, info.metadata_size)) if info.metadata_size else b""

@@ -28,7 +28,9 @@ _call_pp = ffi.typeof("sdp_dal_call **")
 _next = lib.sdp_dal_processor_next
 _free_call = lib.sdp_dal_call_free
 _run_here = lib.sdp_dal_call_run_here
-_function_index = lib.sdp_dal_call_function_index
+_info = lib.sdp_dal_call_get_info
+_INFO_SIZE = ffi.sizeof("sdp_dal_call_info")
+_info_p = ffi.typeof("sdp_dal_call_info *")
 gc, new = ffi.gc, ffi.new
 
 #: What :meth:`BasicProcessor.tensor_parameters` takes for a tensor.
@@ -39,6 +41,10 @@ class _Running(threading.local):
     """The call whose function runs in a thread."""
 
     call: Optional[Call] = None
+
+    def __init__(self) -> None:
+        #: What is known of the call, once it was taken.
+        self.info = new(_info_p, {"struct_size": _INFO_SIZE})
 
 
 class BasicProcessor(Closes):
@@ -91,7 +97,7 @@ class BasicProcessor(Closes):
         )
         self._handle = self._begin(raw_id(prefix), threads, flags)
         out = ffi.new("uint8_t[4]")
-        check(lib.sdp_dal_processor_prefix(self._handle, out))
+        check(lib.sdp_dal_processor_get_prefix(self._handle, out))
         self._prefix = bytes(ffi.buffer(out, NAMESPACE_ID_SIZE))
         _log.info("%s waiting for calls at prefix %s", self._name, object_id_hex(self._prefix))
 
@@ -201,8 +207,10 @@ class BasicProcessor(Closes):
             if taken[0] != ffi.NULL and "handle" not in locals():
                 _free_call(taken[0])
             raise
-        call = Call(handle, self._by_index[_function_index(handle)], self._conn)
         running = self._running
+        info = running.info
+        check(_info(handle, info))
+        call = Call(handle, self._by_index[info.function_index], self._conn)
         outer = running.call
         running.call = call
         try:

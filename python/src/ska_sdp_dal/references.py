@@ -69,7 +69,7 @@ class Ref(Waitable):
         references: Sequence[Ref] = [],
     ) -> None:
         out = ffi.new(_ref_pp)
-        check(lib.sdp_dal_ref_from_id(_opened(conn), whole_id(oid), out))
+        check(lib.sdp_dal_ref_from_id(_opened(conn), whole_id(oid), ffi.NULL, out))
         self._begin(conn, own(out, lib.sdp_dal_ref_free), auto_delete)
         for other in dependencies:
             self.add_dependency(other)
@@ -290,11 +290,8 @@ class TensorRef(Ref):
     ) -> None:
         out = ffi.new(_ref_pp)
         code = 0 if typ is None else elem_code(typ)
-        if code and dim_names is not None:
-            names, _kept = _arrays.names_of(dim_names)
-            check(lib.sdp_dal_ref_from_id_as(_opened(conn), whole_id(oid), code, len(dim_names), names, out))
-        else:
-            check(lib.sdp_dal_ref_from_id(_opened(conn), whole_id(oid), out))
+        expected, _kept = _arrays.expected(code, dim_names)
+        check(lib.sdp_dal_ref_from_id(_opened(conn), whole_id(oid), expected, out))
         self._begin_tensor(conn, own(out, lib.sdp_dal_ref_free), code, dim_names, auto_delete)
 
     def _begin_tensor(
@@ -497,7 +494,7 @@ class TableRef(Ref):
     ) -> None:
         out = ffi.new(_ref_pp)
         with _tables.exported(schema) as exported:
-            check(lib.sdp_dal_ref_from_id_as_table(_opened(conn), whole_id(oid), exported, out))
+            check(lib.sdp_dal_ref_from_id(_opened(conn), whole_id(oid), _tables.expected(exported), out))
         self._begin_table(conn, own(out, lib.sdp_dal_ref_free), schema, auto_delete)
 
     def _begin_table(

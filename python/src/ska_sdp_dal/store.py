@@ -8,7 +8,7 @@ from typing import Any, Mapping, Optional, Sequence, Union
 
 import pyarrow as pa
 
-from . import _arrays, _native, _tables
+from . import _arrays, _tables
 from ._closes import Closes
 from ._connection import Connection, prefix_of
 from ._native import check, ffi, lib, own
@@ -40,10 +40,7 @@ class Store(Closes):
         self, plasma_path: str, max_attempts: int = 10000, name: Optional[str] = None, *, size: Optional[int] = None
     ) -> None:
         self._conn = Connection(plasma_path, size=size)
-        out = ffi.new("sdp_dal_store **")
-        shown = _native.encoded(name or type(self).__name__, "the name")
-        check(lib.sdp_dal_store_new_namespace(self._conn._open, shown, out))
-        self._space = own(out, lib.sdp_dal_store_close)
+        self._space = self._conn._reserve(name or type(self).__name__, (), b"")
         self._prefix = prefix_of(self._space)
         _log.info("Store using prefix %s for objects", object_id_hex(self._prefix))
 
@@ -123,10 +120,9 @@ class Store(Closes):
             dim_names: The names of its dimensions; None for any.
         """
         code = 0 if typ is None else elem_code(typ)
-        checked = code if dim_names is not None else 0
-        names, _kept = _arrays.names_of(dim_names or [])
+        expected, _kept = _arrays.expected(code, dim_names)
         out = ffi.new(_ref_pp)
-        check(lib.sdp_dal_ref_new(self._open, checked, len(dim_names or []) if checked else 0, names, out))
+        check(lib.sdp_dal_ref_new(self._open, expected, out))
         return tensor_ref(self._conn, out[0], code, dim_names)
 
     def make_tensor_ref(
@@ -171,7 +167,7 @@ class Store(Closes):
         """
         out = ffi.new(_ref_pp)
         with _tables.exported(schema) as exported:
-            check(lib.sdp_dal_ref_new_table(self._open, exported, out))
+            check(lib.sdp_dal_ref_new(self._open, _tables.expected(exported), out))
         made = TableRef.__new__(TableRef)
         made._begin_table(self._conn, own(out, lib.sdp_dal_ref_free), schema)
         return made
