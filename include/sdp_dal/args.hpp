@@ -7,10 +7,8 @@
 #include <complex>
 #include <cstddef>
 #include <initializer_list>
-#include <map>
 #include <optional>
 #include <string_view>
-#include <variant>
 
 #include "reference.hpp"
 
@@ -21,40 +19,52 @@ namespace detail {
 /// An argument: sets itself in C's arguments.
 class argument {
 public:
-    argument(std::nullopt_t) : value_(nothing{}) {}
-    argument(std::nullptr_t) : value_(nothing{}) {}
-    argument(const char *text) : value_(std::string(text)) {}
-    argument(std::string text) : value_(std::move(text)) {}
-    argument(std::string_view text) : value_(std::string(text)) {}
-    argument(ref reference) : value_(std::move(reference)) {}
-    argument(object_id id) : value_(id) {}
-    argument(table value) : value_(std::move(value)) {}
+    argument(std::nullopt_t) {}
+    argument(std::nullptr_t) {}
+    argument(const char *text) : argument(SDP_DAL_VALUE_STRING, text) {}
+    argument(std::string text) : argument(SDP_DAL_VALUE_STRING, std::move(text)) {}
+    argument(std::string_view text) : argument(SDP_DAL_VALUE_STRING, std::string(text)) {}
+    argument(ref reference) : argument(SDP_DAL_VALUE_REF, std::make_shared<ref>(reference)) {}
+    argument(const object_id &id)
+        : argument(SDP_DAL_VALUE_ID,
+                   std::string(reinterpret_cast<const char *>(id.data()), SDP_DAL_ID_SIZE)) {}
+    argument(table value)
+        : argument(SDP_DAL_VALUE_TABLE, std::make_shared<table>(std::move(value))) {}
     /// The value of a binary parameter.
-    argument(std::vector<std::byte> bytes) : value_(std::move(bytes)) {}
-    template <class T>
-    argument(std::complex<T> value)
-        : value_(std::complex<double>(static_cast<double>(value.real()),
-                                      static_cast<double>(value.imag()))) {}
+    argument(const std::vector<std::byte> &bytes)
+        : argument(SDP_DAL_VALUE_BINARY,
+                   std::string(reinterpret_cast<const char *>(bytes.data()), bytes.size())) {}
+    template <class T> argument(std::complex<T> value) {
+        value_.kind = SDP_DAL_VALUE_COMPLEX;
+        value_.real = static_cast<double>(value.real());
+        value_.imag = static_cast<double>(value.imag());
+    }
     /// A value of any Arrow type: an array of one element, and its type. Both are taken over.
     argument(arrow_array value, arrow_schema type)
-        : value_(std::make_shared<arrow_value>(arrow_value{std::move(value), std::move(type)})) {}
+        : argument(SDP_DAL_VALUE_ARROW,
+                   std::make_shared<arrow_value>(arrow_value{std::move(value), std::move(type)})) {}
 
     template <class T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0> argument(T value) {
         if constexpr (std::is_same_v<T, bool>) {
-            value_ = value;
+            value_.kind = SDP_DAL_VALUE_BOOL;
+            value_.int64 = value;
         } else if constexpr (std::is_floating_point_v<T>) {
             static_assert(sizeof(T) <= sizeof(double), "long double cannot be passed");
-            value_ = static_cast<double>(value);
+            value_.kind = SDP_DAL_VALUE_DOUBLE;
+            value_.real = static_cast<double>(value);
         } else if constexpr (std::is_signed_v<T>) {
-            value_ = static_cast<std::int64_t>(value);
+            value_.kind = SDP_DAL_VALUE_INT64;
+            value_.int64 = static_cast<std::int64_t>(value);
         } else {
-            value_ = static_cast<std::uint64_t>(value);
+            value_.kind = SDP_DAL_VALUE_UINT64;
+            value_.uint64 = static_cast<std::uint64_t>(value);
         }
     }
 
     template <class T, std::size_t N>
     argument(const tensor_view<T, N> &view)
-        : value_(std::make_shared<c_view>(view, std::vector<std::string>{})) {}
+        : argument(SDP_DAL_VALUE_TENSOR,
+                   std::make_shared<c_view>(view, std::vector<std::string>{})) {}
 
     /// Holds the tensor, too.
     template <class T, std::size_t N> argument(const tensor<T, N> &held) : argument(held.view()) {
@@ -68,7 +78,7 @@ public:
     template <class C, if_span<C> = 0>
     argument(const C &elements) : argument(tensor_view<const element_of<C>, 1>(elements)) {}
 
-    template <class T> argument(const std::optional<T> &value) : value_(nothing{}) {
+    template <class T> argument(const std::optional<T> &value) {
         if (value) *this = argument(*value);
     }
 
@@ -76,88 +86,89 @@ public:
     const std::shared_ptr<const void> &held() const { return held_; }
 
     /// By name, or by position if there is none.
-    void give(sdp_dal_args *args, const char *name) const {
-        std::visit([&](const auto &value) { check(give(args, name, value)); }, value_);
-    }
+    void give(sdp_dal_args *args, const char *name) const { check(given(args, name)); }
 
 private:
-    struct nothing {};
     struct arrow_value {
         arrow_array value;
         arrow_schema type;
     };
 
+    argument(std::int32_t kind, std::string bytes) : bytes_(std::move(bytes)) {
+        value_.kind = kind;
+    }
+    argument(std::int32_t kind, std::shared_ptr<const void> object) : object_(std::move(object)) {
+        value_.kind = kind;
+    }
+
+    template <class T> const T &object() const { return *static_cast<const T *>(object_.get()); }
+
+    sdp_dal_status given(sdp_dal_args *args, const char *name) const {
+        switch (value_.kind) {
+        case SDP_DAL_VALUE_BOOL:
+            return sdp_dal_args_set_bool(args, name, value_.int64 != 0);
+        case SDP_DAL_VALUE_INT64:
+            return sdp_dal_args_set_int64(args, name, value_.int64);
+        case SDP_DAL_VALUE_UINT64:
+            return sdp_dal_args_set_uint64(args, name, value_.uint64);
+        case SDP_DAL_VALUE_DOUBLE:
+            return sdp_dal_args_set_double(args, name, value_.real);
+        case SDP_DAL_VALUE_COMPLEX:
+            return sdp_dal_args_set_complex(args, name, value_.real, value_.imag);
+        case SDP_DAL_VALUE_STRING:
+            // C's texts end at the first NUL.
+            if (bytes_.find('\0') != std::string::npos) return give_text(args, name);
+            return sdp_dal_args_set_string(args, name, bytes_.c_str());
+        case SDP_DAL_VALUE_BINARY:
+            return sdp_dal_args_set_binary(args, name, bytes_.data(), bytes_.size());
+        case SDP_DAL_VALUE_ID:
+            return sdp_dal_args_set_id(args, name,
+                                       reinterpret_cast<const std::uint8_t *>(bytes_.data()));
+        case SDP_DAL_VALUE_REF:
+            return sdp_dal_args_set_ref(args, name, object<ref>().raw());
+        case SDP_DAL_VALUE_TENSOR:
+            return sdp_dal_args_set_tensor(args, name, object<c_view>().get());
+        case SDP_DAL_VALUE_TABLE:
+            return sdp_dal_args_set_table(args, name, object<table>().stream().raw());
+        case SDP_DAL_VALUE_ARROW:
+            return give_arrow(args, name);
+        default:
+            return sdp_dal_args_set_null(args, name);
+        }
+    }
+
     /// A text of any letters, as an array of one.
-    static std::pair<arrow_array, arrow_schema> text_value(const std::string &value) {
+    template <class = void> sdp_dal_status give_text(sdp_dal_args *args, const char *name) const {
         struct text {
             std::string bytes;
             std::int32_t offsets[2];
         };
-        if (value.size() > std::size_t{std::numeric_limits<std::int32_t>::max()})
+        if (bytes_.size() > std::size_t{std::numeric_limits<std::int32_t>::max()})
             wrong("a text of more than 2 GB cannot be passed");
-        auto kept = std::make_shared<text>(text{value, {0, std::int32_t(value.size())}});
+        auto kept = std::make_shared<text>(text{bytes_, {0, std::int32_t(bytes_.size())}});
         ArrowArray one = make_array(1, 0, {nullptr, kept->offsets, kept->bytes.data()}, kept);
         ArrowSchema type = make_type("", "u", false);
-        return {arrow_array(&one), arrow_schema(&type)};
+        arrow_array owned_one(&one);
+        arrow_schema owned_type(&type);
+        return sdp_dal_args_set_arrow(args, name, owned_one.raw(), owned_type.raw());
     }
 
-    static sdp_dal_status give(sdp_dal_args *args, const char *name, nothing) {
-        return sdp_dal_args_set_null(args, name);
-    }
-    static sdp_dal_status give(sdp_dal_args *args, const char *name, bool value) {
-        return sdp_dal_args_set_bool(args, name, value);
-    }
-    static sdp_dal_status give(sdp_dal_args *args, const char *name, std::int64_t value) {
-        return sdp_dal_args_set_int64(args, name, value);
-    }
-    static sdp_dal_status give(sdp_dal_args *args, const char *name, std::uint64_t value) {
-        return sdp_dal_args_set_uint64(args, name, value);
-    }
-    static sdp_dal_status give(sdp_dal_args *args, const char *name, double value) {
-        return sdp_dal_args_set_double(args, name, value);
-    }
-    static sdp_dal_status give(sdp_dal_args *args, const char *name, std::complex<double> value) {
-        return sdp_dal_args_set_complex(args, name, value.real(), value.imag());
-    }
-    static sdp_dal_status give(sdp_dal_args *args, const char *name, const std::string &value) {
-        if (value.find('\0') != std::string::npos) {
-            // C's texts end there.
-            auto [one, type] = text_value(value);
-            return sdp_dal_args_set_arrow(args, name, one.raw(), type.raw());
-        }
-        return sdp_dal_args_set_string(args, name, value.c_str());
-    }
-    static sdp_dal_status give(sdp_dal_args *args, const char *name, const object_id &value) {
-        return sdp_dal_args_set_id(args, name, value.data());
-    }
-    static sdp_dal_status give(sdp_dal_args *args, const char *name, const ref &value) {
-        return sdp_dal_args_set_ref(args, name, value.raw());
-    }
-    static sdp_dal_status give(sdp_dal_args *args, const char *name,
-                               const std::shared_ptr<c_view> &value) {
-        return sdp_dal_args_set_tensor(args, name, value->get());
-    }
-    static sdp_dal_status give(sdp_dal_args *args, const char *name, const table &value) {
-        return sdp_dal_args_set_table(args, name, value.stream().raw());
-    }
-    static sdp_dal_status give(sdp_dal_args *args, const char *name,
-                               const std::vector<std::byte> &value) {
-        return sdp_dal_args_set_binary(args, name, value.data(), value.size());
-    }
-    static sdp_dal_status give(sdp_dal_args *args, const char *name,
-                               const std::shared_ptr<arrow_value> &value) {
-        // Copies: the argument may be given again.
+    /// Copies: the argument may be given again.
+    template <class = void> sdp_dal_status give_arrow(sdp_dal_args *args, const char *name) const {
+        const arrow_value &kept = object<arrow_value>();
         arrow_array one;
         arrow_schema type;
-        share(*value->value, value, one.raw());
-        share(*value->type, value, type.raw());
+        share(*kept.value, object_, one.raw());
+        share(*kept.type, object_, type.raw());
         return sdp_dal_args_set_arrow(args, name, one.raw(), type.raw());
     }
 
-    std::variant<nothing, bool, std::int64_t, std::uint64_t, double, std::complex<double>,
-                 std::string, object_id, ref, table, std::vector<std::byte>,
-                 std::shared_ptr<c_view>, std::shared_ptr<arrow_value>>
-        value_;
+    /// Its kind, and its number if it is one.
+    sdp_dal_value value_ = {};
+    /// A text, bytes, or an ID.
+    std::string bytes_;
+    /// What its kind says.
+    std::shared_ptr<const void> object_;
     std::shared_ptr<const void> held_;
 };
 
@@ -186,33 +197,37 @@ public:
 
     args &set(const std::string &name, const detail::argument &value) {
         value.give(handle_.get(), detail::text(name));
-        if (value.held() != nullptr)
-            named_[name] = value.held();
-        else
-            named_.erase(name);
+        for (held &one : held_)
+            if (one.name == name) {
+                one.value = value.held();
+                return *this;
+            }
+        if (value.held() != nullptr) held_.push_back({name, value.held()});
         return *this;
     }
 
     /// Gives the next parameter by position.
     args &push(const detail::argument &value) {
         value.give(handle_.get(), nullptr);
-        if (value.held() != nullptr) pushed_.push_back(value.held());
+        if (value.held() != nullptr) held_.push_back({{}, value.held()});
         return *this;
     }
 
     /// Takes all arguments out.
     void clear() {
         detail::check(sdp_dal_args_clear(handle_.get()));
-        named_.clear();
-        pushed_.clear();
+        held_.clear();
     }
 
     sdp_dal_args *raw() const { return handle_.get(); }
 
 private:
-    // Tensors that the arguments show.
-    std::map<std::string, std::shared_ptr<const void>> named_;
-    std::vector<std::shared_ptr<const void>> pushed_;
+    /// A tensor that an argument shows; without a name if that was given by position.
+    struct held {
+        std::string name;
+        std::shared_ptr<const void> value;
+    };
+    std::vector<held> held_;
     detail::owned<sdp_dal_args, sdp_dal_args_free> handle_;
 };
 

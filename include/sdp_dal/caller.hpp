@@ -71,7 +71,7 @@ public:
 
     std::size_t num_processors() const { return processors_; }
 
-    std::vector<results> rows(std::size_t processor) const {
+    template <class = void> std::vector<results> rows(std::size_t processor) const {
         std::vector<results> all;
         for (std::size_t row = 0; row < rows_; row++) {
             const sdp_dal_results *borrowed = nullptr;
@@ -85,7 +85,7 @@ public:
         return all;
     }
 
-    reply at(std::size_t processor) const {
+    template <class = void> reply at(std::size_t processor) const {
         auto raw = sized<sdp_dal_reply>();
         check(sdp_dal_replies_get_reply(handle_.get(), processor, &raw));
         reply one{raw.name, hex(raw.prefix, sizeof raw.prefix), raw.status, {}, {}};
@@ -126,7 +126,7 @@ public:
     }
 
     /// Issues a call, and does not wait for it.
-    results call(const std::string &function, const args &arguments) {
+    template <class = void> results call(const std::string &function, const args &arguments) {
         sdp_dal_results *handle = nullptr;
         detail::check(sdp_dal_caller_call(raw(), detail::text(function), arguments.raw(), &handle));
         detail::owned<sdp_dal_results, sdp_dal_results_free> kept(handle);
@@ -145,15 +145,18 @@ public:
 
     /// Issues many calls of one function to one processor at once, and does not wait for them: the
     /// outputs of each row.
+    template <class = void>
     std::vector<results> batch(const std::string &function, const std::vector<args> &rows) {
         return issue_batch(function, rows);
     }
+    template <class = void>
     std::vector<results> batch(const std::string &function, std::initializer_list<args> rows) {
         return issue_batch(function, rows);
     }
 
     /// Issues a call to every processor that was found, and does not wait for it: the processors in
     /// the order of their prefixes. One that cannot get it says so in its place.
+    template <class = void>
     std::vector<reply> broadcast(const std::string &function, const args &arguments) {
         const args *one = &arguments;
         struct {
@@ -164,6 +167,7 @@ public:
         return issue_broadcast(function, rows);
     }
     /// The same with many rows.
+    template <class = void>
     std::vector<reply> broadcast_batch(const std::string &function, const std::vector<args> &rows) {
         return issue_broadcast(function, rows);
     }
@@ -174,7 +178,7 @@ public:
 
     /// Waits until a processor that was found has gone, and says which; nothing if none has in
     /// time. Each is told once.
-    std::optional<found_processor> next_lost(timeout time = forever) {
+    template <class = void> std::optional<found_processor> next_lost(timeout time = forever) {
         std::uint8_t prefix[SDP_DAL_PREFIX_SIZE] = {};
         char name[name_room];
         std::size_t length = sizeof name;
@@ -195,7 +199,7 @@ public:
 
     std::size_t num_processors() const { return sdp_dal_caller_num_processors(raw()); }
 
-    std::vector<found_processor> processors() const {
+    template <class = void> std::vector<found_processor> processors() const {
         std::vector<found_processor> found;
         for (std::size_t i = 0; i < num_processors(); i++) {
             std::uint8_t prefix[SDP_DAL_PREFIX_SIZE] = {};

@@ -120,11 +120,34 @@ template <class S> S sized() {
     return value;
 }
 
-/// A handle of C that ends itself.
-template <class H, void (*End)(H *)> struct ender {
-    void operator()(H *handle) const noexcept { End(handle); }
+/// A handle of C that ends itself. (A std::unique_ptr for each kind of handle takes compilers
+/// long.)
+template <class H, void (*End)(H *)> class owned {
+public:
+    owned() = default;
+    explicit owned(H *handle) : handle_(handle) {}
+    owned(owned &&other) noexcept : handle_(other.release()) {}
+    owned &operator=(owned &&other) noexcept {
+        reset(other.release());
+        return *this;
+    }
+    ~owned() { reset(); }
+
+    H *get() const noexcept { return handle_; }
+    explicit operator bool() const noexcept { return handle_ != nullptr; }
+    H *release() noexcept {
+        H *handle = handle_;
+        handle_ = nullptr;
+        return handle;
+    }
+    void reset(H *handle = nullptr) noexcept {
+        if (handle_ != nullptr) End(handle_);
+        handle_ = handle;
+    }
+
+private:
+    H *handle_ = nullptr;
 };
-template <class H, void (*End)(H *)> using owned = std::unique_ptr<H, ender<H, End>>;
 
 } // namespace detail
 

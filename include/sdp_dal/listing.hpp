@@ -66,7 +66,7 @@ struct store_summary {
 
 namespace detail {
 
-inline std::vector<client_info> list_clients(const sdp_dal_store *store) {
+template <class = void> std::vector<client_info> list_clients(const sdp_dal_store *store) {
     sdp_dal_clients *handle = nullptr;
     std::size_t count = 0;
     check(sdp_dal_store_list_clients(store, &handle, &count));
@@ -81,7 +81,8 @@ inline std::vector<client_info> list_clients(const sdp_dal_store *store) {
     return all;
 }
 
-inline namespace_info read_namespace(const sdp_dal_namespaces *list, std::size_t i) {
+template <class = void>
+namespace_info read_namespace(const sdp_dal_namespaces *list, std::size_t i) {
     auto raw = sized<sdp_dal_namespace_info>();
     check(sdp_dal_namespaces_get_info(list, i, &raw));
     namespace_info info{raw.name,
@@ -102,7 +103,7 @@ inline namespace_info read_namespace(const sdp_dal_namespaces *list, std::size_t
     return info;
 }
 
-inline std::vector<namespace_info> list_namespaces(const sdp_dal_store *store) {
+template <class = void> std::vector<namespace_info> list_namespaces(const sdp_dal_store *store) {
     sdp_dal_namespaces *handle = nullptr;
     std::size_t count = 0;
     check(sdp_dal_store_list_namespaces(store, &handle, &count));
@@ -115,7 +116,7 @@ inline std::vector<namespace_info> list_namespaces(const sdp_dal_store *store) {
 } // namespace detail
 
 /// The stores of this machine that this process may look at.
-inline std::vector<store_summary> list_stores() {
+template <class = void> std::vector<store_summary> list_stores() {
     sdp_dal_stores *handle = nullptr;
     std::size_t count = 0, skipped = 0;
     detail::check(sdp_dal_stores_list(&handle, &count, &skipped));

@@ -51,7 +51,7 @@ inline void log_trampoline(std::int32_t level, const char *message, void *functi
 
 /// Says who receives the messages of the library, in the whole process, up to a level. Without a
 /// function they are written to standard error.
-inline void set_log(std::int32_t level, log_function function = {}) {
+template <class = void> void set_log(std::int32_t level, log_function function = {}) {
     detail::log_state &state = detail::the_log();
     std::lock_guard<std::mutex> alone(state.setting);
     auto next = function ? std::make_unique<log_function>(std::move(function)) : nullptr;

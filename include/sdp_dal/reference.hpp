@@ -154,7 +154,7 @@ public:
 
     /// The names of the dimensions that are expected, "" for one without a name; nothing if no
     /// tensor is expected, or any.
-    std::optional<std::vector<std::string>> dim_names() const {
+    template <class = void> std::optional<std::vector<std::string>> dim_names() const {
         sdp_dal_ref_info info = this->info();
         if (info.ndim < 0) return std::nullopt;
         std::vector<std::string> names;
@@ -181,7 +181,7 @@ public:
     std::int32_t state() const { return look().state; }
 
     /// Why the object will never exist; nothing if it has not failed.
-    std::optional<error> failure() const {
+    template <class = void> std::optional<error> failure() const {
         if (state() != SDP_DAL_STATE_FAILED) return std::nullopt;
         sdp_dal_status status = sdp_dal_ref_wait(raw(), SDP_DAL_POLL);
         return error(status, detail::last_text(status));
@@ -240,7 +240,7 @@ private:
 
 /// Waits until all of several objects exist or never will; false if they had not in time. One that
 /// failed has ended too: get() throws its error.
-inline bool wait_all(const std::vector<ref> &refs, timeout time = forever) {
+template <class = void> bool wait_all(const std::vector<ref> &refs, timeout time = forever) {
     std::vector<const sdp_dal_ref *> raw;
     for (const ref &one : refs) raw.push_back(one.raw());
     sdp_dal_status status =
@@ -252,7 +252,8 @@ inline bool wait_all(const std::vector<ref> &refs, timeout time = forever) {
 
 /// Waits until any of several objects exists or never will: the index of the first such one;
 /// nothing if there was none in time.
-inline std::optional<std::size_t> wait_any(const std::vector<ref> &refs, timeout time = forever) {
+template <class = void>
+std::optional<std::size_t> wait_any(const std::vector<ref> &refs, timeout time = forever) {
     std::vector<const sdp_dal_ref *> raw;
     for (const ref &one : refs) raw.push_back(one.raw());
     std::vector<sdp_dal_status> statuses(refs.size());

@@ -44,8 +44,9 @@ struct schema_param {
 
 namespace detail {
 
-inline std::map<std::string, std::string> said(const char *const *keys, const char *const *values,
-                                               std::size_t count) {
+template <class = void>
+std::map<std::string, std::string> said(const char *const *keys, const char *const *values,
+                                        std::size_t count) {
     std::map<std::string, std::string> all;
     for (std::size_t i = 0; i < count; i++) all[keys[i]] = values[i];
     return all;
@@ -84,7 +85,7 @@ inline std::string format(const sdp_dal_schema *schema) {
 
 /// The dimensions of a tensor as a signature writes them, of names with "=" and a size where that
 /// is fixed.
-inline std::string dims_text(const std::vector<std::string> &dims) {
+template <class = void> std::string dims_text(const std::vector<std::string> &dims) {
     std::string all;
     for (const std::string &dim : dims) {
         std::size_t end = dim.rfind('=');
@@ -158,7 +159,7 @@ public:
 
     std::size_t num_params() const { return detail::info_of(raw()).num_params; }
     std::size_t index(const std::string &name) const { return detail::index_of(raw(), name); }
-    schema_param param(std::size_t index) const {
+    template <class = void> schema_param param(std::size_t index) const {
         sdp_dal_param_info info = detail::param_of(raw(), index);
         std::vector<std::pair<std::string, std::int64_t>> dims;
         for (std::int32_t dim = 0; dim < info.ndim; dim++)
@@ -181,7 +182,7 @@ public:
         detail::check(sdp_dal_schema_get_arrow(raw(), index, out.raw()));
         return out;
     }
-    std::vector<schema_param> params() const {
+    template <class = void> std::vector<schema_param> params() const {
         std::vector<schema_param> all;
         for (std::size_t i = 0; i < num_params(); i++) all.push_back(param(i));
         return all;
@@ -247,7 +248,7 @@ public:
         return *this;
     }
     /// What is said about the function.
-    std::map<std::string, std::string> metadata() const {
+    template <class = void> std::map<std::string, std::string> metadata() const {
         sdp_dal_schema_info info = detail::info_of(raw());
         return detail::said(info.metadata_keys, info.metadata_values, info.num_metadata);
     }

@@ -174,6 +174,7 @@ public:
     }
 
     /// Waits for many raw objects at once; nothing in the place of one that is not there.
+    template <class = void>
     std::vector<std::optional<buffer>> get_objects(const std::vector<object_id> &ids,
                                                    timeout time = forever) const {
         std::string together;
@@ -213,6 +214,7 @@ public:
     }
 
     /// The objects whose IDs start with some hexadecimal digits, in every state.
+    template <class = void>
     std::vector<sdp_dal_object_info> objects(const std::string &prefix = {}) const {
         detail::id_start start(prefix);
         sdp_dal_list *handle = nullptr;
@@ -228,6 +230,7 @@ public:
     }
 
     /// The numbers of the clients that hold or own an object. kind: one of sdp_dal_holder_kind.
+    template <class = void>
     std::vector<std::uint32_t> holders(const object_id &id,
                                        std::int32_t kind = SDP_DAL_HOLDERS_OF_BYTES) const {
         std::vector<std::uint32_t> numbers;
@@ -249,7 +252,7 @@ public:
     }
 
     /// The same with the lowest free prefix that starts as the options say, reserved at once.
-    store new_namespace(const namespace_options &options) const {
+    template <class = void> store new_namespace(const namespace_options &options) const {
         auto c = detail::sized<sdp_dal_namespace_options>();
         detail::id_start start(options.prefix);
         std::vector<const sdp_dal_schema *> schemas;
@@ -273,10 +276,14 @@ public:
     }
 
     /// The declared namespaces.
-    std::vector<namespace_info> namespaces() const { return detail::list_namespaces(raw()); }
+    template <class = void> std::vector<namespace_info> namespaces() const {
+        return detail::list_namespaces(raw());
+    }
 
     /// The processes that use the store.
-    std::vector<client_info> clients() const { return detail::list_clients(raw()); }
+    template <class = void> std::vector<client_info> clients() const {
+        return detail::list_clients(raw());
+    }
 
     /// This process's own number among the clients.
     std::uint32_t client() const { return info().client; }
