@@ -43,8 +43,7 @@ static double error_of(const sdp_dal_results *results) {
     sdp_dal_tensor_view signal = {.struct_size = sizeof signal};
     double worst = 0;
     check(sdp_dal_results_get_ref(results, "signal", &reference), "signal");
-    check(sdp_dal_ref_get_tensor(reference, SDP_DAL_WAIT_FOREVER, &tensor), "signal");
-    check(sdp_dal_tensor_get_view(tensor, &signal), "signal");
+    check(sdp_dal_ref_get_tensor(reference, SDP_DAL_WAIT_FOREVER, &tensor, &signal), "signal");
     for (int64_t i = 0; i < signal.shape[0]; i++) {
         double expected = cos(2 * pi * LINE * (double)i / (double)signal.shape[0]);
         worst = fmax(worst, fabs(((const double *)signal.data)[i] - expected));

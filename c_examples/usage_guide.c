@@ -32,8 +32,7 @@ static void print_zs(const sdp_dal_results *results) {
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_tensor_view view = {.struct_size = sizeof view};
     check(sdp_dal_results_get_ref(results, "zs", &zs), "zs");
-    check(sdp_dal_ref_get_tensor(zs, SDP_DAL_WAIT_FOREVER, &tensor), "zs");
-    check(sdp_dal_tensor_get_view(tensor, &view), "zs");
+    check(sdp_dal_ref_get_tensor(zs, SDP_DAL_WAIT_FOREVER, &tensor, &view), "zs");
     const int64_t *data = view.data;
     printf("zs = %lld ... %lld\n", (long long)data[0], (long long)data[view.shape[0] - 1]);
     sdp_dal_tensor_free(tensor);

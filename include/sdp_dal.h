@@ -426,6 +426,12 @@ typedef enum {
     SDP_DAL_FUNCTION_LOOSE_DIMS = 4,
 } sdp_dal_function_flag;
 
+/// Bits for the flags of sdp_dal_processor_options.
+typedef enum {
+    /// The thread that takes a call with sdp_dal_processor_next() runs its function: sdp_dal_call_run_here() is not needed.
+    SDP_DAL_PROCESSOR_TAKER_RUNS = 1,
+} sdp_dal_processor_flag;
+
 /// What an event says.
 typedef enum {
     /// An object is complete.
@@ -1032,8 +1038,8 @@ typedef struct {
     /// How many threads its functions may use all together, see sdp_dal_call_get_threads(); 0: what the process's
     /// affinity and its control group's quota leave.
     int32_t threads;
-    /// 0.
-    uint32_t reserved_0;
+    /// Bits of sdp_dal_processor_flag.
+    uint32_t flags;
 } sdp_dal_processor_options;
 
 /// How the calls of a function are run. Zero bytes mean the default: one at a time, in no strict order, with sizes
@@ -1859,12 +1865,14 @@ sdp_dal_status sdp_dal_ref_wait_many(const sdp_dal_ref *const *refs,
 /// Waits until the object exists, and holds it as a tensor. Nothing is copied.
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
+/// out_view: filled as by sdp_dal_tensor_get_view(); set its struct_size first. NULL if not asked for.
 ///
 /// Errors: as sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is no tensor.
 /// Blocks up to timeout_ns.
 sdp_dal_status sdp_dal_ref_get_tensor(const sdp_dal_ref *reference,
                                       int64_t timeout_ns,
-                                      sdp_dal_tensor **out);
+                                      sdp_dal_tensor **out,
+                                      sdp_dal_tensor_view *out_view);
 
 /// Waits until the object exists, and holds its bytes, whatever it is. Nothing is copied.
 ///
@@ -2414,13 +2422,15 @@ sdp_dal_status sdp_dal_processor_process(const sdp_dal_processor *processor,
 /// sdp_dal_call_finish(). Until then, or until *out is freed, the function counts as running.
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
+/// out_info: filled as by sdp_dal_call_get_info(); set its struct_size first. NULL if not asked for.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if no call came, SDP_DAL_INTERRUPTED, SDP_DAL_PROCESSOR_LOST if
 /// it was closed, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.
 sdp_dal_status sdp_dal_processor_next(const sdp_dal_processor *processor,
                                       int64_t timeout_ns,
-                                      sdp_dal_call **out);
+                                      sdp_dal_call **out,
+                                      sdp_dal_call_info *out_info);
 
 /// The prefix of the processor's namespace. Starts the processor if that has not happened yet.
 ///
@@ -2591,12 +2601,14 @@ sdp_dal_status sdp_dal_call_get_tensor(const sdp_dal_call *call,
 /// sdp_dal_call_get_tensor().
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
+/// out_view: filled as by sdp_dal_tensor_get_view(); set its struct_size first. NULL if not asked for.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
 /// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
 sdp_dal_status sdp_dal_call_hold_tensor(const sdp_dal_call *call,
                                         const char *name,
-                                        sdp_dal_tensor **out);
+                                        sdp_dal_tensor **out,
+                                        sdp_dal_tensor_view *out_view);
 
 /// The ID of a tensor, table, oid or id parameter, input or output.
 ///
@@ -2798,6 +2810,17 @@ sdp_dal_status sdp_dal_ref_watch(const sdp_dal_ref *reference,
 /// Errors: as sdp_dal_processor_start(). Does not wait for others.
 sdp_dal_status sdp_dal_processor_watch(const sdp_dal_processor *processor,
                                        bool on);
+
+/// Gives the next parameters by position, as sdp_dal_caller_issue() takes them: for many rows or a broadcast, by languages that
+/// make arrays of values.
+///
+/// values: count values. Tensors' elements must stay as they are until the call has returned; what else they point to is
+/// copied. Arrow structs are moved: they are released by the library, also on failure, unless it is args that is wrong.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT; nothing was given then. Blocks while a stream does.
+sdp_dal_status sdp_dal_args_set_values(sdp_dal_args *args,
+                                       const sdp_dal_value *values,
+                                       size_t count);
 
 /// Issues a call, or many rows of one function at once, with all arguments, and does not wait for them.
 ///

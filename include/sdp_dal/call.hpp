@@ -76,7 +76,7 @@ public:
     /// one. It is copied only if it is stored in another order.
     template <class T, std::size_t N> tensor<T, N> hold(const std::string &name) const {
         sdp_dal_tensor *handle = nullptr;
-        detail::check(sdp_dal_call_hold_tensor(raw(), detail::text(name), &handle));
+        detail::check(sdp_dal_call_hold_tensor(raw(), detail::text(name), &handle, nullptr));
         return tensor<T, N>(handle);
     }
     /// A private copy of an input tensor, which may be written; valid as long as the call. In the

@@ -107,7 +107,7 @@ public:
     /// Takes one call, to be worked on and ended with finish(); nothing if none came in time.
     std::optional<call> next(timeout time = forever) {
         sdp_dal_call *handle = nullptr;
-        sdp_dal_status status = sdp_dal_processor_next(raw(), time.count(), &handle);
+        sdp_dal_status status = sdp_dal_processor_next(raw(), time.count(), &handle, nullptr);
         if (status == SDP_DAL_TIMEOUT) return std::nullopt;
         detail::check(status);
         return call(handle, true);

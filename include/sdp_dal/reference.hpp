@@ -99,7 +99,7 @@ public:
     /// Waits until the object exists, and holds it. Nothing is copied.
     template <class T, std::size_t N> tensor<T, N> get(timeout time = forever) const {
         sdp_dal_tensor *handle = nullptr;
-        detail::check(sdp_dal_ref_get_tensor(raw(), time.count(), &handle));
+        detail::check(sdp_dal_ref_get_tensor(raw(), time.count(), &handle, nullptr));
         return tensor<T, N>(handle);
     }
 

@@ -52,6 +52,11 @@ impl ArgsState {
         ArgsState { entries: values.into_iter().map(|value| Entry { name: None, value }).collect() }
     }
 
+    /// Further ones by position.
+    pub(super) fn extend(&mut self, values: Vec<Value>) {
+        self.entries.extend(values.into_iter().map(|value| Entry { name: None, value }));
+    }
+
     fn add(&mut self, name: Option<&str>, value: Value) {
         let same = |entry: &&mut Entry| name.is_some() && entry.name.as_deref() == name;
         match self.entries.iter_mut().find(same) {

@@ -159,18 +159,22 @@ pub unsafe extern "C" fn sdp_dal_call_get_info(
     guard("sdp_dal_call_get_info", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, state) = unsafe { (site.out_struct(out, "out")?, site.handle(call, "call")?) };
-        let call = state.call();
-        out.set(sdp_dal_call_info {
-            struct_size: 0,
-            function: call.function_text().as_ptr(),
-            function_index: call.function_index(),
-            row: call.row(),
-            num_params: call.schema().params.len(),
-            caller: call.caller(),
-            id: *call.id().as_bytes(),
-        });
+        out.set(info_of(state.call()));
         Ok(())
     })
+}
+
+/// Borrows from the call.
+pub(super) fn info_of(call: &Call) -> sdp_dal_call_info {
+    sdp_dal_call_info {
+        struct_size: 0,
+        function: call.function_text().as_ptr(),
+        function_index: call.function_index(),
+        row: call.row(),
+        num_params: call.schema().params.len(),
+        caller: call.caller(),
+        id: *call.id().as_bytes(),
+    }
 }
 
 /// The name and the parameters of the function that is called, as the processor registered it.

@@ -329,6 +329,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_tensor(
 /// sdp_dal_call_get_tensor().
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
+/// out_view: filled as by sdp_dal_tensor_get_view(); set its struct_size first. NULL if not asked for.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
 /// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
@@ -337,11 +338,18 @@ pub unsafe extern "C" fn sdp_dal_call_hold_tensor(
     call: *const sdp_dal_call,
     name: *const c_char,
     out: *mut *mut sdp_dal_tensor,
+    out_view: *mut sdp_dal_tensor_view,
 ) -> sdp_dal_status {
     guard("sdp_dal_call_hold_tensor", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, input) = unsafe { (site.out(out, "out")?, site.input(call, name)?) };
-        out.set(make(input.hold()?));
+        let (out, out_view, input) = unsafe {
+            (site.out(out, "out")?, site.out_struct_or_none(out_view, "out_view")?, site.input(call, name)?)
+        };
+        let held = input.hold()?;
+        if let Some(out_view) = out_view {
+            out_view.set(held.view());
+        }
+        out.set(make(held));
         Ok(())
     })
 }

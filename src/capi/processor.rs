@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::call::{sdp_dal_call, CallHandle};
+use super::call::{info_of, sdp_dal_call, sdp_dal_call_info, CallHandle};
 use super::failures;
 use super::guard::{guard, Site};
 use super::handle::{make, word, Handle, Lent};
@@ -46,6 +46,13 @@ pub type sdp_dal_function =
 /// Called once with a function's user_data when the function will not be called any more.
 pub type sdp_dal_drop = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
+/// Bits for the flags of sdp_dal_processor_options.
+#[repr(C)]
+pub enum sdp_dal_processor_flag {
+    /// The thread that takes a call with sdp_dal_processor_next() runs its function: sdp_dal_call_run_here() is not needed.
+    SDP_DAL_PROCESSOR_TAKER_RUNS = 1,
+}
+
 /// How a processor shows itself.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -61,8 +68,8 @@ pub struct sdp_dal_processor_options {
     /// How many threads its functions may use all together, see sdp_dal_call_get_threads(); 0: what the process's
     /// affinity and its control group's quota leave.
     pub threads: i32,
-    /// 0.
-    pub reserved_0: u32,
+    /// Bits of sdp_dal_processor_flag.
+    pub flags: u32,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
@@ -147,12 +154,13 @@ pub unsafe extern "C" fn sdp_dal_processor_open(
                 Some(options) => ProcessorOptions {
                     name: site.text_or_none(options.name, "options.name")?.map(str::to_owned),
                     prefix: site.start_of_prefix(options.prefix, options.prefix_size)?.to_vec(),
-                    threads: {
-                        site.zero(options.reserved_0, "options.reserved_0")?;
-                        u32::try_from(options.threads).map_err(|_| {
-                            let found = options.threads;
-                            site.wrong(format_args!("'options.threads' is {found}: give 0 or more"))
-                        })?
+                    threads: u32::try_from(options.threads).map_err(|_| {
+                        let found = options.threads;
+                        site.wrong(format_args!("'options.threads' is {found}: give 0 or more"))
+                    })?,
+                    taker_runs: {
+                        const TAKER_RUNS: u32 = sdp_dal_processor_flag::SDP_DAL_PROCESSOR_TAKER_RUNS as u32;
+                        site.flags(options.flags, TAKER_RUNS, "options.flags")? != 0
                     },
                 },
             };
@@ -354,6 +362,7 @@ pub unsafe extern "C" fn sdp_dal_processor_process(
 /// sdp_dal_call_finish(). Until then, or until *out is freed, the function counts as running.
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
+/// out_info: filled as by sdp_dal_call_get_info(); set its struct_size first. NULL if not asked for.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if no call came, SDP_DAL_INTERRUPTED, SDP_DAL_PROCESSOR_LOST if
 /// it was closed, SDP_DAL_FORKED.
@@ -363,11 +372,21 @@ pub unsafe extern "C" fn sdp_dal_processor_next(
     processor: *const sdp_dal_processor,
     timeout_ns: i64,
     out: *mut *mut sdp_dal_call,
+    out_info: *mut sdp_dal_call_info,
 ) -> sdp_dal_status {
     guard("sdp_dal_processor_next", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, processor) = unsafe { (site.out(out, "out")?, site.handle(processor, "processor")?) };
+        let (out, out_info, processor) = unsafe {
+            (
+                site.out(out, "out")?,
+                site.out_struct_or_none(out_info, "out_info")?,
+                site.handle(processor, "processor")?,
+            )
+        };
         let call = processor.next(site.timeout(timeout_ns)?)?;
+        if let Some(out_info) = out_info {
+            out_info.set(info_of(&call));
+        }
         out.set(make(CallHandle::owning(call)));
         Ok(())
     })

@@ -274,6 +274,7 @@ pub unsafe extern "C" fn sdp_dal_ref_wait_many(
 /// Waits until the object exists, and holds it as a tensor. Nothing is copied.
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
+/// out_view: filled as by sdp_dal_tensor_get_view(); set its struct_size first. NULL if not asked for.
 ///
 /// Errors: as sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is no tensor.
 /// Blocks up to timeout_ns.
@@ -282,11 +283,22 @@ pub unsafe extern "C" fn sdp_dal_ref_get_tensor(
     reference: *const sdp_dal_ref,
     timeout_ns: i64,
     out: *mut *mut sdp_dal_tensor,
+    out_view: *mut sdp_dal_tensor_view,
 ) -> sdp_dal_status {
     guard("sdp_dal_ref_get_tensor", |site| {
         // SAFETY: the header's rules for pointers.
-        let (out, state) = unsafe { (site.out(out, "out")?, site.handle(reference, "reference")?) };
-        out.set(make(HeldTensor::new(state.reference.get_tensor(site.timeout(timeout_ns)?)?)));
+        let (out, out_view, state) = unsafe {
+            (
+                site.out(out, "out")?,
+                site.out_struct_or_none(out_view, "out_view")?,
+                site.handle(reference, "reference")?,
+            )
+        };
+        let held = HeldTensor::new(state.reference.get_tensor(site.timeout(timeout_ns)?)?);
+        if let Some(out_view) = out_view {
+            out_view.set(held.view());
+        }
+        out.set(make(held));
         Ok(())
     })
 }

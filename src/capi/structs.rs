@@ -147,6 +147,22 @@ impl Site {
         }
     }
 
+    /// The same for a struct that is not asked for by NULL.
+    ///
+    /// # Safety
+    /// As [`Site::out_struct`].
+    pub(super) unsafe fn out_struct_or_none<T: Extensible>(
+        self,
+        place: *mut T,
+        name: &str,
+    ) -> Result<Option<OutStruct<T>>> {
+        if place.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.out_struct(place, name) }.map(Some)
+    }
+
     /// # Safety
     /// `place` points to a `struct_size`.
     unsafe fn struct_size<T: Extensible>(self, place: *const T, name: &str) -> Result<usize> {

@@ -6,7 +6,7 @@ use std::ptr;
 use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow::ffi_stream::FFI_ArrowArrayStream;
 
-use super::args::{ArgsState, Value};
+use super::args::{sdp_dal_args, ArgsState, Value};
 use super::call::{sdp_dal_call, CallHandle};
 use super::caller::sdp_dal_caller;
 use super::guard::{guard, Site};
@@ -234,6 +234,33 @@ impl Made<'_> {
             Made::Bytes(bytes) => call.put_object(param, bytes, &[]),
         }
     }
+}
+
+/// Gives the next parameters by position, as sdp_dal_caller_issue() takes them: for many rows or a broadcast, by languages that
+/// make arrays of values.
+///
+/// values: count values. Tensors' elements must stay as they are until the call has returned; what else they point to is
+/// copied. Arrow structs are moved: they are released by the library, also on failure, unless it is args that is wrong.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT; nothing was given then. Blocks while a stream does.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_values(
+    args: *mut sdp_dal_args,
+    values: *const sdp_dal_value,
+    count: usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_values", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe {
+            let args = site.handle_mut(args, "args")?;
+            let values = site.items(values, count, "values")?;
+            // All are taken over before any is found to be wrong.
+            let taken: Vec<Result<Value>> =
+                values.iter().enumerate().map(|(nth, value)| site.argument(value, nth)).collect();
+            args.extend(taken.into_iter().collect::<Result<_>>()?);
+        }
+        Ok(())
+    })
 }
 
 /// Issues a call, or many rows of one function at once, with all arguments, and does not wait for them.

@@ -33,6 +33,8 @@ pub struct ProcessorOptions {
     /// How many threads its functions may use all together ([`Call::thread_budget`]); 0: what the process's affinity and
     /// its control group's quota leave.
     pub threads: u32,
+    /// The thread that takes a call with [`Processor::next`] runs its function ([`Call::run_here`]).
+    pub taker_runs: bool,
 }
 
 /// Offers functions and runs calls. Several threads may take calls from one processor at once. Dropping it
@@ -43,6 +45,7 @@ pub struct Processor {
     prefix: Vec<u8>,
     functions: Vec<(Arc<Offered>, Option<Function>)>,
     threads: u32,
+    taker_runs: bool,
     started: OnceCell<Arc<Started>>,
     /// It was shut down before it was started, or while it was.
     shut: Mutex<bool>,
@@ -83,6 +86,7 @@ impl Processor {
             prefix: options.prefix.clone(),
             functions: Vec::new(),
             threads: options.threads,
+            taker_runs: options.taker_runs,
             started: OnceCell::new(),
             shut: Mutex::new(false),
         })
@@ -199,6 +203,9 @@ impl Processor {
         let inside = started.crew.enter();
         let call = started.next(timeout)?;
         call.given_by(started.clone(), Some(inside.pulls()));
+        if self.taker_runs {
+            call.run_here();
+        }
         Ok(call)
     }
 

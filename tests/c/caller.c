@@ -99,7 +99,7 @@ static int64_t number(const sdp_dal_results *results, const char *name) {
     sdp_dal_tensor_view view;
     int64_t value;
     OK(sdp_dal_results_get_ref(results, name, &ref));
-    OK(sdp_dal_ref_get_tensor(ref, LONG, &tensor));
+    OK(sdp_dal_ref_get_tensor(ref, LONG, &tensor, NULL));
     CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
     value = *(const int64_t *)view.data;

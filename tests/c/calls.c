@@ -62,7 +62,7 @@ static sdp_dal_results *call_simple(sdp_dal_caller *caller, sdp_dal_args *args, 
 static void check_zs(const sdp_dal_ref *ref, int64_t first) {
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_tensor_view view;
-    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
+    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor, NULL));
     CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
     CHECK(view.ndim == 1 && view.shape[0] == 3 && strcmp(view.dim_names[0], "i") == 0);
@@ -280,7 +280,7 @@ static void pull_style(sdp_dal_store *store) {
 
     OK(sdp_dal_processor_open(store, NULL, &processor));
     OK(sdp_dal_processor_register(processor, EVERYTHING, NULL, NULL, NULL, NULL));
-    FAILS(sdp_dal_processor_next(processor, SDP_DAL_POLL, &call), SDP_DAL_TIMEOUT);
+    FAILS(sdp_dal_processor_next(processor, SDP_DAL_POLL, &call, NULL), SDP_DAL_TIMEOUT);
     CHECK(call == NULL);
     OK(sdp_dal_caller_open(store, signatures, 1, NULL, &caller));
     OK(sdp_dal_args_create(&args));
@@ -304,7 +304,7 @@ static void pull_style(sdp_dal_store *store) {
     OK(sdp_dal_results_get_ref(results, "zs", &none));
     CHECK(tag != NULL && none == NULL);
 
-    OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call));
+    OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call, NULL));
     read_everything(call, id);
     const sdp_dal_schema *schema = NULL;
     OK(sdp_dal_call_get_schema(call, &schema));
@@ -314,7 +314,7 @@ static void pull_style(sdp_dal_store *store) {
     CLEAR(again);
     OK(sdp_dal_call_get_tensor(call, "ys", SDP_DAL_ORDER_ANY, &again));
     CHECK(view.data == again.data && view.shape == again.shape);
-    OK(sdp_dal_call_hold_tensor(call, "ys", &held));
+    OK(sdp_dal_call_hold_tensor(call, "ys", &held, NULL));
     OK(sdp_dal_call_retain(call, &second));
 
     CLEAR(options);
@@ -341,7 +341,7 @@ static void pull_style(sdp_dal_store *store) {
 
     /* A call that is let go unfinished. */
     OK(sdp_dal_caller_call(caller, "everything", args, &results));
-    OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call));
+    OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call, NULL));
     sdp_dal_call_free(call);
     OK(sdp_dal_results_get_ref(results, "tag", &tag));
     FAILS(sdp_dal_ref_wait(tag, SDP_DAL_WAIT_FOREVER), SDP_DAL_OUTPUT_NOT_WRITTEN);

@@ -87,7 +87,8 @@ static void *next_once(void *argument) {
     const sdp_dal_processor *processor = (const sdp_dal_processor *)argument;
     sdp_dal_call *call = NULL;
     comes = 1;
-    FAILS(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call), SDP_DAL_PROCESSOR_LOST);
+    FAILS(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call, NULL),
+          SDP_DAL_PROCESSOR_LOST);
     CHECK(call == NULL);
     return NULL;
 }

@@ -46,7 +46,7 @@ static sdp_dal_tensor *put(sdp_dal_store *store, int32_t dtype, const void *data
     view.dtype = dtype;
     view.ndim = 2;
     OK(sdp_dal_tensor_put(store, &view, &ref));
-    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
+    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor, NULL));
     sdp_dal_ref_free(ref);
     return tensor;
 }

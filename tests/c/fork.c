@@ -113,7 +113,7 @@ static void keeps_its_memory(const char *path) {
     pid_t child;
     CHECK(registered == 0);
     OK(sdp_dal_tensor_put(store, &view, &sealed));
-    OK(sdp_dal_ref_get_tensor(sealed, SDP_DAL_POLL, &tensor));
+    OK(sdp_dal_ref_get_tensor(sealed, SDP_DAL_POLL, &tensor, NULL));
     OK(sdp_dal_tensor_get_view(tensor, &view));
     CLEAR(spec);
     spec.dtype = SDP_DAL_INT64;
@@ -212,9 +212,9 @@ static void *puts_and_gets(void *unused) {
         sdp_dal_tensor *tensor = NULL;
         OK(sdp_dal_tensor_put(all.store, &view, &ref));
         OK(sdp_dal_ref_new(all.store, NULL, &other));
-        OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
+        OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor, NULL));
         sdp_dal_tensor_free(tensor);
-        OK(sdp_dal_ref_get_tensor(all.ref, SDP_DAL_POLL, &tensor));
+        OK(sdp_dal_ref_get_tensor(all.ref, SDP_DAL_POLL, &tensor, NULL));
         sdp_dal_tensor_free(tensor);
         OK(sdp_dal_ref_add_reference(ref, all.ref, SDP_DAL_POLL));
         sdp_dal_ref_free(other);
@@ -275,7 +275,7 @@ static void open_all(const char *path) {
     CLEAR(options);
     OK(sdp_dal_caller_open(all.store, &signature, 1, &options, &all.caller));
     OK(sdp_dal_tensor_put(all.store, &view, &all.ref));
-    OK(sdp_dal_ref_get_tensor(all.ref, SDP_DAL_POLL, &all.tensor));
+    OK(sdp_dal_ref_get_tensor(all.ref, SDP_DAL_POLL, &all.tensor, NULL));
     OK(sdp_dal_ref_get_buffer(all.ref, SDP_DAL_POLL, &all.buffer));
     OK(sdp_dal_ref_new(all.store, NULL, &all.promised));
     OK(sdp_dal_args_create(&all.args));
@@ -353,12 +353,12 @@ static void use_what_was_inherited(void) {
     FORKED(sdp_dal_ref_wait(all.promised, minute));
     FORKED(ref_exists(all.ref, &is));
     FORKED(sdp_dal_ref_clone(all.ref, &ref));
-    FORKED(sdp_dal_ref_get_tensor(all.ref, minute, &tensor));
+    FORKED(sdp_dal_ref_get_tensor(all.ref, minute, &tensor, NULL));
     FORKED(sdp_dal_ref_add_reference(all.promised, all.ref, minute));
     FORKED(sdp_dal_ref_put_tensor(all.promised, &view));
     FORKED(sdp_dal_args_set_int64(all.args, NULL, 1));
     FORKED(sdp_dal_processor_process(all.processor, minute));
-    FORKED(sdp_dal_processor_next(all.processor, minute, &call));
+    FORKED(sdp_dal_processor_next(all.processor, minute, &call, NULL));
     CLEAR(event);
     FORKED(sdp_dal_subscription_next(all.subscription, minute, &event));
     OK(sdp_dal_store_interrupt(all.store, true) == SDP_DAL_FORKED ? SDP_DAL_OK : SDP_DAL_INTERNAL);
@@ -376,7 +376,7 @@ static void use_what_is_its_own(const char *path) {
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_ref *ref = NULL, *second = NULL;
     OK(sdp_dal_tensor_put(store, &view, &ref));
-    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
+    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor, NULL));
     OK(sdp_dal_tensor_get_view(tensor, &view));
     CHECK(memcmp(view.data, numbers().data, 32) == 0);
     OK(sdp_dal_tensor_put(store, &view, &second));

@@ -73,7 +73,7 @@ static void objects(const sdp_dal_store *store) {
     CLEAR(view);
     view.data = &one, view.dtype = SDP_DAL_FLOAT64;
     OK(sdp_dal_tensor_put(store, &view, &ref));
-    OK(sdp_dal_ref_get_tensor(ref, 0, &tensor));
+    OK(sdp_dal_ref_get_tensor(ref, 0, &tensor, NULL));
     FREED(sdp_dal_tensor_free, tensor, sdp_dal_tensor_get_view(tensor, &view));
     sdp_dal_ref_free(ref);
 
@@ -106,7 +106,7 @@ static void a_call(const sdp_dal_store *store) {
     OK(sdp_dal_caller_call(caller, "simple_fn", args, &results));
     OK(sdp_dal_caller_batch(caller, "simple_fn", (const sdp_dal_args *const *)&args, 1, &replies,
                             NULL));
-    OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call));
+    OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call, NULL));
     FREED(sdp_dal_call_free, call, sdp_dal_call_get_int64(call, "x", &x));
     FREED(sdp_dal_results_free, results, sdp_dal_results_get_ref(results, "zs", &zs));
     FREED(sdp_dal_replies_free, replies, sdp_dal_replies_get_results(replies, 0, 0, &row));

@@ -32,7 +32,7 @@ static sdp_dal_status put(const sdp_dal_store *store, int64_t bytes, unsigned ch
 static void holds(const sdp_dal_ref *ref, int64_t bytes, unsigned char value) {
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_tensor_view view;
-    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
+    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor, NULL));
     CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
     const unsigned char *data = (const unsigned char *)view.data;

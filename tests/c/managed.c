@@ -91,7 +91,7 @@ static void take(const sdp_dal_processor *processor, size_t function) {
     sdp_dal_buffer *buffer = NULL;
     const void *data = NULL;
     size_t size = 0;
-    OK(sdp_dal_processor_next(processor, 0, &taken));
+    OK(sdp_dal_processor_next(processor, 0, &taken, NULL));
     CLEAR(info);
     OK(sdp_dal_call_get_info(taken, &info));
     CHECK(info.function_index == function);

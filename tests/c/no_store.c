@@ -147,7 +147,7 @@ static void nulls(void) {
     CHECK(!ref_is_owning(NULL));
     FAILS(ref_exists(NULL, &flag), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_ref_wait(NULL, SDP_DAL_POLL), SDP_DAL_INVALID_ARGUMENT);
-    FAILS(sdp_dal_ref_get_tensor(NULL, SDP_DAL_POLL, &tensor), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_ref_get_tensor(NULL, SDP_DAL_POLL, &tensor, NULL), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_ref_get_buffer(NULL, SDP_DAL_POLL, &buffer), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_ref_disown(NULL), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_ref_clone(NULL, &ref), SDP_DAL_INVALID_ARGUMENT);
@@ -172,7 +172,7 @@ static void nulls(void) {
           SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_processor_start(NULL), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_processor_process(NULL, SDP_DAL_POLL), SDP_DAL_INVALID_ARGUMENT);
-    FAILS(sdp_dal_processor_next(NULL, SDP_DAL_POLL, &call), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_processor_next(NULL, SDP_DAL_POLL, &call, NULL), SDP_DAL_INVALID_ARGUMENT);
     CHECK(call == NULL);
     FAILS(sdp_dal_processor_get_prefix(NULL, id), SDP_DAL_INVALID_ARGUMENT);
     length = sizeof text;
@@ -198,7 +198,7 @@ static void nulls(void) {
     FAILS(sdp_dal_call_get_string(NULL, "x", text, &length), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_call_get_binary(NULL, "x", &bytes, &size), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_call_get_tensor(NULL, "x", SDP_DAL_ORDER_ANY, NULL), SDP_DAL_INVALID_ARGUMENT);
-    FAILS(sdp_dal_call_hold_tensor(NULL, "x", &tensor), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_call_hold_tensor(NULL, "x", &tensor, NULL), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_call_get_ref(NULL, "x", &ref), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_call_create_tensor(NULL, "z", 0, NULL, NULL, &data), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_call_put_tensor(NULL, "z", NULL), SDP_DAL_INVALID_ARGUMENT);

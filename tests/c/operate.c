@@ -145,7 +145,7 @@ static void clients_and_holders(const sdp_dal_store *store) {
     sdp_dal_store_info about;
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_ref *reference = put(store, 1.5, 1000);
-    OK(sdp_dal_ref_get_tensor(reference, SDP_DAL_POLL, &tensor));
+    OK(sdp_dal_ref_get_tensor(reference, SDP_DAL_POLL, &tensor, NULL));
     OK(store_info(store, &about));
     own = about.client;
     CHECK(own != 0);
@@ -235,7 +235,7 @@ static double first_value(const sdp_dal_ref *reference) {
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_tensor_view view;
     double value;
-    OK(sdp_dal_ref_get_tensor(reference, 30000000000, &tensor));
+    OK(sdp_dal_ref_get_tensor(reference, 30000000000, &tensor, NULL));
     CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
     value = *(const double *)view.data;

@@ -293,7 +293,7 @@ static int64_t value(const sdp_dal_ref *ref, int64_t index) {
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_tensor_view view;
     int64_t found;
-    OK(sdp_dal_ref_get_tensor(ref, LONG, &tensor));
+    OK(sdp_dal_ref_get_tensor(ref, LONG, &tensor, NULL));
     CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
     found = view.dtype == SDP_DAL_UINT8 ? ((const uint8_t *)view.data)[index]
@@ -476,14 +476,14 @@ static void be_alone(sdp_dal_store *store) {
     OK(sdp_dal_caller_open(store, signatures, 1, NULL, &caller));
     first = call_with(caller, "later", 1, NULL);
     second = call_with(caller, "later", 2, NULL);
-    OK(sdp_dal_processor_next(processor, LONG, &call));
+    OK(sdp_dal_processor_next(processor, LONG, &call, NULL));
     /* Not re-entrant: until this one is finished, or its handle is freed, there is no other. */
-    FAILS(sdp_dal_processor_next(processor, SDP_DAL_POLL, &none), SDP_DAL_TIMEOUT);
+    FAILS(sdp_dal_processor_next(processor, SDP_DAL_POLL, &none, NULL), SDP_DAL_TIMEOUT);
     OK(sdp_dal_call_retain(call, &retained));
     OK(sdp_dal_call_defer(call, &deferred));
-    FAILS(sdp_dal_processor_next(processor, SDP_DAL_POLL, &none), SDP_DAL_TIMEOUT);
+    FAILS(sdp_dal_processor_next(processor, SDP_DAL_POLL, &none, NULL), SDP_DAL_TIMEOUT);
     sdp_dal_call_free(call);
-    OK(sdp_dal_processor_next(processor, SDP_DAL_POLL, &call));
+    OK(sdp_dal_processor_next(processor, SDP_DAL_POLL, &call, NULL));
     write_number(deferred, "a", 10);
     write_number(retained, "b", 20);
     FAILS(sdp_dal_ref_wait(output(first, "a"), SDP_DAL_POLL), SDP_DAL_TIMEOUT);

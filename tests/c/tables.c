@@ -286,7 +286,7 @@ static void expectations(sdp_dal_store *store) {
     OK(ref_info(tensor, &info));
     CHECK(info.kind == SDP_DAL_PARAM_TENSOR && info.dtype == SDP_DAL_FLOAT32 && info.ndim == 2);
     CHECK(info.owning == 0 && strcmp(info.dim_names[0], "row") == 0);
-    FAILS(sdp_dal_ref_get_tensor(tensor, SDP_DAL_POLL, &held), SDP_DAL_INVALID_ARGUMENT);
+    FAILS(sdp_dal_ref_get_tensor(tensor, SDP_DAL_POLL, &held, NULL), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_ref_get_table(tensor, SDP_DAL_POLL, &stream), SDP_DAL_INVALID_ARGUMENT);
     SAYS("found a table, expected float32[row,?]");
     OK(ref_info(table, &info));
@@ -479,7 +479,7 @@ static void calls(sdp_dal_store *store) {
     CHECK(info.metadata_size == 4 && memcmp(info.metadata, "meta", 4) == 0);
     sdp_dal_buffer_free(buffer);
     OK(sdp_dal_results_get_ref(results, "g", &out));
-    OK(sdp_dal_ref_get_tensor(out, SDP_DAL_WAIT_FOREVER, &tensor));
+    OK(sdp_dal_ref_get_tensor(out, SDP_DAL_WAIT_FOREVER, &tensor, NULL));
     OK(sdp_dal_tensor_get_view(tensor, &view));
     CHECK(view.order == SDP_DAL_ORDER_F && view.strides[1] == 16);
     CHECK(((const double *)view.data)[5] > 11.5 && ((const double *)view.data)[5] < 12.5);
@@ -505,7 +505,7 @@ static void calls(sdp_dal_store *store) {
     OK(sdp_dal_ref_get_table(out, SDP_DAL_WAIT_FOREVER, &stream));
     CHECK(check_stream(&stream, 4) == 1);
     OK(sdp_dal_results_get_ref(results, "more", &out));
-    OK(sdp_dal_ref_get_tensor(out, SDP_DAL_WAIT_FOREVER, &tensor));
+    OK(sdp_dal_ref_get_tensor(out, SDP_DAL_WAIT_FOREVER, &tensor, NULL));
     sdp_dal_tensor_free(tensor);
     sdp_dal_results_free(results);
     sdp_dal_ref_free(o);

@@ -26,7 +26,7 @@ static void copied(sdp_dal_store *store) {
     OK(sdp_dal_store_get_prefix(store, prefix));
     CHECK(memcmp(id, prefix, sizeof prefix) == 0);
 
-    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
+    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor, NULL));
     CLEAR(found);
     OK(sdp_dal_tensor_get_view(tensor, &found));
     CHECK(found.dtype == SDP_DAL_FLOAT64 && found.ndim == 2 && found.order == SDP_DAL_ORDER_C);
@@ -51,7 +51,7 @@ static void copied(sdp_dal_store *store) {
     /* What was received can be put as it is. */
     OK(sdp_dal_tensor_put(store, &found, &ref));
     sdp_dal_tensor_free(second);
-    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
+    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor, NULL));
     OK(sdp_dal_tensor_get_view(tensor, &found));
     CHECK(memcmp(found.data, values, sizeof values) == 0);
     CHECK(strcmp(found.dim_names[1], "uvw") == 0);
@@ -73,7 +73,7 @@ static void strided(sdp_dal_store *store) {
     view.dtype = SDP_DAL_INT32;
     view.ndim = 1;
     OK(sdp_dal_tensor_put(store, &view, &ref));
-    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
+    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor, NULL));
     CLEAR(found);
     OK(sdp_dal_tensor_get_view(tensor, &found));
     CHECK(found.strides[0] == 4 && found.dim_names == NULL);
@@ -85,7 +85,7 @@ static void strided(sdp_dal_store *store) {
     view.data = values;
     view.ndim = 2;
     OK(sdp_dal_tensor_put(store, &view, &ref));
-    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
+    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor, NULL));
     OK(sdp_dal_tensor_get_view(tensor, &found));
     CHECK(found.order == SDP_DAL_ORDER_F && found.strides[0] == 4 && found.strides[1] == 8);
     CHECK(memcmp(found.data, values, sizeof values) == 0);
@@ -114,7 +114,7 @@ static void in_place(sdp_dal_store *store) {
         CHECK(!(((const float *)data)[i] > 0) && !(((const float *)data)[i] < 0));
     OK(ref_exists(ref, &exists));
     CHECK(!exists);
-    FAILS(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor), SDP_DAL_TIMEOUT);
+    FAILS(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor, NULL), SDP_DAL_TIMEOUT);
     ((float *)data)[1] = 2.5f;
     OK(sdp_dal_ref_clone(ref, &second));
     OK(sdp_dal_ref_seal(ref));
@@ -123,7 +123,7 @@ static void in_place(sdp_dal_store *store) {
     CHECK(exists);
     /* The clone owns it too. */
     sdp_dal_ref_free(ref);
-    OK(sdp_dal_ref_get_tensor(second, SDP_DAL_POLL, &tensor));
+    OK(sdp_dal_ref_get_tensor(second, SDP_DAL_POLL, &tensor, NULL));
     CLEAR(view);
     OK(sdp_dal_tensor_get_view(tensor, &view));
     CHECK(view.dtype == SDP_DAL_COMPLEX64 && view.order == SDP_DAL_ORDER_F);
@@ -172,7 +172,7 @@ static void references(sdp_dal_store *store) {
     OK(ref_id(ref, id));
     OK(sdp_dal_ref_from_id(store, id, NULL, &borrowed));
     CHECK(!ref_is_owning(borrowed));
-    OK(sdp_dal_ref_get_tensor(borrowed, SDP_DAL_POLL, &tensor));
+    OK(sdp_dal_ref_get_tensor(borrowed, SDP_DAL_POLL, &tensor, NULL));
     OK(sdp_dal_tensor_get_view(tensor, &view));
     CHECK(view.ndim == 0 && *(const int64_t *)view.data == 42);
     sdp_dal_tensor_free(tensor);

@@ -71,7 +71,7 @@ static double get(const struct copy *copy, const sdp_dal_ref *reference) {
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_tensor_view view = {.struct_size = sizeof view};
     double value;
-    OK(*copy, ref_get_tensor(reference, 30000000000, &tensor));
+    OK(*copy, ref_get_tensor(reference, 30000000000, &tensor, NULL));
     OK(*copy, tensor_get_view(tensor, &view));
     value = *(const double *)view.data;
     copy->tensor_free(tensor);

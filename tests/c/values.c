@@ -101,8 +101,7 @@ static int64_t last_of(const sdp_dal_ref *ref) {
     sdp_dal_tensor *tensor = NULL;
     sdp_dal_tensor_view view;
     CLEAR(view);
-    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor));
-    OK(sdp_dal_tensor_get_view(tensor, &view));
+    OK(sdp_dal_ref_get_tensor(ref, SDP_DAL_POLL, &tensor, &view));
     const int64_t value = ((const int64_t *)view.data)[view.ndim == 0 ? 0 : view.shape[0] - 1];
     sdp_dal_tensor_free(tensor);
     return value;
@@ -139,6 +138,34 @@ static void refused(const sdp_dal_caller *caller, sdp_dal_value *values, sdp_dal
     CHECK(refs[0] == NULL && refs[1] == NULL);
 }
 
+/* The same values as arguments by position, and a processor whose taker runs the functions: a wait
+ * for what only its own turn could make fails. */
+static void by_args(const sdp_dal_caller *caller, const sdp_dal_processor *processor,
+                    const sdp_dal_tensor_view *ys, const sdp_dal_ref *any, const uint8_t *id) {
+    sdp_dal_value values[PARAMS];
+    sdp_dal_args *args = NULL;
+    sdp_dal_results *results = NULL;
+    const sdp_dal_ref *zs = NULL;
+    sdp_dal_call *call = NULL;
+    fill(values, -7, ys, any, id);
+    OK(sdp_dal_args_create(&args));
+    FAILS(sdp_dal_args_set_values(args, NULL, 1), SDP_DAL_INVALID_ARGUMENT);
+    values[WHO].size = 19;
+    FAILS(sdp_dal_args_set_values(args, values, PARAMS), SDP_DAL_INVALID_ARGUMENT);
+    fill(values, -7, ys, any, id);
+    OK(sdp_dal_args_set_values(args, values, PARAMS));
+    OK(sdp_dal_caller_call(caller, "everything", args, &results));
+    OK(sdp_dal_results_get_ref(results, "zs", &zs));
+    OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call, NULL));
+    check_row(call, -7, id);
+    FAILS(sdp_dal_ref_wait(zs, 1000000000000), SDP_DAL_INVALID_ARGUMENT);
+    end_row(call);
+    sdp_dal_call_free(call);
+    CHECK(last_of(zs) == 3);
+    sdp_dal_results_free(results);
+    sdp_dal_args_free(args);
+}
+
 int main(int argc, char **argv) {
     const char *const signatures[] = {EVERYTHING};
     const sdp_dal_tensor_view ys = three_numbers();
@@ -152,7 +179,12 @@ int main(int argc, char **argv) {
     OK(sdp_dal_store_open(argv[1], NULL, &store));
     OK(sdp_dal_object_put(store, "bytes of any kind", 17, NULL, 0, &any));
     OK(ref_id(any, id));
-    OK(sdp_dal_processor_open(store, NULL, &processor));
+    sdp_dal_processor_options options;
+    CLEAR(options);
+    options.flags = 2;
+    FAILS(sdp_dal_processor_open(store, &options, &processor), SDP_DAL_INVALID_ARGUMENT);
+    options.flags = SDP_DAL_PROCESSOR_TAKER_RUNS;
+    OK(sdp_dal_processor_open(store, &options, &processor));
     OK(sdp_dal_processor_register(processor, EVERYTHING, NULL, NULL, NULL, NULL));
     OK(sdp_dal_processor_start(processor));
     OK(sdp_dal_caller_open(store, signatures, 1, NULL, &caller));
@@ -170,11 +202,10 @@ int main(int argc, char **argv) {
     CHECK(refs[3] != NULL && refs[4] == NULL && refs[5] == NULL);
     for (int row = 0; row < ROWS; row++) {
         sdp_dal_call *call = NULL;
-        OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call));
         sdp_dal_call_info info;
         CLEAR(info);
-        OK(sdp_dal_call_get_info(call, &info));
-        CHECK(info.row == (size_t)row);
+        OK(sdp_dal_processor_next(processor, SDP_DAL_WAIT_FOREVER, &call, &info));
+        CHECK(info.row == (size_t)row && info.num_params == PARAMS);
         check_row(call, -7 - row, id);
         end_row(call);
         sdp_dal_call_free(call);
@@ -182,6 +213,7 @@ int main(int argc, char **argv) {
     CHECK(last_of(refs[0]) == 7 && last_of(refs[1]) == 3 && last_of(refs[3]) == 7);
     CHECK(last_of(given) == 3);
     for (int i = 0; i < ROWS * OUTPUTS; i++) sdp_dal_ref_free(refs[i]);
+    by_args(caller, processor, &ys, any, id);
     memset(refs, 0xff, sizeof refs);
     refused(caller, values, refs);
     FAILS(sdp_dal_call_values(NULL, values, 0), SDP_DAL_INVALID_ARGUMENT);

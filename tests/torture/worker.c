@@ -492,7 +492,7 @@ static void get_own(struct thread *me) {
     begin(me, OWN_GET);
     if (owned->tensor) {
         sdp_dal_tensor *tensor = NULL;
-        if (went(OWN_GET, sdp_dal_ref_get_tensor(owned->ref, 0, &tensor), 0)) {
+        if (went(OWN_GET, sdp_dal_ref_get_tensor(owned->ref, 0, &tensor, NULL), 0)) {
             verify_tensor(tensor, owned->key, 0, owned->id);
         }
         sdp_dal_tensor_free(tensor);
@@ -765,7 +765,7 @@ static int ended_well(enum operation operation, const sdp_dal_ref *ref, sdp_dal_
     /* In slices of all lengths; the driver watches that it ends. Whoever is told to end waits on:
      * the processors end, too, so that the output has an end. */
     while (status == SDP_DAL_TIMEOUT && !(wild && told_to_end)) {
-        status = sdp_dal_ref_get_tensor(ref, (int64_t)below(me, 400) * 1000000, out);
+        status = sdp_dal_ref_get_tensor(ref, (int64_t)below(me, 400) * 1000000, out, NULL);
     }
     if (status == SDP_DAL_TIMEOUT) return 0;
     return went(operation, status, 0);
@@ -913,7 +913,7 @@ static void failing_call(struct thread *me) {
     if (results != NULL && went(FAILING_CALL, sdp_dal_results_get_ref(results, "zs", &zs), 0)) {
         sdp_dal_status status = SDP_DAL_TIMEOUT;
         while (status == SDP_DAL_TIMEOUT && !(wild && told_to_end))
-            status = sdp_dal_ref_get_tensor(zs, 100000000, &tensor);
+            status = sdp_dal_ref_get_tensor(zs, 100000000, &tensor, NULL);
         if (status == SDP_DAL_FUNCTION_FAILED) sdp_dal_last_error(text, &length);
         if (status == SDP_DAL_OK) wrong("a call that fails gave a result", NULL);
         /* In a full store there may be no room for the text. */

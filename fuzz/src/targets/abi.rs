@@ -930,7 +930,9 @@ impl<'a, 'b> Machine<'a, 'b> {
                 self.ended("sdp_dal_processor_process", status);
             }
             3 => {
-                self.made("sdp_dal_call", |out| unsafe { c::sdp_dal_processor_next(processor, 0, out) });
+                self.made("sdp_dal_call", |out| unsafe {
+                    c::sdp_dal_processor_next(processor, 0, out, null_mut())
+                });
             }
             4 => {
                 let results = self.newest("sdp_dal_results");

@@ -10,14 +10,13 @@ import numpy as np
 import pyarrow as pa
 from numpy import ndarray
 
-from ._native import check, encoded, ffi, lib
+from ._native import encoded, ffi, lib
 from ._spare import Spare
 from .common import CODE_OF_DTYPE, DTYPE_OF_CODE, ELEM_OF_CODE
 from .errors import InvalidArgument
 
 _VIEW_SIZE = ffi.sizeof("sdp_dal_tensor_view")
 _SPEC_SIZE = ffi.sizeof("sdp_dal_tensor_spec")
-_get_view = lib.sdp_dal_tensor_get_view
 _free_tensor = lib.sdp_dal_tensor_free
 _F_ORDER: int = lib.SDP_DAL_ORDER_F
 _MAX_DIMS: int = lib.SDP_DAL_MAX_DIMS
@@ -44,23 +43,20 @@ def _new_words() -> Any:
 
 
 #: Views for the library to fill, each with its words, of which the second is the address of the elements.
-_found = Spare(_new_words)
-_take_found, _give_found = _found.take, _found.give
+found = Spare(_new_words)
+_give_found = found.give
 
 
-def array_of(tensor: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
+def array_of(tensor: Any, shown: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
     """A read-only array over the elements of a tensor, whose handle it takes over: it is freed with the array.
 
     Args:
         tensor: The handle.
+        shown: Its view, from :data:`found`, which is given back.
         code: The element type that is expected, 0 for any.
         what: What it is, for messages.
     """
-    both = view, words = _take_found()
-    status = _get_view(tensor, view)
-    if status:
-        _free_tensor(tensor)
-        check(status)
+    view, words = shown
     dtype = DTYPE_OF_CODE[view.dtype]
     if code and view.dtype != code:
         _free_tensor(tensor)
@@ -74,7 +70,7 @@ def array_of(tensor: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
         for extent in shape:
             size *= extent
     start, order = words[1], view.order
-    _give_found(both)
+    _give_found(shown)
     if size == 0:
         _free_tensor(tensor)
         array = np.empty(shape, dtype)
@@ -87,11 +83,9 @@ def array_of(tensor: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
     return ndarray(shape, dtype, bytes_)
 
 
-def dim_names_of(tensor: Any) -> Tuple[int, List[str]]:
-    """The element type and the names of the dimensions of a tensor."""
-    view = ffi.new(_view_p)
-    view.struct_size = _VIEW_SIZE
-    check(_get_view(tensor, view))
+def dim_names_of(shown: Any) -> Tuple[int, List[str]]:
+    """The element type and the names of the dimensions of a tensor that is held, by its view."""
+    view, _ = shown
     if view.dim_names == ffi.NULL:
         return view.dtype, [""] * view.ndim
     return view.dtype, [ffi.string(view.dim_names[at]).decode() for at in range(view.ndim)]

@@ -253,9 +253,9 @@ class InputTensor(_OfCall, TensorRef):
         self._code = param.code
         self._dim_names = param.dims
 
-    def _hold(self, timeout: Optional[float]) -> Any:
+    def _hold(self, timeout: Optional[float], view: Any = ffi.NULL) -> Any:
         out = new(_tensor_pp)
-        status = _hold_tensor(self._call._handle, self._param.raw, out)
+        status = _hold_tensor(self._call._handle, self._param.raw, out, view)
         if status:
             raise error(status, [self], timeout)
         return out[0]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow.types as pat
 
 from . import _native, common
 from ._arrays import names_of
-from ._native import check, ffi, lib
+from ._native import check, ffi, lib, new_arrow
 from ._spare import Spare
 from .errors import InvalidArgument
 
@@ -34,7 +35,7 @@ class Param:
         "nullable",
         "order",
         "raw",
-        "set",
+        "show",
         "table",
     )
 
@@ -55,17 +56,19 @@ class Param:
         #: The names of the dimensions for the library.
         self.names = None if not self.dims else names_of(self.dims)
         self.table = common.par_table_schema(field)
-        self.set: Callable[[Any, Any], int] = _setter(self) if self.kind == VALUE else _no_setter
+        #: Shows the library a plain value.
+        self.show: Callable[[Any, Any, List[Any]], None] = _shower(field.type) if self.kind == VALUE else _not_shown
 
     def __repr__(self) -> str:
         return f"<parameter {self.name}>"
 
 
 class Function:
-    """A function: its name, and its parameters by position and by name."""
+    """A function: its name, and its parameters by position and by name; and its place among others."""
 
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, schema: pa.Schema, place: int) -> None:
         self.schema = schema
+        self.place = place
         self.name = common.call_name(schema)
         self.raw = self.name.encode()
         self.params: List[Param] = [Param(index, field) for index, field in enumerate(schema)]
@@ -85,7 +88,7 @@ def functions_of(procs: Any) -> Dict[str, Function]:
         raise TypeError(
             f"the functions are {_native.short(procs)}: give a list of schemas, as make_call_schema() makes them"
         )
-    return {function.name: function for function in map(Function, schemas)}
+    return {function.name: function for function in map(Function, schemas, itertools.count())}
 
 
 def _kind(field: pa.Field, meta: Optional[str]) -> str:
@@ -100,28 +103,40 @@ def _kind(field: pa.Field, meta: Optional[str]) -> str:
 
 # ---- values ----------------------------------------------------------------------------------------------------------
 #
-# A setter gives a value to the arguments of a call, a reader takes it out of one. Those of the usual types go straight
-# through C; all others through an Arrow array of one element.
+# Values cross the boundary in structs of the library's, one for each parameter. What shows a value fills one, and keeps
+# what it points to in a list; a reader takes a value out of one. Types that are not usual go through an Arrow array of one
+# element.
+
+_BOOL: int = lib.SDP_DAL_VALUE_BOOL
+_INT64: int = lib.SDP_DAL_VALUE_INT64
+_UINT64: int = lib.SDP_DAL_VALUE_UINT64
+_DOUBLE: int = lib.SDP_DAL_VALUE_DOUBLE
+from_buffer = ffi.from_buffer
 
 
-def _setter(param: Param) -> Callable[[Any, Any], int]:
-    typ, name = param.field.type, param.raw
+def _shower(typ: pa.DataType) -> Callable[[Any, Any, List[Any]], None]:
     if pat.is_boolean(typ):
-        return lambda args, value: lib.sdp_dal_args_set_bool(args, name, _boolean(value))
+        return _show_bool
     if pat.is_signed_integer(typ):
-        set_int64 = lib.sdp_dal_args_set_int64
-        return lambda args, value: set_int64(args, name, _whole(value))
+        return _show_int64
     if pat.is_unsigned_integer(typ):
-        return lambda args, value: lib.sdp_dal_args_set_uint64(args, name, _whole(value))
+        return _show_uint64
     if pat.is_floating(typ):
-        return lambda args, value: lib.sdp_dal_args_set_double(args, name, _real(value))
+        return _show_double
     if pat.is_string(typ):
-        return lambda args, value: _set_text(param, args, value)
+        return _show_text
     if pat.is_binary(typ):
-        return lambda args, value: _set_bytes(param, args, value)
+        return _show_bytes
     if _is_complex(typ):
-        return lambda args, value: _set_complex(param, args, value)
-    return lambda args, value: _set_arrow(param, args, value)
+        return _show_complex
+    return lambda shown, value, kept: _show_arrow(typ, shown, value, kept)
+
+
+def show_bytes(shown: Any, kind: int, raw: bytes, kept: List[Any]) -> None:
+    """Shows bytes, as a value of some kind."""
+    data = from_buffer(raw)
+    kept.append(data)
+    shown.kind, shown.data, shown.size = kind, data, len(raw)
 
 
 def _plain(value: Any) -> Any:
@@ -156,43 +171,59 @@ def _real(value: Any) -> float:
     return float(value)
 
 
-def _set_text(param: Param, args: Any, value: Any) -> int:
+def _show_bool(shown: Any, value: Any, _kept: List[Any]) -> None:
+    shown.kind, shown.int64 = _BOOL, _boolean(value)
+
+
+def _show_int64(shown: Any, value: Any, _kept: List[Any]) -> None:
+    shown.int64 = _whole(value)
+    shown.kind = _INT64
+
+
+def _show_uint64(shown: Any, value: Any, _kept: List[Any]) -> None:
+    shown.uint64 = _whole(value)
+    shown.kind = _UINT64
+
+
+def _show_double(shown: Any, value: Any, _kept: List[Any]) -> None:
+    shown.real = _real(value)
+    shown.kind = _DOUBLE
+
+
+def _show_text(shown: Any, value: Any, kept: List[Any]) -> None:
     value = _plain(value)
     if not isinstance(value, str):
         raise TypeError(f"expected a str, got {value!r}")
-    raw = value.encode()
-    if b"\0" in raw:
-        return _set_arrow(param, args, value)
-    return int(lib.sdp_dal_args_set_string(args, param.raw, raw))
+    show_bytes(shown, lib.SDP_DAL_VALUE_STRING, value.encode(), kept)
 
 
-def _set_bytes(param: Param, args: Any, value: Any) -> int:
+def _show_bytes(shown: Any, value: Any, kept: List[Any]) -> None:
     value = _plain(value)
     if not isinstance(value, (bytes, bytearray, memoryview)):
         raise TypeError(f"expected bytes, got {value!r}")
-    raw = bytes(value)
-    return int(lib.sdp_dal_args_set_binary(args, param.raw, raw, len(raw)))
+    show_bytes(shown, lib.SDP_DAL_VALUE_BINARY, bytes(value), kept)
 
 
 def _is_complex(typ: pa.DataType) -> bool:
     return bool(pat.is_fixed_size_list(typ) and typ.list_size == 2 and typ.value_field.name == "re_im")
 
 
-def _set_complex(param: Param, args: Any, value: Any) -> int:
+def _show_complex(shown: Any, value: Any, _kept: List[Any]) -> None:
     number = complex(_plain(value))
-    return int(lib.sdp_dal_args_set_complex(args, param.raw, number.real, number.imag))
+    shown.kind, shown.real, shown.imag = lib.SDP_DAL_VALUE_COMPLEX, number.real, number.imag
 
 
-def _set_arrow(param: Param, args: Any, value: Any) -> int:
+def _show_arrow(typ: pa.DataType, shown: Any, value: Any, kept: List[Any]) -> None:
     if isinstance(value, pa.Scalar):
         value = value.as_py()
     try:
-        array = pa.array([value], param.field.type)
+        array = pa.array([value], typ)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as problem:
         raise TypeError(str(problem)) from None
-    moved, schema = ffi.new("struct ArrowArray *"), ffi.new("struct ArrowSchema *")
+    moved, schema = new_arrow("struct ArrowArray *"), new_arrow("struct ArrowSchema *")
     array._export_to_c(_native.address(moved), _native.address(schema))
-    return int(lib.sdp_dal_args_set_arrow(args, param.raw, moved, schema))
+    kept += (moved, schema)
+    shown.kind, shown.array, shown.schema = lib.SDP_DAL_VALUE_ARROW, moved, schema
 
 
 def _read_arrow(call: Any, param: Param) -> Any:
@@ -222,5 +253,5 @@ def read(value: Any, call: Any, param: Param) -> Any:
     return _read_arrow(call, param) if reader is None else reader(value)
 
 
-def _no_setter(_args: Any, _value: Any) -> int:
+def _not_shown(_shown: Any, _value: Any, _kept: List[Any]) -> None:
     raise InvalidArgument("this parameter is an object, not a value")

@@ -250,3 +250,13 @@ def own_schema(schema: Any, function: Any, kind: str, free: Any) -> Any:
     schema._export_to_c(address(moved))
     check(function(moved, out))
     return own(out, free)
+
+
+def new_arrow(kind: str) -> Any:
+    """A struct of Arrow's that is released at last, if the library has not taken it."""
+    return ffi.gc(ffi.new(kind), _release)
+
+
+def _release(moved: Any) -> None:
+    if moved.release != ffi.NULL:
+        moved.release(moved)

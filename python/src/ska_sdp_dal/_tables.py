@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 
-from ._native import address, check, ffi, filled, lib
+from ._native import address, check, ffi, filled, lib, new_arrow
 from .errors import InvalidArgument
 
 
@@ -32,7 +32,7 @@ def table_of(stream: Any) -> pa.Table:
 
 def stream_of(table: pa.Table) -> Any:
     """A table as a stream for the library, which moves it."""
-    stream = ffi.new("struct ArrowArrayStream *")
+    stream = new_arrow("struct ArrowArrayStream *")
     reader = pa.RecordBatchReader.from_batches(table.schema, iter(_batches(table)))
     reader._export_to_c(address(stream))
     return stream

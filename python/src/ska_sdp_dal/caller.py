@@ -12,9 +12,8 @@ import pyarrow as pa
 from . import _arrays, _tables
 from ._closes import Closes
 from ._connection import Connection
-from ._functions import ID, TABLE, TENSOR, VALUE, Function, Param, functions_of
+from ._functions import ID, TABLE, TENSOR, VALUE, Function, Param, functions_of, show_bytes
 from ._native import check, ffi, filled, lib, nanoseconds, own, whole
-from ._spare import Spare
 from .common import call_name, object_id_hex
 from .errors import DalError, InvalidArgument
 from .ids import raw_id, whole_id
@@ -23,15 +22,12 @@ from .store import Store
 
 _log = logging.getLogger(__name__)
 
-_ref_pp = ffi.typeof("const sdp_dal_ref **")
-_own_ref_pp = ffi.typeof("sdp_dal_ref **")
-_results_pp = ffi.typeof("sdp_dal_results **")
-_call = lib.sdp_dal_caller_call
-_clear = lib.sdp_dal_args_clear
-_clone = lib.sdp_dal_ref_clone
-_free_results = lib.sdp_dal_results_free
-_result = lib.sdp_dal_results_get_ref
-_set_ref = lib.sdp_dal_args_set_ref
+_refs_t = ffi.typeof("sdp_dal_ref *[]")
+_values_t = ffi.typeof("sdp_dal_value[]")
+_issue = lib.sdp_dal_caller_issue
+_NULL: int = lib.SDP_DAL_VALUE_NULL
+_UNWANTED: int = lib.SDP_DAL_VALUE_UNWANTED
+_REF: int = lib.SDP_DAL_VALUE_REF
 new = ffi.new
 
 _NONE_GIVEN: Dict[str, Any] = {}
@@ -285,7 +281,6 @@ class _Issuer:
         self.functions = functions
         self._broadcast = broadcast
         self._casting = casting
-        self._arguments = Spare(_new_arguments)
 
     @property
     def open(self) -> Any:
@@ -305,26 +300,21 @@ class _Issuer:
     def call(self, function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Issues one call."""
         if self._broadcast:
-            replies = self._rows(function, [_by_name(function, args, kwargs)], broadcast=True)
+            replies = self._rows(function, [_by_name(function, args, kwargs)])
             return [outputs[0] for outputs in replies]
-        arguments = self._arguments.take()
-        out = new(_results_pp)
-        kept: List[Any] = []
-        try:
-            self._fill(arguments, function, args, kwargs, None, kept)
-            status = _call(self._handle or self.open, function.raw, arguments, out)
-        finally:
-            _clear(arguments)
-            self._arguments.give(arguments)
+        params = function.params
+        values, kept = function.values.take(), []  # type: Any, List[Any]
+        for param in params[len(args) :]:
+            values[param.index].kind = _NULL
+        self._show(values, 0, function, args, kwargs, None, kept)
+        refs = new(_refs_t, len(function.outputs))
+        status = _issue(self._handle or self.open, function.place, values, 1, refs)
+        function.values.give(values)
         if status:
             check(status)
-        results = out[0]
-        try:
-            if len(args) > function.first_output or kwargs:
-                return self._outputs(results, function, _by_name(function, args, kwargs))
-            return self._outputs(results, function, _NONE_GIVEN)
-        finally:
-            _free_results(results)
+        if len(args) > function.first_output or kwargs:
+            return self._outputs(refs, 0, function, _by_name(function, args, kwargs))
+        return self._outputs(refs, 0, function, _NONE_GIVEN)
 
     def function(self, schema: Union[pa.Schema, str]) -> Function:
         """The function of a schema, or of a name."""
@@ -341,61 +331,73 @@ class _Issuer:
         rows: Any = None if isinstance(calls, Mapping) or not isinstance(calls, Iterable) else list(calls)
         if rows is None or not all(isinstance(row, Mapping) for row in rows):
             raise TypeError(f"{function.name}_batch() takes a list of dictionaries, one for each call")
-        replies = self._rows(function, rows, self._broadcast)
         if self._broadcast:
-            return replies
-        return replies[0] if replies else []
-
-    def _rows(self, function: Function, rows: List[Mapping[str, Any]], broadcast: bool) -> List[Any]:
-        """Issues rows; for each processor the outputs of each row, or why it did not get them."""
-        sets: List[Any] = []
+            return self._rows(function, rows)
         kept: List[Any] = []
-        many = len(rows) > 1
-        out, count = ffi.new("sdp_dal_replies **"), ffi.new("size_t *")
-        try:
-            for at, values in enumerate(rows):
-                arguments = self._arguments.take()
-                sets.append(arguments)
-                self._fill(arguments, function, (), values, at if many else None, kept)
-            handles = ffi.new("const sdp_dal_args *[]", sets or [ffi.NULL])
-            issue = lib.sdp_dal_caller_broadcast if broadcast else lib.sdp_dal_caller_batch
-            check(issue(self.open, function.raw, handles, len(sets), out, count))
-        finally:
-            for arguments in sets:
-                _clear(arguments)
-                self._arguments.give(arguments)
+        values = self._shown(function, rows, kept)
+        refs = new(_refs_t, len(function.outputs) * len(rows))
+        check(_issue(self.open, function.place, values, len(rows), refs))
+        count = len(function.outputs)
+        return [self._outputs(refs, at * count, function, row) for at, row in enumerate(rows)]
+
+    def _shown(self, function: Function, rows: List[Mapping[str, Any]], kept: List[Any]) -> Any:
+        """The values of many rows, for the library."""
+        many, count = len(rows) > 1, len(function.params)
+        values = new(_values_t, max(count * len(rows), 1))
+        for at, row in enumerate(rows):
+            self._show(values, at * count, function, (), row, at if many else None, kept)
+        return values
+
+    def _rows(self, function: Function, rows: List[Mapping[str, Any]]) -> List[Any]:
+        """Issues rows to every processor; for each the outputs of each row, or why it did not get them."""
+        kept: List[Any] = []
+        values, count = self._shown(function, rows, kept), len(function.params)
+        sets: List[Any] = []
+        for at in range(len(rows)):
+            sets.append(_new_arguments())
+            check(lib.sdp_dal_args_set_values(sets[at], values + at * count, count))
+        out, processors = ffi.new("sdp_dal_replies **"), ffi.new("size_t *")
+        handles = ffi.new("const sdp_dal_args *[]", sets or [ffi.NULL])
+        check(lib.sdp_dal_caller_broadcast(self.open, function.raw, handles, len(sets), out, processors))
         replies = own(out, lib.sdp_dal_replies_free)
-        return [self._reply(replies, at, function, rows) for at in range(count[0])]
+        return [self._reply(replies, at, function, rows) for at in range(processors[0])]
 
     def _reply(self, replies: Any, processor: int, function: Function, rows: List[Mapping[str, Any]]) -> Any:
         """What one processor will give, by row."""
-        results = ffi.new("const sdp_dal_results **")
+        results, name = ffi.new("const sdp_dal_results **"), ffi.new("const char **")
+        borrowed, refs = ffi.new("const sdp_dal_ref **"), new(_refs_t, len(function.outputs))
         outputs: List[Outputs] = []
         for row, values in enumerate(rows):
             try:
                 check(lib.sdp_dal_replies_get_results(replies, processor, row, results))
             except DalError as problem:
                 return [LostOutputs(problem) for _ in rows]
-            outputs.append(self._outputs(results[0], function, values))
+            for at in range(len(function.outputs)):
+                check(lib.sdp_dal_results_get_output(results[0], at, name, borrowed))
+                refs[at] = ffi.NULL
+                if borrowed[0]:
+                    check(lib.sdp_dal_ref_clone(borrowed[0], refs + at))
+            outputs.append(self._outputs(refs, 0, function, values))
         return outputs
 
     # ---- arguments ---------------------------------------------------------------------------------------------------
 
-    def _fill(
+    def _show(
         self,
-        arguments: Any,
+        values: Any,
+        start: int,
         function: Function,
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         row: Optional[int],
         kept: List[Any],
     ) -> None:
-        """Sets arguments; ``kept`` gets what must live until the call was issued."""
+        """Shows arguments to the library, in values from ``start`` on; ``kept`` gets what they point to."""
         given, params = len(args), function.params
         if given > len(params):
             raise TypeError(f"{function.name}() has {len(params)} parameters, but {given} were given")
         for param, value in zip(params, args):
-            self._give(arguments, function, param, value, row, kept)
+            self._show_one(values[start + param.index], function, param, value, row, kept)
         by_name = function.by_name
         for name, value in kwargs.items():
             found = by_name.get(name)
@@ -404,71 +406,81 @@ class _Issuer:
                 raise InvalidArgument(f"{_place(function, name, row)} is none of the function's, which are {names}")
             if found.index < given:
                 raise TypeError(f"{_place(function, name, row)} was given by position and by name")
-            self._give(arguments, function, found, value, row, kept)
+            self._show_one(values[start + found.index], function, found, value, row, kept)
 
-    def _give(
-        self, arguments: Any, function: Function, param: Param, value: Any, row: Optional[int], kept: List[Any]
+    def _show_one(
+        self, shown: Any, function: Function, param: Param, value: Any, row: Optional[int], kept: List[Any]
     ) -> None:
-        """Sets one argument."""
+        """Shows one argument."""
         try:
             # What calls have most of: numbers, and references to what is in the store.
             if param.kind == VALUE and value is not None:
-                status = param.set(arguments, value)
+                param.show(shown, value, kept)
             elif isinstance(value, Ref) and param.kind != ID:
-                status = _set_ref(arguments, param.raw, value._handle)
+                shown.kind, shown.reference = _REF, value._handle
             else:
-                status = self._set(arguments, param, value, kept)
+                self._show_other(shown, param, value, kept)
         except (TypeError, OverflowError, InvalidArgument) as problem:
             raise _same_kind(problem)(f"{_place(function, param.name, row)}: {problem}") from None
-        if status:
-            check(status)
 
-    def _set(self, arguments: Any, param: Param, value: Any, kept: List[Any]) -> int:
+    def _show_other(self, shown: Any, param: Param, value: Any, kept: List[Any]) -> None:
         if value is None:
-            if param.is_output and not param.nullable:
-                return 0
-            return int(lib.sdp_dal_args_set_null(arguments, param.raw))
-        if isinstance(value, Ref):
-            return int(lib.sdp_dal_args_set_id(arguments, param.raw, value.binary()))
-        if _is_id(value):
-            return self._set_id(arguments, param, value, kept)
-        if param.is_output:
+            shown.kind = _NULL if param.is_output and not param.nullable else _UNWANTED
+        elif isinstance(value, Ref):
+            show_bytes(shown, lib.SDP_DAL_VALUE_ID, value.binary(), kept)
+        elif _is_id(value):
+            self._show_id(shown, param, value, kept)
+        elif param.is_output:
             raise TypeError(f"an output is given as a reference or an ID, not as {type(value).__name__}")
-        if param.kind == TENSOR:
+        elif param.kind == TENSOR:
             array = _arrays.converted(value, param.code, len(param.dims or ()), "the value", self._casting)
             view = _arrays.View()
             kept.append(view)
-            return int(lib.sdp_dal_args_set_tensor(arguments, param.raw, view.show(array, param.code)))
-        if param.kind == TABLE:
+            shown.kind, shown.view = lib.SDP_DAL_VALUE_TENSOR, view.show(array, param.code)
+        elif param.kind == TABLE:
             stream = _tables.stream_of(_tables.table_from(value, param.table))
-            return int(lib.sdp_dal_args_set_table(arguments, param.raw, stream))
-        raise TypeError(f"an object is given as a reference or an ID, not as {type(value).__name__}")
+            kept.append(stream)
+            shown.kind, shown.stream = lib.SDP_DAL_VALUE_TABLE, stream
+        else:
+            raise TypeError(f"an object is given as a reference or an ID, not as {type(value).__name__}")
 
-    def _set_id(self, arguments: Any, param: Param, value: Any, kept: List[Any]) -> int:
+    def _show_id(self, shown: Any, param: Param, value: Any, kept: List[Any]) -> None:
         raw = whole_id(value)
         if param.kind == ID:
-            return int(lib.sdp_dal_args_set_id(arguments, param.raw, raw))
+            show_bytes(shown, lib.SDP_DAL_VALUE_ID, raw, kept)
+            return
         ref = Ref(self._conn, raw)
         kept.append(ref)
-        return int(lib.sdp_dal_args_set_ref(arguments, param.raw, ref._handle))
+        shown.kind, shown.reference = _REF, ref._handle
 
     # ---- outputs -----------------------------------------------------------------------------------------------------
 
-    def _outputs(self, results: Any, function: Function, values: Mapping[str, Any]) -> Outputs:
-        """References to the outputs of one call: those that were given, and new ones."""
+    def _outputs(self, refs: Any, start: int, function: Function, values: Mapping[str, Any]) -> Outputs:
+        """References to the outputs of one call: those that were given, and new ones, whose handles it takes over."""
         outputs: Outputs = {}
-        borrowed = new(_ref_pp)
         for param in function.outputs:
+            handle = refs[start]
+            start += 1
             name = param.name
             given = values.get(name)
             if isinstance(given, Ref):
                 outputs[name] = given
                 continue
-            status = _result(results, param.raw, borrowed)
-            if status:
-                check(status)
-            outputs[name] = reference(self._conn, borrowed[0], param) if borrowed[0] else None
+            if not handle and given is not None:
+                handle = self._from_id(given)
+            if not handle:
+                outputs[name] = None
+            elif param.kind == TENSOR:
+                outputs[name] = tensor_ref(self._conn, handle, param.code, param.dims)
+            else:
+                outputs[name] = _other(self._conn, handle, param)
         return outputs
+
+    def _from_id(self, given: Any) -> Any:
+        """The library's reference to an output that was given as an ID; to be freed."""
+        out = new(_refs_t, 1)
+        check(lib.sdp_dal_ref_from_id(self._conn._open, whole_id(given), ffi.NULL, out))
+        return out[0]
 
 
 def _new_arguments() -> Any:
@@ -477,15 +489,9 @@ def _new_arguments() -> Any:
     return own(out, lib.sdp_dal_args_free)
 
 
-def reference(conn: Connection, borrowed: Any, param: Param) -> Ref:
-    """A reference of the parameter's kind, with a handle of its own."""
-    out = new(_own_ref_pp)
-    status = _clone(borrowed, out)
-    if status:
-        check(status)
-    if param.kind == TENSOR:
-        return tensor_ref(conn, out[0], param.code, param.dims)
-    handle = own(out, lib.sdp_dal_ref_free)
+def _other(conn: Connection, handle: Any, param: Param) -> Ref:
+    """A reference to what is no tensor, from the library's, which it takes over."""
+    handle = ffi.gc(handle, lib.sdp_dal_ref_free)
     if param.kind == TABLE:
         table = TableRef.__new__(TableRef)
         table._begin_table(conn, handle, param.table)

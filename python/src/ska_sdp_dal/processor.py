@@ -17,6 +17,7 @@ from ._closes import Closes
 from ._connection import Connection
 from ._functions import TENSOR, Param, functions_of
 from ._native import check, error, ffi, filled, lib, nanoseconds, own, whole
+from ._spare import Spare
 from .common import ElemType, elem_code, object_id_hex
 from .errors import InvalidArgument
 from .ids import NAMESPACE_ID_SIZE, ObjectID, raw_id
@@ -27,10 +28,8 @@ _log = logging.getLogger(__name__)
 _call_pp = ffi.typeof("sdp_dal_call **")
 _next = lib.sdp_dal_processor_next
 _free_call = lib.sdp_dal_call_free
-_run_here = lib.sdp_dal_call_run_here
-_info = lib.sdp_dal_call_get_info
-_INFO_SIZE = ffi.sizeof("sdp_dal_call_info")
-_info_p = ffi.typeof("sdp_dal_call_info *")
+#: Where the library writes what is known of a call when it is taken.
+_infos = Spare(lambda: filled("sdp_dal_call_info"))
 gc, new = ffi.gc, ffi.new
 
 #: What :meth:`BasicProcessor.tensor_parameters` takes for a tensor.
@@ -41,10 +40,6 @@ class _Running(threading.local):
     """The call whose function runs in a thread."""
 
     call: Optional[Call] = None
-
-    def __init__(self) -> None:
-        #: What is known of the call, once it was taken.
-        self.info = new(_info_p, {"struct_size": _INFO_SIZE})
 
 
 class BasicProcessor(Closes):
@@ -112,6 +107,8 @@ class BasicProcessor(Closes):
         kept_prefix = ffi.new("uint8_t[]", prefix or b"\0")
         options.name, options.prefix, options.prefix_size = kept_name, kept_prefix, len(prefix)
         options.threads = threads or 0
+        # A function that waits for itself is told so.
+        options.flags = lib.SDP_DAL_PROCESSOR_TAKER_RUNS
         out = ffi.new("sdp_dal_processor **")
         check(lib.sdp_dal_processor_open(self._conn._open, options, out))
         handle = own(out, lib.sdp_dal_processor_close)
@@ -195,8 +192,9 @@ class BasicProcessor(Closes):
         if not self._is_complete:
             self._complete()
         taken = new(_call_pp)
+        info = _infos.take()
         try:
-            status = _next(self._handle or self._open, -1 if timeout is None else nanoseconds(timeout), taken)
+            status = _next(self._handle or self._open, -1 if timeout is None else nanoseconds(timeout), taken, info)
             if status:
                 if status == _native.TIMEOUT:
                     return False
@@ -207,15 +205,12 @@ class BasicProcessor(Closes):
             if taken[0] != ffi.NULL and "handle" not in locals():
                 _free_call(taken[0])
             raise
-        running = self._running
-        info = running.info
-        check(_info(handle, info))
         call = Call(handle, self._by_index[info.function_index], self._conn)
+        _infos.give(info)
+        running = self._running
         outer = running.call
         running.call = call
         try:
-            # A function that waits for itself is told so.
-            check(_run_here(handle))
             self._run(call)
         except Exception as problem:
             call.fail(problem)

@@ -31,7 +31,8 @@ from .errors import DalError, InvalidArgument, NotFound, ObjectDeleted, StoreNot
 from .ids import AnyID, ObjectID, whole_id
 
 _get_tensor = lib.sdp_dal_ref_get_tensor
-array_of, converted, take_view = _arrays.array_of, _arrays.converted, _arrays.views.take
+array_of, converted = _arrays.array_of, _arrays.converted
+take_found, take_view = _arrays.found.take, _arrays.views.take
 _free_ref = lib.sdp_dal_ref_free
 gc, new = ffi.gc, ffi.new
 _tensor_pp = ffi.typeof("sdp_dal_tensor **")
@@ -320,16 +321,18 @@ class TensorRef(Ref):
     def _found(self) -> Tuple[int, Optional[List[str]]]:
         if not self.exists():
             return 0, None
-        tensor = self._hold(0)
+        shown = take_found()
+        tensor = self._hold(0, shown[0])
         try:
-            return _arrays.dim_names_of(tensor)
+            return _arrays.dim_names_of(shown)
         finally:
             lib.sdp_dal_tensor_free(tensor)
+            _arrays.found.give(shown)
 
-    def _hold(self, timeout: Optional[float]) -> Any:
-        """A handle of the tensor, which is to be freed."""
+    def _hold(self, timeout: Optional[float], view: Any = ffi.NULL) -> Any:
+        """A handle of the tensor, which is to be freed; the view is filled."""
         out = new(_tensor_pp)
-        status = _get_tensor(self._handle, -1 if timeout is None else nanoseconds(timeout), out)
+        status = _get_tensor(self._handle, -1 if timeout is None else nanoseconds(timeout), out, view)
         if status:
             raise error(status, [self], timeout)
         return out[0]
@@ -346,7 +349,8 @@ class TensorRef(Ref):
             FunctionError: The function that was to make it raised an exception.
             ProcessorLost: The processor that was to make it has gone.
         """
-        return array_of(self._hold(timeout), self._code, self)
+        shown = take_found()
+        return array_of(self._hold(timeout, shown[0]), shown, self._code, self)
 
     def put(self, arr: Any = None, *, casting: str = "safe") -> None:
         """Writes the tensor: one copy into the store.
@@ -713,7 +717,7 @@ def adopt(text: str, kind: Any = None, *, store: Any = None) -> Any:
 def _kind_of(handle: Any) -> Type[Ref]:
     """What an object is."""
     tensor, stream = ffi.new(_tensor_pp), ffi.new("struct ArrowArrayStream *")
-    if lib.sdp_dal_ref_get_tensor(handle, 0, tensor) == lib.SDP_DAL_OK:
+    if lib.sdp_dal_ref_get_tensor(handle, 0, tensor, ffi.NULL) == lib.SDP_DAL_OK:
         lib.sdp_dal_tensor_free(tensor[0])
         return TensorRef
     if lib.sdp_dal_ref_get_table(handle, 0, stream) == lib.SDP_DAL_OK:
