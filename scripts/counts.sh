@@ -9,8 +9,9 @@
 #   --last          counts nothing, and takes what was counted last
 #
 # More than 3 % off, in either direction, is a failure, as far as the compiler is the one that Cargo.toml names (checked-with)
-# and the machine an x86-64. Only instructions in the library count, which neither the C library nor the CPU nor other work
-# on the machine changes; waiting is no part of it. benches/counts.c and benches/counts_call.py say what is done.
+# and the machine an x86-64. Instructions in the library count: the C library, the CPU and other work on the machine change
+# nothing. Python's own count, too, but fail only with the Python that the file names. Nothing waits while it is counted.
+# benches/counts.c and benches/counts_call.py say what is done.
 #
 # Builds the release library in the target folder (CARGO_TARGET_DIR, default target/). What callgrind wrote stays there, in
 # counts/parts, for callgrind_annotate. It needs valgrind and a C compiler.
@@ -93,7 +94,7 @@ elif [ ! -e "$folder/last.txt" ]; then
     give_up "nothing was counted before"
 fi
 if [ -n "$update" ]; then
-    [ "$made_for" = "$judged" ] || give_up "the figures are for $judged, not for $made_for"
+    grep -qx "# for: $judged" "$folder/last.txt" || give_up "what was counted is not for $judged"
     cp "$folder/last.txt" "$figures"
     git --no-pager diff --stat -- "$figures"
 else
