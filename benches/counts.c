@@ -11,9 +11,9 @@
 #include "../tests/c/check.h"
 
 enum {
-    PARTS = 7,
+    PARTS = 16,
     /* Operations in a part; benches/counts.py divides by it. */
-    TURNS = 32,
+    TURNS = 8,
     /* Before counting: memory has been touched, tables have grown, spare parts are there. */
     WARM_UP = 500,
     SMALL = 100

@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Dict, List, Set, Tuple
 
 #: Operations in a part, as in counts.c and counts_call.py.
-TURNS = 32
+TURNS = 8
 #: How far off a figure may be.
 ALLOWED = 0.03
 LIBRARY = "libsdp_dal.so"
 #: What differs between machines, and what counts. All else is Python.
 LEFT_OUT = ("libc.so", "libc-", "ld-linux", "counts")
 SMALL = "_cffi_backend"
+ALLOCATORS = ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc")
 HEAD = """\
 # Instructions of an operation, counted by callgrind: in libsdp_dal.so, or of "_interpreter" in Python and what else it has
-# loaded but the C library. "_calls" are calls into libsdp_dal.so. `scripts/counts.sh` compares: more than 3 % off, in either
-# direction, is a failure. `scripts/counts.sh --update` writes this file anew; the commit says why.
+# loaded but the C library. "_calls" are calls into libsdp_dal.so, "_allocations" calls of malloc() and the like.
+# `scripts/counts.sh` compares: more than 3 % off, in either direction, is a failure. `scripts/counts.sh --update` writes
+# this file anew; the commit says why.
 """
 FOR = "# for: "
 PYTHON = "# interpreter: "
@@ -33,10 +35,14 @@ def functions_of(symbols: Path) -> Set[int]:
 
 
 def read_part(path: Path, functions: Set[int]) -> Tuple[str, List[float]]:
-    """A file of callgrind: its row, and of one operation the instructions in the library and elsewhere, and the calls."""
+    """A file of callgrind: its row, and of one operation the instructions in the library and elsewhere, the calls into the
+    library, and those that allocate."""
     row, library, elsewhere, calls = "", 0, 0, 0
+    #: Of each such function where it begins, and how often that was executed: callgrind's own numbers of calls are wrong
+    #: where collecting goes on and off.
+    allocations: Dict[str, Tuple[int, int]] = {}
     lowest = min(functions)
-    here, is_inclusive = "", False
+    here, function, is_inclusive = "", "", False
     for line in path.read_text().splitlines():
         if line.startswith("0x"):
             # The line after a call is what the called function took, which is counted where it lies.
@@ -49,14 +55,19 @@ def read_part(path: Path, functions: Set[int]) -> Tuple[str, List[float]]:
                     calls += count if address in functions else 0
                 elif not here.startswith(LEFT_OUT):
                     elsewhere += count
+                elif function in ALLOCATORS:
+                    allocations[function] = min(allocations.get(function, (address, count)), (address, count))
             is_inclusive = False
         elif line.startswith("ob="):
             here = Path(line[3:]).name
+        elif line.startswith("fn="):
+            function = line[3:]
         elif line.startswith("calls="):
             is_inclusive = True
         elif line.startswith("desc: Trigger: Client Request: "):
             row = line.split(": ", 3)[3]
-    return row, [library / TURNS, elsewhere / TURNS, calls / TURNS]
+    allocated = sum(count for _, count in allocations.values())
+    return row, [figure / TURNS for figure in (library, elsewhere, calls, allocated)]
 
 
 def counted(folder: Path) -> Dict[str, int]:
@@ -69,11 +80,13 @@ def counted(folder: Path) -> Dict[str, int]:
             parts.setdefault(row, []).append(figures)
     found = {}
     for row, of_row in parts.items():
-        library, elsewhere, calls = (round(min(figures)) for figures in zip(*of_row))
+        library, elsewhere, calls, allocated = (round(min(figures)) for figures in zip(*of_row))
         found[row] = library
         if row.startswith("python"):
             found[row + "_calls"] = calls
             found[row + INTERPRETER] = elsewhere
+        else:
+            found[row + "_allocations"] = allocated
     return found
 
 

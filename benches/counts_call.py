@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow
 
 # As in counts.c.
-PARTS, TURNS, WARM_UP = 7, 32, 300
+PARTS, TURNS, WARM_UP = 16, 8, 300
 NOTHING = np.zeros(0, np.int64)
 
 dal: Any = importlib.import_module("ska_sdp_dal")
