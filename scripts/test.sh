@@ -15,6 +15,7 @@
 #   python    the wheel, with the newest and the oldest packages and with none but its own
 #   torture   processes in C and Python that are killed, stopped, starved and scribbled over (scripts/torture.sh --short)
 #   bench     each row of scripts/bench.sh for a moment, so that it goes on working; times are not judged
+#   counts    instructions of operations, against those under version control (scripts/counts.sh)
 #   simulate  clients in one process, in orders that a seed decides (scripts/simulate.sh)
 #   loom      the atomics under every order that the memory model allows
 #
@@ -34,7 +35,7 @@ export CARGO_TARGET_DIR
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 python=${PYTHON:-python3}
 jobs=$(nproc)
-steps=(format licences lint test abi package python torture bench simulate loom)
+steps=(format licences lint test abi package python torture bench counts simulate loom)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX") || exit 1
 children=()
 # Makes Python's environments meanwhile; builds what later steps need.
@@ -156,7 +157,7 @@ need_packages() {
     command -v dpkg-query >/dev/null || return 0
     local package missing=() line
     for package in gcc g++ gfortran libc6-dev binutils cmake make pkg-config libcfitsio-dev libpng-dev \
-        libfftw3-dev clang-format abigail-tools python3 python3-cffi python3-venv ca-certificates procps; do
+        libfftw3-dev clang-format abigail-tools python3 python3-cffi python3-venv ca-certificates procps valgrind; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
@@ -515,9 +516,25 @@ run_bench() {
     wants python || python_wheel "$environment" || return
     "$environment/bin/ruff" check --config python/pyproject.toml benches || return
     "$environment/bin/ruff" format --check --config python/pyproject.toml benches || return
-    (cd benches && "$environment/bin/mypy" --strict --ignore-missing-imports run.py pictures.py) || return
+    (cd benches && "$environment/bin/mypy" --strict --ignore-missing-imports run.py pictures.py counts*.py) || return
     (cd benches/peers && "$environment/bin/mypy" --strict --ignore-missing-imports job.py dal_program.py of_*.py) || return
     scripts/bench.sh --check --python "$environment/bin/python"
+}
+
+# The counted figures, and that one which is 5 % off is noticed.
+run_counts() {
+    [ -z "$preparing" ] || wait "$preparing"
+    local environment status last=$CARGO_TARGET_DIR/counts/last.txt
+    python_environment current --requirement python/tests/current.txt || return
+    scripts/counts.sh --python "$environment/bin/python" || return
+    awk '$1 == "issue" { $2 = int($2 * 1.05) } { print }' "$last" >"$scratch/off.txt" || return
+    scripts/counts.sh --last --figures "$scratch/off.txt" >"$scratch/off.log" 2>&1 && status=0 || status=$?
+    # With another compiler figures are only told.
+    grep -q 'fails only with' "$scratch/off.log" && return
+    [ $status = 1 ] && grep -q 'new or gone: issue\. ' "$scratch/off.log" && return
+    cat "$scratch/off.log"
+    echo "a figure that is 5 % off passes"
+    return 1
 }
 
 # Clients in one process, in orders that fresh seeds decide; the seeds that failed once first. In continuous integration the
