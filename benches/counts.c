@@ -113,7 +113,7 @@ static void call(int turn) {
     mark(ISSUE | CALLER);
 
     mark(TAKE | PROCESSOR);
-    OK(sdp_dal_processor_next(processor, 0, &run));
+    OK(sdp_dal_processor_next(processor, 0, &run, NULL));
     OK(sdp_dal_call_values(run, taken, 2));
     mark(TAKE);
     mark(END);
