@@ -25,6 +25,8 @@ compile_error!(
 );
 
 #[cfg(not(loom))]
+pub mod arrow;
+#[cfg(not(loom))]
 mod capi;
 #[cfg(not(loom))]
 pub mod dal;

@@ -13,14 +13,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use arrow::array::{
+use sdp_dal::arrow::array::{
     Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray,
     DurationMillisecondArray, FixedSizeListArray, Float32Array, Int16Array, Int32Array, Int64Array,
     Int8Array, Int8Builder, LargeListArray, ListArray, MapBuilder, RecordBatch, RunArray, StringArray,
     StringBuilder, StringViewArray, StructArray, TimestampNanosecondArray, TimestampSecondArray, UnionArray,
 };
-use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{i256, DataType, Field, Fields, Int64Type, Int8Type, Schema, UnionFields};
+use sdp_dal::arrow::buffer::OffsetBuffer;
+use sdp_dal::arrow::datatypes::{i256, DataType, Field, Fields, Int64Type, Int8Type, Schema, UnionFields};
 use sdp_dal::dal::{Arg, Args, Caller, CallerOptions, Namespace, Processor, ProcessorOptions, Ref};
 use sdp_dal::store::{Buffer, ObjectId, Store};
 use sdp_dal::timeout::Timeout;

@@ -7,10 +7,10 @@ use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{decode_call, object_kind, read_tensor, Cell, Declaration, ObjectKind, Order, ParamType};
 use serde::Serialize;
 
-use arrow::array::{Array, ArrayRef};
-use arrow::datatypes::FieldRef;
-use arrow::record_batch::RecordBatch;
-use arrow::util::display::array_value_to_string as array_text;
+use arrow_cast::display::array_value_to_string as array_text;
+use sdp_dal::arrow::array::{Array, ArrayRef};
+use sdp_dal::arrow::datatypes::FieldRef;
+use sdp_dal::arrow::record_batch::RecordBatch;
 
 use crate::elements;
 use crate::table::count;

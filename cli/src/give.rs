@@ -4,9 +4,9 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringArray};
-use arrow::compute::{cast_with_options, CastOptions};
-use arrow::datatypes::{DataType, FieldRef};
+use arrow_cast::{cast_with_options, CastOptions};
+use sdp_dal::arrow::array::{ArrayRef, StringArray};
+use sdp_dal::arrow::datatypes::{DataType, FieldRef};
 use sdp_dal::dal::{Arg, Args};
 use sdp_dal::error::{Error, Result};
 use sdp_dal::store::{ObjectId, Store, ID_SIZE};

@@ -2,9 +2,9 @@
 
 use std::ffi::c_char;
 
-use arrow::array::{make_array, Array, ArrayRef};
-use arrow::datatypes::Field;
-use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use crate::arrow::array::{make_array, Array, ArrayRef};
+use crate::arrow::datatypes::Field;
+use crate::arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 
 use super::args::{sdp_dal_args, Value};
 use super::arrow_structs::{c_field, Chunks};

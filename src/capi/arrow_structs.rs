@@ -3,11 +3,11 @@
 use std::ffi::{c_char, c_void, CStr};
 use std::ptr;
 
-use arrow::array::ArrayData;
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::error::ArrowError;
-use arrow::ffi::{from_ffi_and_data_type, FFI_ArrowArray, FFI_ArrowSchema};
-use arrow::ffi_stream::FFI_ArrowArrayStream;
+use crate::arrow::array::ArrayData;
+use crate::arrow::datatypes::{DataType, Field, Schema};
+use crate::arrow::error::ArrowError;
+use crate::arrow::ffi::{from_ffi_and_data_type, FFI_ArrowArray, FFI_ArrowSchema};
+use crate::arrow::ffi_stream::FFI_ArrowArrayStream;
 
 use super::guard::Site;
 use crate::error::{Error, Result};

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use arrow::ffi::FFI_ArrowSchema;
+use crate::arrow::ffi::FFI_ArrowSchema;
 
 use super::guard::Site;
 use super::structs::Extensible;

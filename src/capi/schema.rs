@@ -5,8 +5,8 @@ use std::ops::Deref;
 use std::ptr;
 use std::sync::OnceLock;
 
-use arrow::datatypes::Field;
-use arrow::ffi::FFI_ArrowSchema;
+use crate::arrow::datatypes::Field;
+use crate::arrow::ffi::FFI_ArrowSchema;
 
 use super::arrow_structs::{c_field, c_schema};
 use super::guard::{guard, Site};

@@ -3,7 +3,7 @@
 
 use std::ffi::c_char;
 
-use arrow::ffi::FFI_ArrowSchema;
+use crate::arrow::ffi::FFI_ArrowSchema;
 
 use super::guard::guard;
 use super::schema::sdp_dal_schema;

@@ -3,11 +3,11 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use arrow::array::{make_array, Array, StructArray};
-use arrow::datatypes::{DataType, SchemaRef};
-use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
-use arrow::ffi_stream::FFI_ArrowArrayStream;
-use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchOptions};
+use crate::arrow::array::{make_array, Array, StructArray};
+use crate::arrow::datatypes::{DataType, SchemaRef};
+use crate::arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use crate::arrow::ffi_stream::FFI_ArrowArrayStream;
+use crate::arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchOptions};
 
 use super::args::{sdp_dal_args, Value};
 use super::arrow_structs::c_schema;

@@ -3,8 +3,8 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
-use arrow::ffi_stream::FFI_ArrowArrayStream;
+use crate::arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use crate::arrow::ffi_stream::FFI_ArrowArrayStream;
 
 use super::args::{sdp_dal_args, ArgsState, Value};
 use super::call::{sdp_dal_call, CallHandle};

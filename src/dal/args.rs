@@ -306,8 +306,8 @@ fn kind_name(ty: &ParamType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arrow::datatypes::DataType;
     use crate::wire::{Dim, Elem, Layout};
-    use arrow::datatypes::DataType;
 
     fn param(name: &str, direction: Direction, ty: ParamType, nullable: bool) -> Param {
         Param::new(name, direction, ty, nullable)

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use arrow::datatypes::{Schema, SchemaRef};
-use arrow::record_batch::RecordBatch;
+use crate::arrow::datatypes::{Schema, SchemaRef};
+use crate::arrow::record_batch::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::wire::{check_columns, Dim, Elem, Layout, Param, ParamType};

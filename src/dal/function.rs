@@ -62,8 +62,8 @@ impl Offered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arrow::datatypes::DataType;
     use crate::wire::{Elem, Param, ParamType};
-    use arrow::datatypes::DataType;
 
     fn param(name: &str, direction: Direction, ty: ParamType) -> Param {
         Param::new(name, direction, ty, true)

@@ -1,7 +1,7 @@
 //! Tables in the store: read in place, put with one copy.
 
-use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
+use crate::arrow::datatypes::SchemaRef;
+use crate::arrow::record_batch::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::store::{Buffer, ObjectId, Writer};

@@ -9,9 +9,9 @@ use std::panic::AssertUnwindSafe;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use arrow::array::{ArrayData, ArrayDataBuilder};
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
-use arrow::error::ArrowError;
+use crate::arrow::array::{ArrayData, ArrayDataBuilder};
+use crate::arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use crate::arrow::error::ArrowError;
 
 use super::span::ReadSpan;
 

@@ -16,8 +16,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::ipc::writer::StreamWriter;
+use crate::arrow::datatypes::{DataType, Field, Schema};
+use crate::arrow::ipc::writer::StreamWriter;
 
 use crate::error::{Error, Result};
 use crate::store::ID_SIZE;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
-use arrow::ipc::writer::StreamWriter;
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use crate::arrow::datatypes::SchemaRef;
+use crate::arrow::ipc::writer::StreamWriter;
+use crate::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::error::{Error, Result};
 
@@ -216,10 +216,10 @@ mod tests {
     use super::super::testing::{any_type, some_mutations, Random};
     use super::super::{Direction, Param, ParamType};
     use super::*;
+    use crate::arrow::array::{make_array, new_null_array, Array, Int64Array, ListArray};
+    use crate::arrow::datatypes::{DataType, Int64Type};
     use crate::error::Kind;
     use crate::store::ObjectId;
-    use arrow::array::{make_array, new_null_array, Array, Int64Array, ListArray};
-    use arrow::datatypes::{DataType, Int64Type};
 
     const MS2DIRTY: &str = "ms2dirty(uvw: float64[row,uvw=3], freq: float64[chan], ms: complex128[row,chan], \
         wgt: float64[row,chan]?, npix_x: int64, npix_y: uint16, pixsize: float64, small: float32?, half: float16, \

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{
+use crate::arrow::array::{
     make_array, new_null_array, Array, ArrayData, ArrayRef, AsArray, BinaryArray, BinaryViewArray,
     LargeBinaryArray, LargeStringArray, StringArray, StringViewArray,
 };
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
-use arrow::datatypes::{
+use crate::arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use crate::arrow::datatypes::{
     DataType, Float16Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, Int8Type, UInt16Type,
     UInt32Type, UInt64Type, UInt8Type,
 };
@@ -366,8 +366,8 @@ impl Column {
         let parts: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
         match (parts.as_slice(), arrays.first()) {
             ([_], Some(only)) => Ok(Arc::clone(only)),
-            ([], _) => Ok(arrow::array::new_empty_array(&self.data_type)),
-            (parts, _) => arrow::compute::concat(parts).map_err(|wrong| {
+            ([], _) => Ok(crate::arrow::array::new_empty_array(&self.data_type)),
+            (parts, _) => crate::arrow::compute::concat(parts).map_err(|wrong| {
                 Error::invalid(format!("parameter '{}': its rows cannot be joined: {wrong}", self.name))
             }),
         }

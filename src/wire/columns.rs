@@ -7,12 +7,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
+use crate::arrow::array::{
     layout, make_array, new_empty_array, Array, ArrayData, ArrayDataBuilder, ArrayRef, BufferSpec, UnionArray,
 };
-use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, SchemaRef, UnionFields, UnionMode};
-use arrow::ipc;
+use crate::arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use crate::arrow::datatypes::{DataType, SchemaRef, UnionFields, UnionMode};
+use crate::arrow::ipc;
 
 use crate::error::Result;
 use crate::shm::arrays::{array_in_bounds, nulls_in_bounds};

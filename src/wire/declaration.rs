@@ -6,10 +6,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BinaryArray};
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::ipc::writer::StreamWriter;
-use arrow::record_batch::RecordBatch;
+use crate::arrow::array::{Array, AsArray, BinaryArray};
+use crate::arrow::datatypes::{DataType, Field, Schema};
+use crate::arrow::ipc::writer::StreamWriter;
+use crate::arrow::record_batch::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::store::Prefix;

@@ -1,6 +1,6 @@
 //! The element types of tensors.
 
-use arrow::datatypes::DataType;
+use crate::arrow::datatypes::DataType;
 
 /// Element type of a tensor. The codes are those of the C ABI and never change.
 #[repr(i32)]

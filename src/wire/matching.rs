@@ -1,6 +1,6 @@
 //! Whether a processor's function is the one that a caller expects.
 
-use arrow::datatypes::Schema;
+use crate::arrow::datatypes::Schema;
 
 use super::types::same_type;
 use super::{CallSchema, Direction, Param, ParamType};

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use arrow::buffer::Buffer;
-use arrow::ipc::{root_as_message_with_opts, Message};
+use crate::arrow::buffer::Buffer;
+use crate::arrow::ipc::{root_as_message_with_opts, Message};
 use flatbuffers::VerifierOptions;
 
 use crate::error::{Error, Kind, Result};

@@ -6,16 +6,16 @@
 
 use std::ops::Range;
 
-use arrow::array::{
+use crate::arrow::array::{
     Array, ArrayData, ArrayRef, AsArray, ByteView, GenericByteViewArray, GenericListViewArray,
     OffsetSizeTrait, RunArray, UnionArray,
 };
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
-use arrow::datatypes::{
+use crate::arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use crate::arrow::datatypes::{
     ArrowNativeType, BinaryViewType, ByteArrayType, ByteViewType, DataType, Int16Type, Int32Type, Int64Type,
     RunEndIndexType, StringViewType, UnionFields, UnionMode,
 };
-use arrow::ipc;
+use crate::arrow::ipc;
 use flatbuffers::{FlatBufferBuilder, WIPOffset};
 
 use crate::error::{Error, Result};
@@ -227,10 +227,10 @@ impl Body {
                 self.start(array);
                 self.piece(Piece::Bits(array.as_boolean().values().clone()));
             }
-            DataType::Utf8 => self.bytes::<arrow::datatypes::Utf8Type>(array)?,
-            DataType::LargeUtf8 => self.bytes::<arrow::datatypes::LargeUtf8Type>(array)?,
-            DataType::Binary => self.bytes::<arrow::datatypes::BinaryType>(array)?,
-            DataType::LargeBinary => self.bytes::<arrow::datatypes::LargeBinaryType>(array)?,
+            DataType::Utf8 => self.bytes::<crate::arrow::datatypes::Utf8Type>(array)?,
+            DataType::LargeUtf8 => self.bytes::<crate::arrow::datatypes::LargeUtf8Type>(array)?,
+            DataType::Binary => self.bytes::<crate::arrow::datatypes::BinaryType>(array)?,
+            DataType::LargeBinary => self.bytes::<crate::arrow::datatypes::LargeBinaryType>(array)?,
             DataType::Utf8View => self.views::<StringViewType>(array.as_byte_view())?,
             DataType::BinaryView => self.views::<BinaryViewType>(array.as_byte_view())?,
             DataType::List(_) => {
@@ -305,7 +305,7 @@ impl Body {
     /// Writes offsets so that they start at 0; where what they mean starts, and its length.
     fn cut_offsets<O: OffsetSizeTrait>(
         &mut self,
-        offsets: &arrow::buffer::OffsetBuffer<O>,
+        offsets: &crate::arrow::buffer::OffsetBuffer<O>,
     ) -> Result<(usize, usize)> {
         let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else {
             return Err(broken("it has no offsets"));
@@ -319,7 +319,7 @@ impl Body {
     fn list<O: OffsetSizeTrait>(
         &mut self,
         array: &dyn Array,
-        offsets: &arrow::buffer::OffsetBuffer<O>,
+        offsets: &crate::arrow::buffer::OffsetBuffer<O>,
         values: &ArrayRef,
     ) -> Result<()> {
         self.start(array);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use crate::arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use crate::error::{Error, Kind, Result};
 

@@ -15,7 +15,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema};
+use crate::arrow::datatypes::{Field, Schema};
 
 use crate::error::{Error, Result};
 
@@ -295,7 +295,7 @@ impl fmt::Display for CallSchema {
 mod tests {
     use super::super::testing::{any_schema, mutations, Random};
     use super::*;
-    use arrow::datatypes::DataType;
+    use crate::arrow::datatypes::DataType;
 
     const MS2DIRTY: &str = "ms2dirty(uvw: float64[row,uvw=3], freq: float64[chan], ms: complex128[row,chan], \
         wgt: float64[row,chan]?, npix_x: int64, epsilon: float64, do_wstacking: bool) -> (dirty: float64[x,y])";

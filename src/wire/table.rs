@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{make_array, Array, ArrayRef};
-use arrow::buffer::Buffer;
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
-use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use crate::arrow::array::{make_array, Array, ArrayRef};
+use crate::arrow::buffer::Buffer;
+use crate::arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use crate::arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
+use crate::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::error::{Error, Result};
 
@@ -142,7 +142,11 @@ fn list(numbers: &[usize]) -> String {
     }
 }
 
-fn new_batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> arrow::error::Result<RecordBatch> {
+fn new_batch(
+    schema: &SchemaRef,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+) -> crate::arrow::error::Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
 }

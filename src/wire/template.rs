@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use arrow::ipc;
+use crate::arrow::ipc;
 use flatbuffers::FlatBufferBuilder;
 
 use crate::error::{Error, Result};

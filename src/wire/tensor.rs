@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use arrow::ipc;
+use crate::arrow::ipc;
 use flatbuffers::FlatBufferBuilder;
 
 use crate::error::{Error, Result};

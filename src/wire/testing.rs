@@ -66,7 +66,9 @@ pub(crate) fn some_mutations(bytes: &[u8], step: usize, mut read: impl FnMut(&[u
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, Schema, TimeUnit, UnionFields, UnionMode};
+use crate::arrow::datatypes::{
+    DataType, Field, Fields, IntervalUnit, Schema, TimeUnit, UnionFields, UnionMode,
+};
 
 use super::{CallSchema, Dim, Direction, Elem, Metadata, Order, Param, ParamType};
 
@@ -211,13 +213,13 @@ pub(crate) fn any_schema(random: &mut Random) -> CallSchema {
     CallSchema { metadata: any_metadata(random), ..CallSchema::new("any_fn", params) }
 }
 
-use arrow::array::{
+use crate::arrow::array::{
     make_array, Array, ArrayData, ArrayRef, BinaryViewArray, Int16Array, Int32Array, RunArray,
     StringViewArray, UInt16Array, UnionArray,
 };
-use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::{Int16Type, Int32Type};
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use crate::arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use crate::arrow::datatypes::{Int16Type, Int32Type};
+use crate::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 fn any_nulls(random: &mut Random, length: usize, nullable: bool) -> Option<NullBuffer> {
     (nullable && random.below(2) == 0).then(|| (0..length).map(|_| random.below(3) > 0).collect())
@@ -299,7 +301,7 @@ pub(crate) fn any_array(random: &mut Random, field: &Field, length: usize) -> Ar
             let values = any_array(random, &Field::new("", values.as_ref().clone(), true), 5);
             let keys = (0..length).map(|_| u16::try_from(random.below(5)).unwrap());
             let keys = UInt16Array::new(keys.collect::<Vec<_>>().into(), nulls);
-            return Arc::new(arrow::array::DictionaryArray::try_new(keys, values).unwrap());
+            return Arc::new(crate::arrow::array::DictionaryArray::try_new(keys, values).unwrap());
         }
         DataType::RunEndEncoded(ends, item) => {
             let runs = if length == 0 { 0 } else { 1 + random.below(length) };

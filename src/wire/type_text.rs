@@ -18,7 +18,9 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit, UnionFields, UnionMode};
+use crate::arrow::datatypes::{
+    DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit, UnionFields, UnionMode,
+};
 
 use crate::error::{Error, Result};
 
@@ -463,9 +465,10 @@ fn read_union(scanner: &mut Scanner<'_>, sparse: bool, depth: usize, mark: usize
             break;
         }
     }
-    let fields = UnionFields::try_new(ids, fields).map_err(|wrong: arrow::error::ArrowError| -> Error {
-        scanner.wrong_at(mark, &wrong.to_string(), "a union")
-    })?;
+    let fields =
+        UnionFields::try_new(ids, fields).map_err(|wrong: crate::arrow::error::ArrowError| -> Error {
+            scanner.wrong_at(mark, &wrong.to_string(), "a union")
+        })?;
     Ok(DataType::Union(fields, if sparse { UnionMode::Sparse } else { UnionMode::Dense }))
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayData;
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, TimeUnit, UnionFields};
+use crate::arrow::array::ArrayData;
+use crate::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, TimeUnit, UnionFields};
 
 use crate::error::Result;
 use crate::shm::arrays::array_in_bounds;

@@ -11,9 +11,9 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::Int64Array;
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::record_batch::RecordBatch;
+use sdp_dal::arrow::array::Int64Array;
+use sdp_dal::arrow::datatypes::{DataType, Field, Schema};
+use sdp_dal::arrow::record_batch::RecordBatch;
 use sdp_dal::dal::{Call, Processor, ProcessorOptions};
 use sdp_dal::error::{Error, Kind};
 use sdp_dal::store::{Create, CreateSpec, ObjectId, Store, StoreOptions, Want};

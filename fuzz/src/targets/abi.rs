@@ -10,12 +10,12 @@ use std::ptr::null_mut;
 use std::sync::Arc;
 
 use arbitrary::Unstructured;
-use arrow::array::{
+use sdp_dal::arrow::array::{
     make_array, new_null_array, Array, Int64Array, RecordBatch, RecordBatchIterator, StringArray,
 };
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
-use arrow::ffi_stream::FFI_ArrowArrayStream;
+use sdp_dal::arrow::datatypes::{DataType, Field, Schema};
+use sdp_dal::arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use sdp_dal::arrow::ffi_stream::FFI_ArrowArrayStream;
 use sdp_dal::store::{DeleteMode, Store};
 
 use super::damage::{options, random_seeds, SIGNATURE};
@@ -704,7 +704,7 @@ impl<'a, 'b> Machine<'a, 'b> {
             return FFI_ArrowArrayStream::empty();
         }
         let schema = Arc::new(Schema::new(columns()));
-        let columns: Vec<arrow::array::ArrayRef> = vec![
+        let columns: Vec<sdp_dal::arrow::array::ArrayRef> = vec![
             Arc::new(Int64Array::from(vec![Some(1), None, Some(3)])),
             Arc::new(StringArray::from(vec![Some("a"), None, Some("text")])),
         ];

@@ -10,8 +10,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use arbitrary::{Arbitrary, Unstructured};
-use arrow::array::{Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use sdp_dal::arrow::array::{Int64Array, RecordBatch, StringArray};
+use sdp_dal::arrow::datatypes::{DataType, Field, Schema};
 use sdp_dal::dal::{
     Arg, Args, Caller, CallerOptions, Namespace, NamespaceOptions, Processor, ProcessorOptions,
 };
@@ -164,7 +164,7 @@ impl Default for Image {
 fn table() -> TableSource {
     let fields = vec![Field::new("a", DataType::Int64, true), Field::new("t", DataType::Utf8, true)];
     let schema = std::sync::Arc::new(Schema::new(fields));
-    let columns: Vec<arrow::array::ArrayRef> = vec![
+    let columns: Vec<sdp_dal::arrow::array::ArrayRef> = vec![
         std::sync::Arc::new(Int64Array::from(vec![Some(1), None, Some(3)])),
         std::sync::Arc::new(StringArray::from(vec![Some("a"), Some("text"), None])),
     ];

@@ -6,9 +6,9 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::buffer::Buffer;
-use arrow::datatypes::{DataType, Field, Schema};
+use sdp_dal::arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use sdp_dal::arrow::buffer::Buffer;
+use sdp_dal::arrow::datatypes::{DataType, Field, Schema};
 use sdp_dal::dal::Namespace;
 use sdp_dal::error::Result;
 use sdp_dal::store::{id_text, parse_id_start, ObjectId, Store};
@@ -284,7 +284,7 @@ pub(super) fn value(ty: &ParamType) -> Cell {
         {
             Cell::Complex(1.0, -1.0)
         }
-        ParamType::Scalar(data_type) => Cell::Array(arrow::array::new_null_array(data_type, 1)),
+        ParamType::Scalar(data_type) => Cell::Array(sdp_dal::arrow::array::new_null_array(data_type, 1)),
         _ => Cell::Id(ObjectId::new([7; 20])),
     }
 }
@@ -299,12 +299,13 @@ fn tables() -> Result<Vec<(&'static str, TableSource)>> {
             .map_err(|wrong| sdp_dal::error::Error::invalid(wrong.to_string()))?;
         TableSource::new(schema, vec![batch.clone(), batch])
     };
-    let list = arrow::array::ListArray::from_iter_primitive::<arrow::datatypes::Int32Type, _, _>([
-        Some(vec![Some(1), None]),
-        None,
-    ]);
-    let words: arrow::array::DictionaryArray<arrow::datatypes::Int8Type> = ["a", "b"].into_iter().collect();
-    let view = arrow::array::StringViewArray::from(vec![Some("a text longer than twelve"), None]);
+    let list =
+        sdp_dal::arrow::array::ListArray::from_iter_primitive::<sdp_dal::arrow::datatypes::Int32Type, _, _>(
+            [Some(vec![Some(1), None]), None],
+        );
+    let words: sdp_dal::arrow::array::DictionaryArray<sdp_dal::arrow::datatypes::Int8Type> =
+        ["a", "b"].into_iter().collect();
+    let view = sdp_dal::arrow::array::StringViewArray::from(vec![Some("a text longer than twelve"), None]);
     Ok(vec![
         (
             "plain",

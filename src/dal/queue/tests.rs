@@ -5,9 +5,9 @@ use super::super::{
     ProcessorOptions, Ref,
 };
 use super::*;
+use crate::arrow::datatypes::DataType;
 use crate::store::StoreOptions;
 use crate::wire::{Direction, Elem, Order, Param, ParamType};
-use arrow::datatypes::DataType;
 
 mod alone;
 mod refused;

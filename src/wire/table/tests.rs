@@ -3,18 +3,18 @@
 use super::super::name_with_nul;
 use super::super::testing::{any_batches, mutations, Random};
 use super::*;
-use arrow::array::{ArrayData, Int32Array, NullArray, StringArray};
-use arrow::datatypes::{DataType, Field, UnionFields, UnionMode};
-use arrow::ipc;
-use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
+use crate::arrow::array::{ArrayData, Int32Array, NullArray, StringArray};
+use crate::arrow::datatypes::{DataType, Field, UnionFields, UnionMode};
+use crate::arrow::ipc;
+use crate::arrow::ipc::reader::StreamReader;
+use crate::arrow::ipc::writer::StreamWriter;
 
 /// The object of a table, at an address as in a store.
 fn object(table: &TableSource) -> Buffer {
     let form = TableForm::of(table).unwrap();
     let mut bytes = vec![0xa5; form.size()];
     form.write(&mut bytes);
-    let mut aligned = arrow::buffer::MutableBuffer::new(bytes.len());
+    let mut aligned = crate::arrow::buffer::MutableBuffer::new(bytes.len());
     aligned.extend_from_slice(&bytes);
     aligned.into()
 }
@@ -23,7 +23,7 @@ fn read(object: &Buffer) -> TableSource {
     read_table(object.clone(), super::super::TABLE_METADATA).unwrap()
 }
 
-fn each_buffer(data: &arrow::array::ArrayData, seen: &mut impl FnMut(&Buffer)) {
+fn each_buffer(data: &crate::arrow::array::ArrayData, seen: &mut impl FnMut(&Buffer)) {
     data.buffers().iter().for_each(&mut *seen);
     if let Some(nulls) = data.nulls() {
         seen(nulls.buffer());
@@ -80,7 +80,7 @@ fn any_table_comes_back_in_place() {
     assert!(compared > 200, "{compared}");
 }
 
-fn arrows(bytes: &[u8]) -> arrow::error::Result<Vec<RecordBatch>> {
+fn arrows(bytes: &[u8]) -> crate::arrow::error::Result<Vec<RecordBatch>> {
     StreamReader::try_new(bytes, None)?.collect()
 }
 
@@ -124,7 +124,7 @@ fn slices_are_cut_to_their_elements() {
 
 #[test]
 fn batches_are_split_and_share_their_dictionaries() {
-    let names: arrow::array::DictionaryArray<arrow::datatypes::Int32Type> =
+    let names: crate::arrow::array::DictionaryArray<crate::arrow::datatypes::Int32Type> =
         ["LOFAR", "MeerKAT"].into_iter().cycle().take(100).collect();
     let schema = Arc::new(Schema::new(vec![Field::new("name", names.data_type().clone(), true)]));
     let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(names)]).unwrap();
@@ -136,7 +136,7 @@ fn batches_are_split_and_share_their_dictionaries() {
     let text = b"LOFARMeerKAT";
     assert_eq!(object.windows(text.len()).filter(|bytes| bytes == text).count(), 1);
     let back = read(&object);
-    assert_eq!(arrow::compute::concat_batches(back.schema(), back.batches()).unwrap(), batch);
+    assert_eq!(crate::arrow::compute::concat_batches(back.schema(), back.batches()).unwrap(), batch);
     assert_eq!(whole.clone().split(0).batches().len(), 1);
 }
 
@@ -172,8 +172,8 @@ fn items_of_lists_may_have_any_name() {
     let array = |name: &str| {
         let item = Field::new(name, DataType::Int32, true).with_metadata([("id".into(), "1".into())].into());
         let items: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(3)]));
-        let offsets = arrow::buffer::OffsetBuffer::from_lengths([2, 0, 1]);
-        Arc::new(arrow::array::ListArray::new(Arc::new(item), offsets, items, None)) as ArrayRef
+        let offsets = crate::arrow::buffer::OffsetBuffer::from_lengths([2, 0, 1]);
+        Arc::new(crate::arrow::array::ListArray::new(Arc::new(item), offsets, items, None)) as ArrayRef
     };
     let (item, element) = (array("item"), array("element"));
     let schema = Arc::new(Schema::new(vec![Field::new("l", item.data_type().clone(), true)]));
@@ -199,7 +199,7 @@ fn columns_in_chunks_must_match() {
 
 /// At an address as in a store.
 fn aligned(bytes: &[u8]) -> Buffer {
-    let mut aligned = arrow::buffer::MutableBuffer::new(bytes.len());
+    let mut aligned = crate::arrow::buffer::MutableBuffer::new(bytes.len());
     aligned.extend_from_slice(bytes);
     aligned.into()
 }
@@ -214,10 +214,10 @@ fn use_table(damaged: &Buffer) {
     });
     let _ = check_columns(table.schema(), table.schema(), table.batches());
     for batch in table.batches() {
-        let rows = arrow::array::StructArray::from(batch.clone()).to_data();
-        drop(arrow::ffi::FFI_ArrowArray::new(&rows));
+        let rows = crate::arrow::array::StructArray::from(batch.clone()).to_data();
+        drop(crate::arrow::ffi::FFI_ArrowArray::new(&rows));
         if !batch.schema().fields().iter().any(|field| name_with_nul(field).is_some()) {
-            let _ = arrow::ffi::FFI_ArrowSchema::try_from(rows.data_type());
+            let _ = crate::arrow::ffi::FFI_ArrowSchema::try_from(rows.data_type());
         }
     }
     // Put again as it is, and in slices. A number of rows may be anything if nothing lies behind it.
@@ -272,19 +272,19 @@ fn one_column(column: ArrayRef) -> TableSource {
 }
 
 /// A table as a writer may leave it whose values do not add up.
-fn unchecked(data: arrow::array::ArrayDataBuilder) -> TableSource {
-    one_column(arrow::array::make_array(crate::shm::arrays::array_in_bounds(data).unwrap()))
+fn unchecked(data: crate::arrow::array::ArrayDataBuilder) -> TableSource {
+    one_column(crate::arrow::array::make_array(crate::shm::arrays::array_in_bounds(data).unwrap()))
 }
 
 #[test]
 fn what_views_say_is_not_believed() {
-    let views = |view: arrow::array::ByteView| {
+    let views = |view: crate::arrow::array::ByteView| {
         let mut views = vec![0_u128; 300];
         views[7] = view.as_u128();
         let buffers = [Buffer::from_vec(views), Buffer::from(vec![b'x'; 10_000])];
         ArrayData::builder(DataType::Utf8View).len(300).buffers(buffers.into())
     };
-    let view = |buffer_index, offset, length| arrow::array::ByteView {
+    let view = |buffer_index, offset, length| crate::arrow::array::ByteView {
         length,
         prefix: u32::from_le_bytes(*b"xxxx"),
         buffer_index,
@@ -298,7 +298,7 @@ fn what_views_say_is_not_believed() {
         assert!(error.message().contains("view 7 lies outside of its buffers"), "{error}");
     }
     // What lies behind a null means nothing.
-    let nulls = arrow::buffer::NullBuffer::from_iter((0..300).map(|at| at != 7));
+    let nulls = crate::arrow::buffer::NullBuffer::from_iter((0..300).map(|at| at != 7));
     let null = unchecked(views(view(9, 9, u32::MAX)).nulls(Some(nulls)));
     let back = read(&object(&null));
     assert_eq!(back.batches()[0].column(0).null_count(), 1);
@@ -307,7 +307,7 @@ fn what_views_say_is_not_believed() {
 
 #[test]
 fn slices_of_dense_unions_are_cut() {
-    let fields: arrow::datatypes::UnionFields = [
+    let fields: crate::arrow::datatypes::UnionFields = [
         (3, Arc::new(Field::new("a", DataType::Int32, false))),
         (5, Arc::new(Field::new("b", DataType::Utf8, false))),
     ]
@@ -317,8 +317,12 @@ fn slices_of_dense_unions_are_cut() {
     let offsets: Vec<i32> = (0..10_000).map(|row| row / 2).collect();
     let numbers: ArrayRef = Arc::new(Int32Array::from_iter_values(0..5000));
     let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..5000).map(|n| format!("text {n}"))));
-    let union =
-        arrow::array::UnionArray::try_new(fields, ids.into(), Some(offsets.into()), vec![numbers, texts]);
+    let union = crate::arrow::array::UnionArray::try_new(
+        fields,
+        ids.into(),
+        Some(offsets.into()),
+        vec![numbers, texts],
+    );
     let table = one_column(Arc::new(union.unwrap()));
     let whole = object(&table).len();
     let slices = table.clone().split(100);
@@ -326,7 +330,7 @@ fn slices_of_dense_unions_are_cut() {
     assert!(object.len() < 2 * whole + 100 * 600, "{} of {whole}", object.len());
     let text = |batches: &[RecordBatch]| {
         let column = |batch: &RecordBatch| {
-            let union = arrow::array::AsArray::as_union(batch.column(0)).clone();
+            let union = crate::arrow::array::AsArray::as_union(batch.column(0)).clone();
             (0..union.len()).map(|row| format!("{:?}", union.value(row))).collect::<Vec<_>>()
         };
         batches.iter().flat_map(column).collect::<Vec<_>>()
@@ -344,8 +348,8 @@ fn types_nested_as_deep_as_allowed_come_back() {
         let table = one_column(Arc::clone(&array));
         let back = read(&object(&table));
         assert_eq!(back.schema().fields(), table.schema().fields(), "{depth}");
-        let offsets = arrow::buffer::OffsetBuffer::from_lengths([1]);
-        array = Arc::new(arrow::array::ListArray::new(item, offsets, array, None));
+        let offsets = crate::arrow::buffer::OffsetBuffer::from_lengths([1]);
+        array = Arc::new(crate::arrow::array::ListArray::new(item, offsets, array, None));
     }
     read(&object(&one_column(Arc::clone(&array))));
     let item = Arc::new(Field::new("item", array.data_type().clone(), true));
