@@ -80,7 +80,13 @@ impl Locked<'_> {
     }
 
     /// Every bit of a row belongs to a client that is in its slot.
-    fn check_row(&self, index: u32, name: &str, row: &[AtomicU64], wrong: &mut Vec<String>) {
+    fn check_row<'a>(
+        &self,
+        index: u32,
+        name: &str,
+        row: impl IntoIterator<Item = &'a AtomicU64>,
+        wrong: &mut Vec<String>,
+    ) {
         for (at, word) in (0u32..).zip(row) {
             let mut bits = word.load(Ordering::SeqCst);
             while bits != 0 {

@@ -121,7 +121,6 @@ impl Locked<'_> {
         entry.construct.store(0, Ordering::Relaxed);
         entry.failure.store(0, Ordering::Relaxed);
         entry.released.store(0, Ordering::Relaxed);
-        entry.digest.store(0, Ordering::Relaxed);
         let word = if birth.id.is_declaration() { 0 } else { unstarted(generation) };
         entry.newest_call.store(word, Ordering::Relaxed);
         name_call(entry, birth.call.unwrap_or(EntryKey { index: NONE, generation: 0 }));

@@ -14,6 +14,7 @@ use crate::shm::layout::{State, Word, ALIGN, CALL, NONE};
 use crate::shm::segment::low_half;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fail;
+use crate::sync::row::{bit_of, RowBit};
 
 impl Locked<'_> {
     /// Rebuilds all that is derived.
@@ -80,8 +81,7 @@ impl Locked<'_> {
     }
 
     fn is_pinned_by(&self, index: u32, slot: u32) -> Result<bool> {
-        let word = self.segment().pins(index)?.get(slot as usize / 64);
-        Ok(word.is_some_and(|word| word.load(Ordering::SeqCst) & 1 << (slot % 64) != 0))
+        Ok(bit_of(self.segment().pins(index)?, slot).is_some_and(RowBit::is_set))
     }
 
     fn place_bytes(&self, count: usize) -> Result<()> {

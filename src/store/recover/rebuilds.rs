@@ -289,10 +289,10 @@ fn a_creator_pins_what_it_creates_in_whatever_slot_it_is() {
     let slots = store.attachment.segment.geometry().max_clients;
     let pinned = |slot: u32| {
         store.attachment.locked(|locked| {
-            let word = &locked.segment().pins(index)?[slot as usize / 64];
-            word.store(1 << (slot % 64), Ordering::SeqCst);
+            let bit = bit_of(locked.segment().pins(index)?, slot).unwrap();
+            bit.set();
             let found: Result<Vec<bool>> = (0..slots).map(|slot| locked.is_pinned_by(index, slot)).collect();
-            word.store(0, Ordering::SeqCst);
+            bit.clear();
             found
         })
     };
