@@ -82,6 +82,22 @@ pub struct Header {
     pub identity: AtomicU64,
     /// Nanoseconds since the epoch.
     pub created: AtomicU64,
+
+    // Read all the time, also without the lock, and seldom written: in no line with what each creation changes.
+    /// log2 of the index's slots.
+    pub index_level: AtomicU32,
+    /// Objects for which entries, extents, scratch and index have memory.
+    pub objects_reserved: AtomicU32,
+    /// The store is going: start over with a new file.
+    pub closed: AtomicU32,
+    /// The last attachment number drawn.
+    pub numbers: AtomicU32,
+    /// How often the lock was found dirty and everything derived was rebuilt; [`NEVER_BUILT`]: the first time is still to come.
+    pub recoveries: AtomicU32,
+    /// How many dead clients were reaped.
+    pub reaped: AtomicU32,
+    /// Clients that read the event log: the bits of its row. Derived.
+    pub subscribers: AtomicU32,
     /// The path under which it was made (cut; for displays and cleaning up).
     pub path: [AtomicU64; 64],
 
@@ -89,14 +105,8 @@ pub struct Header {
     pub lock: Line<FutexWord>,
     /// Even at rest; changed around every change of the index that can hide a present entry from a reader.
     pub index_changes: Line<Changes>,
-    /// log2 of the index's slots.
-    pub index_level: AtomicU32,
-    /// The store is going: start over with a new file.
-    pub closed: AtomicU32,
-    /// The last attachment number drawn.
-    pub numbers: AtomicU32,
-    /// Objects for which entries, extents, scratch and index have memory.
-    pub objects_reserved: AtomicU32,
+
+    // Written under the lock.
     /// Entries below this have been used at some time.
     pub entries_used: AtomicU32,
     /// First of the list of free entries. Derived.
@@ -115,12 +125,6 @@ pub struct Header {
     pub reap_stamp: AtomicU64,
     /// Entries that are not free. Derived.
     pub live: AtomicU32,
-    /// How often the lock was found dirty and everything derived was rebuilt; [`NEVER_BUILT`]: the first time is still to come.
-    pub recoveries: AtomicU32,
-    /// How many dead clients were reaped.
-    pub reaped: AtomicU32,
-    /// Clients that read the event log: the bits of its row. Derived.
-    pub subscribers: AtomicU32,
     /// Events written to the log: raised when an event is complete.
     pub event_sequence: AtomicU64,
     /// Changes whenever events may have been lost.
@@ -156,9 +160,18 @@ pub struct Client {
     pub dying: AtomicU32,
     /// A bit for each bucket that rang since this client looked last.
     pub rung: [AtomicU64; RUNG_WORDS],
+    /// Free entries with bytes that it uses next: see `store::spares`. Derived.
+    pub spares: Spares,
     /// On which its threads sleep.
     pub bell: Line<Bell>,
 }
+
+/// How many spares a client has.
+pub const SPARES: usize = 16;
+
+/// The spares of a client, in a line of their own, as others ring while it creates.
+#[repr(C, align(64))]
+pub struct Spares(pub [AtomicU32; SPARES]);
 
 /// One object. Its first line has all that getting and releasing needs; both lines are followed by the rest of the pins and by
 /// the wants.
@@ -296,8 +309,11 @@ pub const LAYOUT_HASH: u64 = {
         EVENTS * EVENT_SIZE,
         UNIT,
         SMALL,
+        std::mem::offset_of!(Header, index_level) as u64,
         std::mem::offset_of!(Header, lock) as u64,
+        std::mem::offset_of!(Header, entries_used) as u64,
         std::mem::offset_of!(Header, table_credit) as u64,
+        std::mem::offset_of!(Client, spares) as u64,
         std::mem::offset_of!(Entry, newest_call) as u64,
     ];
     let mut hash = 0xcbf2_9ce4_8422_2325u64;

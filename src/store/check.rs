@@ -75,6 +75,10 @@ impl Locked<'_> {
         if counted != live {
             wrong.push(format!("{counted} objects are counted, {live} are there"));
         }
+        for (_, extent, bytes) in self.all_spares()? {
+            let offset = self.segment().extent(extent)?.offset.load(Ordering::Relaxed);
+            extents.push((offset, bytes, extent));
+        }
         extents.sort_unstable();
         self.heap().check(&extents, wrong)
     }
@@ -165,9 +169,15 @@ impl Locked<'_> {
             }
         }
         let mut free = 0;
+        for (index, ..) in self.all_spares()? {
+            free += 1;
+            if !listed.insert(index) {
+                wrong.push(format!("entry {index} is spare twice, or on a list"));
+            }
+        }
         self.walk(header.entries_free.load(Ordering::Relaxed), |index, entry| {
             free += 1;
-            if Word(entry.state.load(Ordering::Relaxed)).state() != State::Free {
+            if Word(entry.state.load(Ordering::Relaxed)).state() != State::Free || listed.contains(&index) {
                 wrong.push(format!("entry {index} is on the list of free entries and not free"));
             }
             Ok(true)

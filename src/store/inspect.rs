@@ -444,11 +444,14 @@ impl Store {
     pub fn stat(&self) -> Result<StoreStat> {
         let segment = &self.attachment.segment;
         let header = segment.header();
-        let figures = self.attachment.locked(|locked| locked.heap().figures())?;
+        let (figures, aside) = self.attachment.locked(|locked| {
+            let bytes = locked.all_spares()?.iter().map(|(.., bytes)| bytes).sum();
+            Ok((locked.heap().figures()?, bytes))
+        })?;
         let mut stat = StoreStat {
             size: segment.geometry().size,
             used: figures.used,
-            used_small: figures.used_small,
+            used_small: figures.used_small.saturating_sub(aside),
             free: figures.free,
             largest_free: figures.largest,
             reserved: figures.reserved,

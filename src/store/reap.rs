@@ -122,6 +122,7 @@ impl Attachment {
             locked.count_readers();
             // It may have changed something and died before it told of it.
             locked.lose_events();
+            locked.give_spares_back(slot)?;
             if client.number.load(Ordering::Relaxed) == number {
                 client.number.store(0, Ordering::Release);
                 let reaped = header.reaped.load(Ordering::Relaxed);

@@ -22,6 +22,7 @@ impl Locked<'_> {
         let header = self.segment().header();
         fail::point("recover.begun");
         self.heap().reset();
+        self.forget_spares();
         self.index_reset();
         for list in [&header.entries_free, &header.declarations, &header.orphans, &header.orphans_last] {
             list.store(NONE, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! `check` sees every kind of damage: all other tests rely on what it says.
 
 use super::super::entries::EntryKey;
-use super::super::testing::{fresh, id, put};
+use super::super::testing::{fresh, give_spares_back, id, put};
 use super::super::{CreateSpec, DeleteMode, ObjectId};
 use super::*;
 use crate::shm::layout::Entry;
@@ -60,6 +60,7 @@ fn each_kind_of_damage_is_seen() {
     member[19] = 9;
     let member = put(&store, &ObjectId::new(member));
     store.delete(&id(2), DeleteMode::Now).unwrap();
+    give_spares_back(&store);
     let entry = |key: EntryKey| -> &Entry { segment.entry(key.index).unwrap() };
     let state = |key: EntryKey| Word(entry(key).state.load(Ordering::SeqCst));
     let has = |word: &AtomicU32| u64::from(word.load(Ordering::SeqCst));
