@@ -147,13 +147,14 @@ fn use_a_scribbled_store(seed: u64) {
         let spec = CreateSpec { data_size: n * 300, metadata: b"text", keep: true, ..CreateSpec::default() };
         store.create(&id(n), &spec).unwrap().seal().unwrap();
     }
-    // The header behind the lock's line, clients and buckets, heap control, the log, entries, extents, index.
+    // The header before and behind the lock's line, clients and buckets, heap control, the log, entries, extents, index.
     let geometry =
         Geometry::new(1 << 20, store.stat().unwrap().max_objects.try_into().unwrap(), 256).unwrap();
     assert_eq!(geometry.file_size, length, "the store is laid out otherwise");
     let event_sequence = std::mem::offset_of!(Header, event_sequence) as u64;
     let regions = [
-        (800, 200),
+        (std::mem::offset_of!(Header, index_level) as u64, 32),
+        (std::mem::offset_of!(Header, entries_used) as u64, 64),
         (geometry.clients, geometry.heap - geometry.clients),
         (geometry.heap, 6000),
         (geometry.events, 80 * EVENT_SIZE),
@@ -163,7 +164,7 @@ fn use_a_scribbled_store(seed: u64) {
         (geometry.index, 48_000),
     ];
     for round in 0..60 {
-        let (start, length) = regions[usize::try_from(next() % 8).unwrap()];
+        let (start, length) = regions[usize::try_from(next() % 9).unwrap()];
         let at = start + next() % length;
         let _ = file.write_all_at(&(next() >> (next() % 60)).to_le_bytes(), at / 8 * 8);
         let n = next() % 24;

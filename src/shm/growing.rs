@@ -1,4 +1,4 @@
-//! Growing: memory for the heap, in huge pages while they pay, else in plain ones.
+//! Growing: memory for the heap and the tables, in huge pages while they pay, else in plain ones.
 //!
 //! A huge page (`MADV_COLLAPSE`) costs a tenth of what 512 plain ones cost, or several times as much. Where free memory lies
 //! in small pieces the kernel moves pages to join some; of the memory that a virtual machine has told its host is free, the
@@ -28,6 +28,10 @@ pub const ROUND: u64 = 16 << 20;
 const SAMPLE: u64 = LARGEST_PAGE;
 /// How much longer than what tries have lost plain pages are got before the next try.
 const PATIENCE: i64 = 64;
+/// What a huge page of the heap is worth, in plain pages: it is written and read from one end to the other.
+pub const OF_HEAP: u64 = 1;
+/// And one of a table: each look-up that goes anywhere in it is shorter, as long as the store lives.
+pub const OF_TABLE: u64 = 4;
 /// The credit of a new store, and the most, in bytes.
 const FIRST_CREDIT: i64 = 4 << 20;
 const MOST_CREDIT: i64 = 16 << 20;
@@ -42,11 +46,13 @@ pub struct Growing<'a> {
     pub file: &'a File,
     /// Where it is mapped for writing.
     pub base: *const u8,
-    /// [`Header::huge_credit`](super::layout::Header).
+    /// [`Header::huge_credit`](super::layout::Header), or that of the tables.
     pub credit: &'a AtomicU64,
+    /// How much more than plain pages huge ones may cost.
+    pub worth: u64,
 }
 
-/// What a unit of plain pages costs here and now, in nanoseconds of processor time; at least 1.
+/// What a unit of plain pages costs here and now, in nanoseconds of processor time, as often as huge ones are worth it; at least 1.
 #[derive(Clone, Copy)]
 struct Price(u64);
 
@@ -87,6 +93,17 @@ impl Growing<'_> {
             }
         }
         Ok(at)
+    }
+
+    /// Reserves memory for a range of a table: as [`Growing::reserve`] for the units that lie in it, plain for what is before and
+    /// behind them.
+    pub fn reserve_within(&self, from: u64, to: u64) -> Result<()> {
+        let (mut at, end) = (from.next_multiple_of(UNIT).min(to), to / UNIT * UNIT);
+        reserve_plain(self.file, from, at)?;
+        while at < end {
+            at = self.reserve(at, end)?;
+        }
+        reserve_plain(self.file, at, to)
     }
 
     /// For a store that is being made, with the first memory of the file: whether its first writer would wait long for huge
@@ -150,7 +167,7 @@ impl Growing<'_> {
             }
             least = least.min(cost.used);
         }
-        Ok(Some(Price((least * (UNIT / SAMPLE)).max(1))))
+        Ok(Some(Price((least * (UNIT / SAMPLE)).saturating_mul(self.worth).max(1))))
     }
 
     /// Tries huge pages for the first units of a range; those that do not become one are plain.

@@ -82,6 +82,22 @@ pub struct Header {
     pub identity: AtomicU64,
     /// Nanoseconds since the epoch.
     pub created: AtomicU64,
+
+    // Read all the time, also without the lock, and seldom written: in no line with what each creation changes.
+    /// log2 of the index's slots.
+    pub index_level: AtomicU32,
+    /// Objects for which entries, extents, scratch and index have memory.
+    pub objects_reserved: AtomicU32,
+    /// The store is going: start over with a new file.
+    pub closed: AtomicU32,
+    /// The last attachment number drawn.
+    pub numbers: AtomicU32,
+    /// How often the lock was found dirty and everything derived was rebuilt; [`NEVER_BUILT`]: the first time is still to come.
+    pub recoveries: AtomicU32,
+    /// How many dead clients were reaped.
+    pub reaped: AtomicU32,
+    /// Clients that read the event log: the bits of its row. Derived.
+    pub subscribers: AtomicU32,
     /// The path under which it was made (cut; for displays and cleaning up).
     pub path: [AtomicU64; 64],
 
@@ -89,14 +105,8 @@ pub struct Header {
     pub lock: Line<FutexWord>,
     /// Even at rest; changed around every change of the index that can hide a present entry from a reader.
     pub index_changes: Line<Changes>,
-    /// log2 of the index's slots.
-    pub index_level: AtomicU32,
-    /// The store is going: start over with a new file.
-    pub closed: AtomicU32,
-    /// The last attachment number drawn.
-    pub numbers: AtomicU32,
-    /// Objects for which entries, extents, scratch and index have memory.
-    pub objects_reserved: AtomicU32,
+
+    // Written under the lock.
     /// Entries below this have been used at some time.
     pub entries_used: AtomicU32,
     /// First of the list of free entries. Derived.
@@ -115,12 +125,6 @@ pub struct Header {
     pub reap_stamp: AtomicU64,
     /// Entries that are not free. Derived.
     pub live: AtomicU32,
-    /// How often the lock was found dirty and everything derived was rebuilt; [`NEVER_BUILT`]: the first time is still to come.
-    pub recoveries: AtomicU32,
-    /// How many dead clients were reaped.
-    pub reaped: AtomicU32,
-    /// Clients that read the event log: the bits of its row. Derived.
-    pub subscribers: AtomicU32,
     /// Events written to the log: raised when an event is complete.
     pub event_sequence: AtomicU64,
     /// Changes whenever events may have been lost.
@@ -128,6 +132,8 @@ pub struct Header {
     /// What tries to get huge pages may lose, in bytes of plain pages that cost as much. Below zero (two's complement): bytes
     /// by which the heap grows in plain pages before the next try. Advice.
     pub huge_credit: AtomicU64,
+    /// The same for entries and index.
+    pub table_credit: AtomicU64,
 }
 
 /// Something that has its cache line to itself: lines have 64 bytes, on some machines 128, and x86 fetches them in pairs.
@@ -154,27 +160,39 @@ pub struct Client {
     pub dying: AtomicU32,
     /// A bit for each bucket that rang since this client looked last.
     pub rung: [AtomicU64; RUNG_WORDS],
+    /// Free entries with bytes that it uses next: see `store::spares`. Derived.
+    pub spares: Spares,
     /// On which its threads sleep.
     pub bell: Line<Bell>,
 }
 
-/// One object.
+/// How many spares a client has.
+pub const SPARES: usize = 16;
+
+/// The spares of a client, in a line of their own, as others ring while it creates.
+#[repr(C, align(64))]
+pub struct Spares(pub [AtomicU32; SPARES]);
+
+/// One object. Its first line has all that getting and releasing needs; both lines are followed by the rest of the pins and by
+/// the wants.
 #[repr(C, align(64))]
 pub struct Entry {
     /// State, flags, creator's slot and generation: see [`Word`].
     pub state: StateWord,
     /// The object's ID, in the order of its bytes.
     pub id: [AtomicU32; 5],
-    /// Keep and evictable: see `KEEP`, `EVICTABLE`.
-    pub flags: AtomicU32,
+    /// The status of a failed object (positive); its text is the data.
+    pub failure: AtomicU32,
+    /// Who pins it: the first 64 clients' bits. The others' are behind the entry.
+    pub pins: AtomicU64,
     /// Where the data begin; the metadata follow them.
     pub offset: AtomicU64,
     /// Bytes of data.
     pub data_size: AtomicU64,
     /// Bytes of metadata.
     pub meta_size: AtomicU32,
-    /// The extent that holds both ([`NONE`]: there is none). Derived.
-    pub extent: AtomicU32,
+    /// Keep and evictable: see `KEEP`, `EVICTABLE`.
+    pub flags: AtomicU32,
     /// Attachment number of the creator (or of who promised it).
     pub creator: AtomicU32,
     /// Attachment number of who is to produce it.
@@ -185,12 +203,10 @@ pub struct Entry {
     pub sequence: AtomicU64,
     /// Order of its last release.
     pub released: AtomicU64,
-    /// Digest of the data. Not used yet.
-    pub digest: AtomicU64,
     /// Microseconds from create to seal, at most what fits.
     pub construct: AtomicU32,
-    /// The status of a failed object (positive); its text is the data.
-    pub failure: AtomicU32,
+    /// The extent that holds the bytes ([`NONE`]: there is none). Derived.
+    pub extent: AtomicU32,
     /// Neighbours in its namespace's list (in the list of declarations, for a declaration). Derived.
     pub previous: AtomicU32,
     /// The one after it; of a free entry, the next free one. Derived.
@@ -273,11 +289,12 @@ const _: () = assert!(size_of::<Header>() as u64 <= BORDER);
 const _: () = assert!(size_of::<Client>() == 512);
 const _: () = assert!(RUNG_WORDS as u64 * 64 == BUCKETS);
 const _: () = assert!(size_of::<Entry>() == 128);
+const _: () = assert!(std::mem::offset_of!(Entry, creator) == 64);
 const _: () = assert!(size_of::<Extent>() == 32);
 const _: () = assert!(size_of::<HeapControl>().is_multiple_of(64));
 
 /// Raised when a word gets another meaning in its old place.
-const MEANINGS: u64 = 2;
+const MEANINGS: u64 = 3;
 
 /// A hash of everything that a process of another build must agree on.
 pub const LAYOUT_HASH: u64 = {
@@ -292,8 +309,11 @@ pub const LAYOUT_HASH: u64 = {
         EVENTS * EVENT_SIZE,
         UNIT,
         SMALL,
+        std::mem::offset_of!(Header, index_level) as u64,
         std::mem::offset_of!(Header, lock) as u64,
-        std::mem::offset_of!(Header, event_epoch) as u64,
+        std::mem::offset_of!(Header, entries_used) as u64,
+        std::mem::offset_of!(Header, table_credit) as u64,
+        std::mem::offset_of!(Client, spares) as u64,
         std::mem::offset_of!(Entry, newest_call) as u64,
     ];
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
@@ -327,7 +347,7 @@ pub struct Geometry {
     pub events: u64,
     /// Offset of the entries.
     pub entries: u64,
-    /// Bytes from one entry to the next: the entry, its row of pins, its row of wants.
+    /// Bytes from one entry to the next: the entry, the rest of its row of pins, its row of wants.
     pub entry_stride: u64,
     /// Offset of the extents.
     pub extents: u64,
@@ -389,13 +409,16 @@ impl Geometry {
         let buckets = region((BUCKETS + 1) * u64::from(max_clients / 8), BORDER);
         let heap = region(size_of::<HeapControl>() as u64, BORDER);
         let events = region(EVENTS * EVENT_SIZE, BORDER);
-        let entry_stride = (size_of::<Entry>() as u64 + u64::from(max_clients / 8) * 2).next_multiple_of(64);
+        // The first word of the pins is in the entry.
+        let rows = u64::from(max_clients / 8) * 2 - 8;
+        let entry_stride = (size_of::<Entry>() as u64 + rows).next_multiple_of(64);
         let entries = region(objects * entry_stride, UNIT);
         let extents = region((2 * objects + 64) * size_of::<Extent>() as u64, BORDER);
         let scratch = region(objects * 8, BORDER);
         let top_level = max_objects.ilog2() + 1;
         // Level L lies at 2^L words behind the start, so that the levels never overlap.
-        let index = region(16 << top_level, BORDER);
+        // From level 18 on each has whole units to itself.
+        let index = region(16 << top_level, UNIT);
         let small_size = (size / 8).clamp(1 << 20, 1 << 30).next_multiple_of(UNIT);
         let small = region(small_size, UNIT);
         let large = region(size.next_multiple_of(ALIGN), UNIT);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use memmap2::{MmapMut, MmapOptions};
 
 use super::fork::{forks, Unshared};
-use super::growing::Growing;
+use super::growing::{Growing, OF_HEAP, OF_TABLE};
 use super::layout::{
     load_text, store_text, Client, Entry, Event, Extent, Geometry, Header, HeapControl, Pool, ALIGN, EVENTS,
     EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, LOG_BUCKET, MAGIC, NEVER_BUILT, NONE, OPTION_EVICTION, UNIT,
@@ -28,6 +28,7 @@ use super::span::{ReadSpan, WriteSpan};
 use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::clock::epoch_nanos;
+use crate::sync::row::Row;
 #[cfg(feature = "simulate")]
 use crate::sync::sim;
 
@@ -148,8 +149,10 @@ impl Segment {
         // SAFETY: the start of our mapping; all of Header is atomics, and zero is valid for them. Memory is reserved for it
         // before it is touched.
         let header = unsafe { &*mapping.start.cast::<Header>() };
-        let growing = Growing { file: file.file(), base: mapping.start, credit: &header.huge_credit };
+        let growing =
+            Growing { file: file.file(), base: mapping.start, credit: &header.huge_credit, worth: OF_HEAP };
         growing.look_ahead()?;
+        header.table_credit.store(header.huge_credit.load(Ordering::Relaxed), Ordering::Relaxed);
         memory::reserve_plain(file.file(), 0, geometry.fixed_end())?;
         header.version.store(VERSION, Ordering::Relaxed);
         header.layout_hash.store(LAYOUT_HASH, Ordering::Relaxed);
@@ -164,7 +167,8 @@ impl Segment {
         for list in [&header.declarations, &header.orphans, &header.orphans_last, &header.entries_free] {
             list.store(NONE, Ordering::Relaxed);
         }
-        reserve_objects(file.file(), &geometry, 0, FIRST_OBJECTS)?;
+        let tables = Growing { credit: &header.table_credit, worth: OF_TABLE, ..growing };
+        reserve_objects(&tables, &geometry, 0, FIRST_OBJECTS)?;
         header.objects_reserved.store(FIRST_OBJECTS, Ordering::Relaxed);
         header.index_level.store(index_level(FIRST_OBJECTS), Ordering::Relaxed);
         // SAFETY: within the mapping, reserved above, all atomics.
@@ -333,14 +337,16 @@ impl Segment {
     }
 
     /// The pins of an entry, one bit a client.
-    pub fn pins(&self, index: u32) -> Result<&[AtomicU64]> {
-        Ok(self.words(self.entry_offset(index)? + size_of::<Entry>() as u64, self.row_words()))
+    pub fn pins(&self, index: u32) -> Result<Row<'_>> {
+        let entry = self.entry_offset(index)?;
+        let others = self.words(entry + size_of::<Entry>() as u64, self.row_words() - 1);
+        Ok(Row::new(&self.at::<Entry>(entry).pins, others))
     }
 
     /// The wants of an entry, one bit a client.
     pub fn wants(&self, index: u32) -> Result<&[AtomicU64]> {
-        let row = u64::from(self.geometry.max_clients / 8);
-        Ok(self.words(self.entry_offset(index)? + size_of::<Entry>() as u64 + row, self.row_words()))
+        let pins = u64::from(self.geometry.max_clients / 8) - 8;
+        Ok(self.words(self.entry_offset(index)? + size_of::<Entry>() as u64 + pins, self.row_words()))
     }
 
     /// Extents that have memory.
@@ -440,15 +446,18 @@ impl Segment {
     /// Reserves bookkeeping for more objects. Called outside the lock; the watermark is raised under it.
     pub fn reserve_objects(&self, from: u32, to: u32) -> Result<()> {
         self.kept()?;
-        reserve_objects(self.file(), &self.geometry, from, to)
+        reserve_objects(&self.growing(&self.header().table_credit, OF_TABLE), &self.geometry, from, to)
+    }
+
+    fn growing<'a>(&'a self, credit: &'a AtomicU64, worth: u64) -> Growing<'a> {
+        Growing { file: self.file(), base: self.bookkeeping.start, credit, worth }
     }
 
     /// Reserves heap memory; see [`Growing::reserve`].
     pub fn reserve_heap(&self, from: u64, to: u64) -> Result<u64> {
         let to = to.next_multiple_of(UNIT).min(self.geometry.file_size);
         self.kept()?;
-        let credit = &self.header().huge_credit;
-        Growing { file: self.file(), base: self.bookkeeping.start, credit }.reserve(from, to)
+        self.growing(&self.header().huge_credit, OF_HEAP).reserve(from, to)
     }
 
     /// Gives heap memory back to the system. Under the lock, and above the watermark.
@@ -491,11 +500,12 @@ impl Drop for Segment {
     }
 }
 
-fn reserve_objects(file: &File, geometry: &Geometry, from: u32, to: u32) -> Result<()> {
+fn reserve_objects(growing: &Growing<'_>, geometry: &Geometry, from: u32, to: u32) -> Result<()> {
     let (first, end) = (u64::from(from), u64::from(to));
     let extent = size_of::<Extent>() as u64;
     let stride = geometry.entry_stride;
-    memory::reserve_plain(file, geometry.entries + first * stride, geometry.entries + end * stride)?;
+    growing.reserve_within(geometry.entries + first * stride, geometry.entries + end * stride)?;
+    let file = growing.file;
     memory::reserve_plain(
         file,
         geometry.extents + 2 * first * extent,
@@ -503,7 +513,7 @@ fn reserve_objects(file: &File, geometry: &Geometry, from: u32, to: u32) -> Resu
     )?;
     memory::reserve_plain(file, geometry.scratch + first * 8, geometry.scratch + end * 8)?;
     let level = index_level(to);
-    memory::reserve_plain(file, geometry.index + (8 << level), geometry.index + (16 << level))
+    growing.reserve_within(geometry.index + (8 << level), geometry.index + (16 << level))
 }
 
 /// The index's level for so many objects: at most half full.

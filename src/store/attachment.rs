@@ -339,6 +339,7 @@ impl Attachment {
                 fail::point("detach.closed_set");
             }
             if for_good {
+                locked.give_spares_back(self.slot)?;
                 self.segment.client(self.slot).number.store(0, Ordering::Release);
                 fail::point("detach.slot_cleared");
             }

@@ -16,7 +16,7 @@ use crate::shm::span::ReadSpan;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fail;
 use crate::sync::pins::Outcome;
-use crate::sync::row::RowBit;
+use crate::sync::row::{bit_of, RowBit};
 use crate::timeout::Timeout;
 
 /// One of this process's pins.
@@ -142,9 +142,8 @@ pub(super) enum Look {
 
 impl Attachment {
     /// Our bit in a row.
-    pub(super) fn bit<'a>(&self, row: &'a [AtomicU64]) -> Result<RowBit<'a>> {
-        let word = row.get(self.slot as usize / 64).ok_or_else(|| Error::internal("a slot out of range"))?;
-        Ok(RowBit { word, mask: 1 << (self.slot % 64) })
+    pub(super) fn bit<'a>(&self, row: impl IntoIterator<Item = &'a AtomicU64>) -> Result<RowBit<'a>> {
+        bit_of(row, self.slot).ok_or_else(|| Error::internal("a slot out of range"))
     }
 
     /// Pins a life of an entry while it is sealed or failed.

@@ -75,12 +75,22 @@ impl Locked<'_> {
         if counted != live {
             wrong.push(format!("{counted} objects are counted, {live} are there"));
         }
+        for (_, extent, bytes) in self.all_spares()? {
+            let offset = self.segment().extent(extent)?.offset.load(Ordering::Relaxed);
+            extents.push((offset, bytes, extent));
+        }
         extents.sort_unstable();
         self.heap().check(&extents, wrong)
     }
 
     /// Every bit of a row belongs to a client that is in its slot.
-    fn check_row(&self, index: u32, name: &str, row: &[AtomicU64], wrong: &mut Vec<String>) {
+    fn check_row<'a>(
+        &self,
+        index: u32,
+        name: &str,
+        row: impl IntoIterator<Item = &'a AtomicU64>,
+        wrong: &mut Vec<String>,
+    ) {
         for (at, word) in (0u32..).zip(row) {
             let mut bits = word.load(Ordering::SeqCst);
             while bits != 0 {
@@ -159,9 +169,15 @@ impl Locked<'_> {
             }
         }
         let mut free = 0;
+        for (index, ..) in self.all_spares()? {
+            free += 1;
+            if !listed.insert(index) {
+                wrong.push(format!("entry {index} is spare twice, or on a list"));
+            }
+        }
         self.walk(header.entries_free.load(Ordering::Relaxed), |index, entry| {
             free += 1;
-            if Word(entry.state.load(Ordering::Relaxed)).state() != State::Free {
+            if Word(entry.state.load(Ordering::Relaxed)).state() != State::Free || listed.contains(&index) {
                 wrong.push(format!("entry {index} is on the list of free entries and not free"));
             }
             Ok(true)

@@ -160,6 +160,9 @@ impl Attachment {
                 self.ready_wants(1);
             }
             let lack = match self.locked(|locked| {
+                if shortage.is_some() {
+                    locked.give_all_spares_back()?;
+                }
                 Ok(match work(locked)? {
                     Ok(done) => Ok(done),
                     Err(Need::Objects) => Err(None),
@@ -186,8 +189,11 @@ impl Attachment {
                         // It never fits: nothing is to go for it, and nobody waited for.
                         return Err(error);
                     }
-                    let shortage = shortage.get_or_insert_with(|| Shortage::new(spec.full_timeout));
-                    shortage.relieve(self, bytes, grows, error)?;
+                    match &mut shortage {
+                        Some(shortage) => shortage.relieve(self, bytes, grows, error)?,
+                        // First with what clients have put aside.
+                        None => shortage = Some(Shortage::new(spec.full_timeout)),
+                    }
                 }
                 Err(error) => return Err(error),
             }
@@ -242,16 +248,20 @@ fn exists(id: &ObjectId) -> Error {
 
 impl Locked<'_> {
     fn create_new(&self, id: &ObjectId, hash: Hash, spec: &CreateSpec<'_>) -> Attempt<EntryKey> {
-        if !self.has_entries(1) {
-            return Ok(Err(Need::Objects));
-        }
         let (bytes, meta_size) = sizes(spec)?;
-        let Some(taken) = self.heap().take(bytes)? else { return Ok(Err(Need::Bytes(bytes))) };
+        let (index, taken) = match self.take_spare(bytes)? {
+            Some(spare) => spare,
+            None if !self.has_entries(1) => return Ok(Err(Need::Objects)),
+            None => {
+                let Some(taken) = self.heap().take(bytes)? else { return Ok(Err(Need::Bytes(bytes))) };
+                (self.take_entry()?, taken)
+            }
+        };
         fail::point("create.bytes_taken");
         // Where objects are evicted, an evictable one stays by itself; KEEP would keep it for ever.
         let keep = spec.keep && !(spec.evictable && self.attachment.evicts());
         let flags = if keep { KEEP } else { 0 } | if spec.evictable { EVICTABLE } else { 0 };
-        let key = self.bear(&Birth {
+        let birth = Birth {
             id,
             hash,
             state: State::Creating,
@@ -263,7 +273,8 @@ impl Locked<'_> {
             slot: self.attachment.slot,
             want: spec.want,
             call: None,
-        })?;
+        };
+        let key = self.bear_in(index, &birth)?;
         self.attachment.pin_creation(key)?;
         Ok(Ok(key))
     }

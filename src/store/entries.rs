@@ -87,7 +87,8 @@ impl Locked<'_> {
         found >= count
     }
 
-    fn take_entry(&self) -> Result<u32> {
+    /// Takes an entry. The caller has made sure that there is one (`has_entries`).
+    pub(super) fn take_entry(&self) -> Result<u32> {
         let header = self.segment().header();
         let free = header.entries_free.load(Ordering::Relaxed);
         if free != NONE {
@@ -106,7 +107,11 @@ impl Locked<'_> {
 
     /// Writes a new entry and makes it visible. The caller has made sure that there is one (`has_entries`).
     pub(super) fn bear(&self, birth: &Birth<'_>) -> Result<EntryKey> {
-        let index = self.take_entry()?;
+        self.bear_in(self.take_entry()?, birth)
+    }
+
+    /// The same in an entry that was taken.
+    pub(super) fn bear_in(&self, index: u32, birth: &Birth<'_>) -> Result<EntryKey> {
         let entry = self.segment().entry(index)?;
         let generation = Word(entry.state.load(Ordering::Relaxed)).generation();
         let key = EntryKey { index, generation };
@@ -121,7 +126,6 @@ impl Locked<'_> {
         entry.construct.store(0, Ordering::Relaxed);
         entry.failure.store(0, Ordering::Relaxed);
         entry.released.store(0, Ordering::Relaxed);
-        entry.digest.store(0, Ordering::Relaxed);
         let word = if birth.id.is_declaration() { 0 } else { unstarted(generation) };
         entry.newest_call.store(word, Ordering::Relaxed);
         name_call(entry, birth.call.unwrap_or(EntryKey { index: NONE, generation: 0 }));
@@ -249,16 +253,25 @@ impl Locked<'_> {
         }
         let extent = entry.extent.load(Ordering::Relaxed);
         fail::point("delete.freed");
-        if extent != NONE {
+        let live = &self.segment().header().live;
+        live.store(live.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+        let spare = extent != NONE && self.put_aside(key.index, extent)?;
+        if extent != NONE && !spare {
             self.heap().give(extent)?;
         }
         fail::point("delete.bytes_given");
-        let header = self.segment().header();
-        entry.next.store(header.entries_free.load(Ordering::Relaxed), Ordering::Relaxed);
-        header.entries_free.store(key.index, Ordering::Relaxed);
-        let live = header.live.load(Ordering::Relaxed);
-        header.live.store(live.saturating_sub(1), Ordering::Relaxed);
+        if !spare {
+            self.list_free_entry(key.index)?;
+        }
         Ok(true)
+    }
+
+    /// Puts a free entry on the list of those.
+    pub(super) fn list_free_entry(&self, index: u32) -> Result<()> {
+        let head = &self.segment().header().entries_free;
+        self.segment().entry(index)?.next.store(head.load(Ordering::Relaxed), Ordering::Relaxed);
+        head.store(index, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Settles what somebody who could not get the lock had to leave.

@@ -159,7 +159,9 @@ pub(super) fn state_name(state: State) -> &'static str {
 }
 
 /// The slots whose bit is set in a row. To be visited by `for_each`, which costs little where no bit is set.
-pub(super) fn slots_of(row: &[AtomicU64]) -> impl Iterator<Item = u32> + '_ {
+pub(super) fn slots_of<'a>(
+    row: impl IntoIterator<Item = &'a AtomicU64> + 'a,
+) -> impl Iterator<Item = u32> + 'a {
     (0u32..).zip(row).flat_map(|(at, word)| {
         let mut bits = word.load(Ordering::Relaxed);
         std::iter::from_fn(move || {
@@ -268,17 +270,21 @@ impl Store {
         read.map_or(Ok(None), |(_, info)| info)
     }
 
+    /// The clients that have their bit in a row.
+    #[inline]
+    fn numbers<'a>(&self, row: impl IntoIterator<Item = &'a AtomicU64> + Copy + 'a) -> Vec<u32> {
+        if row_is_empty(row) {
+            return Vec::new();
+        }
+        let client = |slot| self.attachment.segment.client(slot);
+        slots_of(row).map(|slot| client(slot).number.load(Ordering::Relaxed)).collect()
+    }
+
     /// What the words of an entry say, which may be another life's meanwhile.
     #[inline]
     fn info_of(&self, index: u32, entry: &Entry, word: Word) -> Result<ObjectInfo> {
         let segment = &self.attachment.segment;
         let flags = entry.flags.load(Ordering::Relaxed);
-        let numbers = |row: &[AtomicU64]| {
-            if row_is_empty(row) {
-                return Vec::new();
-            }
-            slots_of(row).map(|slot| segment.client(slot).number.load(Ordering::Relaxed)).collect()
-        };
         Ok(ObjectInfo {
             id: id_of(entry),
             key: EntryKey { index, generation: word.generation() },
@@ -293,8 +299,8 @@ impl Store {
             evictable: flags & EVICTABLE != 0,
             claimed: word.has(CLAIMED),
             ended: word.has(ENDED),
-            pinned_by: numbers(segment.pins(index)?),
-            wanted_by: numbers(segment.wants(index)?),
+            pinned_by: self.numbers(segment.pins(index)?),
+            wanted_by: self.numbers(segment.wants(index)?),
         })
     }
 
@@ -438,11 +444,14 @@ impl Store {
     pub fn stat(&self) -> Result<StoreStat> {
         let segment = &self.attachment.segment;
         let header = segment.header();
-        let figures = self.attachment.locked(|locked| locked.heap().figures())?;
+        let (figures, aside) = self.attachment.locked(|locked| {
+            let bytes = locked.all_spares()?.iter().map(|(.., bytes)| bytes).sum();
+            Ok((locked.heap().figures()?, bytes))
+        })?;
         let mut stat = StoreStat {
             size: segment.geometry().size,
             used: figures.used,
-            used_small: figures.used_small,
+            used_small: figures.used_small.saturating_sub(aside),
             free: figures.free,
             largest_free: figures.largest,
             reserved: figures.reserved,

@@ -32,6 +32,7 @@ mod progress;
 mod reap;
 mod recover;
 mod shortage;
+mod spares;
 #[cfg(test)]
 mod testing;
 mod tie;

@@ -17,6 +17,7 @@ use crate::sync::atomic::{fence, lock, AtomicU32, AtomicU64, Ordering};
 use crate::sync::clock::epoch_nanos;
 use crate::sync::fail;
 use crate::sync::life::Fate;
+use crate::sync::row::{bit_of, RowBit};
 
 /// How often somebody looks for dead clients.
 const TURN_MILLIS: u64 = 250;
@@ -121,6 +122,7 @@ impl Attachment {
             locked.count_readers();
             // It may have changed something and died before it told of it.
             locked.lose_events();
+            locked.give_spares_back(slot)?;
             if client.number.load(Ordering::Relaxed) == number {
                 client.number.store(0, Ordering::Release);
                 let reaped = header.reaped.load(Ordering::Relaxed);
@@ -164,11 +166,10 @@ impl Attachment {
 }
 
 /// Clears a slot's bit in a row. Whether it was set.
-fn clear_slot(row: &[AtomicU64], slot: u32) -> bool {
-    let mask = 1 << (slot % 64);
-    let set = row.get(slot as usize / 64).filter(|word| word.load(Ordering::Relaxed) & mask != 0);
+fn clear_slot<'a>(row: impl IntoIterator<Item = &'a AtomicU64>, slot: u32) -> bool {
+    let set = bit_of(row, slot).filter(|bit| bit.is_set());
     // Nobody else clears it: one at a time reaps that client.
-    set.map(|word| word.fetch_and(!mask, Ordering::SeqCst)).is_some()
+    set.map(RowBit::clear).is_some()
 }
 
 #[cfg(test)]

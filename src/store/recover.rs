@@ -14,6 +14,7 @@ use crate::shm::layout::{State, Word, ALIGN, CALL, NONE};
 use crate::shm::segment::low_half;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fail;
+use crate::sync::row::{bit_of, RowBit};
 
 impl Locked<'_> {
     /// Rebuilds all that is derived.
@@ -21,6 +22,7 @@ impl Locked<'_> {
         let header = self.segment().header();
         fail::point("recover.begun");
         self.heap().reset();
+        self.forget_spares();
         self.index_reset();
         for list in [&header.entries_free, &header.declarations, &header.orphans, &header.orphans_last] {
             list.store(NONE, Ordering::Relaxed);
@@ -80,8 +82,7 @@ impl Locked<'_> {
     }
 
     fn is_pinned_by(&self, index: u32, slot: u32) -> Result<bool> {
-        let word = self.segment().pins(index)?.get(slot as usize / 64);
-        Ok(word.is_some_and(|word| word.load(Ordering::SeqCst) & 1 << (slot % 64) != 0))
+        Ok(bit_of(self.segment().pins(index)?, slot).is_some_and(RowBit::is_set))
     }
 
     fn place_bytes(&self, count: usize) -> Result<()> {

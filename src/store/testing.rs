@@ -39,6 +39,11 @@ pub(super) fn put(store: &Store, id: &ObjectId) -> EntryKey {
     key
 }
 
+/// Has everything that is free where anybody takes it.
+pub(super) fn give_spares_back(store: &Store) {
+    store.attachment.locked(|locked| locked.give_all_spares_back()).unwrap();
+}
+
 /// A second client of a store, that does nothing. It lives until this is dropped.
 pub(super) struct Neighbour {
     pub(super) number: u32,

@@ -29,6 +29,7 @@ impl Store {
         let attachment = &self.attachment;
         attachment.here()?;
         attachment.reap_dead();
+        attachment.locked(|locked| locked.give_all_spares_back())?;
         let mut given = 0;
         for region in Region::ALL {
             given += attachment.trim_used(region)?;

@@ -130,11 +130,22 @@ impl Word {
 
     /// What becomes of the entry after something that kept it has gone: the truth under the lock, a hint without it. `kept`: it stays
     /// though nobody wants it.
-    pub fn fate(self, pins: &[AtomicU64], wants: &[AtomicU64], kept: bool) -> Fate {
+    pub fn fate<'a>(
+        self,
+        pins: impl IntoIterator<Item = &'a AtomicU64>,
+        wants: impl IntoIterator<Item = &'a AtomicU64>,
+        kept: bool,
+    ) -> Fate {
         match self.state() {
-            State::Doomed if row_is_empty(pins) => Fate::Freed,
+            State::Doomed => {
+                if row_is_empty(pins) {
+                    Fate::Freed
+                } else {
+                    Fate::Stays
+                }
+            }
             State::Creating if self.has(ABANDONED) => Fate::Aborted,
-            State::Free | State::Doomed | State::Creating => Fate::Stays,
+            State::Free | State::Creating => Fate::Stays,
             State::Sealed | State::Failed | State::Awaited => {
                 let released = self.has(WHEN_RELEASED) && row_is_empty(pins);
                 if released || !kept && row_is_empty(wants) {
@@ -201,7 +212,7 @@ impl StateWord {
     /// Our pin's bit went, and a fence followed: which life waited for that and has no pin left. It is then to be settled under the
     /// lock.
     #[inline]
-    pub fn left(&self, pins: &[AtomicU64]) -> Option<Word> {
+    pub fn left<'a>(&self, pins: impl IntoIterator<Item = &'a AtomicU64>) -> Option<Word> {
         // SYNC: pairs with the fences of `doom` and `mark_when_released`: this sees their change, or they see that our bit has gone.
         let word = Word(self.0.load(Ordering::Acquire));
         let waits = word.state() == State::Doomed || word.has(WHEN_RELEASED);
@@ -257,7 +268,11 @@ impl StateWord {
     }
 
     /// Deletes a sealed object with its last pin. Whether it has none: then it is to be doomed now.
-    pub fn mark_when_released(&self, generation: u64, pins: &[AtomicU64]) -> bool {
+    pub fn mark_when_released<'a>(
+        &self,
+        generation: u64,
+        pins: impl IntoIterator<Item = &'a AtomicU64>,
+    ) -> bool {
         let sealed = |word: Word| word.state() == State::Sealed;
         self.step(generation, sealed, |word| word.and(WHEN_RELEASED));
         super::fail::point("delete.marked");
@@ -266,7 +281,7 @@ impl StateWord {
     }
 
     /// Frees a doomed entry that nobody pins. From then on its bytes are somebody else's.
-    pub fn free_if_unpinned(&self, pins: &[AtomicU64]) -> bool {
+    pub fn free_if_unpinned<'a>(&self, pins: impl IntoIterator<Item = &'a AtomicU64>) -> bool {
         let word = Word(self.0.load(Ordering::Acquire));
         // SYNC: the fence of `doom` came before, in this turn of the lock or an earlier one: either we see a pin, or it sees that
         // the life is over.

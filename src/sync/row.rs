@@ -1,4 +1,9 @@
 //! Rows of bits, one a client: who pins an object, wants it, or waits for it.
+//!
+//! A row is whatever gives its words in order.
+
+use std::iter::{once, Chain, Once};
+use std::slice::Iter;
 
 use super::atomic::{fence_behind, AtomicU64, Ordering};
 
@@ -12,6 +17,11 @@ pub struct RowBit<'a> {
 }
 
 impl RowBit<'_> {
+    /// Whether it is set.
+    pub fn is_set(self) -> bool {
+        self.word.load(Ordering::SeqCst) & self.mask != 0
+    }
+
     /// Sets the bit; a fence follows, so that what is read next is newer.
     pub fn set(self) {
         self.word.fetch_or(self.mask, Ordering::SeqCst);
@@ -23,6 +33,38 @@ impl RowBit<'_> {
         self.word.fetch_and(!self.mask, Ordering::SeqCst);
         fence_behind();
     }
+}
+
+/// A row whose first word lies apart from the others: what most clients use is where their next look goes anyway.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    first: &'a AtomicU64,
+    others: &'a [AtomicU64],
+}
+
+impl<'a> Row<'a> {
+    /// A row of these words.
+    #[inline]
+    pub fn new(first: &'a AtomicU64, others: &'a [AtomicU64]) -> Row<'a> {
+        Row { first, others }
+    }
+}
+
+impl<'a> IntoIterator for Row<'a> {
+    type Item = &'a AtomicU64;
+    type IntoIter = Chain<Once<&'a AtomicU64>, Iter<'a, AtomicU64>>;
+
+    #[inline]
+    fn into_iter(self) -> Self::IntoIter {
+        once(self.first).chain(self.others)
+    }
+}
+
+/// The bit of a client in a row; `None`: the row has no such slot.
+#[inline]
+pub fn bit_of<'a>(row: impl IntoIterator<Item = &'a AtomicU64>, slot: u32) -> Option<RowBit<'a>> {
+    let word = row.into_iter().nth(slot as usize / 64)?;
+    Some(RowBit { word, mask: 1 << (slot % 64) })
 }
 
 /// Whether no client has its bit in the row. The caller has put a fence between its own write and this.

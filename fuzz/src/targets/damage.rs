@@ -228,7 +228,8 @@ impl Scribble {
         let index = (2 << 11) * 8;
         let regions = [
             (0, PAGE as u64),
-            (offset_of!(Header, index_level) as u64, 128),
+            (offset_of!(Header, index_level) as u64, 32),
+            (offset_of!(Header, entries_used) as u64, 96),
             (geometry.clients, 4 * size_of::<Client>() as u64),
             (geometry.buckets, geometry.heap - geometry.buckets),
             (geometry.heap, geometry.events - geometry.heap),

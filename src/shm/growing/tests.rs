@@ -26,7 +26,12 @@ impl Ground {
     }
 
     fn growing(&self) -> Growing<'_> {
-        Growing { file: self.fresh.segment.file(), base: self.map.as_ptr(), credit: &self.credit }
+        Growing {
+            file: self.fresh.segment.file(),
+            base: self.map.as_ptr(),
+            credit: &self.credit,
+            worth: OF_HEAP,
+        }
     }
 
     /// The credit after a try, from this one.
@@ -120,6 +125,27 @@ fn memory_is_there_whatever_it_is_made_of() {
 }
 
 #[test]
+fn a_part_of_a_table_has_the_memory_that_it_is_made_of_and_no_more() {
+    let page = page_size() as u64;
+    for (credit, name) in
+        [(MOST_CREDIT, "table-rich"), (-(5 << 20), "table-mixed"), (LEAST_CREDIT, "table-poor")]
+    {
+        let ground = Ground::new(name);
+        ground.growing().set_credit(credit);
+        let start = ground.fresh.segment.geometry().large;
+        let mut all = ground.kept();
+        // Within a unit, over the border of two, whole ones, and more than a round.
+        for (from, pages) in
+            [(0, 1), (UNIT - page, 2), (2 * UNIT, UNIT / page), (4 * UNIT + page, 10 * UNIT / page)]
+        {
+            ground.growing().reserve_within(start + from, start + from + pages * page).unwrap();
+            all += pages * page;
+            assert_eq!(ground.kept(), all, "{name}: {pages} pages at {from}");
+        }
+    }
+}
+
+#[test]
 fn memory_that_runs_out_later_is_got_as_far_as_it_goes() {
     // SAFETY: a name that ends; the descriptor is ours.
     let file = unsafe { File::from_raw_fd(libc::memfd_create(c"growing".as_ptr(), libc::MFD_ALLOW_SEALING)) };
@@ -129,7 +155,7 @@ fn memory_that_runs_out_later_is_got_as_far_as_it_goes() {
     // SAFETY: as above.
     let map = unsafe { MmapMut::map_mut(&file) }.unwrap();
     let credit = AtomicU64::new(LEAST_CREDIT.cast_unsigned());
-    let growing = Growing { file: &file, base: map.as_ptr(), credit: &credit };
+    let growing = Growing { file: &file, base: map.as_ptr(), credit: &credit, worth: OF_HEAP };
     assert_eq!(growing.reserve(0, 2 * ROUND).unwrap(), ROUND);
     assert!(growing.reserve(ROUND, 2 * ROUND).is_err());
 }
@@ -209,7 +235,7 @@ fn huge_pages_are_not_tried_where_nothing_can_be_measured() {
         libc::mmap(std::ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0)
     };
     assert_ne!(base, libc::MAP_FAILED);
-    let growing = Growing { file, base: base.cast(), credit: &ground.credit };
+    let growing = Growing { file, base: base.cast(), credit: &ground.credit, worth: OF_HEAP };
     let from = ground.fresh.segment.geometry().large.next_multiple_of(UNIT);
     let to = from + 3 * UNIT;
     assert_eq!(growing.reserve(from, to).unwrap(), to);

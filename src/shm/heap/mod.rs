@@ -419,6 +419,26 @@ impl<'a> Heap<'a> {
         self.list(pool, index)
     }
 
+    /// Bytes of a used extent that may be put aside: it is of the small region.
+    pub fn spare_bytes(&self, index: u32) -> Result<Option<u64>> {
+        let extent = self.extent(index)?;
+        let (offset, size) = (get64(&extent.offset), get64(&extent.size));
+        if size & USED == 0 {
+            return Err(Error::new(Kind::Corrupt, format!("extent {index} is freed twice")));
+        }
+        let bytes = size & !USED;
+        Ok((offset < self.segment.geometry().large && bytes < SMALL).then_some(bytes))
+    }
+
+    /// Takes an extent of so many bytes that was put aside.
+    pub fn take_spare(&self, index: u32, bytes: u64) -> Result<Taken> {
+        let extent = self.extent(index)?;
+        if get64(&extent.size) != bytes | USED {
+            return Err(Error::new(Kind::Corrupt, format!("extent {index} is no spare of {bytes} bytes")));
+        }
+        Ok(Taken { extent: index, offset: get64(&extent.offset) })
+    }
+
     /// Makes `right` part of its left neighbour `left`; both are free and unlisted.
     fn join(&self, pool: &Pool, left: u32, right: u32) -> Result<()> {
         let (l, r) = (self.extent(left)?, self.extent(right)?);

@@ -87,6 +87,33 @@ fn tables_lie_where_they_have_room() {
 }
 
 #[test]
+fn the_rows_of_an_entry_have_a_word_for_each_64_clients_and_share_none() {
+    for max_clients in [64, 128, 256, 1024] {
+        let plan = Plan {
+            size: 1 << 20,
+            max_objects: 1024,
+            max_clients,
+            group: None,
+            eviction: false,
+            reserve: false,
+        };
+        let fresh = Fresh::with_plan(&format!("rows-{max_clients}"), &plan);
+        let segment = &fresh.segment;
+        let words = max_clients as usize / 64;
+        let place = |word: &AtomicU64| std::ptr::from_ref(word).addr();
+        let begins = |index: u32| std::ptr::from_ref(segment.entry(index).unwrap()).addr();
+        let pins: Vec<usize> = segment.pins(5).unwrap().into_iter().map(place).collect();
+        let wants: Vec<usize> = segment.wants(5).unwrap().iter().map(place).collect();
+        assert_eq!((pins.len(), wants.len()), (words, words));
+        // Who is among the first clients finds its pin where it has just read what the object is.
+        assert_eq!(pins[0] / 64, begins(5) / 64);
+        let behind = begins(5) + size_of::<Entry>()..begins(6);
+        assert!(pins[1..].iter().chain(&wants).all(|word| behind.contains(word)));
+        assert_eq!(pins.iter().chain(&wants).collect::<BTreeSet<_>>().len(), 2 * words);
+    }
+}
+
+#[test]
 fn tables_that_grow_have_memory() {
     let fresh = Fresh::with_objects("tables-grow", 1 << 20, 1 << 16);
     let (segment, geometry) = (&fresh.segment, *fresh.segment.geometry());

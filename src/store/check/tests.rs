@@ -1,7 +1,7 @@
 //! `check` sees every kind of damage: all other tests rely on what it says.
 
 use super::super::entries::EntryKey;
-use super::super::testing::{fresh, id, put};
+use super::super::testing::{fresh, give_spares_back, id, put};
 use super::super::{CreateSpec, DeleteMode, ObjectId};
 use super::*;
 use crate::shm::layout::Entry;
@@ -60,15 +60,17 @@ fn each_kind_of_damage_is_seen() {
     member[19] = 9;
     let member = put(&store, &ObjectId::new(member));
     store.delete(&id(2), DeleteMode::Now).unwrap();
+    give_spares_back(&store);
     let entry = |key: EntryKey| -> &Entry { segment.entry(key.index).unwrap() };
     let state = |key: EntryKey| Word(entry(key).state.load(Ordering::SeqCst));
     let has = |word: &AtomicU32| u64::from(word.load(Ordering::SeqCst));
     let none = u64::from(NONE);
 
+    let pins = |key: EntryKey, word| segment.pins(key.index).unwrap().into_iter().nth(word).unwrap();
     says(&store, &header.subscribers, 1, "0 clients read the event log, 1 are counted");
     says(&store, &header.live, has(&header.live) + 1, "objects are counted");
-    says(&store, &segment.pins(keys[0].index).unwrap()[0], 1 << 5, "the pins name slot 5, which is free");
-    says(&store, &segment.pins(keys[2].index).unwrap()[1], 1 << 6, "the pins name slot 70, which is free");
+    says(&store, pins(keys[0], 0), 1 << 5, "the pins name slot 5, which is free");
+    says(&store, pins(keys[2], 1), 1 << 6, "the pins name slot 70, which is free");
     says(&store, &segment.wants(keys[0].index).unwrap()[1], 3 << 5, "the wants name slot 70, which is free");
     let doomed = state(keys[1]).with(State::Doomed).0;
     says(&store, &entry(keys[1]).state, doomed, "is doomed, nobody pins it");

@@ -48,12 +48,13 @@ fn the_dead_had_part_in_what_they_held_wanted_and_promised() {
     // Beyond the first word of a row.
     let [dead, living] = [70, 71].map(|slot| Neighbour::new(&store, slot));
     let segment = &store.attachment.segment;
-    let set = |row: &[AtomicU64]| row[1].fetch_or(1 << (dead.slot % 64), Ordering::SeqCst);
+    let set_pin = |index| bit_of(segment.pins(index).unwrap(), dead.slot).unwrap().set();
+    let set_want = |index| bit_of(segment.wants(index).unwrap(), dead.slot).unwrap().set();
     let [held, wanted, both, made, none] = [1, 2, 3, 4, 5].map(|n| put(&store, &id(n)).index);
-    set(segment.pins(held).unwrap());
-    set(segment.wants(wanted).unwrap());
-    set(segment.pins(both).unwrap());
-    set(segment.wants(both).unwrap());
+    set_pin(held);
+    set_want(wanted);
+    set_pin(both);
+    set_want(both);
     segment.entry(made).unwrap().producer.store(dead.number, Ordering::SeqCst);
     let promised = dead.promises(&store, &id(6)).index;
     let by_another = living.promises(&store, &id(7)).index;

@@ -1,7 +1,7 @@
 //! Everything derived may be lost or wrong: it is made anew from the entries.
 
 use super::super::entries::EntryKey;
-use super::super::testing::{fresh, id, put};
+use super::super::testing::{fresh, give_spares_back, id, put};
 use super::super::want::Want;
 use super::super::{CreateSpec, DeleteMode, Store};
 use crate::error::{Error, Kind};
@@ -225,6 +225,7 @@ fn objects_whose_bytes_lie_in_another_order_than_their_entries_stay() {
     for n in [1, 3] {
         store.delete(&id(n), DeleteMode::Now).unwrap();
     }
+    give_spares_back(&store);
     let keys = [sized(&store, &id(5), 10), sized(&store, &id(6), 2000)];
     let offsets =
         keys.map(|key| store.attachment.segment.entry(key.index).unwrap().offset.load(Ordering::SeqCst));
@@ -289,10 +290,10 @@ fn a_creator_pins_what_it_creates_in_whatever_slot_it_is() {
     let slots = store.attachment.segment.geometry().max_clients;
     let pinned = |slot: u32| {
         store.attachment.locked(|locked| {
-            let word = &locked.segment().pins(index)?[slot as usize / 64];
-            word.store(1 << (slot % 64), Ordering::SeqCst);
+            let bit = bit_of(locked.segment().pins(index)?, slot).unwrap();
+            bit.set();
             let found: Result<Vec<bool>> = (0..slots).map(|slot| locked.is_pinned_by(index, slot)).collect();
-            word.store(0, Ordering::SeqCst);
+            bit.clear();
             found
         })
     };

@@ -1,0 +1,136 @@
+//! Spares: free entries that have bytes already, each put aside by a client for what it creates next.
+//!
+//! A client that frees a small object puts entry and bytes aside, and takes both for its next object of that size. Who creates
+//! and deletes again and again thus changes neither heap nor list of free entries, whose words all clients share, and finds
+//! in its cache what it had there.
+//!
+//! All of it happens under the lock, and is derived: a spare is a free entry that is on no list, with an extent that is no
+//! object's. So a client that dies between two steps leaves a dirty lock, and the rebuild forgets all spares. What a client
+//! has when it goes, or has died, is given back with its slot. Each has [`SPARES`] of less than [`SMALL`] bytes. The heap has them as
+//! used, figures show them as free: who lacks bytes or an entry takes back everybody's before anything is evicted, waited for
+//! or refused.
+
+use super::locked::Locked;
+use crate::error::{Error, Kind, Result};
+use crate::shm::heap::{rounded, Taken};
+use crate::shm::layout::{Entry, State, Word, ALIGN, MOST_OBJECTS, SMALL, SPARES};
+use crate::sync::atomic::{AtomicU32, Ordering};
+
+/// A spare in a word: its entry, and above these bits the length of its bytes in units of [`ALIGN`]; 0 is none.
+const INDEX_BITS: u32 = 26;
+
+const _: () = assert!(MOST_OBJECTS <= 1 << INDEX_BITS && SMALL / ALIGN <= 1 << (32 - INDEX_BITS));
+
+fn index_of(spare: u32) -> u32 {
+    spare & ((1 << INDEX_BITS) - 1)
+}
+
+fn bytes_of(spare: u32) -> u64 {
+    u64::from(spare >> INDEX_BITS) * ALIGN
+}
+
+impl<'a> Locked<'a> {
+    fn spares(&self, slot: u32) -> &'a [AtomicU32; SPARES] {
+        &self.segment().client(slot).spares.0
+    }
+
+    fn spare_entry(&self, spare: u32) -> Result<&'a Entry> {
+        let entry = self.segment().entry(index_of(spare))?;
+        if Word(entry.state.load(Ordering::Relaxed)).state() != State::Free {
+            return Err(Error::new(Kind::Corrupt, "a spare entry is not free"));
+        }
+        Ok(entry)
+    }
+
+    /// Puts an entry that was just freed aside, with its extent. The spare that had to make room for it is given back. False if
+    /// it cannot be one.
+    pub(super) fn put_aside(&self, index: u32, extent: u32) -> Result<bool> {
+        let slot = self.attachment.slot;
+        // Not in yet, while what others left is swept.
+        if slot == u32::MAX {
+            return Ok(false);
+        }
+        let Some(bytes) = self.heap().spare_bytes(extent)? else { return Ok(false) };
+        let spares = self.spares(slot);
+        let empty = spares.iter().find(|place| place.load(Ordering::Relaxed) == 0);
+        let place = match empty {
+            Some(place) => place,
+            // Any will do.
+            None => &spares[index as usize % SPARES],
+        };
+        let units = u32::try_from(bytes / ALIGN).unwrap_or(0);
+        let before = place.load(Ordering::Relaxed);
+        place.store(index | units << INDEX_BITS, Ordering::Relaxed);
+        if before != 0 {
+            self.give_back(before)?;
+        }
+        Ok(true)
+    }
+
+    /// One of our spares for an object of so many bytes.
+    pub(super) fn take_spare(&self, bytes: u64) -> Result<Option<(u32, Taken)>> {
+        let bytes = rounded(bytes);
+        let fits = |place: &&AtomicU32| {
+            let spare = place.load(Ordering::Relaxed);
+            spare != 0 && bytes_of(spare) == bytes
+        };
+        let Some(place) = self.spares(self.attachment.slot).iter().find(fits) else { return Ok(None) };
+        let spare = place.load(Ordering::Relaxed);
+        place.store(0, Ordering::Relaxed);
+        let extent = self.spare_entry(spare)?.extent.load(Ordering::Relaxed);
+        Ok(Some((index_of(spare), self.heap().take_spare(extent, bytes)?)))
+    }
+
+    /// Gives the spares of a slot back. Whether there were any.
+    pub(super) fn give_spares_back(&self, slot: u32) -> Result<bool> {
+        let mut any = false;
+        for place in self.spares(slot) {
+            let spare = place.load(Ordering::Relaxed);
+            if spare != 0 {
+                place.store(0, Ordering::Relaxed);
+                self.give_back(spare)?;
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    /// The same for all slots.
+    pub(super) fn give_all_spares_back(&self) -> Result<bool> {
+        let mut any = false;
+        for slot in 0..self.segment().geometry().max_clients {
+            any |= self.give_spares_back(slot)?;
+        }
+        Ok(any)
+    }
+
+    fn give_back(&self, spare: u32) -> Result<()> {
+        let extent = self.spare_entry(spare)?.extent.load(Ordering::Relaxed);
+        let taken = self.heap().take_spare(extent, bytes_of(spare))?;
+        self.heap().give(taken.extent)?;
+        self.list_free_entry(index_of(spare))
+    }
+
+    /// While rebuilding: there are none any more.
+    pub(super) fn forget_spares(&self) {
+        for slot in 0..self.segment().geometry().max_clients {
+            self.spares(slot).iter().for_each(|place| place.store(0, Ordering::Relaxed));
+        }
+    }
+
+    /// All that there are: entry, extent and bytes.
+    pub(super) fn all_spares(&self) -> Result<Vec<(u32, u32, u64)>> {
+        let mut all = Vec::new();
+        for slot in 0..self.segment().geometry().max_clients {
+            let spares = self.spares(slot).iter().map(|place| place.load(Ordering::Relaxed));
+            for spare in spares.filter(|spare| *spare != 0) {
+                let extent = self.spare_entry(spare)?.extent.load(Ordering::Relaxed);
+                all.push((index_of(spare), extent, bytes_of(spare)));
+            }
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests;
