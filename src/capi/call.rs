@@ -74,7 +74,7 @@ struct CallState {
     /// Does not keep the call open.
     call: Call,
     /// For each parameter as it is stored, in C and in F order: filled when its view is asked for.
-    inputs: Vec<[OnceLock<HeldTensor>; 3]>,
+    inputs: Vec<[OnceLock<Box<HeldTensor>>; 3]>,
 }
 
 impl CallState {
@@ -94,9 +94,9 @@ impl CallState {
         };
         if place.get().is_none() {
             // Another thread may be faster: then both tensors are the same, and ours goes.
-            let _ = place.set(HeldTensor::new(self.call.tensor_in(param, order)?));
+            let _ = place.set(Box::new(HeldTensor::new(self.call.tensor_in(param, order)?)));
         }
-        place.get().ok_or_else(|| Error::internal("an input was lost"))
+        place.get().map(|held| &**held).ok_or_else(|| Error::internal("an input was lost"))
     }
 }
 

@@ -14,7 +14,8 @@ use super::function::Offered;
 use super::tensor::{KnownTensor, Tensor};
 
 enum Ownership {
-    Queued,
+    /// Its bytes are still pinned, as it was just pulled; or they are not.
+    Queued(Option<Buffer>),
     /// Ours; the call object stays pinned until its last row has ended, which tells the caller that it is
     /// running.
     Claimed(Buffer),
@@ -44,8 +45,9 @@ impl CallObject {
         call: QueuedCall,
         function: Arc<Offered>,
         rows: Vec<Vec<Cell>>,
+        buffer: Buffer,
     ) -> Arc<CallObject> {
-        let state = Mutex::new(Rows { ownership: Ownership::Queued, left: rows.len() });
+        let state = Mutex::new(Rows { ownership: Ownership::Queued(Some(buffer)), left: rows.len() });
         Arc::new(CallObject { store: store.clone(), call, function, rows, state, read: Mutex::default() })
     }
 
@@ -53,8 +55,8 @@ impl CallObject {
     pub(super) fn claim(&self) -> Result<bool> {
         let _held = log::hold();
         let mut state = self.state.lock();
-        if let Ownership::Queued = state.ownership {
-            state.ownership = match self.store.claim(&self.call)? {
+        if let Ownership::Queued(pinned) = &mut state.ownership {
+            state.ownership = match self.store.claim_pinned(&self.call, pinned.take())? {
                 Claim::Claimed(buffer) => Ownership::Claimed(buffer),
                 Claim::Gone => Ownership::Gone,
             };
@@ -62,11 +64,19 @@ impl CallObject {
         Ok(matches!(state.ownership, Ownership::Claimed(_)))
     }
 
+    /// It waits: its bytes are pinned no longer.
+    pub(super) fn let_go(&self) {
+        let _held = log::hold();
+        if let Ownership::Queued(pinned) = &mut self.state.lock().ownership {
+            *pinned = None;
+        }
+    }
+
     /// Its bytes, until its last row has ended.
     pub(super) fn buffer(&self) -> Option<Buffer> {
         match &self.state.lock().ownership {
             Ownership::Claimed(buffer) => Some(buffer.clone()),
-            Ownership::Queued | Ownership::Gone => None,
+            Ownership::Queued(_) | Ownership::Gone => None,
         }
     }
 
@@ -99,7 +109,7 @@ impl CallObject {
     pub(super) fn is_gone(&self) -> bool {
         match self.state.lock().ownership {
             Ownership::Gone => true,
-            Ownership::Queued => !self.is_wanted(),
+            Ownership::Queued(_) => !self.is_wanted(),
             Ownership::Claimed(_) => false,
         }
     }

@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::error::Result;
 use crate::store::ObjectId;
-use crate::wire::{CallSchema, Cell, Direction};
+use crate::sync::atomic::Mutex;
+use crate::wire::{CallSchema, Cell, Direction, Order};
+
+use super::expect::Expectation;
+use super::tensor::TensorForm;
 
 /// How the calls of a function are run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,9 +31,37 @@ pub(super) struct Offered {
     pub(super) index: usize,
     pub(super) schema: Arc<CallSchema>,
     pub(super) options: FunctionOptions,
+    /// By parameter.
+    pub(super) expects: Vec<Arc<Expectation>>,
+    /// By parameter: the form of the output that was made last. Outputs of one function mostly have one form.
+    forms: Vec<Mutex<Option<(Order, TensorForm)>>>,
 }
 
 impl Offered {
+    pub(super) fn new(index: usize, schema: Arc<CallSchema>, options: FunctionOptions) -> Offered {
+        let expects = schema.params.iter().map(|param| Arc::new(Expectation::of_param(param))).collect();
+        let forms = schema.params.iter().map(|_| Mutex::default()).collect();
+        Offered { index, schema, options, expects, forms }
+    }
+
+    /// The form of an output of this shape and order: that of the one before, or what `make` gives.
+    pub(super) fn form(
+        &self,
+        param: usize,
+        shape: &[i64],
+        order: Order,
+        make: impl FnOnce() -> Result<TensorForm>,
+    ) -> Result<TensorForm> {
+        let Some(last) = self.forms.get(param) else { return make() };
+        match &*last.lock() {
+            Some((known, form)) if *known == order && form.shape() == shape => return Ok(form.clone()),
+            _ => {}
+        }
+        let form = make()?;
+        *last.lock() = Some((order, form.clone()));
+        Ok(form)
+    }
+
     /// The parameters that a call waits for, with their IDs in this row. Null ones are left out.
     pub(super) fn inputs<'a>(&'a self, row: &'a [Cell]) -> impl Iterator<Item = (usize, ObjectId)> + 'a {
         self.schema.params.iter().zip(row).enumerate().filter_map(|(param, (spec, cell))| match cell {
@@ -71,7 +104,7 @@ mod tests {
             param("dirty", Direction::Out, tensor()),
         ];
         let schema = Arc::new(CallSchema::new("f", params));
-        let offered = Offered { index: 0, schema, options: FunctionOptions::default() };
+        let offered = Offered::new(0, schema, FunctionOptions::default());
         let id = |byte| ObjectId::new([byte; 20]);
         let row =
             [Cell::Int(1), Cell::Id(id(1)), Cell::Null, Cell::Id(id(2)), Cell::Id(id(3)), Cell::Id(id(4))];

@@ -116,7 +116,7 @@ impl Processor {
             return Err(Error::new(Kind::AlreadyExists, text));
         }
         let index = self.functions.len();
-        let offered = Offered { index, schema: Arc::new(schema), options };
+        let offered = Offered::new(index, Arc::new(schema), options);
         self.functions.push((Arc::new(offered), function));
         Ok(())
     }
@@ -328,6 +328,7 @@ impl Place for Started {
             if queue.closed || queue.calls.pull(&self.store, false).is_err() {
                 return Ok(None);
             }
+            queue.calls.let_go();
             self.crew.threads(|threads| threads.begin_wait(&|id| queue.calls.needed_for(id), ids))?
         };
         let crew = self.crew.clone();

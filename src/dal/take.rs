@@ -2,13 +2,13 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
-use crate::store::{Buffer, ObjectId, ObjectState, Store};
+use crate::store::{Buffer, ObjectState, Store};
 use crate::timeout::Timeout;
 use crate::wire::{Param, ParamType};
 
 use super::call::{Call, Input, Taken};
 use super::crew::Turn;
-use super::expect::{dims, DimSizes, Expectation};
+use super::expect::DimSizes;
 use super::failure::of_input;
 use super::output::{Need, Outputs};
 use super::pending::PendingRow;
@@ -68,26 +68,33 @@ fn pin_inputs(
     }
     let function = &pending.object.function;
     let params = &function.schema.params;
-    let inputs: Vec<(usize, ObjectId)> = function.inputs(pending.cells()).collect();
+    let inputs = || function.inputs(pending.cells());
     // A first cause is better news than an input which that failure has left behind.
-    for (param, id) in &inputs {
-        if let Ok(ObjectState::Failed { error, .. }) = store.look(id) {
-            return Err(Refusal::Failed(of_input(&error, &params[*param].name)));
+    for (nth, (param, id)) in inputs().enumerate() {
+        let state = match pending.seen(nth) {
+            Some(key) => store.look_key(key, &id),
+            None => store.look(&id),
+        };
+        if let Ok(ObjectState::Failed { error, .. }) = state {
+            return Err(Refusal::Failed(of_input(&error, &params[param].name)));
         }
     }
     let mut pinned: Vec<Option<Input>> = Vec::new();
-    pinned.resize_with(params.len(), || None);
     let mut sizes = DimSizes::default();
-    for (nth, (param, id)) in inputs.iter().enumerate() {
-        let spec = &params[*param];
+    for (nth, (param, id)) in inputs().enumerate() {
+        let spec = &params[param];
         let got = match pending.seen(nth) {
-            Some(key) => store.get_key(key, id, Timeout::Poll),
-            None => store.get(id, Timeout::Poll),
+            Some(key) => store.get_key(key, &id, Timeout::Poll),
+            None => store.get(&id, Timeout::Poll),
         };
         let buffer = got.map_err(|error| missing(pending, outputs, spec, error))?;
         let sizes = (!function.options.loose_dims).then_some(&mut sizes);
-        pinned[*param] = Some(
-            read(pending, *param, buffer, sizes)
+        // A function without inputs needs no list of them.
+        if pinned.is_empty() {
+            pinned.resize_with(params.len(), || None);
+        }
+        pinned[param] = Some(
+            read(pending, param, buffer, sizes)
                 .map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?,
         );
     }
@@ -112,20 +119,21 @@ fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: Error) 
 
 /// Reads a tensor or a table and compares it with the parameter and with the other inputs' sizes.
 fn read(pending: &PendingRow, param: usize, buffer: Buffer, sizes: Option<&mut DimSizes>) -> Result<Input> {
-    let spec = &pending.object.function.schema.params[param];
+    let function = &pending.object.function;
+    let (spec, expect) = (&function.schema.params[param], &function.expects[param]);
     match &spec.ty {
         ParamType::Tensor { .. } => {}
         ParamType::Table(_) => {
-            let table = Table::read(buffer)?.check(&Expectation::of_param(spec))?;
+            let table = Table::read(buffer)?.check(expect)?;
             return Ok(Input::Object(table.buffer().clone()));
         }
         _ => return Ok(Input::Object(buffer)),
     }
     let tensor = pending.object.read(param, buffer)?;
     let layout = tensor.layout();
-    Expectation::of_param(spec).check(layout)?;
+    expect.check(layout)?;
     if let Some(sizes) = sizes {
-        sizes.learn(&spec.name, dims(spec).unwrap_or_default(), &layout.shape)?;
+        sizes.learn(&function.schema.params, param, &layout.shape)?;
     }
     Ok(Input::Tensor(tensor))
 }

@@ -33,7 +33,7 @@ impl Alone {
             functions.iter().map(|(signature, _)| CallSchema::parse(signature).unwrap()).collect();
         let declaration = declare(&store, b"", name, schemas.clone(), Metadata::new()).unwrap();
         let offered = schemas.iter().zip(functions).enumerate().map(|(index, (schema, (_, options)))| {
-            Arc::new(Offered { index, schema: Arc::new(schema.clone()), options: *options })
+            Arc::new(Offered::new(index, Arc::new(schema.clone()), *options))
         });
         let queue = CallQueue::new(&store, declaration.key(), offered.collect()).unwrap();
         let crew = Crew::new(&store, declaration.id(), functions.len(), 1);
