@@ -73,18 +73,20 @@ impl CallHandle {
 struct CallState {
     /// Does not keep the call open.
     call: Call,
-    /// For each parameter as it is stored, in C and in F order: filled when its view is asked for.
-    inputs: Vec<[OnceLock<Box<HeldTensor>>; 3]>,
+    /// Made when a view is asked for; for each parameter as it is stored, in C and in F order, filled when that is asked for.
+    inputs: OnceLock<Vec<[OnceLock<Box<HeldTensor>>; 3]>>,
 }
 
 impl CallState {
     fn new(call: Call) -> CallState {
-        let inputs = call.schema().params.iter().map(|_| Default::default()).collect();
-        CallState { call, inputs }
+        CallState { call, inputs: OnceLock::new() }
     }
 
     fn input(&self, param: usize, order: Option<Order>) -> Result<&HeldTensor> {
-        let Some([stored, c, f]) = self.inputs.get(param) else {
+        let inputs = self
+            .inputs
+            .get_or_init(|| self.call.schema().params.iter().map(|_| Default::default()).collect());
+        let Some([stored, c, f]) = inputs.get(param) else {
             return Err(Error::internal("a parameter's index was not checked"));
         };
         let place = match order {

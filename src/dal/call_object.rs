@@ -11,7 +11,7 @@ use crate::store::{Buffer, Claim, EntryKey, QueuedCall, Store};
 use crate::wire::Cell;
 
 use super::function::Offered;
-use super::tensor::{KnownTensor, Tensor};
+use super::tensor::Tensor;
 
 enum Ownership {
     /// Its bytes are still pinned, as it was just pulled; or they are not.
@@ -34,8 +34,9 @@ pub(super) struct CallObject {
     pub(super) function: Arc<Offered>,
     pub(super) rows: Vec<Vec<Cell>>,
     state: Mutex<Rows>,
-    /// The tensor that was read last for each parameter: rows often share it.
-    read: Mutex<Vec<Option<(EntryKey, KnownTensor)>>>,
+    /// Of several rows: the tensor that was read last for each parameter, as rows often share it. Pinned until the last row has
+    /// ended, as long as the caller holds it anyway.
+    read: Mutex<Vec<Option<Tensor>>>,
 }
 
 impl CallObject {
@@ -85,19 +86,22 @@ impl CallObject {
         if self.rows.len() == 1 {
             return Tensor::read(buffer);
         }
-        let key = buffer.key();
+        let tensor = Tensor::read(buffer)?;
         let _held = log::hold();
         let mut read = self.read.lock();
-        match read.get(param) {
-            Some(Some((known, tensor))) if *known == key => Tensor::known(buffer, tensor),
-            _ => {
-                let tensor = Tensor::read(buffer)?;
-                let places = read.len().max(param + 1);
-                read.resize_with(places, || None);
-                read[param] = Some((key, tensor.header()));
-                Ok(tensor)
-            }
+        let places = read.len().max(param + 1);
+        read.resize_with(places, || None);
+        read[param] = Some(tensor.clone());
+        Ok(tensor)
+    }
+
+    /// The tensor that was read last for a parameter, if it is this life of its object.
+    pub(super) fn read_before(&self, param: usize, key: EntryKey) -> Option<Tensor> {
+        if self.rows.len() == 1 {
+            return None;
         }
+        let read = self.read.lock();
+        read.get(param)?.as_ref().filter(|tensor| tensor.buffer().key() == key).cloned()
     }
 
     /// Whether its caller still wants it.
@@ -123,6 +127,8 @@ impl CallObject {
         }
         let ended = std::mem::replace(&mut state.ownership, Ownership::Gone);
         drop(state);
+        let read = std::mem::take(&mut *self.read.lock());
+        drop(read);
         match ended {
             Ownership::Claimed(buffer) => {
                 let finished = self.store.finish(self.call.key);

@@ -214,7 +214,7 @@ impl Caller {
         let mut prepared = Prepared { rows: count, cells, ..Prepared::default() };
         prepared.cells.reserve(planned.len());
         prepared.outputs.reserve_exact(count * function.outputs.len());
-        let many = given.map(|given| (given, FastMap::default()));
+        let many = given.map(|given| Many { given, seen: FastMap::default() });
         let mut all = Rows { caller: self, many, prepared };
         let mut planned = planned.into_iter();
         for row in 0..count {
@@ -238,7 +238,6 @@ impl Caller {
             prepared.cells[at] = reference.as_ref().map_or(Cell::Null, |reference| Cell::Id(reference.id()));
             all.push(reference);
         }
-        self.namespace.sweep(2 * all.len() + 2);
         Ok(all)
     }
 
@@ -301,6 +300,8 @@ impl Caller {
         spare.wants.clear();
         let want = store.issue_call(&call, target.declaration, &spare.ids, &mut spare.wants)?;
         let call_key = want.key();
+        // The processor is at work meanwhile.
+        self.namespace.sweep(2 * spare.ids.len() + 2);
         let mut claims = Vec::with_capacity(prepared.passed_on.len());
         for id in &prepared.passed_on {
             claims.push(store.want(id)?);
@@ -442,12 +443,19 @@ fn refuse_ring(
 /// How many rows of a ring an error names.
 const MOST_TOLD: usize = 4;
 
+/// What is known of several rows.
+struct Many {
+    /// Outputs that were given, with their rows.
+    given: FastMap<ObjectId, usize>,
+    /// References that are held already: many rows name the same.
+    seen: FastMap<(usize, bool), ()>,
+}
+
 /// Rows on their way to a [`Prepared`].
 struct Rows<'c, 'a> {
     caller: &'c Caller,
-    /// Of several rows: outputs that were given, with their rows; and references that are held already, as many rows name the
-    /// same.
-    many: Option<(FastMap<ObjectId, usize>, FastMap<(usize, bool), ()>)>,
+    /// None for a single row.
+    many: Option<Many>,
     prepared: Prepared<'a>,
 }
 
@@ -509,7 +517,7 @@ impl<'a> Rows<'_, 'a> {
     /// Keeps an input alive for the call; `waits` if the call needs the object and not only its name. Whether the object
     /// is there.
     fn hold(&mut self, reference: Ref, waits: bool) -> Result<bool> {
-        if let Some((given, seen)) = &mut self.many {
+        if let Some(Many { given, seen }) = &mut self.many {
             if waits && given.contains_key(&reference.id()) {
                 self.caller.check_store(&reference)?;
                 self.prepared.passed_on.push(reference.id());

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
-use crate::store::{Buffer, ObjectState, Store};
+use crate::store::{Buffer, ObjectId, ObjectState, Store};
 use crate::timeout::Timeout;
 use crate::wire::{Param, ParamType};
 
@@ -13,6 +13,7 @@ use super::failure::of_input;
 use super::output::{Need, Outputs};
 use super::pending::PendingRow;
 use super::table::Table;
+use super::tensor::Tensor;
 
 /// Why a call that was claimed does not run.
 enum Refusal {
@@ -83,22 +84,38 @@ fn pin_inputs(
     let mut sizes = DimSizes::default();
     for (nth, (param, id)) in inputs().enumerate() {
         let spec = &params[param];
-        let got = match pending.seen(nth) {
-            Some(key) => store.get_key(key, &id, Timeout::Poll),
-            None => store.get(&id, Timeout::Poll),
-        };
-        let buffer = got.map_err(|error| missing(pending, outputs, spec, error))?;
         let sizes = (!function.options.loose_dims).then_some(&mut sizes);
         // A function without inputs needs no list of them.
         if pinned.is_empty() {
             pinned.resize_with(params.len(), || None);
         }
+        if let Some(tensor) = read_before(store, pending, nth, (param, &id)) {
+            if let Some(sizes) = sizes {
+                let learnt = sizes.learn(params, param, &tensor.layout().shape);
+                learnt.map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?;
+            }
+            pinned[param] = Some(Input::Tensor(tensor));
+            continue;
+        }
+        let got = match pending.seen(nth) {
+            Some(key) => store.get_key(key, &id, Timeout::Poll),
+            None => store.get(&id, Timeout::Poll),
+        };
+        let buffer = got.map_err(|error| missing(pending, outputs, spec, error))?;
         pinned[param] = Some(
             read(pending, param, buffer, sizes)
                 .map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?,
         );
     }
     Ok((pinned, sizes))
+}
+
+/// An input that an earlier row of the batch has pinned and read, if it was not deleted since.
+fn read_before(store: &Store, pending: &PendingRow, nth: usize, input: (usize, &ObjectId)) -> Option<Tensor> {
+    let (param, id) = input;
+    let key = pending.seen(nth)?;
+    let tensor = pending.object.read_before(param, key)?;
+    matches!(store.look_key(key, id), Ok(ObjectState::Sealed { .. })).then_some(tensor)
 }
 
 /// What it means that an input could not be pinned.

@@ -54,8 +54,15 @@ impl CallEncoder {
         &self.metadata
     }
 
-    /// Adds the metadata of a call which is issued while the objects that these columns name are there.
-    pub fn metadata_into(&self, there: impl Iterator<Item = bool>, out: &mut Vec<u8>) {
+    /// The metadata of a call which is issued while the objects that these columns name are there.
+    pub fn metadata_with(&self, there: &[bool]) -> Vec<u8> {
+        let mut metadata = Vec::new();
+        self.metadata_into(there.iter().copied(), &mut metadata);
+        metadata
+    }
+
+    /// Adds that metadata.
+    pub(crate) fn metadata_into(&self, there: impl Iterator<Item = bool>, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.metadata);
         add_there(there, out);
     }

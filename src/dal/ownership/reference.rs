@@ -69,7 +69,8 @@ impl Deref for Expected {
 /// What this reference knows and holds of its object.
 #[derive(Default)]
 pub(in crate::dal) struct Life {
-    /// Calls that are to make the object. Dropped before the claim on the object.
+    /// Calls that are to make the object: mostly one, which needs no list. Dropped before the claim on the object.
+    call: Option<Arc<IssuedCall>>,
     calls: Vec<Arc<IssuedCall>>,
     /// What must live until the object exists.
     pub(in crate::dal) dependencies: Held,
@@ -90,7 +91,7 @@ pub(in crate::dal) struct Life {
 impl Life {
     /// The references that this one holds.
     pub(in crate::dal) fn holds(&self, refs: &mut Vec<Ref>) {
-        let inputs = self.calls.iter().filter_map(|call| call.inputs());
+        let inputs = self.call.iter().chain(&self.calls).filter_map(|call| call.inputs());
         for held in inputs.chain([&self.dependencies, &self.references]) {
             refs.extend(held.refs.iter().cloned());
         }
@@ -98,7 +99,11 @@ impl Life {
 
     /// Whether something is held until the object exists.
     fn waits(&self) -> bool {
-        !self.calls.is_empty() || !self.dependencies.refs.is_empty()
+        self.has_calls() || !self.dependencies.refs.is_empty()
+    }
+
+    fn has_calls(&self) -> bool {
+        self.call.is_some() || !self.calls.is_empty()
     }
 }
 
@@ -401,12 +406,17 @@ impl Ref {
 
     /// Holds the call until the object exists.
     pub(in crate::dal) fn depend_on(&self, call: Arc<IssuedCall>) {
-        self.inner.life.lock().calls.push(call);
+        let mut life = self.inner.life.lock();
+        match life.call {
+            None => life.call = Some(call),
+            Some(_) => life.calls.push(call),
+        }
     }
 
     /// The calls that are to make the object.
     pub(in crate::dal) fn calls(&self) -> Vec<Arc<IssuedCall>> {
-        self.inner.life.lock().calls.clone()
+        let life = self.inner.life.lock();
+        life.call.iter().chain(&life.calls).cloned().collect()
     }
 
     /// The life of the object that this reference has seen.
@@ -457,7 +467,7 @@ impl Ref {
         let (key, promised) = {
             let mut life = self.inner.life.lock();
             life.kept = true;
-            (life.key, !life.calls.is_empty())
+            (life.key, life.has_calls())
         };
         if let Some(key) = key {
             self.inner.store.set_keep(key, true)?;
@@ -528,20 +538,20 @@ impl Ref {
 
     /// The object has ended one way or the other: its calls and their inputs go.
     fn settle(&self, sealed: bool) {
-        let (calls, dependencies, stays, watch) = {
+        let (call, calls, dependencies, stays, watch) = {
             let mut life = self.inner.life.lock();
             let stays = life.key.filter(|_| sealed && life.kept && !self.is_owning());
             let dependencies = std::mem::take(&mut life.dependencies);
-            (std::mem::take(&mut life.calls), dependencies, stays, life.watch.take())
+            (life.call.take(), std::mem::take(&mut life.calls), dependencies, stays, life.watch.take())
         };
         if let Some(watch) = watch {
             // The event loop has not looked, perhaps: this may be a sweep.
             watch.fire();
         }
-        if let Some(key) = stays.filter(|_| !calls.is_empty()) {
+        if let Some(key) = stays.filter(|_| call.is_some() || !calls.is_empty()) {
             // Gone already if this fails: deleted by its ID.
             let _ = self.inner.store.set_keep(key, true);
         }
-        drop((calls, dependencies));
+        drop((call, calls, dependencies));
     }
 }
