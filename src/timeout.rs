@@ -45,8 +45,16 @@ impl Deadline {
     pub fn left(&self, slice: Duration) -> Option<Duration> {
         match self.0 {
             None => Some(slice),
+            Some(_) => self.left_at(clock::now(), slice),
+        }
+    }
+
+    /// The same where the clock was just read.
+    pub(crate) fn left_at(&self, now: Instant, slice: Duration) -> Option<Duration> {
+        match self.0 {
+            None => Some(slice),
             Some(at) => {
-                let left = at.saturating_duration_since(clock::now());
+                let left = at.saturating_duration_since(now);
                 (!left.is_zero()).then(|| left.min(slice))
             }
         }

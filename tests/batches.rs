@@ -15,7 +15,7 @@ use sdp_dal::dal::{
 };
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::log;
-use sdp_dal::store::{ObjectState, Store, StoreOptions};
+use sdp_dal::store::{DeleteMode, ObjectState, Store, StoreOptions};
 use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{CallSchema, Cell, Order, TensorSource, MAX_ROWS};
 
@@ -216,6 +216,46 @@ fn one_failing_row_fails_only_its_outputs() {
     assert_eq!(got(&zs(&results[0])), [1]);
     assert_eq!(zs(&results[1]).wait(LONG).err().unwrap().kind(), Kind::FunctionFailed);
     assert_eq!(got(&zs(&results[2])), [3]);
+}
+
+/// Rows pin what they share once; that ends with the batch, whoever still has a row of it. What was deleted meanwhile is lost to
+/// the rows that have not run.
+#[test]
+fn rows_that_share_an_input_pin_it_until_the_batch_ends() {
+    let place = Place::new("shared-input");
+    let store = place.open();
+    let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+    processor.register(CallSchema::parse(SIMPLE).unwrap(), None).unwrap();
+    processor.start().unwrap();
+    let namespace = Namespace::new(&store, None);
+    let caller = caller(&namespace);
+    let ys = put(&namespace, &[1]);
+    let pinned = || !store.info(&ys.id()).unwrap().pinned_by.is_empty();
+    let run = || {
+        let call = processor.next(Timeout::Poll).unwrap();
+        simple(&call).unwrap();
+        call.finish().unwrap();
+        call.param("ys").unwrap()
+    };
+    let results = caller.batch("simple_fn", &rows(3, &ys), LONG).unwrap();
+    run();
+    assert!(pinned(), "between two rows");
+    run();
+    run();
+    assert!(!pinned(), "after the last row");
+    assert_eq!(results.iter().map(|results| got(&zs(results))[0]).collect::<Vec<_>>(), [1, 2, 3]);
+
+    let results = caller.batch("simple_fn", &rows(2, &ys), LONG).unwrap();
+    run();
+    store.delete(&ys.id(), DeleteMode::Now).unwrap();
+    assert_eq!(processor.next(Timeout::Poll).err().unwrap().kind(), Kind::Timeout);
+    assert_eq!(got(&zs(&results[0])), [1]);
+    assert_eq!(zs(&results[1]).wait(LONG).unwrap_err().kind(), Kind::InputLost);
+    drop((results, ys));
+    namespace.sweep(100);
+    assert!(store.check().unwrap().is_empty());
+    drop((caller, namespace, processor));
+    assert_eq!(store.stat().unwrap().used, 0);
 }
 
 #[test]

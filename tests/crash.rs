@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{
-    Claim, CreateSpec, DeleteMode, EntryKey, ObjectId, ObjectState, Store, StoreOptions, Want,
+    Claim, CreateSpec, DeleteMode, EntryKey, NewCall, ObjectId, ObjectState, Store, StoreOptions, Want,
 };
 use sdp_dal::timeout::Timeout;
 
@@ -103,11 +103,11 @@ fn caller(path: &Path) -> Result<()> {
     for namespace in store.namespaces()?.into_iter().filter(|ns| ns.alive) {
         let declaration = ObjectId::declaration(namespace.prefix);
         let call = call_id(declaration, 1);
-        let spec = CreateSpec { data_size: 300, want: true, ..CreateSpec::default() };
-        let writer = store.create(&call, &spec)?;
         let outputs = [id(0xcd, 1), id(0xcd, 2)];
-        let issued = store.issue(writer, namespace.key, &outputs)?;
-        drop(issued);
+        let mut wants = Vec::new();
+        let call = NewCall { id: call, data: &[7; 300], metadata: b"a call" };
+        let issued = store.issue_call(&call, namespace.key, &outputs, &mut wants)?;
+        drop((issued, wants));
     }
     Ok(())
 }

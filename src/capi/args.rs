@@ -48,10 +48,6 @@ pub(super) enum Value {
 }
 
 impl ArgsState {
-    pub(super) fn positional(values: Vec<Value>) -> ArgsState {
-        ArgsState { entries: values.into_iter().map(|value| Entry { name: None, value }).collect() }
-    }
-
     /// Further ones by position.
     pub(super) fn extend(&mut self, values: Vec<Value>) {
         self.entries.extend(values.into_iter().map(|value| Entry { name: None, value }));
@@ -72,21 +68,32 @@ impl ArgsState {
     pub(super) unsafe fn to_dal(&self) -> Args<'_> {
         let mut args = Args::new();
         for Entry { name, value } in &self.entries {
-            let arg = match value {
-                Value::Missing => Arg::Missing,
-                Value::Null => Arg::Null,
-                Value::Cell(cell) => Arg::Cell(cell.clone()),
-                Value::Ref(reference) => Arg::Ref(reference.clone()),
-                Value::Table(table) => Arg::Table(table),
-                // SAFETY: the caller's promise.
-                Value::Tensor(tensor) => Arg::Tensor(unsafe { tensor.source() }),
-            };
+            // SAFETY: the caller's promise.
+            let arg = unsafe { value.to_dal() };
             match name {
                 Some(name) => args.set(name, arg),
                 None => args.push(arg),
             }
         }
         args
+    }
+}
+
+impl Value {
+    /// What dal takes.
+    ///
+    /// # Safety
+    /// As [`ArgsState::to_dal`].
+    pub(super) unsafe fn to_dal(&self) -> Arg<'_> {
+        match self {
+            Value::Missing => Arg::Missing,
+            Value::Null => Arg::Null,
+            Value::Cell(cell) => Arg::Cell(cell.clone()),
+            Value::Ref(reference) => Arg::Ref(reference.clone()),
+            Value::Table(table) => Arg::Table(table),
+            // SAFETY: the caller's promise.
+            Value::Tensor(tensor) => Arg::Tensor(unsafe { tensor.source() }),
+        }
     }
 }
 

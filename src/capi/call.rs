@@ -75,16 +75,15 @@ impl CallHandle {
 struct CallState {
     /// Does not keep the call open.
     call: Call,
-    /// For each parameter as it is stored, in C and in F order: filled when its view is asked for.
-    inputs: Vec<[OnceLock<HeldTensor>; 3]>,
+    /// Made when a view is asked for; for each parameter as it is stored, in C and in F order, filled when that is asked for.
+    inputs: OnceLock<Vec<[OnceLock<Box<HeldTensor>>; 3]>>,
     /// The function's schema, once it was asked for.
     schema: OnceLock<Lent<sdp_dal_schema>>,
 }
 
 impl CallState {
     fn new(call: Call) -> CallState {
-        let inputs = call.schema().params.iter().map(|_| Default::default()).collect();
-        CallState { call, inputs, schema: OnceLock::new() }
+        CallState { call, inputs: OnceLock::new(), schema: OnceLock::new() }
     }
 
     fn schema(&self) -> *const sdp_dal_schema {
@@ -93,7 +92,10 @@ impl CallState {
     }
 
     fn input(&self, param: usize, order: Option<Order>) -> Result<&HeldTensor> {
-        let Some([stored, c, f]) = self.inputs.get(param) else {
+        let inputs = self
+            .inputs
+            .get_or_init(|| self.call.schema().params.iter().map(|_| Default::default()).collect());
+        let Some([stored, c, f]) = inputs.get(param) else {
             return Err(Error::internal("a parameter's index was not checked"));
         };
         let place = match order {
@@ -103,9 +105,9 @@ impl CallState {
         };
         if place.get().is_none() {
             // Another thread may be faster: then both tensors are the same, and ours goes.
-            let _ = place.set(HeldTensor::new(self.call.tensor_in(param, order)?));
+            let _ = place.set(Box::new(HeldTensor::new(self.call.tensor_in(param, order)?)));
         }
-        place.get().ok_or_else(|| Error::internal("an input was lost"))
+        place.get().map(|held| &**held).ok_or_else(|| Error::internal("an input was lost"))
     }
 }
 

@@ -6,7 +6,7 @@ use std::ptr;
 use crate::arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use crate::arrow::ffi_stream::FFI_ArrowArrayStream;
 
-use super::args::{sdp_dal_args, ArgsState, Value};
+use super::args::{sdp_dal_args, Value};
 use super::call::{sdp_dal_call, CallHandle};
 use super::caller::sdp_dal_caller;
 use super::guard::{guard, Site};
@@ -15,7 +15,7 @@ use super::reference::{sdp_dal_ref, RefState};
 use super::status::sdp_dal_status;
 use super::types::{order_code, sdp_dal_value_kind as kind};
 use super::view::{sdp_dal_tensor_view, CallersTensor};
-use crate::dal::{Args, Call, Results};
+use crate::dal::{Arg, Call};
 use crate::error::{Error, Result};
 use crate::store::ID_SIZE;
 use crate::wire::{Cell, Direction, ParamType, TableSource};
@@ -299,28 +299,25 @@ pub unsafe extern "C" fn sdp_dal_caller_issue(
             let params = schema.params.len();
             let values = site.items(values, num_rows.checked_mul(params).ok_or_else(many)?, "values")?;
             // All are taken over before any is found to be wrong.
-            let taken: Vec<Result<Value>> =
-                values.iter().enumerate().map(|(nth, value)| site.argument(value, nth)).collect();
-            let mut taken = taken.into_iter();
-            let mut rows = Vec::with_capacity(num_rows);
-            for _ in 0..num_rows {
-                rows.push(ArgsState::positional(taken.by_ref().take(params).collect::<Result<_>>()?));
-            }
-            let args: Vec<Args<'_>> = rows.iter().map(|row| row.to_dal()).collect();
-            let issued = caller.batch(&schema.name, &args, caller.timeout())?;
-            drop(args);
-            let given = |row: usize| {
-                let of_outputs = schema.params.iter().zip(&values[row * params..]);
-                of_outputs
-                    .filter(|(param, _)| param.direction == Direction::Out)
-                    .map(|(_, value)| value.kind == kind::SDP_DAL_VALUE_REF as i32)
+            let mut wrong = None;
+            let take = |(nth, value)| {
+                site.argument(value, nth).unwrap_or_else(|error| {
+                    wrong.get_or_insert(error);
+                    Value::Missing
+                })
             };
-            let mut out = out.into_iter();
-            for (row, results) in issued.iter().enumerate() {
-                for ((nth, given), out) in given(row).enumerate().zip(out.by_ref()) {
-                    if let Some(reference) = Results::at(results, nth).filter(|_| !given) {
-                        out.set(make(RefState::new(reference.clone())));
-                    }
+            let taken: Vec<Value> = values.iter().enumerate().map(take).collect();
+            if let Some(error) = wrong {
+                return Err(error);
+            }
+            let args: Vec<Arg<'_>> = taken.iter().map(|value| value.to_dal()).collect();
+            let issued = caller.batch_flat(&schema.name, &args, num_rows, caller.timeout())?;
+            drop(args);
+            let of_output = |nth: &usize| schema.params[nth % params].direction == Direction::Out;
+            let given = (0..values.len()).filter(of_output).map(|nth| values[nth].kind);
+            for ((output, given), out) in issued.into_iter().zip(given).zip(out) {
+                if let Some(reference) = output.filter(|_| given != kind::SDP_DAL_VALUE_REF as i32) {
+                    out.set(make(RefState::new(reference)));
                 }
             }
         }

@@ -6,7 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::store::ObjectId;
 use crate::wire::{CallSchema, Cell, Direction, Param, ParamType, TableSource, TensorSource};
 
-use super::expect::{dims, DimSizes, Expectation};
+use super::expect::{DimSizes, Expectation};
 use super::ownership::Ref;
 
 /// One argument of a call.
@@ -54,10 +54,48 @@ impl<'a> Args<'a> {
         self.positional.push(arg);
     }
 
+    /// Those by position, and those by name.
+    fn parts(&self) -> RowArgs<'_> {
+        RowArgs { positional: &self.positional, named: &self.named }
+    }
+
     /// Forgets all arguments.
     pub fn clear(&mut self) {
         self.positional.clear();
         self.named.clear();
+    }
+}
+
+/// The arguments of one row.
+#[derive(Clone, Copy)]
+pub(super) struct RowArgs<'a> {
+    positional: &'a [Arg<'a>],
+    named: &'a [(String, Arg<'a>)],
+}
+
+/// The arguments of all rows of a call.
+#[derive(Clone, Copy)]
+pub(super) enum GivenRows<'a> {
+    Each(&'a [Args<'a>]),
+    /// One behind the other, by position: so many in a row, and so many rows.
+    Flat(&'a [Arg<'a>], usize, usize),
+}
+
+impl<'a> GivenRows<'a> {
+    pub(super) fn count(&self) -> usize {
+        match self {
+            GivenRows::Each(rows) => rows.len(),
+            GivenRows::Flat(_, _, rows) => *rows,
+        }
+    }
+
+    pub(super) fn row(&self, row: usize) -> RowArgs<'a> {
+        match self {
+            GivenRows::Each(rows) => rows[row].parts(),
+            GivenRows::Flat(args, width, _) => {
+                RowArgs { positional: &args[row * width..(row + 1) * width], named: &[] }
+            }
+        }
     }
 }
 
@@ -137,35 +175,37 @@ pub(super) enum Planned<'a> {
     NewOutput,
 }
 
-/// Checks the arguments of one call; one entry for each parameter. Errors name the function and the
+/// Checks the arguments of one row, and adds an entry for each parameter to `planned`. Errors name the function and the
 /// parameter. Equal dimension names are compared if `strict_dims`.
 pub(super) fn plan<'a>(
     schema: &CallSchema,
-    args: &'a Args<'_>,
+    expects: &[Arc<Expectation>],
+    args: RowArgs<'a>,
     strict_dims: bool,
-) -> Result<Vec<Planned<'a>>> {
+    planned: &mut Vec<Planned<'a>>,
+) -> Result<()> {
     check_names(schema, args).map_err(|error| error.context(&schema.name))?;
-    let mut planned = Vec::with_capacity(schema.params.len());
+    let start = planned.len();
     let mut sizes = DimSizes::default();
     for (place, param) in schema.params.iter().enumerate() {
         let named = || args.named.iter().find(|(name, _)| *name == param.name).map(|(_, arg)| arg);
         let arg = args.positional.get(place).or_else(named);
         let wrong = |error: Error| error.context(format!("{}: parameter '{}'", schema.name, param.name));
         let checked = match (param.direction, arg) {
-            (Direction::In, arg) => plan_input(param, arg),
-            (Direction::Out, arg) => plan_output(param, arg),
+            (Direction::In, arg) => plan_input(param, &expects[place], arg),
+            (Direction::Out, arg) => plan_output(param, &expects[place], arg),
         };
         let checked = checked.map_err(wrong)?;
         if strict_dims {
-            learn_sizes(&mut sizes, param, &checked).map_err(|error| error.context(&schema.name))?;
+            learn_sizes(&mut sizes, &schema.params, place, &checked)
+                .map_err(|error| error.context(&schema.name))?;
         }
         planned.push(checked);
     }
-    check_outputs(schema, &planned).map_err(|error| error.context(&schema.name))?;
-    Ok(planned)
+    check_outputs(schema, &planned[start..]).map_err(|error| error.context(&schema.name))
 }
 
-fn check_names(schema: &CallSchema, args: &Args<'_>) -> Result<()> {
+fn check_names(schema: &CallSchema, args: RowArgs<'_>) -> Result<()> {
     let params = &schema.params;
     if args.positional.len() > params.len() {
         let (given, known) = (args.positional.len(), params.len());
@@ -173,7 +213,7 @@ fn check_names(schema: &CallSchema, args: &Args<'_>) -> Result<()> {
             "{given} arguments were given, the function has {known} parameters"
         )));
     }
-    for (name, _) in &args.named {
+    for (name, _) in args.named {
         match params.iter().position(|param| param.name == *name) {
             None => {
                 let names: Vec<_> = params.iter().map(|param| param.name.as_str()).collect();
@@ -189,7 +229,7 @@ fn check_names(schema: &CallSchema, args: &Args<'_>) -> Result<()> {
     Ok(())
 }
 
-fn plan_input<'a>(param: &Param, arg: Option<&'a Arg<'_>>) -> Result<Planned<'a>> {
+fn plan_input<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>) -> Result<Planned<'a>> {
     let expects_object = !matches!(param.ty, ParamType::Scalar(_));
     match arg {
         None | Some(Arg::Missing | Arg::Null | Arg::Cell(Cell::Null)) if param.nullable => Ok(Planned::Null),
@@ -204,33 +244,33 @@ fn plan_input<'a>(param: &Param, arg: Option<&'a Arg<'_>>) -> Result<Planned<'a>
             Err(Error::invalid("takes a plain value, not an object"))
         }
         Some(Arg::Ref(reference)) => {
-            check_reference(param, reference).map(|()| Planned::Object(reference.clone()))
+            check_reference(expect, reference).map(|()| Planned::Object(reference.clone()))
         }
         Some(Arg::Tensor(source)) => {
             if matches!(param.ty, ParamType::Table(_) | ParamType::Id) {
                 return Err(Error::invalid(format!("takes {}, not a tensor's value", kind_name(&param.ty))));
             }
-            Expectation::of_param(param).check(source.layout)?;
+            expect.check(source.layout)?;
             Ok(Planned::Put(PutValue::Tensor(source)))
         }
         Some(Arg::Table(source)) => {
             if !matches!(param.ty, ParamType::Table(_) | ParamType::Oid) {
                 return Err(Error::invalid(format!("takes {}, not a table's value", kind_name(&param.ty))));
             }
-            Expectation::of_param(param).check_table(source.schema(), source.batches())?;
+            expect.check_table(source.schema(), source.batches())?;
             Ok(Planned::Put(PutValue::Table(source)))
         }
     }
 }
 
-fn plan_output<'a>(param: &Param, arg: Option<&'a Arg<'_>>) -> Result<Planned<'a>> {
+fn plan_output<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>) -> Result<Planned<'a>> {
     match arg {
         None | Some(Arg::Missing) => Ok(Planned::NewOutput),
         Some(Arg::Null | Arg::Cell(Cell::Null)) if param.nullable => Ok(Planned::Null),
         Some(Arg::Null | Arg::Cell(Cell::Null)) => Err(Error::invalid("is an output that must not be null")),
         Some(Arg::Cell(Cell::Id(id))) => Ok(Planned::ObjectId(*id)),
         Some(Arg::Ref(reference)) => {
-            check_reference(param, reference).map(|()| Planned::Object(reference.clone()))
+            check_reference(expect, reference).map(|()| Planned::Object(reference.clone()))
         }
         Some(Arg::Cell(_) | Arg::Tensor(_) | Arg::Table(_)) => {
             Err(Error::invalid("is an output: it takes a reference to write to, not a value"))
@@ -239,9 +279,8 @@ fn plan_output<'a>(param: &Param, arg: Option<&'a Arg<'_>>) -> Result<Planned<'a
 }
 
 /// What is known of the object must fit the parameter.
-fn check_reference(param: &Param, reference: &Ref) -> Result<()> {
-    let expected = Expectation::of_param(param);
-    if !reference.expectation().agrees(&expected) {
+fn check_reference(expected: &Expectation, reference: &Ref) -> Result<()> {
+    if !reference.expectation().agrees(expected) {
         let found = reference.expectation();
         let id = reference.id();
         return Err(Error::invalid(format!("object {id} is a reference to {found}, expected {expected}")));
@@ -254,12 +293,11 @@ fn check_reference(param: &Param, reference: &Ref) -> Result<()> {
     }
 }
 
-fn learn_sizes(sizes: &mut DimSizes, param: &Param, planned: &Planned<'_>) -> Result<()> {
-    let Some(dims) = dims(param) else { return Ok(()) };
+fn learn_sizes(sizes: &mut DimSizes, params: &[Param], place: usize, planned: &Planned<'_>) -> Result<()> {
     match planned {
-        Planned::Put(PutValue::Tensor(source)) => sizes.learn(&param.name, dims, &source.layout.shape),
+        Planned::Put(PutValue::Tensor(source)) => sizes.learn(params, place, &source.layout.shape),
         Planned::Object(reference) => match reference.known_tensor() {
-            Some(known) => sizes.learn(&param.name, dims, &known.layout().shape),
+            Some(known) => sizes.learn(params, place, &known.layout().shape),
             None => Ok(()),
         },
         _ => Ok(()),
@@ -274,15 +312,12 @@ fn check_outputs(schema: &CallSchema, planned: &[Planned<'_>]) -> Result<()> {
         _ => None,
     };
     let waits = |param: &Param| !matches!(param.ty, ParamType::Id);
-    let objects: Vec<_> = schema
-        .params
-        .iter()
-        .zip(planned)
-        .filter(|(param, _)| waits(param))
-        .filter_map(|(param, planned)| object(planned).map(|id| (param, id)))
-        .collect();
-    for (nth, (param, id)) in objects.iter().enumerate() {
-        for (other, _) in objects[..nth].iter().filter(|(_, other)| other == id) {
+    let objects = || {
+        let named = schema.params.iter().zip(planned).filter(|(param, _)| waits(param));
+        named.filter_map(|(param, planned)| object(planned).map(|id| (param, id)))
+    };
+    for (nth, (param, id)) in objects().enumerate() {
+        for (other, _) in objects().take(nth).filter(|(_, other)| *other == id) {
             if param.direction == Direction::Out || other.direction == Direction::Out {
                 return Err(Error::invalid(format!(
                     "parameters '{}' and '{}' name the same object {id}: an output needs its own",
@@ -307,6 +342,14 @@ fn kind_name(ty: &ParamType) -> &'static str {
 mod tests {
     use super::*;
     use crate::arrow::datatypes::DataType;
+
+    fn plan<'a>(schema: &CallSchema, args: &'a Args<'_>, strict_dims: bool) -> Result<Vec<Planned<'a>>> {
+        let expects: Vec<_> =
+            schema.params.iter().map(|param| Arc::new(Expectation::of_param(param))).collect();
+        let mut planned = Vec::new();
+        super::plan(schema, &expects, args.parts(), strict_dims, &mut planned)?;
+        Ok(planned)
+    }
     use crate::wire::{Dim, Elem, Layout};
 
     fn param(name: &str, direction: Direction, ty: ParamType, nullable: bool) -> Param {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::error::{Error, Kind, Result};
 use crate::timeout::Timeout;
 
-use super::args::{Args, Results};
-use super::caller::Caller;
+use super::args::{Args, GivenRows, Results};
+use super::caller::{Caller, Spare};
 use super::discovery::FoundProcessor;
 use super::discovery::Target;
 use super::issue::results_of;
@@ -33,9 +33,8 @@ impl Caller {
     /// place: PROCESSOR_LOST if it has gone (it is forgotten then), TIMEOUT if it has no room after `timeout`, for
     /// which the others wait.
     pub fn broadcast_batch(&self, function: &str, rows: &[Args<'_>], timeout: Timeout) -> Result<Vec<Reply>> {
-        let encoder = self.function(function)?;
-        let schema = encoder.schema();
-        let mut prepared = self.prepare(schema, rows)?;
+        let known = self.function(function)?;
+        let mut prepared = self.prepare(known, GivenRows::Each(rows), Vec::new())?;
         let targets = self.found();
         if prepared.given && targets.len() > 1 {
             return Err(Error::invalid(format!(
@@ -49,15 +48,16 @@ impl Caller {
             return Ok(targets.iter().map(none).collect());
         }
         // What only encoding finds is found before anything is put.
-        let outputs = self.address(schema, &mut prepared)?;
-        let bytes = encoder.encode(&prepared.cells)?;
-        let mut first = Some((outputs, bytes));
+        let outputs = self.address(known, &mut prepared)?;
+        let written = self.write(known, &prepared, Vec::new())?;
+        let mut first = Some((outputs, written));
+        let mut spare = Spare::default();
         self.wait_for_all(&targets, timeout)?;
         let living = self.living()?;
         let lives = |target: &Arc<Target>| living.iter().any(|other| Arc::ptr_eq(other, target));
         let inputs = match targets.iter().any(lives) {
-            true => self.put_values(schema, &mut prepared)?,
-            false => Arc::default(),
+            true => self.put_values(known.schema(), &mut prepared)?,
+            false => None,
         };
         let mut replies = Vec::with_capacity(targets.len());
         for target in targets {
@@ -69,15 +69,15 @@ impl Caller {
                     let text = format!("processor {} has no room for another call", target.title());
                     return Err(Error::new(Kind::Timeout, text));
                 }
-                let (outputs, bytes) = match first.take() {
+                let (outputs, written) = match first.take() {
                     Some(first) => first,
                     None => {
-                        let outputs = self.address(schema, &mut prepared)?;
-                        (outputs, encoder.encode(&prepared.cells)?)
+                        let outputs = self.address(known, &mut prepared)?;
+                        (outputs, self.write(known, &prepared, Vec::new())?)
                     }
                 };
-                match self.issue(&target, encoder, &bytes, &outputs, &inputs, &prepared) {
-                    Ok(()) => Ok(results_of(schema, outputs)),
+                match self.issue(&target, &written, &outputs, &inputs, &prepared, &mut spare) {
+                    Ok(()) => Ok(results_of(known, rows.len(), outputs)),
                     Err(error) if matches!(error.kind(), Kind::ProcessorLost | Kind::NotFound) => {
                         self.forget(&target);
                         Err(gone(&target))

@@ -11,7 +11,7 @@ use crate::wire::{CallSchema, Cell, Direction, Layout, Order, Param, ParamType, 
 use super::call_memory::{CallMemory, PrivateCopy};
 use super::call_object::CallObject;
 use super::crew::{Crew, Pulling, Turn, Working};
-use super::expect::{dims, DimSizes, Expectation};
+use super::expect::{DimSizes, Expectation};
 use super::output::{Lender, OutputTarget, Outputs};
 use super::ownership::Ref;
 use super::standstill::{self, Place};
@@ -106,10 +106,14 @@ impl CallInner {
 }
 
 impl Lender for CallInner {
-    fn seal(&self, param: usize, memory: TensorMemory) -> Result<Ref> {
+    fn seal(&self, param: usize, memory: TensorMemory) -> Result<()> {
         let sealed = self.outputs.seal(param, memory);
         self.end_if_done();
         sealed
+    }
+
+    fn output(&self, param: usize) -> Result<Ref> {
+        self.outputs.reference(param)
     }
 
     fn aborted(&self, param: usize) {
@@ -385,9 +389,9 @@ impl Call {
                     Input::Tensor(tensor) => tensor.buffer().clone(),
                     Input::Object(buffer) => buffer.clone(),
                 };
-                Ok(Ref::pinned(buffer, Expectation::of_param(spec)))
+                Ok(Ref::pinned(buffer, self.expects(param)))
             }
-            (_, Cell::Id(id)) => Ok(Ref::borrowed(self.store(), *id, Expectation::of_param(spec))),
+            (_, Cell::Id(id)) => Ok(Ref::borrowed(self.store(), *id, self.expects(param))),
             (_, Cell::Null) => Err(self.wrong(spec, "is null in this call")),
             _ => Err(self.wrong(spec, "is a plain value, not an object")),
         }
@@ -427,7 +431,8 @@ impl Call {
     pub fn seal_output(&self, param: usize) -> Result<Ref> {
         self.output_spec(param)?;
         let memory = self.inner.outputs.take_kept(param)?;
-        self.inner.seal(param, memory)
+        self.inner.seal(param, memory)?;
+        self.inner.output(param)
     }
 
     /// Gives the memory of an output that the call keeps back; it can be created again.
@@ -442,16 +447,16 @@ impl Call {
     /// name get the parameter's. It is stored in the parameter's order, if that asks for one.
     pub fn put_tensor(&self, param: usize, value: &TensorSource<'_>) -> Result<()> {
         let spec = self.output_spec(param)?;
-        let form = TensorForm::of_value(value, &Expectation::of_param(spec), spec.ty.order())
+        let form = TensorForm::of_value(value, self.expects(param), spec.ty.order())
             .map_err(|error| self.wrong(spec, error.message()))?;
-        self.check_sizes(spec, &value.layout.shape)?;
+        self.check_sizes(param, &value.layout.shape)?;
         let (target, mut memory) = self.lend(param, form, false)?;
         if let Err(error) = memory.fill(value) {
             drop(memory);
             target.aborted();
             return Err(self.wrong(spec, error.message()));
         }
-        target.seal(memory).map(drop)
+        self.inner.seal(param, memory)
     }
 
     /// Writes an output object at once and seals it.
@@ -464,6 +469,10 @@ impl Call {
         let put = self.inner.outputs.put(param, spec, fill);
         self.inner.end_if_done();
         put
+    }
+
+    fn expects(&self, param: usize) -> &Arc<Expectation> {
+        &self.inner.object.function.expects[param]
     }
 
     fn output_spec(&self, param: usize) -> Result<&Param> {
@@ -485,30 +494,33 @@ impl Call {
             let found = format!("has {} dimensions, not {}", dims.len(), shape.len());
             return Err(self.wrong(spec, &found));
         }
-        self.check_sizes(spec, shape)?;
-        let names = Expectation::of_param(spec).fill_names(&[], shape.len());
+        self.check_sizes(param, shape)?;
         let order = order.or(*declared).unwrap_or(Order::C);
-        let layout = Layout::contiguous(*elem, shape, order, &names)
-            .map_err(|error| self.wrong(spec, &format!("cannot be made: {}", error.message())))?;
-        TensorForm::new(layout)
+        self.inner.object.function.form(param, shape, order, || {
+            let name = |axis: usize| dims.get(axis).map_or_else(String::new, |dim| dim.name.clone());
+            let names: Vec<String> = (0..shape.len()).map(name).collect();
+            let layout = Layout::contiguous(*elem, shape, order, &names)
+                .map_err(|error| self.wrong(spec, &format!("cannot be made: {}", error.message())))?;
+            TensorForm::new(layout)
+        })
     }
 
-    fn check_sizes(&self, spec: &Param, shape: &[i64]) -> Result<()> {
+    fn check_sizes(&self, param: usize, shape: &[i64]) -> Result<()> {
         if self.inner.object.function.options.loose_dims {
             return Ok(());
         }
-        let fits = self.inner.sizes.lock().fits(&spec.name, dims(spec).unwrap_or_default(), shape);
+        let fits = self.inner.sizes.lock().fits(&self.schema().params, param, shape);
         fits.map_err(|error| error.context(self.function()))
     }
 
     fn lend(&self, param: usize, form: TensorForm, zeroed: bool) -> Result<(OutputTarget, TensorMemory)> {
-        let spec = self.output_spec(param)?;
+        self.output_spec(param)?;
         let (id, memory) = self.inner.outputs.create(param, form, zeroed)?;
         let target = OutputTarget { call: self.inner.clone(), param, id };
         if !self.inner.object.function.options.loose_dims {
             let shape = &memory.layout().shape;
             // Two threads may have made two outputs of different sizes at once: the second sees it here.
-            let learnt = self.inner.sizes.lock().learn(&spec.name, dims(spec).unwrap_or_default(), shape);
+            let learnt = self.inner.sizes.lock().learn(&self.schema().params, param, shape);
             if let Err(error) = learnt {
                 drop(memory);
                 target.aborted();

@@ -11,10 +11,11 @@ use crate::store::{Buffer, Claim, EntryKey, QueuedCall, Store};
 use crate::wire::Cell;
 
 use super::function::Offered;
-use super::tensor::{KnownTensor, Tensor};
+use super::tensor::Tensor;
 
 enum Ownership {
-    Queued,
+    /// Its bytes are still pinned, as it was just pulled; or they are not.
+    Queued(Option<Buffer>),
     /// Ours; the call object stays pinned until its last row has ended, which tells the caller that it is
     /// running.
     Claimed(Buffer),
@@ -33,8 +34,9 @@ pub(super) struct CallObject {
     pub(super) function: Arc<Offered>,
     pub(super) rows: Vec<Vec<Cell>>,
     state: Mutex<Rows>,
-    /// The tensor that was read last for each parameter: rows often share it.
-    read: Mutex<Vec<Option<(EntryKey, KnownTensor)>>>,
+    /// Of several rows: the tensor that was read last for each parameter, as rows often share it. Pinned until the last row has
+    /// ended, as long as the caller holds it anyway.
+    read: Mutex<Vec<Option<Tensor>>>,
 }
 
 impl CallObject {
@@ -44,8 +46,9 @@ impl CallObject {
         call: QueuedCall,
         function: Arc<Offered>,
         rows: Vec<Vec<Cell>>,
+        buffer: Buffer,
     ) -> Arc<CallObject> {
-        let state = Mutex::new(Rows { ownership: Ownership::Queued, left: rows.len() });
+        let state = Mutex::new(Rows { ownership: Ownership::Queued(Some(buffer)), left: rows.len() });
         Arc::new(CallObject { store: store.clone(), call, function, rows, state, read: Mutex::default() })
     }
 
@@ -53,8 +56,8 @@ impl CallObject {
     pub(super) fn claim(&self) -> Result<bool> {
         let _held = log::hold();
         let mut state = self.state.lock();
-        if let Ownership::Queued = state.ownership {
-            state.ownership = match self.store.claim(&self.call)? {
+        if let Ownership::Queued(pinned) = &mut state.ownership {
+            state.ownership = match self.store.claim_pinned(&self.call, pinned.take())? {
                 Claim::Claimed(buffer) => Ownership::Claimed(buffer),
                 Claim::Gone => Ownership::Gone,
             };
@@ -62,11 +65,19 @@ impl CallObject {
         Ok(matches!(state.ownership, Ownership::Claimed(_)))
     }
 
+    /// It waits: its bytes are pinned no longer.
+    pub(super) fn let_go(&self) {
+        let _held = log::hold();
+        if let Ownership::Queued(pinned) = &mut self.state.lock().ownership {
+            *pinned = None;
+        }
+    }
+
     /// Its bytes, until its last row has ended.
     pub(super) fn buffer(&self) -> Option<Buffer> {
         match &self.state.lock().ownership {
             Ownership::Claimed(buffer) => Some(buffer.clone()),
-            Ownership::Queued | Ownership::Gone => None,
+            Ownership::Queued(_) | Ownership::Gone => None,
         }
     }
 
@@ -75,19 +86,22 @@ impl CallObject {
         if self.rows.len() == 1 {
             return Tensor::read(buffer);
         }
-        let key = buffer.key();
+        let tensor = Tensor::read(buffer)?;
         let _held = log::hold();
         let mut read = self.read.lock();
-        match read.get(param) {
-            Some(Some((known, tensor))) if *known == key => Tensor::known(buffer, tensor),
-            _ => {
-                let tensor = Tensor::read(buffer)?;
-                let places = read.len().max(param + 1);
-                read.resize_with(places, || None);
-                read[param] = Some((key, tensor.header()));
-                Ok(tensor)
-            }
+        let places = read.len().max(param + 1);
+        read.resize_with(places, || None);
+        read[param] = Some(tensor.clone());
+        Ok(tensor)
+    }
+
+    /// The tensor that was read last for a parameter, if it is this life of its object.
+    pub(super) fn read_before(&self, param: usize, key: EntryKey) -> Option<Tensor> {
+        if self.rows.len() == 1 {
+            return None;
         }
+        let read = self.read.lock();
+        read.get(param)?.as_ref().filter(|tensor| tensor.buffer().key() == key).cloned()
     }
 
     /// Whether its caller still wants it.
@@ -99,7 +113,7 @@ impl CallObject {
     pub(super) fn is_gone(&self) -> bool {
         match self.state.lock().ownership {
             Ownership::Gone => true,
-            Ownership::Queued => !self.is_wanted(),
+            Ownership::Queued(_) => !self.is_wanted(),
             Ownership::Claimed(_) => false,
         }
     }
@@ -113,6 +127,8 @@ impl CallObject {
         }
         let ended = std::mem::replace(&mut state.ownership, Ownership::Gone);
         drop(state);
+        let read = std::mem::take(&mut *self.read.lock());
+        drop(read);
         match ended {
             Ownership::Claimed(buffer) => {
                 let finished = self.store.finish(self.call.key);

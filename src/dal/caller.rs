@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
-use crate::store::{id_text, EntryKey, ObjectId};
+use crate::store::{id_text, EntryKey, ObjectId, Want};
 use crate::sync::atomic::Mutex;
 use crate::timeout::{Deadline, Timeout};
-use crate::wire::{CallEncoder, CallSchema};
+use crate::wire::{CallEncoder, CallSchema, Cell, Direction};
 
 use super::discovery::{too_few, Declarations, FoundProcessor, Target};
+use super::expect::Expectation;
 use super::ownership::Namespace;
 
 /// Pauses between two looks for processors: the first and the longest.
@@ -66,10 +67,63 @@ impl Default for CallerOptions {
 pub struct Caller {
     pub(super) namespace: Namespace,
     pub(super) options: CallerOptions,
-    pub(super) functions: Vec<CallEncoder>,
+    pub(super) functions: Vec<Function>,
+    /// Memory that is used again.
+    pub(super) spare: Mutex<Spare>,
     pub(super) schemas: Vec<Arc<CallSchema>>,
     declarations: Declarations,
     processors: Mutex<Processors>,
+}
+
+/// A function that can be called, and what of it is worked out once.
+pub(super) struct Function {
+    pub(super) encoder: CallEncoder,
+    /// By parameter.
+    pub(super) expects: Vec<Arc<Expectation>>,
+    /// The places of its outputs.
+    pub(super) outputs: Vec<usize>,
+}
+
+/// Memory for issuing a call, which the next one uses again.
+#[derive(Default)]
+pub(super) struct Spare {
+    /// The call's bytes, and its metadata.
+    pub(super) bytes: Vec<u8>,
+    pub(super) cells: Vec<Cell>,
+    pub(super) ids: Vec<ObjectId>,
+    pub(super) wants: Vec<Want>,
+}
+
+/// Of more rows, memory is not kept.
+const SPARE_MOST: usize = 4096;
+
+impl Spare {
+    /// Empties what it holds, and lets go what is large.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.cells.clear();
+        self.ids.clear();
+        self.wants.clear();
+        if self.cells.capacity() > SPARE_MOST {
+            *self = Spare::default();
+        }
+    }
+}
+
+impl Function {
+    fn new(schema: &Arc<CallSchema>) -> Result<Function> {
+        let params = &schema.params;
+        let is_output = |place: &usize| params[*place].direction == Direction::Out;
+        Ok(Function {
+            encoder: CallEncoder::new(schema.clone())?,
+            expects: params.iter().map(|param| Arc::new(Expectation::of_param(param))).collect(),
+            outputs: (0..params.len()).filter(is_output).collect(),
+        })
+    }
+
+    pub(super) fn schema(&self) -> &Arc<CallSchema> {
+        self.encoder.schema()
+    }
 }
 
 /// The processors found, by prefix.
@@ -110,12 +164,12 @@ impl Caller {
                 return Err(Error::invalid(format!("the function '{}' is given twice", schema.name)));
             }
         }
-        let functions =
-            schemas.iter().map(|schema| CallEncoder::new(schema.clone())).collect::<Result<_>>()?;
+        let functions = schemas.iter().map(Function::new).collect::<Result<_>>()?;
         let caller = Caller {
             namespace: namespace.clone(),
             options: options.clone(),
             functions,
+            spare: Mutex::default(),
             schemas,
             declarations: Declarations::default(),
             processors: Mutex::new(Processors::default()),
@@ -233,13 +287,18 @@ impl Caller {
         })
     }
 
+    /// The only processor found, if calls need no room. Whether it still lives is seen when the call is issued.
+    pub(super) fn only(&self) -> Option<Arc<Target>> {
+        match &self.processors.lock().targets[..] {
+            [only] if self.options.max_in_flight == 0 => Some(only.clone()),
+            _ => None,
+        }
+    }
+
     /// A living processor for another call of ours, as the options select it; waits for room.
     pub(super) fn choose(&self, function: &str, deadline: &Deadline) -> Result<Arc<Target>> {
-        if self.options.max_in_flight == 0 {
-            // Whether it still lives is seen when the call is issued.
-            if let [only] = &self.processors.lock().targets[..] {
-                return Ok(only.clone());
-            }
+        if let Some(only) = self.only() {
+            return Ok(only);
         }
         if let Some(target) = self.select(function)? {
             return Ok(target);

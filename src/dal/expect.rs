@@ -1,7 +1,5 @@
 //! What a reference or a parameter expects of its object, and whether dimension sizes agree within one call.
 
-use std::collections::HashMap;
-
 use crate::arrow::datatypes::{Schema, SchemaRef};
 use crate::arrow::record_batch::RecordBatch;
 
@@ -166,23 +164,40 @@ fn names_agree(expected: &[String], found: &[String], ndim: usize) -> bool {
 /// The sizes of the named dimensions of one call, as far as its tensors are known.
 #[derive(Debug, Default)]
 pub(super) struct DimSizes {
-    sizes: HashMap<String, (i64, String)>,
+    /// Most calls have one, and need no list.
+    first: Option<KnownSize>,
+    others: Vec<KnownSize>,
+}
+
+/// A dimension's size, and of which parameter it was learnt.
+#[derive(Clone, Copy, Debug)]
+struct KnownSize {
+    param: usize,
+    axis: usize,
+    size: i64,
+}
+
+impl KnownSize {
+    fn name(self, params: &[Param]) -> &str {
+        dims(&params[self.param]).get(self.axis).map_or("", |dim| &dim.name)
+    }
 }
 
 impl DimSizes {
-    /// Checks a tensor's shape against fixed sizes and the dimensions known so far. INVALID_ARGUMENT names
-    /// the dimension, both parameters and both sizes.
-    pub(super) fn fits(&self, param: &str, dims: &[Dim], shape: &[i64]) -> Result<()> {
+    /// Checks a tensor's shape against fixed sizes and the dimensions known so far; `params` are always those of one function.
+    /// INVALID_ARGUMENT names the dimension, both parameters and both sizes.
+    pub(super) fn fits(&self, params: &[Param], param: usize, shape: &[i64]) -> Result<()> {
+        let dims = dims(&params[param]);
         if dims.len() != shape.len() {
             return Ok(());
         }
         for (axis, (dim, size)) in dims.iter().zip(shape).enumerate() {
-            self.check(param, axis, dim, *size)?;
+            self.check(params, param, axis, *size)?;
             let twin = dims[..axis].iter().position(|other| !dim.name.is_empty() && other.name == dim.name);
             if let Some(twin) = twin.filter(|twin| shape[*twin] != *size) {
                 return Err(Error::invalid(format!(
-                    "dimension '{}' of parameter '{param}' has the sizes {} and {size}: they must be equal",
-                    dim.name, shape[twin]
+                    "dimension '{}' of parameter '{}' has the sizes {} and {size}: they must be equal",
+                    dim.name, params[param].name, shape[twin]
                 )));
             }
         }
@@ -190,48 +205,68 @@ impl DimSizes {
     }
 
     /// Checks as [`DimSizes::fits`] does, then learns the sizes; nothing is learnt from what does not fit.
-    pub(super) fn learn(&mut self, param: &str, dims: &[Dim], shape: &[i64]) -> Result<()> {
-        self.fits(param, dims, shape)?;
+    pub(super) fn learn(&mut self, params: &[Param], param: usize, shape: &[i64]) -> Result<()> {
+        self.fits(params, param, shape)?;
+        let dims = dims(&params[param]);
         if dims.len() != shape.len() {
             return Ok(());
         }
-        for (dim, size) in dims.iter().zip(shape).filter(|(dim, _)| !dim.name.is_empty()) {
-            let known = self.sizes.entry(dim.name.clone()).or_insert_with(|| (*size, param.to_owned()));
-            if known.1 == param {
-                known.0 = *size;
+        for (axis, (dim, size)) in
+            dims.iter().zip(shape).enumerate().filter(|(_, (dim, _))| !dim.name.is_empty())
+        {
+            let mut all = self.first.iter_mut().chain(&mut self.others);
+            match all.find(|known| known.name(params) == dim.name) {
+                Some(known) if known.param == param => known.size = *size,
+                Some(_) => {}
+                None => {
+                    let new = KnownSize { param, axis, size: *size };
+                    match self.first {
+                        None => self.first = Some(new),
+                        Some(_) => self.others.push(new),
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    fn check(&self, param: &str, axis: usize, dim: &Dim, size: i64) -> Result<()> {
-        let called = if dim.name.is_empty() { axis.to_string() } else { format!("'{}'", dim.name) };
+    fn check(&self, params: &[Param], param: usize, axis: usize, size: i64) -> Result<()> {
+        let (dim, name) = (&dims(&params[param])[axis], &params[param].name);
+        let called = || if dim.name.is_empty() { axis.to_string() } else { format!("'{}'", dim.name) };
         if let Some(fixed) = dim.size.filter(|fixed| *fixed != size) {
             return Err(Error::invalid(format!(
-                "dimension {called} of parameter '{param}' has size {size}, but the function asks for {fixed}"
+                "dimension {} of parameter '{name}' has size {size}, but the function asks for {fixed}",
+                called()
             )));
         }
-        match self.sizes.get(&dim.name) {
+        if dim.name.is_empty() {
+            return Ok(());
+        }
+        match self.first.iter().chain(&self.others).find(|known| known.name(params) == dim.name) {
             // The same parameter again: an output that is created a second time after an abort.
-            Some((known, other)) if *known != size && other != param => Err(Error::invalid(format!(
-                "dimension {called} has size {size} in parameter '{param}' but {known} in parameter '{other}'"
+            Some(known) if known.size != size && known.param != param => Err(Error::invalid(format!(
+                "dimension {} has size {size} in parameter '{name}' but {} in parameter '{}'",
+                called(),
+                known.size,
+                params[known.param].name
             ))),
             _ => Ok(()),
         }
     }
 }
 
-/// The dimensions of a tensor parameter.
-pub(super) fn dims(param: &Param) -> Option<&[Dim]> {
+/// The dimensions of a tensor parameter; those of another one: none.
+fn dims(param: &Param) -> &[Dim] {
     match &param.ty {
-        ParamType::Tensor { dims, .. } => Some(dims),
-        _ => None,
+        ParamType::Tensor { dims, .. } => dims,
+        _ => &[],
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Direction;
 
     fn layout(shape: &[i64], names: &[&str]) -> Layout {
         Layout {
@@ -244,6 +279,11 @@ mod tests {
 
     fn expects(elem: Elem, names: &[&str]) -> Expectation {
         Some((elem, names.iter().map(|name| (*name).to_owned()).collect())).into()
+    }
+
+    fn param(name: &str, dims: &[Dim]) -> Param {
+        let ty = ParamType::Tensor { elem: Elem::Float64, dims: dims.to_vec(), order: None };
+        Param::new(name, Direction::In, ty, false)
     }
 
     fn dim(name: &str, size: Option<i64>) -> Dim {
@@ -280,28 +320,45 @@ mod tests {
     #[test]
     fn equal_names_have_equal_sizes() {
         let mut sizes = DimSizes::default();
-        sizes.learn("uvw", &[dim("row", None), dim("uvw", Some(3))], &[4, 3]).unwrap();
-        let error = sizes.learn("ms", &[dim("row", None), dim("chan", None)], &[5, 7]).unwrap_err();
+        let params = [
+            param("uvw", &[dim("row", None), dim("uvw", Some(3))]),
+            param("ms", &[dim("row", None), dim("chan", None)]),
+            param("freq", &[dim("chan", None)]),
+        ];
+        sizes.learn(&params, 0, &[4, 3]).unwrap();
+        let error = sizes.learn(&params, 1, &[5, 7]).unwrap_err();
         assert_eq!(error.message(), "dimension 'row' has size 5 in parameter 'ms' but 4 in parameter 'uvw'");
         // Nothing was learnt from the wrong tensor.
-        sizes.learn("freq", &[dim("chan", None)], &[8]).unwrap();
+        sizes.learn(&params, 2, &[8]).unwrap();
     }
 
     #[test]
     fn fixed_sizes_hold_with_and_without_a_name() {
         let mut sizes = DimSizes::default();
-        let error = sizes.learn("uvw", &[dim("row", None), dim("uvw", Some(3))], &[4, 2]).unwrap_err();
+        let params =
+            [param("uvw", &[dim("row", None), dim("uvw", Some(3))]), param("pair", &[dim("", Some(2))])];
+        let error = sizes.learn(&params, 0, &[4, 2]).unwrap_err();
         assert!(error.message().contains("'uvw' of parameter 'uvw' has size 2"), "{error}");
-        let error = sizes.learn("pair", &[dim("", Some(2))], &[3]).unwrap_err();
+        let error = sizes.learn(&params, 1, &[3]).unwrap_err();
         assert!(error.message().contains("dimension 0 of parameter 'pair' has size 3"), "{error}");
     }
 
     #[test]
     fn a_square_is_square_and_an_output_may_be_made_again() {
         let mut sizes = DimSizes::default();
-        assert!(sizes.learn("gram", &[dim("ant", None), dim("ant", None)], &[4, 5]).is_err());
-        sizes.learn("dirty", &[dim("x", None)], &[16]).unwrap();
-        sizes.learn("dirty", &[dim("x", None)], &[32]).unwrap();
-        assert!(sizes.learn("psf", &[dim("x", None)], &[16]).is_err());
+        let params = [
+            param("gram", &[dim("ant", None), dim("ant", None)]),
+            param("dirty", &[dim("x", None)]),
+            param("psf", &[dim("x", None)]),
+            param("beam", &[dim("y", None), dim("x", None)]),
+        ];
+        assert!(sizes.learn(&params, 0, &[4, 5]).is_err());
+        sizes.learn(&params, 1, &[16]).unwrap();
+        sizes.learn(&params, 1, &[32]).unwrap();
+        assert!(sizes.learn(&params, 2, &[16]).is_err());
+        // Also what is not the first that was learnt.
+        sizes.learn(&params, 3, &[7, 32]).unwrap();
+        sizes.learn(&params, 3, &[8, 32]).unwrap();
+        assert!(sizes.fits(&params, 3, &[8, 16]).is_err());
     }
 }

@@ -3,8 +3,13 @@
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
+use crate::error::Result;
 use crate::store::ObjectId;
-use crate::wire::{CallSchema, Cell, Direction};
+use crate::sync::atomic::Mutex;
+use crate::wire::{CallSchema, Cell, Direction, Order};
+
+use super::expect::Expectation;
+use super::tensor::TensorForm;
 
 /// How the calls of a function are run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +32,10 @@ pub(super) struct Offered {
     pub(super) index: usize,
     pub(super) schema: Arc<CallSchema>,
     pub(super) options: FunctionOptions,
+    /// By parameter.
+    pub(super) expects: Vec<Arc<Expectation>>,
+    /// By parameter: the form of the output that was made last. Outputs of one function mostly have one form.
+    forms: Vec<Mutex<Option<(Order, TensorForm)>>>,
     /// The schema's name, for C.
     name: CString,
 }
@@ -35,11 +44,31 @@ impl Offered {
     pub(super) fn new(index: usize, schema: CallSchema, options: FunctionOptions) -> Offered {
         // Names have no NUL.
         let name = CString::new(schema.name.as_str()).unwrap_or_default();
-        Offered { index, schema: Arc::new(schema), options, name }
+        let expects = schema.params.iter().map(|param| Arc::new(Expectation::of_param(param))).collect();
+        let forms = schema.params.iter().map(|_| Mutex::default()).collect();
+        Offered { index, schema: Arc::new(schema), options, expects, forms, name }
     }
 
     pub(super) fn name(&self) -> &CStr {
         &self.name
+    }
+
+    /// The form of an output of this shape and order: that of the one before, or what `make` gives.
+    pub(super) fn form(
+        &self,
+        param: usize,
+        shape: &[i64],
+        order: Order,
+        make: impl FnOnce() -> Result<TensorForm>,
+    ) -> Result<TensorForm> {
+        let Some(last) = self.forms.get(param) else { return make() };
+        match &*last.lock() {
+            Some((known, form)) if *known == order && form.shape() == shape => return Ok(form.clone()),
+            _ => {}
+        }
+        let form = make()?;
+        *last.lock() = Some((order, form.clone()));
+        Ok(form)
     }
 
     /// The parameters that a call waits for, with their IDs in this row. Null ones are left out.

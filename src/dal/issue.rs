@@ -3,19 +3,19 @@
 //! A call and a batch are one thing here: a call object with rows. It is published in one step, and then every output of
 //! every row holds it; so it stays wanted until the last of them exists or was dropped.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Want};
+use crate::store::{NewCall, ObjectId, ObjectState, Want};
+use crate::sync::hash::FastMap;
 use crate::timeout::Timeout;
-use crate::wire::{CallEncoder, CallSchema, Cell, Direction, Param, ParamType, MAX_ROWS};
+use crate::wire::{CallSchema, Cell, Direction, Param, ParamType, MAX_ROWS};
 
-use super::args::{plan, Args, Planned, PutValue, Results};
-use super::caller::Caller;
+use super::args::{plan, Arg, Args, GivenRows, Planned, PutValue, Results};
+use super::caller::{Caller, Function, Spare};
 use super::discovery::FoundProcessor;
 use super::discovery::Target;
-use super::expect::Expectation;
 use super::flight::Flight;
 use super::ownership::{fresh_id, Held, IssuedCall, Ref, Unfinished};
 
@@ -27,20 +27,22 @@ pub(super) enum Output {
     Given(Ref),
 }
 
-/// The outputs of one row, with the places of their parameters.
-pub(super) type RowOutputs = Vec<(usize, Option<Ref>)>;
+/// The outputs of all rows, one row behind the other: as many in each as the function has. None for a null one.
+pub(super) type AllOutputs = Vec<Option<Ref>>;
 
 /// Rows with their objects, before anything is written.
 #[derive(Default)]
 pub(super) struct Prepared<'a> {
-    /// The outputs' cells are set when the call is addressed.
-    pub(super) cells: Vec<Vec<Cell>>,
-    pub(super) outputs: Vec<Vec<(usize, Output)>>,
-    pub(super) inputs: Held,
+    rows: usize,
+    /// A cell for each parameter, one row behind the other. The outputs' are set when the call is addressed.
+    cells: Vec<Cell>,
+    /// As [`AllOutputs`].
+    outputs: Vec<Output>,
+    inputs: Held,
     /// Tensors and tables given by value: the references under which they are put, with row and parameter.
     values: Vec<(Ref, PutValue<'a>, usize, usize)>,
     /// Outputs of one row that another row takes: the call claims them, as a reference of its own would keep it alive.
-    pub(super) passed_on: Vec<ObjectId>,
+    passed_on: Vec<ObjectId>,
     /// By parameter: whether its object is not there in some row when the call is issued. As long as the last such one.
     absent: Vec<bool>,
     /// Whether an output was given, not made here.
@@ -56,12 +58,19 @@ impl Prepared<'_> {
     }
 
     /// By parameter: whether its objects are there, so that one which is absent later was deleted. The call claims them.
-    fn there(&self, schema: &CallSchema) -> Vec<bool> {
+    fn there<'s>(&'s self, schema: &'s CallSchema) -> impl Iterator<Item = bool> + 's {
         let there = |(place, param): (usize, &Param)| {
             param.is_awaited() && !self.absent.get(place).copied().unwrap_or(false)
         };
-        schema.params.iter().enumerate().map(there).collect()
+        schema.params.iter().enumerate().map(there)
     }
+}
+
+/// A call as it is written.
+pub(super) struct Written {
+    /// Its bytes, and then its metadata.
+    bytes: Vec<u8>,
+    data: usize,
 }
 
 impl Caller {
@@ -93,101 +102,174 @@ impl Caller {
         rows: &[Args<'_>],
         timeout: Timeout,
     ) -> Result<Option<(FoundProcessor, Vec<Results>)>> {
-        let encoder = self.function(function)?;
-        let schema = encoder.schema();
-        let mut prepared = self.prepare(schema, rows)?;
-        if rows.is_empty() {
+        let function = self.function(function)?;
+        let issued = self.issue_rows(function, GivenRows::Each(rows), timeout)?;
+        Ok(issued.map(|(target, outputs)| (target.found(), results_of(function, rows.len(), outputs))))
+    }
+
+    /// As [`Caller::batch`], of arguments by position, one row behind the other, as many in each as the function has parameters.
+    /// The references to the outputs come likewise: None for a null one.
+    pub fn batch_flat(
+        &self,
+        function: &str,
+        args: &[Arg<'_>],
+        rows: usize,
+        timeout: Timeout,
+    ) -> Result<Vec<Option<Ref>>> {
+        let function = self.function(function)?;
+        let width = function.schema().params.len();
+        if rows.checked_mul(width) != Some(args.len()) {
+            return Err(Error::invalid(format!("{} arguments for {rows} rows of {width}", args.len())));
+        }
+        let issued = self.issue_rows(function, GivenRows::Flat(args, width, rows), timeout)?;
+        Ok(issued.map(|(_, outputs)| outputs).unwrap_or_default())
+    }
+
+    fn issue_rows(
+        &self,
+        function: &Function,
+        rows: GivenRows<'_>,
+        timeout: Timeout,
+    ) -> Result<Option<(Arc<Target>, AllOutputs)>> {
+        let mut spare = std::mem::take(&mut *self.spare.lock());
+        let issued = self.issue_with(&mut spare, function, rows, timeout);
+        spare.clear();
+        *self.spare.lock() = spare;
+        issued
+    }
+
+    fn issue_with(
+        &self,
+        spare: &mut Spare,
+        function: &Function,
+        rows: GivenRows<'_>,
+        timeout: Timeout,
+    ) -> Result<Option<(Arc<Target>, AllOutputs)>> {
+        let name = &function.schema().name;
+        let mut prepared = self.prepare(function, rows, std::mem::take(&mut spare.cells))?;
+        if rows.count() == 0 {
             return Ok(None);
         }
-        let outputs = self.address(schema, &mut prepared)?;
-        let bytes = encoder.encode(&prepared.cells)?;
-        let deadline = timeout.deadline();
-        let mut target = self.choose(function, &deadline)?;
-        let inputs = self.put_values(schema, &mut prepared)?;
+        let outputs = self.address(function, &mut prepared)?;
+        let written = self.write(function, &prepared, std::mem::take(&mut spare.bytes))?;
+        // Mostly nothing is waited for, and no clock is read.
+        let mut deadline = None;
+        let mut choose = |known: Option<Arc<Target>>| match known {
+            Some(only) => Ok(only),
+            None => self.choose(name, deadline.get_or_insert_with(|| timeout.deadline())),
+        };
+        let mut target = choose(self.only())?;
+        let inputs = self.put_values(function.schema(), &mut prepared)?;
         loop {
-            match self.issue(&target, encoder, &bytes, &outputs, &inputs, &prepared) {
-                Ok(()) => return Ok(Some((target.found(), results_of(schema, outputs)))),
+            match self.issue(&target, &written, &outputs, &inputs, &prepared, spare) {
+                Ok(()) => {
+                    (spare.cells, spare.bytes) = (prepared.cells, written.bytes);
+                    return Ok(Some((target, outputs)));
+                }
                 Err(error) if matches!(error.kind(), Kind::ProcessorLost | Kind::NotFound) => {
                     self.forget(&target);
-                    target = self.choose(function, &deadline)?;
+                    target = choose(None)?;
                 }
-                Err(error) => return Err(error.context(function)),
+                Err(error) => return Err(error.context(name)),
             }
         }
     }
 
-    pub(super) fn function(&self, name: &str) -> Result<&CallEncoder> {
-        self.functions.iter().find(|encoder| encoder.schema().name == name).ok_or_else(|| {
+    pub(super) fn function(&self, name: &str) -> Result<&Function> {
+        self.functions.iter().find(|function| function.schema().name == name).ok_or_else(|| {
             let names: Vec<_> = self.schemas.iter().map(|schema| schema.name.as_str()).collect();
             let text = format!("this caller has no function '{name}', only: {}", names.join(", "));
             Error::new(Kind::NotFound, text)
         })
     }
 
-    /// Checks all rows, gives the values their IDs and claims the inputs. Nothing is written.
-    pub(super) fn prepare<'a>(&self, schema: &CallSchema, rows: &'a [Args<'_>]) -> Result<Prepared<'a>> {
+    /// Checks all rows, gives the values their IDs and claims the inputs. Nothing is written. The cells go into `cells`.
+    pub(super) fn prepare<'a>(
+        &self,
+        function: &Function,
+        rows: GivenRows<'a>,
+        cells: Vec<Cell>,
+    ) -> Result<Prepared<'a>> {
+        let (schema, count) = (function.schema(), rows.count());
         self.namespace.store().here()?;
-        if rows.len() > MAX_ROWS {
+        if count > MAX_ROWS {
             return Err(Error::invalid(format!(
-                "{}: the batch has {} rows, at most {MAX_ROWS} are possible: make several batches of it",
-                schema.name,
-                rows.len()
+                "{}: the batch has {count} rows, at most {MAX_ROWS} are possible: make several batches of it",
+                schema.name
             )));
         }
-        let many = rows.len() > 1;
+        let many = count > 1;
         let in_row =
             |row: usize, error: Error| if many { error.context(format!("row {row}")) } else { error };
-        let mut planned = Vec::with_capacity(rows.len());
-        for (row, args) in rows.iter().enumerate() {
-            planned.push(plan(schema, args, self.options.strict_dims).map_err(|error| in_row(row, error))?);
+        let width = schema.params.len();
+        let mut planned = Vec::with_capacity(count * width);
+        for row in 0..count {
+            plan(schema, &function.expects, rows.row(row), self.options.strict_dims, &mut planned)
+                .map_err(|error| in_row(row, error))?;
         }
-        let given = if many { given_outputs(schema, &planned)? } else { HashMap::new() };
-        refuse_ring(schema, &planned, &given)?;
-        let mut rows =
-            Rows { caller: self, given, seen: HashSet::new(), many, prepared: Prepared::default() };
-        for (row, planned) in planned.into_iter().enumerate() {
-            rows.add(schema, row, planned).map_err(|error| in_row(row, error))?;
+        let given = if many { Some(given_outputs(schema, count, &planned)?) } else { None };
+        if let Some(given) = &given {
+            refuse_ring(schema, count, &planned, given)?;
         }
-        Ok(rows.prepared)
+        let mut prepared = Prepared { rows: count, cells, ..Prepared::default() };
+        prepared.cells.reserve(planned.len());
+        prepared.outputs.reserve_exact(count * function.outputs.len());
+        let many = given.map(|given| Many { given, seen: FastMap::default() });
+        let mut all = Rows { caller: self, many, prepared };
+        let mut planned = planned.into_iter();
+        for row in 0..count {
+            all.add(function, row, planned.by_ref().take(width)).map_err(|error| in_row(row, error))?;
+        }
+        Ok(all.prepared)
     }
 
     /// Gives every output that was not given a reference of its own, and writes the outputs into their cells.
-    pub(super) fn address(
-        &self,
-        schema: &CallSchema,
-        prepared: &mut Prepared<'_>,
-    ) -> Result<Vec<RowOutputs>> {
+    pub(super) fn address(&self, function: &Function, prepared: &mut Prepared<'_>) -> Result<AllOutputs> {
+        let width = function.expects.len();
         let mut all = Vec::with_capacity(prepared.outputs.len());
-        let mut count = 0;
-        for (cells, outputs) in prepared.cells.iter_mut().zip(&prepared.outputs) {
-            let mut row = Vec::with_capacity(outputs.len());
-            for (place, output) in outputs {
-                let reference = match output {
-                    Output::Null => None,
-                    Output::Given(reference) => Some(reference.clone()),
-                    Output::New => {
-                        Some(self.namespace.unswept_ref(Expectation::of_param(&schema.params[*place]))?)
-                    }
-                };
-                cells[*place] = reference.as_ref().map_or(Cell::Null, |reference| Cell::Id(reference.id()));
-                row.push((*place, reference));
-                count += 1;
-            }
-            all.push(row);
+        let places = (0..prepared.rows)
+            .flat_map(|row| function.outputs.iter().map(move |place| (row * width + place, *place)));
+        for ((at, place), output) in places.zip(&prepared.outputs) {
+            let reference = match output {
+                Output::Null => None,
+                Output::Given(reference) => Some(reference.clone()),
+                Output::New => Some(self.namespace.unswept_ref(&function.expects[place])?),
+            };
+            prepared.cells[at] = reference.as_ref().map_or(Cell::Null, |reference| Cell::Id(reference.id()));
+            all.push(reference);
         }
-        self.namespace.sweep(2 * count + 2);
         Ok(all)
     }
 
+    /// The call's bytes, in memory that is used again.
+    pub(super) fn write(
+        &self,
+        function: &Function,
+        prepared: &Prepared<'_>,
+        mut bytes: Vec<u8>,
+    ) -> Result<Written> {
+        let (encoder, width) = (&function.encoder, function.expects.len());
+        let row = |row: usize| &prepared.cells[row * width..(row + 1) * width];
+        encoder.encode_rows(prepared.rows, row, &mut bytes)?;
+        let data = bytes.len();
+        encoder.metadata_into(prepared.there(encoder.schema()), &mut bytes);
+        Ok(Written { bytes, data })
+    }
+
     /// Puts what was given by value; what the calls have to hold.
-    pub(super) fn put_values(&self, schema: &CallSchema, prepared: &mut Prepared<'_>) -> Result<Arc<Held>> {
+    pub(super) fn put_values(
+        &self,
+        schema: &CallSchema,
+        prepared: &mut Prepared<'_>,
+    ) -> Result<Option<Arc<Held>>> {
         for (reference, source, row, param) in std::mem::take(&mut prepared.values) {
             source.put(&reference, &schema.params[param]).map_err(|error| {
-                let row = if prepared.cells.len() > 1 { format!("row {row}: ") } else { String::new() };
+                let row = if prepared.rows > 1 { format!("row {row}: ") } else { String::new() };
                 error.context(format!("{row}{}: parameter '{}'", schema.name, schema.params[param].name))
             })?;
         }
-        Ok(Arc::new(std::mem::take(&mut prepared.inputs)))
+        let held = std::mem::take(&mut prepared.inputs);
+        Ok((!held.is_empty()).then(|| Arc::new(held)))
     }
 
     fn check_store(&self, reference: &Ref) -> Result<()> {
@@ -199,66 +281,67 @@ impl Caller {
     pub(super) fn issue(
         &self,
         target: &Target,
-        encoder: &CallEncoder,
-        bytes: &[u8],
-        outputs: &[RowOutputs],
-        inputs: &Arc<Held>,
+        written: &Written,
+        outputs: &AllOutputs,
+        inputs: &Option<Arc<Held>>,
         prepared: &Prepared<'_>,
+        spare: &mut Spare,
     ) -> Result<()> {
         let store = self.namespace.store();
         let id = fresh_id(target.prefix, store);
-        let outputs: Vec<&Ref> = outputs.iter().flatten().filter_map(|(_, output)| output.as_ref()).collect();
-        let ids: Vec<ObjectId> = outputs.iter().map(|output| output.id()).collect();
+        let outputs = || outputs.iter().flatten();
+        spare.ids.clear();
+        spare.ids.extend(outputs().map(Ref::id));
         // Only a borrowed one asks.
-        let is_new = |output: &&Ref| !output.is_owning() && matches!(output.state(), Ok(ObjectState::Absent));
-        let new: Vec<bool> = outputs.iter().map(is_new).collect();
-        let data_size = u64::try_from(bytes.len()).map_err(|_| Error::invalid("the call is too large"))?;
-        let spec = CreateSpec {
-            data_size,
-            metadata: &encoder.metadata_with(&prepared.there(encoder.schema())),
-            want: true,
-            keep: false,
-            evictable: false,
-            zeroed: false,
-            full_timeout: None,
-        };
-        let mut writer = store.create(&id, &spec)?;
-        writer.copy_from(0, bytes);
-        let (want, promises) = store.issue(writer, target.declaration, &ids)?;
+        let is_new = |output: &Ref| !output.is_owning() && matches!(output.state(), Ok(ObjectState::Absent));
+        let new: Vec<bool> = if prepared.given { outputs().map(is_new).collect() } else { Vec::new() };
+        let (data, metadata) = written.bytes.split_at(written.data);
+        let call = NewCall { id, data, metadata };
+        spare.wants.clear();
+        let want = store.issue_call(&call, target.declaration, &spare.ids, &mut spare.wants)?;
         let call_key = want.key();
-        let keys: Vec<EntryKey> = promises.iter().map(Want::key).collect();
+        // The processor is at work meanwhile.
+        self.namespace.sweep(2 * spare.ids.len() + 2);
         let mut claims = Vec::with_capacity(prepared.passed_on.len());
         for id in &prepared.passed_on {
             claims.push(store.want(id)?);
         }
-        for ((output, promise), new) in outputs.iter().zip(promises).zip(new) {
-            claims.extend(output.promised(promise, new));
+        if self.options.max_in_flight > 0 {
+            let outputs = spare.ids.iter().copied().zip(spare.wants.iter().map(Want::key)).collect();
+            target.flights.add(Flight { call: (id, call_key), outputs });
+        }
+        for (nth, (output, promise)) in outputs().zip(spare.wants.drain(..)).enumerate() {
+            claims.extend(output.promised(promise, new.get(nth).copied().unwrap_or(false)));
         }
         let call = Arc::new(IssuedCall::new(id, target.owner, want, claims, inputs.clone()));
-        for output in &outputs {
+        for output in outputs() {
             output.depend_on(call.clone());
             self.namespace.remember(output.unfinished());
         }
-        if outputs.is_empty() {
+        if outputs().next().is_none() {
             self.namespace.remember(Unfinished::Call(call));
-        }
-        if self.options.max_in_flight > 0 {
-            let outputs = ids.into_iter().zip(keys).collect();
-            target.flights.add(Flight { call: (id, call_key), outputs });
         }
         Ok(())
     }
 }
 
 /// What the caller gets of a call.
-pub(super) fn results_of(schema: &Arc<CallSchema>, outputs: Vec<RowOutputs>) -> Vec<Results> {
-    outputs.into_iter().map(|row| Results::new(schema.clone(), row)).collect()
+pub(super) fn results_of(function: &Function, rows: usize, outputs: AllOutputs) -> Vec<Results> {
+    let mut outputs = outputs.into_iter();
+    let mut row = || function.outputs.iter().map(|place| (*place, outputs.next().flatten())).collect();
+    (0..rows).map(|_| Results::new(function.schema().clone(), row())).collect()
 }
 
 /// The outputs that were given; two rows must not have the same.
-fn given_outputs(schema: &CallSchema, planned: &[Vec<Planned<'_>>]) -> Result<HashMap<ObjectId, usize>> {
-    let mut given = HashMap::new();
-    for (row, planned) in planned.iter().enumerate() {
+fn given_outputs(
+    schema: &CallSchema,
+    rows: usize,
+    planned: &[Planned<'_>],
+) -> Result<FastMap<ObjectId, usize>> {
+    let mut given = FastMap::default();
+    let width = schema.params.len();
+    for row in 0..rows {
+        let planned = &planned[row * width..(row + 1) * width];
         for (param, planned) in schema.params.iter().zip(planned) {
             let id = match planned {
                 Planned::Object(reference) => reference.id(),
@@ -291,31 +374,34 @@ struct Taken {
 /// Rows that take each other's outputs in a ring could never run.
 fn refuse_ring(
     schema: &CallSchema,
-    planned: &[Vec<Planned<'_>>],
-    given: &HashMap<ObjectId, usize>,
+    rows: usize,
+    planned: &[Planned<'_>],
+    given: &FastMap<ObjectId, usize>,
 ) -> Result<()> {
     if given.is_empty() {
         return Ok(());
     }
+    let width = schema.params.len();
+    let planned = |row: usize| &planned[row * width..(row + 1) * width];
     let object = |planned: &Planned<'_>| match planned {
         Planned::Object(reference) => Some(reference.id()),
         Planned::ObjectId(id) => Some(*id),
         _ => None,
     };
     let takes = |row: usize| {
-        let params = schema.params.iter().zip(&planned[row]).enumerate();
+        let params = schema.params.iter().zip(planned(row)).enumerate();
         params.filter(|(_, (param, _))| param.is_awaited()).filter_map(move |(param, (_, planned))| {
             let id = object(planned)?;
             given.get(&id).map(|from| Taken { param, id, from: *from })
         })
     };
     // Kahn 1962: takes out the rows that can run, again and again; what is left takes from what is left.
-    let mut open: Vec<usize> = (0..planned.len()).map(|row| takes(row).count()).collect();
+    let mut open: Vec<usize> = (0..rows).map(|row| takes(row).count()).collect();
     let mut takers: HashMap<usize, Vec<usize>> = HashMap::new();
-    for row in 0..planned.len() {
+    for row in 0..rows {
         takes(row).for_each(|taken| takers.entry(taken.from).or_default().push(row));
     }
-    let mut free: Vec<usize> = (0..planned.len()).filter(|row| open[*row] == 0).collect();
+    let mut free: Vec<usize> = (0..rows).filter(|row| open[*row] == 0).collect();
     while let Some(row) = free.pop() {
         for taker in takers.remove(&row).unwrap_or_default() {
             open[taker] -= 1;
@@ -336,7 +422,7 @@ fn refuse_ring(
     }
     let ring = &way[seen.get(&row).copied().unwrap_or(0)..];
     let output = |taken: &Taken| {
-        let mut outputs = schema.params.iter().zip(&planned[taken.from]);
+        let mut outputs = schema.params.iter().zip(planned(taken.from));
         outputs
             .find(|(param, planned)| param.direction == Direction::Out && object(planned) == Some(taken.id))
     };
@@ -357,58 +443,67 @@ fn refuse_ring(
 /// How many rows of a ring an error names.
 const MOST_TOLD: usize = 4;
 
+/// What is known of several rows.
+struct Many {
+    /// Outputs that were given, with their rows.
+    given: FastMap<ObjectId, usize>,
+    /// References that are held already: many rows name the same.
+    seen: FastMap<(usize, bool), ()>,
+}
+
 /// Rows on their way to a [`Prepared`].
 struct Rows<'c, 'a> {
     caller: &'c Caller,
-    /// Outputs that were given, with their rows.
-    given: HashMap<ObjectId, usize>,
-    /// References that are held already: many rows name the same.
-    seen: HashSet<(usize, bool)>,
-    many: bool,
+    /// None for a single row.
+    many: Option<Many>,
     prepared: Prepared<'a>,
 }
 
 impl<'a> Rows<'_, 'a> {
-    fn add(&mut self, schema: &CallSchema, row: usize, planned: Vec<Planned<'a>>) -> Result<()> {
-        let mut cells = Vec::with_capacity(planned.len());
-        let mut outputs = Vec::new();
+    fn add(
+        &mut self,
+        function: &Function,
+        row: usize,
+        planned: impl Iterator<Item = Planned<'a>>,
+    ) -> Result<()> {
+        let schema = function.schema();
         for (place, (param, planned)) in schema.params.iter().zip(planned).enumerate() {
             let named = |error: Error| error.context(format!("{}: parameter '{}'", schema.name, param.name));
-            let expect = || Expectation::of_param(param);
+            let expect = &function.expects[place];
             let is_output = param.direction == Direction::Out;
             let namespace = &self.caller.namespace;
             let reference = match planned {
                 Planned::Value(cell) => {
-                    cells.push(cell);
+                    self.prepared.cells.push(cell);
                     continue;
                 }
                 Planned::Null | Planned::NewOutput => {
                     if is_output {
                         let new = matches!(planned, Planned::NewOutput);
-                        outputs.push((place, if new { Output::New } else { Output::Null }));
+                        self.prepared.outputs.push(if new { Output::New } else { Output::Null });
                     }
-                    cells.push(Cell::Null);
+                    self.prepared.cells.push(Cell::Null);
                     continue;
                 }
                 Planned::ObjectId(id) if param.ty == ParamType::Id => {
-                    cells.push(Cell::Id(id));
+                    self.prepared.cells.push(Cell::Id(id));
                     continue;
                 }
-                Planned::ObjectId(id) => namespace.borrow(id, expect()),
+                Planned::ObjectId(id) => Ref::borrowed(namespace.store(), id, expect),
                 Planned::Object(reference) => reference,
                 Planned::Put(source) => {
-                    let reference = namespace.unswept_ref(expect())?;
-                    cells.push(Cell::Id(reference.id()));
+                    let reference = namespace.unswept_ref(expect)?;
+                    self.prepared.cells.push(Cell::Id(reference.id()));
                     self.prepared.inputs.refs.push(reference.clone());
                     self.prepared.values.push((reference, source, row, place));
                     continue;
                 }
             };
-            cells.push(Cell::Id(reference.id()));
+            self.prepared.cells.push(Cell::Id(reference.id()));
             if is_output {
                 self.caller.check_store(&reference).map_err(named)?;
                 self.prepared.given = true;
-                outputs.push((place, Output::Given(reference)));
+                self.prepared.outputs.push(Output::Given(reference));
             } else {
                 let waits = param.ty != ParamType::Id;
                 if !self.hold(reference, waits).map_err(named)? {
@@ -416,21 +511,19 @@ impl<'a> Rows<'_, 'a> {
                 }
             }
         }
-        self.prepared.cells.push(cells);
-        self.prepared.outputs.push(outputs);
         Ok(())
     }
 
     /// Keeps an input alive for the call; `waits` if the call needs the object and not only its name. Whether the object
     /// is there.
     fn hold(&mut self, reference: Ref, waits: bool) -> Result<bool> {
-        if self.many {
-            if waits && self.given.contains_key(&reference.id()) {
+        if let Some(Many { given, seen }) = &mut self.many {
+            if waits && given.contains_key(&reference.id()) {
                 self.caller.check_store(&reference)?;
                 self.prepared.passed_on.push(reference.id());
                 return Ok(false);
             }
-            if !self.seen.insert((reference.address(), waits)) {
+            if seen.insert((reference.address(), waits), ()).is_some() {
                 return Ok(reference.was_seen());
             }
         }

@@ -22,7 +22,6 @@ use crate::wire::{Cell, Direction};
 
 use super::call_memory::CallMemory;
 use super::call_object::CallObject;
-use super::expect::Expectation;
 use super::failure::{in_function, tell_nobody};
 use super::function::Offered;
 use super::ownership::Ref;
@@ -31,7 +30,10 @@ use super::tensor::{TensorForm, TensorMemory};
 /// A call that lends memory of its outputs. Whoever holds the memory keeps the call alive, and so its inputs.
 pub(super) trait Lender: Send + Sync {
     /// Lent memory comes back, to be sealed.
-    fn seal(&self, param: usize, memory: TensorMemory) -> Result<Ref>;
+    fn seal(&self, param: usize, memory: TensorMemory) -> Result<()>;
+
+    /// A borrowed reference to an output.
+    fn output(&self, param: usize) -> Result<Ref>;
 
     /// Lent memory was dropped: the output can be created again.
     fn aborted(&self, param: usize);
@@ -50,7 +52,8 @@ impl OutputTarget {
     }
 
     pub(super) fn seal(&self, memory: TensorMemory) -> Result<Ref> {
-        self.call.seal(self.param, memory)
+        self.call.seal(self.param, memory)?;
+        self.call.output(self.param)
     }
 
     pub(super) fn aborted(&self) {
@@ -113,7 +116,7 @@ impl Outputs {
     /// Looks up the entries that the outputs of this row have now.
     pub(super) fn look(store: &Store, object: &CallObject, row: usize) -> Result<Outputs> {
         let (function, row) = (&object.function, &object.rows[row]);
-        let mut slots = Vec::new();
+        let mut slots = Vec::with_capacity(1);
         for (param, spec) in function.schema.params.iter().enumerate() {
             let Some(Cell::Id(id)) = row.get(param).filter(|_| spec.direction == Direction::Out) else {
                 continue;
@@ -180,8 +183,7 @@ impl Outputs {
     /// A borrowed reference to an output. INVALID_ARGUMENT if it is null.
     pub(super) fn reference(&self, param: usize) -> Result<Ref> {
         let (id, key) = self.with_slot(param, |slot| Ok((slot.id, slot.key)))?;
-        let expect = Expectation::of_param(&self.function.schema.params[param]);
-        Ok(Ref::received(&self.store, id, expect, key))
+        Ok(Ref::received(&self.store, id, &self.function.expects[param], key))
     }
 
     fn with_slot<T>(&self, param: usize, run: impl FnOnce(&mut Slot) -> Result<T>) -> Result<T> {
@@ -235,7 +237,7 @@ impl Outputs {
         if let Some(writer) = &mut writer {
             fill(writer);
         }
-        self.seal_by(param, || writer.map_or(Ok(None), Writer::seal)).map(drop)
+        self.seal_by(param, || writer.map_or(Ok(None), Writer::seal))
     }
 
     /// Memory for an output. ALREADY_EXISTS if it is being written, sealed or failed.
@@ -291,12 +293,12 @@ impl Outputs {
     }
 
     /// Seals lent memory.
-    pub(super) fn seal(&self, param: usize, memory: TensorMemory) -> Result<Ref> {
+    pub(super) fn seal(&self, param: usize, memory: TensorMemory) -> Result<()> {
         self.seal_by(param, || memory.seal())
     }
 
     /// Seals lent memory by `seal`, or drops it with that if the output has failed meanwhile.
-    fn seal_by(&self, param: usize, seal: impl FnOnce() -> Result<Option<Want>>) -> Result<Ref> {
+    fn seal_by(&self, param: usize, seal: impl FnOnce() -> Result<Option<Want>>) -> Result<()> {
         let lent = self.with_slot(param, |slot| Ok(matches!(slot.progress, Progress::Lent)))?;
         if !lent {
             drop(seal);
@@ -310,8 +312,7 @@ impl Outputs {
         self.with_slot(param, |slot| {
             slot.progress = Progress::Sealed;
             Ok(())
-        })?;
-        self.reference(param)
+        })
     }
 
     /// Lent memory was given back.
@@ -385,17 +386,22 @@ impl Outputs {
             if std::mem::replace(&mut state.finished, true) {
                 return Ok(());
             }
-            let mut kept = Vec::new();
+            // Mostly there is one.
+            let (mut first, mut others) = (None, Vec::new());
             for slot in &mut state.slots {
                 slot.progress = match std::mem::replace(&mut slot.progress, Progress::Open) {
                     Progress::Kept(memory) => {
-                        kept.push((slot.param, memory));
+                        let kept = (slot.param, memory);
+                        match first {
+                            None => first = Some(kept),
+                            Some(_) => others.push(kept),
+                        }
                         Progress::Lent
                     }
                     other => other,
                 };
             }
-            kept
+            first.into_iter().chain(others)
         };
         let mut result = Ok(());
         for (param, memory) in kept {

@@ -144,7 +144,7 @@ impl Ref {
                     ));
                 }
                 found.push(Named { id, key });
-                open.extend(call.inputs().refs.iter().cloned());
+                open.extend(call.inputs().into_iter().flat_map(|held| held.refs.iter().cloned()));
             }
         }
         Ok(found)
@@ -243,7 +243,7 @@ fn claim_inputs(store: &Store, call: Want) -> Result<IssuedCall> {
     }
     let declaration = store.info(&ObjectId::declaration(call.id().prefix()));
     let processor = declaration.map_or(0, |declaration| declaration.creator);
-    Ok(IssuedCall::new(call.id(), processor, call, claims, Arc::default()))
+    Ok(IssuedCall::new(call.id(), processor, call, claims, None))
 }
 
 #[cfg(test)]

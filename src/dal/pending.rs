@@ -3,11 +3,11 @@
 //! A row waits for one input at a time: the first that does not exist. Rows that wait for the same life of the same object are
 //! one group, which is looked at once for all of them, when its bucket rang.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::store::{EntryKey, Lookout, ObjectId, ObjectState, Store};
+use crate::sync::hash::FastMap;
 use crate::wire::Cell;
 
 use super::call_object::CallObject;
@@ -110,13 +110,13 @@ impl PendingRow {
 pub(super) struct Watchlist {
     lookout: Lookout,
     /// As the lookout spreads the objects.
-    buckets: Vec<HashMap<Sight, Vec<u64>>>,
+    buckets: Vec<FastMap<Sight, Vec<u64>>>,
     groups: usize,
 }
 
 impl Watchlist {
     pub(super) fn new(store: &Store) -> Watchlist {
-        let buckets = (0..Lookout::BUCKETS).map(|_| HashMap::new()).collect();
+        let buckets = (0..Lookout::BUCKETS).map(|_| FastMap::default()).collect();
         Watchlist { lookout: store.lookout(), buckets, groups: 0 }
     }
 

@@ -334,6 +334,7 @@ impl Place for Started {
             if queue.closed || queue.calls.pull(&self.store, false).is_err() {
                 return Ok(None);
             }
+            queue.calls.let_go();
             self.crew.threads(|threads| threads.begin_wait(&|id| queue.calls.needed_for(id), ids))?
         };
         let crew = self.crew.clone();

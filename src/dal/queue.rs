@@ -8,7 +8,7 @@
 //! run: for changers that were stopped before they rang, and to forget rows that were cancelled.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,9 @@ use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
 use crate::store::{Buffer, Claim, EntryKey, Lookout, ObjectId, QueuedCall, Store};
 use crate::sync::clock;
+use crate::sync::hash::FastMap;
 use crate::timeout::Timeout;
-use crate::wire::{CallDecoder, CallSchema, Cell, DecodedCall};
+use crate::wire::{CallDecoder, CallSchema, Cell, DecodedRows};
 
 use super::call_object::CallObject;
 use super::crew::{Crew, Turn};
@@ -53,10 +54,14 @@ pub(super) struct CallQueue {
     declaration: EntryKey,
     /// The last call that was pulled.
     after: u64,
+    /// Memory for those that are pulled.
+    pulled: Vec<QueuedCall>,
+    /// The call that was pulled last, whose bytes are still pinned: mostly it is taken at once.
+    fresh: Option<Arc<CallObject>>,
     /// All rows that were not taken, by their order.
-    rows: HashMap<u64, PendingRow>,
+    rows: FastMap<u64, PendingRow>,
     /// Which of them is to make an object.
-    makers: HashMap<ObjectId, u64>,
+    makers: FastMap<ObjectId, u64>,
     watchlist: Watchlist,
     /// By function: the rows that can be taken.
     ready: Vec<BinaryHeap<Reverse<u64>>>,
@@ -86,8 +91,10 @@ impl CallQueue {
         Ok(CallQueue {
             declaration,
             after: 0,
-            rows: HashMap::new(),
-            makers: HashMap::new(),
+            pulled: Vec::new(),
+            fresh: None,
+            rows: FastMap::default(),
+            makers: FastMap::default(),
             watchlist: Watchlist::new(store),
             ready: functions.iter().map(|_| BinaryHeap::new()).collect(),
             lines: functions.iter().map(|_| Line::default()).collect(),
@@ -119,13 +126,15 @@ impl CallQueue {
     pub(super) fn pull(&mut self, store: &Store, certain: bool) -> Result<()> {
         while certain || store.has_queued(self.declaration, self.after)? {
             // The store gives some hundred at a time.
-            let calls = store.queue(self.declaration, self.after)?;
-            if calls.is_empty() {
+            self.pulled.clear();
+            store.queue_into(self.declaration, self.after, &mut self.pulled)?;
+            if self.pulled.is_empty() {
                 break;
             }
-            for call in calls {
+            for at in 0..self.pulled.len() {
+                let call = self.pulled[at];
                 match store.get_key(call.key, &call.id, Timeout::Poll) {
-                    Ok(buffer) => self.add(store, &call, &buffer)?,
+                    Ok(buffer) => self.add(store, &call, buffer)?,
                     // Its caller has dropped it.
                     Err(error)
                         if matches!(error.kind(), Kind::ObjectDeleted | Kind::NotFound | Kind::Timeout) => {}
@@ -138,25 +147,30 @@ impl CallQueue {
         Ok(())
     }
 
-    fn add(&mut self, store: &Store, call: &QueuedCall, buffer: &Buffer) -> Result<()> {
-        let decoded = match self.decoder.decode(buffer.data(), buffer.metadata()) {
+    fn add(&mut self, store: &Store, call: &QueuedCall, buffer: Buffer) -> Result<()> {
+        let decoded = match self.decoder.decode_rows(buffer.data(), buffer.metadata()) {
             Ok(decoded) => decoded,
             Err(error) => return reject(store, call, &not_understood(&error)),
         };
-        let refused = |error: &Error| reject(store, call, &in_function(error, &decoded.function));
-        let Some(function) = self.functions.iter().find(|function| function.schema.name == decoded.function)
-        else {
-            return refused(&Error::new(Kind::NotFound, "the processor does not offer this function"));
+        let refused = |error: &Error, name: &str| reject(store, call, &in_function(error, name));
+        let offered = |function: &&Arc<Offered>| {
+            Arc::ptr_eq(&function.schema, &decoded.schema) || function.schema.name == decoded.schema.name
         };
-        let (rows, there) = match match_rows(&function.schema, &decoded) {
-            Ok((rows, _)) if rows.is_empty() => {
-                return refused(&Error::new(Kind::Corrupt, "the call has no rows"))
-            }
-            Ok(matched) => matched,
-            Err(error) => return refused(&error),
+        let Some(function) = self.functions.iter().find(offered) else {
+            let error = Error::new(Kind::NotFound, "the processor does not offer this function");
+            return refused(&error, &decoded.schema.name);
         };
         let function = function.clone();
-        let object = CallObject::new(store, *call, function.clone(), rows);
+        let (rows, there) = match match_rows(&function.schema, decoded) {
+            Ok((rows, _)) if rows.is_empty() => {
+                return refused(&Error::new(Kind::Corrupt, "the call has no rows"), &function.schema.name)
+            }
+            Ok(matched) => matched,
+            Err(error) => return refused(&error, &function.schema.name),
+        };
+        let object = CallObject::new(store, *call, function.clone(), rows, buffer);
+        self.let_go();
+        self.fresh = Some(object.clone());
         for row in 0..object.rows.len() {
             let order = self.added;
             self.added += 1;
@@ -203,6 +217,23 @@ impl CallQueue {
     /// Finds the oldest call whose inputs exist and whose function may run; forgets those that were cancelled. `idle`: there is
     /// nothing better to do than to look at everything, if it is time for that.
     pub(super) fn scan(&mut self, store: &Store, crew: &Arc<Crew>, idle: bool) -> Result<Scan> {
+        let scan = self.find(store, crew, idle);
+        match (&scan, &self.fresh) {
+            // It is claimed next, for which it is pinned already.
+            (Ok(Scan::Ready(row, _)), Some(fresh)) if Arc::ptr_eq(&row.object, fresh) => self.fresh = None,
+            _ => self.let_go(),
+        }
+        scan
+    }
+
+    /// A call that waits is not pinned: its caller may drop it.
+    pub(super) fn let_go(&mut self) {
+        if let Some(object) = self.fresh.take() {
+            object.let_go();
+        }
+    }
+
+    fn find(&mut self, store: &Store, crew: &Arc<Crew>, idle: bool) -> Result<Scan> {
         self.place_all(store)?;
         self.watchlist.rung(&mut self.due)?;
         while let Some(bucket) = self.due.last().copied() {
@@ -227,13 +258,13 @@ impl CallQueue {
 
     /// The oldest row of a function that can be taken, if the function may run.
     fn first_of(&mut self, store: &Store, crew: &Arc<Crew>, index: usize) -> Result<Option<u64>> {
-        let function = self.functions[index].clone();
         let line = &self.lines[index];
         let has_rows = !self.ready[index].is_empty() || line.front.is_some() || !line.behind.is_empty();
         // A function that is busy wakes us when it has become free.
-        if !has_rows || !crew.may_run(&function) {
+        if !has_rows || !crew.may_run(&self.functions[index]) {
             return Ok(None);
         }
+        let function = self.functions[index].clone();
         if function.options.ordered {
             self.move_up(store, index)?;
         }
@@ -427,6 +458,7 @@ impl CallQueue {
         self.ready.iter_mut().for_each(BinaryHeap::clear);
         self.lines.fill_with(Line::default);
         self.unplaced.clear();
+        self.let_go();
         let mut rows: Vec<_> = self.rows.drain().map(|(_, row)| row).collect();
         rows.sort_unstable_by_key(|row| row.order);
         rows
@@ -435,9 +467,9 @@ impl CallQueue {
 
 /// The decoded rows in the order of our parameters, and which of these were there at issue; a caller's schema may lack
 /// nullable inputs.
-fn match_rows(offered: &CallSchema, decoded: &DecodedCall) -> Result<(Vec<Vec<Cell>>, Vec<bool>)> {
-    if *decoded.schema == *offered {
-        return Ok((decoded.rows.clone(), decoded.there.clone()));
+fn match_rows(offered: &Arc<CallSchema>, decoded: DecodedRows) -> Result<(Vec<Vec<Cell>>, Vec<bool>)> {
+    if Arc::ptr_eq(&decoded.schema, offered) || *decoded.schema == **offered {
+        return Ok((decoded.rows, decoded.there));
     }
     let mismatches = decoded.schema.mismatches(offered);
     if !mismatches.is_empty() {

@@ -8,11 +8,12 @@ use crate::wire::{Param, ParamType};
 
 use super::call::{Call, Input, Taken};
 use super::crew::Turn;
-use super::expect::{dims, DimSizes, Expectation};
+use super::expect::DimSizes;
 use super::failure::of_input;
 use super::output::{Need, Outputs};
 use super::pending::PendingRow;
 use super::table::Table;
+use super::tensor::Tensor;
 
 /// Why a call that was claimed does not run.
 enum Refusal {
@@ -68,30 +69,53 @@ fn pin_inputs(
     }
     let function = &pending.object.function;
     let params = &function.schema.params;
-    let inputs: Vec<(usize, ObjectId)> = function.inputs(pending.cells()).collect();
+    let inputs = || function.inputs(pending.cells());
     // A first cause is better news than an input which that failure has left behind.
-    for (param, id) in &inputs {
-        if let Ok(ObjectState::Failed { error, .. }) = store.look(id) {
-            return Err(Refusal::Failed(of_input(&error, &params[*param].name)));
+    for (nth, (param, id)) in inputs().enumerate() {
+        let state = match pending.seen(nth) {
+            Some(key) => store.look_key(key, &id),
+            None => store.look(&id),
+        };
+        if let Ok(ObjectState::Failed { error, .. }) = state {
+            return Err(Refusal::Failed(of_input(&error, &params[param].name)));
         }
     }
     let mut pinned: Vec<Option<Input>> = Vec::new();
-    pinned.resize_with(params.len(), || None);
     let mut sizes = DimSizes::default();
-    for (nth, (param, id)) in inputs.iter().enumerate() {
-        let spec = &params[*param];
+    for (nth, (param, id)) in inputs().enumerate() {
+        let spec = &params[param];
+        let sizes = (!function.options.loose_dims).then_some(&mut sizes);
+        // A function without inputs needs no list of them.
+        if pinned.is_empty() {
+            pinned.resize_with(params.len(), || None);
+        }
+        if let Some(tensor) = read_before(store, pending, nth, (param, &id)) {
+            if let Some(sizes) = sizes {
+                let learnt = sizes.learn(params, param, &tensor.layout().shape);
+                learnt.map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?;
+            }
+            pinned[param] = Some(Input::Tensor(tensor));
+            continue;
+        }
         let got = match pending.seen(nth) {
-            Some(key) => store.get_key(key, id, Timeout::Poll),
-            None => store.get(id, Timeout::Poll),
+            Some(key) => store.get_key(key, &id, Timeout::Poll),
+            None => store.get(&id, Timeout::Poll),
         };
         let buffer = got.map_err(|error| missing(pending, outputs, spec, error))?;
-        let sizes = (!function.options.loose_dims).then_some(&mut sizes);
-        pinned[*param] = Some(
-            read(pending, *param, buffer, sizes)
+        pinned[param] = Some(
+            read(pending, param, buffer, sizes)
                 .map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?,
         );
     }
     Ok((pinned, sizes))
+}
+
+/// An input that an earlier row of the batch has pinned and read, if it was not deleted since.
+fn read_before(store: &Store, pending: &PendingRow, nth: usize, input: (usize, &ObjectId)) -> Option<Tensor> {
+    let (param, id) = input;
+    let key = pending.seen(nth)?;
+    let tensor = pending.object.read_before(param, key)?;
+    matches!(store.look_key(key, id), Ok(ObjectState::Sealed { .. })).then_some(tensor)
 }
 
 /// What it means that an input could not be pinned.
@@ -112,20 +136,21 @@ fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: Error) 
 
 /// Reads a tensor or a table and compares it with the parameter and with the other inputs' sizes.
 fn read(pending: &PendingRow, param: usize, buffer: Buffer, sizes: Option<&mut DimSizes>) -> Result<Input> {
-    let spec = &pending.object.function.schema.params[param];
+    let function = &pending.object.function;
+    let (spec, expect) = (&function.schema.params[param], &function.expects[param]);
     match &spec.ty {
         ParamType::Tensor { .. } => {}
         ParamType::Table(_) => {
-            let table = Table::read(buffer)?.check(&Expectation::of_param(spec))?;
+            let table = Table::read(buffer)?.check(expect)?;
             return Ok(Input::Object(table.buffer().clone()));
         }
         _ => return Ok(Input::Object(buffer)),
     }
     let tensor = pending.object.read(param, buffer)?;
     let layout = tensor.layout();
-    Expectation::of_param(spec).check(layout)?;
+    expect.check(layout)?;
     if let Some(sizes) = sizes {
-        sizes.learn(&spec.name, dims(spec).unwrap_or_default(), &layout.shape)?;
+        sizes.learn(&function.schema.params, param, &layout.shape)?;
     }
     Ok(Input::Tensor(tensor))
 }

@@ -94,15 +94,20 @@ impl KnownTensor {
 }
 
 /// A tensor's header and layout before there is memory for it.
+#[derive(Clone)]
 pub(super) struct TensorForm {
-    layout: Layout,
+    layout: Arc<Layout>,
     header: Arc<TensorHeader>,
 }
 
 impl TensorForm {
     pub(super) fn new(layout: Layout) -> Result<TensorForm> {
         let header = wire::tensor_header(&layout)?;
-        Ok(TensorForm { layout, header })
+        Ok(TensorForm { layout: Arc::new(layout), header })
+    }
+
+    pub(super) fn shape(&self) -> &[i64] {
+        &self.layout.shape
     }
 
     /// The form of a copy of `value`: in the `wanted` order, else F order if the value is F contiguous and not C
@@ -147,11 +152,7 @@ impl TensorForm {
     /// Writes the header into the new object.
     pub(super) fn into_memory(self, mut writer: Writer) -> TensorMemory {
         writer.copy_from(0, &self.header.bytes);
-        TensorMemory {
-            body: self.header.bytes.len(),
-            layout: Arc::new(self.layout),
-            place: Place::Object(writer),
-        }
+        TensorMemory { body: self.header.bytes.len(), layout: self.layout, place: Place::Object(writer) }
     }
 
     /// Memory of this process for an output that nobody wants any more.
@@ -166,7 +167,7 @@ impl TensorForm {
         bytes.resize(len + ALIGNMENT, 0);
         let body = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         bytes.truncate(body + len);
-        Ok(TensorMemory { body, layout: Arc::new(self.layout), place: Place::Scratch(bytes) })
+        Ok(TensorMemory { body, layout: self.layout, place: Place::Scratch(bytes) })
     }
 }
 

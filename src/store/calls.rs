@@ -4,9 +4,12 @@
 //! claimed flag; doom), so one of them wins. Dead while publishing: promised outputs that nobody wants vanish when the dead
 //! one's bits are cleared, and the call, still in creation, is aborted.
 
+use std::sync::Arc;
+
 use super::attachment::LEAVE_PATIENCE;
 use super::buffer::Buffer;
-use super::entries::{name_call, Birth, EntryKey, Need};
+use super::create::exists;
+use super::entries::{name_call, Attempt, Birth, EntryKey, Need};
 use super::events::EventKind;
 use super::id::ObjectId;
 use super::index::id_of;
@@ -15,7 +18,7 @@ use super::want::Want;
 use super::{CreateSpec, Store, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{Entry, State, Word, CALL, CLAIMED, ENDED};
-use crate::shm::segment::low_half;
+use crate::shm::segment::{low_half, Mapped};
 use crate::sync::atomic::{lock, Ordering};
 use crate::sync::fail;
 use crate::timeout::Timeout;
@@ -33,6 +36,30 @@ pub struct QueuedCall {
     pub issuer: u32,
 }
 
+/// A call that is to be issued.
+pub struct NewCall<'a> {
+    /// In its processor's namespace.
+    pub id: ObjectId,
+    /// Its bytes.
+    pub data: &'a [u8],
+    /// What they are.
+    pub metadata: &'a [u8],
+}
+
+impl NewCall<'_> {
+    fn spec(&self) -> CreateSpec<'_> {
+        let data_size = self.data.len() as u64;
+        CreateSpec { data_size, metadata: self.metadata, want: true, ..CreateSpec::default() }
+    }
+}
+
+/// The queue of a declaration, as it is found under the lock.
+struct Queue<'a> {
+    declaration: &'a Entry,
+    owner: u32,
+    slot: u32,
+}
+
 /// What became of an attempt to claim a call.
 pub enum Claim {
     /// It is ours, and its bytes are pinned.
@@ -44,78 +71,140 @@ pub enum Claim {
 /// Most outputs promised in one turn of the lock: a call of many rows has many.
 const PROMISES: usize = 256;
 
+/// A call of more bytes is written before the lock is taken.
+const SMALL_CALL: usize = 4096;
+
 /// Most calls given by one look at a queue.
 const BATCH: usize = 256;
 
 impl Store {
-    /// Publishes a written call. As long as the declaration lives its first life, steps under the lock promise the outputs
-    /// that do not exist yet (produced by the declaration's owner, wanted by us); the last one puts the call at the end of the
-    /// queue. Gives the claim on the call, and one on each output. Nothing is left of a call that could not be published.
+    /// Publishes a call: its bytes, the outputs that it promises, its place at the end of the queue. As long as the declaration
+    /// lives its first life, steps under the lock promise the outputs that do not exist yet (produced by the declaration's owner,
+    /// wanted by us). A call of some hundred outputs and few bytes is one such step. Gives the claim on the call, and adds one on
+    /// each output to `wants`. Nothing is left of a call that could not be published, once those are dropped.
     ///
     /// # Errors
-    /// `ProcessorLost` if the declaration is gone; `LimitReached`.
+    /// `ProcessorLost` if the declaration is gone; those of [`Store::create`].
+    pub fn issue_call(
+        &self,
+        call: &NewCall<'_>,
+        declaration: EntryKey,
+        outputs: &[ObjectId],
+        wants: &mut Vec<Want>,
+    ) -> Result<Want> {
+        self.attachment.here()?;
+        wants.reserve(outputs.len());
+        if outputs.len() > PROMISES || call.data.len() > SMALL_CALL {
+            let mut writer = self.create(&call.id, &call.spec())?;
+            writer.copy_from(0, call.data);
+            return self.issue_by_steps(writer, declaration, outputs, wants);
+        }
+        self.ask_for_owner(declaration)?;
+        let attachment = &self.attachment;
+        attachment.ready_wants(outputs.len());
+        let mut born = None;
+        let published = attachment.with_room(&call.spec(), &call.id, |locked| {
+            let queue = locked.queue_of(declaration)?;
+            let new = outputs.iter().filter(|output| locked.find(output).is_none()).count() + 1;
+            if !locked.has_entries(u32::try_from(new).unwrap_or(u32::MAX)) {
+                return Ok(Err(Need::Objects));
+            }
+            let key = match locked.write_call(call, self.attachment.mapped())? {
+                Ok(key) => key,
+                Err(need) => return Ok(Err(need)),
+            };
+            born = Some(key);
+            for output in outputs {
+                let promised = locked.promise(output, &queue, key)?;
+                wants.push(Want::counted(self, *output, promised));
+                fail::point("issue.promised");
+            }
+            locked.publish(&call.id, key, queue.declaration, true)?;
+            Ok(Ok(key))
+        });
+        if let (Err(_), Some(key)) = (&published, born) {
+            // Only damage comes between. The claim goes, and with it what was begun.
+            attachment.segment.entry(key.index)?.state.abandon();
+            drop(Want::counted(self, call.id, key));
+        }
+        let key = published?;
+        self.issued(&call.id);
+        Ok(Want::counted(self, call.id, key))
+    }
+
+    /// As [`Store::issue_call`], of a call that is written already. Gives the claims on the outputs.
+    ///
+    /// # Errors
+    /// As [`Store::issue_call`].
     pub fn issue(
         &self,
         call: Writer,
         declaration: EntryKey,
         outputs: &[ObjectId],
     ) -> Result<(Want, Vec<Want>)> {
-        let id = call.id();
-        let key = call.key().ok_or_else(|| Error::internal("a call in scratch memory"))?;
-        let lost = || Error::new(Kind::ProcessorLost, "the processor has gone");
-        let spec = CreateSpec::default();
         let mut wants = Vec::with_capacity(outputs.len());
-        let mut keys = Vec::with_capacity(outputs.len().min(PROMISES));
-        let mut rest = outputs;
+        let want = self.issue_by_steps(call, declaration, outputs, &mut wants)?;
+        Ok((want, wants))
+    }
+
+    /// Others may have the lock in between.
+    fn issue_by_steps(
+        &self,
+        call: Writer,
+        declaration: EntryKey,
+        outputs: &[ObjectId],
+        wants: &mut Vec<Want>,
+    ) -> Result<Want> {
+        let id = &call.id();
+        let key = call.key().ok_or_else(|| Error::internal("a call in scratch memory"))?;
         self.attachment.here()?;
-        let owner = self.attachment.segment.entry(declaration.index)?.creator.load(Ordering::Relaxed);
-        if owner != self.number() && self.may_ask() && !self.alive(owner) {
-            // Who it was is told once its slot is marked.
-            self.attachment.reap(owner);
-        }
+        self.ask_for_owner(declaration)?;
+        let mut rest = outputs;
         loop {
             let (some, later) = rest.split_at(rest.len().min(PROMISES));
             self.attachment.ready_wants(some.len());
-            keys.clear();
-            let promised = self.attachment.with_room(&spec, &id, |locked| {
-                let (entry, word) = locked.entry_of(declaration)?.ok_or_else(lost)?;
-                let owner = entry.creator.load(Ordering::Relaxed);
-                // Nothing is promised in the name of a client whose reaping has begun: its reaper, who marked it under the
-                // lock before it looked at any entry, finds all that was promised before.
-                if word.state() != State::Sealed
-                    || locked.unwanted(declaration.index)?
-                    || !self.attachment.is_in(word.slot(), owner)
-                {
-                    return Err(lost());
-                }
+            self.attachment.with_room(&CreateSpec::default(), id, |locked| {
+                let queue = locked.queue_of(declaration)?;
                 let new = some.iter().filter(|output| locked.find(output).is_none()).count();
                 if !locked.has_entries(u32::try_from(new).unwrap_or(u32::MAX)) {
                     return Ok(Err(Need::Objects));
                 }
                 for output in some {
-                    keys.push(locked.promise(output, owner, word.slot(), key)?);
+                    let promised = locked.promise(output, &queue, key)?;
+                    wants.push(Want::counted(self, *output, promised));
                     fail::point("issue.promised");
                 }
                 if later.is_empty() {
-                    locked.publish(&id, key, entry)?;
+                    locked.publish(id, key, queue.declaration, false)?;
                 }
                 Ok(Ok(()))
-            });
-            // Also those that were promised before it went wrong: they go with their wants.
-            wants.extend(keys.iter().zip(some).map(|(key, id)| Want::counted(self, *id, *key)));
-            promised?;
+            })?;
             if later.is_empty() {
                 break;
             }
             rest = later;
         }
-        self.attachment.ring(&ObjectId::declaration(id.prefix()));
+        self.issued(id);
+        match call.into_want() {
+            Some(want) => Ok(want),
+            None => self.want_life(key, id),
+        }
+    }
+
+    /// Who reads the queue looks at it.
+    fn issued(&self, call: &ObjectId) {
+        self.attachment.ring(&ObjectId::declaration(call.prefix()));
         fail::point("issue.rung");
-        let want = match call.into_want() {
-            Some(want) => want,
-            None => self.want_life(key, &id)?,
-        };
-        Ok((want, wants))
+    }
+
+    /// Asks now and then whether the owner of a queue lives.
+    fn ask_for_owner(&self, declaration: EntryKey) -> Result<()> {
+        let owner = self.attachment.segment.entry(declaration.index)?.creator.load(Ordering::Relaxed);
+        if owner != self.number() && self.may_ask() && !self.alive(owner) {
+            // Who it was is told once its slot is marked.
+            self.attachment.reap(owner);
+        }
+        Ok(())
     }
 
     /// Whether calls may have been issued after `sequence`: a look without the lock, which misses one that is being issued.
@@ -127,7 +216,16 @@ impl Store {
 
     /// The calls in a queue after `sequence` that nobody has claimed, in the order of issue; at most some hundred at a time.
     pub fn queue(&self, declaration: EntryKey, after: u64) -> Result<Vec<QueuedCall>> {
-        let mut calls = Vec::with_capacity(BATCH);
+        let mut calls = Vec::new();
+        self.queue_into(declaration, after, &mut calls)?;
+        Ok(calls)
+    }
+
+    /// The same behind what is in `calls`, whose memory is used again.
+    pub fn queue_into(&self, declaration: EntryKey, after: u64, calls: &mut Vec<QueuedCall>) -> Result<()> {
+        let most = calls.len() + BATCH;
+        // Nothing is allocated under the lock.
+        calls.reserve(BATCH);
         self.attachment.locked(|locked| {
             let Some((entry, _)) = locked.entry_of(declaration)? else { return Ok(()) };
             let first = locked.first_after(entry, after)?;
@@ -141,15 +239,21 @@ impl Store {
                         issuer: entry.creator.load(Ordering::Relaxed),
                     });
                 }
-                Ok(calls.len() < BATCH)
+                Ok(calls.len() < most)
             })
-        })?;
-        Ok(calls)
+        })
     }
 
     /// Claims a call.
     pub fn claim(&self, call: &QueuedCall) -> Result<Claim> {
-        let buffer = match self.get_key(call.key, &call.id, Timeout::Poll) {
+        self.claim_pinned(call, None)
+    }
+
+    /// As [`Store::claim`], of a call that may be pinned already.
+    pub fn claim_pinned(&self, call: &QueuedCall, pinned: Option<Buffer>) -> Result<Claim> {
+        self.attachment.here()?;
+        let got = pinned.map_or_else(|| self.get_key(call.key, &call.id, Timeout::Poll), Ok);
+        let buffer = match got {
             Ok(buffer) => buffer,
             Err(error) if matches!(error.kind(), Kind::ObjectDeleted | Kind::Timeout) => {
                 return Ok(Claim::Gone)
@@ -311,8 +415,59 @@ impl Locked<'_> {
         }
     }
 
+    /// The queue of a declaration that lives. Nothing is promised in the name of a client whose reaping has begun: its reaper,
+    /// who marked it under the lock before it looked at any entry, finds all that was promised before.
+    fn queue_of(&self, declaration: EntryKey) -> Result<Queue<'_>> {
+        let lost = || Error::new(Kind::ProcessorLost, "the processor has gone");
+        let (entry, word) = self.entry_of(declaration)?.ok_or_else(lost)?;
+        let owner = entry.creator.load(Ordering::Relaxed);
+        if word.state() != State::Sealed
+            || self.unwanted(declaration.index)?
+            || !self.attachment.is_in(word.slot(), owner)
+        {
+            return Err(lost());
+        }
+        Ok(Queue { declaration: entry, owner, slot: word.slot() })
+    }
+
+    /// A new call with its bytes, which are few; not pinned, as it is published before the lock is given back. Dead before that,
+    /// it is a creation as any other, and aborted.
+    fn write_call(&self, call: &NewCall<'_>, mapped: &Arc<Mapped>) -> Attempt<EntryKey> {
+        let hash = self.attachment.hash(&call.id);
+        if self.find_by(&call.id, hash).is_some() {
+            return Err(exists(&call.id));
+        }
+        let (data_size, meta_size) = (call.data.len() as u64, call.metadata.len() as u64);
+        let bytes = data_size + meta_size;
+        let Some(taken) = self.heap().take(bytes)? else { return Ok(Err(Need::Bytes(bytes))) };
+        fail::point("create.bytes_taken");
+        let mut span = mapped.write_span(taken.offset, bytes)?;
+        if let Err(error) = span.open() {
+            self.heap().give(taken.extent)?;
+            return Err(error);
+        }
+        span.copy_from(0, call.data);
+        span.copy_from(call.data.len(), call.metadata);
+        span.protect();
+        let key = self.bear(&Birth {
+            id: &call.id,
+            hash,
+            state: State::Creating,
+            extent: Some(taken),
+            data_size,
+            meta_size: low_half(meta_size),
+            flags: 0,
+            producer: 0,
+            slot: self.attachment.slot,
+            want: true,
+            call: None,
+        })?;
+        Ok(Ok(key))
+    }
+
     /// Promises an output, or claims the one that there is.
-    fn promise(&self, output: &ObjectId, producer: u32, slot: u32, call: EntryKey) -> Result<EntryKey> {
+    fn promise(&self, output: &ObjectId, queue: &Queue<'_>, call: EntryKey) -> Result<EntryKey> {
+        let (producer, slot) = (queue.owner, queue.slot);
         if let Some((index, word)) = self.find(output) {
             let key = EntryKey { index, generation: word.generation() };
             self.claim(key)?;
@@ -351,19 +506,21 @@ impl Locked<'_> {
         Ok(same && matches!(word.state(), State::Creating | State::Sealed) && !word.has(ENDED))
     }
 
-    /// Seals a call and puts it at the end of its queue.
-    fn publish(&self, id: &ObjectId, key: EntryKey, declaration: &Entry) -> Result<()> {
+    /// Seals a call and puts it at the end of its queue, if it is not there: one that was born in this turn of the lock is.
+    fn publish(&self, id: &ObjectId, key: EntryKey, declaration: &Entry, is_last: bool) -> Result<()> {
         let gone =
             || Error::new(Kind::ObjectDeleted, format!("the call {id} was deleted while it was issued"));
         let (entry, word) = self.entry_of(key)?.ok_or_else(gone)?;
         if word.state() != State::Creating {
             return Err(gone());
         }
-        // The queue is in the order of issue, not of creation.
-        self.unlink(id, key.index)?;
-        self.link(id, key.index)?;
-        let sequence = self.next_sequence();
-        entry.sequence.store(sequence, Ordering::Relaxed);
+        if !is_last {
+            // The queue is in the order of issue, not of creation.
+            self.unlink(id, key.index)?;
+            self.link(id, key.index)?;
+            entry.sequence.store(self.next_sequence(), Ordering::Relaxed);
+        }
+        let sequence = entry.sequence.load(Ordering::Relaxed);
         fail::point("issue.linked");
         // The commit of issuing. A creation can only be doomed under the lock, which we hold, and only its creator seals it, which
         // we are.

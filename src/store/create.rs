@@ -242,7 +242,7 @@ impl Attachment {
     }
 }
 
-fn exists(id: &ObjectId) -> Error {
+pub(super) fn exists(id: &ObjectId) -> Error {
     Error::new(Kind::AlreadyExists, format!("the object {id} exists already (or is being created)"))
 }
 

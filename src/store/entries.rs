@@ -13,7 +13,6 @@ use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{Entry, State, Word, NONE};
 use crate::shm::segment::low_half;
 use crate::sync::atomic::Ordering;
-use crate::sync::clock::epoch_nanos;
 use crate::sync::fail;
 use crate::sync::life::Fate;
 use crate::sync::row::{row_is_empty, RowBit};
@@ -121,7 +120,7 @@ impl Locked<'_> {
         self.give_bytes(entry, birth.extent, birth.data_size, birth.meta_size);
         entry.creator.store(self.attachment.number, Ordering::Relaxed);
         entry.producer.store(birth.producer, Ordering::Relaxed);
-        entry.created.store(epoch_nanos(), Ordering::Relaxed);
+        entry.created.store(self.epoch(), Ordering::Relaxed);
         entry.sequence.store(self.next_sequence(), Ordering::Relaxed);
         entry.construct.store(0, Ordering::Relaxed);
         entry.failure.store(0, Ordering::Relaxed);

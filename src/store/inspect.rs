@@ -348,12 +348,39 @@ impl Store {
 
     /// What an ID names right now.
     pub fn look(&self, id: &ObjectId) -> Result<ObjectState> {
-        self.state(self.look_for(id, None)?)
+        self.look_at(id, None)
     }
 
     /// What has become of this life of an object: `Absent` when it is over.
     pub fn look_key(&self, key: EntryKey, id: &ObjectId) -> Result<ObjectState> {
-        self.state(self.look_for(id, Some(key))?)
+        self.look_at(id, Some(key))
+    }
+
+    /// What has not failed, and is not owed by a client that was reaped, is seen by its state word: nothing is pinned.
+    fn look_at(&self, id: &ObjectId, life: Option<EntryKey>) -> Result<ObjectState> {
+        let attachment = &self.attachment;
+        attachment.here()?;
+        let found = match life {
+            Some(key) => {
+                let word = Word(attachment.segment.entry(key.index)?.state.load(Ordering::Acquire));
+                (word.generation() == key.generation && word.is_visible()).then_some((key.index, word))
+            }
+            None => attachment.find(id)?,
+        };
+        let Some((index, word)) = found else { return Ok(ObjectState::Absent) };
+        let key = EntryKey { index, generation: word.generation() };
+        match word.state() {
+            State::Sealed => Ok(ObjectState::Sealed { key }),
+            State::Creating => Ok(ObjectState::Creating { key }),
+            State::Awaited => {
+                let producer = attachment.segment.entry(index)?.producer.load(Ordering::Relaxed);
+                if attachment.is_in(word.slot(), producer) {
+                    return Ok(ObjectState::Awaited { key, producer });
+                }
+                self.state(self.look_for(id, life)?)
+            }
+            _ => self.state(self.look_for(id, life)?),
+        }
     }
 
     fn state(&self, look: Look) -> Result<ObjectState> {

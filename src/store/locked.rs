@@ -26,6 +26,8 @@ pub(super) struct Locked<'a> {
     in_order: Cell<bool>,
     /// Whether the event log has something new.
     pub(super) news: Cell<bool>,
+    /// Nanoseconds since the epoch, once they were read: one reading serves all that is born in this turn.
+    born: Cell<u64>,
     _to_the_end: Uncancelled,
 }
 
@@ -156,6 +158,7 @@ impl Attachment {
             attachment: self,
             in_order: Cell::new(false),
             news: Cell::new(false),
+            born: Cell::new(0),
             _to_the_end: to_the_end,
         };
         let rebuilt = if got == Got::Dirty { Some(locked.rebuild_timed()?) } else { None };
@@ -241,6 +244,14 @@ impl Attachment {
 impl<'a> Locked<'a> {
     pub(super) fn segment(&self) -> &'a Segment {
         &self.attachment.segment
+    }
+
+    /// Nanoseconds since the epoch, about now.
+    pub(super) fn epoch(&self) -> u64 {
+        if self.born.get() == 0 {
+            self.born.set(clock::epoch_nanos());
+        }
+        self.born.get()
     }
 
     pub(super) fn heap(&self) -> Heap<'a> {

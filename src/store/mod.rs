@@ -48,7 +48,7 @@ use crate::error::Result;
 
 pub use attachment::leave_all;
 pub use buffer::Buffer;
-pub use calls::{Claim, QueuedCall};
+pub use calls::{Claim, NewCall, QueuedCall};
 pub use census::{census, stores, Census, StoreSummary};
 pub use create::{CreateSpec, Writer};
 pub use delete::DeleteMode;

@@ -17,6 +17,7 @@ use super::buffer::{deleted, Buffer, Look};
 use super::entries::EntryKey;
 use super::id::ObjectId;
 use super::index::Hash;
+use super::inspect::ObjectState;
 use super::locked::Patience;
 use super::Store;
 use crate::error::{Error, Kind, Result};
@@ -141,6 +142,9 @@ impl Attachment {
         let bell = &self.segment.client(self.slot).bell.0;
         let limit = Duration::from_nanos(u64::from(budget));
         loop {
+            // Before anything else: on a machine whose cores are all busy, or which has one, the one we wait for may be waiting
+            // for ours. Where it is not, this takes less time than its answer.
+            clock::yield_now();
             for _ in 0..32 {
                 // Not any other change: threads of ours that fall asleep and wake say so in it.
                 if doorbell::rang(seen, doorbell::read(bell)) {
@@ -152,8 +156,6 @@ impl Attachment {
             if clock::since(start) >= limit {
                 break;
             }
-            // On a machine whose cores are all busy the one we wait for may be waiting for ours.
-            clock::yield_now();
         }
         self.spin.store((budget / 2).max(SPIN_LEAST), Ordering::Relaxed);
         false
@@ -278,16 +280,16 @@ impl Store {
                 return Ok(done);
             }
             // By the clock: a bell that rings all the time for others must not keep us from finding the dead.
-            if clock::since(looked) >= SLICE {
-                looked = clock::now();
+            let begun = clock::now();
+            if begun.saturating_duration_since(looked) >= SLICE {
+                looked = begun;
                 interrupt::ask()?;
                 attachment.kept()?;
                 if self.reap_by_turn() > 0 {
                     continue;
                 }
             }
-            let Some(slice) = deadline.left(SLICE) else { return Err(passed()) };
-            let begun = clock::now();
+            let Some(slice) = deadline.left_at(begun, SLICE) else { return Err(passed()) };
             if attachment.spin_for(begun, seen) {
                 continue;
             }
@@ -300,6 +302,58 @@ impl Store {
                 interrupt::ask()?;
             }
         }
+    }
+
+    /// Waits until this life of an object exists, and pins nothing. Errors as [`Store::get_key`].
+    ///
+    /// # Errors
+    /// As [`Store::get_key`].
+    pub fn wait_key(&self, key: EntryKey, id: &ObjectId, timeout: Timeout) -> Result<()> {
+        let mut asked: Option<Instant> = None;
+        self.wait_until(&[*id], timeout, &mut || {
+            let now = self.look_key(key, id)?;
+            let producer = match now {
+                ObjectState::Sealed { .. } => return Ok(Some(())),
+                ObjectState::Failed { error, .. } => return Err(error),
+                ObjectState::Absent => return Err(deleted(id)),
+                ObjectState::Awaited { producer, .. } => producer,
+                ObjectState::Creating { .. } => {
+                    self.attachment.segment.entry(key.index)?.creator.load(Ordering::Relaxed)
+                }
+            };
+            let ask = match asked {
+                // A wait has just begun; a poll comes here once.
+                None if timeout != Timeout::Poll => {
+                    asked = Some(clock::now());
+                    false
+                }
+                Some(last) if clock::since(last) < Duration::from_millis(ASK_MILLIS) => false,
+                _ => {
+                    asked = Some(clock::now());
+                    true
+                }
+            };
+            if ask && self.is_lost(key, id, producer)? {
+                self.attachment.reap(producer);
+                return match self.look_key(key, id)? {
+                    ObjectState::Failed { error, .. } => Err(error),
+                    ObjectState::Sealed { .. } => Ok(Some(())),
+                    ObjectState::Absent => Err(deleted(id)),
+                    _ => Ok(None),
+                };
+            }
+            Ok(None)
+        })
+        .map_err(|error| match error.kind() {
+            Kind::Timeout => not_in_time(id),
+            _ => error,
+        })
+    }
+
+    /// Asks whether an object's producer has died; then it has been ended in its place.
+    fn is_lost(&self, key: EntryKey, id: &ObjectId, producer: u32) -> Result<bool> {
+        let ask = producer != self.attachment.number && self.may_ask();
+        Ok(ask && !self.alive(producer) && self.bury(key, id, producer)?)
     }
 
     /// Waits until every ID exists or has failed, or the time has passed. A life given goes with the first ID.
@@ -343,8 +397,7 @@ impl Store {
             Look::Absent => return Ok(false),
             Look::Coming { key, producer } => {
                 slot.life = Some(key);
-                let ask = ask && producer != self.attachment.number && self.may_ask();
-                if !ask || self.alive(producer) || !self.bury(key, &slot.id, producer)? {
+                if !ask || !self.is_lost(key, &slot.id, producer)? {
                     return Ok(false);
                 }
                 // Others are to know, too, and what it held is wanted back.
@@ -373,6 +426,10 @@ fn passed() -> Error {
     Error::new(Kind::Timeout, "the time has passed")
 }
 
+fn not_in_time(id: &ObjectId) -> Error {
+    Error::new(Kind::Timeout, format!("the object {id} did not come to exist in time"))
+}
+
 /// One object that is waited for.
 struct Waited {
     id: ObjectId,
@@ -386,9 +443,7 @@ impl Waited {
     }
 
     fn result(self) -> Result<Buffer> {
-        self.result.unwrap_or_else(|| {
-            Err(Error::new(Kind::Timeout, format!("the object {} did not come to exist in time", self.id)))
-        })
+        self.result.unwrap_or_else(|| Err(not_in_time(&self.id)))
     }
 }
 

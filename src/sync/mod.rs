@@ -16,6 +16,7 @@ pub mod doorbell;
 pub mod eventfd;
 pub mod fail;
 pub mod futex;
+pub mod hash;
 pub mod index;
 pub mod life;
 pub mod lock;

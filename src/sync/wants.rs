@@ -7,18 +7,19 @@
 //!
 //! A process that dies leaves its bits. Reaping clears them, and looks for entries that nobody wants any more.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::atomic::{lock, Mutex, Ordering};
+use super::hash::FastMap;
 use super::life::{StateWord, Word};
 use super::row::RowBit;
 
 /// A process's claims: of entry, life and count.
-pub struct Wants(Mutex<HashMap<u32, (u64, u32)>>);
+pub struct Wants(Mutex<FastMap<u32, (u64, u32)>>);
 
 impl Default for Wants {
     fn default() -> Wants {
-        Wants(Mutex::new(HashMap::new()))
+        Wants(Mutex::new(FastMap::default()))
     }
 }
 
@@ -43,14 +44,16 @@ impl Wants {
     /// Gives a claim back. Whether it was the last one of this process: then the entry may be unwanted. A fence came between.
     pub fn give_back(&self, entry: u32, generation: u64, state: &StateWord, bit: RowBit<'_>) -> bool {
         let mut wants = lock(&self.0);
-        let Some(count) = wants.get_mut(&entry).filter(|count| count.0 == generation) else {
-            return false;
-        };
-        count.1 -= 1;
-        if count.1 > 0 {
+        let Entry::Occupied(mut count) = wants.entry(entry) else { return false };
+        let (life, claims) = count.get_mut();
+        if *life != generation {
             return false;
         }
-        wants.remove(&entry);
+        *claims -= 1;
+        if *claims > 0 {
+            return false;
+        }
+        count.remove();
         // Another life's bit is not ours to clear. Our own next claim of a new life would have replaced the count above.
         if Word(state.load(Ordering::Acquire)).generation() == generation {
             bit.clear();

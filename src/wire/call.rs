@@ -12,7 +12,7 @@ use super::arrow_schema::schema_message;
 use super::cell::{Cell, Column, ColumnKind};
 use super::columns::read_stream;
 use super::message::corrupt;
-use super::metadata::{call_metadata, expect_kind, there_of, with_there};
+use super::metadata::{add_there, call_metadata, expect_kind, there_behind, there_of};
 use super::template::Template;
 use super::{CallSchema, ObjectKind};
 
@@ -56,7 +56,15 @@ impl CallEncoder {
 
     /// The metadata of a call which is issued while the objects that these columns name are there.
     pub fn metadata_with(&self, there: &[bool]) -> Vec<u8> {
-        with_there(&self.metadata, there)
+        let mut metadata = Vec::new();
+        self.metadata_into(there.iter().copied(), &mut metadata);
+        metadata
+    }
+
+    /// Adds that metadata.
+    pub(crate) fn metadata_into(&self, there: impl Iterator<Item = bool>, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.metadata);
+        add_there(there, out);
     }
 
     /// The bytes of a call with these rows, each with a cell for every parameter in positional order.
@@ -72,15 +80,25 @@ impl CallEncoder {
     /// As [`CallEncoder::encode`], into a vector whose memory is used again: what it holds is replaced. After an error
     /// its contents mean nothing.
     pub fn encode_into(&self, rows: &[Vec<Cell>], out: &mut Vec<u8>) -> Result<()> {
-        out.clear();
         for (row, cells) in rows.iter().enumerate() {
             if cells.len() != self.columns.len() {
                 return Err(self.wrong_count(row, cells.len()));
             }
         }
-        match (&self.template, rows) {
-            (Some(template), [cells]) => template.encode(&self.columns, &self.schema.name, cells, out),
-            _ => self.encode_any(rows, out),
+        self.encode_rows(rows.len(), |row| &rows[row], out)
+    }
+
+    /// As [`CallEncoder::encode_into`], of so many rows, which have as many cells as there are parameters.
+    pub(crate) fn encode_rows<'c>(
+        &self,
+        count: usize,
+        row: impl Fn(usize) -> &'c [Cell],
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        out.clear();
+        match &self.template {
+            Some(template) if count == 1 => template.encode(&self.columns, &self.schema.name, row(0), out),
+            _ => self.encode_any(count, row, out),
         }
     }
 
@@ -95,24 +113,27 @@ impl CallEncoder {
     }
 
     /// Writes rows of any types through Arrow's own writer.
-    fn encode_any(&self, rows: &[Vec<Cell>], out: &mut Vec<u8>) -> Result<()> {
-        if rows.len() > MAX_ROWS {
+    fn encode_any<'c>(
+        &self,
+        count: usize,
+        row: impl Fn(usize) -> &'c [Cell],
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        if count > MAX_ROWS {
             return Err(Error::invalid(format!(
                 "the call of '{}' has {} rows, at most {MAX_ROWS} are possible: make several calls of it",
-                self.schema.name,
-                rows.len()
+                self.schema.name, count
             )));
         }
         let mut arrays = Vec::with_capacity(self.columns.len());
         for (at, column) in self.columns.iter().enumerate() {
-            let values =
-                rows.iter().enumerate().map(|(row, cells)| column.fit(&cells[at], row, &self.schema.name));
+            let values = (0..count).map(|nth| column.fit(&row(nth)[at], nth, &self.schema.name));
             let values = values.collect::<Result<Vec<_>>>()?;
             arrays.push(column.array(&values)?);
         }
         let refused =
             |wrong| Error::invalid(format!("the call of '{}' cannot be written: {wrong}", self.schema.name));
-        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
         let batch =
             RecordBatch::try_new_with_options(Arc::clone(&self.arrow), arrays, &options).map_err(refused)?;
         let mut writer = StreamWriter::try_new(out, &self.arrow).map_err(refused)?;
@@ -121,14 +142,9 @@ impl CallEncoder {
     }
 
     /// The call, if it is one of this function's as its template makes them.
-    fn decode_known(&self, data: &[u8]) -> Option<DecodedCall> {
+    fn decode_known(&self, data: &[u8]) -> Option<DecodedRows> {
         let cells = self.template.as_ref()?.decode(&self.columns, data)?;
-        Some(DecodedCall {
-            function: self.schema.name.clone(),
-            schema: Arc::clone(&self.schema),
-            rows: vec![cells],
-            there: Vec::new(),
-        })
+        Some(DecodedRows { schema: Arc::clone(&self.schema), rows: vec![cells], there: Vec::new() })
     }
 }
 
@@ -143,6 +159,20 @@ pub struct DecodedCall {
     pub rows: Vec<Vec<Cell>>,
     /// By parameter: whether the objects that it names were there when the call was issued, as far as its writer said.
     pub there: Vec<bool>,
+}
+
+/// What there is in a call, of which the schema names the function.
+#[derive(Debug)]
+pub(crate) struct DecodedRows {
+    pub(crate) schema: Arc<CallSchema>,
+    pub(crate) rows: Vec<Vec<Cell>>,
+    pub(crate) there: Vec<bool>,
+}
+
+impl From<DecodedRows> for DecodedCall {
+    fn from(DecodedRows { schema, rows, there }: DecodedRows) -> DecodedCall {
+        DecodedCall { function: schema.name.clone(), schema, rows, there }
+    }
 }
 
 /// Reads calls of functions that are known beforehand without parsing their schemas, and all others by parsing.
@@ -160,19 +190,25 @@ impl CallDecoder {
 
     /// Reads a call. InvalidArgument if the object is none, Corrupt if its bytes do not add up.
     pub fn decode(&self, data: &[u8], metadata: &[u8]) -> Result<DecodedCall> {
-        let there = there_of(metadata);
-        let is_of = |known: &&CallEncoder| {
-            let rest = metadata.strip_prefix(&*known.metadata);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b";"))
-        };
-        if let Some(call) = self.known.iter().find(is_of).and_then(|known| known.decode_known(data)) {
-            return Ok(DecodedCall { there, ..call });
+        self.decode_rows(data, metadata).map(DecodedCall::from)
+    }
+
+    /// As [`CallDecoder::decode`].
+    pub(crate) fn decode_rows(&self, data: &[u8], metadata: &[u8]) -> Result<DecodedRows> {
+        let mut of_known = self.known.iter().filter_map(|known| {
+            let rest = metadata.strip_prefix(&*known.metadata)?;
+            (rest.is_empty() || rest.starts_with(b";")).then_some((known, rest))
+        });
+        if let Some((known, rest)) = of_known.next() {
+            if let Some(call) = known.decode_known(data) {
+                return Ok(DecodedRows { there: there_behind(rest), ..call });
+            }
         }
         expect_kind(metadata, ObjectKind::Call)?;
         // Calls of several rows, or with values of no fixed size: the schema need not be understood again.
         let known = self.known.iter().find(|known| data.starts_with(&known.schema_message));
         let call = decode_any(data, |_| known.map(|known| Arc::clone(&known.schema)))?;
-        Ok(DecodedCall { there, ..call })
+        Ok(DecodedRows { there: there_of(metadata), ..call })
     }
 }
 
@@ -182,13 +218,13 @@ impl CallDecoder {
 pub fn decode_call(data: &[u8], metadata: &[u8], known: &[Arc<CallSchema>]) -> Result<DecodedCall> {
     expect_kind(metadata, ObjectKind::Call)?;
     let call = decode_any(data, |schema| known.iter().find(|known| known.bare() == schema.bare()).cloned())?;
-    Ok(DecodedCall { there: there_of(metadata), ..call })
+    Ok(DecodedRows { there: there_of(metadata), ..call }.into())
 }
 
 fn decode_any(
     data: &[u8],
     known: impl FnOnce(&CallSchema) -> Option<Arc<CallSchema>>,
-) -> Result<DecodedCall> {
+) -> Result<DecodedRows> {
     let batch = read_stream(data, MAX_ROWS)?;
     let schema = CallSchema::from_arrow(&batch.schema).map_err(|wrong| corrupt(wrong.message()))?;
     let schema = known(&schema).unwrap_or_else(|| Arc::new(schema));
@@ -208,7 +244,7 @@ fn decode_any(
         }
         rows.push(cells);
     }
-    Ok(DecodedCall { function: schema.name.clone(), schema, rows, there: Vec::new() })
+    Ok(DecodedRows { schema, rows, there: Vec::new() })
 }
 
 #[cfg(test)]
@@ -266,7 +302,7 @@ mod tests {
     /// The call without its template, through Arrow's writer.
     fn encode_slowly(encoder: &CallEncoder, rows: &[Vec<Cell>]) -> Vec<u8> {
         let mut out = Vec::new();
-        encoder.encode_any(rows, &mut out).unwrap();
+        encoder.encode_any(rows.len(), |row| &rows[row], &mut out).unwrap();
         out
     }
 

@@ -15,6 +15,8 @@ const ELEM: &str = "sdp:elem";
 const FUNCTION: &str = "sdp:func";
 /// Key of the columns of a call whose objects were there when it was issued.
 const THERE: &str = "sdp:there";
+/// What stands before the digits behind a function's name.
+const THERE_PAIR: &str = ";sdp:there=";
 
 /// The metadata of a table object.
 pub const TABLE_METADATA: &[u8] = b"sdp:kind=table";
@@ -77,30 +79,42 @@ pub(crate) fn call_metadata(function: &str) -> Vec<u8> {
     format!("{KIND}=call;{FUNCTION}={function}").into_bytes()
 }
 
-/// The metadata of a call, with the columns named whose objects are there as it is issued: a hexadecimal digit for every four
+/// Adds to the metadata of a call which columns name objects that are there as it is issued: a hexadecimal digit for every four
 /// columns, the first of them in its lowest bit; what comes after the last such column is left out.
-pub(crate) fn with_there(call: &[u8], there: &[bool]) -> Vec<u8> {
-    let columns = there.iter().rposition(|there| *there).map_or(0, |last| last + 1);
-    let mut metadata = call.to_vec();
-    if columns > 0 {
-        metadata.extend_from_slice(format!(";{THERE}=").as_bytes());
+pub(crate) fn add_there(there: impl Iterator<Item = bool>, metadata: &mut Vec<u8>) {
+    let start = metadata.len() + THERE_PAIR.len();
+    for place in there.enumerate().filter_map(|(place, there)| there.then_some(place)) {
+        if metadata.len() < start {
+            metadata.extend_from_slice(THERE_PAIR.as_bytes());
+        }
+        metadata.resize(start + place / 4 + 1, b'0');
+        let digit = &mut metadata[start + place / 4];
+        let before = char::from(*digit).to_digit(16).unwrap_or(0);
+        *digit = b"0123456789abcdef"[(before | 1 << (place % 4)) as usize];
     }
-    for four in there[..columns].chunks(4) {
-        let digit = four.iter().rev().fold(0, |digit, there| digit << 1 | u8::from(*there));
-        metadata.push(b"0123456789abcdef"[usize::from(digit)]);
-    }
-    metadata
 }
 
 /// Whether the objects of each column were there when the call was issued; those of the columns behind these were not, or
 /// that is not known.
 pub(crate) fn there_of(metadata: &[u8]) -> Vec<bool> {
-    let digits = value(metadata, THERE).unwrap_or_default().chars();
+    bits_of(value(metadata, THERE).unwrap_or_default())
+}
+
+/// The same, of what stands behind a function's name in a call's metadata: mostly nothing, or this pair alone.
+pub(crate) fn there_behind(rest: &[u8]) -> Vec<bool> {
+    match rest.strip_prefix(THERE_PAIR.as_bytes()).and_then(|digits| std::str::from_utf8(digits).ok()) {
+        _ if rest.is_empty() => Vec::new(),
+        Some(digits) if !digits.contains(';') => bits_of(digits),
+        _ => there_of(rest),
+    }
+}
+
+fn bits_of(digits: &str) -> Vec<bool> {
     let bits = |digit: char| {
         let digit = digit.to_digit(16).unwrap_or(0);
         (0..4).map(move |bit| digit >> bit & 1 == 1)
     };
-    digits.flat_map(bits).collect()
+    digits.chars().flat_map(bits).collect()
 }
 
 /// The element type that a tensor's metadata names. None if there is no metadata at all: an Arrow Tensor message that
@@ -160,14 +174,19 @@ mod tests {
             (&[false, true, true, false, false, true, false][..], ";sdp:there=62"),
             (&[true; 70][..], ";sdp:there=fffffffffffffffff3"),
         ] {
-            let metadata = with_there(&call, there);
+            let mut metadata = call.clone();
+            add_there(there.iter().copied(), &mut metadata);
             assert_eq!(std::str::from_utf8(&metadata[call.len()..]), Ok(text));
             assert_eq!(object_kind(&metadata), ObjectKind::Call);
             let back = there_of(&metadata);
             let column = |place: usize| back.get(place).copied().unwrap_or(false);
             assert!((0..100).all(|place| column(place) == there.get(place).copied().unwrap_or(false)));
+            assert_eq!(there_behind(&metadata[call.len()..]), back);
         }
         assert_eq!(there_of(b"sdp:kind=call;sdp:func=f;sdp:there=x"), [false; 4]);
+        assert_eq!(there_behind(b";sdp:later=1;sdp:there=1"), [true, false, false, false]);
+        assert_eq!(there_behind(b";sdp:there=1;sdp:later=1"), [true, false, false, false]);
+        assert!(there_behind(b";sdp:there=\xff1").is_empty());
     }
 
     #[test]

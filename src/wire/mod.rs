@@ -44,6 +44,7 @@ mod types;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use call::DecodedRows;
 pub use call::{decode_call, CallDecoder, CallEncoder, DecodedCall, MAX_ROWS};
 pub use cell::{cell_array, Cell};
 pub use copy::copy_tensor;

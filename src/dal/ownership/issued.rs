@@ -19,8 +19,8 @@ pub(in crate::dal) struct IssuedCall {
     want: Option<Want>,
     /// Claims on outputs whose references are borrowed, or that other rows of the call take as inputs.
     claims: Vec<Want>,
-    /// Its inputs; all processors of a broadcast share them.
-    inputs: Arc<Held>,
+    /// Its inputs, if it has any; all processors of a broadcast share them.
+    inputs: Option<Arc<Held>>,
 }
 
 /// Objects that must live as long as something else does.
@@ -29,6 +29,13 @@ pub(in crate::dal) struct Held {
     pub(in crate::dal) refs: Vec<Ref>,
     /// Claims on objects whose references are borrowed.
     pub(in crate::dal) claims: Vec<Want>,
+}
+
+impl Held {
+    /// Whether there is nothing.
+    pub(in crate::dal) fn is_empty(&self) -> bool {
+        self.refs.is_empty() && self.claims.is_empty()
+    }
 }
 
 impl Drop for Held {
@@ -43,14 +50,14 @@ impl IssuedCall {
         processor: u32,
         want: Want,
         claims: Vec<Want>,
-        inputs: Arc<Held>,
+        inputs: Option<Arc<Held>>,
     ) -> IssuedCall {
         IssuedCall { id, processor, want: Some(want), claims, inputs }
     }
 
     /// What it takes.
-    pub(in crate::dal) fn inputs(&self) -> &Held {
-        &self.inputs
+    pub(in crate::dal) fn inputs(&self) -> Option<&Held> {
+        self.inputs.as_deref()
     }
 
     /// Which call it is.
@@ -154,16 +161,13 @@ impl Backlog {
         if store.here().is_err() {
             return;
         }
-        let items: Vec<Unfinished> = {
-            let mut backlog = lock.lock();
-            let count = count.min(backlog.queue.len());
-            backlog.queue.drain(..count).collect()
-        };
-        let (done, rest): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.is_done(store));
-        if !rest.is_empty() {
-            lock.lock().queue.extend(rest);
+        let count = count.min(lock.lock().queue.len());
+        for _ in 0..count {
+            let Some(item) = lock.lock().queue.pop_front() else { return };
+            if !item.is_done(store) {
+                lock.lock().queue.push_back(item);
+            }
         }
-        drop(done);
     }
 
     pub(in crate::dal) fn len(&self) -> usize {

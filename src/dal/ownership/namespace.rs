@@ -10,7 +10,7 @@ use crate::wire::{CallSchema, Declaration, Metadata, TensorSource};
 
 use super::super::expect::Expectation;
 use super::issued::{Backlog, IssuedCall, Unfinished};
-use super::reference::Ref;
+use super::reference::{Expected, Ref};
 
 /// A namespace of this client: the objects put into it are named by it. Clones share it. Its prefix is
 /// reserved at the first put and stays ours as long as a clone or an owning reference made by it lives.
@@ -151,11 +151,11 @@ impl Namespace {
     /// later.
     pub fn new_ref(&self, expect: impl Into<Expectation>) -> Result<Ref> {
         self.sweep(2);
-        self.unswept_ref(expect)
+        self.unswept_ref(expect.into())
     }
 
     /// As [`Namespace::new_ref`], for those that sweep once for many.
-    pub(in crate::dal) fn unswept_ref(&self, expect: impl Into<Expectation>) -> Result<Ref> {
+    pub(in crate::dal) fn unswept_ref(&self, expect: impl Into<Expected>) -> Result<Ref> {
         let reserved = self.reserved()?;
         let id = fresh_id(reserved.prefix, &self.inner.store);
         let home = Home { _reserved: Some(reserved), namespace: Arc::downgrade(&self.inner) };
@@ -175,7 +175,8 @@ impl Namespace {
 
     /// A borrowed reference to an ID. Never deletes the object.
     pub fn borrow(&self, id: ObjectId, expect: impl Into<Expectation>) -> Ref {
-        Ref::borrowed(&self.inner.store, id, expect.into())
+        let expect: Expectation = expect.into();
+        Ref::borrowed(&self.inner.store, id, expect)
     }
 
     /// Looks at `count` of the outputs that were promised to this namespace and lets the calls of those that

@@ -1,5 +1,6 @@
 //! References: handles to objects that may not exist yet.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
@@ -28,7 +29,7 @@ pub struct Ref {
 pub(in crate::dal) struct RefInner {
     store: Store,
     id: ObjectId,
-    expect: Expectation,
+    expect: Expected,
     /// Owning references only.
     home: Option<Home>,
     /// An input of a call that was taken: its bytes are held, whatever became of the object.
@@ -36,10 +37,40 @@ pub(in crate::dal) struct RefInner {
     life: Mutex<Life>,
 }
 
+/// What a reference expects: something of its own, or what a parameter does, which many references share.
+pub(in crate::dal) enum Expected {
+    Own(Expectation),
+    Shared(Arc<Expectation>),
+}
+
+impl From<Expectation> for Expected {
+    fn from(own: Expectation) -> Expected {
+        Expected::Own(own)
+    }
+}
+
+impl From<&Arc<Expectation>> for Expected {
+    fn from(shared: &Arc<Expectation>) -> Expected {
+        Expected::Shared(shared.clone())
+    }
+}
+
+impl Deref for Expected {
+    type Target = Expectation;
+
+    fn deref(&self) -> &Expectation {
+        match self {
+            Expected::Own(own) => own,
+            Expected::Shared(shared) => shared,
+        }
+    }
+}
+
 /// What this reference knows and holds of its object.
 #[derive(Default)]
 pub(in crate::dal) struct Life {
-    /// Calls that are to make the object. Dropped before the claim on the object.
+    /// Calls that are to make the object: mostly one, which needs no list. Dropped before the claim on the object.
+    call: Option<Arc<IssuedCall>>,
     calls: Vec<Arc<IssuedCall>>,
     /// What must live until the object exists.
     pub(in crate::dal) dependencies: Held,
@@ -60,7 +91,7 @@ pub(in crate::dal) struct Life {
 impl Life {
     /// The references that this one holds.
     pub(in crate::dal) fn holds(&self, refs: &mut Vec<Ref>) {
-        let inputs = self.calls.iter().map(|call| call.inputs());
+        let inputs = self.call.iter().chain(&self.calls).filter_map(|call| call.inputs());
         for held in inputs.chain([&self.dependencies, &self.references]) {
             refs.extend(held.refs.iter().cloned());
         }
@@ -68,18 +99,22 @@ impl Life {
 
     /// Whether something is held until the object exists.
     fn waits(&self) -> bool {
-        !self.calls.is_empty() || !self.dependencies.refs.is_empty()
+        self.has_calls() || !self.dependencies.refs.is_empty()
+    }
+
+    fn has_calls(&self) -> bool {
+        self.call.is_some() || !self.calls.is_empty()
     }
 }
 
 impl Ref {
-    pub(in crate::dal) fn owning(store: &Store, id: ObjectId, expect: Expectation, home: Home) -> Ref {
+    pub(in crate::dal) fn owning(store: &Store, id: ObjectId, expect: Expected, home: Home) -> Ref {
         Ref::new(store, id, expect, Some(home), None, Life::default())
     }
 
     /// Notes which object the ID names now, so that its end can be told from never having been.
-    pub(in crate::dal) fn borrowed(store: &Store, id: ObjectId, expect: Expectation) -> Ref {
-        let reference = Ref::new(store, id, expect, None, None, Life::default());
+    pub(in crate::dal) fn borrowed(store: &Store, id: ObjectId, expect: impl Into<Expected>) -> Ref {
+        let reference = Ref::new(store, id, expect.into(), None, None, Life::default());
         // Whatever goes wrong here goes wrong again, and is reported, when the reference is used.
         let _ = reference.state();
         reference
@@ -89,18 +124,18 @@ impl Ref {
     pub(in crate::dal) fn received(
         store: &Store,
         id: ObjectId,
-        expect: Expectation,
+        expect: impl Into<Expected>,
         key: Option<EntryKey>,
     ) -> Ref {
         let life = Life { key, lost: key.is_none(), ..Life::default() };
-        Ref::new(store, id, expect, None, None, life)
+        Ref::new(store, id, expect.into(), None, None, life)
     }
 
     /// A reference to an input that the call has pinned.
-    pub(in crate::dal) fn pinned(buffer: Buffer, expect: Expectation) -> Ref {
+    pub(in crate::dal) fn pinned(buffer: Buffer, expect: impl Into<Expected>) -> Ref {
         let (store, id) = (buffer.store().clone(), buffer.id());
         let life = Life { key: Some(buffer.key()), ..Life::default() };
-        Ref::new(&store, id, expect, None, Some(buffer), life)
+        Ref::new(&store, id, expect.into(), None, Some(buffer), life)
     }
 
     /// A reference to somebody else's object that we want, too, and to the calls on which it depends.
@@ -112,13 +147,13 @@ impl Ref {
     ) -> Ref {
         let id = want.id();
         let life = Life { calls, key: Some(want.key()), want: Some(want), ..Life::default() };
-        Ref::new(store, id, Expectation::default(), Some(home), None, life)
+        Ref::new(store, id, Expectation::default().into(), Some(home), None, life)
     }
 
     fn new(
         store: &Store,
         id: ObjectId,
-        expect: Expectation,
+        expect: Expected,
         home: Option<Home>,
         pinned: Option<Buffer>,
         life: Life,
@@ -224,7 +259,15 @@ impl Ref {
     /// seen the object and it is gone, PROCESSOR_LOST if whoever was to make it has died, TIMEOUT or
     /// INTERRUPTED. INVALID_ARGUMENT in a function that waits for a call which cannot run before it has returned.
     pub fn wait(&self, timeout: Timeout) -> Result<()> {
-        self.get_buffer(timeout).map(drop)
+        let key = self.inner.life.lock().key;
+        let (None, Some(key)) = (&self.inner.pinned, key) else { return self.get_buffer(timeout).map(drop) };
+        let (store, id) = (&self.inner.store, &self.inner.id);
+        let waited = standstill::guard(&[*id], timeout, &mut |timeout| store.wait_key(key, id, timeout));
+        match &waited {
+            Ok(()) => self.settle(true),
+            Err(error) => self.not_got(error),
+        }
+        waited
     }
 
     /// Waits as [`Ref::wait`] does and pins the object.
@@ -249,12 +292,16 @@ impl Ref {
                 Ok(buffer)
             }
             Err(error) => {
-                if !matches!(error.kind(), Kind::Timeout | Kind::Interrupted) {
-                    // A failed object has ended: its call and the inputs go.
-                    let _ = self.state();
-                }
+                self.not_got(&error);
                 Err(error)
             }
+        }
+    }
+
+    /// A failed object has ended: its call and the inputs go.
+    fn not_got(&self, error: &Error) {
+        if !matches!(error.kind(), Kind::Timeout | Kind::Interrupted) {
+            let _ = self.state();
         }
     }
 
@@ -359,12 +406,17 @@ impl Ref {
 
     /// Holds the call until the object exists.
     pub(in crate::dal) fn depend_on(&self, call: Arc<IssuedCall>) {
-        self.inner.life.lock().calls.push(call);
+        let mut life = self.inner.life.lock();
+        match life.call {
+            None => life.call = Some(call),
+            Some(_) => life.calls.push(call),
+        }
     }
 
     /// The calls that are to make the object.
     pub(in crate::dal) fn calls(&self) -> Vec<Arc<IssuedCall>> {
-        self.inner.life.lock().calls.clone()
+        let life = self.inner.life.lock();
+        life.call.iter().chain(&life.calls).cloned().collect()
     }
 
     /// The life of the object that this reference has seen.
@@ -415,7 +467,7 @@ impl Ref {
         let (key, promised) = {
             let mut life = self.inner.life.lock();
             life.kept = true;
-            (life.key, !life.calls.is_empty())
+            (life.key, life.has_calls())
         };
         if let Some(key) = key {
             self.inner.store.set_keep(key, true)?;
@@ -486,20 +538,20 @@ impl Ref {
 
     /// The object has ended one way or the other: its calls and their inputs go.
     fn settle(&self, sealed: bool) {
-        let (calls, dependencies, stays, watch) = {
+        let (call, calls, dependencies, stays, watch) = {
             let mut life = self.inner.life.lock();
             let stays = life.key.filter(|_| sealed && life.kept && !self.is_owning());
             let dependencies = std::mem::take(&mut life.dependencies);
-            (std::mem::take(&mut life.calls), dependencies, stays, life.watch.take())
+            (life.call.take(), std::mem::take(&mut life.calls), dependencies, stays, life.watch.take())
         };
         if let Some(watch) = watch {
             // The event loop has not looked, perhaps: this may be a sweep.
             watch.fire();
         }
-        if let Some(key) = stays.filter(|_| !calls.is_empty()) {
+        if let Some(key) = stays.filter(|_| call.is_some() || !calls.is_empty()) {
             // Gone already if this fails: deleted by its ID.
             let _ = self.inner.store.set_keep(key, true);
         }
-        drop((calls, dependencies));
+        drop((call, calls, dependencies));
     }
 }

@@ -21,18 +21,18 @@ fn rows_follow_our_own_order_of_parameters() {
     let x = param("x", ParamType::Scalar(DataType::Int64));
     let y = param("y", ParamType::Scalar(DataType::Int64));
     let schema = CallSchema::new("f", vec![x.clone(), y.clone()]);
-    let decoded = DecodedCall {
-        function: "f".to_owned(),
-        schema: Arc::new(schema.clone()),
+    let schema = Arc::new(schema);
+    let decoded = || DecodedRows {
+        schema: schema.clone(),
         rows: vec![vec![Cell::Int(1), Cell::Int(2)]],
         there: vec![false, true],
     };
-    let (same, there) = match_rows(&schema, &decoded).unwrap();
+    let (same, there) = match_rows(&schema, decoded()).unwrap();
     assert!(matches!(same[0][..], [Cell::Int(1), Cell::Int(2)]));
     assert_eq!(there, [false, true]);
     let extra = param("extra", ParamType::Tensor { elem: Elem::Float64, dims: Vec::new(), order: None });
-    let offered = CallSchema::new("f", vec![y, extra, x]);
-    let (turned, there) = match_rows(&offered, &decoded).unwrap();
+    let offered = Arc::new(CallSchema::new("f", vec![y, extra, x]));
+    let (turned, there) = match_rows(&offered, decoded()).unwrap();
     assert_eq!(there, [true, false, false]);
     assert!(matches!(turned[0][..], [Cell::Int(2), Cell::Null, Cell::Int(1)]));
 }

@@ -31,6 +31,48 @@ fn a_queue_is_given_in_parts_and_in_order() {
     assert!([first, rest].concat().is_sorted_by(|a, b| a.sequence < b.sequence));
 }
 
+/// In one turn of the lock, or, as it is large, in several: what comes of it is the same.
+#[test]
+fn a_call_is_issued_whole_or_not_at_all() {
+    let store = fresh("whole");
+    let declaration = declare(&store);
+    let before = store.stat().unwrap();
+    for size in [300, SMALL_CALL + 1] {
+        let data = vec![7; size];
+        let named = |n: u32| {
+            let mut id = *declaration.id().as_bytes();
+            id[16..].copy_from_slice(&n.to_be_bytes());
+            NewCall { id: ObjectId::new(id), data: &data, metadata: b"a call" }
+        };
+        let mut wants = Vec::new();
+        let mut calls = Vec::new();
+        for n in 1..=3 {
+            calls.push(store.issue_call(&named(n), declaration.key(), &[id(n.into())], &mut wants).unwrap());
+        }
+        // An ID that is taken; a declaration that has gone.
+        let again = store.issue_call(&named(2), declaration.key(), &[id(9)], &mut wants);
+        assert_eq!(again.err().unwrap().kind(), Kind::AlreadyExists);
+        let gone = EntryKey { generation: declaration.key().generation + 1, ..declaration.key() };
+        let lost = store.issue_call(&named(4), gone, &[id(9)], &mut wants);
+        assert_eq!(lost.err().unwrap().kind(), Kind::ProcessorLost);
+        assert_eq!(wants.iter().map(Want::id).collect::<Vec<_>>(), [id(1), id(2), id(3)]);
+        let queue = store.queue(declaration.key(), 0).unwrap();
+        assert_eq!(
+            queue.iter().map(|call| call.key).collect::<Vec<_>>(),
+            calls.iter().map(Want::key).collect::<Vec<_>>()
+        );
+        let last = queue.last().unwrap();
+        assert!(!store.has_queued(declaration.key(), last.sequence).unwrap());
+        let Ok(Claim::Claimed(buffer)) = store.claim(last) else { panic!("it was not claimed") };
+        assert_eq!((buffer.data(), buffer.metadata()), (&data[..], &b"a call"[..]));
+        assert_eq!(store.info(&last.id).unwrap().pinned_by.len(), 1, "by us, who have claimed it");
+        drop((buffer, calls, wants));
+        let after = store.stat().unwrap();
+        assert_eq!((after.objects, after.used), (before.objects, before.used));
+        assert!(store.check().unwrap().is_empty());
+    }
+}
+
 #[test]
 fn what_is_wrong_with_a_call_does_not_pass_for_a_call_that_went() {
     let store = fresh("claim-beyond");
