@@ -368,7 +368,7 @@ pub unsafe extern "C" fn sdp_dal_call_values(
 /// is written in another way. count: the number of outputs, or 0: values may be NULL then.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED: an output could not be
-/// written, and the call has not ended. SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. With values it blocks while the store is
+/// written, and the call has not ended. Those before it are written: to go on, give NULL kinds in their places. SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. With values it blocks while the store is
 /// full, up to SDP_DAL_FULL_TIMEOUT; without, it does not wait for others.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_finish(
