@@ -327,7 +327,11 @@ impl Store {
             for (index, entry) in self.entries() {
                 // The ID first: most objects are others'. It may be another life's; whoever is shown an object looks again.
                 if start.is_of(entry) && Word(entry.state.load(Ordering::Acquire)).state() != State::Free {
-                    found.push(Found::new(&id_of(entry), index));
+                    let id = id_of(entry);
+                    // What was compared may have gone, and another object have come.
+                    if id.as_bytes().starts_with(prefix) {
+                        found.push(Found::new(&id, index));
+                    }
                 }
             }
         }

@@ -18,18 +18,17 @@ fn set(word: &AtomicU32, value: u32) {
 }
 
 impl Locked<'_> {
-    /// First and last of the list that an object with this ID belongs to.
-    fn ends(&self, id: &ObjectId) -> Result<(&AtomicU32, &AtomicU32)> {
-        let declaration = ObjectId::declaration(id.prefix());
-        match self.find(&declaration) {
+    /// First and last of the list that an object with this ID belongs to, and whether that is a namespace's.
+    fn ends(&self, id: &ObjectId) -> Result<(&AtomicU32, &AtomicU32, bool)> {
+        let header = self.segment().header();
+        // Not looked for where there is none: raw objects need no namespace.
+        let any = get(&header.declarations) != NONE;
+        match any.then(|| self.find(&ObjectId::declaration(id.prefix()))).flatten() {
             Some((index, _)) => {
                 let entry = self.segment().entry(index)?;
-                Ok((&entry.first, &entry.last))
+                Ok((&entry.first, &entry.last, true))
             }
-            None => {
-                let header = self.segment().header();
-                Ok((&header.orphans, &header.orphans_last))
-            }
+            None => Ok((&header.orphans, &header.orphans_last, false)),
         }
     }
 
@@ -49,7 +48,7 @@ impl Locked<'_> {
             set(head, index);
             return Ok(());
         }
-        let (first, last) = self.ends(id)?;
+        let (first, last, _) = self.ends(id)?;
         let old = get(last);
         set(&entry.previous, old);
         set(&entry.next, NONE);
@@ -72,9 +71,9 @@ impl Locked<'_> {
             self.orphan(entry)?;
             return Ok(false);
         }
-        let (first, last) = self.ends(id)?;
+        let (first, last, declared) = self.ends(id)?;
         self.cut(previous, next, first, Some(last), index)?;
-        Ok(get(first) == NONE)
+        Ok(declared && get(first) == NONE)
     }
 
     fn cut(
