@@ -235,15 +235,18 @@ fn rows_that_share_an_input_pin_it_until_the_batch_ends() {
         let call = processor.next(Timeout::Poll).unwrap();
         simple(&call).unwrap();
         call.finish().unwrap();
-        call.param("ys").unwrap()
+        call
     };
-    let results = caller.batch("simple_fn", &rows(3, &ys), LONG).unwrap();
+    let other = put(&namespace, &[5]);
+    let results = caller.batch("simple_fn", &[row(0, &other), row(1, &ys), row(2, &ys)], LONG).unwrap();
+    let kept = run();
     run();
     assert!(pinned(), "between two rows");
     run();
-    run();
     assert!(!pinned(), "after the last row");
-    assert_eq!(results.iter().map(|results| got(&zs(results))[0]).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(values(kept.tensor(1).unwrap().bytes()), [5]);
+    drop((kept, other));
+    assert_eq!(results.iter().map(|results| got(&zs(results))[0]).collect::<Vec<_>>(), [5, 2, 3]);
 
     let results = caller.batch("simple_fn", &rows(2, &ys), LONG).unwrap();
     run();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::store::{EntryKey, Lookout, ObjectId, ObjectState, Store};
-use crate::sync::hash::FastMap;
+use crate::sync::hash::{FastMap, Seed};
 use crate::wire::Cell;
 
 use super::call_object::CallObject;
@@ -116,7 +116,8 @@ pub(super) struct Watchlist {
 
 impl Watchlist {
     pub(super) fn new(store: &Store) -> Watchlist {
-        let buckets = (0..Lookout::BUCKETS).map(|_| FastMap::default()).collect();
+        let seed = Seed::default();
+        let buckets = (0..Lookout::BUCKETS).map(|_| FastMap::with_hasher(seed)).collect();
         Watchlist { lookout: store.lookout(), buckets, groups: 0 }
     }
 

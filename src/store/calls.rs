@@ -101,7 +101,7 @@ impl Store {
         }
         self.ask_for_owner(declaration)?;
         let attachment = &self.attachment;
-        attachment.ready_wants(outputs.len());
+        attachment.ready_wants(outputs.len() + 1);
         let mut born = None;
         let published = attachment.with_room(&call.spec(), &call.id, |locked| {
             let queue = locked.queue_of(declaration)?;

@@ -143,8 +143,11 @@ impl Attachment {
         let limit = Duration::from_nanos(u64::from(budget));
         loop {
             // Before anything else: on a machine whose cores are all busy, or which has one, the one we wait for may be waiting
-            // for ours. Where it is not, this takes less time than its answer.
-            clock::yield_now();
+            // for ours. Where it is not, this takes less time than its answer. Where spinning has not paid off we are about to
+            // sleep, and get the core back sooner by a wake-up than behind a neighbour that computes.
+            if budget > SPIN_LEAST {
+                clock::yield_now();
+            }
             for _ in 0..32 {
                 // Not any other change: threads of ours that fall asleep and wake say so in it.
                 if doorbell::rang(seen, doorbell::read(bell)) {

@@ -47,7 +47,7 @@ fn a_call_is_issued_whole_or_not_at_all() {
         let mut wants = Vec::new();
         let mut calls = Vec::new();
         for n in 1..=3 {
-            calls.push(store.issue_call(&named(n), declaration.key(), &[id(n.into())], &mut wants).unwrap());
+            calls.push(store.issue_call(&named(n), declaration.key(), &[id(n)], &mut wants).unwrap());
         }
         // An ID that is taken; a declaration that has gone.
         let again = store.issue_call(&named(2), declaration.key(), &[id(9)], &mut wants);
