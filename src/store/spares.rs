@@ -43,7 +43,7 @@ impl<'a> Locked<'a> {
     }
 
     /// Puts an entry that was just freed aside, with its extent. The spare that had to make room for it is given back. False if
-    /// it cannot be one.
+    /// it cannot be one, or there are enough of its size.
     pub(super) fn put_aside(&self, index: u32, extent: u32) -> Result<bool> {
         let slot = self.attachment.slot;
         // Not in yet, while what others left is swept.
@@ -55,6 +55,10 @@ impl<'a> Locked<'a> {
         let empty = spares.iter().find(|place| place.load(Ordering::Relaxed) == 0);
         let place = match empty {
             Some(place) => place,
+            // Enough for who creates as large a one next; who deletes many has no use for more.
+            None if spares.iter().any(|place| bytes_of(place.load(Ordering::Relaxed)) == bytes) => {
+                return Ok(false)
+            }
             // Any will do.
             None => &spares[index as usize % SPARES],
         };
