@@ -329,7 +329,7 @@ impl Store {
                 if start.is_of(entry) && Word(entry.state.load(Ordering::Acquire)).state() != State::Free {
                     let id = id_of(entry);
                     // What was compared may have gone, and another object have come.
-                    if id.as_bytes().starts_with(prefix) {
+                    if prefix.is_empty() || id.as_bytes().starts_with(prefix) {
                         found.push(Found::new(&id, index));
                     }
                 }
