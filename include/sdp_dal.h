@@ -1532,8 +1532,8 @@ sdp_dal_status sdp_dal_schema_set_metadata(sdp_dal_schema *schema,
                                            const char *key,
                                            const char *value);
 
-/// A further handle of a store, with a namespace of its own: a prefix under which nobody else puts anything. It is of the same
-/// attachment.
+/// Makes a second handle of a store, of the same attachment, that has a namespace of its own: a prefix under which no other
+/// handle puts anything.
 ///
 /// The lowest free prefix that starts as the options say is reserved: at once if they name a prefix, functions or metadata,
 /// else when something is put first. Objects that are left under the prefix are deleted then. It stays reserved as long as the
@@ -2708,8 +2708,8 @@ sdp_dal_status sdp_dal_call_get_buffer(const sdp_dal_call *call,
 sdp_dal_status sdp_dal_call_get_threads(const sdp_dal_call *call,
                                         int32_t *out);
 
-/// Tells how far the call has come, to whoever has a reference to one of its outputs: see sdp_dal_ref_get_state(). Costs some
-/// nanoseconds, may be told by any thread.
+/// Reports how far the call has come. Anyone who has a reference to one of its outputs can read it, by sdp_dal_ref_get_state().
+/// Costs some nanoseconds; any thread may report.
 ///
 /// fraction: 0 to 1; what lies outside is cut.
 ///

@@ -20,8 +20,8 @@
  * A function that has a `sdp_dal::call &` before its parameters can report progress, see that it
  * was cancelled, ask for private copies, or write its outputs after it has returned.
  *
- * `template <class = void>` before a function means nothing to who calls it: compilers leave it
- * alone then until somebody does.
+ * `template <class = void>` before a function changes nothing for its callers: it makes compilers
+ * skip the function where it is not called.
  *
  * Where what is declared:
  *   error      exceptions, timeouts

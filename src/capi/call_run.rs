@@ -50,8 +50,8 @@ pub unsafe extern "C" fn sdp_dal_call_get_threads(
     })
 }
 
-/// Tells how far the call has come, to whoever has a reference to one of its outputs: see sdp_dal_ref_get_state(). Costs some
-/// nanoseconds, may be told by any thread.
+/// Reports how far the call has come. Anyone who has a reference to one of its outputs can read it, by sdp_dal_ref_get_state().
+/// Costs some nanoseconds; any thread may report.
 ///
 /// fraction: 0 to 1; what lies outside is cut.
 ///

@@ -126,8 +126,8 @@ pub(super) struct NamespacesState {
     functions: Vec<Vec<CallSchema>>,
 }
 
-/// A further handle of a store, with a namespace of its own: a prefix under which nobody else puts anything. It is of the same
-/// attachment.
+/// Makes a second handle of a store, of the same attachment, that has a namespace of its own: a prefix under which no other
+/// handle puts anything.
 ///
 /// The lowest free prefix that starts as the options say is reserved: at once if they name a prefix, functions or metadata,
 /// else when something is put first. Objects that are left under the prefix are deleted then. It stays reserved as long as the
