@@ -157,9 +157,9 @@ static void seal_one(void) { seal("seal_one.reader_has_it", true); }
 
 /* ---- many objects ---- */
 
-static void fill(uint32_t prefix, uint64_t count) {
+static void fill(uint32_t prefix, uint64_t first, uint64_t end) {
     const sdp_dal_object_spec spec = spec_of(SMALL);
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = first; i < end; i++) {
         const struct id id = id_of(prefix, i);
         put_small(&id, &spec);
     }
@@ -177,14 +177,23 @@ static void list(const char *row, const uint8_t *prefix, size_t size, size_t exp
 
 static void lists(void) {
     const uint64_t most = bench.check ? 10 * BATCH : 100 * BATCH, few = most / 100;
-    const struct id id = id_of(2, 0);
+    const struct id declared = id_of(2, 0), undeclared = id_of(3, 0);
+    sdp_dal_namespace_options options = {.struct_size = sizeof options};
+    sdp_dal_store *namespace = NULL;
     open_store(4 * SMALL_STORE);
-    fill(1, most - few);
-    fill(2, few);
+    options.prefix = declared.bytes;
+    options.prefix_size = SDP_DAL_PREFIX_SIZE;
+    OK(sdp_dal_store_new_namespace(store, &options, &namespace));
+    /* Number 0 is the declaration of a namespace, and one of its objects. */
+    fill(1, 1, 1 + most - 2 * few);
+    fill(2, 1, few);
+    fill(3, 1, 1 + few);
     while (sampling()) {
         list("list.all", NULL, 0, most);
-        list("list.one_prefix", id.bytes, SDP_DAL_PREFIX_SIZE, few);
+        list("list.namespace", declared.bytes, SDP_DAL_PREFIX_SIZE, few);
+        list("list.one_prefix", undeclared.bytes, SDP_DAL_PREFIX_SIZE, few);
     }
+    sdp_dal_store_close(namespace);
     close_store();
 }
 
@@ -194,7 +203,7 @@ static void among(const char *row, uint64_t count) {
     uint64_t number = 0;
     if (bench.check) count = 1 << 10;
     open_store(4 * SMALL_STORE);
-    fill(1, count);
+    fill(1, 0, count);
     while (sampling()) {
         uint64_t begun = now();
         for (int i = 0; i < BATCH; i++) {

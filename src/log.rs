@@ -68,11 +68,12 @@ thread_local! {
     static TELLING: Cell<bool> = const { Cell::new(false) };
     /// How many holds this thread has.
     static HOLDS: Cell<u32> = const { Cell::new(0) };
-    /// Whether anything waits: a look that costs nothing.
-    static WAITING: Cell<bool> = const { Cell::new(false) };
     /// What waits for the last hold to go.
     static HELD: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
 }
+
+/// How many messages wait, of all threads: mostly none, which costs a look. (Those of a thread that ended stay counted.)
+static WAITING: AtomicU32 = AtomicU32::new(0);
 
 fn of_environment() -> u32 {
     let wanted = std::env::var("SDP_DAL_LOG").unwrap_or_default();
@@ -118,23 +119,27 @@ pub fn write(level: Level, text: impl FnOnce() -> String) {
 
 /// Keeps a message until the thread's last [`hold`] goes, or until [`flush`].
 pub(crate) fn later(level: Level, text: String) {
-    if LOG.tells(level) {
-        let kept = HELD.try_with(|held| held.borrow_mut().push((level, text)));
-        let _ = WAITING.try_with(|waiting| waiting.set(kept.is_ok()));
+    if LOG.tells(level) && HELD.try_with(|held| held.borrow_mut().push((level, text))).is_ok() {
+        WAITING.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// Tells what was kept, unless the thread has a hold.
+#[inline]
 pub(crate) fn flush() {
-    if !WAITING.try_with(Cell::get).unwrap_or(false)
-        || HOLDS.try_with(Cell::get).unwrap_or(0) > 0
-        || TELLING.try_with(Cell::get).unwrap_or(false)
-    {
+    if WAITING.load(Ordering::Relaxed) != 0 {
+        tell_held();
+    }
+}
+
+#[cold]
+fn tell_held() {
+    if HOLDS.try_with(Cell::get).unwrap_or(0) > 0 || TELLING.try_with(Cell::get).unwrap_or(false) {
         return;
     }
-    let _ = WAITING.try_with(|waiting| waiting.set(false));
     let held = HELD.try_with(|held| std::mem::take(&mut *held.borrow_mut())).unwrap_or_default();
     for (level, text) in held {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
         tell(level, &text);
     }
 }

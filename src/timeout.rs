@@ -18,7 +18,15 @@ pub enum Timeout {
 
 /// The moment at which a [`Timeout`] that started now has passed.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline(Option<Instant>);
+pub struct Deadline(Until);
+
+#[derive(Clone, Copy, Debug)]
+enum Until {
+    /// No clock is read for it.
+    Passed,
+    At(Instant),
+    Forever,
+}
 
 impl Timeout {
     /// From seconds as Python gives them.
@@ -32,11 +40,11 @@ impl Timeout {
 
     /// The deadline if the wait starts now. A duration past the clock's range is for ever.
     pub fn deadline(self) -> Deadline {
-        match self {
-            Timeout::Poll => Deadline(Some(clock::now())),
-            Timeout::After(time) => Deadline(clock::now().checked_add(time)),
-            Timeout::Forever => Deadline(None),
-        }
+        Deadline(match self {
+            Timeout::Poll => Until::Passed,
+            Timeout::After(time) => clock::now().checked_add(time).map_or(Until::Forever, Until::At),
+            Timeout::Forever => Until::Forever,
+        })
     }
 }
 
@@ -44,27 +52,29 @@ impl Deadline {
     /// What is left, at most `slice`; `None` when the time has passed.
     pub fn left(&self, slice: Duration) -> Option<Duration> {
         match self.0 {
-            None => Some(slice),
-            Some(_) => self.left_at(clock::now(), slice),
+            Until::Passed => None,
+            Until::At(_) => self.left_at(clock::now(), slice),
+            Until::Forever => Some(slice),
         }
     }
 
     /// The same where the clock was just read.
     pub(crate) fn left_at(&self, now: Instant, slice: Duration) -> Option<Duration> {
         match self.0 {
-            None => Some(slice),
-            Some(at) => {
+            Until::Passed => None,
+            Until::At(at) => {
                 let left = at.saturating_duration_since(now);
                 (!left.is_zero()).then(|| left.min(slice))
             }
+            Until::Forever => Some(slice),
         }
     }
 
     /// What is left of the timeout.
     pub fn remaining(&self) -> Timeout {
         match self.0 {
-            None => Timeout::Forever,
-            Some(_) => self.left(Duration::MAX).map_or(Timeout::Poll, Timeout::After),
+            Until::Forever => Timeout::Forever,
+            _ => self.left(Duration::MAX).map_or(Timeout::Poll, Timeout::After),
         }
     }
 
@@ -78,6 +88,10 @@ impl Deadline {
 
     /// Whether the time has passed.
     pub fn passed(&self) -> bool {
-        self.0.is_some_and(|at| clock::now() >= at)
+        match self.0 {
+            Until::Passed => true,
+            Until::At(at) => clock::now() >= at,
+            Until::Forever => false,
+        }
     }
 }

@@ -191,7 +191,11 @@ impl Site {
             let ndim = self.ndim(view.ndim, format_args!("{name}.ndim"))?;
             let elem = self.elem(view.dtype, format_args!("{name}.dtype"))?;
             let shape = self.items(view.shape, ndim, format_args!("{name}.shape"))?;
-            let names = self.dim_names(view.dim_names, ndim, format_args!("{name}.dim_names"))?;
+            let names = if view.dim_names.is_null() {
+                Vec::new()
+            } else {
+                self.dim_names(view.dim_names, ndim, format_args!("{name}.dim_names"))?
+            };
             let mut layout = Layout::contiguous(elem, shape, Order::C, &names)?;
             if !view.strides.is_null() {
                 layout.strides = self.items(view.strides, ndim, format_args!("{name}.strides"))?.to_vec();

@@ -447,9 +447,7 @@ impl Call {
     /// name get the parameter's. It is stored in the parameter's order, if that asks for one.
     pub fn put_tensor(&self, param: usize, value: &TensorSource<'_>) -> Result<()> {
         let spec = self.output_spec(param)?;
-        let form = TensorForm::of_value(value, self.expects(param), spec.ty.order())
-            .map_err(|error| self.wrong(spec, error.message()))?;
-        self.check_sizes(param, &value.layout.shape)?;
+        let form = self.form_of(param, spec, value)?;
         let (target, mut memory) = self.lend(param, form, false)?;
         if let Err(error) = memory.fill(value) {
             drop(memory);
@@ -503,6 +501,25 @@ impl Call {
                 .map_err(|error| self.wrong(spec, &format!("cannot be made: {}", error.message())))?;
             TensorForm::new(layout)
         })
+    }
+
+    /// The form of a copy of a value: that of the one before, if the value is as the parameter has it anyway.
+    fn form_of(&self, param: usize, spec: &Param, value: &TensorSource<'_>) -> Result<TensorForm> {
+        let layout = value.layout;
+        if let ParamType::Tensor { elem, dims, order: None | Some(Order::C) } = &spec.ty {
+            let is_plain = *elem == layout.elem
+                && dims.len() == layout.shape.len()
+                && layout.strides.len() == layout.shape.len()
+                && layout.names.iter().all(String::is_empty)
+                && layout.is_contiguous(Order::C);
+            if is_plain {
+                return self.new_form(param, &layout.shape, Some(Order::C));
+            }
+        }
+        let form = TensorForm::of_value(value, self.expects(param), spec.ty.order())
+            .map_err(|error| self.wrong(spec, error.message()))?;
+        self.check_sizes(param, &layout.shape)?;
+        Ok(form)
     }
 
     fn check_sizes(&self, param: usize, shape: &[i64]) -> Result<()> {

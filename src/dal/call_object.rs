@@ -109,6 +109,11 @@ impl CallObject {
         self.store.is_wanted(self.call.key)
     }
 
+    /// Whether it is known that nothing is to be done about it any more. (Who claims it finds out.)
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.state.lock().ownership, Ownership::Gone)
+    }
+
     /// Whether nothing is to be done about it any more.
     pub(super) fn is_gone(&self) -> bool {
         match self.state.lock().ownership {

@@ -2,11 +2,13 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
 use crate::store::{id_text, ObjectId, Prefix, Store, Want, Watch, PREFIX_SIZE};
 use crate::sync::atomic::Mutex;
+use crate::sync::clock;
 use crate::timeout::Timeout;
 use crate::wire::{CallSchema, Metadata};
 use once_cell::sync::OnceCell;
@@ -353,41 +355,45 @@ impl Place for Started {
 impl Started {
     fn next(&self, timeout: Timeout) -> Result<Call> {
         let deadline = timeout.deadline();
+        let mut left = timeout;
         loop {
             // What holds up the lock must not hold up a poll.
-            let patience = self.store.patience(deadline.remaining());
+            let patience = self.store.patience(left);
+            let now = clock::now();
             // Who is always busy must see, too, that the producer of an input has died.
-            self.store.reap_by_turn();
-            let scan = self.scan(false).map_err(|error| deadline.or_late(error))?;
+            self.store.reap_by_turn_at(now);
+            let scan = self.scan(false, now).map_err(|error| deadline.or_late(error))?;
             drop(patience);
             let scan = match scan {
                 Scan::Blocked(wake_bits) => self.wait(wake_bits, deadline.remaining())?,
                 ready @ Scan::Ready(..) => ready,
             };
-            let Scan::Ready(row, turn) = scan else { continue };
-            let mut turn = Some(turn);
-            match take::take(&self.store, &row, &mut turn) {
-                Ok(Some(call)) => return Ok(call),
-                Ok(None) => {}
-                Err(error) => {
-                    // Before its turn is over: else a later call of an ordered function would come before it.
-                    self.put_back(row);
-                    return Err(error);
+            if let Scan::Ready(row, turn) = scan {
+                let mut turn = Some(turn);
+                match take::take(&self.store, &row, &mut turn) {
+                    Ok(Some(call)) => return Ok(call),
+                    Ok(None) => {}
+                    Err(error) => {
+                        // Before its turn is over: else a later call of an ordered function would come before it.
+                        self.put_back(row);
+                        return Err(error);
+                    }
                 }
             }
+            left = deadline.remaining();
         }
     }
 
     /// Waits until a call is ready or other bits are to be slept on.
     fn wait(&self, wake_bits: u32, timeout: Timeout) -> Result<Scan> {
         let queue = [ObjectId::declaration(self.prefix)];
-        self.store.wait_besides(&queue, wake_bits, timeout, &mut || match self.scan(true)? {
+        self.store.wait_besides(&queue, wake_bits, timeout, &mut || match self.scan(true, clock::now())? {
             Scan::Blocked(now) if now & !wake_bits == 0 => Ok(None),
             scan => Ok(Some(scan)),
         })
     }
 
-    fn scan(&self, idle: bool) -> Result<Scan> {
+    fn scan(&self, idle: bool, now: Instant) -> Result<Scan> {
         let _held = log::hold();
         // Does not wait for the lock: what is owed stays so until the next look.
         let patience = self.store.patience(Timeout::Poll);
@@ -398,7 +404,7 @@ impl Started {
             return Err(was_closed());
         }
         queue.calls.pull(&self.store, false)?;
-        queue.calls.scan(&self.store, &self.crew, idle)
+        queue.calls.scan(&self.store, &self.crew, idle, now)
     }
 
     /// A row that could not be taken now. If the processor was shut down meanwhile, it is refused, or left to `join`.

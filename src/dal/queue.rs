@@ -216,8 +216,8 @@ impl CallQueue {
 
     /// Finds the oldest call whose inputs exist and whose function may run; forgets those that were cancelled. `idle`: there is
     /// nothing better to do than to look at everything, if it is time for that.
-    pub(super) fn scan(&mut self, store: &Store, crew: &Arc<Crew>, idle: bool) -> Result<Scan> {
-        let scan = self.find(store, crew, idle);
+    pub(super) fn scan(&mut self, store: &Store, crew: &Arc<Crew>, idle: bool, now: Instant) -> Result<Scan> {
+        let scan = self.find(store, crew, idle, now);
         match (&scan, &self.fresh) {
             // It is claimed next, for which it is pinned already.
             (Ok(Scan::Ready(row, _)), Some(fresh)) if Arc::ptr_eq(&row.object, fresh) => self.fresh = None,
@@ -233,14 +233,14 @@ impl CallQueue {
         }
     }
 
-    fn find(&mut self, store: &Store, crew: &Arc<Crew>, idle: bool) -> Result<Scan> {
+    fn find(&mut self, store: &Store, crew: &Arc<Crew>, idle: bool, now: Instant) -> Result<Scan> {
         self.place_all(store)?;
         self.watchlist.rung(&mut self.due)?;
         while let Some(bucket) = self.due.last().copied() {
             self.look_into(store, bucket, false)?;
             self.due.pop();
         }
-        self.sweep(store, idle)?;
+        self.sweep(store, idle, now)?;
         let mut oldest: Option<(u64, usize)> = None;
         for index in 0..self.functions.len() {
             if let Some(order) = self.first_of(store, crew, index)? {
@@ -269,7 +269,7 @@ impl CallQueue {
             self.move_up(store, index)?;
         }
         while let Some(Reverse(order)) = self.ready[index].peek().copied() {
-            if self.rows.get(&order).is_some_and(|row| !row.object.is_gone()) {
+            if self.rows.get(&order).is_some_and(|row| !row.object.has_ended()) {
                 return Ok(Some(order));
             }
             self.ready[index].pop();
@@ -413,9 +413,9 @@ impl CallQueue {
         Ok(())
     }
 
-    fn sweep(&mut self, store: &Store, idle: bool) -> Result<()> {
-        if self.sweep == Lookout::BUCKETS && clock::since(self.swept) >= SWEEP_INTERVAL {
-            self.swept = clock::now();
+    fn sweep(&mut self, store: &Store, idle: bool, now: Instant) -> Result<()> {
+        if self.sweep == Lookout::BUCKETS && now.saturating_duration_since(self.swept) >= SWEEP_INTERVAL {
+            self.swept = now;
             self.sweep = if self.watchlist.is_empty() { Lookout::BUCKETS } else { 0 };
         }
         let mut left = if idle { usize::MAX } else { SWEEP_LOOKS };

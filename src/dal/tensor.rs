@@ -126,7 +126,7 @@ impl TensorForm {
             )));
         }
         expect.check(from)?;
-        let keeps_f = !is_contiguous(from, Order::C) && is_contiguous(from, Order::F);
+        let keeps_f = !from.is_contiguous(Order::C) && from.is_contiguous(Order::F);
         let order = wanted.unwrap_or(if keeps_f { Order::F } else { Order::C });
         let names = expect.fill_names(&from.names, from.shape.len());
         TensorForm::new(Layout::contiguous(from.elem, &from.shape, order, &names)?)
@@ -218,7 +218,7 @@ impl TensorMemory {
         let layout = value.layout;
         let dense = [Order::C, Order::F]
             .into_iter()
-            .any(|order| is_contiguous(layout, order) && is_contiguous(&self.layout, order));
+            .any(|order| layout.is_contiguous(order) && self.layout.is_contiguous(order));
         if !dense {
             // The value may lack names; those of the copy have been chosen.
             let named = Layout { names: self.layout.names.clone(), ..layout.clone() };
@@ -246,24 +246,5 @@ impl TensorMemory {
             Place::Object(writer) => writer.seal(),
             Place::Scratch(_) => Ok(None),
         }
-    }
-}
-
-/// Whether the elements lie densely in this order. A stride along a dimension of one element does not matter.
-pub(super) fn is_contiguous(layout: &Layout, order: Order) -> bool {
-    if layout.shape.contains(&0) {
-        return true;
-    }
-    let Ok(mut expected) = i64::try_from(layout.elem.size()) else { return false };
-    let mut fits = |axis: usize| {
-        let (size, stride) = (layout.shape[axis], layout.strides[axis]);
-        let fits = size == 1 || stride == expected;
-        expected = expected.saturating_mul(size);
-        fits
-    };
-    let ndim = layout.shape.len();
-    match order {
-        Order::C => (0..ndim).rev().all(&mut fits),
-        Order::F => (0..ndim).all(&mut fits),
     }
 }

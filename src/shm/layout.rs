@@ -117,6 +117,8 @@ pub struct Header {
     pub orphans: AtomicU32,
     /// The last of the orphans.
     pub orphans_last: AtomicU32,
+    /// Objects that are deleted and held, a list.
+    pub held: AtomicU32,
     /// Somebody who could not get the lock left something to be freed: look through the entries.
     pub sweep: AtomicU32,
     /// Order of issue and of release.
@@ -207,7 +209,8 @@ pub struct Entry {
     pub construct: AtomicU32,
     /// The extent that holds the bytes ([`NONE`]: there is none). Derived.
     pub extent: AtomicU32,
-    /// Neighbours in its namespace's list (in the list of declarations, for a declaration). Derived.
+    /// Neighbours in its namespace's list (in the list of declarations, for a declaration; in that of what is held, for what is
+    /// deleted). Derived.
     pub previous: AtomicU32,
     /// The one after it; of a free entry, the next free one. Derived.
     pub next: AtomicU32,

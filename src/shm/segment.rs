@@ -164,7 +164,9 @@ impl Segment {
         header.created.store(epoch_nanos(), Ordering::Relaxed);
         header.identity.store(u64::from_le_bytes(random()?), Ordering::Relaxed);
         store_text(&header.path, &place.path.to_string_lossy());
-        for list in [&header.declarations, &header.orphans, &header.orphans_last, &header.entries_free] {
+        for list in
+            [&header.declarations, &header.orphans, &header.orphans_last, &header.held, &header.entries_free]
+        {
             list.store(NONE, Ordering::Relaxed);
         }
         let tables = Growing { credit: &header.table_credit, worth: OF_TABLE, ..growing };

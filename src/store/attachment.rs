@@ -17,6 +17,7 @@ use once_cell::sync::OnceCell;
 use super::descriptor::Descriptor;
 use super::entries::EntryKey;
 use super::evict::Victims;
+use super::lists::REMEMBERED;
 use super::locked::{Locked, Others};
 use super::lookout::Rung;
 use super::options::{protects, Create, StoreOptions};
@@ -74,7 +75,11 @@ pub(super) struct Attachment {
     pub(super) wake_cost: AtomicU32,
     /// When a producer was last asked for by a poll.
     pub(super) asked: AtomicU64,
+    /// When a thread that is always busy last asked for the dead; as `asked` in milliseconds since we attached.
+    pub(super) turned: AtomicU64,
     pub(super) reaping: Mutex<()>,
+    /// Entries in which declarations were found last, by their prefixes; under the store's lock.
+    pub(super) declarations: [AtomicU32; REMEMBERED],
     /// What is evicted next.
     pub(super) victims: Mutex<Victims>,
     /// Objects that are still to be failed: see [`Store::fail_surely`](super::Store::fail_surely).
@@ -236,7 +241,9 @@ impl Attachment {
             spin: AtomicU32::new(2000),
             wake_cost: AtomicU32::new(0),
             asked: AtomicU64::new(0),
+            turned: AtomicU64::new(0),
             reaping: Mutex::new(()),
+            declarations: Default::default(),
             victims: Mutex::default(),
             owed: Mutex::default(),
             readers: Mutex::new(0),
@@ -312,7 +319,12 @@ impl Attachment {
 
     /// Milliseconds since we attached.
     pub(super) fn millis(&self) -> u64 {
-        u64::try_from(clock::since(self.started).as_millis()).unwrap_or(u64::MAX)
+        self.millis_at(clock::now())
+    }
+
+    /// The same where the clock was just read.
+    pub(super) fn millis_at(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX)
     }
 
     fn detach(&self) -> Result<()> {

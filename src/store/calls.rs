@@ -105,8 +105,7 @@ impl Store {
         let mut born = None;
         let published = attachment.with_room(&call.spec(), &call.id, |locked| {
             let queue = locked.queue_of(declaration)?;
-            let new = outputs.iter().filter(|output| locked.find(output).is_none()).count() + 1;
-            if !locked.has_entries(u32::try_from(new).unwrap_or(u32::MAX)) {
+            if !locked.has_entries_for(outputs, 1) {
                 return Ok(Err(Need::Objects));
             }
             let key = match locked.write_call(call, self.attachment.mapped())? {
@@ -165,8 +164,7 @@ impl Store {
             self.attachment.ready_wants(some.len());
             self.attachment.with_room(&CreateSpec::default(), id, |locked| {
                 let queue = locked.queue_of(declaration)?;
-                let new = some.iter().filter(|output| locked.find(output).is_none()).count();
-                if !locked.has_entries(u32::try_from(new).unwrap_or(u32::MAX)) {
+                if !locked.has_entries_for(some, 0) {
                     return Ok(Err(Need::Objects));
                 }
                 for output in some {
@@ -430,6 +428,13 @@ impl Locked<'_> {
         Ok(Queue { declaration: entry, owner, slot: word.slot() })
     }
 
+    /// Whether there are entries for those outputs that do not exist yet, and for so many objects more.
+    fn has_entries_for(&self, outputs: &[ObjectId], more: usize) -> bool {
+        let has = |count: usize| self.has_entries(u32::try_from(count + more).unwrap_or(u32::MAX));
+        // Mostly there are some for all, and none is looked for.
+        has(outputs.len()) || has(outputs.iter().filter(|output| self.find(output).is_none()).count())
+    }
+
     /// A new call with its bytes, which are few; not pinned, as it is published before the lock is given back. Dead before that,
     /// it is a creation as any other, and aborted.
     fn write_call(&self, call: &NewCall<'_>, mapped: &Arc<Mapped>) -> Attempt<EntryKey> {
@@ -439,17 +444,21 @@ impl Locked<'_> {
         }
         let (data_size, meta_size) = (call.data.len() as u64, call.metadata.len() as u64);
         let bytes = data_size + meta_size;
-        let Some(taken) = self.heap().take(bytes)? else { return Ok(Err(Need::Bytes(bytes))) };
+        let (index, taken) = match self.take_place(bytes)? {
+            Ok(place) => place,
+            Err(need) => return Ok(Err(need)),
+        };
         fail::point("create.bytes_taken");
         let mut span = mapped.write_span(taken.offset, bytes)?;
         if let Err(error) = span.open() {
             self.heap().give(taken.extent)?;
+            self.list_free_entry(index)?;
             return Err(error);
         }
         span.copy_from(0, call.data);
         span.copy_from(call.data.len(), call.metadata);
         span.protect();
-        let key = self.bear(&Birth {
+        let birth = Birth {
             id: &call.id,
             hash,
             state: State::Creating,
@@ -461,14 +470,15 @@ impl Locked<'_> {
             slot: self.attachment.slot,
             want: true,
             call: None,
-        })?;
-        Ok(Ok(key))
+        };
+        Ok(Ok(self.bear_in(index, &birth)?))
     }
 
     /// Promises an output, or claims the one that there is.
     fn promise(&self, output: &ObjectId, queue: &Queue<'_>, call: EntryKey) -> Result<EntryKey> {
         let (producer, slot) = (queue.owner, queue.slot);
-        if let Some((index, word)) = self.find(output) {
+        let hash = self.attachment.hash(output);
+        if let Some((index, word)) = self.find_by(output, hash) {
             let key = EntryKey { index, generation: word.generation() };
             self.claim(key)?;
             let entry = self.segment().entry(index)?;
@@ -482,7 +492,7 @@ impl Locked<'_> {
         }
         self.bear(&Birth {
             id: output,
-            hash: self.attachment.hash(output),
+            hash,
             state: State::Awaited,
             extent: None,
             data_size: 0,
@@ -515,10 +525,11 @@ impl Locked<'_> {
             return Err(gone());
         }
         if !is_last {
-            // The queue is in the order of issue, not of creation.
+            // The queue is in the order of issue, not of creation. The sequence first: by it, who follows the list without the lock
+            // learns that the call has another place.
+            entry.sequence.store(self.next_sequence(), Ordering::Relaxed);
             self.unlink(id, key.index)?;
             self.link(id, key.index)?;
-            entry.sequence.store(self.next_sequence(), Ordering::Relaxed);
         }
         let sequence = entry.sequence.load(Ordering::Relaxed);
         fail::point("issue.linked");

@@ -168,6 +168,19 @@ impl Locked<'_> {
                 wrong.push(format!("entry {index} ({state:?}) is wrongly on or off the lists"));
             }
         }
+        let mut held = HashSet::new();
+        self.walk(header.held.load(Ordering::Relaxed), |index, _| {
+            held.insert(index);
+            Ok(true)
+        })?;
+        for index in 0..self.used() {
+            let doomed =
+                Word(self.segment().entry(index)?.state.load(Ordering::Relaxed)).state() == State::Doomed;
+            if doomed != held.contains(&index) {
+                wrong
+                    .push(format!("entry {index} is wrongly on or off the list of what is deleted and held"));
+            }
+        }
         let mut free = 0;
         for (index, ..) in self.all_spares()? {
             free += 1;

@@ -15,7 +15,7 @@ use super::shortage::Shortage;
 use super::want::Want;
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::shm::heap::{Figures, Growth};
+use crate::shm::heap::{Figures, Growth, Taken};
 use crate::shm::layout::{State, Word, ALIGN, EVICTABLE, KEEP, SMALL};
 use crate::shm::segment::to_usize;
 use crate::shm::span::WriteSpan;
@@ -247,15 +247,23 @@ pub(super) fn exists(id: &ObjectId) -> Error {
 }
 
 impl Locked<'_> {
+    /// A free entry and bytes for a new object: a spare if there is one.
+    pub(super) fn take_place(&self, bytes: u64) -> Attempt<(u32, Taken)> {
+        if let Some(spare) = self.take_spare(bytes)? {
+            return Ok(Ok(spare));
+        }
+        if !self.has_entries(1) {
+            return Ok(Err(Need::Objects));
+        }
+        let Some(taken) = self.heap().take(bytes)? else { return Ok(Err(Need::Bytes(bytes))) };
+        Ok(Ok((self.take_entry()?, taken)))
+    }
+
     fn create_new(&self, id: &ObjectId, hash: Hash, spec: &CreateSpec<'_>) -> Attempt<EntryKey> {
         let (bytes, meta_size) = sizes(spec)?;
-        let (index, taken) = match self.take_spare(bytes)? {
-            Some(spare) => spare,
-            None if !self.has_entries(1) => return Ok(Err(Need::Objects)),
-            None => {
-                let Some(taken) = self.heap().take(bytes)? else { return Ok(Err(Need::Bytes(bytes))) };
-                (self.take_entry()?, taken)
-            }
+        let (index, taken) = match self.take_place(bytes)? {
+            Ok(place) => place,
+            Err(need) => return Ok(Err(need)),
         };
         fail::point("create.bytes_taken");
         // Where objects are evicted, an evictable one stays by itself; KEEP would keep it for ever.
@@ -281,7 +289,11 @@ impl Locked<'_> {
 
     fn create_awaited(&self, key: EntryKey, spec: &CreateSpec<'_>) -> Attempt<EntryKey> {
         let (bytes, meta_size) = sizes(spec)?;
-        let Some(taken) = self.heap().take(bytes)? else { return Ok(Err(Need::Bytes(bytes))) };
+        let taken = match self.take_spare(bytes)? {
+            Some((index, taken)) => self.list_free_entry(index).map(|()| Some(taken)),
+            None => self.heap().take(bytes),
+        }?;
+        let Some(taken) = taken else { return Ok(Err(Need::Bytes(bytes))) };
         let entry = self.segment().entry(key.index)?;
         self.give_bytes(entry, Some(taken), spec.data_size, meta_size);
         entry.creator.store(self.attachment.number, Ordering::Relaxed);

@@ -215,7 +215,9 @@ impl Locked<'_> {
         self.index_remove(hash, key.index);
         fail::point("delete.unindexed");
         let emptied = self.unlink(&id, key.index)?;
-        self.free_if_unpinned(key)?;
+        if !self.free_if_unpinned(key, false)? {
+            self.link_held(key.index)?;
+        }
         if emptied {
             self.end_namespace(&id)?;
         }
@@ -224,7 +226,7 @@ impl Locked<'_> {
 
     /// A namespace that lost its last object goes if its owner has gone.
     fn end_namespace(&self, member: &ObjectId) -> Result<()> {
-        let Some((index, word)) = self.find(&ObjectId::declaration(member.prefix())) else { return Ok(()) };
+        let Some((index, word)) = self.declaration_of(member) else { return Ok(()) };
         self.settle(EntryKey { index, generation: word.generation() }).map(|_| ())
     }
 
@@ -240,21 +242,28 @@ impl Locked<'_> {
             Fate::Stays => Ok(false),
             Fate::Aborted => self.abort(key).map(|()| true),
             Fate::Doomed => self.doom(key),
-            Fate::Freed => self.free_if_unpinned(key),
+            Fate::Freed => self.free_if_unpinned(key, true),
         }
     }
 
-    /// Frees a doomed entry that nobody pins.
-    fn free_if_unpinned(&self, key: EntryKey) -> Result<bool> {
-        let Some((entry, _)) = self.entry_of(key)? else { return Ok(false) };
+    /// Frees a doomed entry that nobody pins. `listed`: it was held before.
+    fn free_if_unpinned(&self, key: EntryKey, listed: bool) -> Result<bool> {
+        let Some((entry, word)) = self.entry_of(key)? else { return Ok(false) };
         if !entry.state.free_if_unpinned(self.segment().pins(key.index)?) {
             return Ok(false);
         }
         let extent = entry.extent.load(Ordering::Relaxed);
         fail::point("delete.freed");
+        if listed {
+            self.unlink_held(key.index)?;
+        }
         let live = &self.segment().header().live;
         live.store(live.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
-        let spare = extent != NONE && self.put_aside(key.index, extent)?;
+        let creator = entry.creator.load(Ordering::Relaxed);
+        let slot =
+            if self.attachment.is_in(word.slot(), creator) { word.slot() } else { self.attachment.slot };
+        // (We have no slot yet while we sweep what others left.)
+        let spare = extent != NONE && slot != u32::MAX && self.put_aside(key.index, extent, slot)?;
         if extent != NONE && !spare {
             self.heap().give(extent)?;
         }
@@ -268,7 +277,8 @@ impl Locked<'_> {
     /// Puts a free entry on the list of those.
     pub(super) fn list_free_entry(&self, index: u32) -> Result<()> {
         let head = &self.segment().header().entries_free;
-        self.segment().entry(index)?.next.store(head.load(Ordering::Relaxed), Ordering::Relaxed);
+        // SYNC: release: who follows a list without the lock, and is led astray by this, sees that the entry is free.
+        self.segment().entry(index)?.next.store(head.load(Ordering::Relaxed), Ordering::Release);
         head.store(index, Ordering::Relaxed);
         Ok(())
     }

@@ -93,6 +93,11 @@ impl Attachment {
         move |index| self.segment.entry(index).ok().and_then(|entry| entry.state.named(&entry.id, &wanted))
     }
 
+    /// Finds an object without the lock. Nothing may also mean that the index is changing all the time.
+    pub(super) fn find_at_once(&self, id: &ObjectId) -> Option<(u32, Word)> {
+        self.index().find(self.hash(id).tag(), self.named(id)).ok().flatten()
+    }
+
     /// Finds an object without the lock, unless the index is changing all the time.
     pub(super) fn find(&self, id: &ObjectId) -> Result<Option<(u32, Word)>> {
         let found = self.index().find(self.hash(id).tag(), self.named(id));

@@ -4,12 +4,11 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use super::entries::EntryKey;
-use super::id::{ObjectId, ID_SIZE};
-use super::index::{id_of, words_of};
+use super::id::ObjectId;
+use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{load_text, store_text, Entry, State, Word, CLAIMED, ENDED, EVICTABLE, KEEP};
-use crate::shm::segment::low_half;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::row::row_is_empty;
 
@@ -172,95 +171,15 @@ pub(super) fn slots_of<'a>(
     })
 }
 
-/// An object that was found: its ID as numbers, which are compared faster than bytes and have their order, and its entry.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
-    first: u64,
-    second: u64,
-    /// The last four bytes of the ID, and the entry.
-    third: u64,
-}
-
-impl Found {
-    fn new(id: &ObjectId, index: u32) -> Found {
-        let bytes = id.as_bytes();
-        let number = |at: usize| {
-            let mut eight = [0; 8];
-            eight.copy_from_slice(&bytes[at..at + 8]);
-            u64::from_be_bytes(eight)
-        };
-        Found { first: number(0), second: number(8), third: number(12) << 32 | u64::from(index) }
-    }
-
-    fn index(self) -> u32 {
-        low_half(self.third)
-    }
-}
-
-/// The start of IDs, as entries hold them.
-struct Start {
-    words: [u32; 5],
-    mask: [u32; 5],
-}
-
-impl Start {
-    /// `None`: no ID begins so.
-    fn new(prefix: &[u8]) -> Option<Start> {
-        let (mut bytes, mut mask) = ([0; ID_SIZE], [0; ID_SIZE]);
-        bytes.get_mut(..prefix.len())?.copy_from_slice(prefix);
-        mask[..prefix.len()].fill(u8::MAX);
-        Some(Start { words: words_of(&ObjectId::new(bytes)), mask: words_of(&ObjectId::new(mask)) })
-    }
-
-    fn is_of(&self, entry: &Entry) -> bool {
-        let mut words = entry.id.iter().zip(self.words.iter().zip(&self.mask));
-        words.all(|(word, (wanted, mask))| word.load(Ordering::Relaxed) & mask == *wanted)
-    }
-}
-
-/// The entry of how many objects further on is fetched while one is looked at.
-const SOON: usize = 4;
-
-/// Objects in the order of their IDs, looked at one after the other: it holds 24 bytes for each that is still to come.
-pub struct Listing<'a> {
-    store: &'a Store,
-    ahead: std::vec::IntoIter<Found>,
-}
-
-impl Iterator for Listing<'_> {
-    type Item = Result<ObjectInfo>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Result<ObjectInfo>> {
-        loop {
-            let found = self.ahead.next()?;
-            // In the order of their IDs, entries lie anywhere: without this, waiting for memory is half of the time.
-            if let Some(soon) = self.ahead.as_slice().get(SOON) {
-                self.store.attachment.segment.prefetch_entry(soon.index());
-            }
-            match self.store.info_at(found.index()) {
-                // It went meanwhile, or the entry is another object's by now.
-                Ok(info) if info.as_ref().is_none_or(|info| Found::new(&info.id, found.index()) != found) => {
-                }
-                info => return info.transpose(),
-            }
-        }
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, Some(self.ahead.len()))
-    }
-}
-
 impl Store {
     /// The entries that have been used, with their numbers.
-    fn entries(&self) -> impl Iterator<Item = (u32, &Entry)> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = (u32, &Entry)> {
         let segment = &self.attachment.segment;
         segment.entries(segment.header().entries_used.load(Ordering::Acquire))
     }
 
     #[inline]
-    fn info_at(&self, index: u32) -> Result<Option<ObjectInfo>> {
+    pub(super) fn info_at(&self, index: u32) -> Result<Option<ObjectInfo>> {
         let segment = &self.attachment.segment;
         let entry = segment.entry(index)?;
         let read = entry.state.read(|word| match word.state() {
@@ -302,41 +221,6 @@ impl Store {
             pinned_by: self.numbers(segment.pins(index)?),
             wanted_by: self.numbers(segment.wants(index)?),
         })
-    }
-
-    /// The objects whose ID begins with `prefix`, by ID. Deleted ones that somebody holds are among them.
-    pub fn list(&self, prefix: &[u8]) -> Result<Vec<ObjectInfo>> {
-        let listing = self.listing(prefix)?;
-        let mut infos = Vec::with_capacity(listing.ahead.len());
-        for info in listing {
-            infos.push(info?);
-        }
-        Ok(infos)
-    }
-
-    /// The same for a store of so many objects that one wants to see them one by one. Objects that are created meanwhile
-    /// are not among them.
-    ///
-    /// It looks at the ID of every entry, without the lock: a namespace's own list can only be followed under it, and lacks what
-    /// was deleted and is held. So a prefix costs the same whether it is declared or not: some nanoseconds for each
-    /// object of the store, and some hundred for each that is shown.
-    pub fn listing(&self, prefix: &[u8]) -> Result<Listing<'_>> {
-        self.attachment.here()?;
-        let mut found = Vec::new();
-        if let Some(start) = Start::new(prefix) {
-            for (index, entry) in self.entries() {
-                // The ID first: most objects are others'. It may be another life's; whoever is shown an object looks again.
-                if start.is_of(entry) && Word(entry.state.load(Ordering::Acquire)).state() != State::Free {
-                    let id = id_of(entry);
-                    // What was compared may have gone, and another object have come.
-                    if prefix.is_empty() || id.as_bytes().starts_with(prefix) {
-                        found.push(Found::new(&id, index));
-                    }
-                }
-            }
-        }
-        found.sort_unstable();
-        Ok(Listing { store: self, ahead: found.into_iter() })
     }
 
     /// What is known of one object.

@@ -1,12 +1,15 @@
-//! The lists threaded through the entries: declarations, and the objects of each namespace in the order of their birth.
+//! The lists threaded through the entries: declarations, the objects of each namespace in the order of their birth, and what is
+//! deleted and still held.
 //!
 //! A namespace's list hangs off its declaration's entry; objects whose prefix nobody declared are on the list of orphans in
-//! the header. Under the lock only; derived. Damage shows as an error that makes the next holder rebuild.
+//! the header. Changed under the lock; derived. Damage shows as an error that makes the next holder rebuild. They may be
+//! followed without the lock: see `follow`, which says what it relies on.
 
 use super::id::ObjectId;
+use super::index::words_of;
 use super::locked::Locked;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{Entry, Header, NONE};
+use crate::shm::layout::{Entry, Header, Word, NONE};
 use crate::sync::atomic::{AtomicU32, Ordering};
 
 fn get(word: &AtomicU32) -> u32 {
@@ -14,16 +17,38 @@ fn get(word: &AtomicU32) -> u32 {
 }
 
 fn set(word: &AtomicU32, value: u32) {
-    word.store(value, Ordering::Relaxed);
+    // SYNC: release, pairs with the acquire of who follows a list without the lock.
+    word.store(value, Ordering::Release);
 }
 
+/// How many declarations a process remembers.
+pub(super) const REMEMBERED: usize = 8;
+
 impl Locked<'_> {
+    /// The declaration of an object's namespace. Whatever is remembered, it is the one: under the lock, no two visible entries have
+    /// the same ID.
+    pub(super) fn declaration_of(&self, member: &ObjectId) -> Option<(u32, Word)> {
+        let prefix = member.prefix();
+        let id = ObjectId::declaration(prefix);
+        let remembered = &self.attachment.declarations[usize::from(prefix[prefix.len() - 1]) % REMEMBERED];
+        let index = get(remembered);
+        let known = self.segment().entry(index).ok();
+        if let Some(word) = known.and_then(|entry| entry.state.named(&entry.id, &words_of(&id))) {
+            return Some((index, word));
+        }
+        let found = self.find(&id);
+        if let Some((index, _)) = found {
+            set(remembered, index);
+        }
+        found
+    }
+
     /// First and last of the list that an object with this ID belongs to, and whether that is a namespace's.
     fn ends(&self, id: &ObjectId) -> Result<(&AtomicU32, &AtomicU32, bool)> {
         let header = self.segment().header();
         // Not looked for where there is none: raw objects need no namespace.
         let any = get(&header.declarations) != NONE;
-        match any.then(|| self.find(&ObjectId::declaration(id.prefix()))).flatten() {
+        match any.then(|| self.declaration_of(id)).flatten() {
             Some((index, _)) => {
                 let entry = self.segment().entry(index)?;
                 Ok((&entry.first, &entry.last, true))
@@ -74,6 +99,27 @@ impl Locked<'_> {
         let (first, last, declared) = self.ends(id)?;
         self.cut(previous, next, first, Some(last), index)?;
         Ok(declared && get(first) == NONE)
+    }
+
+    /// Puts an object that was deleted and is held on the list of those.
+    pub(super) fn link_held(&self, index: u32) -> Result<()> {
+        let entry = self.segment().entry(index)?;
+        let head = &self.segment().header().held;
+        let old = get(head);
+        set(&entry.previous, NONE);
+        set(&entry.next, old);
+        if old != NONE {
+            set(&self.segment().entry(old)?.previous, index);
+        }
+        set(head, index);
+        Ok(())
+    }
+
+    /// Takes it off that list.
+    pub(super) fn unlink_held(&self, index: u32) -> Result<()> {
+        let entry = self.segment().entry(index)?;
+        let (previous, next) = (get(&entry.previous), get(&entry.next));
+        self.cut(previous, next, &self.segment().header().held, None, index)
     }
 
     fn cut(

@@ -6,6 +6,8 @@
 //! waits for no reaper); ring everybody; and only then free its slot under the lock. Every step can be done twice, so dying
 //! between any two costs nothing.
 
+use std::time::Instant;
+
 use super::attachment::Attachment;
 use super::entries::EntryKey;
 use super::index::id_of;
@@ -36,6 +38,17 @@ impl Store {
     /// Reaps if it is our turn: one client does it every 250 ms, while anybody waits.
     pub fn reap_by_turn(&self) -> u32 {
         self.attachment.reap_by_turn()
+    }
+
+    /// The same for who comes again and again and has just read the clock: it mostly costs nothing.
+    pub fn reap_by_turn_at(&self, now: Instant) {
+        let attachment = &self.attachment;
+        let millis = attachment.millis_at(now);
+        let last = attachment.turned.load(Ordering::Relaxed);
+        if millis >= last + TURN_MILLIS {
+            attachment.turned.store(millis, Ordering::Relaxed);
+            attachment.reap_by_turn();
+        }
     }
 }
 

@@ -6,7 +6,6 @@
 //! holder starts over. Readers' hits and seals go on meanwhile; misses wait for the lock, because the index is marked as
 //! changing.
 
-use super::id::ObjectId;
 use super::index::id_of;
 use super::locked::Locked;
 use crate::error::Result;
@@ -24,7 +23,9 @@ impl Locked<'_> {
         self.heap().reset();
         self.forget_spares();
         self.index_reset();
-        for list in [&header.entries_free, &header.declarations, &header.orphans, &header.orphans_last] {
+        for list in
+            [&header.entries_free, &header.declarations, &header.orphans, &header.orphans_last, &header.held]
+        {
             list.store(NONE, Ordering::Relaxed);
         }
         fail::point("recover.reset");
@@ -115,6 +116,9 @@ impl Locked<'_> {
             let entry = self.segment().entry(index)?;
             let state = Word(entry.state.load(Ordering::Acquire)).state();
             live += u32::from(state != State::Free);
+            if state == State::Doomed {
+                self.link_held(index)?;
+            }
             if matches!(state, State::Free | State::Doomed) {
                 continue;
             }
@@ -170,7 +174,7 @@ impl Locked<'_> {
         // Releases are stamped meanwhile, without the lock.
         header.sequence.fetch_max(sequence, Ordering::Relaxed);
         if word.has(CALL) {
-            if let Some((index, _)) = self.find(&ObjectId::declaration(id.prefix())) {
+            if let Some((index, _)) = self.declaration_of(&id) {
                 self.segment().entry(index)?.newest_call.fetch_max(sequence, Ordering::Release);
             }
         }
@@ -182,7 +186,7 @@ impl Locked<'_> {
         for index in (0..self.entries_used()).rev() {
             let entry = self.segment().entry(index)?;
             if Word(entry.state.load(Ordering::Relaxed)).state() == State::Free {
-                entry.next.store(head.load(Ordering::Relaxed), Ordering::Relaxed);
+                entry.next.store(head.load(Ordering::Relaxed), Ordering::Release);
                 head.store(index, Ordering::Relaxed);
             }
         }

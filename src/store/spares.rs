@@ -1,8 +1,9 @@
-//! Spares: free entries that have bytes already, each put aside by a client for what it creates next.
+//! Spares: free entries that have bytes already, each put aside for what a client creates next.
 //!
-//! A client that frees a small object puts entry and bytes aside, and takes both for its next object of that size. Who creates
-//! and deletes again and again thus changes neither heap nor list of free entries, whose words all clients share, and finds
-//! in its cache what it had there.
+//! Who frees a small object puts entry and bytes aside for the client that created it, which takes both for its next object of
+//! that size (and the bytes alone for an output, which has its entry). Who creates again and again what is deleted again,
+//! by whomever, thus changes neither heap nor list of free entries, whose words all clients share, and finds in its cache what it
+//! had there. If the creator has gone they are the freeing client's.
 //!
 //! All of it happens under the lock, and is derived: a spare is a free entry that is on no list, with an extent that is no
 //! object's. So a client that dies between two steps leaves a dirty lock, and the rebuild forgets all spares. What a client
@@ -29,9 +30,21 @@ fn bytes_of(spare: u32) -> u64 {
     u64::from(spare >> INDEX_BITS) * ALIGN
 }
 
+/// 0 for what is too large to be one.
+fn units_of(bytes: u64) -> u32 {
+    u32::try_from(bytes / ALIGN).unwrap_or(0)
+}
+
 impl<'a> Locked<'a> {
     fn spares(&self, slot: u32) -> &'a [AtomicU32; SPARES] {
         &self.segment().client(slot).spares.0
+    }
+
+    /// The places of a slot, from the one where spares of so many bytes are first looked for.
+    fn spares_from(&self, slot: u32, bytes: u64) -> impl Iterator<Item = &'a AtomicU32> {
+        let first = units_of(bytes) as usize;
+        let spares = self.spares(slot);
+        (first..first + SPARES).map(|place| &spares[place % SPARES])
     }
 
     fn spare_entry(&self, spare: u32) -> Result<&'a Entry> {
@@ -42,29 +55,21 @@ impl<'a> Locked<'a> {
         Ok(entry)
     }
 
-    /// Puts an entry that was just freed aside, with its extent. The spare that had to make room for it is given back. False if
-    /// it cannot be one, or there are enough of its size.
-    pub(super) fn put_aside(&self, index: u32, extent: u32) -> Result<bool> {
-        let slot = self.attachment.slot;
-        // Not in yet, while what others left is swept.
-        if slot == u32::MAX {
-            return Ok(false);
-        }
+    /// Puts an entry that was just freed aside, with its extent, for the client in this slot. The spare that had to make room for it
+    /// is given back. False if it cannot be one, or there are enough of its size.
+    pub(super) fn put_aside(&self, index: u32, extent: u32, slot: u32) -> Result<bool> {
         let Some(bytes) = self.heap().spare_bytes(extent)? else { return Ok(false) };
-        let spares = self.spares(slot);
-        let empty = spares.iter().find(|place| place.load(Ordering::Relaxed) == 0);
-        let place = match empty {
+        let is_empty = |place: &&AtomicU32| place.load(Ordering::Relaxed) == 0;
+        let is_as_large = |place: &AtomicU32| bytes_of(place.load(Ordering::Relaxed)) == bytes;
+        let place = match self.spares_from(slot, bytes).find(is_empty) {
             Some(place) => place,
             // Enough for who creates as large a one next; who deletes many has no use for more.
-            None if spares.iter().any(|place| bytes_of(place.load(Ordering::Relaxed)) == bytes) => {
-                return Ok(false)
-            }
+            None if self.spares(slot).iter().any(is_as_large) => return Ok(false),
             // Any will do.
-            None => &spares[index as usize % SPARES],
+            None => &self.spares(slot)[index as usize % SPARES],
         };
-        let units = u32::try_from(bytes / ALIGN).unwrap_or(0);
         let before = place.load(Ordering::Relaxed);
-        place.store(index | units << INDEX_BITS, Ordering::Relaxed);
+        place.store(index | units_of(bytes) << INDEX_BITS, Ordering::Relaxed);
         if before != 0 {
             self.give_back(before)?;
         }
@@ -78,7 +83,7 @@ impl<'a> Locked<'a> {
             let spare = place.load(Ordering::Relaxed);
             spare != 0 && bytes_of(spare) == bytes
         };
-        let Some(place) = self.spares(self.attachment.slot).iter().find(fits) else { return Ok(None) };
+        let Some(place) = self.spares_from(self.attachment.slot, bytes).find(fits) else { return Ok(None) };
         let spare = place.load(Ordering::Relaxed);
         place.store(0, Ordering::Relaxed);
         let extent = self.spare_entry(spare)?.extent.load(Ordering::Relaxed);

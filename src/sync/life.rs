@@ -194,6 +194,25 @@ impl StateWord {
         (before.generation() == after.generation()).then_some((before, read))
     }
 
+    /// Reads words that others change while this life is `right`: `None` if it may not have been so all the time. What makes it not
+    /// right has been done before any such word is changed in consequence, and is seen by who sees that change.
+    #[inline]
+    pub fn read_while<T>(
+        &self,
+        generation: u64,
+        right: impl Fn(Word) -> bool,
+        words: impl FnOnce() -> T,
+    ) -> Option<T> {
+        let right = |word: u64| Word(word).generation() == generation && right(Word(word));
+        if !right(self.0.load(Ordering::Acquire)) {
+            return None;
+        }
+        let read = words();
+        // SYNC: as in `read`.
+        fence(Ordering::Acquire);
+        right(self.0.load(Ordering::Relaxed)).then_some(read)
+    }
+
     /// What it says, if it is an object of this ID.
     #[inline]
     pub fn named<const N: usize>(&self, id: &[AtomicU32; N], wanted: &[u32; N]) -> Option<Word> {

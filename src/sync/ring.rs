@@ -66,6 +66,14 @@ pub fn ring<'a>(row: &[AtomicU64], wake_bits: u32, client: impl Fn(u32) -> Clien
 /// The same behind a change that a full fence of this thread follows, as it does each step of [`life`](super::life).
 #[inline]
 pub fn ring_behind_fence<'a>(row: &[AtomicU64], wake_bits: u32, client: impl Fn(u32) -> Client<'a>) {
+    // Mostly nobody waits, and a look is all.
+    if row.iter().any(|word| word.load(Ordering::Relaxed) != 0) {
+        ring_clients(row, wake_bits, client);
+    }
+}
+
+#[inline(never)]
+fn ring_clients<'a>(row: &[AtomicU64], wake_bits: u32, client: impl Fn(u32) -> Client<'a>) {
     for (at, word) in (0u32..).zip(row) {
         let mut bits = word.load(Ordering::Relaxed);
         while bits != 0 {

@@ -17,58 +17,6 @@ fn each_bit_of_a_row_is_a_slot() {
 }
 
 #[test]
-fn what_went_while_a_list_is_read_is_left_out() {
-    let store = fresh("listing");
-    let keys = [1, 2, 3, 4].map(|n| put(&store, &id(n)));
-    let mut listing = store.listing(&[]).unwrap().map(|info| info.unwrap().id);
-    assert_eq!(listing.next(), Some(id(1)));
-    for n in [2, 3] {
-        store.delete(&id(n), DeleteMode::Now).unwrap();
-    }
-    // The entry of one is another object's; that of the other is free.
-    let new = put(&store, &id(5));
-    assert!(keys[1..3].iter().any(|key| key.index == new.index));
-    assert_eq!(listing.collect::<Vec<_>>(), [id(4)]);
-    assert_eq!(store.list(&[]).unwrap().len(), 3);
-}
-
-#[test]
-fn a_list_has_what_begins_so_in_the_order_of_ids_and_what_is_deleted_and_held() {
-    let store = fresh("prefixes");
-    // Neighbours in every byte, made in another order.
-    let mut ids: Vec<ObjectId> = (0..ID_SIZE).map(|at| id_with(at, 1)).collect();
-    ids.extend((0..ID_SIZE).map(|at| id_with(at, 0x80)));
-    ids.push(ObjectId::new([0x55; ID_SIZE]));
-    for id in &ids {
-        put(&store, id);
-    }
-    let held = store.get(&ids[7], Timeout::Poll).unwrap();
-    store.delete(&ids[7], DeleteMode::Now).unwrap();
-    put(&store, &ids[7]);
-    ids.push(ids[7]);
-    ids.sort_unstable();
-    let listed =
-        |prefix: &[u8]| -> Vec<ObjectId> { store.list(prefix).unwrap().iter().map(|info| info.id).collect() };
-    for of in &ids {
-        for length in 0..=ID_SIZE {
-            let prefix = &of.as_bytes()[..length];
-            let begins = |id: &&ObjectId| id.as_bytes().starts_with(prefix);
-            assert_eq!(listed(prefix), ids.iter().filter(begins).copied().collect::<Vec<_>>(), "{prefix:x?}");
-        }
-    }
-    let states = store.list(held.id().as_bytes()).unwrap();
-    assert_eq!(states.iter().filter(|info| info.state == "doomed").count(), 1);
-    assert_eq!(listed(&[0x55; ID_SIZE + 1]), [], "no ID is so long");
-}
-
-/// Differs from others in one byte.
-fn id_with(at: usize, byte: u8) -> ObjectId {
-    let mut bytes = [0x55; ID_SIZE];
-    bytes[at] = byte;
-    ObjectId::new(bytes)
-}
-
-#[test]
 fn the_clients_of_an_object_and_the_objects_of_a_client_are_told() {
     let store = fresh("claims");
     put(&store, &id(1));

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::super::entries::EntryKey;
 use super::super::testing::{fresh, id, put, Neighbour};
-use super::super::{CreateSpec, DeleteMode, Store, StoreOptions};
+use super::super::{CreateSpec, DeleteMode, NewCall, ObjectId, Store, StoreOptions};
 use super::*;
 use crate::shm::layout::NONE;
 
@@ -70,6 +71,52 @@ fn who_creates_and_deletes_again_and_again_changes_neither_heap_nor_list() {
     // Of another size it is nothing.
     create(&store, 3, 1000).unwrap();
     assert_eq!(of_us(&store).len(), 1);
+    sound(&store);
+}
+
+#[test]
+fn what_is_deleted_by_another_is_its_creators_next() {
+    let store = fresh("spare-creator");
+    let other = Neighbour::new(&store, 70);
+    let key = put(&store, &id(1));
+    // As if the other one had created it; the second time it has gone by then.
+    let entry = store.attachment.segment.entry(key.index).unwrap();
+    let of_other = |n: u32| {
+        let word = Word(entry.state.load(Ordering::SeqCst));
+        entry.state.commit(Word::new(State::Sealed, other.slot, word.generation()));
+        entry.creator.store(n, Ordering::SeqCst);
+    };
+    of_other(other.number);
+    delete(&store, 1);
+    assert_eq!((of_us(&store).len(), words(&store, other.slot).len()), (0, 1));
+    sound(&store);
+    store.attachment.locked(|locked| locked.give_all_spares_back()).unwrap();
+    assert_eq!(put(&store, &id(1)).index, key.index);
+    of_other(other.number + 1);
+    delete(&store, 1);
+    assert_eq!((of_us(&store).len(), words(&store, other.slot).len()), (1, 0));
+    sound(&store);
+}
+
+/// An output has its entry: only bytes are taken, and the spare's entry is anybody's.
+#[test]
+fn an_output_is_written_where_its_creator_has_put_bytes_aside() {
+    let store = fresh("spare-output");
+    let key = put(&store, &id(1));
+    let offset =
+        |key: EntryKey| store.attachment.segment.entry(key.index).unwrap().offset.load(Ordering::SeqCst);
+    let before = offset(key);
+    let declaration = put(&store, &ObjectId::declaration([9; 4]));
+    let call = NewCall { id: ObjectId::new([9; 20]), data: &[0; 1000], metadata: &[] };
+    let mut wants = Vec::new();
+    let _call = store.issue_call(&call, declaration, &[id(2)], &mut wants).unwrap();
+    delete(&store, 1);
+    assert_eq!((of_us(&store).len(), free_entries(&store)), (1, NONE));
+    let output = wants[0].key();
+    let spec = CreateSpec { data_size: 3, ..CreateSpec::default() };
+    store.create_output(output, &id(2), &spec).unwrap().seal().unwrap();
+    assert_eq!((of_us(&store).len(), free_entries(&store)), (0, key.index));
+    assert_eq!(offset(output), before);
     sound(&store);
 }
 
@@ -179,7 +226,8 @@ fn a_spare_that_is_none_is_damage() {
     let there = put(&store, &id(1));
     put(&store, &id(2));
     delete(&store, 2);
-    let place = &store.attachment.segment.client(store.attachment.slot).spares.0[0];
+    let mut places = store.attachment.segment.client(store.attachment.slot).spares.0.iter();
+    let place = places.find(|place| place.load(Ordering::SeqCst) != 0).unwrap();
     let right = place.load(Ordering::SeqCst);
     let of = |index: u32| right & !((1 << INDEX_BITS) - 1) | index;
     // One that is used, one that there is not, one whose bytes have another length.

@@ -65,7 +65,7 @@ impl Alone {
     }
 
     fn scan(&mut self, idle: bool) -> Option<(PendingRow, Turn)> {
-        match self.queue.scan(&self.store, &self.crew, idle).unwrap() {
+        match self.queue.scan(&self.store, &self.crew, idle, clock::now()).unwrap() {
             Scan::Ready(row, turn) => Some((row, turn)),
             Scan::Blocked(_) => None,
         }

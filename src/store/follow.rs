@@ -1,0 +1,109 @@
+//! Following the lists through the entries without the lock, while others change them.
+//!
+//! What follows an entry counts only if the entry was on its list all the time: of the same life, as visible as those on the list
+//! are, and at the place where it was met (its sequence: a call that is issued moves to the end of its queue). And an entry that was
+//! met counts only if it still follows the one before it. So of two neighbours that we have met, nothing was between them at some
+//! moment; and as a list grows only at its end (that of what is held: at its beginning) and keeps its order, what is on it all the
+//! time is met. If the entry that we have come to goes meanwhile we go on from the one before it. A rebuild makes the lists anew:
+//! who follows them asks for that afterwards.
+
+use super::attachment::Attachment;
+use super::entries::EntryKey;
+use super::id::ObjectId;
+use super::index::id_of;
+use crate::shm::layout::{Entry, State, Word, NONE};
+use crate::sync::atomic::{AtomicU32, Ordering};
+
+/// How often something may go under our feet, beside one in eight steps.
+const STUMBLES: usize = 64;
+
+/// An entry that was met.
+pub(super) struct Step {
+    pub(super) key: EntryKey,
+    pub(super) id: ObjectId,
+    sequence: u64,
+}
+
+impl Step {
+    /// A declaration, which keeps its place.
+    pub(super) fn of_declaration(key: EntryKey, id: ObjectId) -> Step {
+        Step { key, id, sequence: 0 }
+    }
+}
+
+impl Attachment {
+    /// The objects of a namespace: those on its list that are `right`. `None` if the declaration goes, or the list changes all the
+    /// time.
+    pub(super) fn follow_namespace(
+        &self,
+        declaration: &Step,
+        right: impl Fn(Word, &ObjectId) -> bool,
+    ) -> Option<Vec<Step>> {
+        let entry = self.segment.entry(declaration.key.index).ok()?;
+        let first = || {
+            let there = |word: Word| word.is_visible();
+            entry.state.read_while(declaration.key.generation, there, || next(&entry.first))
+        };
+        self.follow(first, right)
+    }
+
+    /// What is deleted and held by somebody, in any namespace.
+    pub(super) fn follow_held(&self) -> Option<Vec<Step>> {
+        let head = &self.segment.header().held;
+        self.follow(|| Some(next(head)), |word, _| word.state() == State::Doomed)
+    }
+
+    fn follow(
+        &self,
+        first: impl Fn() -> Option<u32>,
+        right: impl Fn(Word, &ObjectId) -> bool,
+    ) -> Option<Vec<Step>> {
+        let mut way: Vec<Step> = Vec::new();
+        let mut stumbles = 0;
+        while stumbles < STUMBLES + way.len() / 8 && way.len() <= self.segment.objects_reserved() as usize {
+            let behind = |last: Option<&Step>| match last {
+                Some(step) => self.behind(step, &right),
+                None => first(),
+            };
+            let Some(index) = behind(way.last()) else {
+                way.pop()?;
+                stumbles += 1;
+                continue;
+            };
+            if index == NONE {
+                return Some(way);
+            }
+            match self.meet(index, &right) {
+                Some(step) if behind(way.last()) == Some(index) => way.push(step),
+                _ => stumbles += 1,
+            }
+        }
+        None
+    }
+
+    /// The entry with this number, if it is one of those on the list now.
+    fn meet(&self, index: u32, right: &impl Fn(Word, &ObjectId) -> bool) -> Option<Step> {
+        let entry = self.segment.entry(index).ok()?;
+        let (word, (id, sequence)) =
+            entry.state.read(|_| (id_of(entry), entry.sequence.load(Ordering::Relaxed)))?;
+        let key = EntryKey { index, generation: word.generation() };
+        right(word, &id).then_some(Step { key, id, sequence })
+    }
+
+    /// What is behind one that was met; `None` if it is not there any more.
+    fn behind(&self, step: &Step, right: &impl Fn(Word, &ObjectId) -> bool) -> Option<u32> {
+        let entry: &Entry = self.segment.entry(step.key.index).ok()?;
+        let right = |word: Word| right(word, &step.id);
+        let words = || (next(&entry.next), entry.sequence.load(Ordering::Relaxed));
+        let (next, sequence) = entry.state.read_while(step.key.generation, right, words)?;
+        (sequence == step.sequence).then_some(next)
+    }
+}
+
+/// SYNC: acquire, pairs with the release of whoever changes a list: the state of an entry that came or went was changed before.
+fn next(word: &AtomicU32) -> u32 {
+    word.load(Ordering::Acquire)
+}
+
+#[cfg(test)]
+mod tests;
