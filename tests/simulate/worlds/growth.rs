@@ -16,10 +16,10 @@ pub const GROWTH: World = World {
     people,
 };
 
-/// Objects that are there from the beginning to the end.
+/// Objects that are there from the beginning to the end, in a namespace that is declared.
 const STEADY: u8 = 0x57;
 const STEADY_COUNT: u32 = 6;
-/// Objects that come and go.
+/// Objects that come and go; some do in the namespace of those that stay.
 const OTHERS: u8 = 0x0e;
 
 fn people(scene: &mut Scene) {
@@ -83,13 +83,14 @@ fn people(scene: &mut Scene) {
 }
 
 fn begins(store: &Store) -> Result<()> {
-    for n in 0..STEADY_COUNT {
-        if store.contains(&id(STEADY, n))? {
+    let declaration = ObjectId::declaration([STEADY; 4]);
+    for object in (0..STEADY_COUNT).map(|n| id(STEADY, n)).chain([declaration]) {
+        if store.contains(&object)? {
             continue;
         }
         let spec = CreateSpec { data_size: 100, keep: true, ..CreateSpec::default() };
-        let mut writer = store.create(&id(STEADY, n), &spec)?;
-        fill(writer.data_mut(), n);
+        let mut writer = store.create(&object, &spec)?;
+        fill(writer.data_mut(), number_of(&object));
         writer.seal()?;
     }
     Ok(())
@@ -115,7 +116,8 @@ fn creates(store: &Store, draws: &mut Draws, number: u32, small: bool) -> Result
     let mut mine = Vec::new();
     let mut held = Vec::new();
     for n in 0..count as u32 {
-        let object = id(OTHERS, number * 10_000 + n);
+        let prefix = if draws.one_in(3) { STEADY } else { OTHERS };
+        let object = id(prefix, (number + 1) * 10_000 + n);
         let full_timeout = Some(Timeout::Poll);
         let spec =
             CreateSpec { data_size: *draws.pick(sizes), keep: true, full_timeout, ..CreateSpec::default() };
@@ -129,7 +131,7 @@ fn creates(store: &Store, draws: &mut Draws, number: u32, small: bool) -> Result
             }
             Err(error) => return Err(error),
         };
-        fill(writer.data_mut(), number * 10_000 + n);
+        fill(writer.data_mut(), (number + 1) * 10_000 + n);
         writer.seal()?;
         assert!(store.contains(&object)?, "what was put is not there: {object}");
         mine.push(object);
@@ -140,6 +142,9 @@ fn creates(store: &Store, draws: &mut Draws, number: u32, small: bool) -> Result
             if draws.one_in(2) {
                 assert!(store.delete(&object, DeleteMode::Now)?, "what was there is not there to be deleted");
                 assert!(!store.contains(&object)?, "what was deleted is there: {object}");
+                let listed = store.list(&object.prefix())?;
+                let held = listed.iter().any(|info| info.id == object && info.state == "doomed");
+                assert!(held, "a list lacks what is deleted and held: {object}");
             } else {
                 mine.push(object);
             }
@@ -169,8 +174,15 @@ fn reads(store: &Store, draws: &mut Draws) -> Result<()> {
             assert_eq!(value(buffer.data()), n);
         }
         3 => {
-            let listed = store.list(&[STEADY])?;
-            assert_eq!(listed.len(), STEADY_COUNT as usize, "a list lacks what is always there");
+            let prefix: &[u8] = if draws.one_in(3) { &[STEADY] } else { &[STEADY; 4] };
+            let listed = store.list(prefix)?;
+            let steady = listed.iter().filter(|object| number_of(&object.id) < STEADY_COUNT);
+            // With the declaration, which has the number 0 too.
+            assert_eq!(
+                steady.count(),
+                STEADY_COUNT as usize + 1,
+                "a list lacks what is always there, or has it twice"
+            );
         }
         _ => assert!(!store.contains(&id(STEADY, 77))?, "what was never there was found"),
     }
