@@ -3,29 +3,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List
+from collections import deque
+from typing import Any, Callable, Deque
 
 
 class Spare:
     """Things of one kind that are not in use. Any thread may take and give back, and so may a signal handler at any
-    moment: a list's pop() and append() are whole steps.
+    moment: a deque's pop() and append() are whole steps.
 
     Args:
         make: Makes one, when none is there.
     """
 
-    __slots__ = ("_make", "_things", "give")
+    __slots__ = ("_make", "_pop", "give")
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
-        self._things: List[Any] = []
+        # A list would take and give memory back at each step.
+        things: Deque[Any] = deque()
+        self._pop = things.pop
         #: Gives one back.
-        self.give: Callable[[Any], None] = self._things.append
+        self.give: Callable[[Any], None] = things.append
 
     def take(self) -> Any:
         """One that nobody else uses."""
         # Not "if there is one": another thread could take it in between.
         try:
-            return self._things.pop()
+            return self._pop()
         except IndexError:
             return self._make()

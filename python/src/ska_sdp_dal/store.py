@@ -19,7 +19,7 @@ from .references import TableRef, TensorRef, tensor_ref
 
 _log = logging.getLogger(__name__)
 _put = lib.sdp_dal_tensor_put
-new, converted, take_view = ffi.new, _arrays.converted, _arrays.views.take
+converted, take_view = _arrays.converted, _arrays.views.take
 _ref_pp = ffi.typeof("sdp_dal_ref **")
 
 
@@ -105,12 +105,12 @@ class Store(Closes):
         code = code or CODE_OF_DTYPE[array.dtype]
         names = None if dim_names is None else _arrays.names_of(dim_names)
         view = take_view()
-        out = new(_ref_pp)
-        status = _put(self._space or self._open, view.show(array, code, names), out)
+        status = _put(self._space or self._open, view.show(array, code, names), view.out)
         if status:
             check(status)
+        made = tensor_ref(self._conn, view.out[0], code, dim_names)
         view.done()
-        return tensor_ref(self._conn, out[0], code, dim_names)
+        return made
 
     def new_tensor_ref(self, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None) -> TensorRef:
         """An owning reference to a tensor that does not exist yet: the output of a call, or to be written later.
