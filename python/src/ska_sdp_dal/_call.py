@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from . import _arrays, _tables, errors
 from ._connection import Connection
-from ._functions import TABLE, TENSOR, VALUE, Function, Param, read
+from ._functions import TABLE, TENSOR, VALUE, Function, Param, Values, read
 from ._native import check, error, ffi, filled, last_error, lib, own
 from .ids import ObjectID
 from .references import TableRef, TensorRef
@@ -31,7 +31,6 @@ _hold_tensor = lib.sdp_dal_call_hold_tensor
 _put_tensor = lib.sdp_dal_call_put_tensor
 _values = lib.sdp_dal_call_values
 NULL = ffi.NULL
-take_found = _arrays.found.take
 _NULL: int = lib.SDP_DAL_VALUE_NULL
 _NOT_WRITTEN: int = lib.SDP_DAL_OUTPUT_NOT_WRITTEN
 #: Bytes of a failed call's text that the library keeps, but for a little.
@@ -102,7 +101,10 @@ class Call:
         function = self._function
         params = function.params
         values: Dict[str, Any] = {}
-        found = function.values.take()
+        try:
+            found = function.values.pop()
+        except IndexError:
+            found = Values(function)
         status = _values(self._handle, found.raw, len(params))
         if status:
             check(status)
@@ -123,7 +125,7 @@ class Call:
                 values[param.name] = OutputTable(outputs, param) if param.is_output else InputTable(self, param)
             else:
                 values[param.name] = self._id(param)
-        function.values.give(found)
+        function.values.append(found)
         return values
 
     def _id(self, param: Param) -> ObjectID:
@@ -256,7 +258,10 @@ class InputTensor(_OfCall, TensorRef):
         self._dim_names = param.dims
 
     def _hold(self, timeout: Optional[float]) -> Any:
-        shown = take_found()
+        try:
+            shown = _arrays.found.pop()
+        except IndexError:
+            shown = _arrays.new_found()
         view, _, out = shown
         status = _hold_tensor(self._call._handle, self._param.raw, out, view)
         if status:

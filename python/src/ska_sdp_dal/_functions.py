@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,6 @@ import pyarrow.types as pat
 from . import _native, common
 from ._arrays import names_of
 from ._native import check, ffi, lib, new_arrow
-from ._spare import Spare
 from .errors import InvalidArgument
 
 #: What a parameter is.
@@ -85,8 +85,8 @@ class Function:
         self.outputs: List[Param] = [param for param in self.params if param.is_output]
         self.inputs: List[Param] = [param for param in self.params if not param.is_output]
         self.usual = _usual_values(self.params)
-        #: Room for the values of a call.
-        self.values = Spare(lambda: Values(self))
+        #: Room for the values of a call, put aside.
+        self.values: Deque[Values] = deque()
         #: The position of the first output; that behind the last parameter if there is none.
         self.first_output = min((param.index for param in self.outputs), default=len(self.params))
         self.handle = common.parsed_schema(schema)

@@ -6,7 +6,8 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import pyarrow as pa
@@ -301,7 +302,11 @@ class _Issuer:
         if self._broadcast:
             replies = self._rows(function, [_by_name(function, args, kwargs)])
             return [outputs[0] for outputs in replies]
-        values, kept = function.values.take(), []  # type: Values, List[Any]
+        kept: List[Any] = []
+        try:
+            values = function.values.pop()
+        except IndexError:
+            values = Values(function)
         self._show(values, 0, function, args, kwargs, None, kept)
         status = _issue(self._handle or self.open, function.place, values.raw, 1, values.refs)
         if status:
@@ -310,7 +315,7 @@ class _Issuer:
         outputs = self._outputs(values.refs, 0, function, given)
         if values.is_changed:
             values.reset()
-        function.values.give(values)
+        function.values.append(values)
         return outputs
 
     def function(self, schema: Union[pa.Schema, str]) -> Function:
@@ -326,7 +331,8 @@ class _Issuer:
     def batch(self, function: Function, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
         """Issues many calls at once."""
         rows: Any = None if isinstance(calls, Mapping) or not isinstance(calls, Iterable) else list(calls)
-        if rows is None or not all(isinstance(row, Mapping) for row in rows):
+        # A dict is told in fewer steps than a mapping.
+        if rows is None or not all(isinstance(row, (dict, Mapping)) for row in rows):
             raise TypeError(f"{function.name}_batch() takes a list of dictionaries, one for each call")
         if self._broadcast:
             return self._rows(function, rows)
@@ -425,10 +431,10 @@ class _Issuer:
         elif param.is_output:
             raise TypeError(f"an output is given as a reference or an ID, not as {type(value).__name__}")
         elif param.kind == TENSOR:
-            array = _arrays.converted(value, param.code, len(param.dims or ()), "the value", self._casting)
-            view = _arrays.View()
+            array, code = _arrays.converted(value, param.code, len(param.dims or ()), "the value", self._casting)
+            view = _arrays.view_of(array, code)
             kept.append(view)
-            shown.kind, shown.view = lib.SDP_DAL_VALUE_TENSOR, view.show(array, param.code)
+            shown.kind, shown.view = lib.SDP_DAL_VALUE_TENSOR, view.raw
         elif param.kind == TABLE:
             stream = _tables.stream_of(_tables.table_from(value, param.table))
             kept.append(stream)
@@ -496,7 +502,7 @@ def _other(conn: Connection, handle: Any, param: Param) -> Ref:
 def _is_id(value: Any) -> bool:
     if isinstance(value, (bytes, bytearray)):
         return True
-    return not isinstance(value, (np.ndarray, pa.Table, Mapping)) and callable(getattr(value, "binary", None))
+    return not isinstance(value, (np.ndarray, pa.Table, dict, Mapping)) and callable(getattr(value, "binary", None))
 
 
 def _by_name(function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Dict[str, Any]:
@@ -518,7 +524,7 @@ def _pairs(
     """Parameters with their arguments, of which some are given by name."""
     by_name, given = function.by_name, len(args)
     try:
-        named = [by_name[name] for name in kwargs]
+        named = list(map(by_name.__getitem__, kwargs))
     except KeyError as unknown:
         names = ", ".join(param.name for param in function.params)
         place = _place(function, unknown.args[0], row)
@@ -538,13 +544,15 @@ def _place(function: Function, name: str, row: Optional[int]) -> str:
 
 def _refusal(problem: Exception, param: Param, value: Any, place: str) -> Exception:
     """The error for an argument that cannot be shown: wrong types stay TypeErrors, everything else is a wrong argument."""
+    text = str(problem)
     if isinstance(problem, ValueError) and not isinstance(problem, InvalidArgument):
         if type(value) is not param.exact:
             return problem
-        # A number that does not fit: written to a field of the library's it tells more.
+        # A number that does not fit: written to a field of the library's it tells more. (Its error must not be kept, for it
+        # keeps this frame.)
         try:
             param.show(ffi.new("sdp_dal_value *"), value, [])
         except OverflowError as told:
-            problem = told
+            text = str(told)
     kind = TypeError if type(problem) is TypeError else InvalidArgument
-    return kind(f"{place}: {problem}")
+    return kind(f"{place}: {text}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import abc
 import logging
+from collections import deque
 from threading import get_ident
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,6 @@ from ._closes import Closes
 from ._connection import Connection
 from ._functions import TENSOR, Param, functions_of
 from ._native import check, error, ffi, filled, lib, nanoseconds, own, whole
-from ._spare import Spare
 from .common import ElemType, elem_code, object_id_hex
 from .errors import InvalidArgument
 from .ids import NAMESPACE_ID_SIZE, ObjectID, raw_id
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _next = lib.sdp_dal_processor_next
 _free_call = lib.sdp_dal_call_free
 #: Where the library writes the handle of a call when it is taken, which is NULL before, and what is known of it.
-_rooms = Spare(lambda: (ffi.new("sdp_dal_call **"), filled("sdp_dal_call_info")))
+_rooms: Deque[Any] = deque()
 gc, NULL = ffi.gc, ffi.NULL
 
 #: What :meth:`BasicProcessor.tensor_parameters` takes for a tensor.
@@ -185,13 +185,16 @@ class BasicProcessor(Closes):
         """
         if not self._is_complete:
             self._complete()
-        room = _rooms.take()
+        try:
+            room = _rooms.pop()
+        except IndexError:
+            room = ffi.new("sdp_dal_call **"), filled("sdp_dal_call_info")
         taken, info = room
         try:
             status = _next(self._handle or self._open, -1 if timeout is None else nanoseconds(timeout), taken, info)
             if status:
                 if status == _native.TIMEOUT:
-                    _rooms.give(room)
+                    _rooms.append(room)
                     return False
                 raise error(status)
             handle = gc(taken[0], _free_call)
@@ -202,7 +205,7 @@ class BasicProcessor(Closes):
             raise
         call = Call(handle, self._by_index[info.function_index], self._conn)
         taken[0] = NULL
-        _rooms.give(room)
+        _rooms.append(room)
         running, thread = self._running, get_ident()
         outer = running.get(thread)
         running[thread] = call

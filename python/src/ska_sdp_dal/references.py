@@ -26,13 +26,12 @@ from . import _arrays, _dlpack, _tables
 from ._connection import Connection
 from ._native import check, encoded, error, ffi, last_error, lib, nanoseconds, own, text_of
 from ._waitable import Waitable
-from .common import CODE_OF_DTYPE, DTYPE_OF_CODE, ELEM_OF_CODE, ElemType, elem_code
+from .common import DTYPE_OF_CODE, ELEM_OF_CODE, ElemType, elem_code
 from .errors import DalError, InvalidArgument, NotFound, ObjectDeleted, StoreNotFound, TimeoutException
 from .ids import AnyID, ObjectID, whole_id
 
 _get_tensor = lib.sdp_dal_ref_get_tensor
-array_of, converted = _arrays.array_of, _arrays.converted
-take_found, take_view = _arrays.found.take, _arrays.views.take
+array_of, converted, found, view_of = _arrays.array_of, _arrays.converted, _arrays.found, _arrays.view_of
 _free_ref = lib.sdp_dal_ref_free
 gc, new = ffi.gc, ffi.new
 _tensor_pp = ffi.typeof("sdp_dal_tensor **")
@@ -326,11 +325,14 @@ class TensorRef(Ref):
             return _arrays.dim_names_of(shown)
         finally:
             lib.sdp_dal_tensor_free(shown[2][0])
-            _arrays.found.give(shown)
+            found.append(shown)
 
     def _hold(self, timeout: Optional[float]) -> Any:
         """The tensor in one of :data:`_arrays.found`. Its handle is to be freed."""
-        shown = take_found()
+        try:
+            shown = found.pop()
+        except IndexError:
+            shown = _arrays.new_found()
         view, _, out = shown
         status = _get_tensor(self._handle, -1 if timeout is None else nanoseconds(timeout), out, view)
         if status:
@@ -341,7 +343,7 @@ class TensorRef(Ref):
         """A handle of the tensor, which is freed with its last use."""
         shown = self._hold(timeout)
         tensor = own(shown[2], lib.sdp_dal_tensor_free)
-        _arrays.found.give(shown)
+        found.append(shown)
         return tensor
 
     def get(self, timeout: Optional[float] = None) -> np.ndarray[Any, Any]:
@@ -374,10 +376,9 @@ class TensorRef(Ref):
         array: Any = arr
         # Arrays of the very type, as most are, need no more looking at.
         if type(arr) is not np.ndarray or arr.dtype is not DTYPE_OF_CODE.get(code):
-            array = converted(arr, code, None if dims is None else len(dims), self, casting)
-        view = take_view()
-        names = self._names() if dims and len(dims) == array.ndim else None
-        self._put_view(view.show(array, code or CODE_OF_DTYPE[array.dtype], names))
+            array, code = converted(arr, code, None if dims is None else len(dims), self, casting)
+        view = view_of(array, code, self._names() if dims and len(dims) == array.ndim else None)
+        self._put_view(view.raw)
         view.done()
 
     def _put_view(self, view: Any) -> None:
