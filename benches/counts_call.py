@@ -11,7 +11,7 @@ import ctypes
 import gc
 import importlib
 import sys
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 import pyarrow
@@ -19,18 +19,30 @@ import pyarrow
 # As in counts.c.
 PARTS, TURNS, WARM_UP = 16, 8, 300
 NOTHING = np.zeros(0, np.int64)
+SMALL = np.arange(100)
 
 dal: Any = importlib.import_module("ska_sdp_dal")
 SCHEMAS = [
     dal.make_call_schema(
         "empty", [dal.make_par("x", pyarrow.int64()), dal.make_tensor_output_par("tag", pyarrow.int64(), ["i"])]
-    )
+    ),
+    dal.make_call_schema(
+        "same",
+        [
+            dal.make_par("x", pyarrow.int64()),
+            dal.make_tensor_input_par("ys", pyarrow.int64(), ["i"]),
+            dal.make_tensor_output_par("zs", pyarrow.int64(), ["i"]),
+        ],
+    ),
 ]
 
 
 class Processor(dal.Processor):  # type: ignore[misc]
     def empty(self, x: int, tag: Any) -> None:
         tag.put(NOTHING)
+
+    def same(self, x: int, ys: Any, zs: Any) -> None:
+        zs.put(ys.get())
 
 
 def nothing() -> None:
@@ -45,6 +57,9 @@ class Counting:
         self.processor = Processor(SCHEMAS, path)
         self.processor.process(0)
         self.caller = dal.Caller(SCHEMAS, store)
+        self.store = store
+        ys = store.put_new_tensor(SMALL)
+        self.rows = [{"x": x, "ys": ys} for x in range(TURNS)]
 
     def turn(self, in_caller: Any, in_processor: Any) -> None:
         in_caller()
@@ -57,12 +72,34 @@ class Counting:
         outputs["tag"].get()
         in_caller()
 
-    def count(self, row: str, in_caller: Any, in_processor: Any) -> None:
+    def batch(self) -> None:
+        """Both sides of a batch of as many rows as a part has turns."""
+        outputs = self.caller.same_batch(self.rows)
+        for _ in self.rows:
+            self.processor.process(0)
+        for row in outputs:
+            row["zs"].get()
+
+    def live(self) -> None:
+        """Putting, getting and deleting."""
+        self.store.put_new_tensor(SMALL).get()
+
+    def marked(self, operation: Callable[[], None]) -> Callable[[], None]:
+        """An operation of which all is counted."""
+
+        def turn() -> None:
+            self.library.counts_mark()
+            operation()
+            self.library.counts_mark()
+
+        return turn
+
+    def count(self, row: str, turn: Callable[[], None], turns: int = TURNS) -> None:
         for _ in range(PARTS):
             # Writing a file took time: what the library does every quarter of a second is done here.
             self.turn(nothing, nothing)
-            for _ in range(TURNS):
-                self.turn(in_caller, in_processor)
+            for _ in range(turns):
+                turn()
             self.library.counts_end_part(row.encode())
 
 
@@ -72,11 +109,15 @@ def main(counts: str, path: str) -> None:
         mark = counting.library.counts_mark
         for _ in range(WARM_UP):
             counting.turn(nothing, nothing)
+            counting.batch()
+            counting.live()
         gc.collect()
         gc.disable()
         counting.library.counts_start()
-        counting.count("python_caller", mark, nothing)
-        counting.count("python_processor", nothing, mark)
+        counting.count("python_caller", lambda: counting.turn(mark, nothing))
+        counting.count("python_processor", lambda: counting.turn(nothing, mark))
+        counting.count("python_batch", counting.marked(counting.batch), 1)
+        counting.count("python_live", counting.marked(counting.live))
         counting.caller.close()
         counting.processor.close()
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -90,7 +91,7 @@ def test_wrong_arguments_name_themselves(caller: Any) -> None:
     for wrong, named in (
         (lambda: caller.add("1", ys), "parameter 'x': expected an integer, got '1'"),
         (lambda: caller.add(1.5, ys), "parameter 'x'"),
-        (lambda: caller.add(1 << 64, ys), "parameter 'x'"),
+        (lambda: caller.add(1 << 64, ys), "parameter 'x': int too big to convert"),
         (lambda: caller.add(1), "ys"),
         (lambda: caller.add(1, np.zeros(3)), "array of float64, expected int64"),
         (lambda: caller.add(1, np.zeros((2, 2), int)), "ys"),
@@ -106,6 +107,42 @@ def test_wrong_arguments_name_themselves(caller: Any) -> None:
             wrong()
         assert named in str(raised.value), str(raised.value)
     assert caller.add(np.int32(1), ys)["zs"].get(WATCHDOG).tolist() == [1, 2, 3], "and it goes on"
+
+
+def test_nothing_of_a_call_is_left_to_the_next(caller: Any) -> None:
+    ys = caller.store.put_new_tensor(np.arange(3))
+    for wrong in (
+        lambda: caller.add(1),
+        lambda: caller.add(ys=ys),
+        lambda: caller.add(),
+        lambda: caller.add(None, ys),
+        lambda: caller.add(1 << 64, ys),
+        lambda: caller.add_batch([dict(x=1, ys=ys), dict(x=1)]),
+    ):
+        assert caller.add(1, ys=ys)["zs"].get(WATCHDOG).tolist() == [1, 2, 3]
+        assert caller.add(2, ys)["zs"].get(WATCHDOG).tolist() == [2, 3, 4]
+        with pytest.raises(dal.InvalidArgument):
+            wrong()
+    zs = caller.store.new_tensor_ref(pa.int64(), ["i"])
+    assert caller.add(3, ys, zs)["zs"] is zs
+    assert caller.add(4, ys)["zs"].get(WATCHDOG).tolist() == [4, 5, 6]
+    assert zs.get(WATCHDOG).tolist() == [3, 4, 5]
+
+
+def test_a_refused_call_keeps_nothing(caller: Any) -> None:
+    gc.disable()
+    try:
+        for refused in (1 << 64, "1"):
+            ys = caller.store.put_new_tensor(np.arange(3))
+            oid = ys.oid
+            try:
+                caller.add(ys=ys, x=refused)
+            except (dal.InvalidArgument, TypeError):
+                pass
+            del ys
+            assert not caller.store.conn.object_exists(oid), refused
+    finally:
+        gc.enable()
 
 
 def test_a_timeout_names_what_is_missing(caller: Any) -> None:

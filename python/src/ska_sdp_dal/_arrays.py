@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, List, Optional, Sequence, Tuple
+from collections import deque
+from typing import Any, Deque, List, Optional, Sequence, Tuple
 
 import numpy as np
 import pyarrow as pa
 from numpy import ndarray
 
-from ._native import encoded, ffi, lib
-from ._spare import Spare
+from ._native import encoded, ffi, lib, reader
 from .common import CODE_OF_DTYPE, DTYPE_OF_CODE, ELEM_OF_CODE
 from .errors import InvalidArgument
 
@@ -21,9 +21,9 @@ _free_tensor = lib.sdp_dal_tensor_free
 _F_ORDER: int = lib.SDP_DAL_ORDER_F
 _MAX_DIMS: int = lib.SDP_DAL_MAX_DIMS
 NULL = ffi.NULL
-buffer, cast, from_buffer, gc, unpack = ffi.buffer, ffi.cast, ffi.from_buffer, ffi.gc, ffi.unpack
+from_buffer, gc, unpack = ffi.from_buffer, ffi.gc, ffi.unpack
 foreign_buffer = pa.foreign_buffer
-_words_p = ffi.typeof("uintptr_t *")
+_read_view = reader("sdp_dal_tensor_view", "data", "dtype", "ndim", "order")
 _view_p = ffi.typeof("sdp_dal_tensor_view *")
 _shape_t = ffi.typeof("int64_t[]")
 
@@ -37,47 +37,53 @@ def _new_view() -> Any:
     return view
 
 
-def _new_words() -> Any:
+#: What the library fills when a tensor is got. Such things are put aside after use, for making them costs more than taking
+#: them: in a deque, from which any thread may take one, and a signal handler at any moment, for its pop() and append() are
+#: whole steps. (Whether it is empty shows only when one is taken.)
+found: Deque[Any] = deque()
+
+
+def new_found() -> Any:
+    """A view, its bytes, and room for the tensor's handle."""
     view = _new_view()
-    return view, cast(_words_p, view)
+    return view, ffi.buffer(view), ffi.new("sdp_dal_tensor **")
 
 
-#: Views for the library to fill, each with its words, of which the second is the address of the elements.
-found = Spare(_new_words)
-_give_found = found.give
+#: Empty arrays, by element type.
+_EMPTY = {code: ndarray(0, dtype, b"") for code, dtype in DTYPE_OF_CODE.items()}
 
 
-def array_of(tensor: Any, shown: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
+def array_of(shown: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
     """A read-only array over the elements of a tensor, whose handle it takes over: it is freed with the array.
 
     Args:
-        tensor: The handle.
-        shown: Its view, from :data:`found`, which is given back.
+        shown: The tensor, in one of :data:`found`, which is put back.
         code: The element type that is expected, 0 for any.
         what: What it is, for messages.
     """
-    view, words = shown
-    dtype = DTYPE_OF_CODE[view.dtype]
-    if code and view.dtype != code:
+    view, raw, out = shown
+    tensor = out[0]
+    start, found_code, ndim, order = _read_view(raw)
+    dtype = DTYPE_OF_CODE[found_code]
+    if code and found_code != code:
         _free_tensor(tensor)
         raise InvalidArgument(f"{what!r} is a tensor of {dtype}, expected {ELEM_OF_CODE[code]}")
-    ndim = view.ndim
-    shape = (view.shape[0],) if ndim == 1 else tuple(unpack(view.shape, ndim)) if ndim else ()
     size = dtype.itemsize
     if ndim == 1:
-        size *= shape[0]
+        extent = view.shape[0]
+        shape: Tuple[int, ...] = (extent,)
+        size *= extent
     else:
+        shape = tuple(unpack(view.shape, ndim)) if ndim else ()
         for extent in shape:
             size *= extent
-    start, order = words[1], view.order
-    _give_found(shown)
+    found.append(shown)
     if size == 0:
         _free_tensor(tensor)
-        array = np.empty(shape, dtype)
-        array.setflags(write=False)
-        return array
-    # Arrow's buffer keeps the tensor, and the array the buffer, which nobody can make writable.
-    bytes_ = foreign_buffer(start, size, gc(tensor, _free_tensor))
+        return _EMPTY[found_code].view() if ndim == 1 else ndarray(shape, dtype, b"")
+    # Arrow's buffer keeps the tensor, and the array the buffer, which nobody can make writable. (numpy asks for a writable
+    # one first: a memoryview refuses that in fewer steps than Arrow does.)
+    bytes_ = memoryview(foreign_buffer(start, size, gc(tensor, _free_tensor)))
     if order == _F_ORDER:
         return ndarray(shape, dtype, bytes_, order="F")
     return ndarray(shape, dtype, bytes_)
@@ -85,7 +91,7 @@ def array_of(tensor: Any, shown: Any, code: int, what: Any) -> np.ndarray[Any, A
 
 def dim_names_of(shown: Any) -> Tuple[int, List[str]]:
     """The element type and the names of the dimensions of a tensor that is held, by its view."""
-    view, _ = shown
+    view = shown[0]
     if view.dim_names == ffi.NULL:
         return view.dtype, [""] * view.ndim
     return view.dtype, [ffi.string(view.dim_names[at]).decode() for at in range(view.ndim)]
@@ -94,8 +100,10 @@ def dim_names_of(shown: Any) -> Tuple[int, List[str]]:
 # ---- into the store --------------------------------------------------------------------------------------------------
 
 
-def converted(value: Any, code: int, ndim: Optional[int], what: Any, casting: str = "safe") -> np.ndarray[Any, Any]:
-    """A value as an array that the library can copy from.
+def converted(
+    value: Any, code: int, ndim: Optional[int], what: Any, casting: str = "safe"
+) -> Tuple[np.ndarray[Any, Any], int]:
+    """A value as an array that the library can copy from, and its element type.
 
     Args:
         value: Anything numpy takes; None is an empty tensor.
@@ -107,11 +115,12 @@ def converted(value: Any, code: int, ndim: Optional[int], what: Any, casting: st
     if type(value) is ndarray:
         found_code = CODE_OF_DTYPE.get(value.dtype)
         if found_code and (found_code == code or not code):
-            return value
+            return value, found_code
     dtype = DTYPE_OF_CODE.get(code)
     if value is None:
         # A tensor without dimensions has one element: empty is what real processors write there, too.
-        return np.zeros((0,) * (ndim or 1), dtype or np.float64)
+        array = np.zeros((0,) * (ndim or 1), dtype or np.float64)
+        return array, CODE_OF_DTYPE[array.dtype]
     if not isinstance(what, str):
         what = what._what()
     _refuse_masked(value, what)
@@ -119,20 +128,21 @@ def converted(value: Any, code: int, ndim: Optional[int], what: Any, casting: st
         # What describes itself is what is written; numbers and lists of them take the type that is wanted.
         described = hasattr(value, "__array__") or hasattr(value, "__array_interface__") or hasattr(value, "__dlpack__")
         value = np.asarray(value) if described or dtype is None else _listed(value, dtype, what)
-    array: np.ndarray[Any, Any] = value
-    found = array.dtype
+    array = value
+    given = array.dtype
     if dtype is None:
-        dtype = found.newbyteorder("=")
-        if dtype not in CODE_OF_DTYPE:
+        dtype = given.newbyteorder("=")
+        code = CODE_OF_DTYPE.get(dtype, 0)
+        if not code:
             raise InvalidArgument(
-                f"{what} is an array of {found}: tensors have bool, integer, floating or complex elements"
+                f"{what} is an array of {given}: tensors have bool, integer, floating or complex elements"
             )
-    if found == dtype:
-        return array
+    if given == dtype:
+        return array, code
     # An empty tag says nothing, whatever its type.
-    if array.size and not np.can_cast(found, dtype, checked_casting(casting)):
-        raise InvalidArgument(_refusal(found, dtype, what))
-    return array.astype(dtype)
+    if array.size and not np.can_cast(given, dtype, checked_casting(casting)):
+        raise InvalidArgument(_refusal(given, dtype, what))
+    return array.astype(dtype), code
 
 
 def checked_casting(casting: str) -> Any:
@@ -210,48 +220,63 @@ def _fits(found: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> bool:
 
 
 class View:
-    """The library's view of an array. To be given back after use, so that it is used again."""
+    """The library's view of an array; see :func:`view_of`."""
 
-    __slots__ = ("_kept", "_shape", "raw")
+    __slots__ = ("_code", "_kept", "_names", "_shape", "_sizes", "out", "raw")
 
     def __init__(self) -> None:
         self.raw = _new_view()
         self._shape = ffi.new("int64_t[]", _MAX_DIMS)
         self.raw.shape = self._shape
         self._kept: Any = None
-
-    def show(self, array: np.ndarray[Any, Any], code: int, names: Any = None) -> Any:
-        """Describes an array of an element type; ``names`` are those of its dimensions, as :func:`names_of` makes them."""
-        raw = self.raw
-        raw.dtype = code
-        ndim = array.ndim
-        if ndim == 1:
-            self._shape[0] = array.size
-        elif ndim <= _MAX_DIMS:
-            self._shape[0:ndim] = array.shape
-        else:
-            raise InvalidArgument(f"the array has {ndim} dimensions, at most {_MAX_DIMS} are possible")
-        raw.ndim = ndim
-        raw.dim_names = NULL if names is None else names[0]
-        if array.flags.c_contiguous:
-            data = from_buffer(array)
-            raw.data = data
-            self._kept = (data, names)
-        else:
-            strides = ffi.new(_shape_t, array.strides)
-            raw.strides = strides
-            raw.data = ffi.cast("void *", array.__array_interface__["data"][0])
-            self._kept = (array, strides, names)
-        return raw
+        # What is described already: setting it costs more than looking whether that is needed.
+        self._code = 0
+        self._sizes: Tuple[int, ...] = ()
+        self._names: Any = None
+        #: Where the library writes the reference to what it put.
+        self.out = ffi.new("sdp_dal_ref **")
 
     def done(self) -> None:
         """The library has copied what was shown."""
-        self.raw.strides = NULL
+        if type(self._kept) is tuple:
+            self.raw.strides = NULL
         self._kept = None
-        views.give(self)
+        _views.append(self)
 
 
-views = Spare(View)
+_views: Deque[View] = deque()
+
+
+def view_of(array: np.ndarray[Any, Any], code: int, names: Any = None) -> View:
+    """A view that describes an array of an element type, which it keeps until it is done; ``names`` are those of its
+    dimensions, as :func:`names_of` makes them."""
+    try:
+        view = _views.pop()
+    except IndexError:
+        view = View()
+    raw = view.raw
+    if code != view._code:
+        raw.dtype = view._code = code
+    shape = array.shape
+    if shape != view._sizes:
+        ndim = len(shape)
+        if ndim > _MAX_DIMS:
+            raise InvalidArgument(f"the array has {ndim} dimensions, at most {_MAX_DIMS} are possible")
+        view._shape[0:ndim] = shape
+        raw.ndim = ndim
+        view._sizes = shape
+    if names is not view._names:
+        raw.dim_names = NULL if names is None else names[0]
+        view._names = names
+    try:
+        raw.data = view._kept = from_buffer(array)
+    except ValueError:
+        # It is not in C order.
+        strides = ffi.new(_shape_t, array.strides)
+        raw.strides = strides
+        raw.data = ffi.cast("void *", array.__array_interface__["data"][0])
+        view._kept = (array, strides)
+    return view
 
 
 def names_of(dim_names: Sequence[str]) -> Tuple[Any, Any]:

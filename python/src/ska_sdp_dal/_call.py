@@ -9,7 +9,6 @@ was made from them.
 from __future__ import annotations
 
 import logging
-import threading
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -18,7 +17,7 @@ import pyarrow as pa
 
 from . import _arrays, _tables, errors
 from ._connection import Connection
-from ._functions import TABLE, TENSOR, VALUE, Function, Param, read
+from ._functions import TABLE, TENSOR, VALUE, Function, Param, Values, read
 from ._native import check, error, ffi, filled, last_error, lib, own
 from .ids import ObjectID
 from .references import TableRef, TensorRef
@@ -31,8 +30,7 @@ _free_call = lib.sdp_dal_call_free
 _hold_tensor = lib.sdp_dal_call_hold_tensor
 _put_tensor = lib.sdp_dal_call_put_tensor
 _values = lib.sdp_dal_call_values
-new = ffi.new
-_tensor_pp = ffi.typeof("sdp_dal_tensor **")
+NULL = ffi.NULL
 _NULL: int = lib.SDP_DAL_VALUE_NULL
 _NOT_WRITTEN: int = lib.SDP_DAL_OUTPUT_NOT_WRITTEN
 #: Bytes of a failed call's text that the library keeps, but for a little.
@@ -100,26 +98,34 @@ class Call:
 
     def parameters(self, outputs: CallOutputs) -> Dict[str, Any]:
         """The parameters as the function gets them: values, and references to objects; None for what was left out."""
-        handle = self._handle
+        function = self._function
+        params = function.params
         values: Dict[str, Any] = {}
-        found = self._function.values.take()
-        status = _values(handle, found, len(self._function.params))
+        try:
+            found = function.values.pop()
+        except IndexError:
+            found = Values(function)
+        status = _values(self._handle, found.raw, len(params))
         if status:
             check(status)
-        for param in self._function.params:
-            kind, value = param.kind, found[param.index]
-            if value.kind == _NULL:
+        for param, found_kind in zip(params, found.kinds.tolist()):
+            kind = param.kind
+            if found_kind == _NULL:
                 values[param.name] = None
-                outputs.missing -= param.is_output
+                if param.is_output:
+                    outputs.missing.pop()
             elif kind == VALUE:
-                values[param.name] = read(value, handle, param)
+                if found_kind == param.usual:
+                    values[param.name] = found.casts[param.cast][param.at]
+                else:
+                    values[param.name] = read(found.raw[param.index], self._handle, param)
             elif kind == TENSOR:
                 values[param.name] = OutputTensor(outputs, param) if param.is_output else InputTensor(self, param)
             elif kind == TABLE:
                 values[param.name] = OutputTable(outputs, param) if param.is_output else InputTable(self, param)
             else:
                 values[param.name] = self._id(param)
-        self._function.values.give(found)
+        function.values.append(found)
         return values
 
     def _id(self, param: Param) -> ObjectID:
@@ -141,7 +147,7 @@ class Call:
         function(**self.parameters(outputs))
         if outputs.in_place:
             outputs.seal_all()
-        if outputs.missing > 0:
+        if outputs.missing:
             alive = weakref.ref(outputs)
             del outputs
             held = alive()
@@ -152,7 +158,7 @@ class Call:
 
     def finish(self) -> None:
         """Ends the call: what was not written fails."""
-        status = _finish(self._handle, ffi.NULL, 0)
+        status = _finish(self._handle, NULL, 0)
         if status == _NOT_WRITTEN:
             # No exception, for there is nobody to catch it; who waits for the output gets it.
             _log.warning("%s", last_error())
@@ -177,18 +183,16 @@ class Call:
         return deferred
 
 
-#: Held while outputs are counted, for whatever thread may write one.
-_counting = threading.Lock()
-
-
 class CallOutputs:
     """What the references to the outputs of a call share. As long as one of them lives, so does this."""
 
+    #: The handle that keeps the call open once its function has returned.
+    deferred: Any = None
+
     def __init__(self, call: Call) -> None:
         self.call = call
-        #: The handle that keeps the call open once its function has returned.
-        self.deferred: Any = None
-        self.missing = len(call._function.outputs)
+        #: Those that are to be written, by whatever thread: what counts is how many.
+        self.missing = call._function.outputs.copy()
         self.in_place: List[OutputTensor] = []
 
     @property
@@ -204,19 +208,19 @@ class CallOutputs:
         """One more output exists."""
         if tensor is not None and tensor in self.in_place:
             self.in_place.remove(tensor)
-        with _counting:
-            self.missing -= 1
-            last = self.missing == 0 and self.deferred is not None
-        if last:
-            check(_finish(self.deferred, ffi.NULL, 0))
+        self.missing.pop()
+        if self.deferred is not None:
+            self._end()
 
     def go_on(self, deferred: Any) -> None:
         """The function has returned, but some outputs are to be written later, with another handle."""
-        with _counting:
-            self.deferred = deferred
-            last = self.missing == 0
-        if last:
-            check(_finish(deferred, ffi.NULL, 0))
+        self.deferred = deferred
+        self._end()
+
+    def _end(self) -> None:
+        # Two threads may find that they were the last: ending a call again does nothing.
+        if not self.missing:
+            check(_finish(self.deferred, NULL, 0))
 
     def seal_all(self) -> None:
         """The function has returned: what it made in place is complete."""
@@ -253,12 +257,16 @@ class InputTensor(_OfCall, TensorRef):
         self._code = param.code
         self._dim_names = param.dims
 
-    def _hold(self, timeout: Optional[float], view: Any = ffi.NULL) -> Any:
-        out = new(_tensor_pp)
+    def _hold(self, timeout: Optional[float]) -> Any:
+        try:
+            shown = _arrays.found.pop()
+        except IndexError:
+            shown = _arrays.new_found()
+        view, _, out = shown
         status = _hold_tensor(self._call._handle, self._param.raw, out, view)
         if status:
             raise error(status, [self], timeout)
-        return out[0]
+        return shown
 
     def copy(self) -> np.ndarray[Any, Any]:
         """A private copy, which may be written: for functions that scribble on their inputs. In C order unless the
@@ -292,10 +300,11 @@ class OutputTensor(_OfCall, TensorRef):
         self._order = param.order or "C"
 
     def _put_view(self, view: Any) -> None:
-        status = _put_tensor(self._outputs.handle, self._param.raw, view)
+        outputs = self._outputs
+        status = _put_tensor(outputs.deferred or self._call._handle, self._param.raw, view)
         if status:
             check(status)
-        self._outputs.written()
+        outputs.written()
 
     def _names(self) -> Any:
         return self._param.names

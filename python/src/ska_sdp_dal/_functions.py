@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,6 @@ import pyarrow.types as pat
 from . import _native, common
 from ._arrays import names_of
 from ._native import check, ffi, lib, new_arrow
-from ._spare import Spare
 from .errors import InvalidArgument
 
 #: What a parameter is.
@@ -24,8 +24,11 @@ class Param:
     """A parameter of a function."""
 
     __slots__ = (
+        "at",
+        "cast",
         "code",
         "dims",
+        "exact",
         "field",
         "index",
         "is_output",
@@ -37,6 +40,7 @@ class Param:
         "raw",
         "show",
         "table",
+        "usual",
     )
 
     def __init__(self, index: int, field: pa.Field) -> None:
@@ -58,6 +62,11 @@ class Param:
         self.table = common.par_table_schema(field)
         #: Shows the library a plain value.
         self.show: Callable[[Any, Any, List[Any]], None] = _shower(field.type) if self.kind == VALUE else _not_shown
+        is_ref = self.kind in (TENSOR, TABLE, OID) and not self.is_output
+        #: What its values are as a rule: the kind; the type of Python's that is written as it is; by which of the casts of
+        #: :class:`Values`; and to which of a row's words.
+        self.usual, self.exact, self.cast, word = _USUAL.get(self.show, (_REF if is_ref else _NULL, None, 0, _REF_WORD))
+        self.at = index * VALUE_WORDS + word
 
     def __repr__(self) -> str:
         return f"<parameter {self.name}>"
@@ -74,11 +83,45 @@ class Function:
         self.params: List[Param] = [Param(index, field) for index, field in enumerate(schema)]
         self.by_name: Dict[str, Param] = {param.name: param for param in self.params}
         self.outputs: List[Param] = [param for param in self.params if param.is_output]
-        #: Room for the values of a call.
-        self.values = Spare(lambda: ffi.new("sdp_dal_value[]", max(len(self.params), 1)))
+        self.inputs: List[Param] = [param for param in self.params if not param.is_output]
+        self.usual = _usual_values(self.params)
+        #: Room for the values of a call, put aside.
+        self.values: Deque[Values] = deque()
         #: The position of the first output; that behind the last parameter if there is none.
         self.first_output = min((param.index for param in self.outputs), default=len(self.params))
         self.handle = common.parsed_schema(schema)
+
+
+class Values:
+    """The values of a call, or of some rows, for the library. They have the kinds that are usual from the start, so that a
+    usual value is a word to be written, or to be read."""
+
+    __slots__ = ("_usual", "casts", "is_changed", "kinds", "raw", "refs")
+
+    def __init__(self, function: Function, rows: int = 1) -> None:
+        self.raw = ffi.new("sdp_dal_value[]", max(len(function.params) * rows, 1))
+        self._usual = function.usual * rows
+        self.reset()
+        words = memoryview(ffi.buffer(self.raw))
+        #: The kind of each.
+        self.kinds = words.cast("i")[:: VALUE_WORDS * 2]
+        #: The values as integers, as unsigned ones, as floating-point numbers and as references.
+        self.casts = words.cast("q"), words.cast("Q"), words.cast("d"), ffi.cast("const sdp_dal_ref **", self.raw)
+        #: Where the library writes the references to the outputs.
+        self.refs = ffi.new("sdp_dal_ref *[]", len(function.outputs) * rows)
+
+    def reset(self) -> None:
+        """Makes them the usual ones again."""
+        ffi.buffer(self.raw, len(self._usual))[:] = self._usual
+        #: Whether some are not.
+        self.is_changed = False
+
+
+def _usual_values(params: List[Param]) -> bytes:
+    values = ffi.new("sdp_dal_value[]", len(params))
+    for value, param in zip(values, params):
+        value.kind = param.usual
+    return bytes(ffi.buffer(values))
 
 
 def functions_of(procs: Any) -> Dict[str, Function]:
@@ -107,6 +150,8 @@ def _kind(field: pa.Field, meta: Optional[str]) -> str:
 # what it points to in a list; a reader takes a value out of one. Types that are not usual go through an Arrow array of one
 # element.
 
+_NULL: int = lib.SDP_DAL_VALUE_NULL
+_REF: int = lib.SDP_DAL_VALUE_REF
 _BOOL: int = lib.SDP_DAL_VALUE_BOOL
 _INT64: int = lib.SDP_DAL_VALUE_INT64
 _UINT64: int = lib.SDP_DAL_VALUE_UINT64
@@ -188,6 +233,21 @@ def _show_uint64(shown: Any, value: Any, _kept: List[Any]) -> None:
 def _show_double(shown: Any, value: Any, _kept: List[Any]) -> None:
     shown.real = _real(value)
     shown.kind = _DOUBLE
+
+
+def _word(field: str) -> int:
+    return int(ffi.offsetof("sdp_dal_value", field)) // 8
+
+
+#: Words of a value.
+VALUE_WORDS: int = ffi.sizeof("sdp_dal_value") // 8
+_REF_WORD = _word("reference")
+#: Of the numbers that are written as they are, by what shows others.
+_USUAL: Dict[Any, Tuple[int, Any, int, int]] = {
+    _show_int64: (_INT64, int, 0, _word("int64")),
+    _show_uint64: (_UINT64, int, 1, _word("uint64")),
+    _show_double: (_DOUBLE, float, 2, _word("real")),
+}
 
 
 def _show_text(shown: Any, value: Any, kept: List[Any]) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import atexit
 import os
+import struct
 import sys
 import threading
 from pathlib import Path
-from typing import Any, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from . import errors
 
@@ -116,6 +117,18 @@ def check(status: int, refs: Sequence[Any] = (), timeout: Optional[float] = None
 def filled(name: str) -> Any:
     """A struct of the library with its defaults."""
     return ffi.new(name + " *", {"struct_size": ffi.sizeof(name)})
+
+
+def reader(name: str, *fields: str) -> Callable[[Any], Tuple[int, ...]]:
+    """What reads integers and pointers out of the buffer of a struct of the library's: all at once, which costs less than
+    one by one. They come in the order in which the struct has them."""
+    layout, end = "=", 0
+    for field, place in ffi.typeof(name).fields:
+        if field in fields:
+            size = ffi.sizeof(place.type)
+            layout += f"{place.offset - end}x{'i' if size == 4 else 'q'}"
+            end = place.offset + size
+    return struct.Struct(layout).unpack_from
 
 
 def own(out: Any, free: Any) -> Any:

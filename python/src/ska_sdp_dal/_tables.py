@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from typing import Any, Dict, Iterator, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Dict, Iterator, Optional
 
 import numpy as np
 import pyarrow as pa

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import logging
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, Union
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +15,7 @@ import pyarrow as pa
 from . import _arrays, _tables
 from ._closes import Closes
 from ._connection import Connection
-from ._functions import ID, TABLE, TENSOR, VALUE, Function, Param, functions_of, show_bytes
+from ._functions import ID, TABLE, TENSOR, VALUE, VALUE_WORDS, Function, Param, Values, functions_of, show_bytes
 from ._native import check, ffi, filled, lib, nanoseconds, own, whole
 from .common import call_name, object_id_hex
 from .errors import DalError, InvalidArgument
@@ -23,7 +26,6 @@ from .store import Store
 _log = logging.getLogger(__name__)
 
 _refs_t = ffi.typeof("sdp_dal_ref *[]")
-_values_t = ffi.typeof("sdp_dal_value[]")
 _issue = lib.sdp_dal_caller_issue
 _NULL: int = lib.SDP_DAL_VALUE_NULL
 _UNWANTED: int = lib.SDP_DAL_VALUE_UNWANTED
@@ -124,15 +126,13 @@ class Caller(Closes):
         if type(self).call is not Caller.call:
             return lambda *args, **kwargs: self.call(schema, *args, **kwargs)
         # Without the caller in it, which then goes with its last use.
-        call, function = issuer.call, issuer.functions[name]
-        return lambda *args, **kwargs: call(function, args, kwargs)
+        return functools.partial(issuer.call, issuer.functions[name])
 
     def _batch_method(self, name: str) -> Callable[..., Any]:
         issuer, schema = self._issuer, self._issuer.functions[name].schema
         if type(self).batch_call is not Caller.batch_call:
             return lambda calls: self.batch_call(schema, calls)
-        batch, function = issuer.batch, issuer.functions[name]
-        return lambda calls: batch(function, calls)
+        return functools.partial(issuer.batch, issuer.functions[name])
 
     def __getattr__(self, name: str) -> Any:
         # Only what is nowhere else; and there to tell type checkers that functions are methods.
@@ -156,7 +156,7 @@ class Caller(Closes):
             InvalidArgument: A parameter is wrong; nothing was sent then.
             ProcessorLost: The processor has gone.
         """
-        return self._issuer.call(self._issuer.function(call_schema), args, kwargs)
+        return self._issuer.call(self._issuer.function(call_schema), *args, **kwargs)
 
     def batch_call(self, call_schema: Union[pa.Schema, str], calls: Sequence[Mapping[str, Any]]) -> List[Any]:
         """Calls a function many times at once, as one object: cheaper than single calls. Does not wait.
@@ -297,24 +297,26 @@ class _Issuer:
 
     # ---- one call --------------------------------------------------------------------------------------------------
 
-    def call(self, function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Any:
         """Issues one call."""
         if self._broadcast:
             replies = self._rows(function, [_by_name(function, args, kwargs)])
             return [outputs[0] for outputs in replies]
-        params = function.params
-        values, kept = function.values.take(), []  # type: Any, List[Any]
-        for param in params[len(args) :]:
-            values[param.index].kind = _NULL
+        kept: List[Any] = []
+        try:
+            values = function.values.pop()
+        except IndexError:
+            values = Values(function)
         self._show(values, 0, function, args, kwargs, None, kept)
-        refs = new(_refs_t, len(function.outputs))
-        status = _issue(self._handle or self.open, function.place, values, 1, refs)
-        function.values.give(values)
+        status = _issue(self._handle or self.open, function.place, values.raw, 1, values.refs)
         if status:
             check(status)
-        if len(args) > function.first_output or kwargs:
-            return self._outputs(refs, 0, function, _by_name(function, args, kwargs))
-        return self._outputs(refs, 0, function, _NONE_GIVEN)
+        given = _by_name(function, args, kwargs) if len(args) > function.first_output or kwargs else _NONE_GIVEN
+        outputs = self._outputs(values.refs, 0, function, given)
+        if values.is_changed:
+            values.reset()
+        function.values.append(values)
+        return outputs
 
     def function(self, schema: Union[pa.Schema, str]) -> Function:
         """The function of a schema, or of a name."""
@@ -329,21 +331,21 @@ class _Issuer:
     def batch(self, function: Function, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
         """Issues many calls at once."""
         rows: Any = None if isinstance(calls, Mapping) or not isinstance(calls, Iterable) else list(calls)
-        if rows is None or not all(isinstance(row, Mapping) for row in rows):
+        # A dict is told in fewer steps than a mapping.
+        if rows is None or not all(isinstance(row, (dict, Mapping)) for row in rows):
             raise TypeError(f"{function.name}_batch() takes a list of dictionaries, one for each call")
         if self._broadcast:
             return self._rows(function, rows)
         kept: List[Any] = []
         values = self._shown(function, rows, kept)
-        refs = new(_refs_t, len(function.outputs) * len(rows))
-        check(_issue(self.open, function.place, values, len(rows), refs))
+        check(_issue(self.open, function.place, values.raw, len(rows), values.refs))
         count = len(function.outputs)
-        return [self._outputs(refs, at * count, function, row) for at, row in enumerate(rows)]
+        return [self._outputs(values.refs, at * count, function, row) for at, row in enumerate(rows)]
 
-    def _shown(self, function: Function, rows: List[Mapping[str, Any]], kept: List[Any]) -> Any:
+    def _shown(self, function: Function, rows: List[Mapping[str, Any]], kept: List[Any]) -> Values:
         """The values of many rows, for the library."""
         many, count = len(rows) > 1, len(function.params)
-        values = new(_values_t, max(count * len(rows), 1))
+        values = Values(function, len(rows))
         for at, row in enumerate(rows):
             self._show(values, at * count, function, (), row, at if many else None, kept)
         return values
@@ -355,7 +357,7 @@ class _Issuer:
         sets: List[Any] = []
         for at in range(len(rows)):
             sets.append(_new_arguments())
-            check(lib.sdp_dal_args_set_values(sets[at], values + at * count, count))
+            check(lib.sdp_dal_args_set_values(sets[at], values.raw + at * count, count))
         out, processors = ffi.new("sdp_dal_replies **"), ffi.new("size_t *")
         handles = ffi.new("const sdp_dal_args *[]", sets or [ffi.NULL])
         check(lib.sdp_dal_caller_broadcast(self.open, function.raw, handles, len(sets), out, processors))
@@ -384,7 +386,7 @@ class _Issuer:
 
     def _show(
         self,
-        values: Any,
+        values: Values,
         start: int,
         function: Function,
         args: Sequence[Any],
@@ -393,39 +395,35 @@ class _Issuer:
         kept: List[Any],
     ) -> None:
         """Shows arguments to the library, in values from ``start`` on; ``kept`` gets what they point to."""
-        given, params = len(args), function.params
-        if given > len(params):
-            raise TypeError(f"{function.name}() has {len(params)} parameters, but {given} were given")
-        for param, value in zip(params, args):
-            self._show_one(values[start + param.index], function, param, value, row, kept)
-        by_name = function.by_name
-        for name, value in kwargs.items():
-            found = by_name.get(name)
-            if found is None:
-                names = ", ".join(param.name for param in params)
-                raise InvalidArgument(f"{_place(function, name, row)} is none of the function's, which are {names}")
-            if found.index < given:
-                raise TypeError(f"{_place(function, name, row)} was given by position and by name")
-            self._show_one(values[start + found.index], function, found, value, row, kept)
-
-    def _show_one(
-        self, shown: Any, function: Function, param: Param, value: Any, row: Optional[int], kept: List[Any]
-    ) -> None:
-        """Shows one argument."""
-        try:
-            # What calls have most of: numbers, and references to what is in the store.
-            if param.kind == VALUE and value is not None:
-                param.show(shown, value, kept)
-            elif isinstance(value, Ref) and param.kind != ID:
-                shown.kind, shown.reference = _REF, value._handle
-            else:
-                self._show_other(shown, param, value, kept)
-        except (TypeError, OverflowError, InvalidArgument) as problem:
-            raise _same_kind(problem)(f"{_place(function, param.name, row)}: {problem}") from None
+        casts, words = values.casts, start * VALUE_WORDS
+        for param, value in zip(function.params, args) if not kwargs else _pairs(function, args, kwargs, row):
+            try:
+                # What calls have most of: numbers, and references to what is in the store.
+                if type(value) is param.exact:
+                    casts[param.cast][words + param.at] = value
+                elif param.usual == _REF and isinstance(value, Ref):
+                    casts[3][words + param.at] = value._handle
+                else:
+                    values.is_changed = True
+                    self._show_other(values.raw[start + param.index], param, value, kept)
+            except (TypeError, ValueError, OverflowError) as problem:
+                raise _refusal(problem, param, value, _place(function, param.name, row)) from None
+        given = len(args)
+        if given + len(kwargs) != len(function.inputs) or values.is_changed:
+            if given > len(function.params):
+                raise TypeError(f"{function.name}() has {len(function.params)} parameters, but {given} were given")
+            for param in function.inputs:
+                if param.index >= given and param.name not in kwargs:
+                    values.kinds[start + param.index] = _NULL
+                    values.is_changed = True
 
     def _show_other(self, shown: Any, param: Param, value: Any, kept: List[Any]) -> None:
         if value is None:
             shown.kind = _NULL if param.is_output and not param.nullable else _UNWANTED
+        elif param.kind == VALUE:
+            param.show(shown, value, kept)
+        elif isinstance(value, Ref) and param.kind != ID:
+            shown.kind, shown.reference = _REF, value._handle
         elif isinstance(value, Ref):
             show_bytes(shown, lib.SDP_DAL_VALUE_ID, value.binary(), kept)
         elif _is_id(value):
@@ -433,10 +431,10 @@ class _Issuer:
         elif param.is_output:
             raise TypeError(f"an output is given as a reference or an ID, not as {type(value).__name__}")
         elif param.kind == TENSOR:
-            array = _arrays.converted(value, param.code, len(param.dims or ()), "the value", self._casting)
-            view = _arrays.View()
+            array, code = _arrays.converted(value, param.code, len(param.dims or ()), "the value", self._casting)
+            view = _arrays.view_of(array, code)
             kept.append(view)
-            shown.kind, shown.view = lib.SDP_DAL_VALUE_TENSOR, view.show(array, param.code)
+            shown.kind, shown.view = lib.SDP_DAL_VALUE_TENSOR, view.raw
         elif param.kind == TABLE:
             stream = _tables.stream_of(_tables.table_from(value, param.table))
             kept.append(stream)
@@ -463,11 +461,11 @@ class _Issuer:
             start += 1
             name = param.name
             given = values.get(name)
-            if isinstance(given, Ref):
-                outputs[name] = given
-                continue
-            if not handle and given is not None:
-                handle = self._from_id(given)
+            if given is not None:
+                if isinstance(given, Ref):
+                    outputs[name] = given
+                    continue
+                handle = handle or self._from_id(given)
             if not handle:
                 outputs[name] = None
             elif param.kind == TENSOR:
@@ -504,7 +502,7 @@ def _other(conn: Connection, handle: Any, param: Param) -> Ref:
 def _is_id(value: Any) -> bool:
     if isinstance(value, (bytes, bytearray)):
         return True
-    return not isinstance(value, (np.ndarray, pa.Table, Mapping)) and callable(getattr(value, "binary", None))
+    return not isinstance(value, (np.ndarray, pa.Table, dict, Mapping)) and callable(getattr(value, "binary", None))
 
 
 def _by_name(function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Dict[str, Any]:
@@ -520,11 +518,41 @@ def _by_name(function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any
     return {**given, **kwargs}
 
 
+def _pairs(
+    function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], row: Optional[int]
+) -> Iterable[Tuple[Param, Any]]:
+    """Parameters with their arguments, of which some are given by name."""
+    by_name, given = function.by_name, len(args)
+    try:
+        named = list(map(by_name.__getitem__, kwargs))
+    except KeyError as unknown:
+        names = ", ".join(param.name for param in function.params)
+        place = _place(function, unknown.args[0], row)
+        raise InvalidArgument(f"{place} is none of the function's, which are {names}") from None
+    if not args:
+        return zip(named, kwargs.values())
+    for param in named:
+        if param.index < given:
+            raise TypeError(f"{_place(function, param.name, row)} was given by position and by name")
+    return itertools.chain(zip(function.params, args), zip(named, kwargs.values()))
+
+
 def _place(function: Function, name: str, row: Optional[int]) -> str:
     where = "" if row is None else f", row {row}"
     return f"{function.name}(){where}: parameter {name!r}"
 
 
-def _same_kind(problem: Exception) -> Type[Exception]:
-    """Wrong types stay TypeErrors; everything else is a wrong argument."""
-    return TypeError if type(problem) is TypeError else InvalidArgument
+def _refusal(problem: Exception, param: Param, value: Any, place: str) -> Exception:
+    """The error for an argument that cannot be shown: wrong types stay TypeErrors, everything else is a wrong argument."""
+    text = str(problem)
+    if isinstance(problem, ValueError) and not isinstance(problem, InvalidArgument):
+        if type(value) is not param.exact:
+            return problem
+        # A number that does not fit: written to a field of the library's it tells more. (Its error must not be kept, for it
+        # keeps this frame.)
+        try:
+            param.show(ffi.new("sdp_dal_value *"), value, [])
+        except OverflowError as told:
+            text = str(told)
+    kind = TypeError if type(problem) is TypeError else InvalidArgument
+    return kind(f"{place}: {text}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import abc
 import logging
-import threading
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from collections import deque
+from threading import get_ident
+from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,6 @@ from ._closes import Closes
 from ._connection import Connection
 from ._functions import TENSOR, Param, functions_of
 from ._native import check, error, ffi, filled, lib, nanoseconds, own, whole
-from ._spare import Spare
 from .common import ElemType, elem_code, object_id_hex
 from .errors import InvalidArgument
 from .ids import NAMESPACE_ID_SIZE, ObjectID, raw_id
@@ -25,21 +25,14 @@ from .references import TensorRef
 
 _log = logging.getLogger(__name__)
 
-_call_pp = ffi.typeof("sdp_dal_call **")
 _next = lib.sdp_dal_processor_next
 _free_call = lib.sdp_dal_call_free
-#: Where the library writes what is known of a call when it is taken.
-_infos = Spare(lambda: filled("sdp_dal_call_info"))
-gc, new = ffi.gc, ffi.new
+#: Where the library writes the handle of a call when it is taken, which is NULL before, and what is known of it.
+_rooms: Deque[Any] = deque()
+gc, NULL = ffi.gc, ffi.NULL
 
 #: What :meth:`BasicProcessor.tensor_parameters` takes for a tensor.
 TensorSpec = Union[str, Tuple[Any, ...]]
-
-
-class _Running(threading.local):
-    """The call whose function runs in a thread."""
-
-    call: Optional[Call] = None
 
 
 class BasicProcessor(Closes):
@@ -84,7 +77,8 @@ class BasicProcessor(Closes):
         self._conn = Connection(plasma_path, size=size)
         self._name = name or type(self).__name__
         self._by_index = list(self._functions.values())
-        self._running = _Running()
+        #: The call whose function runs in a thread, by the thread's number.
+        self._running: Dict[int, Call] = {}
         flags = (
             (lib.SDP_DAL_FUNCTION_REENTRANT if reentrant else 0)
             | (lib.SDP_DAL_FUNCTION_ORDERED if ordered else 0)
@@ -141,7 +135,7 @@ class BasicProcessor(Closes):
         Raises:
             InvalidArgument: None is running.
         """
-        call = self._running.call
+        call = self._running.get(get_ident())
         if call is None:
             raise InvalidArgument(f"no function of {self._name} is running in this thread")
         return call
@@ -163,7 +157,7 @@ class BasicProcessor(Closes):
             InvalidArgument: A function of it is running in this thread.
         """
         if self._handle is not None:
-            if self._running.call is not None:
+            if get_ident() in self._running:
                 raise InvalidArgument(
                     f"{self._name} cannot be closed by a function of its own: it would wait for itself"
                 )
@@ -191,25 +185,30 @@ class BasicProcessor(Closes):
         """
         if not self._is_complete:
             self._complete()
-        taken = new(_call_pp)
-        info = _infos.take()
+        try:
+            room = _rooms.pop()
+        except IndexError:
+            room = ffi.new("sdp_dal_call **"), filled("sdp_dal_call_info")
+        taken, info = room
         try:
             status = _next(self._handle or self._open, -1 if timeout is None else nanoseconds(timeout), taken, info)
             if status:
                 if status == _native.TIMEOUT:
+                    _rooms.append(room)
                     return False
                 raise error(status)
             handle = gc(taken[0], _free_call)
         except BaseException:
             # Ctrl-C may come between taking a call and knowing it; then it ends here, too.
-            if taken[0] != ffi.NULL and "handle" not in locals():
+            if taken[0] != NULL and "handle" not in locals():
                 _free_call(taken[0])
             raise
         call = Call(handle, self._by_index[info.function_index], self._conn)
-        _infos.give(info)
-        running = self._running
-        outer = running.call
-        running.call = call
+        taken[0] = NULL
+        _rooms.append(room)
+        running, thread = self._running, get_ident()
+        outer = running.get(thread)
+        running[thread] = call
         try:
             self._run(call)
         except Exception as problem:
@@ -221,7 +220,10 @@ class BasicProcessor(Closes):
             call.fail(problem)
             raise
         finally:
-            running.call = outer
+            if outer is None:
+                del running[thread]
+            else:
+                running[thread] = outer
         return True
 
     def _complete(self) -> None:
@@ -365,7 +367,7 @@ class BasicProcessor(Closes):
 
     def _param(self, name: str, oid: Optional[ObjectID]) -> Optional[Param]:
         """The parameter of the call that runs, if it is this object."""
-        call = self._running.call
+        call = self._running.get(get_ident())
         param = None if call is None else call._function.by_name.get(name)
         return param if param is not None and param.kind == TENSOR and self.call._id(param) == oid else None
 
@@ -386,9 +388,12 @@ class Processor(BasicProcessor):
         reentrant, ordered, strict_dims, threads, size: As in :class:`BasicProcessor`.
     """
 
+    _runs_methods = False
+
     def _complete(self) -> None:
         own = type(self)
-        if own._process_call is Processor._process_call:
+        self._runs_methods = own._process_call is Processor._process_call
+        if self._runs_methods:
             for name in self._functions:
                 # Methods may be set after the processor was made, but not after it was started.
                 if hasattr(Processor, name) and getattr(own, name) is getattr(Processor, name):
@@ -403,7 +408,7 @@ class Processor(BasicProcessor):
         super()._complete()
 
     def _run(self, call: Call) -> None:
-        if type(self)._process_call is Processor._process_call:
+        if self._runs_methods:
             call.run(getattr(self, call._function.name))
         else:
             super()._run(call)

@@ -26,13 +26,12 @@ from . import _arrays, _dlpack, _tables
 from ._connection import Connection
 from ._native import check, encoded, error, ffi, last_error, lib, nanoseconds, own, text_of
 from ._waitable import Waitable
-from .common import CODE_OF_DTYPE, DTYPE_OF_CODE, ELEM_OF_CODE, ElemType, elem_code
+from .common import DTYPE_OF_CODE, ELEM_OF_CODE, ElemType, elem_code
 from .errors import DalError, InvalidArgument, NotFound, ObjectDeleted, StoreNotFound, TimeoutException
 from .ids import AnyID, ObjectID, whole_id
 
 _get_tensor = lib.sdp_dal_ref_get_tensor
-array_of, converted = _arrays.array_of, _arrays.converted
-take_found, take_view = _arrays.found.take, _arrays.views.take
+array_of, converted, found, view_of = _arrays.array_of, _arrays.converted, _arrays.found, _arrays.view_of
 _free_ref = lib.sdp_dal_ref_free
 gc, new = ffi.gc, ffi.new
 _tensor_pp = ffi.typeof("sdp_dal_tensor **")
@@ -321,21 +320,31 @@ class TensorRef(Ref):
     def _found(self) -> Tuple[int, Optional[List[str]]]:
         if not self.exists():
             return 0, None
-        shown = take_found()
-        tensor = self._hold(0, shown[0])
+        shown = self._hold(0)
         try:
             return _arrays.dim_names_of(shown)
         finally:
-            lib.sdp_dal_tensor_free(tensor)
-            _arrays.found.give(shown)
+            lib.sdp_dal_tensor_free(shown[2][0])
+            found.append(shown)
 
-    def _hold(self, timeout: Optional[float], view: Any = ffi.NULL) -> Any:
-        """A handle of the tensor, which is to be freed; the view is filled."""
-        out = new(_tensor_pp)
+    def _hold(self, timeout: Optional[float]) -> Any:
+        """The tensor in one of :data:`_arrays.found`. Its handle is to be freed."""
+        try:
+            shown = found.pop()
+        except IndexError:
+            shown = _arrays.new_found()
+        view, _, out = shown
         status = _get_tensor(self._handle, -1 if timeout is None else nanoseconds(timeout), out, view)
         if status:
             raise error(status, [self], timeout)
-        return out[0]
+        return shown
+
+    def _held(self, timeout: Optional[float] = None) -> Any:
+        """A handle of the tensor, which is freed with its last use."""
+        shown = self._hold(timeout)
+        tensor = own(shown[2], lib.sdp_dal_tensor_free)
+        found.append(shown)
+        return tensor
 
     def get(self, timeout: Optional[float] = None) -> np.ndarray[Any, Any]:
         """The tensor as a read-only array over its bytes in the store, without a copy. The array keeps them, whatever
@@ -349,8 +358,7 @@ class TensorRef(Ref):
             FunctionError: The function that was to make it raised an exception.
             ProcessorLost: The processor that was to make it has gone.
         """
-        shown = take_found()
-        return array_of(self._hold(timeout, shown[0]), shown, self._code, self)
+        return array_of(self._hold(timeout), self._code, self)
 
     def put(self, arr: Any = None, *, casting: str = "safe") -> None:
         """Writes the tensor: one copy into the store.
@@ -364,11 +372,13 @@ class TensorRef(Ref):
             AlreadyExists: Somebody has written it before.
             InvalidArgument: The values are not what is expected.
         """
-        dims = self._dim_names
-        array = converted(arr, self._code, None if dims is None else len(dims), self, casting)
-        view = take_view()
-        names = self._names() if dims and len(dims) == array.ndim else None
-        self._put_view(view.show(array, self._code or CODE_OF_DTYPE[array.dtype], names))
+        dims, code = self._dim_names, self._code
+        array: Any = arr
+        # Arrays of the very type, as most are, need no more looking at.
+        if type(arr) is not np.ndarray or arr.dtype is not DTYPE_OF_CODE.get(code):
+            array, code = converted(arr, code, None if dims is None else len(dims), self, casting)
+        view = view_of(array, code, self._names() if dims and len(dims) == array.ndim else None)
+        self._put_view(view.raw)
         view.done()
 
     def _put_view(self, view: Any) -> None:
@@ -430,7 +440,7 @@ class TensorRef(Ref):
     def _sealed(self) -> None:
         place, self._in_place = self._in_place, None
         if place is not None:
-            place.ended(lambda: own([self._hold(0)], lib.sdp_dal_tensor_free))
+            place.ended(lambda: self._held(0))
 
     def _what(self) -> str:
         return f"the tensor {self.oid.hex()}"
@@ -466,7 +476,7 @@ class TensorRef(Ref):
     ) -> Any:
         if stream is not None or dl_device not in (None, (1, 0)) or copy:
             raise BufferError("a tensor in the store can be had on the CPU only, without a stream, and not as a copy")
-        return _dlpack.capsule(own([self._hold(None)], lib.sdp_dal_tensor_free), max_version)
+        return _dlpack.capsule(self._held(), max_version)
 
     def __dlpack_device__(self) -> Tuple[int, int]:
         return (1, 0)

@@ -12,14 +12,14 @@ from . import _arrays, _tables
 from ._closes import Closes
 from ._connection import Connection, prefix_of
 from ._native import check, ffi, lib, own
-from .common import CODE_OF_DTYPE, ElemType, elem_code, object_id_hex
+from .common import ElemType, elem_code, object_id_hex
 from .errors import InvalidArgument
 from .ids import AnyID
 from .references import TableRef, TensorRef, tensor_ref
 
 _log = logging.getLogger(__name__)
 _put = lib.sdp_dal_tensor_put
-new, converted, take_view = ffi.new, _arrays.converted, _arrays.views.take
+converted, view_of = _arrays.converted, _arrays.view_of
 _ref_pp = ffi.typeof("sdp_dal_ref **")
 
 
@@ -97,20 +97,18 @@ class Store(Closes):
             InvalidArgument: The values are not what is expected.
         """
         code = 0 if typ is None else elem_code(typ)
-        array = converted(arr, code, None if dim_names is None else len(dim_names), "the value", casting)
+        array, code = converted(arr, code, None if dim_names is None else len(dim_names), "the value", casting)
         if dim_names is not None and len(dim_names) != array.ndim:
             raise InvalidArgument(
                 f"the value has {array.ndim} dimensions, but {len(dim_names)} names were given for them"
             )
-        code = code or CODE_OF_DTYPE[array.dtype]
-        names = None if dim_names is None else _arrays.names_of(dim_names)
-        view = take_view()
-        out = new(_ref_pp)
-        status = _put(self._space or self._open, view.show(array, code, names), out)
+        view = view_of(array, code, None if dim_names is None else _arrays.names_of(dim_names))
+        status = _put(self._space or self._open, view.raw, view.out)
         if status:
             check(status)
+        made = tensor_ref(self._conn, view.out[0], code, dim_names)
         view.done()
-        return tensor_ref(self._conn, out[0], code, dim_names)
+        return made
 
     def new_tensor_ref(self, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None) -> TensorRef:
         """An owning reference to a tensor that does not exist yet: the output of a call, or to be written later.
