@@ -82,6 +82,12 @@ class Builder:
         self.run("cmake", "--build", build, "--parallel", os.cpu_count() or 1)
         return build
 
+    def crate(self, name: str) -> Path:
+        """A program of peers/ in Rust, with what its lock file names. Gives its path."""
+        manifest, target = HERE / "peers" / name / "Cargo.toml", self.folder / "peers"
+        self.run("cargo", "build", "--release", "--locked", "--manifest-path", manifest, "--target-dir", target)
+        return target / "release" / f"of_{name}"
+
     def wheel(self) -> str:
         """A Python with this package."""
         pins = ROOT / "python" / "tests" / "current.txt"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from build import Builder, NotHere, Party, in_python, native
+from build import HERE, Builder, NotHere, Party, in_python, native
 
 #: pyarrow 11, the last with Plasma, has wheels for these.
 OF_PLASMA = ("3.11", "3.10", "3.9")
@@ -43,6 +44,19 @@ class Peer:
 
     def parties(self, builder: Builder, folder: Path) -> List[Party]:
         return [in_python(builder, f"{self.title} (Python)", self.python(builder), self.program, *self.words)]
+
+
+class Crate(Peer):
+    """A program in Rust, which stands on the crate `package`."""
+
+    def install(self, builder: Builder) -> Dict[str, str]:
+        builder.crate(self.program)
+        lock = (HERE / "peers" / self.program / "Cargo.lock").read_text()
+        (version,) = re.findall(f'^name = "{self.package}"\nversion = "(.*)"', lock, re.MULTILINE)
+        return {self.title: f"{self.package} {version}"}
+
+    def parties(self, builder: Builder, folder: Path) -> List[Party]:
+        return [native(builder, self.title, [builder.crate(self.program)])]
 
 
 class Plasma(Peer):
@@ -83,6 +97,9 @@ PEERS: List[Peer] = [
     ),
     Peer(
         "iceoryx2", "iceoryx2's requests and responses", "iceoryx2", "of_iceoryx2.py", ("iceoryx2",), package="iceoryx2"
+    ),
+    Crate(
+        "iceoryx2-rust", "the same in Rust (compiles it, a minute)", "iceoryx2 (Rust)", "iceoryx2_rust", package="iceoryx2"
     ),
     Peer("zmq", "ZeroMQ over a socket of the machine", "ZeroMQ", "of_zmq.py", ("pyzmq", "numpy"), package="pyzmq"),
     Peer(

@@ -21,7 +21,8 @@
  * was cancelled, ask for private copies, or write its outputs after it has returned.
  *
  * `template <class = void>` before a function changes nothing for its callers: it makes compilers
- * skip the function where it is not called.
+ * skip the function where it is not called. `template <class Info = client_info>` makes them skip
+ * containers of that type too.
  *
  * Where what is declared:
  *   error      exceptions, timeouts

@@ -7,7 +7,7 @@
 #
 # Builds the release library as users have it, and all else, in the target folder (CARGO_TARGET_DIR, default target/). It
 # needs Rust, cmake, C and C++ compilers, Python 3.9 or newer with venv, 1 GB of /dev/shm, and the network for Python's
-# packages the first time. Pinned rows need two CPUs. Nothing is left running or in /dev/shm.
+# packages and the peers' crates the first time. Pinned rows need two CPUs. Nothing is left running or in /dev/shm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v cargo >/dev/null || PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH

@@ -224,6 +224,7 @@ prepare_python() {
 run_format() {
     local environment sources
     cargo fmt --all --check || return
+    rustfmt --check benches/peers/iceoryx2_rust/src/main.rs || return
     # Not git's list: there may be no git, or a checkout of another user, which it refuses.
     # cbindgen lays out sdp_dal.h.
     mapfile -t sources < <(find include c_examples cpp_examples tests benches -name '*.[ch]' ! -name sdp_dal.h \

@@ -24,10 +24,11 @@ public:
     argument(const char *text) : argument(SDP_DAL_VALUE_STRING, text) {}
     argument(std::string text) : argument(SDP_DAL_VALUE_STRING, std::move(text)) {}
     argument(std::string_view text) : argument(SDP_DAL_VALUE_STRING, std::string(text)) {}
-    argument(ref reference) : argument(SDP_DAL_VALUE_REF, std::make_shared<ref>(reference)) {}
+    argument(const ref &reference) : argument(SDP_DAL_VALUE_REF, reference.handle_) {}
     argument(const object_id &id)
         : argument(SDP_DAL_VALUE_ID,
                    std::string(reinterpret_cast<const char *>(id.data()), SDP_DAL_ID_SIZE)) {}
+    template <class = void>
     argument(table value)
         : argument(SDP_DAL_VALUE_TABLE, std::make_shared<table>(std::move(value))) {}
     /// The value of a binary parameter.
@@ -40,6 +41,7 @@ public:
         value_.imag = static_cast<double>(value.imag());
     }
     /// A value of any Arrow type: an array of one element, and its type. Both are taken over.
+    template <class = void>
     argument(arrow_array value, arrow_schema type)
         : argument(SDP_DAL_VALUE_ARROW,
                    std::make_shared<arrow_value>(arrow_value{std::move(value), std::move(type)})) {}
@@ -86,7 +88,9 @@ public:
     const std::shared_ptr<const void> &held() const { return held_; }
 
     /// By name, or by position if there is none.
-    void give(sdp_dal_args *args, const char *name) const { check(given(args, name)); }
+    template <class = void> void give(sdp_dal_args *args, const char *name) const {
+        check(given(args, name));
+    }
 
 private:
     struct arrow_value {
@@ -103,7 +107,7 @@ private:
 
     template <class T> const T &object() const { return *static_cast<const T *>(object_.get()); }
 
-    sdp_dal_status given(sdp_dal_args *args, const char *name) const {
+    template <class = void> sdp_dal_status given(sdp_dal_args *args, const char *name) const {
         switch (value_.kind) {
         case SDP_DAL_VALUE_BOOL:
             return sdp_dal_args_set_bool(args, name, value_.int64 != 0);
@@ -125,7 +129,8 @@ private:
             return sdp_dal_args_set_id(args, name,
                                        reinterpret_cast<const std::uint8_t *>(bytes_.data()));
         case SDP_DAL_VALUE_REF:
-            return sdp_dal_args_set_ref(args, name, object<ref>().raw());
+            return sdp_dal_args_set_ref(args, name,
+                                        static_cast<const sdp_dal_ref *>(object_.get()));
         case SDP_DAL_VALUE_TENSOR:
             return sdp_dal_args_set_tensor(args, name, object<c_view>().get());
         case SDP_DAL_VALUE_TABLE:
@@ -191,11 +196,11 @@ public:
         handle_.reset(handle);
     }
 
-    args(std::initializer_list<named> list) : args() {
+    template <class = void> args(std::initializer_list<named> list) : args() {
         for (const named &one : list) set(one.name, one.value);
     }
 
-    args &set(const std::string &name, const detail::argument &value) {
+    template <class = void> args &set(const std::string &name, const detail::argument &value) {
         value.give(handle_.get(), detail::text(name));
         for (held &one : held_)
             if (one.name == name) {
@@ -207,14 +212,14 @@ public:
     }
 
     /// Gives the next parameter by position.
-    args &push(const detail::argument &value) {
+    template <class = void> args &push(const detail::argument &value) {
         value.give(handle_.get(), nullptr);
         if (value.held() != nullptr) held_.push_back({{}, value.held()});
         return *this;
     }
 
     /// Takes all arguments out.
-    void clear() {
+    template <class = void> void clear() {
         detail::check(sdp_dal_args_clear(handle_.get()));
         held_.clear();
     }
@@ -236,9 +241,11 @@ private:
 class results {
 public:
     /// Made by caller: what the C handle has, with references of its own.
+    template <class = void>
     explicit results(const sdp_dal_results *borrowed) : results(borrowed, names_of(borrowed)) {}
 
     /// Another row of the same function.
+    template <class = void>
     results(const sdp_dal_results *borrowed, const results &like)
         : results(borrowed, like.names_) {}
 
@@ -248,13 +255,22 @@ public:
 
     /// An output; throws if there is none of that name, or if it is null.
     ref operator[](const std::string &name) const {
-        std::optional<ref> found = get(name);
-        if (!found) detail::wrong("output '" + name + "' is null");
-        return *found;
+        const ref &found = find(name);
+        if (found.raw() == nullptr) detail::wrong("output '" + name + "' is null");
+        return found;
     }
 
     /// An output; nothing if it is null.
-    std::optional<ref> get(const std::string &name) const {
+    template <class Ref = ref> std::optional<Ref> get(const std::string &name) const {
+        const Ref &found = find(name);
+        if (found.raw() == nullptr) return std::nullopt;
+        return found;
+    }
+
+private:
+    using name_list = std::vector<std::string>;
+
+    const ref &find(const std::string &name) const {
         std::string known;
         for (std::size_t i = 0; i < refs_.size(); i++) {
             if ((*names_)[i] == name) return refs_[i];
@@ -264,9 +280,7 @@ public:
                                             (known.empty() ? "none at all" : known));
     }
 
-private:
-    using name_list = std::vector<std::string>;
-
+    template <class = void>
     static std::shared_ptr<name_list> names_of(const sdp_dal_results *borrowed) {
         auto names = std::make_shared<name_list>();
         const char *name = nullptr;
@@ -276,19 +290,20 @@ private:
         return names;
     }
 
+    template <class = void>
     results(const sdp_dal_results *borrowed, std::shared_ptr<name_list> names)
         : names_(std::move(names)) {
         for (std::size_t i = 0; i < names_->size(); i++) {
             const char *name = nullptr;
             const sdp_dal_ref *output = nullptr;
             detail::check(sdp_dal_results_get_output(borrowed, i, &name, &output));
-            refs_.push_back(output == nullptr ? std::nullopt
-                                              : std::optional<ref>(ref::clone(output)));
+            refs_.push_back(output == nullptr ? ref(nullptr) : ref::clone(output));
         }
     }
 
     std::shared_ptr<name_list> names_;
-    std::vector<std::optional<ref>> refs_;
+    /// Those of no object are null.
+    std::vector<ref> refs_;
 };
 
 } // namespace sdp_dal

@@ -80,7 +80,7 @@ template <class S> struct exported {
     }
 
     /// Moves this into a struct, whose other fields are the caller's to fill.
-    static void hand_over(std::unique_ptr<exported> from, S *out) {
+    static void hand_over(boxed<exported> from, S *out) {
         for (S &child : from->children) from->pointers.push_back(&child);
         out->n_children = static_cast<std::int64_t>(from->children.size());
         out->children = from->pointers.data();
@@ -91,7 +91,7 @@ template <class S> struct exported {
 
 /// The same type (ArrowSchema) or elements (ArrowArray) again; owner keeps what they point to.
 template <class S> void share(const S &from, const std::shared_ptr<const void> &owner, S *out) {
-    auto held = std::make_unique<exported<S>>();
+    boxed<exported<S>> held(new exported<S>);
     held->owner = owner;
     // The dictionary is owned as a last child, which is not counted as one.
     std::size_t count = static_cast<std::size_t>(from.n_children);
@@ -106,30 +106,32 @@ template <class S> void share(const S &from, const std::shared_ptr<const void> &
 }
 
 /// A type without children.
-inline ArrowSchema make_type(const std::string &name, const char *format, bool nullable) {
-    auto held = std::make_unique<exported<ArrowSchema>>();
+template <class S = ArrowSchema>
+S make_type(const std::string &name, const char *format, bool nullable) {
+    boxed<exported<S>> held(new exported<S>);
     held->format = format;
     held->name = name;
-    ArrowSchema out{};
+    S out{};
     out.format = held->format.c_str();
     out.name = held->name.c_str();
     out.flags = nullable ? ARROW_FLAG_NULLABLE : 0;
-    exported<ArrowSchema>::hand_over(std::move(held), &out);
+    exported<S>::hand_over(std::move(held), &out);
     return out;
 }
 
 /// An array without children.
-inline ArrowArray make_array(std::size_t length, std::size_t nulls,
-                             std::vector<const void *> buffers, std::shared_ptr<const void> owner) {
-    auto held = std::make_unique<exported<ArrowArray>>();
+template <class S = ArrowArray>
+S make_array(std::size_t length, std::size_t nulls, std::vector<const void *> buffers,
+             std::shared_ptr<const void> owner) {
+    boxed<exported<S>> held(new exported<S>);
     held->buffers = std::move(buffers);
     held->owner = std::move(owner);
-    ArrowArray out{};
+    S out{};
     out.length = static_cast<std::int64_t>(length);
     out.null_count = static_cast<std::int64_t>(nulls);
     out.n_buffers = static_cast<std::int64_t>(held->buffers.size());
     out.buffers = held->buffers.data();
-    exported<ArrowArray>::hand_over(std::move(held), &out);
+    exported<S>::hand_over(std::move(held), &out);
     return out;
 }
 

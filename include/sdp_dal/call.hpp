@@ -127,8 +127,9 @@ public:
     void finish() { detail::check(sdp_dal_call_finish(raw(), nullptr, 0)); }
 
     /// Of a C handle: that is taken over, or that stays the caller's.
-    call(sdp_dal_call *handle, bool take_over) : handle_(handle, end{take_over}) {}
-    sdp_dal_call *raw() const { return handle_.get(); }
+    call(sdp_dal_call *handle, bool take_over)
+        : own_(take_over ? handle : nullptr), borrowed_(take_over ? nullptr : handle) {}
+    sdp_dal_call *raw() const { return own_ ? own_.get() : borrowed_.get(); }
 
 private:
     sdp_dal_call_info info() const {
@@ -138,14 +139,11 @@ private:
     }
     const sdp_dal_schema *schema() const { return detail::schema_of(raw()); }
 
-    struct end {
-        bool is_owner;
-        void operator()(sdp_dal_call *handle) const noexcept {
-            if (is_owner) sdp_dal_call_free(handle);
-        }
-    };
+    static void leave(sdp_dal_call *) noexcept {}
 
-    std::unique_ptr<sdp_dal_call, end> handle_;
+    // One of them is empty.
+    detail::owned<sdp_dal_call, sdp_dal_call_free> own_;
+    detail::owned<sdp_dal_call, leave> borrowed_;
 };
 
 } // namespace sdp_dal

@@ -44,7 +44,7 @@ struct reply {
 
     bool ok() const { return status == SDP_DAL_OK; }
     /// An output of a single call; throws what kept the processor from getting it.
-    ref operator[](const std::string &output) const {
+    template <class = void> ref operator[](const std::string &output) const {
         if (!ok()) detail::fail(status, error);
         return rows.at(0)[output];
     }
@@ -71,8 +71,8 @@ public:
 
     std::size_t num_processors() const { return processors_; }
 
-    template <class = void> std::vector<results> rows(std::size_t processor) const {
-        std::vector<results> all;
+    template <class Results> std::vector<Results> rows(std::size_t processor) const {
+        std::vector<Results> all;
         for (std::size_t row = 0; row < rows_; row++) {
             const sdp_dal_results *borrowed = nullptr;
             check(sdp_dal_replies_get_results(handle_.get(), processor, row, &borrowed));
@@ -85,12 +85,12 @@ public:
         return all;
     }
 
-    template <class = void> reply at(std::size_t processor) const {
+    template <class Reply> Reply at(std::size_t processor) const {
         auto raw = sized<sdp_dal_reply>();
         check(sdp_dal_replies_get_reply(handle_.get(), processor, &raw));
-        reply one{raw.name, hex(raw.prefix, sizeof raw.prefix), raw.status, {}, {}};
+        Reply one{raw.name, hex(raw.prefix, sizeof raw.prefix), raw.status, {}, {}};
         if (one.ok()) {
-            one.rows = rows(processor);
+            one.rows = rows<results>(processor);
         } else {
             const sdp_dal_results *none = nullptr;
             one.error = last_text(sdp_dal_replies_get_results(handle_.get(), processor, 0, &none));
@@ -108,6 +108,7 @@ private:
 /// Finds processors and issues calls.
 class caller {
 public:
+    template <class = void>
     caller(store &store, const std::vector<std::string> &signatures,
            const caller_options &options = {}) {
         std::vector<const char *> texts;
@@ -116,6 +117,7 @@ public:
     }
 
     /// A caller of functions that are given as schemas.
+    template <class = void>
     static caller of_schemas(store &store, const std::vector<schema> &schemas,
                              const caller_options &options = {}) {
         std::vector<const sdp_dal_schema *> raw;
@@ -145,40 +147,42 @@ public:
 
     /// Issues many calls of one function to one processor at once, and does not wait for them: the
     /// outputs of each row.
-    template <class = void>
-    std::vector<results> batch(const std::string &function, const std::vector<args> &rows) {
-        return issue_batch(function, rows);
+    template <class Results = results>
+    std::vector<Results> batch(const std::string &function, const std::vector<args> &rows) {
+        return issue_batch<Results>(function, rows);
     }
-    template <class = void>
-    std::vector<results> batch(const std::string &function, std::initializer_list<args> rows) {
-        return issue_batch(function, rows);
+    template <class Results = results>
+    std::vector<Results> batch(const std::string &function, std::initializer_list<args> rows) {
+        return issue_batch<Results>(function, rows);
     }
 
     /// Issues a call to every processor that was found, and does not wait for it: the processors in
     /// the order of their prefixes. One that cannot get it says so in its place.
-    template <class = void>
-    std::vector<reply> broadcast(const std::string &function, const args &arguments) {
+    template <class Reply = reply>
+    std::vector<Reply> broadcast(const std::string &function, const args &arguments) {
         const args *one = &arguments;
         struct {
             const args *first;
             const args *begin() const { return first; }
             const args *end() const { return first + 1; }
         } rows{one};
-        return issue_broadcast(function, rows);
+        return issue_broadcast<Reply>(function, rows);
     }
     /// The same with many rows.
-    template <class = void>
-    std::vector<reply> broadcast_batch(const std::string &function, const std::vector<args> &rows) {
-        return issue_broadcast(function, rows);
+    template <class Reply = reply>
+    std::vector<Reply> broadcast_batch(const std::string &function, const std::vector<args> &rows) {
+        return issue_broadcast<Reply>(function, rows);
     }
-    std::vector<reply> broadcast_batch(const std::string &function,
+    template <class Reply = reply>
+    std::vector<Reply> broadcast_batch(const std::string &function,
                                        std::initializer_list<args> rows) {
-        return issue_broadcast(function, rows);
+        return issue_broadcast<Reply>(function, rows);
     }
 
     /// Waits until a processor that was found has gone, and says which; nothing if none has in
     /// time. Each is told once.
-    template <class = void> std::optional<found_processor> next_lost(timeout time = forever) {
+    template <class Found = found_processor>
+    std::optional<Found> next_lost(timeout time = forever) {
         std::uint8_t prefix[SDP_DAL_PREFIX_SIZE] = {};
         char name[name_room];
         std::size_t length = sizeof name;
@@ -186,8 +190,8 @@ public:
             sdp_dal_caller_next_lost(raw(), time.count(), prefix, name, &length);
         if (status == SDP_DAL_TIMEOUT) return std::nullopt;
         detail::check(status);
-        return found_processor{length <= sizeof name ? std::string(name) : std::string(),
-                               detail::hex(prefix, sizeof prefix)};
+        return Found{length <= sizeof name ? std::string(name) : std::string(),
+                     detail::hex(prefix, sizeof prefix)};
     }
 
     /// Looks again for processors; their number.
@@ -199,8 +203,8 @@ public:
 
     std::size_t num_processors() const { return sdp_dal_caller_num_processors(raw()); }
 
-    template <class = void> std::vector<found_processor> processors() const {
-        std::vector<found_processor> found;
+    template <class Found = found_processor> std::vector<Found> processors() const {
+        std::vector<Found> found;
         for (std::size_t i = 0; i < num_processors(); i++) {
             std::uint8_t prefix[SDP_DAL_PREFIX_SIZE] = {};
             std::string name = detail::text_of([&](char *buffer, std::size_t *length) {
@@ -219,6 +223,7 @@ private:
 
     caller() = default;
 
+    template <class = void>
     void open(store &store, const std::vector<const char *> &signatures,
               const std::vector<const sdp_dal_schema *> &schemas, const caller_options &options) {
         auto c = detail::sized<sdp_dal_caller_options>();
@@ -239,17 +244,17 @@ private:
         handle_.reset(handle);
     }
 
-    template <class Rows>
-    std::vector<results> issue_batch(const std::string &function, const Rows &rows) {
+    template <class Results, class Rows>
+    std::vector<Results> issue_batch(const std::string &function, const Rows &rows) {
         detail::replies_handle all(sdp_dal_caller_batch, raw(), function, rows);
-        return all.num_processors() == 0 ? std::vector<results>() : all.rows(0);
+        return all.num_processors() == 0 ? std::vector<Results>() : all.rows<Results>(0);
     }
 
-    template <class Rows>
-    std::vector<reply> issue_broadcast(const std::string &function, const Rows &rows) {
+    template <class Reply, class Rows>
+    std::vector<Reply> issue_broadcast(const std::string &function, const Rows &rows) {
         detail::replies_handle all(sdp_dal_caller_broadcast, raw(), function, rows);
-        std::vector<reply> replies;
-        for (std::size_t i = 0; i < all.num_processors(); i++) replies.push_back(all.at(i));
+        std::vector<Reply> replies;
+        for (std::size_t i = 0; i < all.num_processors(); i++) replies.push_back(all.at<Reply>(i));
         return replies;
     }
 

@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -120,8 +119,8 @@ template <class S> S sized() {
     return value;
 }
 
-/// A handle of C that ends itself. (A std::unique_ptr for each kind of handle takes compilers
-/// long.)
+/// A handle of C, or an object, that ends itself. (A std::unique_ptr for each kind of them takes
+/// compilers long.)
 template <class H, void (*End)(H *)> class owned {
 public:
     owned() = default;
@@ -134,6 +133,7 @@ public:
     ~owned() { reset(); }
 
     H *get() const noexcept { return handle_; }
+    H *operator->() const noexcept { return handle_; }
     explicit operator bool() const noexcept { return handle_ != nullptr; }
     H *release() noexcept {
         H *handle = handle_;
@@ -148,6 +148,9 @@ public:
 private:
     H *handle_ = nullptr;
 };
+
+template <class T> void destroy(T *object) noexcept { delete object; }
+template <class T> using boxed = owned<T, destroy<T>>;
 
 } // namespace detail
 

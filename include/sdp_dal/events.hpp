@@ -38,21 +38,9 @@ public:
     explicit subscription(sdp_dal_subscription *handle) : handle_(handle) {}
 
     /// The next event; nothing if there was none in time.
-    std::optional<event> next(timeout time = forever) {
-        auto raw_event = detail::sized<sdp_dal_event>();
-        sdp_dal_status status = sdp_dal_subscription_next(raw(), time.count(), &raw_event);
-        if (status == SDP_DAL_TIMEOUT) return std::nullopt;
-        detail::check(status);
-        event told;
-        told.kind = raw_event.kind;
-        told.id = object_id(raw_event.id);
-        told.actor = raw_event.actor;
-        told.sequence = raw_event.sequence;
-        told.time_ns = raw_event.time_ns;
-        told.data_size = raw_event.data_size;
-        told.metadata_size = raw_event.metadata_size;
-        told.metadata.assign(reinterpret_cast<const char *>(raw_event.metadata),
-                             raw_event.metadata_length);
+    template <class Event = event> std::optional<Event> next(timeout time = forever) {
+        Event told;
+        if (!take(told, time)) return std::nullopt;
         return told;
     }
 
@@ -68,26 +56,27 @@ public:
 
         iterator() = default;
         iterator(subscription *from, timeout time) : from_(from), time_(time) { ++*this; }
-        reference operator*() const { return *told_; }
-        pointer operator->() const { return &*told_; }
+        reference operator*() const { return told_; }
+        pointer operator->() const { return &told_; }
         iterator &operator++() {
             try {
-                told_ = from_->next(time_);
+                is_there_ = from_->take(told_, time_);
             } catch (const interrupted &) {
-                told_.reset();
+                is_there_ = false;
             }
             return *this;
         }
         void operator++(int) { ++*this; }
         friend bool operator==(const iterator &a, const iterator &b) {
-            return a.told_.has_value() == b.told_.has_value();
+            return a.is_there_ == b.is_there_;
         }
         friend bool operator!=(const iterator &a, const iterator &b) { return !(a == b); }
 
     private:
         subscription *from_ = nullptr;
         timeout time_ = forever;
-        std::optional<event> told_ = {};
+        event told_ = {};
+        bool is_there_ = false;
     };
 
     struct range {
@@ -105,6 +94,24 @@ public:
     sdp_dal_subscription *raw() const { return handle_.get(); }
 
 private:
+    /// False if there was none in time.
+    bool take(event &told, timeout time) {
+        auto raw_event = detail::sized<sdp_dal_event>();
+        sdp_dal_status status = sdp_dal_subscription_next(raw(), time.count(), &raw_event);
+        if (status == SDP_DAL_TIMEOUT) return false;
+        detail::check(status);
+        told.kind = raw_event.kind;
+        told.id = object_id(raw_event.id);
+        told.actor = raw_event.actor;
+        told.sequence = raw_event.sequence;
+        told.time_ns = raw_event.time_ns;
+        told.data_size = raw_event.data_size;
+        told.metadata_size = raw_event.metadata_size;
+        told.metadata.assign(reinterpret_cast<const char *>(raw_event.metadata),
+                             raw_event.metadata_length);
+        return true;
+    }
+
     detail::owned<sdp_dal_subscription, sdp_dal_subscription_free> handle_;
 };
 

@@ -5,7 +5,6 @@
 #define SDP_DAL_FUNCTION_HPP
 
 #include <exception>
-#include <memory>
 #include <tuple>
 #include <utility>
 
@@ -29,7 +28,7 @@ std::string signature(const std::string &function, const std::vector<std::string
             named_dims one(given);
             if (i != 0) text += ", ";
             text += P::is_output ? "out " : "in ";
-            text += one.name + ": " + P::type(one.dims);
+            text += one.name + ": " + P::type(one.has_dims ? &one.dims : nullptr);
             if (is_dense<typename decltype(type)::type> && one.order.empty()) one.order = "C";
             if (is_dense<typename decltype(type)::type> && one.order != "C")
                 wrong("a dense_view is in C order: take tensor_view<const T, N>");
@@ -95,7 +94,7 @@ template <class T> constexpr bool is_output_reference<std::optional<T>> = is_out
 /// What runs the calls of F, and F itself until it is registered.
 template <class F> struct registration {
     sdp_dal_function function;
-    std::unique_ptr<F> kept;
+    boxed<F> kept;
 
     void with(sdp_dal_processor *processor, const std::string &signature, std::uint32_t flags) {
         auto options = sized<sdp_dal_function_options>();
@@ -124,7 +123,7 @@ template <bool WithCall, class... A> struct parameters {
     template <class F>
     static void add(sdp_dal_processor *processor, const std::string &name,
                     const std::vector<std::string> &params, std::uint32_t flags, F fn) {
-        registration<F>{trampoline<WithCall, F, A...>, std::make_unique<F>(std::move(fn))}.with(
+        registration<F>{trampoline<WithCall, F, A...>, boxed<F>(new F(std::move(fn)))}.with(
             processor, signature<A...>(name, params), flags);
     }
 };

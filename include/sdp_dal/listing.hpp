@@ -66,12 +66,12 @@ struct store_summary {
 
 namespace detail {
 
-template <class = void> std::vector<client_info> list_clients(const sdp_dal_store *store) {
+template <class Info> std::vector<Info> list_clients(const sdp_dal_store *store) {
     sdp_dal_clients *handle = nullptr;
     std::size_t count = 0;
     check(sdp_dal_store_list_clients(store, &handle, &count));
     owned<sdp_dal_clients, sdp_dal_clients_free> list(handle);
-    std::vector<client_info> all;
+    std::vector<Info> all;
     for (std::size_t i = 0; i < count; i++) {
         auto raw = sized<sdp_dal_client_info>();
         check(sdp_dal_clients_get_info(handle, i, &raw));
@@ -81,19 +81,18 @@ template <class = void> std::vector<client_info> list_clients(const sdp_dal_stor
     return all;
 }
 
-template <class = void>
-namespace_info read_namespace(const sdp_dal_namespaces *list, std::size_t i) {
+template <class Info> Info read_namespace(const sdp_dal_namespaces *list, std::size_t i) {
     auto raw = sized<sdp_dal_namespace_info>();
     check(sdp_dal_namespaces_get_info(list, i, &raw));
-    namespace_info info{raw.name,
-                        hex(raw.prefix, sizeof raw.prefix),
-                        raw.owner,
-                        raw.pid,
-                        {},
-                        raw.queued,
-                        raw.alive != 0,
-                        said(raw.metadata_keys, raw.metadata_values, raw.num_metadata),
-                        {}};
+    Info info{raw.name,
+              hex(raw.prefix, sizeof raw.prefix),
+              raw.owner,
+              raw.pid,
+              {},
+              raw.queued,
+              raw.alive != 0,
+              said(raw.metadata_keys, raw.metadata_values, raw.num_metadata),
+              {}};
     for (std::size_t at = 0; at < raw.num_args; at++) info.arguments.emplace_back(raw.args[at]);
     for (std::size_t at = 0; at < raw.num_functions; at++) {
         sdp_dal_schema *handle = nullptr;
@@ -103,25 +102,25 @@ namespace_info read_namespace(const sdp_dal_namespaces *list, std::size_t i) {
     return info;
 }
 
-template <class = void> std::vector<namespace_info> list_namespaces(const sdp_dal_store *store) {
+template <class Info> std::vector<Info> list_namespaces(const sdp_dal_store *store) {
     sdp_dal_namespaces *handle = nullptr;
     std::size_t count = 0;
     check(sdp_dal_store_list_namespaces(store, &handle, &count));
     owned<sdp_dal_namespaces, sdp_dal_namespaces_free> list(handle);
-    std::vector<namespace_info> all;
-    for (std::size_t i = 0; i < count; i++) all.push_back(read_namespace(handle, i));
+    std::vector<Info> all;
+    for (std::size_t i = 0; i < count; i++) all.push_back(read_namespace<Info>(handle, i));
     return all;
 }
 
 } // namespace detail
 
 /// The stores of this machine that this process may look at.
-template <class = void> std::vector<store_summary> list_stores() {
+template <class Summary = store_summary> std::vector<Summary> list_stores() {
     sdp_dal_stores *handle = nullptr;
     std::size_t count = 0, skipped = 0;
     detail::check(sdp_dal_stores_list(&handle, &count, &skipped));
     detail::owned<sdp_dal_stores, sdp_dal_stores_free> list(handle);
-    std::vector<store_summary> all;
+    std::vector<Summary> all;
     for (std::size_t i = 0; i < count; i++) {
         auto raw = detail::sized<sdp_dal_store_summary>();
         detail::check(sdp_dal_stores_get_summary(handle, i, &raw));

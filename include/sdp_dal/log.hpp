@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <string_view>
 
@@ -22,7 +21,7 @@ namespace detail {
 
 struct log_state {
     std::mutex setting;
-    std::unique_ptr<log_function> current;
+    boxed<log_function> current;
 };
 
 /// It is never destroyed: a message may come while the process ends.
@@ -54,7 +53,7 @@ inline void log_trampoline(std::int32_t level, const char *message, void *functi
 template <class = void> void set_log(std::int32_t level, log_function function = {}) {
     detail::log_state &state = detail::the_log();
     std::lock_guard<std::mutex> alone(state.setting);
-    auto next = function ? std::make_unique<log_function>(std::move(function)) : nullptr;
+    detail::boxed<log_function> next(function ? new log_function(std::move(function)) : nullptr);
     detail::check(sdp_dal_set_log(level, next ? detail::log_trampoline : nullptr, next.get()));
     // The one before may be running, if it is the one that sets another: then it has to stay.
     if (detail::logging_here()) (void)state.current.release();

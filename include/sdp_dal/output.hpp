@@ -71,7 +71,7 @@ public:
     table_output(sdp_dal_call *call, std::string name) : call_(call), name_(std::move(name)) {}
 
     /// Copies a table into the store, in record batches of at most so many rows; 0: as they are.
-    void put(const table &value, std::size_t max_chunksize = 0) {
+    template <class = void> void put(const table &value, std::size_t max_chunksize = 0) {
         put(value.stream().raw(), max_chunksize);
     }
     /// The same from a stream of an Arrow library, which is read to its end and released.

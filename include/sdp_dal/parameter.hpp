@@ -55,7 +55,7 @@ struct given {
 };
 
 /// How a parameter of a C++ function is written in a signature and read from a call.
-///   type(dims)  text of the type; dims is what stands in the brackets, nothing if there are none
+///   type(dims)  text of the type; dims is what stands in the brackets, null if there are none
 ///   is_output, nullable
 ///   load(given), then get()
 template <class T, class = void> struct parameter {
@@ -68,15 +68,15 @@ template <class T, class = void> struct parameter {
         "before them there may be call &");
 };
 
-inline void no_dims(const std::optional<std::string> &dims, const char *type) {
-    if (dims)
+inline void no_dims(const std::string *dims, const char *type) {
+    if (dims != nullptr)
         wrong((dims->rfind('{', 0) == 0 ? *dims : "[" + *dims + "]") +
               " is given, but the C++ type is " + type + ", which has no dimensions");
 }
 
 template <class T> struct parameter<T, std::enable_if_t<std::is_arithmetic_v<T>>> {
     static constexpr bool is_output = false, nullable = false;
-    static std::string type(const std::optional<std::string> &dims) {
+    static std::string type(const std::string *dims) {
         std::string name = dtype_name(dtype_of<T>());
         no_dims(dims, name.c_str());
         return name;
@@ -98,7 +98,7 @@ template <class T> struct parameter<T, std::enable_if_t<std::is_arithmetic_v<T>>
 
 template <> struct parameter<std::string> {
     static constexpr bool is_output = false, nullable = false;
-    static std::string type(const std::optional<std::string> &dims) {
+    static std::string type(const std::string *dims) {
         no_dims(dims, "a text");
         return "utf8";
     }
@@ -116,7 +116,7 @@ template <> struct parameter<std::string_view> : parameter<std::string> {
 
 template <class T> struct parameter<std::complex<T>> {
     static constexpr bool is_output = false, nullable = false;
-    static std::string type(const std::optional<std::string> &dims) {
+    static std::string type(const std::string *dims) {
         std::string name = dtype_name(dtype_of<std::complex<T>>());
         no_dims(dims, name.c_str());
         return name;
@@ -131,7 +131,7 @@ template <class T> struct parameter<std::complex<T>> {
 
 template <> struct parameter<std::vector<std::byte>> {
     static constexpr bool is_output = false, nullable = false;
-    static std::string type(const std::optional<std::string> &dims) {
+    static std::string type(const std::string *dims) {
         no_dims(dims, "bytes");
         return "binary";
     }
@@ -147,7 +147,7 @@ template <> struct parameter<std::vector<std::byte>> {
 /// An ID that is only passed: nobody waits for its object.
 template <> struct parameter<object_id> {
     static constexpr bool is_output = false, nullable = false;
-    static std::string type(const std::optional<std::string> &dims) {
+    static std::string type(const std::string *dims) {
         no_dims(dims, "an object's ID");
         return "id";
     }
@@ -162,34 +162,32 @@ template <> struct parameter<object_id> {
 /// An object of any kind, which is waited for.
 template <> struct parameter<ref> {
     static constexpr bool is_output = false, nullable = false;
-    static std::string type(const std::optional<std::string> &dims) {
+    static std::string type(const std::string *dims) {
         no_dims(dims, "a reference to any object");
         return "oid";
     }
     void load(const given &one) {
         sdp_dal_ref *handle = nullptr;
         check(sdp_dal_call_get_ref(one.call, one.name().c_str(), &handle));
-        value.emplace(handle);
+        value = ref(handle);
     }
-    ref &get() { return *value; }
-    std::optional<ref> value = {};
+    ref &get() { return value; }
+    ref value{nullptr};
 };
 
 /// Columns are written in braces: "rows{id: int64, name: utf8?}".
-inline std::string table_type(const std::optional<std::string> &columns) {
-    if (columns && columns->rfind('{', 0) != 0)
+inline std::string table_type(const std::string *columns) {
+    if (columns != nullptr && columns->rfind('{', 0) != 0)
         wrong("[" + *columns +
               "] is given, but the C++ type is a table: its columns stand in "
               "braces");
-    return "table" + columns.value_or("");
+    return "table" + (columns != nullptr ? *columns : std::string());
 }
 
 template <> struct parameter<table> {
     static constexpr bool is_output = false, nullable = false;
-    static std::string type(const std::optional<std::string> &columns) {
-        return table_type(columns);
-    }
-    void load(const given &one) {
+    static std::string type(const std::string *columns) { return table_type(columns); }
+    template <class = void> void load(const given &one) {
         arrow_stream stream;
         check(sdp_dal_call_get_table(one.call, one.name().c_str(), stream.raw()));
         value = table(stream.raw());
@@ -204,43 +202,40 @@ template <class O> struct output_parameter {
     void load(const given &one) {
         one.is(SDP_DAL_VALUE_OUTPUT, "an output");
         if constexpr (std::is_constructible_v<O, sdp_dal_call *, std::string, std::int64_t>)
-            value.emplace(one.call, std::string(one.bytes()), one.value.int64);
+            value = O(one.call, std::string(one.bytes()), one.value.int64);
         else
-            value.emplace(one.call, std::string(one.bytes()));
+            value = O(one.call, std::string(one.bytes()));
     }
-    O &get() { return *value; }
-    std::optional<O> value = {};
+    O &get() { return value; }
+    O value{nullptr, {}};
 };
 
 template <> struct parameter<table_output> : output_parameter<table_output> {
-    static std::string type(const std::optional<std::string> &columns) {
-        return table_type(columns);
-    }
+    static std::string type(const std::string *columns) { return table_type(columns); }
 };
 
 template <> struct parameter<object_output> : output_parameter<object_output> {
-    static std::string type(const std::optional<std::string> &dims) {
+    static std::string type(const std::string *dims) {
         no_dims(dims, "an object of any kind");
         return "oid";
     }
 };
 
-inline std::string tensor_type(std::int32_t dtype, std::size_t ndim,
-                               const std::optional<std::string> &dims) {
-    if (dims && !dims->empty() && dims->rfind('{', 0) == 0)
+inline std::string tensor_type(std::int32_t dtype, std::size_t ndim, const std::string *dims) {
+    if (dims != nullptr && dims->rfind('{', 0) == 0)
         wrong(*dims + " is given, but the C++ type is a tensor: name its dimensions in brackets");
     std::size_t given = 0;
-    if (dims && !dims->empty()) {
+    if (dims != nullptr && !dims->empty()) {
         given = 1;
         for (char letter : *dims) given += letter == ',' ? 1 : 0;
     }
-    if (!dims && ndim != 0)
+    if (dims == nullptr && ndim != 0)
         wrong("the C++ type is a tensor of " + std::to_string(ndim) +
               " dimensions: name them in brackets");
     if (given != ndim)
         wrong("[" + *dims + "] has " + std::to_string(given) + " dimensions, the C++ type has " +
               std::to_string(ndim));
-    return dtype_name(dtype) + "[" + dims.value_or("") + "]";
+    return dtype_name(dtype) + "[" + (dims != nullptr ? *dims : std::string()) + "]";
 }
 
 template <class T, std::size_t N> struct parameter<tensor_view<T, N>> {
@@ -248,9 +243,7 @@ template <class T, std::size_t N> struct parameter<tensor_view<T, N>> {
                   "an input is read-only: write tensor_view<const T, N>, and output<T, N> for "
                   "what the function is to write");
     static constexpr bool is_output = false, nullable = false;
-    static std::string type(const std::optional<std::string> &dims) {
-        return tensor_type(dtype_of<T>(), N, dims);
-    }
+    static std::string type(const std::string *dims) { return tensor_type(dtype_of<T>(), N, dims); }
     void load(const given &one) {
         one.is(SDP_DAL_VALUE_TENSOR, "a tensor");
         value = typed_view<std::remove_const_t<T>, N>(*one.value.view,
@@ -284,16 +277,14 @@ template <class T, std::size_t N> constexpr bool is_dense<dense_view<T, N>> = tr
 template <class T> constexpr bool is_dense<std::optional<T>> = is_dense<T>;
 
 template <class T, std::size_t N> struct parameter<output<T, N>> : output_parameter<output<T, N>> {
-    static std::string type(const std::optional<std::string> &dims) {
-        return tensor_type(dtype_of<T>(), N, dims);
-    }
+    static std::string type(const std::string *dims) { return tensor_type(dtype_of<T>(), N, dims); }
 };
 
 template <class T> struct parameter<std::optional<T>> {
     using inner = parameter<T>;
     static constexpr bool is_output = inner::is_output, nullable = true;
     static_assert(!inner::nullable, "std::optional of std::optional has no meaning here");
-    static std::string type(const std::optional<std::string> &dims) { return inner::type(dims); }
+    static std::string type(const std::string *dims) { return inner::type(dims); }
     void load(const given &one) {
         if (one.value.kind == SDP_DAL_VALUE_NULL) return;
         held.load(one);
@@ -308,7 +299,8 @@ template <class T> struct parameter<std::optional<T>> {
 /// them. "rows{a: utf8}" too: columns keep their braces.
 struct named_dims {
     std::string name;
-    std::optional<std::string> dims;
+    std::string dims;
+    bool has_dims = false;
     std::string order;
 
     explicit named_dims(const std::string &text) {
@@ -318,6 +310,7 @@ struct named_dims {
                 wrong("'" + text + "' lacks its closing brace: write name{column: type}");
             name = text.substr(0, brace);
             dims = text.substr(brace);
+            has_dims = true;
             return;
         }
         std::size_t open = text.find('[');
@@ -330,6 +323,7 @@ struct named_dims {
             wrong("'" + text + "' lacks its closing bracket: write name[dim,dim]");
         name = text.substr(0, open);
         dims = text.substr(open + 1, close - open - 1);
+        has_dims = true;
         std::size_t word = text.find_first_not_of(' ', close + 1);
         if (word == std::string::npos) return;
         order = text.substr(word);

@@ -43,7 +43,7 @@ public:
     /// A processor in the store at a path.
     processor(const std::string &path, const std::string &name,
               const processor_options &options = {})
-        : own_(std::make_unique<store>(path, named(name))), store_(own_->raw()) {
+        : own_(new store(path, named(name))), store_(own_->raw()) {
         open(name, options);
     }
 
@@ -78,7 +78,7 @@ public:
     template <class F>
     void add(const schema &function, F &&fn, const function_options &options = {}) {
         using D = std::decay_t<F>;
-        auto kept = std::make_unique<D>(std::forward<F>(fn));
+        detail::boxed<D> kept(new D(std::forward<F>(fn)));
         auto how = detail::sized<sdp_dal_function_options>();
         how.flags = options.flags();
         detail::check(sdp_dal_processor_register_schema(
@@ -105,12 +105,12 @@ public:
     }
 
     /// Takes one call, to be worked on and ended with finish(); nothing if none came in time.
-    std::optional<call> next(timeout time = forever) {
+    template <class Call = call> std::optional<Call> next(timeout time = forever) {
         sdp_dal_call *handle = nullptr;
         sdp_dal_status status = sdp_dal_processor_next(raw(), time.count(), &handle, nullptr);
         if (status == SDP_DAL_TIMEOUT) return std::nullopt;
         detail::check(status);
-        return call(handle, true);
+        return Call(handle, true);
     }
 
     /// Ends it for callers, and all waiting in process() and next(), now and later, with
@@ -160,7 +160,7 @@ private:
     }
 
     // Ended in the opposite order: the processor first.
-    std::unique_ptr<store> own_;
+    detail::boxed<store> own_;
     sdp_dal_store *store_;
     detail::owned<sdp_dal_processor, sdp_dal_processor_close> handle_;
 };

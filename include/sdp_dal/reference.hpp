@@ -15,6 +15,10 @@
 
 namespace sdp_dal {
 
+namespace detail {
+class argument;
+}
+
 /// A complete tensor, held: its elements stay as long as this.
 template <class T, std::size_t N> class tensor {
     static_assert(!std::is_const_v<T>,
@@ -78,9 +82,13 @@ private:
 
 /// A reference to an object that may not exist yet. Copies share it.
 class ref {
+    friend class detail::argument;
+
 public:
     /// Takes the C handle over.
-    explicit ref(sdp_dal_ref *handle) : handle_(handle, sdp_dal_ref_free) {}
+    explicit ref(sdp_dal_ref *handle) {
+        if (handle != nullptr) handle_.reset(handle, sdp_dal_ref_free);
+    }
 
     /// A reference of one's own to what a borrowed C handle refers to.
     static ref clone(const sdp_dal_ref *borrowed) {
@@ -104,10 +112,10 @@ public:
     }
 
     /// Waits until the table exists, and holds it. Nothing is copied.
-    table get_table(timeout time = forever) const {
+    template <class Table = table> Table get_table(timeout time = forever) const {
         arrow_stream stream;
         detail::check(sdp_dal_ref_get_table(raw(), time.count(), stream.raw()));
-        return table(stream.raw());
+        return Table(stream.raw());
     }
 
     /// Waits until the object exists, and holds its bytes, whatever it is.
@@ -118,7 +126,7 @@ public:
     }
 
     /// Writes the table of a reference that has no value yet.
-    void put(const table &value) {
+    template <class = void> void put(const table &value) {
         detail::check(sdp_dal_ref_put_table(raw(), value.stream().raw(), nullptr));
     }
 
@@ -154,10 +162,10 @@ public:
 
     /// The names of the dimensions that are expected, "" for one without a name; nothing if no
     /// tensor is expected, or any.
-    template <class = void> std::optional<std::vector<std::string>> dim_names() const {
+    template <class Name = std::string> std::optional<std::vector<Name>> dim_names() const {
         sdp_dal_ref_info info = this->info();
         if (info.ndim < 0) return std::nullopt;
-        std::vector<std::string> names;
+        std::vector<Name> names;
         for (std::int32_t i = 0; i < info.ndim; i++)
             names.emplace_back(info.dim_names == nullptr ? "" : info.dim_names[i]);
         return names;
@@ -181,10 +189,10 @@ public:
     std::int32_t state() const { return look().state; }
 
     /// Why the object will never exist; nothing if it has not failed.
-    template <class = void> std::optional<error> failure() const {
+    template <class Error = error> std::optional<Error> failure() const {
         if (state() != SDP_DAL_STATE_FAILED) return std::nullopt;
         sdp_dal_status status = sdp_dal_ref_wait(raw(), SDP_DAL_POLL);
-        return error(status, detail::last_text(status));
+        return Error(status, detail::last_text(status));
     }
 
     /// How far the call has come that makes the object, 0 to 1.
@@ -252,8 +260,8 @@ template <class = void> bool wait_all(const std::vector<ref> &refs, timeout time
 
 /// Waits until any of several objects exists or never will: the index of the first such one;
 /// nothing if there was none in time.
-template <class = void>
-std::optional<std::size_t> wait_any(const std::vector<ref> &refs, timeout time = forever) {
+template <class Index = std::size_t>
+std::optional<Index> wait_any(const std::vector<ref> &refs, timeout time = forever) {
     std::vector<const sdp_dal_ref *> raw;
     for (const ref &one : refs) raw.push_back(one.raw());
     std::vector<sdp_dal_status> statuses(refs.size());

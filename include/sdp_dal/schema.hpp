@@ -159,9 +159,9 @@ public:
 
     std::size_t num_params() const { return detail::info_of(raw()).num_params; }
     std::size_t index(const std::string &name) const { return detail::index_of(raw(), name); }
-    template <class = void> schema_param param(std::size_t index) const {
+    template <class Param = schema_param> Param param(std::size_t index) const {
         sdp_dal_param_info info = detail::param_of(raw(), index);
-        std::vector<std::pair<std::string, std::int64_t>> dims;
+        decltype(Param::dims) dims;
         for (std::int32_t dim = 0; dim < info.ndim; dim++)
             dims.emplace_back(info.dim_names[dim], info.dim_sizes[dim]);
         return {info.name,
@@ -182,9 +182,9 @@ public:
         detail::check(sdp_dal_schema_get_arrow(raw(), index, out.raw()));
         return out;
     }
-    template <class = void> std::vector<schema_param> params() const {
-        std::vector<schema_param> all;
-        for (std::size_t i = 0; i < num_params(); i++) all.push_back(param(i));
+    template <class Param = schema_param> std::vector<Param> params() const {
+        std::vector<Param> all;
+        for (std::size_t i = 0; i < num_params(); i++) all.push_back(param<Param>(i));
         return all;
     }
 

@@ -80,7 +80,7 @@ public:
     }
 
     /// Copies a table into the store, in record batches of at most so many rows; 0: as they are.
-    ref put(const table &value, std::size_t max_chunksize = 0) {
+    template <class = void> ref put(const table &value, std::size_t max_chunksize = 0) {
         auto options = detail::sized<sdp_dal_table_options>();
         options.max_chunksize = max_chunksize;
         sdp_dal_ref *handle = nullptr;
@@ -174,8 +174,8 @@ public:
     }
 
     /// Waits for many raw objects at once; nothing in the place of one that is not there.
-    template <class = void>
-    std::vector<std::optional<buffer>> get_objects(const std::vector<object_id> &ids,
+    template <class Buffer = buffer>
+    std::vector<std::optional<Buffer>> get_objects(const std::vector<object_id> &ids,
                                                    timeout time = forever) const {
         std::string together;
         for (const object_id &id : ids)
@@ -183,7 +183,7 @@ public:
         std::vector<sdp_dal_buffer *> handles(ids.size());
         detail::check(sdp_dal_object_get_many(raw(), bytes(together), ids.size(), time.count(),
                                               handles.data(), nullptr));
-        std::vector<std::optional<buffer>> held(ids.size());
+        std::vector<std::optional<Buffer>> held(ids.size());
         for (std::size_t i = 0; i < ids.size(); i++)
             if (handles[i] != nullptr) held[i].emplace(handles[i]);
         return held;
@@ -214,26 +214,26 @@ public:
     }
 
     /// The objects whose IDs start with some hexadecimal digits, in every state.
-    template <class = void>
-    std::vector<sdp_dal_object_info> objects(const std::string &prefix = {}) const {
+    template <class Info = sdp_dal_object_info>
+    std::vector<Info> objects(const std::string &prefix = {}) const {
         detail::id_start start(prefix);
         sdp_dal_list *handle = nullptr;
         std::size_t count = 0;
         detail::check(sdp_dal_store_list_objects(raw(), start.bytes, start.size, &handle, &count));
         detail::owned<sdp_dal_list, sdp_dal_list_free> list(handle);
-        std::vector<sdp_dal_object_info> all(count);
+        std::vector<Info> all(count);
         for (std::size_t i = 0; i < all.size(); i++) {
-            all[i] = detail::sized<sdp_dal_object_info>();
+            all[i] = detail::sized<Info>();
             detail::check(sdp_dal_list_get_info(handle, i, &all[i]));
         }
         return all;
     }
 
     /// The numbers of the clients that hold or own an object. kind: one of sdp_dal_holder_kind.
-    template <class = void>
-    std::vector<std::uint32_t> holders(const object_id &id,
-                                       std::int32_t kind = SDP_DAL_HOLDERS_OF_BYTES) const {
-        std::vector<std::uint32_t> numbers;
+    template <class Number = std::uint32_t>
+    std::vector<Number> holders(const object_id &id,
+                                std::int32_t kind = SDP_DAL_HOLDERS_OF_BYTES) const {
+        std::vector<Number> numbers;
         while (true) {
             std::size_t count = numbers.size();
             detail::check(sdp_dal_object_holders(raw(), id.data(), kind,
@@ -245,7 +245,7 @@ public:
     }
 
     /// A further namespace of the same attachment.
-    store new_namespace(const std::string &name = {}) const {
+    template <class = void> store new_namespace(const std::string &name = {}) const {
         namespace_options options;
         options.name = name;
         return new_namespace(options);
@@ -276,13 +276,13 @@ public:
     }
 
     /// The declared namespaces.
-    template <class = void> std::vector<namespace_info> namespaces() const {
-        return detail::list_namespaces(raw());
+    template <class Info = namespace_info> std::vector<Info> namespaces() const {
+        return detail::list_namespaces<Info>(raw());
     }
 
     /// The processes that use the store.
-    template <class = void> std::vector<client_info> clients() const {
-        return detail::list_clients(raw());
+    template <class Info = client_info> std::vector<Info> clients() const {
+        return detail::list_clients<Info>(raw());
     }
 
     /// This process's own number among the clients.

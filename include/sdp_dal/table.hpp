@@ -97,13 +97,13 @@ private:
 class table {
 public:
     /// No columns.
-    table() : held_(std::make_shared<detail::table_batches>()) {
+    template <class = void> table() : held_(std::make_shared<detail::table_batches>()) {
         ArrowSchema type = detail::make_type("", "+s", false);
         held_->schema = arrow_schema(&type);
     }
 
     /// Reads a stream of Arrow's to its end, and releases it. Nothing is copied.
-    explicit table(ArrowArrayStream *stream) : table() {
+    template <class = void> explicit table(ArrowArrayStream *stream) : table() {
         arrow_stream from(stream);
         auto stream_check = [&](int code) {
             if (code == 0) return;
@@ -123,7 +123,7 @@ public:
     }
 
     /// Takes over the columns' types and one record batch.
-    table(ArrowSchema *schema, ArrowArray *batch) : table() {
+    template <class = void> table(ArrowSchema *schema, ArrowArray *batch) : table() {
         held_->schema = arrow_schema(schema);
         held_->batches.emplace_back(batch);
     }
@@ -175,10 +175,10 @@ public:
 
     /// The bools of a column, of all record batches; they lie in memory as bits, so they are
     /// copied.
-    std::vector<bool> bools(const std::string &name) const {
+    template <class Bool = bool> std::vector<Bool> bools(const std::string &name) const {
         std::size_t index = index_of(name);
         expect(name, "b", "bool");
-        std::vector<bool> values;
+        std::vector<Bool> values;
         for (std::size_t batch = 0; batch < num_batches(); batch++) {
             detail::piece piece = piece_of(index, batch);
             for (std::int64_t i = 0; i < piece.length; i++)
@@ -206,7 +206,7 @@ public:
     const ArrowArray *batch(std::size_t index) const && = delete;
 
     /// The table as a stream, for an Arrow library. Nothing is copied, and the table may go before.
-    arrow_stream stream() const {
+    template <class = void> arrow_stream stream() const {
         ArrowArrayStream out{};
         out.get_schema = [](ArrowArrayStream *self, ArrowSchema *schema) noexcept {
             return attempt(
@@ -350,7 +350,7 @@ public:
     }
 
     /// The table; the builder is then empty. The columns must be equally long.
-    table build() {
+    template <class = void> table build() {
         for (std::size_t i = 0; i < arrays_.size(); i++)
             if (arrays_[i]->length != arrays_[0]->length)
                 detail::wrong("column '" + std::string(types_[i]->name) + "' has " +
@@ -392,6 +392,7 @@ private:
         return add(name, "u", values.size(), {kept->offsets.data(), kept->bytes.data()}, kept);
     }
 
+    template <class = void>
     table_builder &add(const std::string &name, const char *format, std::size_t rows,
                        std::vector<const void *> buffers, std::shared_ptr<const void> owner) {
         for (const arrow_schema &other : types_)
@@ -406,7 +407,7 @@ private:
     }
 
     template <class S> static arrow_owned<S> joined(std::vector<arrow_owned<S>> &parts) {
-        auto held = std::make_unique<detail::exported<S>>();
+        detail::boxed<detail::exported<S>> held(new detail::exported<S>);
         held->children.resize(parts.size());
         for (std::size_t i = 0; i < parts.size(); i++) parts[i].move_to(&held->children[i]);
         parts.clear();
