@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::shm::layout::{Entry, Word};
 use crate::shm::segment::index_level;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::index::Index;
+use crate::sync::index::{Changing, Index};
 
 /// Where an ID hashes to.
 #[derive(Clone, Copy, Debug)]
@@ -93,15 +93,27 @@ impl Attachment {
         move |index| self.segment.entry(index).ok().and_then(|entry| entry.state.named(&entry.id, &wanted))
     }
 
-    /// Finds an object without the lock. Nothing may also mean that the index is changing all the time.
-    pub(super) fn find_at_once(&self, id: &ObjectId) -> Option<(u32, Word)> {
-        self.index().find(self.hash(id).tag(), self.named(id)).ok().flatten()
+    /// Finds an object without the lock, unless the index is changing all the time.
+    #[inline(always)]
+    fn look_up(&self, id: &ObjectId) -> std::result::Result<Option<(u32, Word)>, Changing> {
+        let named = self.named(id);
+        self.index().find(self.hash(id).tag(), |index| {
+            // Who finds it mostly pins it: our count of its pins is fetched beside the entry, not after it.
+            if let Ok((word, _)) = self.pin_word(index) {
+                word.fetch();
+            }
+            named(index)
+        })
     }
 
-    /// Finds an object without the lock, unless the index is changing all the time.
+    /// Finds an object; takes the lock for that if the index is changing all the time.
     pub(super) fn find(&self, id: &ObjectId) -> Result<Option<(u32, Word)>> {
-        let found = self.index().find(self.hash(id).tag(), self.named(id));
-        found.or_else(|_| self.locked(|locked| Ok(locked.find(id))))
+        self.look_up(id).or_else(|_| self.locked(|locked| Ok(locked.find(id))))
+    }
+
+    /// The same without ever taking the lock: nothing may also mean that it cannot be said.
+    pub(super) fn find_at_once(&self, id: &ObjectId) -> Option<(u32, Word)> {
+        self.look_up(id).ok().flatten()
     }
 }
 

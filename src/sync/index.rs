@@ -47,7 +47,7 @@ impl<'a, T: Fn(u32) -> &'a [AtomicU64]> Index<'a, T> {
 
     /// Probes once; a hit is true, a miss may come from a change under way, unless the lock is held. `named` looks whether an entry
     /// is the one that is looked for ([`StateWord::named`](super::life::StateWord::named)).
-    #[inline]
+    #[inline(always)]
     pub fn probe(&self, tag: u32, named: impl Fn(u32) -> Option<Word>) -> Option<(u32, Word)> {
         let (level, slots) = self.slots();
         let mask = slots.len() - 1;
@@ -69,7 +69,7 @@ impl<'a, T: Fn(u32) -> &'a [AtomicU64]> Index<'a, T> {
     }
 
     /// Finds an entry without the lock. As [`Index::probe`], but a miss is true.
-    #[inline]
+    #[inline(always)]
     pub fn find(
         &self,
         tag: u32,

@@ -45,6 +45,12 @@ pub enum Outcome {
 }
 
 impl PinWord {
+    /// Has the processor fetch it, and does not wait for that.
+    #[inline]
+    pub fn fetch(&self) {
+        std::hint::black_box(self.0.load(Ordering::Relaxed));
+    }
+
     /// Pins life `generation` of the entry while it is sealed or failed.
     #[inline]
     pub fn pin(&self, shard: &Mutex<()>, bit: RowBit<'_>, generation: u64, state: &StateWord) -> Outcome {
