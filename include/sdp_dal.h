@@ -845,7 +845,7 @@ typedef struct {
     uint64_t metadata_size;
     /// When it was created, in nanoseconds since 1970.
     int64_t created_ns;
-    /// From its creation to its sealing, in nanoseconds.
+    /// From its creation to its sealing, in nanoseconds; for less than 4096 bytes to some milliseconds.
     int64_t construct_ns;
     /// Number of the client that created it.
     uint32_t creator;

@@ -214,8 +214,7 @@ pub unsafe extern "C" fn sdp_dal_args_clear(args: *mut sdp_dal_args) -> sdp_dal_
 pub unsafe extern "C" fn sdp_dal_args_free(args: *mut sdp_dal_args) {
     guard("sdp_dal_args_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(args, "args")? });
-        Ok(())
+        unsafe { site.end(args, "args") }
     });
 }
 

@@ -93,7 +93,6 @@ pub unsafe extern "C" fn sdp_dal_buffer_clone(
 pub unsafe extern "C" fn sdp_dal_buffer_free(buffer: *mut sdp_dal_buffer) {
     guard("sdp_dal_buffer_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(buffer, "buffer")? });
-        Ok(())
+        unsafe { site.end(buffer, "buffer") }
     });
 }

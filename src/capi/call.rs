@@ -252,7 +252,6 @@ pub unsafe extern "C" fn sdp_dal_call_retain(
 pub unsafe extern "C" fn sdp_dal_call_free(call: *mut sdp_dal_call) {
     guard("sdp_dal_call_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(call, "call")? });
-        Ok(())
+        unsafe { site.end(call, "call") }
     });
 }

@@ -240,8 +240,7 @@ pub unsafe extern "C" fn sdp_dal_caller_call(
 pub unsafe extern "C" fn sdp_dal_caller_close(caller: *mut sdp_dal_caller) {
     guard("sdp_dal_caller_close", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(caller, "caller")? });
-        Ok(())
+        unsafe { site.end(caller, "caller") }
     });
 }
 

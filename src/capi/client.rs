@@ -128,8 +128,7 @@ pub unsafe extern "C" fn sdp_dal_clients_get_info(
 pub unsafe extern "C" fn sdp_dal_clients_free(clients: *mut sdp_dal_clients) {
     guard("sdp_dal_clients_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(clients, "clients")? });
-        Ok(())
+        unsafe { site.end(clients, "clients") }
     });
 }
 

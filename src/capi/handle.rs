@@ -61,8 +61,10 @@ pub(super) const fn word(letters: &[u8; 8]) -> u64 {
 }
 
 fn kind_name(word: u64) -> &'static str {
-    KINDS.iter().find(|(known, _)| *known == word).map_or("not a handle of this library", |(_, name)| name)
+    KINDS.iter().find(|(known, _)| *known == word).map_or(NO_HANDLE, |(_, name)| name)
 }
+
+const NO_HANDLE: &str = "not a handle of this library";
 
 /// A value that is only reached exclusively, and so may be part of a handle though it has no shared use itself.
 pub(super) struct Exclusive<T>(T);
@@ -93,6 +95,7 @@ struct Boxed<V> {
 const _: () = assert!(offset_of!(Boxed<u64>, word) == WORD_AT);
 
 impl<V> Boxed<V> {
+    #[inline(always)]
     fn new<H: Handle<Value = V>>(lent: bool, value: V) -> *mut Boxed<V> {
         Box::into_raw(Box::new(Boxed {
             forks: forks(),
@@ -111,6 +114,7 @@ impl<V> Boxed<V> {
 }
 
 /// A new handle; C owns it until [`Site::end`].
+#[inline(always)]
 pub(super) fn make<H: Handle>(value: H::Value) -> *mut H {
     Boxed::new::<H>(false, value).cast()
 }
@@ -151,14 +155,13 @@ impl<H: Handle> Drop for Lent<H> {
 
 /// # Safety
 /// `boxed` came out of `Box::into_raw` and is used by nobody else from now on.
-unsafe fn end_box<V: 'static>(boxed: *mut Boxed<V>) -> V {
-    // SAFETY: the caller's promise. The value is moved out, and is not dropped with the box, which has the same layout.
+unsafe fn end_box<V: 'static>(boxed: *mut Boxed<V>) {
+    // SAFETY: the caller's promise. The value is dropped where it is, and not again with the box, which has the same layout.
     // Volatile: the write must not be dropped as one before a free.
     unsafe {
         ptr::write_volatile(&raw mut (*boxed).word, ENDED);
-        let value = ptr::read(&raw const (*boxed).value);
+        ptr::drop_in_place(&raw mut (*boxed).value);
         keep(Box::from_raw(boxed.cast::<Boxed<MaybeUninit<V>>>()));
-        value
     }
 }
 
@@ -229,13 +232,13 @@ impl Site {
         }
     }
 
-    /// Ends a handle and gives what it held; `None` for NULL, and for what a child inherited: its memory stays.
+    /// Ends a handle and drops what it holds. Nothing is done for NULL; what a child inherited is not dropped: its memory stays.
     ///
     /// # Safety
     /// As [`Site::handle_mut`], and the handle is not used any more.
-    pub(super) unsafe fn end<H: Handle>(self, handle: *mut H, name: &str) -> Result<Option<H::Value>> {
+    pub(super) unsafe fn end<H: Handle>(self, handle: *mut H, name: &str) -> Result<()> {
         if handle.is_null() {
-            return Ok(None);
+            return Ok(());
         }
         // SAFETY: the caller's promise; a lent handle stays with its owner.
         unsafe {
@@ -246,9 +249,10 @@ impl Site {
             }
             if (*boxed).is_inherited::<H>() {
                 ptr::write_volatile(&raw mut (*boxed).word, ENDED);
-                return Ok(None);
+            } else {
+                end_box(boxed);
             }
-            Ok(Some(end_box(boxed)))
+            Ok(())
         }
     }
 
@@ -269,20 +273,20 @@ impl Site {
     /// # Safety
     /// `handle` is NULL or points to at least 40 readable bytes.
     unsafe fn check_kind<H: Handle>(self, handle: *const H, name: &str) -> Result<()> {
-        let wanted = kind_name(H::WORD);
+        let wrong = |what: &str| {
+            Err(self.wrong(format_args!("'{name}' is {what}, {} is needed", kind_name(H::WORD))))
+        };
         if handle.is_null() {
-            return Err(self.wrong(format_args!("'{name}' is NULL, {wanted} is needed")));
+            return wrong("NULL");
         }
         let word = handle.cast::<u8>().wrapping_add(WORD_AT).cast::<u64>();
         if !word.is_aligned() {
-            return Err(
-                self.wrong(format_args!("'{name}' is not a handle of this library, {wanted} is needed"))
-            );
+            return wrong(NO_HANDLE);
         }
         // SAFETY: aligned, and readable by the caller's promise.
         let found = unsafe { ptr::read(word) };
         if found != H::WORD {
-            return Err(self.wrong(format_args!("'{name}' is {}, {wanted} is needed", kind_name(found))));
+            return wrong(kind_name(found));
         }
         Ok(())
     }
@@ -319,7 +323,7 @@ mod tests {
             "sdp_dal_test: 'store' is a caller handle, a store handle is needed"
         );
         // SAFETY: made above, ended here.
-        assert_eq!(guard("sdp_dal_test", |site| unsafe { site.end(pear, "caller") }.map(|_| ())), 0);
+        assert_eq!(guard("sdp_dal_test", |site| unsafe { site.end(pear, "caller") }), 0);
         for (i, (word, _)) in KINDS.iter().enumerate() {
             assert!(KINDS[i + 1..].iter().all(|(other, _)| other != word));
         }
@@ -329,7 +333,7 @@ mod tests {
     fn a_lent_handle_is_not_freed() {
         let lent = Lent::<Apple>::new(7);
         // SAFETY: `lent` lives.
-        let code = guard("sdp_dal_test", |site| unsafe { site.end(lent.as_ptr(), "store") }.map(|_| ()));
+        let code = guard("sdp_dal_test", |site| unsafe { site.end(lent.as_ptr(), "store") });
         assert!(code < 0);
         assert!(failures::last_text().contains("borrowed"));
     }
@@ -359,11 +363,9 @@ mod tests {
             let used = guard("sdp_dal_test", |site| site.handle(nut, "nut").map(|_| ()));
             let borrowed = guard("sdp_dal_test", |site| site.handle(lent.as_ptr(), "nut").map(|_| ()));
             drop(lent);
-            let ended = guard("sdp_dal_test", |site| site.end(nut, "nut").map(|nut| assert!(nut.is_none())));
-            let again = guard("sdp_dal_test", |site| site.end(nut, "nut").map(|_| ()));
-            let own = guard("sdp_dal_test", |site| {
-                site.end(stone, "stone").map(|value| assert_eq!(value, Some(7)))
-            });
+            let ended = guard("sdp_dal_test", |site| site.end(nut, "nut"));
+            let again = guard("sdp_dal_test", |site| site.end(nut, "nut"));
+            let own = guard("sdp_dal_test", |site| site.end(stone, "stone"));
             used == Kind::Forked.code()
                 && borrowed == used
                 && ended == status::OK
@@ -401,7 +403,7 @@ mod tests {
         // SAFETY: made above, ended here.
         let code = guard("sdp_dal_test", |site| unsafe {
             site.end(nut, "nut")?;
-            site.end(stone, "stone").map(|_| ())
+            site.end(stone, "stone")
         });
         assert_eq!(code, status::OK);
     }

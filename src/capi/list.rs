@@ -30,7 +30,7 @@ pub struct sdp_dal_object_info {
     pub metadata_size: u64,
     /// When it was created, in nanoseconds since 1970.
     pub created_ns: i64,
-    /// From its creation to its sealing, in nanoseconds.
+    /// From its creation to its sealing, in nanoseconds; for less than 4096 bytes to some milliseconds.
     pub construct_ns: i64,
     /// Number of the client that created it.
     pub creator: u32,
@@ -125,7 +125,6 @@ pub unsafe extern "C" fn sdp_dal_list_get_info(
 pub unsafe extern "C" fn sdp_dal_list_free(list: *mut sdp_dal_list) {
     guard("sdp_dal_list_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(list, "list")? });
-        Ok(())
+        unsafe { site.end(list, "list") }
     });
 }

@@ -235,8 +235,7 @@ pub unsafe extern "C" fn sdp_dal_namespaces_get_function(
 pub unsafe extern "C" fn sdp_dal_namespaces_free(list: *mut sdp_dal_namespaces) {
     guard("sdp_dal_namespaces_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(list, "list")? });
-        Ok(())
+        unsafe { site.end(list, "list") }
     });
 }
 

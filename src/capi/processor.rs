@@ -473,7 +473,7 @@ pub unsafe extern "C" fn sdp_dal_processor_close(processor: *mut sdp_dal_process
             }
         }
         // SAFETY: the header's rules for pointers; no thread is inside any more.
-        drop(unsafe { site.end(processor, "processor")? });
+        unsafe { site.end(processor, "processor")? };
         joined
     });
 }

@@ -400,7 +400,6 @@ pub unsafe extern "C" fn sdp_dal_ref_clone(
 pub unsafe extern "C" fn sdp_dal_ref_free(reference: *mut sdp_dal_ref) {
     guard("sdp_dal_ref_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(reference, "reference")? });
-        Ok(())
+        unsafe { site.end(reference, "reference") }
     });
 }

@@ -236,7 +236,6 @@ pub unsafe extern "C" fn sdp_dal_replies_get_results(
 pub unsafe extern "C" fn sdp_dal_replies_free(replies: *mut sdp_dal_replies) {
     guard("sdp_dal_replies_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(replies, "replies")? });
-        Ok(())
+        unsafe { site.end(replies, "replies") }
     });
 }

@@ -120,7 +120,6 @@ pub unsafe extern "C" fn sdp_dal_results_get_ref(
 pub unsafe extern "C" fn sdp_dal_results_free(results: *mut sdp_dal_results) {
     guard("sdp_dal_results_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(results, "results")? });
-        Ok(())
+        unsafe { site.end(results, "results") }
     });
 }

@@ -319,8 +319,7 @@ pub unsafe extern "C" fn sdp_dal_schema_clone(
 pub unsafe extern "C" fn sdp_dal_schema_free(schema: *mut sdp_dal_schema) {
     guard("sdp_dal_schema_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(schema, "schema")? });
-        Ok(())
+        unsafe { site.end(schema, "schema") }
     });
 }
 

@@ -200,8 +200,7 @@ fn default_path() -> Option<OsString> {
 pub unsafe extern "C" fn sdp_dal_store_close(store: *mut sdp_dal_store) {
     guard("sdp_dal_store_close", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(store, "store")? });
-        Ok(())
+        unsafe { site.end(store, "store") }
     });
 }
 

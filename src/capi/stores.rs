@@ -125,7 +125,6 @@ pub unsafe extern "C" fn sdp_dal_stores_get_summary(
 pub unsafe extern "C" fn sdp_dal_stores_free(stores: *mut sdp_dal_stores) {
     guard("sdp_dal_stores_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(stores, "stores")? });
-        Ok(())
+        unsafe { site.end(stores, "stores") }
     });
 }

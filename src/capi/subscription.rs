@@ -164,8 +164,7 @@ pub unsafe extern "C" fn sdp_dal_subscription_next(
 pub unsafe extern "C" fn sdp_dal_subscription_free(subscription: *mut sdp_dal_subscription) {
     guard("sdp_dal_subscription_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(subscription, "subscription")? });
-        Ok(())
+        unsafe { site.end(subscription, "subscription") }
     });
 }
 

@@ -115,7 +115,6 @@ pub unsafe extern "C" fn sdp_dal_tensor_clone(
 pub unsafe extern "C" fn sdp_dal_tensor_free(tensor: *mut sdp_dal_tensor) {
     guard("sdp_dal_tensor_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(tensor, "tensor")? });
-        Ok(())
+        unsafe { site.end(tensor, "tensor") }
     });
 }

@@ -56,7 +56,6 @@ pub unsafe extern "C" fn sdp_dal_writer_seal(writer: *mut sdp_dal_writer) -> sdp
 pub unsafe extern "C" fn sdp_dal_writer_free(writer: *mut sdp_dal_writer) {
     guard("sdp_dal_writer_free", |site| {
         // SAFETY: the header's rules for pointers.
-        drop(unsafe { site.end(writer, "writer")? });
-        Ok(())
+        unsafe { site.end(writer, "writer") }
     });
 }

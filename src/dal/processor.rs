@@ -395,10 +395,11 @@ impl Started {
 
     fn scan(&self, idle: bool, now: Instant) -> Result<Scan> {
         let _held = log::hold();
-        // Does not wait for the lock: what is owed stays so until the next look.
-        let patience = self.store.patience(Timeout::Poll);
-        let _ = self.store.fail_owed();
-        drop(patience);
+        if self.store.owes_failures() {
+            // Does not wait for the lock: what is owed stays so until the next look.
+            let _patience = self.store.patience(Timeout::Poll);
+            let _ = self.store.fail_owed();
+        }
         let mut queue = self.queue.lock();
         if queue.closed {
             return Err(was_closed());

@@ -327,6 +327,11 @@ impl Store {
         failed
     }
 
+    /// Whether there is something that could not be failed before.
+    pub fn owes_failures(&self) -> bool {
+        !lock(&self.attachment.owed).is_empty()
+    }
+
     /// Fails what could not be failed before.
     ///
     /// # Errors

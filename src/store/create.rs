@@ -20,7 +20,7 @@ use crate::shm::layout::{State, Word, ALIGN, EVICTABLE, KEEP, SMALL};
 use crate::shm::segment::to_usize;
 use crate::shm::span::WriteSpan;
 use crate::sync::atomic::Ordering;
-use crate::sync::clock::epoch_nanos;
+use crate::sync::clock::{epoch_nanos, epoch_nanos_at_tick};
 use crate::sync::fail;
 use crate::timeout::Timeout;
 
@@ -418,8 +418,10 @@ impl Writer {
         let want = self.want.then(|| Want::counted(pin.store(), id, key));
         self.span.protect();
         let entry = attachment.segment.entry(key.index)?;
-        // By the clock that was read when it was created: one that was set back in between tells nothing.
-        let nanos = epoch_nanos().saturating_sub(entry.created.load(Ordering::Relaxed));
+        // By the clock that was read when it was created: one that was set back in between tells nothing. What is written in less
+        // time than it takes to read a clock is told by the last tick.
+        let now = if self.data_size < to_usize(SMALL) { epoch_nanos_at_tick() } else { epoch_nanos() };
+        let nanos = now.saturating_sub(entry.created.load(Ordering::Relaxed));
         entry.construct.store(u32::try_from(nanos / 1000).unwrap_or(u32::MAX), Ordering::Relaxed);
         fail::point("seal.before");
         if !entry.state.seal(key.generation) {

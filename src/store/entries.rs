@@ -6,7 +6,7 @@
 use super::attachment::{Attachment, LEAVE_PATIENCE};
 use super::events::EventKind;
 use super::id::ObjectId;
-use super::index::{id_of, set_id, Hash};
+use super::index::{id_of, is_declaration, set_id, Hash};
 use super::locked::Locked;
 use super::progress::unstarted;
 use crate::error::{Error, Kind, Result};
@@ -235,13 +235,18 @@ impl Locked<'_> {
     /// nobody wants or keeps goes, and what was to go when it is released and is held by nobody; doomed bytes that nobody
     /// pins are freed. A declaration stays while its namespace holds objects. Whether anything came to its end.
     pub(super) fn settle(&self, key: EntryKey) -> Result<bool> {
+        self.settle_by(key, |entry| self.attachment.hash(&id_of(entry)))
+    }
+
+    /// The same where the hash of its ID may be known.
+    fn settle_by(&self, key: EntryKey, hash: impl FnOnce(&Entry) -> Hash) -> Result<bool> {
         let Some((entry, word)) = self.entry_of(key)? else { return Ok(false) };
-        let holds_others = || id_of(entry).is_declaration() && entry.first.load(Ordering::Relaxed) != NONE;
+        let holds_others = || is_declaration(entry) && entry.first.load(Ordering::Relaxed) != NONE;
         let kept = self.attachment.stays(entry) || holds_others();
         match word.fate(self.segment().pins(key.index)?, self.segment().wants(key.index)?, kept) {
             Fate::Stays => Ok(false),
             Fate::Aborted => self.abort(key).map(|()| true),
-            Fate::Doomed => self.doom(key),
+            Fate::Doomed => self.doom_by(key, hash(entry)),
             Fate::Freed => self.free_if_unpinned(key, true),
         }
     }
@@ -300,8 +305,9 @@ impl Attachment {
     /// Settles an entry under the lock, and rings its waiters if it came to its end. When the lock cannot be had in time the
     /// next holder does it.
     pub(super) fn settle(&self, key: EntryKey, id: &ObjectId) -> Result<()> {
-        match self.locked_within(LEAVE_PATIENCE, |locked| locked.settle(key)) {
-            Ok(true) => self.ring(id),
+        let hash = self.hash(id);
+        match self.locked_within(LEAVE_PATIENCE, |locked| locked.settle_by(key, |_| hash)) {
+            Ok(true) => self.ring_by(hash),
             Ok(false) => {}
             Err(error) if error.kind() == Kind::Busy => {
                 self.segment.header().sweep.store(1, Ordering::SeqCst);

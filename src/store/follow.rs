@@ -14,8 +14,8 @@ use super::index::id_of;
 use crate::shm::layout::{Entry, State, Word, NONE};
 use crate::sync::atomic::{AtomicU32, Ordering};
 
-/// How often something may go under our feet, beside one in eight steps.
-const STUMBLES: usize = 64;
+/// How many steps more than two for each entry that has memory: for what goes under our feet.
+const MORE_STEPS: u32 = 64;
 
 /// An entry that was met.
 pub(super) struct Step {
@@ -59,23 +59,20 @@ impl Attachment {
         right: impl Fn(Word, &ObjectId) -> bool,
     ) -> Option<Vec<Step>> {
         let mut way: Vec<Step> = Vec::new();
-        let mut stumbles = 0;
-        while stumbles < STUMBLES + way.len() / 8 && way.len() <= self.segment.objects_reserved() as usize {
-            let behind = |last: Option<&Step>| match last {
-                Some(step) => self.behind(step, &right),
-                None => first(),
-            };
+        let behind = |last: Option<&Step>| match last {
+            Some(step) => self.behind(step, &right),
+            None => first(),
+        };
+        for _ in 0..MORE_STEPS + 2 * self.segment.objects_reserved() {
             let Some(index) = behind(way.last()) else {
                 way.pop()?;
-                stumbles += 1;
                 continue;
             };
             if index == NONE {
                 return Some(way);
             }
-            match self.meet(index, &right) {
-                Some(step) if behind(way.last()) == Some(index) => way.push(step),
-                _ => stumbles += 1,
+            if let Some(step) = self.meet(index, &right).filter(|_| behind(way.last()) == Some(index)) {
+                way.push(step);
             }
         }
         None

@@ -4,7 +4,7 @@
 //! after a death.
 
 use super::attachment::Attachment;
-use super::id::ObjectId;
+use super::id::{ObjectId, PREFIX_SIZE};
 use super::locked::Locked;
 use crate::error::Result;
 use crate::shm::layout::{Entry, Word};
@@ -56,6 +56,12 @@ pub(super) fn id_of(entry: &Entry) -> ObjectId {
         chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
     }
     ObjectId::new(bytes)
+}
+
+/// Whether it is the entry of a declaration.
+pub(super) fn is_declaration(entry: &Entry) -> bool {
+    // All but the prefix is zero.
+    entry.id[PREFIX_SIZE / 4..].iter().all(|word| word.load(Ordering::Relaxed) == 0)
 }
 
 pub(super) fn set_id(entry: &Entry, id: &ObjectId) {

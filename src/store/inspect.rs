@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::entries::EntryKey;
 use super::id::ObjectId;
-use super::index::id_of;
+use super::index::{id_of, is_declaration};
 use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::shm::layout::{load_text, store_text, Entry, State, Word, CLAIMED, ENDED, EVICTABLE, KEEP};
@@ -388,7 +388,7 @@ impl Store {
             };
             *counter += 1;
             stat.objects += 1;
-            if state == State::Sealed && id_of(entry).is_declaration() {
+            if state == State::Sealed && is_declaration(entry) {
                 stat.namespaces += 1;
             }
         }

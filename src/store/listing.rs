@@ -85,10 +85,6 @@ impl Iterator for Listing<'_> {
             }
         }
     }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, Some(self.ahead.len()))
-    }
 }
 
 impl Store {

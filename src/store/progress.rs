@@ -7,7 +7,7 @@
 //! nothing else, so its order with other words does not matter. Whoever dies leaves the last value.
 
 use super::entries::EntryKey;
-use super::index::id_of;
+use super::index::is_declaration;
 use super::Store;
 use crate::error::{Error, Result};
 use crate::shm::layout::Word;
@@ -48,7 +48,7 @@ impl Store {
             return Err(Error::invalid("a progress that is not a number: give a fraction from 0 to 1"));
         }
         let entry = self.attachment.segment.entry(key.index)?;
-        if id_of(entry).is_declaration() {
+        if is_declaration(entry) {
             // SYNC: a later life's ID was written after its generation, so that this sees that.
             fence(Ordering::Acquire);
             if Word(entry.state.load(Ordering::Acquire)).generation() != key.generation {

@@ -90,27 +90,21 @@ impl<'a> Locked<'a> {
         Ok(Some((index_of(spare), self.heap().take_spare(extent, bytes)?)))
     }
 
-    /// Gives the spares of a slot back. Whether there were any.
-    pub(super) fn give_spares_back(&self, slot: u32) -> Result<bool> {
-        let mut any = false;
+    /// Gives the spares of a slot back.
+    pub(super) fn give_spares_back(&self, slot: u32) -> Result<()> {
         for place in self.spares(slot) {
             let spare = place.load(Ordering::Relaxed);
             if spare != 0 {
                 place.store(0, Ordering::Relaxed);
                 self.give_back(spare)?;
-                any = true;
             }
         }
-        Ok(any)
+        Ok(())
     }
 
     /// The same for all slots.
-    pub(super) fn give_all_spares_back(&self) -> Result<bool> {
-        let mut any = false;
-        for slot in 0..self.segment().geometry().max_clients {
-            any |= self.give_spares_back(slot)?;
-        }
-        Ok(any)
+    pub(super) fn give_all_spares_back(&self) -> Result<()> {
+        (0..self.segment().geometry().max_clients).try_for_each(|slot| self.give_spares_back(slot))
     }
 
     fn give_back(&self, spare: u32) -> Result<()> {

@@ -95,7 +95,11 @@ impl Drop for Interest<'_> {
 impl Attachment {
     /// Wakes whoever waits at the bucket of this ID. The change it waits for has been made.
     pub(super) fn ring(&self, id: &ObjectId) {
-        let hash = self.hash(id);
+        self.ring_by(self.hash(id));
+    }
+
+    /// The same where its hash is known.
+    pub(super) fn ring_by(&self, hash: Hash) {
         self.ring_row(hash.bucket() % self.waiting.len() as u64, hash.wake_bit());
     }
 

@@ -27,9 +27,21 @@ pub fn epoch_nanos() -> u64 {
     if let Some(nanos) = sim::epoch_nanos() {
         return nanos;
     }
-    let now = read(libc::CLOCK_REALTIME);
+    nanos(read(libc::CLOCK_REALTIME))
+}
+
+/// The same as of the kernel's last tick, some milliseconds ago at most: a few instructions.
+pub fn epoch_nanos_at_tick() -> u64 {
+    #[cfg(feature = "simulate")]
+    if let Some(nanos) = sim::epoch_nanos() {
+        return nanos;
+    }
+    nanos(read(libc::CLOCK_REALTIME_COARSE))
+}
+
+fn nanos(time: libc::timespec) -> u64 {
     #[expect(clippy::cast_sign_loss, reason = "a clock that is set to before 1970 tells no time")]
-    let nanos = now.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec) as u64;
+    let nanos = time.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec) as u64;
     nanos
 }
 
@@ -84,6 +96,11 @@ mod tests {
         let asked = || std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
         let (before, nanos, after) = (asked(), u128::from(epoch_nanos()), asked());
         assert!(before <= nanos && nanos <= after, "{nanos} is not from {before} to {after}");
+        let (tick, now) = (u128::from(epoch_nanos_at_tick()), asked());
+        assert!(
+            tick <= now && before - tick.min(before) < 100_000_000,
+            "{tick} is not the last tick before {now}"
+        );
     }
 
     /// What one process writes another one reads.

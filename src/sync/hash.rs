@@ -118,5 +118,11 @@ mod tests {
         assert_ne!(seed.hash_one(7u64), Seed::default().hash_one(7u64));
         let id = |last: u8| [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last];
         assert_eq!((0..=255).map(|last| seed.hash_one(id(last))).collect::<HashSet<_>>().len(), 256);
+        // Words of every width count.
+        let of_widths =
+            |n: u8| [seed.hash_one(n), seed.hash_one(u64::from(n)), seed.hash_one(usize::from(n))];
+        for width in 0..3 {
+            assert_eq!((0..=255).map(|n| of_widths(n)[width]).collect::<HashSet<_>>().len(), 256);
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Who follows a list while it changes meets all that is on it all the time.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering as Order};
 
 use super::super::testing::{fresh, put};
 use super::super::{DeleteMode, Store};
@@ -89,6 +88,22 @@ fn what_is_behind_one_that_moves_to_the_end_is_met() {
 }
 
 #[test]
+fn who_is_led_astray_all_the_time_gives_up() {
+    let store = fresh("follow-changing");
+    let namespace = declared(&store);
+    put(&store, &member(1));
+    let turns = Cell::new(0);
+    for every in [1, 2] {
+        // Never there, or gone whenever we come back to it.
+        let right = |_: Word, _: &ObjectId| {
+            turns.set(turns.get() + 1);
+            turns.get() % every != 0
+        };
+        assert!(store.attachment.follow_namespace(&namespace, right).is_none());
+    }
+}
+
+#[test]
 fn a_list_that_is_a_ring_has_an_end_all_the_same() {
     let store = fresh("follow-ring");
     let namespace = declared(&store);
@@ -108,13 +123,13 @@ fn what_stays_is_met_beside_others_that_come_and_go_all_the_time() {
         put(&store, &member(100 + number));
         put(&store, &member(number));
     }
-    let over = AtomicBool::new(false);
+    let over = AtomicU32::new(0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for number in go.clone().cycle() {
                 let _ = store.delete(&member(number), DeleteMode::Now);
                 put(&store, &member(number));
-                if over.load(Order::Relaxed) {
+                if over.load(Ordering::Relaxed) == 1 {
                     break;
                 }
             }
@@ -128,7 +143,7 @@ fn what_stays_is_met_beside_others_that_come_and_go_all_the_time() {
             let stayed: Vec<u8> = met.iter().copied().filter(|number| stay.contains(number)).collect();
             assert_eq!(stayed, Vec::from_iter(stay.clone()), "{met:?}");
         }
-        over.store(true, Order::Relaxed);
+        over.store(1, Ordering::Relaxed);
         assert!(followed > 1000, "{followed}");
     });
 }

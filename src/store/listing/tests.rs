@@ -108,6 +108,24 @@ fn by_the_lists_there_is_what_is_there_by_all_entries() {
 }
 
 #[test]
+fn a_list_that_leads_elsewhere_is_not_believed() {
+    let store = fresh("by-lists-astray");
+    let namespace = &in_namespace(0).prefix();
+    put(&store, &ObjectId::declaration(*namespace));
+    let last = put(&store, &in_namespace(1));
+    let next = &store.attachment.segment.entry(last.index).unwrap().next;
+    // As if it had become another's meanwhile, to somebody who is led there again and again.
+    for elsewhere in [id(1), ObjectId::declaration([1; 4])] {
+        let elsewhere = put(&store, &elsewhere);
+        next.store(elsewhere.index, Ordering::SeqCst);
+        assert!(store.found_in_namespace(namespace).is_none());
+        assert_eq!(store.list(namespace).unwrap().len(), 2);
+    }
+    next.store(crate::shm::layout::NONE, Ordering::SeqCst);
+    assert!(store.found_in_namespace(namespace).is_some());
+}
+
+#[test]
 fn what_a_rebuild_may_have_changed_under_it_is_not_believed() {
     let store = fresh("by-lists-rebuilt");
     let namespace = &in_namespace(0).prefix();

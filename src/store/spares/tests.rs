@@ -138,6 +138,26 @@ fn what_is_put_aside_beyond_the_most_makes_room_for_itself() {
 }
 
 #[test]
+fn what_is_of_a_size_that_there_is_enough_of_makes_no_room_for_itself() {
+    let store = fresh("spare-enough");
+    let most = u32::try_from(SPARES).unwrap();
+    for n in 0..2 * most {
+        create(&store, n, 10).unwrap();
+    }
+    create(&store, 100, 1000).unwrap();
+    (0..most).for_each(|n| delete(&store, n));
+    let of_one_size = of_us(&store);
+    assert_eq!(of_one_size.len(), SPARES);
+    (most..2 * most).for_each(|n| delete(&store, n));
+    assert_eq!(of_us(&store), of_one_size);
+    delete(&store, 100);
+    let bytes = |spare: &u32| bytes_of(*spare);
+    assert_eq!(of_us(&store).iter().map(bytes).filter(|bytes| *bytes >= 1000).count(), 1);
+    assert_eq!(of_us(&store).len(), SPARES);
+    sound(&store);
+}
+
+#[test]
 fn the_last_entries_are_had_whoever_put_them_aside() {
     let store = fresh("spare-entries");
     let most = u32::try_from(store.stat().unwrap().max_objects).unwrap();
