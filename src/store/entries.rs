@@ -217,6 +217,7 @@ impl Locked<'_> {
         let emptied = self.unlink(&id, key.index)?;
         if !self.free_if_unpinned(key, false)? {
             self.link_held(key.index)?;
+            fail::point("delete.held");
         }
         if emptied {
             self.end_namespace(&id)?;
@@ -261,6 +262,7 @@ impl Locked<'_> {
         fail::point("delete.freed");
         if listed {
             self.unlink_held(key.index)?;
+            fail::point("delete.released");
         }
         let live = &self.segment().header().live;
         live.store(live.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
