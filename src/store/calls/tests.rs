@@ -1,6 +1,6 @@
 //! Whose a call and its outputs are, and how much of a queue is given at once.
 
-use super::super::testing::{fresh, id, promised, DEAD};
+use super::super::testing::{fresh, id, promised, put, DEAD};
 use super::super::DeleteMode;
 use super::*;
 
@@ -29,6 +29,28 @@ fn a_queue_is_given_in_parts_and_in_order() {
     let rest = store.queue(declaration.key(), first[BATCH - 1].sequence).unwrap();
     assert_eq!(rest.len(), count - BATCH);
     assert!([first, rest].concat().is_sorted_by(|a, b| a.sequence < b.sequence));
+}
+
+/// In a store that has room for one object more.
+#[test]
+fn a_call_whose_outputs_are_there_needs_no_entries_for_them() {
+    let store = fresh("outputs-there");
+    let declaration = declare(&store);
+    let (one, two) = (put(&store, &id(1)), put(&store, &id(2)));
+    let most = u32::try_from(store.stat().unwrap().max_objects).unwrap();
+    for n in 3..most - 1 {
+        put(&store, &id(n));
+    }
+    let mut call = *declaration.id().as_bytes();
+    call[19] = 1;
+    let call = NewCall { id: ObjectId::new(call), data: &[7; 100], metadata: b"" };
+    assert!(call.spec().want, "it is claimed from its birth on, also if it is written first");
+    let mut wants = Vec::new();
+    let none = store.issue_call(&call, declaration.key(), &[id(most), id(1)], &mut wants);
+    assert_eq!(none.err().unwrap().kind(), Kind::LimitReached);
+    let _call = store.issue_call(&call, declaration.key(), &[id(1), id(2)], &mut wants).unwrap();
+    assert_eq!(wants.iter().map(Want::key).collect::<Vec<_>>(), [one, two]);
+    assert_eq!(store.stat().unwrap().objects, u64::from(most));
 }
 
 /// In one turn of the lock, or, as it is large, in several: what comes of it is the same.
