@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 OURS_COLOUR, FLOOR_COLOUR, PEER_COLOUR, SECOND_COLOUR = "#1f6fb4", "#b0b0b0", "#e08a2e", "#63a6d8"
 STYLE: Dict[str, Any] = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.grid.axis": "x",
-    "grid.color": "#e4e4e4", "axes.axisbelow": True, "figure.constrained_layout.use": True, "svg.hashsalt": "sdp-dal",
+    "grid.color": "#e4e4e4", "axes.axisbelow": True, "figure.constrained_layout.use": True, "svg.hashsalt": "sdp-dal", "svg.fonttype": "none",
 }  # fmt: skip
 
 
@@ -56,6 +56,7 @@ def bars(result: Result, title: str, chosen: List[Row], file: Path) -> None:
     axes.invert_yaxis()
     if is_time:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("µs, logarithmic: shorter is better" if is_time else "GB/s: longer is better")
     low, high = axes.get_xlim()
     axes.set_xlim(low, high * 8 if is_time else high * 1.25)
@@ -98,7 +99,7 @@ def scaling(result: Result, file: Path) -> None:
             middle = sorted(rounds)[len(rounds) // 2]
             axes.bar(place, middle, 0.6, color=SECOND_COLOUR if "thread" in job else OURS_COLOUR)
             axes.plot([place, place], [min(rounds), max(rounds)], color="#303030", linewidth=1.2)
-            axes.annotate(f"{middle:.3g}", (place, 0), (0, 3), textcoords="offset points", ha="center", color="white")
+            axes.annotate(f"{middle:,.0f}", (place, 0), (0, 3), textcoords="offset points", ha="center", color="white")
         axes.set_xticks(range(len(jobs)), [name for name, _ in jobs])
         axes.set_title(title, fontsize=9, loc="left")
         axes.set_ylabel("thousands a second, all together", fontsize=8)
