@@ -1,4 +1,4 @@
-//! Makes of the header, for every exported function, a call whose arguments a machine chooses (src/targets/abi.rs): so a new
+//! Makes of the header, for every exported function, a call whose arguments a machine chooses (src/targets/abi): so a new
 //! function is fuzzed as soon as it is declared.
 
 use std::fmt::Write as _;

@@ -59,7 +59,7 @@ class Torture:
         self.worker = self.scratch / "worker"
         self.kernel = self.scratch / "kernel.so"
         commands: Tuple[List[Any], ...] = (
-            [*compiler, *include, HERE / "worker.c", library, "-pthread", "-o", self.worker],
+            [*compiler, *include, *sorted((HERE / "worker").glob("*.c")), library, "-pthread", "-o", self.worker],
             [*compiler, "-shared", "-fPIC", HERE.parent / "preload" / "kernel.c", "-o", self.kernel],
         )
         for command in commands:

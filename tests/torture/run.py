@@ -343,7 +343,7 @@ class Run:
             raise Failure(f"left in the folder: {', '.join(left)}")
         self.nobody_is_left()
         if any(slot.caught for slot in phase.slots) and not counts.caught and counts.seconds > 10:
-            raise Failure("nobody was caught with the store's lock: is the lock where worker.c looks for it?")
+            raise Failure("nobody was caught with the store's lock: is the lock where worker/worker.c looks for it?")
         if counts.caught_dead > 100 and not counts.recoveries:
             raise Failure("processes were killed with the store's lock, and nothing was rebuilt")
         limit = SLICES + GAPS * counts.control

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, List, Tuple
 
-# The words of a tally, as in worker.c.
+# The words of a tally, as in worker/worker.h.
 READY, VERIFIED, WRONG, STALL, CONTROL, DOING, SINCE, COUNTS, ERRORS = 0, 1, 2, 3, 4, 8, 16, 32, 96
 BYTES = 4096
 THREADS = 8
-#: In the order in which worker.c counts them.
+#: In the order of worker/worker.h.
 OPERATIONS = (
     "open", "put", "create", "abort", "get", "wait", "get_many", "release", "delete", "delete_when_released",
     "own_get", "keep", "look", "list", "events", "trim", "evict", "pass", "descriptor", "call", "chain", "batch",

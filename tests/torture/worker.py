@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One of the processes of scripts/torture.sh, over the Python package. worker.c says what it is told, what it writes and how
-it ends; what the two write is the same, and each checks what the other has written."""
+"""One of the processes of scripts/torture.sh, over the Python package. worker/worker.c says what it is told, what it
+writes and how it ends; what the two write is the same, and each checks what the other has written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tally import COUNTS, DOING, ERRORS, OPERATIONS, READY, SINCE, VERIFIED, WRO
 import ska_sdp_dal as dal
 from ska_sdp_dal._native import ffi, lib
 
-# As in worker.c.
+# As in worker/worker.h.
 SHARED, HOLDS, OWNED, CHAIN, ROWS = 48, 6, 8, 8, 12
 MASK = (1 << 64) - 1
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -334,7 +334,7 @@ class Worker:
         return False
 
     def ended(self, zs: Any, key: int, offset: int) -> None:
-        # As in worker.c: the driver watches that it ends.
+        # As in worker/caller.c: the driver watches that it ends.
         while not (self.wild and self.told):
             try:
                 array = zs.get(timeout=self.random.random() * 0.4)
@@ -397,7 +397,7 @@ class Worker:
 
 
 class Functions(dal.Processor):
-    """The functions of worker.c."""
+    """The functions of worker/processor.c."""
 
     worker: Worker
 
