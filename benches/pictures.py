@@ -18,7 +18,8 @@ import matplotlib.pyplot as plt
 OURS_COLOUR, FLOOR_COLOUR, PEER_COLOUR, SECOND_COLOUR = "#1f6fb4", "#b0b0b0", "#e08a2e", "#63a6d8"
 STYLE: Dict[str, Any] = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.grid.axis": "x",
-    "grid.color": "#e4e4e4", "axes.axisbelow": True, "figure.constrained_layout.use": True, "svg.hashsalt": "sdp-dal", "svg.fonttype": "none",
+    "grid.color": "#e4e4e4", "axes.axisbelow": True, "figure.constrained_layout.use": True, "svg.hashsalt": "sdp-dal",
+    "svg.fonttype": "none",
 }  # fmt: skip
 
 
