@@ -155,7 +155,7 @@ OURS: List[Tuple[str, List[Row]]] = [
         [
             Row("list.all", "list 100 000"),
             Row("list.namespace", "list 1000 of a namespace among 100 000"),
-            Row("list.one_prefix", "the same of a prefix that nobody declared"),
+            Row("list.one_prefix", "the same of a prefix without a declaration"),
             Row("among_3.get_release", "get and release among 2^10, at random", _machine("read")),
             Row("among_5.get_release", "the same among 2^17", _machine("read")),
             Row("among_6.get_release", "the same among 2^20", _machine("read")),

@@ -81,8 +81,8 @@ def array_of(shown: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
     if size == 0:
         _free_tensor(tensor)
         return _EMPTY[found_code].view() if ndim == 1 else ndarray(shape, dtype, b"")
-    # Arrow's buffer keeps the tensor, and the array the buffer, which nobody can make writable. (numpy asks for a writable
-    # one first: a memoryview refuses that in fewer steps than Arrow does.)
+    # Arrow's buffer keeps the tensor, and the array keeps the buffer, which cannot be made writable. (numpy asks for a
+    # writable one first: a memoryview refuses that in fewer steps than Arrow does.)
     bytes_ = memoryview(foreign_buffer(start, size, gc(tensor, _free_tensor)))
     if order == _F_ORDER:
         return ndarray(shape, dtype, bytes_, order="F")
