@@ -48,7 +48,7 @@ give_up() {
 }
 
 build() {
-    cargo build --release --locked --quiet --package sdp-dal --package sdp-dal-cli
+    cargo build --release --locked --quiet --package sdp-dal-capi --package sdp-dal-cli
     rm -rf "$folder"
     mkdir -p "$parts" "$folder/lib" "$folder/package"
     # Under the name that programs look for.

@@ -28,7 +28,7 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-growth.XXXXXX")
 store=$(mktemp -u "/dev/shm/sdp-dal-growth.XXXXXX")
 trap 'rm -rf "$scratch" "$store"' EXIT
 
-cargo build --release --locked --lib --quiet
+cargo build --release --locked --quiet --package sdp-dal-capi --package sdp-dal-cli
 install_library() {
     mkdir "$scratch/$1"
     cp "$2/libsdp_dal.so" "$scratch/$1/"

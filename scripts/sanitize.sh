@@ -187,7 +187,8 @@ run_rust_tsan() {
     need_nightly || return
     [ -d "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library" ] ||
         { not_run "no sources of Rust's standard library: rustup component add --toolchain nightly rust-src"; return; }
-    TSAN_OPTIONS=$common_options run_instrumented thread -Zbuild-std
+    # The tests let cargo build the library for C, so that an option would not reach it.
+    TSAN_OPTIONS=$common_options CARGO_UNSTABLE_BUILD_STD=std,panic_unwind run_instrumented thread
 }
 
 # Miri interprets: only what needs no file that is mapped.

@@ -265,7 +265,7 @@ run_lint() {
 # What later steps build, while the tests wait. A step that comes too early waits for cargo's lock.
 build_ahead() {
     if wants package || wants python || wants torture; then
-        cargo build --release --locked --package sdp-dal --package sdp-dal-cli
+        cargo build --release --locked --package sdp-dal-capi --package sdp-dal-cli
     fi
     if wants loom; then
         nice bash -c "$(declare -f cargo_loom); cargo_loom --no-run"

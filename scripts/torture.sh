@@ -14,6 +14,6 @@ cd "$(dirname "$0")/.."
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 case " $* " in
 *" --help "* | *" -h "*) ;;
-*) cargo build --release --locked --quiet --package sdp-dal --package sdp-dal-cli ;;
+*) cargo build --release --locked --quiet --package sdp-dal-capi --package sdp-dal-cli ;;
 esac
 exec "${PYTHON:-python3}" tests/torture/drive.py --target "$target" "$@"

@@ -182,11 +182,11 @@ fn rust() {
     let (commands, output) = console(&write(&place.folder, "simple.rs"));
     assert_eq!(commands, [format!("cargo run --quiet -- {STORE}")]);
     let library = cdylib();
-    let deps = library.parent().expect("it lies in a folder");
+    let profile = library.parent().expect("it lies in a folder");
     let mut rustc = Command::new("rustc");
     rustc.args(["--edition", "2021", "-D", "warnings", "simple.rs", "-L"]).current_dir(&place.folder);
-    rustc.arg(format!("dependency={}", deps.display()));
-    run(rustc.arg("--extern").arg(format!("sdp_dal={}", deps.join("libsdp_dal.rlib").display())));
+    rustc.arg(format!("dependency={}", profile.join("deps").display()));
+    run(rustc.arg("--extern").arg(format!("sdp_dal={}", profile.join("libsdp_dal.rlib").display())));
     says(&place, &format!("./simple {STORE}"), &output);
 }
 

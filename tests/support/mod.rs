@@ -12,19 +12,42 @@ pub mod python;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 /// The repository.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The shared library that cargo built together with this test.
+/// The shared library for C, with the features and in the profile of this test. Cargo builds none for a test: it is asked to,
+/// once in a process, and has nothing to do where the library is up to date.
 pub fn cdylib() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build_cdylib).clone()
+}
+
+fn build_cdylib() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
-    let deps = test.parent().expect("a test lies in a folder");
-    let library = deps.join("libsdp_dal.so");
-    assert!(library.exists(), "cargo builds {} beside the tests", library.display());
-    library
+    // TARGET/[TRIPLE/]PROFILE/deps/TEST
+    let profile = test.ancestors().nth(2).expect("a test lies in a folder of its profile");
+    let name =
+        |folder: &Path| folder.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    let mut target = profile.parent().expect("a profile's folder lies in the target folder");
+    let mut cargo = Command::new(env!("CARGO"));
+    // Of the workspace, as the tests are: other features of the crates below would compile all of it again.
+    cargo.args(["build", "--quiet", "--locked", "--lib", "--workspace"]).current_dir(root());
+    cargo.args(["--exclude", "sdp-dal-mutants", "--exclude", "sdp-dal-simulate"]);
+    if !target.join("CACHEDIR.TAG").exists() {
+        cargo.arg("--target").arg(name(target));
+        target = target.parent().expect("a target's folder lies in the target folder");
+    }
+    cargo.arg("--target-dir").arg(target);
+    cargo.args(["--profile", &name(profile).replace("debug", "dev")]);
+    if cfg!(feature = "failpoints") {
+        cargo.args(["--features", "failpoints"]);
+    }
+    run(&mut cargo);
+    profile.join("libsdp_dal.so")
 }
 
 /// A folder for this test's files, below cargo's.
@@ -114,7 +137,7 @@ pub fn install_library(folder: &Path) {
     std::fs::rename(&fresh, &link).expect("a link in the test's own folder");
 }
 
-/// What build.rs makes of the version.
+/// What capi/build.rs makes of the version.
 pub fn soname() -> String {
     let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
     if major == "0" {

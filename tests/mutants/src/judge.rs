@@ -118,6 +118,8 @@ impl Program {
             .current_dir(folder)
             .env(name, value)
             .env("SDP_DAL_TEST_STORM", "1")
+            // Some tests let cargo build the library for C.
+            .env("RUSTFLAGS", crate::SILENT)
             .env("SDP_DAL_MUTANTS_RUN", &mark)
             .env_remove("SDP_DAL_STORE")
             .process_group(0)
