@@ -175,19 +175,20 @@ fn fortran() {
     }
 }
 
-/// Compiled with the crate as this test is; the document's line is cargo's.
+/// The document shows the crate's example, which cargo compiles with its tests.
 #[test]
+#[cfg(feature = "ndarray")]
 fn rust() {
     let place = Place::new("rust");
-    let (commands, output) = console(&write(&place.folder, "simple.rs"));
-    assert_eq!(commands, [format!("cargo run --quiet -- {STORE}")]);
-    let library = cdylib();
-    let profile = library.parent().expect("it lies in a folder");
-    let mut rustc = Command::new("rustc");
-    rustc.args(["--edition", "2021", "-D", "warnings", "simple.rs", "-L"]).current_dir(&place.folder);
-    rustc.arg(format!("dependency={}", profile.join("deps").display()));
-    run(rustc.arg("--extern").arg(format!("sdp_dal={}", profile.join("libsdp_dal.rlib").display())));
-    says(&place, &format!("./simple {STORE}"), &output);
+    let program = program("simple.rs");
+    let example = std::fs::read_to_string(root().join("examples/simple.rs")).expect("there is an example");
+    assert_eq!(program.text, example);
+    let (commands, output) = console(&program);
+    assert_eq!(commands, [format!("cargo run --quiet --features ndarray --example simple -- {STORE}")]);
+    let built = cdylib().with_file_name("examples").join("simple");
+    // It has a processor of its own.
+    let said = run(&mut place.shell(&format!("{} {STORE}", built.display())));
+    assert_eq!(String::from_utf8_lossy(&said.stdout), output);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::store::ObjectId;
-use crate::wire::{CallSchema, Cell, Direction, Param, ParamType, TableSource, TensorSource};
+use crate::wire::{ArraySource, CallSchema, Cell, Direction, Param, ParamType, TableSource, TensorSource};
 
 use super::expect::{DimSizes, Expectation};
 use super::ownership::Ref;
@@ -19,6 +19,8 @@ pub enum Arg<'a> {
     /// A tensor in the caller's memory: copied once into the caller's namespace when the call is issued,
     /// after all arguments were checked.
     Tensor(TensorSource<'a>),
+    /// The same, with its layout: of a slice, a vector or an array.
+    Array(ArraySource<'a>),
     /// A table in the caller's memory: put as a tensor is.
     Table(&'a TableSource),
     /// Nothing, for a nullable parameter. A null output is neither created nor returned.
@@ -42,7 +44,8 @@ impl<'a> Args<'a> {
     }
 
     /// Sets a parameter by name; an earlier argument of that name is replaced.
-    pub fn set(&mut self, name: &str, arg: Arg<'a>) {
+    pub fn set(&mut self, name: &str, arg: impl Into<Arg<'a>>) {
+        let arg = arg.into();
         match self.named.iter_mut().find(|(other, _)| other == name) {
             Some((_, before)) => *before = arg,
             None => self.named.push((name.to_owned(), arg)),
@@ -50,8 +53,8 @@ impl<'a> Args<'a> {
     }
 
     /// Appends an argument by position.
-    pub fn push(&mut self, arg: Arg<'a>) {
-        self.positional.push(arg);
+    pub fn push(&mut self, arg: impl Into<Arg<'a>>) {
+        self.positional.push(arg.into());
     }
 
     /// Those by position, and those by name.
@@ -149,7 +152,7 @@ impl Results {
 /// A value that is put when the call is issued.
 #[derive(Clone, Copy)]
 pub(super) enum PutValue<'a> {
-    Tensor(&'a TensorSource<'a>),
+    Tensor(TensorSource<'a>),
     Table(&'a TableSource),
 }
 
@@ -157,7 +160,7 @@ impl PutValue<'_> {
     /// A tensor in the order that the parameter asks for.
     pub(super) fn put(self, reference: &Ref, param: &Param) -> Result<()> {
         match self {
-            PutValue::Tensor(source) => reference.put_tensor_in(source, param.ty.order()),
+            PutValue::Tensor(source) => reference.put_tensor_in(&source, param.ty.order()),
             PutValue::Table(source) => reference.put_table(source),
         }
     }
@@ -240,19 +243,14 @@ fn plan_input<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>)
             Err(Error::invalid(format!("takes {}, not a plain value", kind_name(&param.ty))))
         }
         Some(Arg::Cell(cell)) => Ok(Planned::Value(cell.clone())),
-        Some(Arg::Ref(_) | Arg::Tensor(_) | Arg::Table(_)) if !expects_object => {
+        Some(Arg::Ref(_) | Arg::Tensor(_) | Arg::Array(_) | Arg::Table(_)) if !expects_object => {
             Err(Error::invalid("takes a plain value, not an object"))
         }
         Some(Arg::Ref(reference)) => {
             check_reference(expect, reference).map(|()| Planned::Object(reference.clone()))
         }
-        Some(Arg::Tensor(source)) => {
-            if matches!(param.ty, ParamType::Table(_) | ParamType::Id) {
-                return Err(Error::invalid(format!("takes {}, not a tensor's value", kind_name(&param.ty))));
-            }
-            expect.check(source.layout)?;
-            Ok(Planned::Put(PutValue::Tensor(source)))
-        }
+        Some(Arg::Tensor(source)) => plan_tensor(param, expect, *source),
+        Some(Arg::Array(array)) => plan_tensor(param, expect, array.source()),
         Some(Arg::Table(source)) => {
             if !matches!(param.ty, ParamType::Table(_) | ParamType::Oid) {
                 return Err(Error::invalid(format!("takes {}, not a table's value", kind_name(&param.ty))));
@@ -261,6 +259,14 @@ fn plan_input<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>)
             Ok(Planned::Put(PutValue::Table(source)))
         }
     }
+}
+
+fn plan_tensor<'a>(param: &Param, expect: &Expectation, source: TensorSource<'a>) -> Result<Planned<'a>> {
+    if matches!(param.ty, ParamType::Table(_) | ParamType::Id) {
+        return Err(Error::invalid(format!("takes {}, not a tensor's value", kind_name(&param.ty))));
+    }
+    expect.check(source.layout)?;
+    Ok(Planned::Put(PutValue::Tensor(source)))
 }
 
 fn plan_output<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>) -> Result<Planned<'a>> {
@@ -272,7 +278,7 @@ fn plan_output<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>
         Some(Arg::Ref(reference)) => {
             check_reference(expect, reference).map(|()| Planned::Object(reference.clone()))
         }
-        Some(Arg::Cell(_) | Arg::Tensor(_) | Arg::Table(_)) => {
+        Some(Arg::Cell(_) | Arg::Tensor(_) | Arg::Array(_) | Arg::Table(_)) => {
             Err(Error::invalid("is an output: it takes a reference to write to, not a value"))
         }
     }

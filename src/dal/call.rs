@@ -169,6 +169,24 @@ impl Clone for Call {
     }
 }
 
+/// A parameter of a call: its name, or its index.
+pub trait ParamKey: Copy {
+    /// Finds the index. NOT_FOUND lists the names there are.
+    fn index(self, call: &Call) -> Result<usize>;
+}
+
+impl ParamKey for usize {
+    fn index(self, _: &Call) -> Result<usize> {
+        Ok(self)
+    }
+}
+
+impl ParamKey for &str {
+    fn index(self, call: &Call) -> Result<usize> {
+        call.param(self)
+    }
+}
+
 impl Call {
     pub(super) fn new(taken: Taken) -> Call {
         let Taken { object, row, outputs, inputs, sizes, turn } = taken;
@@ -301,19 +319,21 @@ impl Call {
     }
 
     /// Whether the caller left this nullable parameter out.
-    pub fn is_null(&self, param: usize) -> Result<bool> {
+    pub fn is_null(&self, param: impl ParamKey) -> Result<bool> {
         Ok(matches!(self.cell(param)?, Cell::Null))
     }
 
     /// The value that came with the call; an ID for tensors, tables and objects.
-    pub fn cell(&self, param: usize) -> Result<&Cell> {
+    pub fn cell(&self, param: impl ParamKey) -> Result<&Cell> {
+        let param = param.index(self)?;
         self.spec(param)?;
         Ok(self.inner.object.rows[self.inner.row].get(param).unwrap_or(&Cell::Null))
     }
 
     /// An input tensor, in the order that its parameter asks for; as it is stored if that asks for none. INVALID_ARGUMENT
     /// if the parameter is no tensor input, or null.
-    pub fn tensor(&self, param: usize) -> Result<Tensor> {
+    pub fn tensor(&self, param: impl ParamKey) -> Result<Tensor> {
+        let param = param.index(self)?;
         self.tensor_in(param, self.spec(param)?.ty.order())
     }
 
@@ -357,8 +377,8 @@ impl Call {
     }
 
     /// The bytes of an input object, whatever they hold.
-    pub fn buffer(&self, param: usize) -> Result<Buffer> {
-        Ok(match self.input(param)? {
+    pub fn buffer(&self, param: impl ParamKey) -> Result<Buffer> {
+        Ok(match self.input(param.index(self)?)? {
             Input::Tensor(tensor) => tensor.buffer().clone(),
             Input::Object(buffer) => buffer.clone(),
         })
@@ -378,7 +398,8 @@ impl Call {
     }
 
     /// Any object parameter as a borrowed reference. An input's reference holds its pin.
-    pub fn reference(&self, param: usize) -> Result<Ref> {
+    pub fn reference(&self, param: impl ParamKey) -> Result<Ref> {
+        let param = param.index(self)?;
         let spec = self.spec(param)?;
         if spec.direction == Direction::Out {
             return self.inner.outputs.reference(param);
@@ -404,11 +425,12 @@ impl Call {
     /// or sealed.
     pub fn create_tensor(
         &self,
-        param: usize,
+        param: impl ParamKey,
         shape: &[i64],
         order: impl Into<Option<Order>>,
         zeroed: bool,
     ) -> Result<TensorWriter> {
+        let param = param.index(self)?;
         let (target, memory) = self.lend(param, self.new_form(param, shape, order.into())?, zeroed)?;
         Ok(TensorWriter::for_output(memory, target))
     }
@@ -445,7 +467,8 @@ impl Call {
 
     /// Writes an output with one copy and seals it. Errors as [`Call::create_tensor`]; dimensions without a
     /// name get the parameter's. It is stored in the parameter's order, if that asks for one.
-    pub fn put_tensor(&self, param: usize, value: &TensorSource<'_>) -> Result<()> {
+    pub fn put_tensor(&self, param: impl ParamKey, value: &TensorSource<'_>) -> Result<()> {
+        let param = param.index(self)?;
         let spec = self.output_spec(param)?;
         let form = self.form_of(param, spec, value)?;
         let (target, mut memory) = self.lend(param, form, false)?;

@@ -53,6 +53,8 @@ mod function;
 mod issue;
 mod many;
 mod namespaces;
+#[cfg(feature = "ndarray")]
+mod ndarrays;
 mod output;
 mod ownership;
 mod passing;
@@ -66,10 +68,11 @@ mod take;
 mod tensor;
 mod tensor_writer;
 mod threads;
+mod typed;
 
 pub use args::{Arg, Args, Results};
 pub use broadcast::Reply;
-pub use call::Call;
+pub use call::{Call, ParamKey};
 pub use call_memory::CallMemory;
 pub use caller::{Caller, CallerOptions, Select};
 pub use discovery::FoundProcessor;

@@ -73,7 +73,7 @@ impl Cell {
     }
 
     /// What it is, for errors.
-    fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Cell::Null => "null".into(),
             Cell::Bool(value) => format!("the bool {value}"),

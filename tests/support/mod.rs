@@ -43,8 +43,12 @@ fn build_cdylib() -> PathBuf {
     }
     cargo.arg("--target-dir").arg(target);
     cargo.args(["--profile", &name(profile).replace("debug", "dev")]);
-    if cfg!(feature = "failpoints") {
-        cargo.args(["--features", "failpoints"]);
+    for (feature, is_on) in
+        [("failpoints", cfg!(feature = "failpoints")), ("ndarray", cfg!(feature = "ndarray"))]
+    {
+        if is_on {
+            cargo.args(["--features", feature]);
+        }
     }
     run(&mut cargo);
     profile.join("libsdp_dal.so")

@@ -1,0 +1,74 @@
+//! Tensors as `ndarray`'s arrays and views, of any strides, without copies.
+
+use ndarray::{ArrayBase, ArrayView, ArrayViewMut, Data, Dimension, IxDyn, ShapeBuilder, StrideShape};
+
+use crate::error::{Error, Result};
+use crate::wire::{ArraySource, Element, Layout};
+
+use super::args::Arg;
+use super::tensor::Tensor;
+use super::tensor_writer::TensorWriter;
+
+impl Tensor {
+    /// Returns the elements as a view of `D` dimensions (`ndarray::Ix2`, or `IxDyn` for any number), in C or in F order as
+    /// they are stored, without a copy. INVALID_ARGUMENT if their type or their number of dimensions is another one.
+    pub fn view<T: Element, D: Dimension>(&self) -> Result<ArrayView<'_, T, D>> {
+        let view = ArrayView::from_shape(shape(self.layout())?, self.as_slice::<T>()?).map_err(misshapen)?;
+        view.into_dimensionality().map_err(|_| dimensions::<D>(self.layout()))
+    }
+}
+
+impl TensorWriter {
+    /// Returns the elements as a view to write into. Errors as [`Tensor::view`].
+    pub fn view_mut<T: Element, D: Dimension>(&mut self) -> Result<ArrayViewMut<'_, T, D>> {
+        let layout = self.layout().clone();
+        let view = ArrayViewMut::from_shape(shape(&layout)?, self.as_mut_slice::<T>()?).map_err(misshapen)?;
+        view.into_dimensionality().map_err(|_| dimensions::<D>(&layout))
+    }
+}
+
+/// The shape with its order: a tensor in the store is C or F contiguous.
+fn shape(layout: &Layout) -> Result<StrideShape<IxDyn>> {
+    let sizes: Vec<usize> = layout
+        .shape
+        .iter()
+        .map(|size| usize::try_from(*size))
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|_| Error::invalid("the tensor has a size that is no size of an array"))?;
+    let is_c = layout.is_contiguous(crate::wire::Order::C);
+    Ok(IxDyn(&sizes).set_f(!is_c).into())
+}
+
+fn misshapen(error: ndarray::ShapeError) -> Error {
+    Error::invalid(format!("the tensor's shape is none of an array: {error}"))
+}
+
+fn dimensions<D: Dimension>(layout: &Layout) -> Error {
+    let wanted = D::NDIM.map_or_else(|| "another number".to_owned(), |number| number.to_string());
+    Error::invalid(format!("the tensor has {} dimensions, not {wanted}", layout.shape.len()))
+}
+
+impl<'a, T: Element, S: Data<Elem = T>, D: Dimension> From<&'a ArrayBase<S, D>> for ArraySource<'a> {
+    /// An array whose elements lie side by side, in any order of its axes, is used where it is. One with gaps between them, as
+    /// a part of a larger array has, is gathered first: one copy more.
+    fn from(array: &'a ArrayBase<S, D>) -> ArraySource<'a> {
+        let sizes = array.shape().iter().zip(array.strides());
+        match array.as_slice_memory_order() {
+            Some(memory) => {
+                let behind = |(&size, &stride): (&usize, &isize)| match stride {
+                    ..0 => size.saturating_sub(1) * stride.unsigned_abs(),
+                    _ => 0,
+                };
+                let origin = sizes.map(behind).sum();
+                ArraySource::strided(memory, origin, array.shape(), array.strides())
+            }
+            None => ArraySource::gathered(array.iter().copied(), array.shape()),
+        }
+    }
+}
+
+impl<'a, T: Element, S: Data<Elem = T>, D: Dimension> From<&'a ArrayBase<S, D>> for Arg<'a> {
+    fn from(array: &'a ArrayBase<S, D>) -> Self {
+        Arg::Array(array.into())
+    }
+}
