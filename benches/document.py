@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes what was measured into docs/performance.md, and has pictures drawn of it."""
+"""Writes what was measured into docs/performance.md and README.md, and has pictures drawn of it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict
 
+import brief
 from build import HERE, ROOT, Builder, NotHere
 from table import Result, markdown
 
-PAGE = ROOT / "docs" / "performance.md"
+PAGE, README = ROOT / "docs" / "performance.md", ROOT / "README.md"
 BEGIN = "<!-- measured: scripts/bench.sh --document writes what follows -->"
 END = "<!-- measured: end -->"
 
 
 def write(result: Result) -> None:
-    before, rest = PAGE.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{markdown(result)}\n\n{END}{after}")
+    for page, text in ((PAGE, markdown(result)), (README, brief.markdown(result))):
+        before, rest = page.read_text().split(BEGIN)
+        after = rest.split(END)[1]
+        page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
 
 
 def draw(builder: Builder, found: Dict[str, Any], folder: Path) -> None:

@@ -106,9 +106,8 @@ PEERS: List[Peer] = [
         "flight", "Arrow Flight, of the newest pyarrow", "Arrow Flight", "of_flight.py", ("pyarrow", "numpy"),
         package="pyarrow",
     ),
-    Peer(
-        "multiprocessing", "Python's own pipes and shared memory", "multiprocessing", "of_multiprocessing.py", ("numpy",)
-    ),
+    Peer("pipe", "Python's own pipes", "pipe", "of_pipe.py", ("numpy",)),
+    Peer("multiprocessing", "Python's own shared memory", "multiprocessing", "of_multiprocessing.py", ("numpy",)),
     Peer(
         "ray", "Ray's objects and actors (70 MB; not by default)", "Ray", "of_ray.py", ("ray", "numpy"), package="ray",
         default=False,

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
+import brief
 import matplotlib
 from rows import LARGE, OURS, TIME, Row
 from table import Result, shown
@@ -16,6 +17,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
 OURS_COLOUR, FLOOR_COLOUR, PEER_COLOUR, SECOND_COLOUR = "#1f6fb4", "#b0b0b0", "#e08a2e", "#63a6d8"
+SECOND_PEER_COLOUR = "#c9b458"
 STYLE: Dict[str, Any] = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.grid.axis": "x",
     "grid.color": "#e4e4e4", "axes.axisbelow": True, "figure.constrained_layout.use": True, "svg.hashsalt": "sdp-dal",
@@ -64,6 +66,32 @@ def bars(result: Result, title: str, chosen: List[Row], file: Path) -> None:
     axes.set_title(named(result, title), fontsize=10, loc="left")
     handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for _, colour in kinds]
     axes.legend(handles, [name for name, _ in kinds], loc="best", frameon=False, fontsize=8)
+    figure.savefig(file)
+    plt.close(figure)
+
+
+def compared(result: Result, title: str, file: Path) -> None:
+    """The README's figures: ours beside what could be used today."""
+    colours = (OURS_COLOUR, PEER_COLOUR, SECOND_PEER_COLOUR, FLOOR_COLOUR)
+    lines = brief.measured(result)
+    figure, axes = plt.subplots(figsize=(8, 1.1 + 0.62 * len(lines)))
+    for place, (_, seconds) in enumerate(lines):
+        bars = [(value, colour) for value, colour in zip(seconds, colours) if value is not None]
+        for nth, (value, colour) in enumerate(bars):
+            at = place + (nth - (len(bars) - 1) / 2) * 0.22
+            axes.barh(at, value * 1e6, 0.2, color=colour)
+            weight = "bold" if colour == OURS_COLOUR else "normal"
+            axes.annotate(f" {shown(value, TIME)}", (value * 1e6, at), va="center", fontsize=7, fontweight=weight)
+    axes.set_yticks(range(len(lines)), [line.title for line, _ in lines])
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlim(0.05, axes.get_xlim()[1] * 4)
+    axes.set_xlabel("µs, logarithmic: shorter is better")
+    axes.set_title(named(result, title), fontsize=10, loc="left")
+    handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in colours]
+    names = [name.replace("`", "") for name in brief.COLUMNS]
+    axes.legend(handles, names, loc="lower right", frameon=False, fontsize=8)
     figure.savefig(file)
     plt.close(figure)
 
@@ -128,6 +156,7 @@ def main() -> None:
         bars(result, "Python: time of one operation", python, folder / "python.svg")
         bars(result, "Bandwidth with 80 MB", wide, folder / "bandwidth.svg")
         scaling(result, folder / "scaling.svg")
+        compared(result, "Beside Apache Plasma, a pipe and a copy: time of one operation", folder / "compared.svg")
     print(f"pictures: {', '.join(sorted(str(file) for file in folder.glob('*.svg')))}")
 
 

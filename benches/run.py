@@ -181,7 +181,9 @@ def arguments() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples and what is known of the machine")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw pictures of them (installs matplotlib)")
-    parser.add_argument("--document", action="store_true", help="write the figures into docs/performance.md")
+    parser.add_argument(
+        "--document", action="store_true", help="write the figures into docs/performance.md and README.md"
+    )
     parser.add_argument(
         "--from", type=Path, metavar="FILE", dest="source", help="measure nothing: show what --json wrote"
     )

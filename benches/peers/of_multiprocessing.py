@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Python's own: 100 numbers there and back through a pipe; 80 MB copied into shared memory, of which a pipe tells. It runs
-as job.py says."""
+"""Python's own shared memory: 80 MB are copied into it, and a pipe tells. It runs as job.py says."""
 
 from __future__ import annotations
 
@@ -13,23 +12,6 @@ import numpy as np
 from job import Job, main
 
 SLOTS = 2
-
-
-def answer(pipe: Connection) -> None:
-    while True:
-        pipe.send(1 + pipe.recv())
-
-
-def calls(job: Job) -> None:
-    mine, others = Pipe()
-    job.start(answer, others)
-    numbers = np.arange(100)
-
-    def turn() -> None:
-        mine.send(numbers)
-        mine.recv()
-
-    job.measure("py_call.tensor", turn, turns=50)
 
 
 def take(pipe: Connection, names: list[str], count: int, reads_all: bool) -> None:
@@ -69,7 +51,7 @@ def streams(job: Job) -> None:
     stream(job, "py_stream.read", True)
 
 
-JOBS: Dict[str, Callable[[Job], None]] = {"py_call": calls, "py_stream": streams}
+JOBS: Dict[str, Callable[[Job], None]] = {"py_stream": streams}
 
 if __name__ == "__main__":
     main(JOBS)

@@ -63,6 +63,7 @@ from .common import (
     par_tensor_dim_names,
     par_tensor_elem_type,
     par_tensor_order,
+    parse_call_schema,
     parse_hex_objectid,
     schema_compatible,
 )
@@ -179,6 +180,7 @@ __all__ = [
     "par_tensor_dim_names",
     "par_tensor_elem_type",
     "par_tensor_order",
+    "parse_call_schema",
     "parse_hex_objectid",
     "processor",
     "references",

@@ -194,11 +194,7 @@ def make_call_schema(func_name: str, pars: List[pa.Field], metadata: Mapping[Any
     """
     if not isinstance(func_name, str):
         raise TypeError(f"the name of the function is {func_name!r}: give a text")
-    if func_name in CALLER_NAMES:
-        raise InvalidArgument(
-            f"the function cannot have the name {func_name!r}, for callers have a method or property of this name: rename "
-            f"it, to '{func_name}_' for one"
-        )
+    _check_name(func_name)
     if isinstance(pars, pa.Field) or not isinstance(pars, Iterable):
         raise TypeError(
             f"the parameters of {func_name}() are {pars!r}: give a list of what make_par() and its neighbours make"
@@ -211,6 +207,38 @@ def make_call_schema(func_name: str, pars: List[pa.Field], metadata: Mapping[Any
         )
     parsed_schema(schema)
     return schema
+
+
+def _check_name(func_name: str) -> None:
+    if func_name in CALLER_NAMES:
+        raise InvalidArgument(
+            f"the function cannot have the name {func_name!r}, for callers have a method or property of this name: rename "
+            f"it, to '{func_name}_' for one"
+        )
+
+
+def parse_call_schema(signature: str) -> pa.Schema:
+    """Reads the schema of a function from one line, as programs in C, C++ and Rust write it.
+
+    Args:
+        signature: Name, inputs and outputs, for example "grid(vis: complex64[row, chan]) -> (image: float64[y, x])".
+
+    Raises:
+        InvalidArgument: The line is no signature. The text says where, and what was expected.
+
+    >>> schema = parse_call_schema("scale(by: float64, x: float32[i]) -> (y: float32[i])")
+    >>> call_name(schema), schema.names, par_tensor_elem_type(schema.field("x"))
+    ('scale', ['by', 'x', 'y'], DataType(float))
+    """
+    if not isinstance(signature, str):
+        raise TypeError(f"the signature of the function is {signature!r}: give a text")
+    out, moved = ffi.new("sdp_dal_schema **"), ffi.new("struct ArrowSchema *")
+    _native.check(lib.sdp_dal_schema_parse(signature.encode(), out))
+    schema = _native.own(out, lib.sdp_dal_schema_free)
+    _native.check(lib.sdp_dal_schema_to_arrow(schema, moved))
+    found = pa.Schema._import_from_c(_native.address(moved))
+    _check_name(call_name(found))
+    return found
 
 
 def make_par(name: str, typ: Any, nullable: bool = False, metadata: Mapping[Any, Any] = {}) -> pa.Field:
