@@ -1,15 +1,15 @@
-//! Arrow's crates under one roof: those of its formats, and few of those that compute, which its umbrella crate brings along.
+//! The crates of Arrow that this library uses: those of its formats, and some for computing.
 
 pub use arrow_array::{ffi, ffi_stream};
 pub use arrow_buffer as buffer;
 pub use arrow_ipc as ipc;
 
-/// Arrays put one behind the other.
+/// Concatenation of arrays.
 pub mod compute {
     pub use arrow_select::concat::{concat, concat_batches};
 }
 
-/// Arrays, and what they are made of.
+/// Arrays and their parts.
 pub mod array {
     pub use arrow_array::builder::*;
     pub use arrow_array::cast::*;
@@ -25,10 +25,10 @@ pub mod datatypes {
     pub use arrow_schema::*;
 }
 
-/// What goes wrong in Arrow.
+/// Errors of Arrow.
 pub mod error {
     pub use arrow_schema::ArrowError;
-    /// A result of Arrow's.
+    /// A result of Arrow.
     pub type Result<T> = std::result::Result<T, ArrowError>;
 }
 

@@ -1,10 +1,10 @@
-//! The one error of the library: a kind that programs test and a sentence that people read.
+//! The error type of the library: a kind that programs test, and a message for people.
 //!
 //! The numbers of [`Kind`] are those of the C ABI and of failed objects in shared memory: they never change.
 
 use std::fmt;
 
-/// What went wrong, as a program sees it. Written out, never reused.
+/// The kind of an error, which programs test. The numbers are never reused.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -12,15 +12,15 @@ pub enum Kind {
     InvalidArgument = -1,
     /// No such store, object, function, parameter or namespace.
     NotFound = -2,
-    /// The object exists, or is being created by somebody else.
+    /// The object exists, or is being created by another client.
     AlreadyExists = -3,
-    /// The time given has passed.
+    /// The timeout has passed.
     Timeout = -4,
     /// The store (or the memory under it) is full.
     OutOfMemory = -5,
     /// The object existed and was deleted.
     ObjectDeleted = -6,
-    /// The processor that was to produce this has died, closed, or was replaced.
+    /// The processor that was to produce this crashed, was closed, or was replaced.
     ProcessorLost = -7,
     /// The processing function reported an error.
     FunctionFailed = -8,
@@ -28,31 +28,31 @@ pub enum Kind {
     InputLost = -9,
     /// The processing function ended without writing this output.
     OutputNotWritten = -10,
-    /// Fewer compatible processors than asked for.
+    /// There are fewer compatible processors than requested.
     NoProcessor = -11,
-    /// The wanted prefix belongs to a living client.
+    /// The requested prefix is in use by another client.
     NamespaceInUse = -12,
-    /// The processor has started: it can take no more functions.
+    /// The processor has already started, and no function can be added.
     AlreadyStarted = -13,
-    /// The handle was inherited over `fork` and cannot be used in the child.
+    /// The handle was inherited through `fork` and cannot be used in the child.
     Forked = -14,
     /// The wait was interrupted by `interrupt`.
     Interrupted = -15,
-    /// The operating system or the store's owner forbids it.
+    /// The operating system or the owner of the store does not allow it.
     PermissionDenied = -16,
-    /// The file is not a store, or its bookkeeping does not add up.
+    /// The file is not a store, or its bookkeeping is inconsistent.
     Corrupt = -17,
-    /// The store was made by an incompatible version, or the file system lacks something.
+    /// The store was created by an incompatible version, or the system lacks something that a store needs.
     Unsupported = -18,
     /// The operating system reported an error.
     Io = -19,
     /// All client slots or all entries are taken.
     LimitReached = -20,
-    /// The store's lock is held by a process that is stopped.
+    /// The lock of the store is held by a process that is stopped or gets no CPU time.
     Busy = -21,
-    /// A mistake inside the library.
+    /// An internal error of the library.
     Internal = -22,
-    /// The call was cancelled: nobody wants its outputs any more.
+    /// The call was cancelled: no client wants its outputs any more.
     Cancelled = -23,
 }
 
@@ -124,36 +124,36 @@ impl Kind {
     }
 }
 
-/// An error: its kind and one sentence (or a few) that says what to do.
+/// An error: its kind, and a message that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: Kind,
     message: String,
 }
 
-/// The result of everything here that can fail.
+/// The result of every function that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// The longest message that is kept with a failed object or handed through the C ABI, in bytes.
 pub const MESSAGE_MAX: usize = 2048;
 
 impl Error {
-    /// An error of this kind with this text.
+    /// Creates an error of this kind with this message.
     pub fn new(kind: Kind, message: impl Into<String>) -> Error {
         Error { kind, message: message.into() }
     }
 
-    /// A wrong argument; the text names it.
+    /// Creates an error about a wrong argument, which the message names.
     pub fn invalid(message: impl Into<String>) -> Error {
         Error::new(Kind::InvalidArgument, message)
     }
 
-    /// A mistake of ours.
+    /// Creates an internal error of the library.
     pub fn internal(message: impl Into<String>) -> Error {
         Error::new(Kind::Internal, message)
     }
 
-    /// What the operating system said while we were doing `what`.
+    /// Creates an error of the operating system that occurred while doing `what`.
     pub fn io(what: impl fmt::Display, source: &std::io::Error) -> Error {
         let kind = match source.raw_os_error() {
             Some(libc::EACCES | libc::EPERM) => Kind::PermissionDenied,
@@ -169,18 +169,18 @@ impl Error {
         self.kind
     }
 
-    /// The sentence.
+    /// The message.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The same error with `context: ` in front of its text.
+    /// The same error with `context: ` before its message.
     #[must_use]
     pub fn context(self, context: impl fmt::Display) -> Error {
         Error { kind: self.kind, message: format!("{context}: {}", self.message) }
     }
 
-    /// The text cut to [`MESSAGE_MAX`] bytes at a character boundary.
+    /// The message cut to [`MESSAGE_MAX`] bytes at a character boundary.
     pub fn message_cut(&self) -> &str {
         let mut end = self.message.len().min(MESSAGE_MAX);
         while !self.message.is_char_boundary(end) {

@@ -1,8 +1,8 @@
 //! The check that ends waits: for programs whose signal handlers run only between their own instructions.
 //!
-//! Python, Julia and R note a signal and handle it when they are next in control, which they are not while a thread waits
-//! in here. They install a check with [`set`]; a thread that waits calls it when a signal has woken it, and now and then
-//! otherwise (every 250 ms). It may run anything, this library included: the library holds nothing while it runs.
+//! Python, Julia and R record a signal, and handle it when their own code runs again, which is not the case while a thread
+//! waits in the library. They install a check with [`set`]. A thread that waits calls it when a signal has woken it, and
+//! every 250 ms. It may use this library: the library holds no lock while it runs.
 
 use std::cell::Cell;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::hook::Slot;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
-/// Whether the wait of the thread that calls it is to end.
+/// A check that returns whether the wait of the thread that calls it must end.
 pub type Check = Arc<CheckFn>;
 type CheckFn = dyn Fn() -> bool + Send + Sync;
 
@@ -25,8 +25,8 @@ thread_local! {
     static ASKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Installs a check, or takes it back. When this returns no thread is in the one before any more, except if it was called
-/// from within it: then it does not wait.
+/// Sets a check, or removes it. When this returns, the check that was set before is not running in any thread. If it is
+/// called from within that check, it does not wait.
 pub fn set(check: Option<Check>) {
     let there = u32::from(check.is_some());
     let before = CHECK.replace(check);

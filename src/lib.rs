@@ -30,13 +30,13 @@
 #![warn(missing_docs)]
 
 #[cfg(target_endian = "big")]
-compile_error!("sdp-dal is for little-endian machines: what lies in a store, and Arrow's buffers in it, are little-endian");
+compile_error!(
+    "sdp-dal is for little-endian machines: a store and the Arrow buffers in it are little-endian"
+);
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("sdp-dal is for 64-bit machines: a store is mapped as a whole, and may be larger than 32 bits can address");
 #[cfg(not(target_os = "linux"))]
-compile_error!(
-    "sdp-dal is for Linux: it stands on futexes, tmpfs, fallocate and open file description locks"
-);
+compile_error!("sdp-dal is for Linux: it uses futexes, tmpfs, fallocate and open file description locks");
 
 #[cfg(not(loom))]
 pub mod arrow;

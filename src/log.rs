@@ -1,13 +1,11 @@
-//! What the library has to tell that nobody asked for: a client that died, a rebuild, an eviction.
+//! Log messages of the library: a client that crashed, a rebuild, an eviction.
 //!
-//! Nothing is printed unless somebody wants it: a program installs a hook with [`set`], or the environment's
-//! `SDP_DAL_LOG` (`error`, `warning`, `info` or `debug`) sends the lines to standard error. A text is made only if its
-//! level is wanted.
+//! By default nothing is printed. A program sets a sink with [`set`], or the environment variable `SDP_DAL_LOG` (`error`,
+//! `warning`, `info` or `debug`) sends the lines to standard error. A message is created only if its level is received.
 //!
-//! A sink may take its time and use the library, so it is never called while the thread holds something that such a use
-//! would need. The store's lock: what happened under it is collected, and told after it. A mutex of this process: whoever
-//! holds one while it uses a store takes `hold` first; what is written meanwhile is told when the last hold of the thread
-//! goes.
+//! A sink may be slow and may use the library, so it is never called while the thread holds something that it would need.
+//! Messages that arise under the store's lock are collected, and written after it. Code that holds a mutex of this process
+//! while it uses a store takes `hold` first, and messages are written when the last hold of the thread is released.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -19,25 +17,25 @@ use std::sync::Arc;
 use crate::hook::{Entered, Slot};
 use crate::sync::atomic::{AtomicU32, Ordering};
 
-/// How much a message matters.
+/// Severity of a message.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Something that was asked for is lost: a call without outputs has failed.
+    /// Something that was requested is lost, for instance a call without outputs has failed.
     Error = 1,
-    /// Somebody else's fault was made good: a dead client, a rebuild.
+    /// The library recovered from a fault: a client crashed, or the bookkeeping was rebuilt.
     Warning = 2,
-    /// What an operator may want to see: an eviction, a processor found.
+    /// Of interest to operators, for instance an object was evicted or a processor was found.
     Info = 3,
-    /// What only the search for a mistake needs.
+    /// Details for debugging.
     Debug = 4,
 }
 
 impl Level {
-    /// Every level, from the gravest.
+    /// Every level, the most severe first.
     pub const ALL: [Level; 4] = [Level::Error, Level::Warning, Level::Info, Level::Debug];
 
-    /// The name that `SDP_DAL_LOG` takes.
+    /// Its name, as in `SDP_DAL_LOG`.
     pub fn name(self) -> &'static str {
         match self {
             Level::Error => "error",
@@ -48,7 +46,7 @@ impl Level {
     }
 }
 
-/// What receives the messages, in the thread in which they arise. One that panics is not heard: the panic ends there.
+/// Receives the messages, in the thread that produces them. A panic in it is caught and ignored.
 pub type Sink = Arc<SinkFn>;
 type SinkFn = dyn Fn(Level, &str) + Send + Sync;
 
@@ -94,8 +92,9 @@ impl Log {
     }
 }
 
-/// Sends messages up to `most` to `sink`; a sink of None is standard error, a level of None ends it. When this returns no
-/// thread is in the sink before any more, except if it was called from within a sink: then it does not wait.
+/// Sends messages up to the level `most` to `sink`. A sink of None is standard error, and a level of None drops all
+/// messages. When this returns, the sink that was set before is not running in any thread. If it is called from within
+/// a sink, it does not wait.
 pub fn set(most: Option<Level>, sink: Option<Sink>) {
     let before = LOG.hook.replace(sink);
     // SYNC: only a filter; the sink is handed over by its mutex.
@@ -105,7 +104,7 @@ pub fn set(most: Option<Level>, sink: Option<Sink>) {
     }
 }
 
-/// Tells what `text` says, if anybody listens at this level.
+/// Writes a message, if messages of this level are received.
 pub fn write(level: Level, text: impl FnOnce() -> String) {
     if !LOG.tells(level) || TELLING.try_with(Cell::get).unwrap_or(false) {
         return;

@@ -1,18 +1,18 @@
-//! How long a call may block, and the moment at which that has passed (monotonic clock).
+//! How long a function may block, and the moment at which this time has passed (monotonic clock).
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind};
 use crate::sync::clock;
 
-/// How long a call may block.
+/// How long a function may block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timeout {
-    /// Look once, do not wait.
+    /// Check once, and do not wait.
     Poll,
     /// Wait at most this long.
     After(Duration),
-    /// Wait until it happens, the producer dies, or somebody interrupts.
+    /// Wait without a limit: until the event occurs, the producer crashes, or the wait is interrupted.
     Forever,
 }
 
@@ -29,7 +29,7 @@ enum Until {
 }
 
 impl Timeout {
-    /// From seconds as Python gives them.
+    /// From a number of seconds.
     pub fn from_secs(seconds: f64) -> Timeout {
         if seconds <= 0.0 {
             Timeout::Poll
@@ -38,7 +38,7 @@ impl Timeout {
         }
     }
 
-    /// The deadline if the wait starts now. A duration past the clock's range is for ever.
+    /// The deadline if the wait starts now. A duration beyond the range of the clock means no limit.
     pub fn deadline(self) -> Deadline {
         Deadline(match self {
             Timeout::Poll => Until::Passed,
@@ -49,7 +49,7 @@ impl Timeout {
 }
 
 impl Deadline {
-    /// What is left, at most `slice`; `None` when the time has passed.
+    /// What is left, at most `slice`; `None` when the timeout has passed.
     pub fn left(&self, slice: Duration) -> Option<Duration> {
         match self.0 {
             Until::Passed => None,
@@ -78,7 +78,7 @@ impl Deadline {
         }
     }
 
-    /// The store's lock could not be had: that is a timeout if the time has passed, and has the same text.
+    /// The store's lock could not be had: that is a timeout if the timeout has passed, and has the same text.
     pub fn or_late(&self, error: Error) -> Error {
         if error.kind() == Kind::Busy && self.passed() {
             return Error::new(Kind::Timeout, error.message());
@@ -86,7 +86,7 @@ impl Deadline {
         error
     }
 
-    /// Whether the time has passed.
+    /// Whether the timeout has passed.
     pub fn passed(&self) -> bool {
         match self.0 {
             Until::Passed => true,

@@ -145,9 +145,12 @@ fn rows_are_checked_before_anything_is_written() {
     };
     let mut wrong = rows(5, &ys);
     wrong[3].set("zs", Arg::Cell(Cell::Int(1)));
-    assert!(refused(&wrong).starts_with("row 3: simple_fn: parameter 'zs': is an output"));
+    assert!(refused(&wrong).starts_with("row 3: simple_fn: parameter 'zs': this is an output"));
     wrong[3] = Args::new();
-    assert_eq!(refused(&wrong), "row 3: simple_fn: parameter 'x': is missing");
+    assert_eq!(
+        refused(&wrong),
+        "row 3: simple_fn: parameter 'x': no value was given, and it is not nullable"
+    );
     // What only the column can tell.
     wrong[3] = row(1, &ys);
     wrong[4] = Args::new();
@@ -167,9 +170,9 @@ fn rows_are_checked_before_anything_is_written() {
     twice[3].set("zs", Arg::Cell(Cell::Id(output.id())));
     let text = refused(&twice);
     assert!(text.starts_with("row 3: simple_fn: parameter 'zs' names the object"), "{text}");
-    assert!(text.contains("an output of row 1 already"), "{text}");
+    assert!(text.contains("already an output of row 1"), "{text}");
     let text = refused(&vec![Args::new(); MAX_ROWS + 1]);
-    assert!(text.contains("at most 1048576 are possible: make several batches of it"), "{text}");
+    assert!(text.contains("at most 1048576 are allowed: split it into several batches"), "{text}");
     // An input that is gone.
     let gone = put(&namespace, &[1]);
     let id = gone.id();
@@ -376,7 +379,7 @@ fn a_batch_in_flight_counts_as_one_call() {
     let _second = caller.batch("simple_fn", &rows(50, &ys), SHORT).unwrap();
     let error = caller.batch("simple_fn", &rows(2, &ys), SHORT).err().unwrap();
     assert_eq!(error.kind(), Kind::Timeout);
-    assert!(error.message().starts_with("simple_fn: 2 calls of this caller are unfinished"), "{error}");
+    assert!(error.message().starts_with("simple_fn: this caller already has 2 unfinished calls"), "{error}");
     // Not before its last row.
     for _ in 0..49 {
         assert!(processor.processor.process(LONG).unwrap());
@@ -553,7 +556,7 @@ fn a_dead_processor_is_told_once_and_stands_in_its_place() {
     assert!(caller.broadcast("simple_fn", &row(4, &ys), LONG).unwrap().is_empty());
     let error = caller.call("simple_fn", &row(4, &ys)).err().unwrap();
     assert_eq!(error.kind(), Kind::ProcessorLost);
-    assert!(error.message().contains("the inputs are still there"), "{error}");
+    assert!(error.message().contains("the inputs still exist"), "{error}");
 }
 
 #[test]
@@ -686,7 +689,7 @@ fn a_ring_of_references_is_refused() {
     for pair in refs.windows(2) {
         pair[0].add_reference(&pair[1], Timeout::Poll).unwrap();
     }
-    assert!(refused(&refs[3], &refs[0]).contains("would stay for ever"));
+    assert!(refused(&refs[3], &refs[0]).contains("would ever be deleted"));
     refs[0].add_reference(&refs[3], Timeout::Poll).unwrap();
     drop(refs);
     assert_eq!(objects(&store), before);
@@ -745,7 +748,7 @@ fn what_operators_want_to_see_is_logged() {
             "info Noting waiting for calls at prefix abcdef01",
             "info Store using prefix abcdef02 for objects",
             "info Found processor Noting at prefix abcdef01",
-            "warning processor 'Noting' at prefix abcdef01 has gone",
+            "warning processor 'Noting' at prefix abcdef01 crashed or was closed",
         ]
     );
 }

@@ -162,7 +162,7 @@ const REFUSED: [(&str, &str); 15] = [
     ("void f(double, call &) {}", "call &, the first one"),
     ("void f(table &) {}", "gets its inputs by value or by const reference"),
     ("void f(std::complex<long double>) {}", "the elements of a tensor are"),
-    ("void f(const table &t) { t.column<bool>(\"x\"); }", "bools lie in memory as bits"),
+    ("void f(const table &t) { t.column<bool>(\"x\"); }", "bools are stored as bits"),
     ("void f(double *) {}", "not a pointer"),
     ("void f(tensor_view<double, 1>) {}", "an input is read-only: write tensor_view<const T, N>"),
     ("int f(double) { return 0; }", "a processing function returns void"),

@@ -746,7 +746,7 @@ fn a_failure_without_room_for_its_text_leaves_others_bytes_alone() {
     assert!(store.fail(wants[0].key(), &Error::new(Kind::FunctionFailed, "the text")).unwrap());
     let error = store.get(&id(0xbb, 1), Timeout::Poll).err().unwrap();
     assert_eq!(error.kind(), Kind::FunctionFailed);
-    assert!(error.message().contains("no room in the store"), "{error}");
+    assert!(error.message().contains("no room for the reason"), "{error}");
     assert!(killed(run_child("objects", &path, "lock.taken:2")));
     store.reap_all();
     assert_eq!(store.check().unwrap(), Vec::<String>::new());

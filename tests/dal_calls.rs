@@ -499,7 +499,7 @@ fn inputs_are_checked_against_the_signature() {
         results.at(0).unwrap().wait(LONG).err().unwrap()
     };
     let ms = put(&namespace, &[1, 2]);
-    assert!(run(&matrix(2, 4), &ms).message().contains("size 4, but the function asks for 3"));
+    assert!(run(&matrix(2, 4), &ms).message().contains("size 4, but the function requires 3"));
     let error = run(&matrix(3, 3), &ms);
     assert_eq!(error.kind(), Kind::InvalidArgument);
     assert!(
@@ -580,7 +580,7 @@ fn the_least_busy_compatible_processor_is_taken() {
     let three = CallerOptions { minimum_processors: 3, timeout: SHORT, ..CallerOptions::default() };
     let error = Caller::new(&namespace, schemas, &three).err().unwrap();
     assert!(error.message().starts_with("found 2 of 3"), "{error}");
-    assert!(error.message().contains("does not fit (simple_fn"), "{error}");
+    assert!(error.message().contains("is not compatible (simple_fn"), "{error}");
     // The first of two goes: the call goes to the other.
     one.close().unwrap();
     let zs = simple_call(&two_found, 1, &ys);

@@ -300,10 +300,10 @@ fn numbers_that_have_run_out_are_not_drawn_again() {
     let file = fs::OpenOptions::new().write(true).open(&copy.0).unwrap();
     let offset = std::mem::offset_of!(Header, numbers) as u64;
     file.write_all_at(&u32::MAX.to_le_bytes(), offset).unwrap();
-    refused(&copy.0, Kind::LimitReached, "no attachment numbers left");
+    refused(&copy.0, Kind::LimitReached, "no client numbers left");
     // Nor is the one that the lock's word would not tell from others.
     file.write_all_at(&(NUMBER_MASK - 1).to_le_bytes(), offset).unwrap();
-    refused(&copy.0, Kind::LimitReached, "no attachment numbers left");
+    refused(&copy.0, Kind::LimitReached, "no client numbers left");
 }
 
 /// Who takes the names of a store away may be slow.

@@ -144,7 +144,7 @@ fn the_log_tells_of_stores_and_of_clients_that_died() {
     ear();
     let store = TestStore::open("log", 4 << 20);
     let path = store.path().to_str().unwrap().to_owned();
-    assert_eq!(heard(&[&path, "made a store of 4194304 bytes"]), Some(Level::Debug));
+    assert_eq!(heard(&[&path, "created a store of 4194304 bytes"]), Some(Level::Debug));
     assert_eq!(heard(&[&path, "opened the store as client"]), Some(Level::Debug));
     put(&store, &id(1, 1), 100);
     let mut child = ready_child("dies holding", &store);
@@ -153,11 +153,14 @@ fn the_log_tells_of_stores_and_of_clients_that_died() {
     assert_eq!(store.reap_all(), 1);
     let pid = format!("a child (pid {} on ", child.id());
     assert_eq!(
-        heard(&[&path, &pid, "died without closing", "gave back the 2 objects"]),
+        heard(&[&path, &pid, "exited without closing", "reclaimed the 2 objects"]),
         Some(Level::Warning)
     );
     drop(store);
-    assert_eq!(heard(&[&path, "closed the store, which went with its last client"]), Some(Level::Debug));
+    assert_eq!(
+        heard(&[&path, "closed the store, and removed it: this was its last client"]),
+        Some(Level::Debug)
+    );
 }
 
 #[test]
@@ -275,7 +278,7 @@ fn use_it(text: &str) {
         return;
     };
     let n = if rest.starts_with("opened") { 1 } else { 2 };
-    if n == 1 || rest.contains("died without closing") {
+    if n == 1 || rest.contains("exited without closing") {
         let store = Store::open(&PathBuf::from(path), &StoreOptions::default()).unwrap();
         put(&store, &id(3, n), 10);
         store.reap_all();

@@ -65,7 +65,7 @@ fn any_number_of_objects_can_be_asked_for() {
     let options = StoreOptions { max_objects: Some((1 << 26) + 1), ..StoreOptions::default() };
     let error = Store::open(&common::path("room-too-large"), &options).err().unwrap();
     assert_eq!(error.kind(), Kind::InvalidArgument);
-    assert_eq!(error.message(), "max_objects is 67108865: a store has room for 67108864 objects at most");
+    assert_eq!(error.message(), "max_objects is 67108865, but the maximum is 67108864");
 }
 
 #[test]

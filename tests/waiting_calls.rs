@@ -250,21 +250,21 @@ fn rows_that_take_each_others_outputs_are_refused() {
     let two = [row_to(0, &refs[1], &refs[0]), row_to(1, &refs[0], &refs[1])];
     assert_eq!(
         refused(&two),
-        "simple_fn: 2 rows take each other's outputs in a ring, so that none could run: 'ys' of row 0 is 'zs' of row 1, 'ys' \
+        "simple_fn: 2 rows depend on each other in a cycle, so that none could run: 'ys' of row 0 is 'zs' of row 1, 'ys' \
          of row 1 is 'zs' of row 0"
     );
     // Rows before the ring, and one that hangs on it, are not named.
     let mut many = vec![row_to(0, &ys, &refs[0]), row_to(0, &refs[5], &refs[1])];
     many.extend((2..6).map(|nth| row_to(0, &refs[if nth == 2 { 5 } else { nth - 1 }], &refs[nth])));
     let text = refused(&many);
-    assert!(text.contains("4 rows take") && !text.contains("row 1 ") && !text.contains("row 0"), "{text}");
+    assert!(text.contains("4 rows depend") && !text.contains("row 1 ") && !text.contains("row 0"), "{text}");
     // By ID, and in a broadcast.
     let mut by_id = two.clone();
     by_id[1].clear();
     by_id[1].set("x", Arg::Cell(Cell::Int(0)));
     by_id[1].set("ys", Arg::Cell(Cell::Id(refs[0].id())));
     by_id[1].set("zs", Arg::Cell(Cell::Id(refs[1].id())));
-    assert!(refused(&by_id).contains("in a ring"));
+    assert!(refused(&by_id).contains("in a cycle"));
     assert_eq!(
         caller.broadcast_batch("simple_fn", &by_id, LONG).err().unwrap().kind(),
         Kind::InvalidArgument
@@ -295,7 +295,7 @@ fn an_ordered_call_that_takes_what_a_later_one_makes_fails() {
     let error = error_of(first);
     assert_eq!(error.kind(), Kind::InvalidArgument);
     assert!(
-        error.message().starts_with("simple_fn: row 0: input 'ys' is the output 'zs' of row 1, and"),
+        error.message().starts_with("simple_fn: row 0: input 'ys' is the output 'zs' of row 1, but"),
         "{error}"
     );
     assert_eq!((got(&between), got(results[2].at(0).unwrap())), (vec![21], vec![51]));
@@ -305,7 +305,7 @@ fn an_ordered_call_that_takes_what_a_later_one_makes_fails() {
     assert!(!processor.process(Timeout::Poll).unwrap());
     let late = issue(&caller, "simple_fn", &row_to(2, &ys, &between));
     assert_eq!(run_all(&processor), 1);
-    assert!(error_of(&early).message().contains("'zs' of a later call, and"), "{}", error_of(&early));
+    assert!(error_of(&early).message().contains("'zs' of a later call, but"), "{}", error_of(&early));
     assert_eq!(got(&late), [3]);
 }
 

@@ -16,7 +16,7 @@ namespace sdp_dal {
 
 namespace detail {
 
-/// An argument: sets itself in C's arguments.
+/// An argument, which sets itself in a C handle of arguments.
 class argument {
 public:
     argument(std::nullopt_t) {}
@@ -40,7 +40,7 @@ public:
         value_.real = static_cast<double>(value.real());
         value_.imag = static_cast<double>(value.imag());
     }
-    /// A value of any Arrow type: an array of one element, and its type. Both are taken over.
+    /// A value of any Arrow type: an array of one element, and its type. It takes both over.
     template <class = void>
     argument(arrow_array value, arrow_schema type)
         : argument(SDP_DAL_VALUE_ARROW,
@@ -68,7 +68,7 @@ public:
         : argument(SDP_DAL_VALUE_TENSOR,
                    std::make_shared<c_view>(view, std::vector<std::string>{})) {}
 
-    /// Holds the tensor, too.
+    /// Also holds the tensor.
     template <class T, std::size_t N> argument(const tensor<T, N> &held) : argument(held.view()) {
         held_ = std::make_shared<tensor<T, N>>(held.clone());
     }
@@ -84,10 +84,10 @@ public:
         if (value) *this = argument(*value);
     }
 
-    /// What must live until the call has been issued, if that is not the program's own.
+    /// What must be kept until the call has been issued, if the program does not keep it.
     const std::shared_ptr<const void> &held() const { return held_; }
 
-    /// By name, or by position if there is none.
+    /// Sets the parameter with the name, or the next one by position if there is no name.
     template <class = void> void give(sdp_dal_args *args, const char *name) const {
         check(given(args, name));
     }
@@ -142,7 +142,7 @@ private:
         }
     }
 
-    /// A text of any letters, as an array of one.
+    /// A text that may contain NUL bytes, as an array of one element.
     template <class = void> sdp_dal_status give_text(sdp_dal_args *args, const char *name) const {
         struct text {
             std::string bytes;
@@ -158,7 +158,7 @@ private:
         return sdp_dal_args_set_arrow(args, name, owned_one.raw(), owned_type.raw());
     }
 
-    /// Copies: the argument may be given again.
+    /// Copies, so that the argument may be used again.
     template <class = void> sdp_dal_status give_arrow(sdp_dal_args *args, const char *name) const {
         const arrow_value &kept = object<arrow_value>();
         arrow_array one;
@@ -168,11 +168,11 @@ private:
         return sdp_dal_args_set_arrow(args, name, one.raw(), type.raw());
     }
 
-    /// Its kind, and its number if it is one.
+    /// The kind, and the number if it is a number.
     sdp_dal_value value_ = {};
     /// A text, bytes, or an ID.
     std::string bytes_;
-    /// What its kind says.
+    /// The value, as its kind tells.
     std::shared_ptr<const void> object_;
     std::shared_ptr<const void> held_;
 };
@@ -181,8 +181,8 @@ private:
 
 /// The arguments of a call by name: args{{"x", 1}, {"ys", ys}}. A value is a bool, a number
 /// (complex too), a text, bytes, an object_id, a ref, a table, a tensor, a tensor_view,
-/// std::vector, std::array or std::span (whose elements must stay until the call has returned), an
-/// optional of these, or std::nullopt.
+/// std::vector, std::array or std::span (whose elements must not change until the call has
+/// returned), an optional of these, or std::nullopt.
 class args {
 public:
     struct named {
@@ -211,14 +211,14 @@ public:
         return *this;
     }
 
-    /// Gives the next parameter by position.
+    /// Sets the next parameter by position.
     template <class = void> args &push(const detail::argument &value) {
         value.give(handle_.get(), nullptr);
         if (value.held() != nullptr) held_.push_back({{}, value.held()});
         return *this;
     }
 
-    /// Takes all arguments out.
+    /// Removes all arguments.
     template <class = void> void clear() {
         detail::check(sdp_dal_args_clear(handle_.get()));
         held_.clear();
@@ -227,7 +227,7 @@ public:
     sdp_dal_args *raw() const { return handle_.get(); }
 
 private:
-    /// A tensor that an argument shows; without a name if that was given by position.
+    /// The tensor of an argument, without a name if the argument was given by position.
     struct held {
         std::string name;
         std::shared_ptr<const void> value;
@@ -236,15 +236,15 @@ private:
     detail::owned<sdp_dal_args, sdp_dal_args_free> handle_;
 };
 
-/// References to the outputs of a call. Dropping all of them, and all that was made from them,
-/// cancels a call that has not started.
+/// References to the outputs of a call. A call that has not started is cancelled when all of them,
+/// and all references copied from them, are destroyed.
 class results {
 public:
-    /// Made by caller: what the C handle has, with references of its own.
+    /// Created by caller: the outputs of the C handle, with references of its own.
     template <class = void>
     explicit results(const sdp_dal_results *borrowed) : results(borrowed, names_of(borrowed)) {}
 
-    /// Another row of the same function.
+    /// The outputs of another row of the same function.
     template <class = void>
     results(const sdp_dal_results *borrowed, const results &like)
         : results(borrowed, like.names_) {}
@@ -253,14 +253,14 @@ public:
     const std::string &name(std::size_t index) const & { return names_->at(index); }
     std::string name(std::size_t index) const && { return names_->at(index); }
 
-    /// An output; throws if there is none of that name, or if it is null.
+    /// Returns an output. Throws if there is none with that name, or if it is null.
     ref operator[](const std::string &name) const {
         const ref &found = find(name);
         if (found.raw() == nullptr) detail::wrong("output '" + name + "' is null");
         return found;
     }
 
-    /// An output; nothing if it is null.
+    /// Returns an output, std::nullopt if it is null.
     template <class Ref = ref> std::optional<Ref> get(const std::string &name) const {
         const Ref &found = find(name);
         if (found.raw() == nullptr) return std::nullopt;
@@ -302,7 +302,7 @@ private:
     }
 
     std::shared_ptr<name_list> names_;
-    /// Those of no object are null.
+    /// References without an object are null.
     std::vector<ref> refs_;
 };
 

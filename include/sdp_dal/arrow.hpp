@@ -16,12 +16,13 @@
 
 namespace sdp_dal {
 
-/// One of Arrow's C structs (ArrowSchema, ArrowArray, ArrowArrayStream): released at its end.
+/// Owns one of the Arrow C structs (ArrowSchema, ArrowArray, ArrowArrayStream) and releases it in
+/// its destructor.
 template <class S> class arrow_owned {
 public:
-    /// Released: holds nothing.
+    /// Empty: owns nothing.
     arrow_owned() : value_{} {}
-    /// Takes over what the struct holds, and marks it as released.
+    /// Takes over the struct, and marks it as released.
     explicit arrow_owned(S *from) : value_(*from) { from->release = nullptr; }
     arrow_owned(arrow_owned &&other) noexcept : arrow_owned(&other.value_) {}
     arrow_owned &operator=(arrow_owned &&other) noexcept {
@@ -32,14 +33,14 @@ public:
         if (value_.release != nullptr) value_.release(&value_);
     }
 
-    /// For functions that fill or take the struct.
+    /// The struct, for functions that fill it or take it over.
     S *raw() { return &value_; }
     const S *raw() const { return &value_; }
     S *operator->() { return &value_; }
     const S *operator->() const { return &value_; }
     const S &operator*() const { return value_; }
 
-    /// Gives what it holds to a struct of somebody else's, who releases it.
+    /// Moves the struct to another one, whose owner releases it.
     void move_to(S *out) {
         *out = value_;
         value_.release = nullptr;
@@ -55,15 +56,15 @@ using arrow_stream = arrow_owned<ArrowArrayStream>;
 
 namespace detail {
 
-/// What the private data of an exported struct S hold. Its children are structs of their own:
-/// whoever imports them may move one away and release it alone.
+/// The private data of an exported struct S. Its children are separate structs: an importer may
+/// move one of them and release it separately.
 template <class S> struct exported {
     std::vector<S> children = {};
     std::vector<S *> pointers = {};
     std::vector<const void *> buffers = {};
     std::string format = {};
     std::string name = {};
-    /// Keeps what the struct points to.
+    /// Keeps the memory to which the struct points.
     std::shared_ptr<const void> owner = {};
 
     exported() = default;
@@ -79,7 +80,7 @@ template <class S> struct exported {
         self->release = nullptr;
     }
 
-    /// Moves this into a struct, whose other fields are the caller's to fill.
+    /// Moves this into a struct. The caller fills the other fields.
     static void hand_over(boxed<exported> from, S *out) {
         for (S &child : from->children) from->pointers.push_back(&child);
         out->n_children = static_cast<std::int64_t>(from->children.size());
@@ -89,7 +90,8 @@ template <class S> struct exported {
     }
 };
 
-/// The same type (ArrowSchema) or elements (ArrowArray) again; owner keeps what they point to.
+/// Creates a struct of the same type (ArrowSchema) or elements (ArrowArray). owner keeps the memory
+/// to which it points.
 template <class S> void share(const S &from, const std::shared_ptr<const void> &owner, S *out) {
     boxed<exported<S>> held(new exported<S>);
     held->owner = owner;
@@ -105,7 +107,7 @@ template <class S> void share(const S &from, const std::shared_ptr<const void> &
     out->dictionary = from.dictionary != nullptr ? data->pointers[count] : nullptr;
 }
 
-/// A type without children.
+/// Creates a type without children.
 template <class S = ArrowSchema>
 S make_type(const std::string &name, const char *format, bool nullable) {
     boxed<exported<S>> held(new exported<S>);
@@ -119,7 +121,7 @@ S make_type(const std::string &name, const char *format, bool nullable) {
     return out;
 }
 
-/// An array without children.
+/// Creates an array without children.
 template <class S = ArrowArray>
 S make_array(std::size_t length, std::size_t nulls, std::vector<const void *> buffers,
              std::shared_ptr<const void> owner) {

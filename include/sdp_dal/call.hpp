@@ -8,17 +8,17 @@
 
 namespace sdp_dal {
 
-/// A call that a processor took. A function gets the one that it runs as `call &`, its first
-/// parameter if it asks for it: valid until the function returns, while those of retain(), defer()
-/// and processor::next() are the program's own. Its parameters go by name.
+/// A call that a processor took. A function that has a first parameter `call &` gets the call that
+/// it runs, valid until it returns. The calls from retain(), defer() and processor::next() are
+/// owned by the program. Parameters are accessed by name.
 class call {
 public:
     /// The name of the function.
     std::string function() const { return info().function; }
     std::string signature() const { return detail::format(schema()); }
-    /// The ID of the call; the rows of a batch share it.
+    /// The ID of the call. The rows of a batch have the same ID.
     object_id id() const { return object_id(info().id); }
-    /// Which row of a batch this is.
+    /// The index of the row of a batch.
     std::size_t row() const { return info().row; }
     /// The number of the client that called.
     std::uint32_t caller() const { return info().caller; }
@@ -28,31 +28,32 @@ public:
     }
     std::size_t index(const std::string &name) const { return detail::index_of(schema(), name); }
 
-    /// Whether nobody wants the outputs any more: a long function may stop then.
+    /// Returns whether no client wants the outputs any more, so that a long function can stop.
     bool is_cancelled() const { return sdp_dal_call_is_cancelled(raw()); }
-    /// Throws sdp_dal::cancelled if nobody wants the outputs any more.
+    /// Throws sdp_dal::cancelled if no client wants the outputs any more.
     void stop_if_cancelled() const {
         if (is_cancelled())
-            detail::fail(SDP_DAL_CANCELLED, "the call was cancelled: nobody wants its outputs");
+            detail::fail(SDP_DAL_CANCELLED, "the call was cancelled: no client wants its outputs");
     }
-    /// Tells how far the call has come, 0 to 1: see ref::progress().
+    /// Reports the progress of the call, 0 to 1, see ref::progress().
     void set_progress(double fraction) {
         detail::check(sdp_dal_call_set_progress(raw(), fraction));
     }
-    /// How many threads this run may use.
+    /// Returns how many threads this run may use.
     int thread_budget() const {
         std::int32_t threads = 1;
         detail::check(sdp_dal_call_get_threads(raw(), &threads));
         return threads;
     }
 
-    /// The value of a parameter, of a type that a function could have as a parameter:
+    /// Returns the value of a parameter, as any type that a function could have as a parameter:
     /// get<double>("x"), get<tensor_view<const double, 2>>("vis"), get<std::optional<table>>("t").
-    /// get<dense_view<const double, 2>>("vis") is in C order, whatever the signature asks for.
+    /// get<dense_view<const double, 2>>("vis") is in C order, even if the signature has another
+    /// order.
     template <class T> T get(const std::string &name) const {
         static_assert(!std::is_same_v<T, std::string_view>, "ask for a std::string");
         static_assert(!detail::parameter<T>::is_output,
-                      "ask for it with output(), output_table() or output_object()");
+                      "get it with output(), output_table() or output_object()");
         std::size_t at = index(name);
         std::vector<sdp_dal_value> values(num_params());
         detail::check(sdp_dal_call_values(raw(), values.data(), values.size()));
@@ -60,27 +61,28 @@ public:
         value.load({raw(), at, values[at]});
         return std::move(value.get());
     }
-    /// Whether a parameter was left out.
+    /// Returns whether a parameter was left out.
     bool is_null(const std::string &name) const {
         bool is_null = false;
         detail::check(sdp_dal_call_is_null(raw(), detail::text(name), &is_null));
         return is_null;
     }
-    /// A value of any Arrow type, as an array of one element and its type.
+    /// Returns a value of any Arrow type, as an array of one element and its type.
     void get_arrow(const std::string &name, arrow_array &value, arrow_schema &type) const {
         value = {};
         type = {};
         detail::check(sdp_dal_call_get_arrow(raw(), detail::text(name), value.raw(), type.raw()));
     }
-    /// An input tensor that may outlive the call, in the order of the signature if that asks for
+    /// Returns an input tensor that may outlive the call, in the order of the signature if that has
     /// one. It is copied only if it is stored in another order.
     template <class T, std::size_t N> tensor<T, N> hold(const std::string &name) const {
         sdp_dal_tensor *handle = nullptr;
         detail::check(sdp_dal_call_hold_tensor(raw(), detail::text(name), &handle, nullptr));
         return tensor<T, N>(handle);
     }
-    /// A private copy of an input tensor, which may be written; valid as long as the call. In the
-    /// order of the signature if that asks for one, else as it is stored: see its strides().
+    /// Returns a private copy of an input tensor, which may be written, valid as long as the call.
+    /// It has the order of the signature, or if that has none, the order in which the tensor is
+    /// stored. See its strides().
     template <class T, std::size_t N> tensor_view<T, N> copy(const std::string &name) const {
         auto view = detail::sized<sdp_dal_tensor_view>();
         void *data = nullptr;
@@ -88,45 +90,46 @@ public:
         auto typed = detail::typed_view<T, N>(view, "parameter '" + name + "'");
         return {static_cast<T *>(data), typed.shape(), typed.strides()};
     }
-    /// A borrowed reference to the object of a parameter, to be passed on.
+    /// Returns a borrowed reference to the object of a parameter, for instance to pass it on.
     ref reference(const std::string &name) const {
         sdp_dal_ref *handle = nullptr;
         detail::check(sdp_dal_call_get_ref(raw(), detail::text(name), &handle));
         return ref(handle);
     }
 
-    /// An output tensor: valid as long as this.
+    /// Returns an output tensor, valid as long as this.
     template <class T, std::size_t N> sdp_dal::output<T, N> output(const std::string &name) {
         return {raw(), name};
     }
     table_output output_table(const std::string &name) { return {raw(), name}; }
     object_output output_object(const std::string &name) { return {raw(), name}; }
 
-    /// Fails all outputs that are not sealed yet, with a text for the people who called.
+    /// Fails all outputs that are not sealed yet, with a message for the caller.
     void fail(const std::string &message, sdp_dal_status status = SDP_DAL_FUNCTION_FAILED) {
         detail::check(sdp_dal_call_fail(raw(), status, message.c_str()));
     }
 
-    /// One by which the outputs can be written after the function has returned, from any thread:
-    /// the call ends with finish(), or when it goes. Views of inputs stay valid as long.
+    /// Returns a call with which the outputs can be written after the function has returned, from
+    /// any thread. The call ends with finish(), or when this object is destroyed. Views of inputs
+    /// stay valid until then.
     call defer() const {
         sdp_dal_call *handle = nullptr;
         detail::check(sdp_dal_call_defer(raw(), &handle));
         return call(handle, true);
     }
-    /// One that keeps what was read from the call valid, but not the call open.
+    /// Returns a call that keeps what was read valid, but does not keep the call open.
     call retain() const {
         sdp_dal_call *handle = nullptr;
         detail::check(sdp_dal_call_retain(raw(), &handle));
         return call(handle, true);
     }
-    /// Says that this thread runs the function of a call of processor::next() until it has ended: a
-    /// wait here that could never end then fails at once.
+    /// Declares that this thread runs the function of a call from processor::next(), until the call
+    /// has ended. A wait here that could never end then fails at once.
     void run_here() const { detail::check(sdp_dal_call_run_here(raw())); }
-    /// Ends a call of defer() or processor::next(): seals what was created in place.
+    /// Ends a call from defer() or processor::next(), and seals outputs that were created in place.
     void finish() { detail::check(sdp_dal_call_finish(raw(), nullptr, 0)); }
 
-    /// Of a C handle: that is taken over, or that stays the caller's.
+    /// From a C handle that is taken over, or from one that the caller keeps.
     call(sdp_dal_call *handle, bool take_over)
         : own_(take_over ? handle : nullptr), borrowed_(take_over ? nullptr : handle) {}
     sdp_dal_call *raw() const { return own_ ? own_.get() : borrowed_.get(); }

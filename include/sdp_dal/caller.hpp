@@ -10,17 +10,17 @@
 namespace sdp_dal {
 
 struct caller_options {
-    /// Fewer compatible processors are an error.
+    /// Minimum number of compatible processors. Fewer are an error.
     std::uint64_t minimum_processors = 1;
     /// The start of the prefixes to use, up to 8 hexadecimal digits.
     std::string processor_prefix = {};
-    /// How long to wait for the processors, and for room when max_in_flight is reached.
+    /// How long to wait for the processors, and for calls to end when max_in_flight is reached.
     timeout wait = poll;
-    /// Most unfinished calls per processor; 0: no limit.
+    /// Maximum number of unfinished calls per processor. Default (0): no limit.
     std::uint64_t max_in_flight = 0;
-    /// To which of several processors a call goes, one of sdp_dal_select.
+    /// Which of several processors gets a call, one of sdp_dal_select.
     std::int32_t select = SDP_DAL_SELECT_LEAST_BUSY;
-    /// Compare the sizes of equal dimension names, and those that the signature fixes.
+    /// Check that dimensions of the same name have equal sizes, and the sizes in the signature.
     bool strict_dims = true;
 };
 
@@ -30,20 +30,20 @@ struct found_processor {
     std::string prefix;
 };
 
-/// What became of a broadcast at one processor.
+/// The result of a broadcast at one processor.
 struct reply {
     /// The processor.
     std::string name;
     std::string prefix;
-    /// SDP_DAL_OK if it got the rows, else why not (SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT if it
-    /// has no room), with a sentence.
+    /// SDP_DAL_OK if it got the rows, otherwise the error and its message. SDP_DAL_PROCESSOR_LOST:
+    /// it crashed or was closed. SDP_DAL_TIMEOUT: max_in_flight is still reached.
     sdp_dal_status status;
     std::string error;
-    /// The outputs of each row, if it got them.
+    /// The outputs of each row, if it got the rows.
     std::vector<results> rows;
 
     bool ok() const { return status == SDP_DAL_OK; }
-    /// An output of a single call; throws what kept the processor from getting it.
+    /// Returns an output of a single call. Throws if the processor did not get the call.
     template <class = void> ref operator[](const std::string &output) const {
         if (!ok()) detail::fail(status, error);
         return rows.at(0)[output];
@@ -116,7 +116,7 @@ public:
         open(store, texts, {}, options);
     }
 
-    /// A caller of functions that are given as schemas.
+    /// Creates a caller of functions that are given as schemas.
     template <class = void>
     static caller of_schemas(store &store, const std::vector<schema> &schemas,
                              const caller_options &options = {}) {
@@ -127,7 +127,7 @@ public:
         return made;
     }
 
-    /// Issues a call, and does not wait for it.
+    /// Issues a call. Does not wait for it.
     template <class = void> results call(const std::string &function, const args &arguments) {
         sdp_dal_results *handle = nullptr;
         detail::check(sdp_dal_caller_call(raw(), detail::text(function), arguments.raw(), &handle));
@@ -135,7 +135,7 @@ public:
         return results(handle);
     }
 
-    /// The same with the arguments by position.
+    /// Issues a call with the arguments by position.
     template <
         class... A,
         std::enable_if_t<(std::is_constructible_v<detail::argument, const A &> && ...), int> = 0>
@@ -145,8 +145,8 @@ public:
         return call(function, positional);
     }
 
-    /// Issues many calls of one function to one processor at once, and does not wait for them: the
-    /// outputs of each row.
+    /// Issues many calls of one function to one processor at once. Does not wait for them. Returns
+    /// the outputs of each row.
     template <class Results = results>
     std::vector<Results> batch(const std::string &function, const std::vector<args> &rows) {
         return issue_batch<Results>(function, rows);
@@ -156,8 +156,8 @@ public:
         return issue_batch<Results>(function, rows);
     }
 
-    /// Issues a call to every processor that was found, and does not wait for it: the processors in
-    /// the order of their prefixes. One that cannot get it says so in its place.
+    /// Issues a call to every processor that was found. Does not wait for it. Returns a reply for
+    /// each processor, in the order of their prefixes, with an error if it could not get the call.
     template <class Reply = reply>
     std::vector<Reply> broadcast(const std::string &function, const args &arguments) {
         const args *one = &arguments;
@@ -168,7 +168,7 @@ public:
         } rows{one};
         return issue_broadcast<Reply>(function, rows);
     }
-    /// The same with many rows.
+    /// Issues many rows to every processor that was found.
     template <class Reply = reply>
     std::vector<Reply> broadcast_batch(const std::string &function, const std::vector<args> &rows) {
         return issue_broadcast<Reply>(function, rows);
@@ -179,8 +179,8 @@ public:
         return issue_broadcast<Reply>(function, rows);
     }
 
-    /// Waits until a processor that was found has gone, and says which; nothing if none has in
-    /// time. Each is told once.
+    /// Waits until a processor that was found crashes or is closed. Returns which one, or
+    /// std::nullopt after the timeout. Each is returned once.
     template <class Found = found_processor>
     std::optional<Found> next_lost(timeout time = forever) {
         std::uint8_t prefix[SDP_DAL_PREFIX_SIZE] = {};
@@ -194,7 +194,7 @@ public:
                      detail::hex(prefix, sizeof prefix)};
     }
 
-    /// Looks again for processors; their number.
+    /// Looks again for processors. Returns their number.
     std::size_t find_processors(timeout time = poll) {
         std::size_t count = 0;
         detail::check(sdp_dal_caller_find_processors(raw(), time.count(), &count));

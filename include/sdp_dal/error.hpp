@@ -13,7 +13,7 @@
 
 namespace sdp_dal {
 
-/// What a function of the library reported: its status, and its sentence as what().
+/// An error that a function of the library reported: its status, and its message as what().
 class error : public std::runtime_error {
 public:
     error(sdp_dal_status status, const std::string &text)
@@ -51,7 +51,7 @@ class invalid_argument : public error {
 
 namespace detail {
 
-/// Runs a C function that copies a text out: fn(buffer, &length).
+/// Calls a C function that copies a text: fn(buffer, &length).
 template <class F> std::string text_of(F &&fn) {
     std::string text;
     std::size_t length = 0;
@@ -86,14 +86,14 @@ template <class F> std::string text_of(F &&fn) {
 
 [[noreturn]] inline void wrong(const std::string &text) { fail(SDP_DAL_INVALID_ARGUMENT, text); }
 
-/// A text for C, which ends at the first NUL byte: one inside is refused.
+/// A text for C, which ends at the first NUL byte. Throws if there is one inside.
 inline const char *text(const std::string &value) {
     if (value.find('\0') != std::string::npos)
         wrong("the text '" + value.substr(0, value.find('\0')) + "...' has a NUL byte inside");
     return value.c_str();
 }
 
-/// The sentence of this thread's last failure, which had this status.
+/// The message of the last failure in this thread, which had this status.
 inline std::string last_text(sdp_dal_status status) {
     std::string text = text_of(sdp_dal_last_error);
     return text.empty() ? std::string(sdp_dal_status_name(status)) : text;
@@ -103,7 +103,7 @@ inline void check(sdp_dal_status status) {
     if (status != SDP_DAL_OK) fail(status, last_text(status));
 }
 
-/// As text_of(), for what can fail.
+/// Like text_of(), for functions that can fail.
 template <class F> std::string checked_text(F &&fn) {
     sdp_dal_status status = SDP_DAL_OK;
     std::string text =
@@ -112,15 +112,15 @@ template <class F> std::string checked_text(F &&fn) {
     return text;
 }
 
-/// A struct of C with its size and its defaults.
+/// A C struct with its size and its defaults.
 template <class S> S sized() {
     S value{};
     value.struct_size = sizeof value;
     return value;
 }
 
-/// A handle of C, or an object, that ends itself. (A std::unique_ptr for each kind of them takes
-/// compilers long.)
+/// A C handle, or an object, that is freed automatically. (A std::unique_ptr for each kind of them
+/// is slow to compile.)
 template <class H, void (*End)(H *)> class owned {
 public:
     owned() = default;
@@ -154,11 +154,11 @@ template <class T> using boxed = owned<T, destroy<T>>;
 
 } // namespace detail
 
-/// How long to wait; made from any std::chrono duration.
+/// How long to wait. It can be created from any std::chrono duration.
 using timeout = std::chrono::nanoseconds;
-/// Until it happens, the producer dies, or somebody interrupts.
+/// Wait without a limit: until the event occurs, the producer crashes, or the wait is interrupted.
 inline constexpr timeout forever{-1};
-/// Look once, do not wait.
+/// Check once, and do not wait.
 inline constexpr timeout poll{0};
 
 } // namespace sdp_dal

@@ -13,39 +13,40 @@
 
 namespace sdp_dal {
 
-/// One thing that happened.
+/// An event in a store.
 struct event {
     /// One of sdp_dal_event_kind. After SDP_DAL_EVENT_RESYNC list the objects again.
     std::int32_t kind = 0;
     object_id id = {};
-    /// Number of the client that did it.
+    /// Number of the client that caused it.
     std::uint32_t actor = 0;
-    /// Its place in the order of all events of the store.
+    /// Its number in the order of all events of the store.
     std::uint64_t sequence = 0;
     /// In nanoseconds since 1970.
     std::int64_t time_ns = 0;
-    /// Bytes of the object's data; of a failed object, of its text.
+    /// Size of the data of the object in bytes. For a failed object, the size of its message.
     std::uint64_t data_size = 0;
     std::uint64_t metadata_size = 0;
-    /// The first bytes of the object's metadata.
+    /// The first bytes of the metadata of the object.
     std::string metadata = {};
 };
 
-/// Made by store::subscribe().
+/// A subscription to events, created by store::subscribe().
 class subscription {
 public:
-    /// Takes the C handle over.
+    /// Takes over the C handle.
     explicit subscription(sdp_dal_subscription *handle) : handle_(handle) {}
 
-    /// The next event; nothing if there was none in time.
+    /// Returns the next event, or std::nullopt after the timeout.
     template <class Event = event> std::optional<Event> next(timeout time = forever) {
         Event told;
         if (!take(told, time)) return std::nullopt;
         return told;
     }
 
-    /// For loops over events: for (const event &told : subscription). A loop ends when no event
-    /// came in time, which without within() never happens; store::interrupt() ends it too.
+    /// Allows loops over events: for (const event &told : subscription). A loop ends when no event
+    /// arrives within the time given to within(), and with store::interrupt(). Without within() it
+    /// ends only with store::interrupt().
     class iterator {
     public:
         using iterator_category = std::input_iterator_tag;
@@ -88,13 +89,14 @@ public:
 
     iterator begin() { return {this, forever}; }
     iterator end() { return {}; }
-    /// The events until none comes for some time; sdp_dal::poll: those that are there.
+    /// Returns the events until none arrives for this time. With sdp_dal::poll: the events that
+    /// have arrived.
     range within(timeout time) { return {this, time}; }
 
     sdp_dal_subscription *raw() const { return handle_.get(); }
 
 private:
-    /// False if there was none in time.
+    /// Returns false after the timeout.
     bool take(event &told, timeout time) {
         auto raw_event = detail::sized<sdp_dal_event>();
         sdp_dal_status status = sdp_dal_subscription_next(raw(), time.count(), &raw_event);

@@ -18,7 +18,7 @@ template <class... A>
 std::string signature(const std::string &function, const std::vector<std::string> &params) {
     if (params.size() != sizeof...(A))
         wrong(function + ": " + std::to_string(params.size()) +
-              " parameters are named, the C++ function has " + std::to_string(sizeof...(A)));
+              " parameters are named, but the C++ function has " + std::to_string(sizeof...(A)));
     std::string text = function + "(";
     [[maybe_unused]] std::size_t i = 0;
     [[maybe_unused]] auto add = [&](auto type) {
@@ -44,7 +44,7 @@ std::string signature(const std::string &function, const std::vector<std::string
     return text + ")";
 }
 
-/// Reads the arguments and calls fn; exceptions pass.
+/// Reads the arguments and calls fn. Does not catch exceptions.
 template <bool WithCall, class F, class... A, std::size_t... I>
 void apply(F &fn, sdp_dal_call *handle, std::index_sequence<I...>) {
     [[maybe_unused]] std::tuple<parameter<bare<A>>...> arguments;
@@ -61,7 +61,7 @@ void apply(F &fn, sdp_dal_call *handle, std::index_sequence<I...>) {
     }
 }
 
-/// What C calls: no exception gets past this.
+/// The function that C calls. No exception leaves it.
 template <bool WithCall, class F, class... A>
 sdp_dal_status trampoline(sdp_dal_call *call, void *user_data) noexcept {
     auto failed = [call](sdp_dal_status status, const char *text) {
@@ -91,7 +91,7 @@ template <> inline constexpr bool is_output_reference<table_output> = true;
 template <> inline constexpr bool is_output_reference<object_output> = true;
 template <class T> constexpr bool is_output_reference<std::optional<T>> = is_output_reference<T>;
 
-/// What runs the calls of F, and F itself until it is registered.
+/// Runs the calls of F, and owns F until it is registered.
 template <class F> struct registration {
     sdp_dal_function function;
     boxed<F> kept;
@@ -106,7 +106,7 @@ template <class F> struct registration {
     }
 };
 
-/// The parameters of a function; WithCall: behind the call itself.
+/// The parameters of a function. WithCall: they come after the call itself.
 template <bool WithCall, class... A> struct parameters {
     static_assert(((!std::is_lvalue_reference_v<A> || std::is_const_v<std::remove_reference_t<A>> ||
                     is_output_reference<bare<A>>)&&...),
@@ -128,7 +128,7 @@ template <bool WithCall, class... A> struct parameters {
     }
 };
 
-/// Finds the parameters of whatever can be called.
+/// Finds the parameters of anything that can be called.
 template <class F, class = void> struct deduce {
     static_assert(always_false<F>::value, "a processing function is a function, or an object with "
                                           "one operator() that is no template");
@@ -163,8 +163,8 @@ template <auto Fn> struct fixed {
 
 } // namespace detail
 
-/// The signature that processor::add() makes of a C++ function and the names of its parameters: a
-/// caller can use the same text.
+/// Returns the signature that processor::add() creates from a C++ function and the names of its
+/// parameters. A caller can use the same text.
 template <auto Fn>
 std::string signature_of(const std::string &name, const std::vector<std::string> &params) {
     return detail::deduce<std::decay_t<decltype(Fn)>>::type::text(name, params);

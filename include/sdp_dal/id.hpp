@@ -23,7 +23,7 @@ inline std::string hex(const std::uint8_t *bytes, std::size_t size) {
     });
 }
 
-/// The first bytes of IDs, of hexadecimal digits.
+/// The first bytes of IDs, from hexadecimal digits.
 struct id_start {
     explicit id_start(const std::string &digits) {
         check(sdp_dal_id_parse(detail::text(digits), bytes, &size));
@@ -45,23 +45,23 @@ public:
         std::memcpy(bytes_.data(), bytes, bytes_.size());
     }
 
-    /// From 40 hexadecimal digits.
+    /// Parses 40 hexadecimal digits.
     static object_id parse(const std::string &text) {
         object_id id;
         std::size_t size = 0;
         detail::check(sdp_dal_id_parse(detail::text(text), id.bytes_.data(), &size));
         if (size != id.bytes_.size())
             detail::wrong("'" + text + "' has " + std::to_string(2 * size) +
-                          " digits, an object ID has 40");
+                          " digits, but an object ID has 40");
         return id;
     }
 
-    /// 40 hexadecimal digits.
+    /// The ID as 40 hexadecimal digits.
     std::string text() const { return detail::hex(data(), bytes_.size()); }
     const std::uint8_t *data() const { return bytes_.data(); }
-    /// The prefix of its namespace in 8 hexadecimal digits.
+    /// The prefix of its namespace as 8 hexadecimal digits.
     std::string prefix() const { return detail::hex(data(), SDP_DAL_PREFIX_SIZE); }
-    /// Whether it names a namespace's declaration.
+    /// Whether it is the ID of the declaration of a namespace.
     bool is_declaration() const {
         return std::all_of(bytes_.begin() + SDP_DAL_PREFIX_SIZE, bytes_.end(),
                            [](std::uint8_t byte) { return byte == 0; });

@@ -16,18 +16,18 @@ namespace sdp_dal {
 
 /// A process that uses a store.
 struct client_info {
-    /// No other client of the store ever gets it.
+    /// Unique in the store and never reused.
     std::uint32_t number;
     /// Its process ID in its own container.
     std::uint32_t pid;
     std::string name;
     std::string host;
     bool alive;
-    /// When it opened the store, in nanoseconds since 1970.
+    /// Time when it opened the store, in nanoseconds since 1970.
     std::int64_t since_ns;
-    /// Objects whose bytes it holds, and their bytes.
+    /// Number of objects whose bytes it holds, and the size of these bytes.
     std::uint64_t pins, pinned_bytes;
-    /// Objects that it wants to exist.
+    /// Number of objects that it owns.
     std::uint64_t wants;
 };
 
@@ -38,29 +38,29 @@ struct namespace_info {
     std::string prefix;
     /// Number of the client that declared it.
     std::uint32_t owner;
-    /// The owner's process ID in its own container, and its arguments, the program first.
+    /// The process ID of the owner in its own container, and its command line, the program first.
     std::uint32_t pid;
     std::vector<std::string> arguments;
-    /// Calls in its queue that have not ended.
+    /// Number of unfinished calls in its queue.
     std::uint32_t queued;
-    /// The owner lives and has not closed it.
+    /// The owner is running and has not closed it.
     bool alive;
     std::map<std::string, std::string> metadata;
     std::vector<schema> functions;
 };
 
-/// What a store of this machine looks like from outside.
+/// Description of a store of this machine, without opening it.
 struct store_summary {
-    /// Where it was made: the path to open it by.
+    /// The path at which it was created, to be used for opening it.
     std::string path;
-    /// The file in which it lies.
+    /// The path of its file.
     std::string file;
-    /// When it was made, in nanoseconds since 1970.
+    /// Time of its creation, in nanoseconds since 1970.
     std::int64_t created_ns;
     std::uint64_t size;
     std::uint64_t reserved;
     std::uint32_t owner;
-    /// Living clients; 0: it is left over.
+    /// Number of running clients. 0: the store is left over.
     std::uint32_t clients;
 };
 
@@ -114,7 +114,7 @@ template <class Info> std::vector<Info> list_namespaces(const sdp_dal_store *sto
 
 } // namespace detail
 
-/// The stores of this machine that this process may look at.
+/// Lists the stores of this machine that this process may read.
 template <class Summary = store_summary> std::vector<Summary> list_stores() {
     sdp_dal_stores *handle = nullptr;
     std::size_t count = 0, skipped = 0;

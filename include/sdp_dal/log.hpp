@@ -14,7 +14,8 @@
 namespace sdp_dal {
 
 /// Receives a message: its level (one of sdp_dal_log_level) and one line. It is called in the
-/// thread in which the message arises, by several at once; what it throws is swallowed.
+/// thread that produces the message, possibly in several threads at the same time. Exceptions that
+/// it throws are ignored.
 using log_function = std::function<void(std::int32_t level, std::string_view message)>;
 
 namespace detail {
@@ -24,7 +25,7 @@ struct log_state {
     boxed<log_function> current;
 };
 
-/// It is never destroyed: a message may come while the process ends.
+/// It is never destroyed, because a message may arrive while the process exits.
 inline log_state &the_log() {
     static log_state *state = new log_state;
     return *state;
@@ -41,15 +42,15 @@ inline void log_trampoline(std::int32_t level, const char *message, void *functi
     try {
         (*static_cast<log_function *>(function))(level, message);
     } catch (...) {
-        // There is nobody to tell it to.
+        // There is no receiver for it.
     }
     logging_here() = before;
 }
 
 } // namespace detail
 
-/// Says who receives the messages of the library, in the whole process, up to a level. Without a
-/// function they are written to standard error.
+/// Sets the function that receives the messages of the library up to a level, for the whole
+/// process. Without a function they are written to standard error.
 template <class = void> void set_log(std::int32_t level, log_function function = {}) {
     detail::log_state &state = detail::the_log();
     std::lock_guard<std::mutex> alone(state.setting);

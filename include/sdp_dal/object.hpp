@@ -13,16 +13,16 @@
 
 namespace sdp_dal {
 
-/// The bytes of a complete object: they stay as long as this.
+/// The bytes of a complete object, valid as long as this.
 class buffer {
 public:
-    /// Takes the C handle over.
+    /// Takes over the C handle.
     explicit buffer(sdp_dal_buffer *handle)
         : handle_(handle), info_(detail::sized<sdp_dal_buffer_info>()) {
         detail::check(sdp_dal_buffer_get_info(handle, &info_));
     }
 
-    /// What shows the bytes is valid as long as this: give the buffer a name.
+    /// Views of the bytes are valid as long as this: store the buffer in a variable.
     const void *data() const & { return info_.data; }
     const void *data() const && = delete;
     std::size_t size() const { return info_.data_size; }
@@ -33,7 +33,7 @@ public:
 
     object_id id() const { return object_id(info_.id); }
 
-    /// A second one of the same bytes, with an end of its own.
+    /// Creates a second buffer of the same bytes, which is released separately.
     buffer clone() const {
         sdp_dal_buffer *handle = nullptr;
         detail::check(sdp_dal_buffer_clone(raw(), &handle));
@@ -51,33 +51,33 @@ private:
     sdp_dal_buffer_info info_;
 };
 
-/// How a raw object is created.
+/// Options for creating a raw object.
 struct object_options {
-    /// Bytes that can be read beside the data.
+    /// Metadata, which can be read beside the data.
     std::string metadata = {};
     /// Bits of sdp_dal_object_flag.
     std::uint32_t flags = 0;
-    /// How long to wait for space when the store is full; 0: SDP_DAL_FULL_TIMEOUT.
+    /// How long to wait for space when the store is full. Default (0): SDP_DAL_FULL_TIMEOUT.
     timeout full_timeout = timeout{0};
 };
 
-/// A raw object that is being written. If it goes before seal(), the object will not exist.
+/// A raw object that is being written. If this is destroyed before seal(), the object is aborted.
 class object_writer {
 public:
     object_writer(sdp_dal_writer *handle, void *data, std::size_t size)
         : handle_(handle), data_(data), size_(size) {}
 
-    /// The memory to fill; not after seal(), nor after this has gone: give it a name.
+    /// The memory to fill, valid until seal() or until this is destroyed: store this in a variable.
     void *data() const & { return data_; }
     void *data() const && = delete;
     std::size_t size() const { return size_; }
 
-    /// Makes the object complete.
+    /// Seals the object: it is complete.
     void seal() {
         detail::check(sdp_dal_writer_seal(handle_.get()));
         data_ = nullptr;
     }
-    /// Gives the memory back.
+    /// Aborts the object and frees its memory.
     void abort() {
         handle_.reset();
         data_ = nullptr;

@@ -11,18 +11,19 @@
 
 namespace sdp_dal {
 
-/// An output of a processing function: it knows its shape, so it asks for the memory.
+/// An output of a processing function. The function knows the shape, so it creates the output.
 template <class T, std::size_t N> class output {
     static_assert(!std::is_const_v<T>, "an output is written: its elements are not const");
     static_assert(detail::dtype_of<T>() != 0);
 
 public:
-    /// order: that of the signature, one of sdp_dal_order; -1: not known.
+    /// order: the order in the signature, one of sdp_dal_order. -1: not known.
     output(sdp_dal_call *call, std::string name, std::int64_t order = -1)
         : call_(call), name_(std::move(name)), order_(order) {}
 
-    /// Memory in the store, not zeroed unless asked for; sealed when the function returns. order:
-    /// one of sdp_dal_order. Default: that of the signature ("dirty[x,y] F"), else C.
+    /// Creates the output in the store, not zeroed unless requested. It is sealed when the function
+    /// returns. order: one of sdp_dal_order. Default: the order in the signature ("dirty[x,y] F"),
+    /// or C if it has none.
     tensor_view<T, N> create(std::array<std::int64_t, N> shape, bool zeroed = false,
                              std::int32_t order = SDP_DAL_ORDER_ANY) {
         if (N > 1 && order == SDP_DAL_ORDER_ANY) {
@@ -41,7 +42,7 @@ public:
         return packed(static_cast<T *>(data), shape, order);
     }
 
-    /// Copies a tensor, in the order of the signature if that gives one.
+    /// Copies a tensor, in the order of the signature if that has one.
     template <class U> void put(const tensor_view<U, N> &value) {
         static_assert(std::is_same_v<std::remove_const_t<U>, T>,
                       "the output has another element type");
@@ -53,10 +54,10 @@ public:
         put(tensor_view<const detail::element_of<C>, N>(elements));
     }
 
-    /// Makes it visible before the function returns.
+    /// Seals the output before the function returns.
     void seal() { detail::check(sdp_dal_call_seal(call_, name_.c_str())); }
 
-    /// Gives the memory back: it can be created again, with another shape.
+    /// Frees the memory. The output can then be created again, with another shape.
     void abort() { detail::check(sdp_dal_call_abort(call_, name_.c_str())); }
 
 private:
@@ -70,11 +71,12 @@ class table_output {
 public:
     table_output(sdp_dal_call *call, std::string name) : call_(call), name_(std::move(name)) {}
 
-    /// Copies a table into the store, in record batches of at most so many rows; 0: as they are.
+    /// Copies a table into the store, in record batches of at most max_chunksize rows. Default (0):
+    /// no limit.
     template <class = void> void put(const table &value, std::size_t max_chunksize = 0) {
         put(value.stream().raw(), max_chunksize);
     }
-    /// The same from a stream of an Arrow library, which is read to its end and released.
+    /// Copies a table from an Arrow stream, which is read to its end and released.
     void put(ArrowArrayStream *stream, std::size_t max_chunksize = 0) {
         auto options = detail::sized<sdp_dal_table_options>();
         options.max_chunksize = max_chunksize;

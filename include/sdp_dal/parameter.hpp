@@ -28,14 +28,15 @@ struct given {
     const sdp_dal_value &value;
 
     std::string name() const { return param_of(schema_of(call), index).name; }
-    /// The value is of this kind, which is called so in messages.
+    /// Throws if the value is not of this kind. The second argument is the name of the kind in
+    /// messages.
     void is(std::int32_t kind, const char *asked) const {
         if (value.kind != kind)
-            wrong(std::string(asked) + " is asked for, but parameter '" + name() + "' " +
+            wrong(std::string(asked) + " was requested, but parameter '" + name() + "' " +
                   (value.kind == SDP_DAL_VALUE_NULL ? "is null" : "is of another type"));
     }
     std::string_view bytes() const { return {static_cast<const char *>(value.data), value.size}; }
-    /// A whole number, of whatever sign its type has.
+    /// A whole number of a signed or unsigned type.
     template <class T> T whole() const {
         if (value.kind != SDP_DAL_VALUE_UINT64) is(SDP_DAL_VALUE_INT64, "an integer");
         const bool is_signed = value.kind == SDP_DAL_VALUE_INT64;
@@ -49,13 +50,13 @@ struct given {
         if (!fits)
             wrong("parameter '" + name() + "' is " +
                   (is_signed ? std::to_string(value.int64) : std::to_string(value.uint64)) +
-                  ", which the asked type cannot hold");
+                  ", which the requested type cannot hold");
         return is_signed ? static_cast<T>(value.int64) : static_cast<T>(value.uint64);
     }
 };
 
 /// How a parameter of a C++ function is written in a signature and read from a call.
-///   type(dims)  text of the type; dims is what stands in the brackets, null if there are none
+///   type(dims)  text of the type; dims is the text in the brackets, null if there are none
 ///   is_output, nullable
 ///   load(given), then get()
 template <class T, class = void> struct parameter {
@@ -144,7 +145,7 @@ template <> struct parameter<std::vector<std::byte>> {
     std::vector<std::byte> value = {};
 };
 
-/// An ID that is only passed: nobody waits for its object.
+/// An ID that is only passed on: its object is not waited for.
 template <> struct parameter<object_id> {
     static constexpr bool is_output = false, nullable = false;
     static std::string type(const std::string *dims) {
@@ -179,7 +180,7 @@ template <> struct parameter<ref> {
 inline std::string table_type(const std::string *columns) {
     if (columns != nullptr && columns->rfind('{', 0) != 0)
         wrong("[" + *columns +
-              "] is given, but the C++ type is a table: its columns stand in "
+              "] is given, but the C++ type is a table: write its columns in "
               "braces");
     return "table" + (columns != nullptr ? *columns : std::string());
 }
@@ -196,7 +197,7 @@ template <> struct parameter<table> {
     table value = {};
 };
 
-/// An output that knows its call, and asks it for memory.
+/// An output that knows its call, which creates it.
 template <class O> struct output_parameter {
     static constexpr bool is_output = true, nullable = false;
     void load(const given &one) {
@@ -233,8 +234,8 @@ inline std::string tensor_type(std::int32_t dtype, std::size_t ndim, const std::
         wrong("the C++ type is a tensor of " + std::to_string(ndim) +
               " dimensions: name them in brackets");
     if (given != ndim)
-        wrong("[" + *dims + "] has " + std::to_string(given) + " dimensions, the C++ type has " +
-              std::to_string(ndim));
+        wrong("[" + *dims + "] has " + std::to_string(given) +
+              " dimensions, but the C++ type has " + std::to_string(ndim));
     return dtype_name(dtype) + "[" + (dims != nullptr ? *dims : std::string()) + "]";
 }
 
@@ -253,7 +254,7 @@ template <class T, std::size_t N> struct parameter<tensor_view<T, N>> {
     tensor_view<T, N> value = {};
 };
 
-/// In C order, whatever the signature of a call asks for.
+/// In C order, even if the signature of a call has another order.
 template <class T, std::size_t N>
 struct parameter<dense_view<T, N>> : parameter<tensor_view<T, N>> {
     using base = parameter<tensor_view<T, N>>;
@@ -271,7 +272,7 @@ struct parameter<dense_view<T, N>> : parameter<tensor_view<T, N>> {
     dense_view<T, N> value = {};
 };
 
-/// Whether a parameter asks for C order by its type.
+/// Whether the type of a parameter requires C order.
 template <class T> constexpr bool is_dense = false;
 template <class T, std::size_t N> constexpr bool is_dense<dense_view<T, N>> = true;
 template <class T> constexpr bool is_dense<std::optional<T>> = is_dense<T>;
@@ -295,7 +296,7 @@ template <class T> struct parameter<std::optional<T>> {
     std::optional<T> value = {};
 };
 
-/// "uvw[row,uvw=3] C" taken apart: dims is what stands in the brackets, order what stands behind
+/// "uvw[row,uvw=3] C" taken apart: dims is the text in the brackets, order the text after
 /// them. "rows{a: utf8}" too: columns keep their braces.
 struct named_dims {
     std::string name;
@@ -307,7 +308,7 @@ struct named_dims {
         std::size_t brace = text.find('{');
         if (brace != std::string::npos) {
             if (text.back() != '}')
-                wrong("'" + text + "' lacks its closing brace: write name{column: type}");
+                wrong("'" + text + "' is missing its closing brace: write name{column: type}");
             name = text.substr(0, brace);
             dims = text.substr(brace);
             has_dims = true;
@@ -320,7 +321,7 @@ struct named_dims {
         }
         std::size_t close = text.rfind(']');
         if (close == std::string::npos)
-            wrong("'" + text + "' lacks its closing bracket: write name[dim,dim]");
+            wrong("'" + text + "' is missing its closing bracket: write name[dim,dim]");
         name = text.substr(0, open);
         dims = text.substr(open + 1, close - open - 1);
         has_dims = true;
@@ -328,7 +329,7 @@ struct named_dims {
         if (word == std::string::npos) return;
         order = text.substr(word);
         if (order != "C" && order != "F")
-            wrong("'" + order + "' behind the dimensions is no order: C or F");
+            wrong("'" + order + "' after the dimensions is not an order: use C or F");
     }
 };
 

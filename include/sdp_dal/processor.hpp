@@ -12,17 +12,18 @@ namespace sdp_dal {
 struct processor_options {
     /// The start of the prefix, up to 8 hexadecimal digits.
     std::string prefix = {};
-    /// How many threads its functions may use all together; 0: what the system leaves.
+    /// How many threads its functions may use in total. Default (0): as many as the system allows.
     std::int32_t threads = 0;
 };
 
-/// How the calls of a function are run: one at a time, in no strict order, unless said otherwise.
+/// Options for running the calls of a function. Default: one at a time, in no strict order.
 struct function_options {
-    /// In as many threads at once as call processor::process().
+    /// Its calls run in several threads at the same time, one for each that calls
+    /// processor::process().
     bool reentrant = false;
-    /// Strictly in the order in which they were issued.
+    /// Its calls run strictly in the order in which they were issued.
     bool ordered = false;
-    /// Compare the sizes of equal dimension names, and those that the signature fixes.
+    /// Check that dimensions of the same name have equal sizes, and the sizes in the signature.
     bool strict_dims = true;
 
     std::uint32_t flags() const {
@@ -34,29 +35,29 @@ struct function_options {
 
 /// Offers functions and runs their calls.
 ///
-/// Its destructor shuts it down and waits for the threads that are inside process() or next(); none
-/// may come there later. Where other threads use it: shutdown(), join them, and only then let it
-/// go. A function of its own cannot end it: destroyed there, it stays as it is for good, with the
-/// functions it has.
+/// Its destructor shuts it down and waits for the threads that are inside process() or next(). No
+/// thread may call these functions later. If other threads use it, call shutdown() and join them
+/// before destroying it. A function of the processor cannot close it: if it is destroyed there, the
+/// C handle and its functions stay until the process exits.
 class processor {
 public:
-    /// A processor in the store at a path.
+    /// Creates a processor in the store at a path.
     processor(const std::string &path, const std::string &name,
               const processor_options &options = {})
         : own_(new store(path, named(name))), store_(own_->raw()) {
         open(name, options);
     }
 
-    /// A processor in a store, which must live as long as it.
+    /// Creates a processor in a store, which must exist as long as the processor.
     processor(store &in, const std::string &name, const processor_options &options = {})
         : store_(in.raw()) {
         open(name, options);
     }
 
-    /// Offers the function Fn under a name. params names its parameters in their order, tensors
-    /// with their dimensions, tables with their columns if these are fixed: {"x", "ys[i]",
-    /// "uvw[row,uvw=3]", "dirty[x,y] F", "antennas{name: utf8}"}. Kinds and types come from the C++
-    /// function, which may have a `call &` before them.
+    /// Registers the function Fn with a name. params lists the names of its parameters in their
+    /// order, tensors with their dimensions, tables with their columns if these are fixed: {"x",
+    /// "ys[i]", "uvw[row,uvw=3]", "dirty[x,y] F", "antennas{name: utf8}"}. Kinds and types come
+    /// from the C++ function, which may have a `call &` as its first parameter.
     template <auto Fn>
     void add(const std::string &name, const std::vector<std::string> &params,
              const function_options &options = {}) {
@@ -64,7 +65,7 @@ public:
                                                               detail::fixed<Fn>{});
     }
 
-    /// The same for anything that can be called: a lambda with its state, for instance. It lives
+    /// Registers anything that can be called, for instance a lambda with its state. It is kept
     /// until the processor is closed.
     template <class F>
     void add(const std::string &name, const std::vector<std::string> &params, F &&fn,
@@ -73,8 +74,8 @@ public:
         detail::deduce<D>::type::add(raw(), name, params, options.flags(), D(std::forward<F>(fn)));
     }
 
-    /// Offers a function that is given as a schema, whose metadata callers see: fn(call &) reads
-    /// and writes the parameters by name.
+    /// Registers a function that is given as a schema, with metadata that callers can read. fn(call
+    /// &) reads and writes the parameters by name.
     template <class F>
     void add(const schema &function, F &&fn, const function_options &options = {}) {
         using D = std::decay_t<F>;
@@ -86,17 +87,18 @@ public:
         (void)kept.release();
     }
 
-    /// Offers a function whose calls come out of next(): process() is then not for this processor.
+    /// Registers a function whose calls are taken with next(). Do not use process() with this
+    /// processor then.
     void add(const schema &function) {
         detail::check(sdp_dal_processor_register_schema(raw(), function.raw(), nullptr, nullptr,
                                                         nullptr, nullptr));
     }
 
-    /// Publishes the functions. The first process() does it too.
+    /// Publishes the functions. The first process() does this too.
     void start() { detail::check(sdp_dal_processor_start(raw())); }
 
-    /// Runs one call; false if none came in time. Throws an error of SDP_DAL_PROCESSOR_LOST once it
-    /// was shut down.
+    /// Runs one call. Returns false if none arrived in time. Throws an error with
+    /// SDP_DAL_PROCESSOR_LOST after shutdown().
     bool process(timeout time = forever) {
         sdp_dal_status status = sdp_dal_processor_process(raw(), time.count());
         if (status == SDP_DAL_TIMEOUT) return false;
@@ -104,7 +106,8 @@ public:
         return true;
     }
 
-    /// Takes one call, to be worked on and ended with finish(); nothing if none came in time.
+    /// Takes one call, or returns std::nullopt if none arrived in time. Work on it, then end it
+    /// with finish().
     template <class Call = call> std::optional<Call> next(timeout time = forever) {
         sdp_dal_call *handle = nullptr;
         sdp_dal_status status = sdp_dal_processor_next(raw(), time.count(), &handle, nullptr);
@@ -113,19 +116,19 @@ public:
         return Call(handle, true);
     }
 
-    /// Ends it for callers, and all waiting in process() and next(), now and later, with
-    /// SDP_DAL_PROCESSOR_LOST. Does not wait for functions that run. From any thread, also from a
-    /// function of its own.
+    /// Shuts the processor down: callers do not find it any more, and process() and next() fail
+    /// with SDP_DAL_PROCESSOR_LOST, now and later. Does not wait for running functions. May be
+    /// called from any thread, also by a function of the processor.
     void shutdown() const { detail::check(sdp_dal_processor_shutdown(raw())); }
 
-    /// Lets store::event_fd() become readable when a call may have come.
+    /// Sets whether store::event_fd() becomes readable when a call may have arrived.
     void watch(bool on = true) const { detail::check(sdp_dal_processor_watch(raw(), on)); }
 
-    /// Ends all waiting in this process on the processor's store while on. From any thread or
-    /// signal handler.
+    /// Interrupts all waits of this process on the store of the processor while on is true. May be
+    /// called from any thread or signal handler.
     void interrupt(bool on = true) { detail::check(sdp_dal_store_interrupt(store_, on)); }
 
-    /// The prefix in 8 hexadecimal digits; starts the processor.
+    /// The prefix as 8 hexadecimal digits. Starts the processor.
     std::string prefix() const {
         std::uint8_t bytes[SDP_DAL_PREFIX_SIZE];
         detail::check(sdp_dal_processor_get_prefix(raw(), bytes));

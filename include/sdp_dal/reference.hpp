@@ -19,13 +19,13 @@ namespace detail {
 class argument;
 }
 
-/// A complete tensor, held: its elements stay as long as this.
+/// A complete tensor. Its elements are valid as long as this.
 template <class T, std::size_t N> class tensor {
     static_assert(!std::is_const_v<T>,
                   "write tensor<double, 2>: what it holds is read-only anyway");
 
 public:
-    /// Takes the C handle over.
+    /// Takes over the C handle.
     explicit tensor(sdp_dal_tensor *handle) : handle_(handle) {
         sdp_dal_tensor_view view;
         view = detail::sized<sdp_dal_tensor_view>();
@@ -33,18 +33,18 @@ public:
         view_ = detail::typed_view<T, N>(view, "the tensor");
     }
 
-    /// What shows the elements is valid as long as this: give the tensor a name.
+    /// Views of the elements are valid as long as this: store the tensor in a variable.
     tensor_view<const T, N> view() const & { return view_; }
     tensor_view<const T, N> view() const && = delete;
     operator tensor_view<const T, N>() const & { return view_; }
     operator tensor_view<const T, N>() const && = delete;
-    /// As tensor_view's: for tensors of one dimension or none.
+    /// Like tensor_view::data(): for tensors of one dimension or none.
     const T *data() const & { return view_.data(); }
     const T *data() const && = delete;
     std::array<std::int64_t, N> shape() const { return view_.shape(); }
     std::int64_t shape(std::size_t i) const { return view_.shape(i); }
     std::size_t size() const { return view_.size(); }
-    /// A copy of the elements, in C order.
+    /// Returns a copy of the elements, in C order.
     std::vector<T> to_vector() const { return view_.to_vector(); }
     template <class... I> const T &operator()(I... indices) const & { return view_(indices...); }
     template <class... I> T operator()(I... indices) const && { return view_(indices...); }
@@ -53,17 +53,18 @@ public:
         detail::check(sdp_dal_tensor_get_id(raw(), bytes));
         return object_id(bytes);
     }
-    /// A second one of the same tensor, with an end of its own.
+    /// Creates a second handle of the same tensor, which is released separately.
     tensor clone() const {
         sdp_dal_tensor *handle = nullptr;
         detail::check(sdp_dal_tensor_clone(raw(), &handle));
         return tensor(handle);
     }
-    /// As DLPack 1.0 has it. You call its deleter; it may outlive this.
+    /// Returns a DLPack 1.0 struct. The caller must call its deleter. It may outlive this.
     DLManagedTensorVersioned *to_dlpack() const {
         return static_cast<DLManagedTensorVersioned *>(dlpack(1));
     }
-    /// As DLPack before its version 1 has it. You call its deleter; it may outlive this.
+    /// Returns a struct of DLPack before version 1. The caller must call its deleter. It may
+    /// outlive this.
     DLManagedTensor *to_dlpack_unversioned() const {
         return static_cast<DLManagedTensor *>(dlpack(0));
     }
@@ -80,24 +81,24 @@ private:
     tensor_view<const T, N> view_;
 };
 
-/// A reference to an object that may not exist yet. Copies share it.
+/// A reference to an object that may not exist yet. Copies share the reference.
 class ref {
     friend class detail::argument;
 
 public:
-    /// Takes the C handle over.
+    /// Takes over the C handle.
     explicit ref(sdp_dal_ref *handle) {
         if (handle != nullptr) handle_.reset(handle, sdp_dal_ref_free);
     }
 
-    /// A reference of one's own to what a borrowed C handle refers to.
+    /// Creates a separate reference to the object of a borrowed C handle.
     static ref clone(const sdp_dal_ref *borrowed) {
         sdp_dal_ref *handle = nullptr;
         detail::check(sdp_dal_ref_clone(borrowed, &handle));
         return ref(handle);
     }
 
-    /// Waits until the object exists; throws the error of one that never will.
+    /// Waits until the object exists. Throws the error of an object that will never exist.
     void wait(timeout time = forever) const {
         detail::check(sdp_dal_ref_wait(raw(), time.count()));
     }
@@ -118,32 +119,32 @@ public:
         return Table(stream.raw());
     }
 
-    /// Waits until the object exists, and holds its bytes, whatever it is.
+    /// Waits until the object exists, and holds its bytes. The object may be of any kind.
     buffer get_buffer(timeout time = forever) const {
         sdp_dal_buffer *handle = nullptr;
         detail::check(sdp_dal_ref_get_buffer(raw(), time.count(), &handle));
         return buffer(handle);
     }
 
-    /// Writes the table of a reference that has no value yet.
+    /// Writes the table of a reference whose object does not exist yet.
     template <class = void> void put(const table &value) {
         detail::check(sdp_dal_ref_put_table(raw(), value.stream().raw(), nullptr));
     }
 
-    /// Writes the value of a reference that has none yet.
+    /// Writes the tensor of a reference whose object does not exist yet.
     template <class T, std::size_t N>
     void put(const tensor_view<T, N> &value, const std::vector<std::string> &dims = {}) {
         detail::check(sdp_dal_ref_put_tensor(raw(), detail::c_view(value, dims).get()));
     }
 
-    /// The same with the elements of a vector, an array or a span.
+    /// Writes a tensor from the elements of a vector, an array or a span.
     template <class C, detail::if_elements<C> = 0>
     void put(const C &elements, const std::vector<std::string> &dims = {}) {
         put(tensor_view<const detail::element_of<C>, 1>(elements), dims);
     }
 
-    /// Creates the tensor of a reference that has no value yet, in place: C order, not zeroed
-    /// unless asked for; complete with seal().
+    /// Creates the tensor of a reference whose object does not exist yet, in place. It is in C
+    /// order, not zeroed unless requested. Complete it with seal().
     template <class T, std::size_t N>
     tensor_view<T, N> create(std::array<std::int64_t, N> shape,
                              const std::vector<std::string> &dims = {}, bool zeroed = false) {
@@ -154,14 +155,15 @@ public:
         return {static_cast<T *>(data), shape};
     }
 
-    /// Makes what create() made complete and visible. Its memory must not be written any more.
+    /// Seals a tensor from create(): it is complete and visible, and its memory must not be written
+    /// any more.
     void seal() { detail::check(sdp_dal_ref_seal(raw())); }
 
-    /// The element type that is expected, one of sdp_dal_dtype; 0 if no tensor is, or any.
+    /// The expected element type, one of sdp_dal_dtype. 0 if no tensor is expected, or any tensor.
     std::int32_t dtype() const { return info().dtype; }
 
-    /// The names of the dimensions that are expected, "" for one without a name; nothing if no
-    /// tensor is expected, or any.
+    /// The expected names of the dimensions, "" for one without a name. std::nullopt if no tensor
+    /// is expected, or any tensor.
     template <class Name = std::string> std::optional<std::vector<Name>> dim_names() const {
         sdp_dal_ref_info info = this->info();
         if (info.ndim < 0) return std::nullopt;
@@ -171,14 +173,14 @@ public:
         return names;
     }
 
-    /// The columns of the table that is expected, or is there: a struct.
+    /// The columns of the expected table, or of the table if it exists, as a struct.
     arrow_schema columns() const {
         arrow_schema out;
         detail::check(sdp_dal_ref_get_columns(raw(), out.raw()));
         return out;
     }
 
-    /// The object stays when its last reference goes.
+    /// Keeps the object when its last reference is destroyed.
     void disown() const { detail::check(sdp_dal_ref_disown(raw())); }
 
     bool is_owning() const { return info().owning != 0; }
@@ -188,20 +190,22 @@ public:
     /// One of sdp_dal_object_state.
     std::int32_t state() const { return look().state; }
 
-    /// Why the object will never exist; nothing if it has not failed.
+    /// The error of an object that will never exist, std::nullopt if it has not failed.
     template <class Error = error> std::optional<Error> failure() const {
         if (state() != SDP_DAL_STATE_FAILED) return std::nullopt;
         sdp_dal_status status = sdp_dal_ref_wait(raw(), SDP_DAL_POLL);
         return Error(status, detail::last_text(status));
     }
 
-    /// How far the call has come that makes the object, 0 to 1.
+    /// The progress of the call that creates the object, 0 to 1.
     double progress() const { return look().progress; }
 
-    /// Whether a processor has taken the call that makes the object, which has not ended yet.
+    /// Whether a processor has taken the call that creates the object, and the call has not ended
+    /// yet.
     bool is_running() const { return look().running != 0; }
 
-    /// Keeps another object alive until this one is found to exist, or to have failed.
+    /// Keeps another object alive until this one exists or has failed, and the library has noticed
+    /// that.
     void add_dependency(const ref &other, timeout time = forever) const {
         detail::check(sdp_dal_ref_add_dependency(raw(), other.raw(), time.count()));
     }
@@ -211,22 +215,22 @@ public:
         detail::check(sdp_dal_ref_add_reference(raw(), other.raw(), time.count()));
     }
 
-    /// A text from which store::import_ref() makes a reference in another process, or in another
-    /// copy of the library. Keep the reference until then.
+    /// Returns a text from which store::import_ref() creates a reference, in another process or in
+    /// another copy of the library. Keep this reference until then.
     std::string export_text() const {
         return detail::checked_text([&](char *buffer, std::size_t *length) {
             return sdp_dal_ref_export(raw(), buffer, length);
         });
     }
 
-    /// As store::import_ref(), for whoever has not opened the store.
+    /// Like store::import_ref(), but opens the store, for programs that have not opened it.
     static ref import_text(const std::string &text) {
         sdp_dal_ref *handle = nullptr;
         detail::check(sdp_dal_ref_import(nullptr, detail::text(text), &handle));
         return ref(handle);
     }
 
-    /// Lets store::event_fd() become readable when the object may exist or have failed.
+    /// Sets whether store::event_fd() becomes readable when the object may exist or have failed.
     void watch(bool on = true) const { detail::check(sdp_dal_ref_watch(raw(), on)); }
 
     sdp_dal_ref *raw() const { return handle_.get(); }
@@ -246,8 +250,8 @@ private:
     std::shared_ptr<sdp_dal_ref> handle_;
 };
 
-/// Waits until all of several objects exist or never will; false if they had not in time. One that
-/// failed has ended too: get() throws its error.
+/// Waits until all objects have ended: they exist or will never exist. Returns false after the
+/// timeout. An object that failed has ended too, and get() throws its error.
 template <class = void> bool wait_all(const std::vector<ref> &refs, timeout time = forever) {
     std::vector<const sdp_dal_ref *> raw;
     for (const ref &one : refs) raw.push_back(one.raw());
@@ -258,8 +262,8 @@ template <class = void> bool wait_all(const std::vector<ref> &refs, timeout time
     return true;
 }
 
-/// Waits until any of several objects exists or never will: the index of the first such one;
-/// nothing if there was none in time.
+/// Waits until one of several objects has ended: it exists or will never exist. Returns the index
+/// of the first such object, or std::nullopt after the timeout.
 template <class Index = std::size_t>
 std::optional<Index> wait_any(const std::vector<ref> &refs, timeout time = forever) {
     std::vector<const sdp_dal_ref *> raw;
@@ -274,19 +278,20 @@ std::optional<Index> wait_any(const std::vector<ref> &refs, timeout time = forev
     return std::nullopt;
 }
 
-/// A tensor in the store that is being written. If it goes before seal(), the tensor will not
-/// exist.
+/// A tensor in the store that is being written. If this is destroyed before seal(), the tensor is
+/// aborted.
 template <class T, std::size_t N> class tensor_writer {
 public:
     tensor_writer(sdp_dal_ref *handle, tensor_view<T, N> view) : handle_(handle), view_(view) {}
 
-    /// The elements to fill; not after seal(), nor after this has gone: give it a name.
+    /// The elements to fill, valid until seal() or until this is destroyed: store this in a
+    /// variable.
     tensor_view<T, N> view() const & { return view_; }
     tensor_view<T, N> view() const && = delete;
 
-    /// Makes the tensor complete and gives its reference.
+    /// Seals the tensor and returns its reference.
     ref seal() {
-        if (!handle_) detail::wrong("the tensor was sealed before");
+        if (!handle_) detail::wrong("the tensor was already sealed");
         detail::check(sdp_dal_ref_seal(handle_.get()));
         view_ = {};
         return ref(handle_.release());

@@ -13,7 +13,7 @@
 
 namespace sdp_dal {
 
-/// Throws what is wrong with a signature: the column, what was found and what was expected.
+/// Throws an error about a signature: the column, what was found and what was expected.
 inline void check_signature(const std::string &signature) {
     sdp_dal_schema *handle = nullptr;
     detail::check(sdp_dal_schema_parse(detail::text(signature), &handle));
@@ -23,22 +23,22 @@ inline void check_signature(const std::string &signature) {
 /// One parameter of a function.
 struct schema_param {
     std::string name;
-    /// As a signature writes it: "int64", "float64[row,uvw=3] C", "table{a: utf8}".
+    /// Its type as in a signature: "int64", "float64[row,uvw=3] C", "table{a: utf8}".
     std::string type;
     bool is_output;
-    /// May be left out.
+    /// May be null or left out.
     bool nullable;
     /// One of sdp_dal_param_kind.
     std::int32_t kind;
-    /// Element type of a tensor, one of sdp_dal_dtype; else 0.
+    /// For a tensor: its element type, one of sdp_dal_dtype. Otherwise 0.
     std::int32_t dtype;
-    /// Number of dimensions of a tensor; else 0.
+    /// For a tensor: its number of dimensions. Otherwise 0.
     std::int32_t ndim;
-    /// In which order a tensor is wanted or made, one of sdp_dal_order; else 0.
+    /// For a tensor: its order in the signature, one of sdp_dal_order. Otherwise 0.
     std::int32_t order;
     /// The dimensions of a tensor: names ("" for none), and sizes (-1: not fixed).
     std::vector<std::pair<std::string, std::int64_t>> dims;
-    /// What is said about it.
+    /// Its metadata.
     std::map<std::string, std::string> metadata;
 };
 
@@ -70,7 +70,7 @@ inline std::size_t index_of(const sdp_dal_schema *schema, const std::string &nam
     return index;
 }
 
-/// The schema of the function that a call is for: as long as the call's last handle.
+/// The schema of the called function, valid until the last handle of the call is freed.
 inline const sdp_dal_schema *schema_of(const sdp_dal_call *call) {
     const sdp_dal_schema *schema = nullptr;
     check(sdp_dal_call_get_schema(call, &schema));
@@ -83,8 +83,7 @@ inline std::string format(const sdp_dal_schema *schema) {
     });
 }
 
-/// The dimensions of a tensor as a signature writes them, of names with "=" and a size where that
-/// is fixed.
+/// The dimensions of a tensor as in a signature, from names, with "=" and a size if that is fixed.
 template <class = void> std::string dims_text(const std::vector<std::string> &dims) {
     std::string all;
     for (const std::string &dim : dims) {
@@ -108,28 +107,28 @@ template <class = void> std::string dims_text(const std::vector<std::string> &di
 
 } // namespace detail
 
-/// A function's name and its parameters, with metadata that are for people and programs and not for
-/// the library. Built by parameters: schema("f").add_value("x", "int64").
+/// The name and the parameters of a function, with metadata that the library does not interpret.
+/// Add parameters one by one: schema("f").add_value("x", "int64").
 class schema {
 public:
-    /// A function without parameters.
+    /// Creates the schema of a function without parameters.
     explicit schema(const std::string &name) : schema(nullptr) {
         sdp_dal_schema *handle = nullptr;
         detail::check(sdp_dal_schema_create(detail::text(name), &handle));
         handle_.reset(handle);
     }
 
-    /// Takes the C handle over.
+    /// Takes over the C handle.
     explicit schema(sdp_dal_schema *handle) : handle_(handle) {}
 
-    /// Reads a signature in one line: "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
+    /// Parses a signature in one line: "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
     static schema parse(const std::string &signature) {
         sdp_dal_schema *handle = nullptr;
         detail::check(sdp_dal_schema_parse(detail::text(signature), &handle));
         return schema(handle);
     }
 
-    /// Reads an Arrow schema with the metadata of docs/wire-format.md, and takes it over.
+    /// Converts an Arrow schema, with metadata as in docs/wire-format.md, and takes it over.
     static schema from_arrow(ArrowSchema *from) {
         sdp_dal_schema *handle = nullptr;
         detail::check(sdp_dal_schema_from_arrow(from, &handle));
@@ -148,7 +147,7 @@ public:
         return *this;
     }
 
-    /// The signature in one line.
+    /// Returns the signature in one line.
     std::string text() const { return detail::format(raw()); }
     std::string name() const { return detail::info_of(raw()).name; }
     arrow_schema to_arrow() const {
@@ -175,8 +174,8 @@ public:
                 std::move(dims),
                 detail::said(info.metadata_keys, info.metadata_values, info.num_metadata)};
     }
-    /// The type of a value parameter, as an Arrow field of its name, or the columns of a table
-    /// parameter, as an Arrow schema.
+    /// Returns the type of a value parameter as an Arrow field with its name, or the columns of a
+    /// table parameter as an Arrow schema.
     arrow_schema arrow_type(std::size_t index) const {
         arrow_schema out;
         detail::check(sdp_dal_schema_get_arrow(raw(), index, out.raw()));
@@ -188,8 +187,8 @@ public:
         return all;
     }
 
-    /// What keeps a caller that expects this from calling a function of another schema; empty if
-    /// nothing does.
+    /// Returns the differences that prevent a caller that expects this from calling a function with
+    /// another schema. It is empty if they are compatible.
     std::string mismatches(const schema &actual) const {
         std::size_t count = 0;
         return detail::checked_text([&](char *buffer, std::size_t *length) {
@@ -197,16 +196,16 @@ public:
         });
     }
 
-    /// Appends a value, with its type as a signature writes it.
+    /// Appends a value, with its type as in a signature.
     schema &add_value(const std::string &name, const std::string &type, bool nullable = false) {
         return add(false, name, detail::text(type), nullptr, nullable);
     }
-    /// Appends a value of any Arrow type, a struct that is taken over.
+    /// Appends a value of any Arrow type, whose struct is taken over.
     schema &add_value(const std::string &name, ArrowSchema *type, bool nullable = false) {
         return add(false, name, nullptr, type, nullable);
     }
-    /// Appends a tensor of elements T. dims: names, with "=" and a size where that is fixed. order:
-    /// in which it is wanted or made, one of sdp_dal_order.
+    /// Appends a tensor with elements of type T. dims: names, with "=" and a size if that is fixed.
+    /// order: its order in the signature, one of sdp_dal_order.
     template <class T>
     schema &add_tensor(const std::string &name, const std::vector<std::string> &dims,
                        bool is_output = false, bool nullable = false,
@@ -216,38 +215,38 @@ public:
         if (order != SDP_DAL_ORDER_ANY) type += order == SDP_DAL_ORDER_C ? " C" : " F";
         return add(is_output, name, detail::text(type), nullptr, nullable);
     }
-    /// Appends a table of any columns.
+    /// Appends a table with any columns.
     schema &add_table(const std::string &name, bool is_output = false, bool nullable = false) {
         return add(is_output, name, "table", nullptr, nullable);
     }
-    /// Appends a table of these columns, a struct that is taken over.
+    /// Appends a table with these columns, a struct that is taken over.
     schema &add_table(const std::string &name, ArrowSchema *columns, bool is_output = false,
                       bool nullable = false) {
         return add(is_output, name, "table", columns, nullable);
     }
-    /// Appends an object of any kind: waited for if it is an input, made if it is an output.
+    /// Appends an object of any kind. An input is waited for, an output is created.
     schema &add_oid(const std::string &name, bool is_output = false, bool nullable = false) {
         return add(is_output, name, "oid", nullptr, nullable);
     }
-    /// Appends an object's ID, which is only passed.
+    /// Appends the ID of an object, which is only passed on.
     schema &add_id(const std::string &name, bool nullable = false) {
         return add(false, name, "id", nullptr, nullable);
     }
 
-    /// Says something about the function.
+    /// Sets metadata of the function.
     schema &set_metadata(const std::string &key, const std::string &value) {
         detail::check(
             sdp_dal_schema_set_metadata(raw(), nullptr, detail::text(key), detail::text(value)));
         return *this;
     }
-    /// Says something about a parameter.
+    /// Sets metadata of a parameter.
     schema &set_param_metadata(const std::string &param, const std::string &key,
                                const std::string &value) {
         detail::check(sdp_dal_schema_set_metadata(raw(), detail::text(param), detail::text(key),
                                                   detail::text(value)));
         return *this;
     }
-    /// What is said about the function.
+    /// The metadata of the function.
     template <class = void> std::map<std::string, std::string> metadata() const {
         sdp_dal_schema_info info = detail::info_of(raw());
         return detail::said(info.metadata_keys, info.metadata_values, info.num_metadata);

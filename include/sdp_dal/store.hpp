@@ -14,40 +14,39 @@
 namespace sdp_dal {
 
 struct store_options {
-    /// Bytes that can be put into a new store; 0: the default.
+    /// Size of a new store: how many bytes can be put into it. 0: the default.
     std::uint64_t size = 0;
-    /// Name in displays; empty: the program's.
+    /// Name of this client in lists and messages. Default (empty): the name of the program.
     std::string name = {};
-    /// Objects at a time that a new store must have room for, rounded up to a power of two; 0: the
-    /// default.
+    /// Maximum number of objects in a new store, rounded up to a power of two. 0: the default.
     std::uint32_t max_objects = 0;
-    /// A multiple of 64; 0: the default.
+    /// Maximum number of clients of a new store, a multiple of 64. 0: the default.
     std::uint32_t max_clients = 0;
-    /// Make the store if there is none.
+    /// Create the store if there is none.
     bool create = true;
-    /// More bits of sdp_dal_store_flag; group and accept_owner count with theirs.
+    /// More bits of sdp_dal_store_flag. group and accept_owner are used with their flags.
     std::uint32_t flags = 0;
     std::uint32_t group = 0;
     std::uint32_t accept_owner = 0;
 };
 
-/// What store::new_namespace() declares.
+/// Options of store::new_namespace(): what the namespace declares.
 struct namespace_options {
-    /// Its name in displays; empty: the program's.
+    /// Its name in lists and messages. Default (empty): the name of the program.
     std::string name = {};
     /// The start of its prefix, up to 8 hexadecimal digits.
     std::string prefix = {};
-    /// Functions whose calls are to be put into it.
+    /// Functions that it offers: callers put their calls into it.
     std::vector<schema> functions = {};
-    /// What else is said about it; the keys do not start with "proc:".
+    /// Its metadata. The keys must not start with "proc:".
     std::map<std::string, std::string> metadata = {};
 };
 
 /// A store that this process uses, with a namespace in it.
 class store {
 public:
-    /// Opens the store at a path (empty: SDP_DAL_STORE of the environment), and makes it if there
-    /// is none.
+    /// Opens the store at a path, and creates it if there is none. An empty path means the
+    /// environment variable SDP_DAL_STORE.
     explicit store(const std::string &path = {}, const store_options &options = {}) {
         sdp_dal_store_options raw;
         raw = detail::sized<sdp_dal_store_options>();
@@ -79,7 +78,8 @@ public:
         return put(tensor_view<const detail::element_of<C>, 1>(elements), dims);
     }
 
-    /// Copies a table into the store, in record batches of at most so many rows; 0: as they are.
+    /// Copies a table into the store, in record batches of at most max_chunksize rows. Default (0):
+    /// no limit.
     template <class = void> ref put(const table &value, std::size_t max_chunksize = 0) {
         auto options = detail::sized<sdp_dal_table_options>();
         options.max_chunksize = max_chunksize;
@@ -88,8 +88,8 @@ public:
         return ref(handle);
     }
 
-    /// Memory in the store for a tensor, to be filled in place: not zeroed unless asked for. order:
-    /// one of sdp_dal_order.
+    /// Creates a tensor in the store, to be filled in place. It is not zeroed unless requested.
+    /// order: one of sdp_dal_order.
     template <class T, std::size_t N>
     tensor_writer<T, N> create(std::array<std::int64_t, N> shape,
                                const std::vector<std::string> &dims = {}, bool zeroed = false,
@@ -102,41 +102,43 @@ public:
         return tensor_writer<T, N>(handle, packed(static_cast<T *>(data), shape, order));
     }
 
-    /// An owning reference to a tensor that does not exist yet: to be passed as an output.
+    /// Creates an owning reference to a tensor that does not exist yet, to pass it as an output.
     template <class T, std::size_t N> ref new_ref(const std::vector<std::string> &dims = {}) {
         detail::c_view form(tensor_view<T, N>(nullptr, {}), dims);
         return new_ref(expected_tensor(form));
     }
 
-    /// An owning reference to a table that does not exist yet. columns: those that it will have, a
-    /// struct that stays yours; NULL: any.
+    /// Creates an owning reference to a table that does not exist yet. columns: its columns, a
+    /// struct that is not released. NULL: any columns.
     ref new_table_ref(const ArrowSchema *columns = nullptr) {
         return new_ref(expected_table(columns));
     }
 
-    /// A borrowed reference to the object with an ID.
+    /// Creates a borrowed reference to the object with an ID.
     ref find(const object_id &id) const { return find(id, detail::sized<sdp_dal_expectation>()); }
 
-    /// The same to what must be such a tensor: what is read through the reference is checked.
+    /// Creates a borrowed reference to a tensor with an ID. What is read through the reference is
+    /// checked.
     template <class T, std::size_t N>
     ref find_tensor(const object_id &id, const std::vector<std::string> &dims = {}) const {
         detail::c_view form(tensor_view<T, N>(nullptr, {}), dims);
         return find(id, expected_tensor(form));
     }
 
-    /// The same to what must be a table of these columns, a struct that stays yours; NULL: any.
+    /// Creates a borrowed reference to a table with an ID. columns: its columns, a struct that is
+    /// not released. NULL: any columns.
     ref find_table(const object_id &id, const ArrowSchema *columns = nullptr) const {
         return find(id, expected_table(columns));
     }
 
-    /// An owning reference from the text of ref::export_text(), to an object in this store.
+    /// Creates an owning reference from the text of ref::export_text(), to an object in this store.
     ref import_ref(const std::string &text) const {
         sdp_dal_ref *handle = nullptr;
         detail::check(sdp_dal_ref_import(raw(), detail::text(text), &handle));
         return ref(handle);
     }
 
-    /// An ID in this namespace that was never given out before.
+    /// Returns a new ID in this namespace, which is never returned again.
     object_id new_id() {
         std::uint8_t bytes[SDP_DAL_ID_SIZE];
         detail::check(sdp_dal_store_new_id(raw(), bytes));
@@ -151,7 +153,7 @@ public:
         return ref(handle);
     }
 
-    /// Creates a raw object of some bytes under an ID, to be filled and sealed.
+    /// Creates a raw object of this size with an ID, to be filled and sealed.
     object_writer create_object(const object_id &id, std::size_t size,
                                 const object_options &options = {}) {
         auto spec = detail::sized<sdp_dal_object_spec>();
@@ -173,7 +175,7 @@ public:
         return buffer(handle);
     }
 
-    /// Waits for many raw objects at once; nothing in the place of one that is not there.
+    /// Waits for many raw objects at once. Returns std::nullopt for each that does not exist.
     template <class Buffer = buffer>
     std::vector<std::optional<Buffer>> get_objects(const std::vector<object_id> &ids,
                                                    timeout time = forever) const {
@@ -189,31 +191,32 @@ public:
         return held;
     }
 
-    /// Whether a complete object with this ID is there.
+    /// Returns whether a complete object with this ID exists.
     bool contains(const object_id &id) const {
         bool contains = false;
         detail::check(sdp_dal_object_contains(raw(), id.data(), &contains));
         return contains;
     }
 
-    /// Deletes an object; what is held stays readable. mode: one of sdp_dal_delete_mode.
+    /// Deletes an object. Its bytes stay readable for the clients that hold them. mode: one of
+    /// sdp_dal_delete_mode.
     void delete_object(const object_id &id, std::int32_t mode = SDP_DAL_DELETE_NOW) {
         detail::check(sdp_dal_object_delete(raw(), id.data(), mode));
     }
 
-    /// Makes an object stay though nobody wants it, or undoes that.
+    /// Sets whether an object stays even if no client wants it.
     void set_keep(const object_id &id, bool keep) {
         detail::check(sdp_dal_object_set_keep(raw(), id.data(), keep));
     }
 
-    /// What there is to know about an object.
+    /// Returns a description of an object.
     sdp_dal_object_info info(const object_id &id) const {
         auto info = detail::sized<sdp_dal_object_info>();
         detail::check(sdp_dal_object_get_info(raw(), id.data(), &info));
         return info;
     }
 
-    /// The objects whose IDs start with some hexadecimal digits, in every state.
+    /// Lists the objects whose IDs start with these hexadecimal digits, in every state.
     template <class Info = sdp_dal_object_info>
     std::vector<Info> objects(const std::string &prefix = {}) const {
         detail::id_start start(prefix);
@@ -229,7 +232,8 @@ public:
         return all;
     }
 
-    /// The numbers of the clients that hold or own an object. kind: one of sdp_dal_holder_kind.
+    /// Returns the numbers of the clients that hold or own an object. kind: one of
+    /// sdp_dal_holder_kind.
     template <class Number = std::uint32_t>
     std::vector<Number> holders(const object_id &id,
                                 std::int32_t kind = SDP_DAL_HOLDERS_OF_BYTES) const {
@@ -244,14 +248,15 @@ public:
         }
     }
 
-    /// A further namespace of the same attachment.
+    /// Creates another namespace with the same attachment.
     template <class = void> store new_namespace(const std::string &name = {}) const {
         namespace_options options;
         options.name = name;
         return new_namespace(options);
     }
 
-    /// The same with the lowest free prefix that starts as the options say, reserved at once.
+    /// Creates another namespace. It reserves the lowest free prefix that starts as in the options,
+    /// at once.
     template <class = void> store new_namespace(const namespace_options &options) const {
         auto c = detail::sized<sdp_dal_namespace_options>();
         detail::id_start start(options.prefix);
@@ -275,51 +280,52 @@ public:
         return store(handle);
     }
 
-    /// The declared namespaces.
+    /// Lists the declared namespaces.
     template <class Info = namespace_info> std::vector<Info> namespaces() const {
         return detail::list_namespaces<Info>(raw());
     }
 
-    /// The processes that use the store.
+    /// Lists the clients: the processes that use the store.
     template <class Info = client_info> std::vector<Info> clients() const {
         return detail::list_clients<Info>(raw());
     }
 
-    /// This process's own number among the clients.
+    /// The number of this process as a client.
     std::uint32_t client() const { return info().client; }
 
-    /// Changes the name under which lists show this process.
+    /// Changes the name of this process in lists.
     void set_client_name(const std::string &name) {
         detail::check(sdp_dal_store_set_client_name(raw(), detail::text(name)));
     }
 
-    /// Numbers about the store as it is now.
+    /// Returns the current statistics of the store.
     sdp_dal_store_stat stat() const {
         auto stat = detail::sized<sdp_dal_store_stat>();
         detail::check(sdp_dal_store_get_stat(raw(), &stat));
         return stat;
     }
 
-    /// A random number that tells this store from every other one, also from one that was or will
-    /// be made at the same path: an ID that is written down is good only with it.
+    /// A random number that identifies this store. A store that is created later at the same path
+    /// has another number, so save it together with IDs.
     std::uint64_t identity() const { return info().identity; }
 
-    /// Gives memory that no object uses back to the system; the bytes that were.
+    /// Returns unused memory to the system. Returns how many bytes.
     std::uint64_t trim() {
         std::uint64_t bytes = 0;
         detail::check(sdp_dal_store_trim(raw(), &bytes));
         return bytes;
     }
 
-    /// Deletes evictable objects that nobody uses, the one unused for longest first, until they
-    /// were of so many bytes together; the bytes that were deleted.
+    /// Deletes evictable objects that no client wants or holds, the one that was released the
+    /// longest time ago first, until enough bytes are deleted. Returns how many bytes were deleted.
     std::uint64_t evict(std::uint64_t bytes) {
         std::uint64_t evicted = 0;
         detail::check(sdp_dal_store_evict(raw(), bytes, &evicted));
         return evicted;
     }
 
-    /// Tells of what happens from now on to objects whose IDs start with some hexadecimal digits.
+    /// Subscribes to the events of objects whose IDs start with these hexadecimal digits, from now
+    /// on.
     subscription subscribe(const std::string &prefix = {}) const {
         detail::id_start start(prefix);
         sdp_dal_subscription *handle = nullptr;
@@ -327,9 +333,9 @@ public:
         return subscription(handle);
     }
 
-    /// A descriptor for event loops: readable when something may be new for what is watched
-    /// (ref::watch(), processor::watch(), subscriptions). Then call clear_event_fd() first, and
-    /// look.
+    /// Returns a descriptor for event loops. It becomes readable when something may be new for what
+    /// is watched (ref::watch(), processor::watch(), subscriptions). Then call clear_event_fd()
+    /// first, and check after that.
     int event_fd() const {
         int fd = -1;
         detail::check(sdp_dal_store_event_fd(raw(), &fd));
@@ -337,10 +343,11 @@ public:
     }
     void clear_event_fd() const { detail::check(sdp_dal_store_clear_event_fd(raw())); }
 
-    /// Ends all waiting in this process on this store while on. From any thread or signal handler.
+    /// Interrupts all waits of this process on this store while on is true. May be called from any
+    /// thread or signal handler.
     void interrupt(bool on = true) { detail::check(sdp_dal_store_interrupt(raw(), on)); }
 
-    /// The namespace's prefix in 8 hexadecimal digits.
+    /// The prefix of the namespace as 8 hexadecimal digits.
     std::string prefix() const {
         std::uint8_t bytes[SDP_DAL_PREFIX_SIZE];
         detail::check(sdp_dal_store_get_prefix(raw(), bytes));
@@ -349,7 +356,7 @@ public:
 
     std::string path() const { return info().path; }
 
-    /// Takes the C handle over.
+    /// Takes over the C handle.
     explicit store(sdp_dal_store *handle) : handle_(handle) {}
 
     sdp_dal_store *raw() const { return handle_.get(); }

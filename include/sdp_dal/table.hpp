@@ -15,7 +15,7 @@ namespace sdp_dal {
 
 namespace detail {
 
-/// Arrow's format of a column whose elements lie in memory as T.
+/// The Arrow format of a column whose elements are stored as T.
 template <class T> constexpr const char *format_of() {
     constexpr std::int32_t dtype = dtype_of<T>();
     static_assert(dtype != SDP_DAL_COMPLEX64 && dtype != SDP_DAL_COMPLEX128,
@@ -50,7 +50,7 @@ inline bool bit_at(const void *bits, std::int64_t i) {
     return (static_cast<const std::uint8_t *>(bits)[i / 8] >> (i % 8) & 1) != 0;
 }
 
-/// What a record batch has of a column: elements of an array from an offset on.
+/// The part of a column in one record batch: elements of an array from an offset on.
 struct piece {
     const ArrowArray *array = nullptr;
     std::int64_t offset = 0;
@@ -67,7 +67,7 @@ struct table_batches {
 
 } // namespace detail
 
-/// The texts of a column; valid as long as the table.
+/// The texts of a column, valid as long as the table.
 class text_column {
 public:
     text_column(const detail::piece &piece, bool large) : piece_(piece), large_(large) {}
@@ -90,25 +90,25 @@ private:
     bool large_;
 };
 
-/// A table that is held: its columns stay as long as this, or a copy of it, which shares them.
+/// A table. Its columns are valid as long as this, or a copy of it, which shares them.
 ///
-/// It has one or more record batches (none if it came without any), and each has its piece of every
-/// column. Elements that are null mean nothing: is_null() tells.
+/// It has one or more record batches (or none), and each contains a part of every column. Elements
+/// that are null have no defined value: check them with is_null().
 class table {
 public:
-    /// No columns.
+    /// A table without columns.
     template <class = void> table() : held_(std::make_shared<detail::table_batches>()) {
         ArrowSchema type = detail::make_type("", "+s", false);
         held_->schema = arrow_schema(&type);
     }
 
-    /// Reads a stream of Arrow's to its end, and releases it. Nothing is copied.
+    /// Reads an Arrow stream to its end, and releases it. Nothing is copied.
     template <class = void> explicit table(ArrowArrayStream *stream) : table() {
         arrow_stream from(stream);
         auto stream_check = [&](int code) {
             if (code == 0) return;
             const char *text = from->get_last_error(from.raw());
-            detail::wrong(std::string("the stream of record batches fails: ") +
+            detail::wrong(std::string("the stream of record batches failed: ") +
                           (text != nullptr ? text : std::strerror(code)));
         };
         arrow_schema type;
@@ -122,7 +122,7 @@ public:
         }
     }
 
-    /// Takes over the columns' types and one record batch.
+    /// Takes over the types of the columns and one record batch.
     template <class = void> table(ArrowSchema *schema, ArrowArray *batch) : table() {
         held_->schema = arrow_schema(schema);
         held_->batches.emplace_back(batch);
@@ -143,16 +143,16 @@ public:
         for (std::size_t i = 0; i < num_columns(); i++) names.push_back(type_at(i).name);
         return names;
     }
-    /// Arrow's format of a column: "g" for double, "u" for texts.
+    /// The Arrow format of a column: "g" for double, "u" for texts.
     std::string format(const std::string &name) const { return type_at(index_of(name)).format; }
 
-    /// The elements of a column of a table of one record batch; without any: no elements. Valid as
-    /// long as the table: give it a name.
+    /// The elements of a column of a table with one record batch. A table without record batches
+    /// has no elements. Valid as long as the table: store the table in a variable.
     template <class T> tensor_view<const T, 1> column(const std::string &name) const & {
         std::size_t index = typed<T>(name);
         return one_batch() ? elements<T>(index, 0) : tensor_view<const T, 1>();
     }
-    /// The piece of a column that a record batch has.
+    /// The part of a column in a record batch.
     template <class T>
     tensor_view<const T, 1> column(const std::string &name, std::size_t batch) const & {
         return elements<T>(typed<T>(name), batch);
@@ -161,7 +161,7 @@ public:
     template <class T>
     tensor_view<const T, 1> column(const std::string &name, std::size_t batch) const && = delete;
 
-    /// The texts of a column of a table of one record batch.
+    /// The texts of a column of a table with one record batch.
     text_column texts(const std::string &name) const & {
         bool large = text_type(name);
         return one_batch() ? texts(name, 0) : text_column({}, large);
@@ -173,8 +173,7 @@ public:
     text_column texts(const std::string &name) const && = delete;
     text_column texts(const std::string &name, std::size_t batch) const && = delete;
 
-    /// The bools of a column, of all record batches; they lie in memory as bits, so they are
-    /// copied.
+    /// The bools of a column, of all record batches. They are stored as bits, so they are copied.
     template <class Bool = bool> std::vector<Bool> bools(const std::string &name) const {
         std::size_t index = index_of(name);
         expect(name, "b", "bool");
@@ -192,20 +191,21 @@ public:
         detail::piece piece = piece_of(index_of(name), batch);
         if (row >= static_cast<std::size_t>(piece.length))
             detail::wrong("column '" + name + "' has " + std::to_string(piece.length) +
-                          " rows, none with the index " + std::to_string(row));
+                          " rows, but the index is " + std::to_string(row));
         if (piece.array->n_buffers == 0) return true;
         return piece.array->null_count != 0 && piece.buffer(0) != nullptr &&
                !detail::bit_at(piece.buffer(0), piece.offset + static_cast<std::int64_t>(row));
     }
 
-    /// The types of the columns, a struct; valid as long as the table.
+    /// The types of the columns, as a struct, valid as long as the table.
     const ArrowSchema *schema() const & { return held_->schema.raw(); }
     const ArrowSchema *schema() const && = delete;
-    /// A record batch, a struct; valid as long as the table.
+    /// A record batch, as a struct, valid as long as the table.
     const ArrowArray *batch(std::size_t index) const & { return held_->batches.at(index).raw(); }
     const ArrowArray *batch(std::size_t index) const && = delete;
 
-    /// The table as a stream, for an Arrow library. Nothing is copied, and the table may go before.
+    /// Returns the table as a stream, for an Arrow library. Nothing is copied, and the table may be
+    /// destroyed before the stream.
     template <class = void> arrow_stream stream() const {
         ArrowArrayStream out{};
         out.get_schema = [](ArrowArrayStream *self, ArrowSchema *schema) noexcept {
@@ -262,7 +262,7 @@ private:
     detail::piece piece_of(std::size_t index, std::size_t batch) const {
         if (batch >= num_batches())
             detail::wrong("the table has " + std::to_string(num_batches()) +
-                          " record batches, none with the index " + std::to_string(batch));
+                          " record batches, but the index is " + std::to_string(batch));
         const ArrowArray &all = *held_->batches[batch];
         const ArrowArray *array = all.children[index];
         return {array, all.offset + array->offset, all.length};
@@ -273,12 +273,12 @@ private:
         if (std::strcmp(type.format, format) == 0 && type.dictionary == nullptr) return;
         detail::wrong("column '" + name + "' is of Arrow's format '" + type.format +
                       (type.dictionary != nullptr ? "' with a dictionary, " : "', ") + wanted +
-                      " ('" + format + "') is asked for");
+                      " ('" + format + "') was requested");
     }
 
-    /// The index of a column, whose elements are of type T.
+    /// The index of a column whose elements are of type T.
     template <class T> std::size_t typed(const std::string &name) const {
-        static_assert(!std::is_same_v<T, bool>, "bools lie in memory as bits: use bools()");
+        static_assert(!std::is_same_v<T, bool>, "bools are stored as bits: use bools()");
         expect(name, detail::format_of<T>(), detail::dtype_name(detail::dtype_of<T>()));
         return index_of(name);
     }
@@ -299,15 +299,15 @@ private:
     bool one_batch() const {
         if (num_batches() > 1)
             detail::wrong("the table has " + std::to_string(num_batches()) +
-                          " record batches: ask for the column of one of them");
+                          " record batches: get the column of one of them");
         return num_batches() == 1;
     }
 
     std::shared_ptr<detail::table_batches> held_;
 };
 
-/// Makes a table of vectors, for programs without an Arrow library. Numbers are not copied: the
-/// table keeps the vectors that are moved here. Columns of optionals may be null.
+/// Builds a table from vectors, for programs without an Arrow library. Numbers are not copied: the
+/// table keeps the vectors that are moved here. Columns of optionals may contain nulls.
 ///
 ///   table t = table_builder().column("id", std::move(ids)).column("name", names).build();
 class table_builder {
@@ -349,12 +349,12 @@ public:
         return *this;
     }
 
-    /// The table; the builder is then empty. The columns must be equally long.
+    /// Returns the table, and leaves the builder empty. All columns must have the same length.
     template <class = void> table build() {
         for (std::size_t i = 0; i < arrays_.size(); i++)
             if (arrays_[i]->length != arrays_[0]->length)
                 detail::wrong("column '" + std::string(types_[i]->name) + "' has " +
-                              std::to_string(arrays_[i]->length) + " rows, '" +
+                              std::to_string(arrays_[i]->length) + " rows, but '" +
                               std::string(types_[0]->name) + "' has " +
                               std::to_string(arrays_[0]->length));
         std::size_t rows = arrays_.empty() ? 0 : static_cast<std::size_t>(arrays_[0]->length);

@@ -63,7 +63,7 @@ template <class T> constexpr std::int32_t dtype_of() {
 
 inline std::string dtype_name(std::int32_t dtype) { return sdp_dal_dtype_name(dtype); }
 
-/// What holds elements one behind the other, and whether they go with it.
+/// A container of contiguous elements, and whether it owns them.
 template <class C> struct elements_of {
     using type = void;
     static constexpr bool owns = false;
@@ -85,8 +85,8 @@ template <class T, std::size_t Size> struct elements_of<std::span<T, Size>> {
 
 template <class C> using element_of = typename elements_of<std::remove_cv_t<C>>::type;
 
-/// A std::vector, a std::array or a std::span of what may be a tensor's elements. Vectors of bytes
-/// are the values of binary parameters.
+/// A std::vector, a std::array or a std::span with an element type of tensors. Vectors of bytes are
+/// the values of binary parameters.
 template <class C>
 constexpr bool has_elements =
     !std::is_void_v<element_of<C>> && !std::is_same_v<element_of<C>, std::byte>;
@@ -99,11 +99,11 @@ using if_span = std::enable_if_t<has_elements<C> && !elements_of<std::remove_cv_
 
 } // namespace detail
 
-/// Elements of type T with N indices that lie somewhere: owns nothing. T const means read-only.
+/// A view of elements of type T in N dimensions. It owns nothing. A const T means read-only.
 /// Strides are in bytes and may be negative.
 ///
-/// A tensor in a store lies in C or in F order, as it was written: code that wants one of them asks
-/// for it. As a parameter of a processing function, dense_view<const T, N> is in C order.
+/// A tensor in a store is in C or in F order, as it was written. Code that needs one of them must
+/// request it. As a parameter of a processing function, dense_view<const T, N> is in C order.
 template <class T, std::size_t N> class tensor_view {
     static_assert(N <= SDP_DAL_MAX_DIMS, "a tensor has at most SDP_DAL_MAX_DIMS dimensions");
     static_assert(detail::dtype_of<T>() != 0);
@@ -128,39 +128,39 @@ public:
     tensor_view(T *data, shape_type shape, shape_type byte_strides)
         : data_(data), shape_(shape), strides_(byte_strides) {}
 
-    /// A read-only view of what can be written.
+    /// A read-only view of a view that can be written.
     template <class U, std::enable_if_t<std::is_same_v<const U, T> && !std::is_const_v<U>, int> = 0>
     tensor_view(const tensor_view<U, N> &other)
         : data_(other.first()), shape_(other.shape()), strides_(other.strides()) {}
 
-    /// The elements of a vector or an array, which must outlive the view.
+    /// A view of a vector or an array, which must outlive the view.
     template <class C, detail::if_owner<C> = 0>
     tensor_view(C &elements)
         : tensor_view(elements.data(), {static_cast<std::int64_t>(elements.size())}) {
         static_assert(N == 1, "a vector or an array is a tensor of one dimension");
     }
     template <class C, detail::if_owner<C> = 0> tensor_view(const C &&) = delete;
-    /// The elements of a span, which must outlive the view.
+    /// A view of a span, whose elements must outlive the view.
     template <class C, detail::if_span<C> = 0>
     tensor_view(const C &elements)
         : tensor_view(elements.data(), {static_cast<std::int64_t>(elements.size())}) {
         static_assert(N == 1, "a span is a tensor of one dimension");
     }
 
-    /// The element whose indices are all 0. The others lie behind it as strides() says: use this in
-    /// code that uses them, too.
+    /// The element whose indices are all 0. The addresses of the others follow from strides(), so
+    /// use both together.
     T *first() const { return data_; }
 
-    /// The elements in C order without gaps, for code that knows no strides. Throws if they lie
-    /// otherwise.
+    /// The elements in C order without gaps, for code that ignores strides. Throws if they are in
+    /// another layout.
     T *data() const {
         static_assert(
             N < 2 || !std::is_const_v<T>,
-            "what a tensor_view<const T, N> of several dimensions shows may lie in C or in F "
+            "what a tensor_view<const T, N> of several dimensions shows may be in C or in F "
             "order: take a dense_view<const T, N>, which has data(), or use first() with "
             "strides()");
         if (!is_c_contiguous())
-            detail::wrong("the elements of the tensor do not lie in C order without gaps: use "
+            detail::wrong("the elements of the tensor are not in C order without gaps: use "
                           "first() with strides()");
         return data_;
     }
@@ -179,7 +179,7 @@ public:
         return size;
     }
 
-    /// Whether the elements follow each other in C order without gaps.
+    /// Whether the elements are in C order without gaps.
     bool is_c_contiguous() const {
         std::int64_t step = sizeof(T);
         for (std::size_t i = N; i-- > 0;) {
@@ -190,7 +190,7 @@ public:
         return true;
     }
 
-    /// A copy of the elements, in C order.
+    /// Returns a copy of the elements, in C order.
     std::vector<std::remove_const_t<T>> to_vector() const {
         std::vector<std::remove_const_t<T>> elements;
         elements.reserve(size());
@@ -204,7 +204,7 @@ public:
         return elements;
     }
 
-    /// The element with these indices; they are not checked.
+    /// The element with these indices, which are not checked.
     template <class... I> T &operator()(I... indices) const {
         static_assert(sizeof...(I) == N,
                       "an element has as many indices as the tensor has dimensions");
@@ -229,11 +229,11 @@ private:
     shape_type strides_;
 };
 
-/// Elements of type T with N indices in C order without gaps: what C libraries want that know no
-/// strides. Owns nothing.
+/// A view of elements of type T in N dimensions, in C order without gaps, for C libraries that
+/// ignore strides. It owns nothing.
 ///
-/// As a parameter of a processing function it asks for C order: "vis: float64[row,chan] C". An
-/// input that is stored in F order is then copied, once for the call.
+/// As a parameter of a processing function it requests C order: "vis: float64[row,chan] C". An
+/// input that is stored in F order is then copied, once per call.
 template <class T, std::size_t N> class dense_view : public tensor_view<T, N> {
 public:
     using typename tensor_view<T, N>::shape_type;
@@ -243,10 +243,10 @@ public:
 
     dense_view(T *data, shape_type shape) : tensor_view<T, N>(data, shape) {}
 
-    /// Throws if the elements lie otherwise.
+    /// Throws if the elements are in another layout.
     explicit dense_view(const tensor_view<T, N> &view) : tensor_view<T, N>(view) {
         if (!view.is_c_contiguous())
-            detail::wrong("the elements of the tensor do not lie in C order without gaps");
+            detail::wrong("the elements of the tensor are not in C order without gaps");
     }
 
     T *data() const { return this->first(); }
@@ -254,14 +254,14 @@ public:
 
 namespace detail {
 
-/// The C view of a view, and the names it points to.
+/// The C view of a view, and the names to which it points.
 class c_view {
 public:
     template <class T, std::size_t N>
     c_view(const tensor_view<T, N> &view, const std::vector<std::string> &dims)
         : shape_{}, strides_{}, names_{} {
         if (!dims.empty() && dims.size() != N)
-            wrong("a tensor of " + std::to_string(N) + " dimensions got " +
+            wrong("a tensor of " + std::to_string(N) + " dimensions was given " +
                   std::to_string(dims.size()) + " names");
         for (std::size_t i = 0; i < N; i++) {
             shape_[i] = view.shape(i);
@@ -281,7 +281,7 @@ public:
 
     const sdp_dal_tensor_view *get() const { return &view_; }
 
-    /// What a tensor of this form is made of. Points into this.
+    /// The spec of a tensor of this form. It points into this.
     sdp_dal_tensor_spec spec(bool zeroed, std::int32_t order) const {
         auto spec = sized<sdp_dal_tensor_spec>();
         spec.shape = view_.shape;
@@ -300,13 +300,13 @@ private:
     const char *names_[SDP_DAL_MAX_DIMS];
 };
 
-/// A C view as a typed one; what is the tensor in messages.
+/// Converts a C view to a typed one. what is the name of the tensor in messages.
 template <class T, std::size_t N>
 tensor_view<const T, N> typed_view(const sdp_dal_tensor_view &view, const std::string &what) {
     if (view.dtype != dtype_of<T>() || view.ndim != static_cast<std::int32_t>(N))
         wrong(what + " has " + std::to_string(view.ndim) + " dimensions of " +
               dtype_name(view.dtype) + ", " + std::to_string(N) + " of " +
-              dtype_name(dtype_of<T>()) + " are asked for");
+              dtype_name(dtype_of<T>()) + " were requested");
     std::array<std::int64_t, N> shape{}, strides{};
     for (std::size_t i = 0; i < N; i++) {
         shape[i] = view.shape[i];
@@ -317,7 +317,7 @@ tensor_view<const T, N> typed_view(const sdp_dal_tensor_view &view, const std::s
 
 } // namespace detail
 
-/// Elements without gaps; order: one of sdp_dal_order.
+/// A view of elements without gaps. order: one of sdp_dal_order.
 template <class T, std::size_t N>
 tensor_view<T, N> packed(T *data, const std::array<std::int64_t, N> &shape, std::int32_t order) {
     if (order != SDP_DAL_ORDER_F) return {data, shape};
@@ -330,7 +330,7 @@ tensor_view<T, N> packed(T *data, const std::array<std::int64_t, N> &shape, std:
     return {data, shape, strides};
 }
 
-/// The elements of a tensor of DLPack's, which stays whoever's it is: must outlive the view.
+/// A view of a DLPack tensor, which is not taken over and must outlive the view.
 template <class T, std::size_t N, class Managed>
 tensor_view<const T, N> view_from_dlpack(const Managed *tensor) {
     static_assert(std::is_same_v<Managed, DLManagedTensorVersioned> ||
@@ -340,10 +340,10 @@ tensor_view<const T, N> view_from_dlpack(const Managed *tensor) {
     std::int64_t strides[SDP_DAL_MAX_DIMS];
     const std::int32_t version = std::is_same_v<Managed, DLManagedTensor> ? 0 : 1;
     detail::check(sdp_dal_tensor_view_from_dlpack(tensor, version, strides, &raw));
-    return detail::typed_view<T, N>(raw, "the tensor of DLPack's");
+    return detail::typed_view<T, N>(raw, "the DLPack tensor");
 }
 
-/// The elements of a vector, which must outlive the view.
+/// A view of a vector, which must outlive the view.
 template <class T> dense_view<const T, 1> view(const std::vector<T> &elements) {
     static_assert(!std::is_same_v<T, bool>, "std::vector<bool> has no elements in memory");
     return {elements.data(), {static_cast<std::int64_t>(elements.size())}};

@@ -149,10 +149,10 @@ def test_another_store_is_refused(path: str) -> None:
     with dal.Store(path) as later, dal.Store(other_path) as elsewhere:
         # A path that leads to another store than the one that was meant: a later one, or one on another machine.
         for use in (lambda: pickle.loads(pickled).get(), lambda: dal.adopt(text), lambda: dal.adopt(text, store=later)):
-            with pytest.raises(dal.ObjectDeleted, match=f"another store of the path {path}.*value") as refused:
+            with pytest.raises(dal.ObjectDeleted, match=f"another store with the path {path}.*value") as refused:
                 use()
             assert "disown" not in str(refused.value)
-        with pytest.raises(dal.InvalidArgument, match=f"lies in the store {path}, not in {other_path}"):
+        with pytest.raises(dal.InvalidArgument, match=f"is in the store {path}, not in {other_path}"):
             dal.adopt(text, store=elsewhere)
 
 
@@ -217,7 +217,7 @@ def test_exported_texts(path: str) -> None:
         assert same.get(0).tolist() == [1, 2] and same.conn is store.conn
         assert other("print(dal.adopt(received()).get().tolist())", tensor.export()) == "[1, 2]"
         for wrong in ("hello", "hello/world", "", tensor.export()[:30]):
-            with pytest.raises(dal.InvalidArgument, match="no exported reference"):
+            with pytest.raises(dal.InvalidArgument, match="not an exported reference"):
                 dal.adopt(wrong)
         with pytest.raises(TypeError, match="text"):
             dal.adopt(tensor)  # type: ignore[call-overload]

@@ -11,11 +11,11 @@ use crate::dal::{Arg, Args, Ref};
 use crate::error::Result;
 use crate::wire::{Cell, TableSource};
 
-/// The arguments of a call, by name (set) or by position (push). Made by sdp_dal_args_create(), used by any number of
-/// calls, ended by sdp_dal_args_free().
+/// The arguments of a call, by name (set) or by position (push). Created by sdp_dal_args_create(), usable for any
+/// number of calls, freed by sdp_dal_args_free().
 ///
-/// Nothing is checked before the call, which knows the function. Names and texts are copied, references are kept;
-/// a tensor's elements are not: their memory must stay as it is until the call has returned.
+/// Arguments are checked by the call, which knows the function. Names and texts are copied, and references are kept.
+/// The elements of a tensor are not copied: their memory must not change until the call has returned.
 pub struct sdp_dal_args {
     _opaque: [u8; 0],
 }
@@ -179,10 +179,10 @@ impl Site {
     }
 }
 
-/// An empty set of arguments.
+/// Creates an empty set of arguments.
 ///
-/// What the sdp_dal_args_set_ functions give goes to the parameter with the name, or, if name is NULL, to the next parameter by
-/// position. Those by position come first.
+/// The functions sdp_dal_args_set_*() set the parameter with a name. If name is NULL, they set the next parameter by
+/// position. Arguments by position must come first.
 ///
 /// out: The caller owns *out and must call sdp_dal_args_free().
 ///
@@ -197,7 +197,7 @@ pub unsafe extern "C" fn sdp_dal_args_create(out: *mut *mut sdp_dal_args) -> sdp
     })
 }
 
-/// Takes all arguments out, to use the handle anew.
+/// Removes all arguments, so that the handle can be used again.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn sdp_dal_args_clear(args: *mut sdp_dal_args) -> sdp_dal_
     })
 }
 
-/// Ends a set of arguments. NULL is allowed. Waits at most 100 ms.
+/// Frees a set of arguments. NULL is allowed. Waits at most 100 ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_args_free(args: *mut sdp_dal_args) {
     guard("sdp_dal_args_free", |site| {
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn sdp_dal_args_free(args: *mut sdp_dal_args) {
     });
 }
 
-/// Gives a parameter nothing, for a nullable parameter or an output that is not wanted.
+/// Sets a parameter to null, for a nullable parameter or an output that is not wanted.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -233,7 +233,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_null(
     })
 }
 
-/// Gives a parameter a bool.
+/// Sets a parameter to a bool.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_bool(
     })
 }
 
-/// Gives a parameter a number for a parameter of any signed integer type; the call checks its range.
+/// Sets a parameter of any signed integer type to a number. The call checks its range.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -265,8 +265,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_int64(
     })
 }
 
-/// Gives a parameter a number for a parameter of any unsigned integer type; the call checks its
-/// range.
+/// Sets a parameter of any unsigned integer type to a number. The call checks its range.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -282,7 +281,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_uint64(
     })
 }
 
-/// Gives a parameter a number for a parameter of any floating-point type.
+/// Sets a parameter of any floating-point type to a number.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -298,8 +297,8 @@ pub unsafe extern "C" fn sdp_dal_args_set_double(
     })
 }
 
-/// Gives a parameter a text, which is copied. It ends at its first NUL byte: a text with one inside is given
-/// with sdp_dal_args_set_arrow().
+/// Sets a parameter to a text, which is copied. It ends at its first NUL byte. For a text that contains NUL bytes, use
+/// sdp_dal_args_set_arrow().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 #[no_mangle]
@@ -314,7 +313,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_string(
     })
 }
 
-/// Gives a parameter bytes, which are copied.
+/// Sets a parameter to bytes, which are copied.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY. Does not block.
 #[no_mangle]
@@ -330,7 +329,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_binary(
     })
 }
 
-/// Gives a parameter an object ID of SDP_DAL_ID_SIZE bytes.
+/// Sets a parameter to an object ID of SDP_DAL_ID_SIZE bytes.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -347,7 +346,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_id(
     })
 }
 
-/// Gives a parameter of type complex64 or complex128 a complex number.
+/// Sets a parameter of type complex64 or complex128 to a complex number.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -364,7 +363,7 @@ pub unsafe extern "C" fn sdp_dal_args_set_complex(
     })
 }
 
-/// Gives a parameter a reference: to an input, or to be an output; it may be freed at once.
+/// Sets a parameter to a reference, for an input or an output. The reference may be freed at once.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -381,8 +380,8 @@ pub unsafe extern "C" fn sdp_dal_args_set_ref(
     })
 }
 
-/// Gives a parameter a tensor, which the call puts; its elements must stay as they are until the call
-/// has returned (the view, its shape and its strides need not).
+/// Sets a parameter to a tensor, which the call puts into the store. Its elements must not change until the call has
+/// returned. The view, its shape and its strides are copied.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

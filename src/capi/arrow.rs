@@ -33,7 +33,7 @@ impl Site {
         let chunks = Chunks { schema, arrays: vec![array] };
         let array = chunks.import(self, "value", field.data_type())?.remove(0);
         if array.len() != 1 {
-            return Err(self.wrong(format_args!("'value' has {} elements, one is needed", array.len())));
+            return Err(self.wrong(format_args!("'value' has {} elements, expected one", array.len())));
         }
         // What is written into a call must be what its readers accept.
         array.validate_full().map_err(|wrong| self.unreadable("value", &wrong))?;
@@ -75,10 +75,9 @@ fn give_array(
     Ok(())
 }
 
-/// Gives a parameter a value of any Arrow type.
+/// Sets a parameter to a value of any Arrow type.
 ///
-/// value: an array of one element. schema: its type. Both are moved: they are released by the library, also on
-/// failure.
+/// value: an array of one element. schema: its type. Both are moved: the library releases them, also on failure.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -97,9 +96,9 @@ pub unsafe extern "C" fn sdp_dal_args_set_arrow(
     })
 }
 
-/// A value of any Arrow type, as an array of one element, which is null if the parameter was left out.
+/// Returns a value of any Arrow type, as an array of one element. The element is null if the parameter was left out.
 ///
-/// out, out_schema: the array and its type. You release both; they may outlive the call.
+/// out, out_schema: the array and its type. The caller owns both and must release them. They may outlive the call.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
 #[no_mangle]

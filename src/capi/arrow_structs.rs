@@ -49,7 +49,7 @@ impl Site {
     unsafe fn take<T>(self, place: *mut T, name: &str, released: fn(&T) -> bool) -> Result<T> {
         if place.is_null() || !place.is_aligned() {
             let found = if place.is_null() { "NULL" } else { "not aligned" };
-            return Err(self.wrong(format_args!("'{name}' is {found}, an Arrow struct is needed")));
+            return Err(self.wrong(format_args!("'{name}' is {found}, expected an Arrow struct")));
         }
         // SAFETY: the caller's promise.
         let taken = unsafe { ptr::replace(place, std::mem::zeroed()) };
@@ -82,7 +82,7 @@ impl Site {
     fn check_schema(self, schema: &FFI_ArrowSchema, name: &str) -> Result<()> {
         // SAFETY: it was not released, so that it is what Arrow says; the header asks for that.
         match unsafe { fault_of(schema, 0) } {
-            Some(fault) => Err(self.wrong(format_args!("the schema of '{name}' does not add up: {fault}"))),
+            Some(fault) => Err(self.wrong(format_args!("the schema of '{name}' is invalid: {fault}"))),
             None => Ok(()),
         }
     }
@@ -110,7 +110,7 @@ impl Site {
             return Err(self.stream_error(&mut stream, name, status));
         }
         if is_released(&schema) {
-            return Err(self.wrong(format_args!("'{name}' gave no schema")));
+            return Err(self.wrong(format_args!("'{name}' returned no schema")));
         }
         self.check_schema(&schema, name)?;
         let mut arrays = Vec::new();
@@ -147,9 +147,7 @@ impl Site {
         let rows = self.field(schema, name)?;
         if !matches!(rows.data_type(), DataType::Struct(_)) {
             let found = type_text(rows.data_type());
-            return Err(
-                self.wrong(format_args!("'{name}' is of type {found}, a struct of columns is needed"))
-            );
+            return Err(self.wrong(format_args!("'{name}' is of type {found}, expected a struct of columns")));
         }
         Schema::try_from(schema).map_err(|wrong| self.unreadable(name, &wrong))
     }
@@ -167,7 +165,7 @@ impl Site {
             return Ok(None);
         }
         if !schema.is_aligned() {
-            return Err(self.wrong(format_args!("'{name}' is not aligned, an Arrow struct is needed")));
+            return Err(self.wrong(format_args!("'{name}' is not aligned, expected an Arrow struct")));
         }
         // SAFETY: the caller's promise.
         let schema = unsafe { &*schema };
@@ -275,11 +273,11 @@ pub(super) fn c_field(field: &Field) -> Result<FFI_ArrowSchema> {
 /// Arrow's conversion takes a NUL for a mistake of the program's, in functions that C calls without our guard.
 fn check_names(field: &Field) -> Result<()> {
     match name_with_nul(field) {
-        Some(name) => Err(formless(&format_args!("a name holds a NUL byte: {name:?}"))),
+        Some(name) => Err(formless(&format_args!("a name contains a NUL byte: {name:?}"))),
         None => Ok(()),
     }
 }
 
 fn formless(wrong: &dyn std::fmt::Display) -> Error {
-    Error::invalid(format!("it has no form in Arrow's C structs: {wrong}"))
+    Error::invalid(format!("Arrow's C structs cannot represent it: {wrong}"))
 }

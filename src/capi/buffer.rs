@@ -8,7 +8,7 @@ use super::status::sdp_dal_status;
 use super::structs::Extensible;
 use crate::store::{Buffer, ID_SIZE};
 
-/// The bytes of a complete object: they stay as long as the handle. Ended by sdp_dal_buffer_free().
+/// The bytes of a complete object, valid as long as this handle. Freed by sdp_dal_buffer_free().
 pub struct sdp_dal_buffer {
     _opaque: [u8; 0],
 }
@@ -18,7 +18,7 @@ impl Handle for sdp_dal_buffer {
     const WORD: u64 = word(b"sdpBuffr");
 }
 
-/// Where the bytes of an object lie.
+/// Addresses and sizes of the bytes of an object.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_buffer_info {
@@ -26,11 +26,11 @@ pub struct sdp_dal_buffer_info {
     pub struct_size: usize,
     /// The data. Borrowed: valid until the buffer is freed; must not be written.
     pub data: *const c_void,
-    /// Bytes of data.
+    /// Size of the data in bytes.
     pub data_size: usize,
-    /// The metadata. Borrowed as data.
+    /// The metadata. Borrowed like data.
     pub metadata: *const c_void,
-    /// Bytes of metadata.
+    /// Size of the metadata in bytes.
     pub metadata_size: usize,
     /// The ID of the object.
     pub id: [u8; 20],
@@ -44,7 +44,7 @@ unsafe impl Extensible for sdp_dal_buffer_info {
 }
 const _: () = assert!(size_of::<sdp_dal_buffer_info>() == 5 * size_of::<usize>() + ID_SIZE + 4);
 
-/// Where the bytes of an object lie.
+/// Returns the addresses and sizes of the bytes of an object.
 ///
 /// out: filled; set its struct_size first.
 ///
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn sdp_dal_buffer_get_info(
     })
 }
 
-/// A second handle on the same bytes, with an end of its own.
+/// Creates a second handle of the same bytes, which is freed separately.
 ///
 /// out: The caller owns *out and must call sdp_dal_buffer_free().
 ///
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn sdp_dal_buffer_clone(
     })
 }
 
-/// Lets go of the bytes. NULL is allowed. Waits at most 100 ms.
+/// Releases the bytes of an object and frees the handle. NULL is allowed. Waits at most 100 ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_buffer_free(buffer: *mut sdp_dal_buffer) {
     guard("sdp_dal_buffer_free", |site| {

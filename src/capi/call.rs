@@ -14,13 +14,13 @@ use crate::error::{Error, Kind, Result};
 use crate::store::ID_SIZE;
 use crate::wire::Order;
 
-/// A call that a processor took. In a callback it is borrowed; sdp_dal_processor_next() gives one that you own.
+/// A call that a processor took. In a callback it is borrowed. sdp_dal_processor_next() returns one that the caller of
+/// that function owns.
 ///
-/// Its outputs can be written until it ends: by sdp_dal_call_finish(), or when nobody is left who owes them. These are the
-/// callback, until it has returned; the handle that sdp_dal_processor_next() gave, until it is freed; and each handle that
-/// sdp_dal_call_defer() gave, until it is freed. What was not sealed then fails with SDP_DAL_OUTPUT_NOT_WRITTEN; sealed
-/// outputs stay. What was read from a call is valid longer: until its last handle is freed, those of
-/// sdp_dal_call_retain() included.
+/// Its outputs can be written until the call ends. sdp_dal_call_finish() ends it. It also ends when the callback has
+/// returned, and the handle from sdp_dal_processor_next() and all handles from sdp_dal_call_defer() are freed. Outputs
+/// that are not sealed then fail with SDP_DAL_OUTPUT_NOT_WRITTEN, and sealed outputs stay. What was read from a call is
+/// valid longer: until its last handle is freed, including those from sdp_dal_call_retain().
 pub struct sdp_dal_call {
     _opaque: [u8; 0],
 }
@@ -122,7 +122,7 @@ impl Site {
     }
 }
 
-/// Which call this is.
+/// Description of a call.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_call_info {
@@ -130,15 +130,15 @@ pub struct sdp_dal_call_info {
     pub struct_size: usize,
     /// The name of the function that is called. Borrowed: valid until the last handle of the call is freed.
     pub function: *const c_char,
-    /// Its place in the order in which the processor's functions were registered, from 0.
+    /// Its index in the order in which the functions of the processor were registered, from 0.
     pub function_index: usize,
-    /// Which row of a batch this is; 0 for a single call.
+    /// Index of the row of a batch, 0 for a single call.
     pub row: usize,
     /// The number of the function's parameters, outputs included.
     pub num_params: usize,
-    /// Who called: the number of the client, as lists of clients have it.
+    /// The number of the client that called, as in lists of clients.
     pub caller: u32,
-    /// The ID of the call, which is an object itself. The rows of a batch share it.
+    /// The ID of the call, which is an object itself. The rows of a batch have the same ID.
     pub id: [u8; 20],
 }
 
@@ -148,7 +148,7 @@ unsafe impl Extensible for sdp_dal_call_info {
 }
 const _: () = assert!(size_of::<sdp_dal_call_info>() == 5 * size_of::<usize>() + 4 + ID_SIZE);
 
-/// Which call this is.
+/// Returns the description of a call.
 ///
 /// out: filled; set its struct_size first.
 ///
@@ -179,7 +179,7 @@ pub(super) fn info_of(call: &Call) -> sdp_dal_call_info {
     }
 }
 
-/// The name and the parameters of the function that is called, as the processor registered it.
+/// Returns the schema of the called function, as the processor registered it.
 ///
 /// out: Borrowed: valid until the last handle of the call is freed.
 ///
@@ -197,7 +197,8 @@ pub unsafe extern "C" fn sdp_dal_call_get_schema(
     })
 }
 
-/// Whether nobody wants the outputs any more: a long function may stop then. False if call is no call. Does not block.
+/// Returns whether no client wants the outputs any more, so that a long function can stop. Returns false if call is not
+/// a call handle. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_is_cancelled(call: *const sdp_dal_call) -> bool {
     guard_value("sdp_dal_call_is_cancelled", false, |site| {
@@ -206,12 +207,12 @@ pub unsafe extern "C" fn sdp_dal_call_is_cancelled(call: *const sdp_dal_call) ->
     })
 }
 
-/// Fails all outputs that are not sealed yet; waiting for one of them then gives this status and this text.
+/// Fails all outputs that are not sealed yet. Waiting for one of them then returns this status and this message.
 ///
-/// status: one of the negative values of sdp_dal_status_code, as SDP_DAL_FUNCTION_FAILED.
-/// message: what went wrong, for the people who called; up to 2048 bytes are kept.
+/// status: one of the negative values of sdp_dal_status_code, such as SDP_DAL_FUNCTION_FAILED.
+/// message: what went wrong, for the caller. Up to 2048 bytes are kept.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_fail(
     call: *mut sdp_dal_call,
@@ -221,14 +222,18 @@ pub unsafe extern "C" fn sdp_dal_call_fail(
     guard("sdp_dal_call_fail", |site| {
         // SAFETY: the header's rules for pointers.
         let (state, message) = unsafe { (site.handle(call, "call")?, site.text(message, "message")?) };
-        let kind = Kind::from_code(status)
-            .ok_or_else(|| site.wrong(format_args!("'status' is {status}, an error's status is needed")))?;
+        let kind = Kind::from_code(status).ok_or_else(|| {
+            site.wrong(format_args!(
+                "'status' is {status}, expected the status of an error (a negative value)"
+            ))
+        })?;
         state.call().fail(&Error::new(kind, message))
     })
 }
 
-/// A further handle of the same call, which keeps what was read from it valid: values, views, private copies. It does not
-/// keep the call open: once the call has ended its outputs cannot be written by it (sdp_dal_call_defer() is for that).
+/// Creates another handle of the same call, which keeps what was read from the call valid: values, views and private
+/// copies. It does not keep the call open: after the call has ended, its outputs cannot be written. Use
+/// sdp_dal_call_defer() for that.
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
 ///
@@ -246,8 +251,8 @@ pub unsafe extern "C" fn sdp_dal_call_retain(
     })
 }
 
-/// Ends a handle of a call that you own. With the last one that may write its outputs the call ends, and those that were not
-/// sealed fail. NULL is allowed. Waits at most 100 ms.
+/// Frees a handle of a call. The call ends when the last handle that may write its outputs is freed, and outputs that
+/// are not sealed fail. NULL is allowed. Waits at most 100 ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_free(call: *mut sdp_dal_call) {
     guard("sdp_dal_call_free", |site| {

@@ -93,7 +93,7 @@ impl<'a> Input<'a> {
         cell.complex().ok_or_else(|| match cell {
             Cell::Array(_) => {
                 let ty = &self.state.call().schema().params[self.param].ty;
-                let text = format!("a complex number is asked for, but {} is {ty}", self.name());
+                let text = format!("a complex number was requested, but {} is {ty}", self.name());
                 self.site.wrong(text)
             }
             other => self.mismatch(other, "a complex number"),
@@ -118,12 +118,12 @@ impl<'a> Input<'a> {
     }
 
     fn too_large(&self, value: impl std::fmt::Display) -> Error {
-        self.site.wrong(format_args!("{} is {value}, which the asked type cannot hold", self.name()))
+        self.site.wrong(format_args!("{} is {value}, which the requested type cannot hold", self.name()))
     }
 
     fn mismatch(&self, found: &Cell, asked: &str) -> Error {
         let found = match found {
-            Cell::Null => "is null: ask sdp_dal_call_is_null() first",
+            Cell::Null => "is null: call sdp_dal_call_is_null() first",
             Cell::Bool(_) => "is a bool: use sdp_dal_call_get_bool()",
             Cell::Int(_) => "is a signed integer: use sdp_dal_call_get_int64()",
             Cell::Uint(_) => "is an unsigned integer: use sdp_dal_call_get_uint64()",
@@ -134,11 +134,11 @@ impl<'a> Input<'a> {
             Cell::Complex(..) => "is a complex number: use sdp_dal_call_get_complex()",
             Cell::Array(_) => "has another type: use sdp_dal_call_get_arrow()",
         };
-        self.site.wrong(format_args!("{asked} is asked for, but {} {found}", self.name()))
+        self.site.wrong(format_args!("{asked} was requested, but {} {found}", self.name()))
     }
 }
 
-/// Whether a parameter was left out or given as null.
+/// Checks whether a parameter was left out or is null.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
 #[no_mangle]
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn sdp_dal_call_is_null(
     })
 }
 
-/// The value of an integer parameter.
+/// Returns the value of an integer parameter.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
 /// block.
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_int64(
     })
 }
 
-/// The value of an integer parameter that is not negative.
+/// Returns the value of an integer parameter that is not negative.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
 /// block.
@@ -191,7 +191,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_uint64(
     })
 }
 
-/// The value of a floating-point parameter.
+/// Returns the value of a floating-point parameter.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
 /// block.
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_double(
     })
 }
 
-/// The value of a complex parameter.
+/// Returns the value of a complex parameter.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
 /// block.
@@ -231,7 +231,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_complex(
     })
 }
 
-/// The value of a bool parameter.
+/// Returns the value of a bool parameter.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
 /// block.
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_bool(
     })
 }
 
-/// Copies the text of a utf8 parameter. It may have NUL bytes inside, which *length counts.
+/// Copies the text of a utf8 parameter. It may contain NUL bytes, which *length includes.
 ///
 /// buffer, length: as in sdp_dal_last_error().
 ///
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_string(
     })
 }
 
-/// The bytes of a binary parameter.
+/// Returns the bytes of a binary parameter.
 ///
 /// out, out_size: address and number of bytes. Borrowed: valid until the callback returns or the last handle of the
 /// call is freed.
@@ -295,14 +295,15 @@ pub unsafe extern "C" fn sdp_dal_call_get_binary(
     })
 }
 
-/// The view of an input tensor.
+/// Returns the view of an input tensor.
 ///
-/// Nothing is copied, unless an order is asked for and the tensor is stored in the other one: then once for the call.
+/// Nothing is copied, unless an order is requested and the tensor is stored in the other order. Then it is copied once
+/// per call.
 ///
-/// order: one of sdp_dal_order. SDP_DAL_ORDER_ANY: as the signature says, "float64[row,chan] C"; if that asks for none, as it
-/// is stored, in C or in F order: out->order and out->strides say it.
-/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the callback
-/// returns or the last handle of the call is freed; the elements must not be written.
+/// order: one of sdp_dal_order. SDP_DAL_ORDER_ANY: the order in the signature, as in "float64[row,chan] C". If the
+/// signature has none, the order in which it is stored, C or F, as out->order and out->strides tell.
+/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the callback returns or the last
+/// handle of the call is freed. The elements must not be written.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
 /// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
@@ -325,11 +326,11 @@ pub unsafe extern "C" fn sdp_dal_call_get_tensor(
     })
 }
 
-/// A handle of an input tensor that may outlive the call. Its order, and what is copied, are those of
+/// Returns a handle of an input tensor that may outlive the call. Order and copying are like those of
 /// sdp_dal_call_get_tensor().
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
-/// out_view: filled as by sdp_dal_tensor_get_view(); set its struct_size first. NULL if not asked for.
+/// out_view: filled as by sdp_dal_tensor_get_view(); set its struct_size first. May be NULL.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
 /// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
@@ -354,9 +355,9 @@ pub unsafe extern "C" fn sdp_dal_call_hold_tensor(
     })
 }
 
-/// The ID of a tensor, table, oid or id parameter, input or output.
+/// Returns the ID of a tensor, table, oid or id parameter, input or output.
 ///
-/// out_id: room for SDP_DAL_ID_SIZE bytes.
+/// out_id: a buffer of SDP_DAL_ID_SIZE bytes.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND. Does not
 /// block.
@@ -374,8 +375,8 @@ pub unsafe extern "C" fn sdp_dal_call_get_id(
     })
 }
 
-/// A borrowed reference to the object of a tensor, table, oid or id parameter, input or output: to be passed on,
-/// for instance. A tensor that is read by it is in the order in which it is stored.
+/// Creates a borrowed reference to the object of a tensor, table, oid or id parameter, input or output, for instance to
+/// pass it on. A tensor that is read through it is in the order in which it is stored.
 ///
 /// out: The caller owns *out and must call sdp_dal_ref_free().
 ///

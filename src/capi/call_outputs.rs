@@ -10,13 +10,13 @@ use super::types::sdp_dal_tensor_flag;
 use super::view::sdp_dal_tensor_view;
 use crate::error::Result;
 
-/// How an output is created in place. Zero bytes mean the default.
+/// Options of sdp_dal_call_create_tensor(). Zero bytes mean the default.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_output_options {
     /// sizeof(sdp_dal_output_options).
     pub struct_size: usize,
-    /// One of sdp_dal_order. Default: that of the signature, else C.
+    /// One of sdp_dal_order. Default: the order in the signature, or C if it has none.
     pub order: i32,
     /// Bits of sdp_dal_tensor_flag.
     pub flags: u32,
@@ -124,17 +124,17 @@ impl Site {
     }
 }
 
-/// Creates an output tensor in place: memory in the store to fill. The element type is the signature's. It is
-/// sealed when the callback returns SDP_DAL_OK, by sdp_dal_call_finish(), or earlier by sdp_dal_call_seal(); not at
-/// all when the call fails.
+/// Creates an output tensor in place, without a copy. The element type is that of the signature. It is sealed when the
+/// callback returns SDP_DAL_OK, by sdp_dal_call_finish(), or earlier by sdp_dal_call_seal(). It is not sealed when the
+/// call fails.
 ///
-/// ndim, shape: the dimensions. options: NULL for the defaults. out_data: the elements without gaps, 64-byte aligned, not
-/// zeroed; in the order that the signature gives the output ("float64[x,y] F"), else in C order, unless options say another.
-/// Borrowed: valid until the output is sealed or has failed.
+/// ndim, shape: the dimensions. options: NULL for the defaults. out_data: the elements without gaps, 64-byte aligned,
+/// not zeroed. Default order: that of the signature ("float64[x,y] F"), or C if it has none. Borrowed: valid until the
+/// output is sealed or has failed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
-/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
-/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature does not allow, or a null output),
+/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while
+/// the store is full, up to SDP_DAL_FULL_TIMEOUT.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_create_tensor(
     call: *const sdp_dal_call,
@@ -152,12 +152,12 @@ pub unsafe extern "C" fn sdp_dal_call_create_tensor(
 
 /// Writes an output tensor: one copy into the store.
 ///
-/// value: the tensor to copy; its element type must be the signature's. It is stored in the order that the signature gives
-/// the output, else as sdp_dal_tensor_put() would.
+/// value: the tensor to copy. Its element type must be that of the signature. It is stored in the order in the
+/// signature, or if that has none, as by sdp_dal_tensor_put().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature forbids, or a null output),
-/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
-/// while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature does not allow, or a null output),
+/// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while
+/// the store is full, up to SDP_DAL_FULL_TIMEOUT.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_put_tensor(
     call: *const sdp_dal_call,
@@ -170,10 +170,10 @@ pub unsafe extern "C" fn sdp_dal_call_put_tensor(
     })
 }
 
-/// Writes an output of type oid, an object of any kind, with one copy and seals it.
+/// Writes and seals an output of type oid, an object of any kind: one copy into the store.
 ///
-/// data, size: the object's bytes; data may be NULL if size is 0.
-/// metadata, metadata_size: its metadata; metadata may be NULL if metadata_size is 0.
+/// data, size: the bytes of the object. data may be NULL if size is 0.
+/// metadata, metadata_size: its metadata. metadata may be NULL if metadata_size is 0.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for an output of another type, or a null one), SDP_DAL_NOT_FOUND,
 /// SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while the store is full, up
@@ -193,11 +193,11 @@ pub unsafe extern "C" fn sdp_dal_call_put_object(
     })
 }
 
-/// Makes an output that was created in place complete and visible, before the function ends. Its memory must not be
-/// written any more.
+/// Seals an output that was created in place before the function ends: it is complete and visible, and its memory must
+/// not be written any more.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written), SDP_DAL_BUSY. Does not
-/// wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written), SDP_DAL_BUSY. Does not wait
+/// for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_seal(call: *const sdp_dal_call, name: *const c_char) -> sdp_dal_status {
     guard("sdp_dal_call_seal", |site| {
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn sdp_dal_call_seal(call: *const sdp_dal_call, name: *con
     })
 }
 
-/// Gives the memory of an output that was created in place back: it can be created again, with another shape.
+/// Frees the memory of an output that was created in place. The output can then be created again, with another shape.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written). Waits at most 100 ms.
 #[no_mangle]

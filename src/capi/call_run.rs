@@ -12,12 +12,13 @@ use super::structs::{Out, OutStruct};
 use super::view::sdp_dal_tensor_view;
 use crate::error::Result;
 
-/// The bytes of the call's object: an Arrow IPC stream of one record batch, of which sdp_dal_call_info's row is the row. They are
-/// there whatever becomes of the call.
+/// Returns the bytes of the object of the call: an Arrow IPC stream of one record batch. The row of this call is the
+/// field row of sdp_dal_call_info. The bytes stay valid after the call has ended.
 ///
 /// out: The caller owns *out and must call sdp_dal_buffer_free().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also once the call, and all others of its batch, have ended). Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the call, and all others of its batch, have already ended). Does not
+/// block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_get_buffer(
     call: *const sdp_dal_call,
@@ -31,8 +32,9 @@ pub unsafe extern "C" fn sdp_dal_call_get_buffer(
     })
 }
 
-/// How many threads this run may use: the processor's threads (sdp_dal_processor_options), else what this thread's
-/// affinity and the control group's quota leave, shared among the threads that work for the processor at this moment.
+/// Returns how many threads this run may use. It is the number of threads in sdp_dal_processor_options, shared among the
+/// threads that work for the processor at this moment. Default: as many as the CPU affinity of this thread and the quota
+/// of the control group allow, shared in the same way.
 ///
 /// out: 1 or more.
 ///
@@ -50,10 +52,10 @@ pub unsafe extern "C" fn sdp_dal_call_get_threads(
     })
 }
 
-/// Reports how far the call has come. Anyone who has a reference to one of its outputs can read it, by sdp_dal_ref_get_state().
-/// Costs some nanoseconds; any thread may report.
+/// Reports the progress of the call. Clients with a reference to one of its outputs can read it with
+/// sdp_dal_ref_get_state(). It costs some nanoseconds, and any thread may call it.
 ///
-/// fraction: 0 to 1; what lies outside is cut.
+/// fraction: 0 to 1. Other values are clamped.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a NaN), SDP_DAL_FORKED. Does not block.
 #[no_mangle]
@@ -67,10 +69,10 @@ pub unsafe extern "C" fn sdp_dal_call_set_progress(
     })
 }
 
-/// Says that the calling thread runs the function of this call, from now until the call has ended. In pull style any thread may
-/// work on a call, so the library does not know by itself. A wait in this thread that could never end then fails with
-/// SDP_DAL_INVALID_ARGUMENT: one for what only this function's own turn could make. sdp_dal_processor_process() does this by
-/// itself.
+/// Declares that the calling thread runs the function of this call, from now until the call has ended. After
+/// sdp_dal_processor_next() any thread may work on a call, so the library cannot know this by itself. A wait in this
+/// thread that could never end then fails with SDP_DAL_INVALID_ARGUMENT, see sdp_dal_ref_wait().
+/// sdp_dal_processor_process() does this automatically.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -83,13 +85,13 @@ pub unsafe extern "C" fn sdp_dal_call_run_here(call: *const sdp_dal_call) -> sdp
     })
 }
 
-/// A handle by which the outputs can be written after the function has returned, from any thread: the call ends with
-/// sdp_dal_call_finish(), or when the handle is freed (and every other that may write its outputs). A function that
-/// returns an error ends the call all the same.
+/// Creates a handle with which the outputs can be written after the function has returned, from any thread. The call
+/// ends with sdp_dal_call_finish(), or when this handle and all others that may write its outputs are freed. If the
+/// function returns an error, the call ends nevertheless.
 ///
-/// The function no longer counts as running once it has returned: its next call may be run, also if it is
-/// SDP_DAL_FUNCTION_ORDERED. In pull style that is when the handle of sdp_dal_processor_next() is freed. The handle may
-/// outlive the processor, and with it the user_data of the function.
+/// The function no longer counts as running when it has returned: its next call may run, also if it is
+/// SDP_DAL_FUNCTION_ORDERED. With sdp_dal_processor_next() it counts as running until that handle is freed. The new
+/// handle may outlive the processor and the user_data of the function.
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
 ///
@@ -138,11 +140,11 @@ impl CopyOuts {
     }
 }
 
-/// A private copy of an input tensor, which may be written: for libraries that scribble on their inputs. It is made when it
-/// is asked for first; asking for the same parameter again gives the same memory, as it is then.
+/// Returns a private copy of an input tensor, which may be written, for libraries that overwrite their inputs. The
+/// first call for a parameter creates the copy. Later calls return the same memory, with any changes.
 ///
-/// out_view: filled; set its struct_size first. The copy, in the order that the signature asks for
-/// ("float64[row,chan] C"), else in that in which the tensor is stored: C or F, as its order and strides say.
+/// out_view: filled; set its struct_size first. The copy is in the order in the signature ("float64[row,chan] C"). If
+/// the signature has none, it is in the order in which the tensor is stored, C or F, as its order and strides tell.
 /// out_data: its elements, 64-byte aligned, writable. Both are borrowed: valid until the callback returns or the last
 /// handle of the call is freed.
 ///

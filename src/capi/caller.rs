@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::store::PREFIX_SIZE;
 use crate::wire::CallSchema;
 
-/// Issues calls to the processors that offer its functions. Made by sdp_dal_caller_open(), ended by
+/// Issues calls to the processors that offer its functions. Created by sdp_dal_caller_open(), closed by
 /// sdp_dal_caller_close().
 pub struct sdp_dal_caller {
     _opaque: [u8; 0],
@@ -27,7 +27,7 @@ impl Handle for sdp_dal_caller {
     const WORD: u64 = word(b"sdpCalls");
 }
 
-/// How a caller finds its processors.
+/// Options of sdp_dal_caller_open().
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_caller_options {
@@ -37,19 +37,21 @@ pub struct sdp_dal_caller_options {
     pub processor_prefix: *const u8,
     /// Bytes of processor_prefix, 0 to SDP_DAL_PREFIX_SIZE.
     pub processor_prefix_size: usize,
-    /// Fewer compatible processors are an error; 0: as 1, unless SDP_DAL_CALLER_NONE_NEEDED is set.
+    /// Minimum number of compatible processors. Fewer are an error. 0 means 1, unless SDP_DAL_CALLER_NONE_NEEDED is
+    /// set.
     pub minimum_processors: u64,
-    /// Most calls that a processor has not ended; issuing then waits. A batch is one call, until its last row has
-    /// ended. 0: no limit.
+    /// Maximum number of unfinished calls at a processor. Issuing a call waits when it is reached. A batch is one call,
+    /// until its last row has ended. Default (0): no limit.
     pub max_in_flight: u64,
-    /// How long sdp_dal_caller_open() waits for the processors, and issuing for room when max_in_flight
+    /// How long sdp_dal_caller_open() waits for the processors. Also how long issuing a call waits when max_in_flight
     /// is reached.
     pub timeout_ns: i64,
     /// One of sdp_dal_select.
     pub select: i32,
     /// Bits of sdp_dal_caller_flag.
     pub flags: u32,
-    /// Functions that are given as schemas, besides the signatures; may be NULL if there are none. They stay yours.
+    /// Functions that are given as schemas, in addition to the signatures. May be NULL if there are none. They are not
+    /// freed by the library.
     pub schemas: *const *const sdp_dal_schema,
     /// Number of schemas.
     pub num_schemas: usize,
@@ -61,11 +63,11 @@ unsafe impl Extensible for sdp_dal_caller_options {
 }
 const _: () = assert!(size_of::<sdp_dal_caller_options>() == 5 * size_of::<usize>() + 3 * 8 + 2 * 4);
 
-/// Makes a caller, and looks for the processors that offer its functions.
+/// Creates a caller, and looks for the processors that offer its functions.
 ///
-/// store: what calls and their values are put into.
-/// signatures: num_signatures signatures of the functions that will be called; may be NULL if there are none.
-/// options: NULL for the defaults; may name more functions, as schemas.
+/// store: the store for calls and their values.
+/// signatures: num_signatures signatures of the functions to call. May be NULL if there are none.
+/// options: NULL for the defaults. They can contain more functions, as schemas.
 /// out: The caller of this function owns *out and must call sdp_dal_caller_close().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED,
@@ -99,9 +101,10 @@ pub unsafe extern "C" fn sdp_dal_caller_open(
     })
 }
 
-/// Looks again for compatible processors. New ones join only here; the dead leave by themselves.
+/// Looks again for compatible processors. New processors are found only here. Processors that have crashed or closed
+/// are dropped automatically.
 ///
-/// timeout_ns: how long to wait until there are as many as the options asked for.
+/// timeout_ns: how long to wait until there are as many as the options require.
 /// out_count: how many there are; may be NULL.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
@@ -124,7 +127,7 @@ pub unsafe extern "C" fn sdp_dal_caller_find_processors(
     })
 }
 
-/// The number of processors that the caller found and that live; 0 if caller is no caller. Does not block.
+/// Returns the number of running processors that the caller found, 0 if caller is not a caller handle. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_num_processors(caller: *const sdp_dal_caller) -> usize {
     guard_value("sdp_dal_caller_num_processors", 0, |site| {
@@ -133,10 +136,10 @@ pub unsafe extern "C" fn sdp_dal_caller_num_processors(caller: *const sdp_dal_ca
     })
 }
 
-/// Name and prefix of a processor that the caller found, in the order of their prefixes.
+/// Returns the name and the prefix of a processor that the caller found, in the order of the prefixes.
 ///
 /// index: 0 to sdp_dal_caller_num_processors() - 1.
-/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes.
+/// out_prefix: a buffer of SDP_DAL_PREFIX_SIZE bytes.
 /// buffer, length: the name, as in sdp_dal_last_error().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
@@ -159,7 +162,7 @@ pub unsafe extern "C" fn sdp_dal_caller_get_processor(
         };
         let found: Vec<FoundProcessor> = caller.processors();
         let past =
-            || site.wrong(format_args!("'index' is {index}, the caller has {} processors", found.len()));
+            || site.wrong(format_args!("'index' is {index}, but the caller has {} processors", found.len()));
         let processor = found.get(index).ok_or_else(past)?;
         out_prefix.set(processor.prefix);
         name.set(&processor.name);
@@ -167,14 +170,14 @@ pub unsafe extern "C" fn sdp_dal_caller_get_processor(
     })
 }
 
-/// Waits until a processor that the caller found has gone (it died, or was closed), and says which. Each is told once.
+/// Waits until a processor that the caller found crashes or is closed, and returns which one. Each is returned once.
 ///
-/// One that dies without a word is noticed within 250 ms.
+/// A crash is noticed within 250 ms.
 ///
-/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes. buffer, length: its name, as in sdp_dal_last_error(); a name that
-/// does not fit is not told again.
+/// out_prefix: a buffer of SDP_DAL_PREFIX_SIZE bytes. buffer, length: its name, as in sdp_dal_last_error(). A name that
+/// does not fit is not returned again.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if none has gone since the last notice, SDP_DAL_INTERRUPTED,
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if no processor crashed or was closed, SDP_DAL_INTERRUPTED,
 /// SDP_DAL_FORKED. Blocks up to timeout_ns.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_next_lost(
@@ -200,19 +203,19 @@ pub unsafe extern "C" fn sdp_dal_caller_next_lost(
     })
 }
 
-/// Issues a call, and does not wait for it.
+/// Issues a call. Does not wait for it.
 ///
-/// All arguments are checked before anything is written. Tensors given by value are put; their memory may be used
-/// again as soon as this returns.
+/// All arguments are checked before anything is written. Tensors given by value are put into the store, and their
+/// memory may be used again as soon as this returns.
 ///
-/// function: the name of one of the caller's functions. args: its arguments; they stay yours.
+/// function: the name of one of the caller's functions. args: its arguments, which are not freed.
 /// out: references to the outputs, which will exist later. The caller of this function owns *out and must call
-/// sdp_dal_results_free(). Dropping all references to the outputs cancels a call that has not started.
+/// sdp_dal_results_free(). Freeing all references to the outputs cancels a call that has not started.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_NO_PROCESSOR, SDP_DAL_PROCESSOR_LOST,
-/// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_TIMEOUT, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
-/// SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT, and up to the options' timeout_ns
-/// while max_in_flight calls are on their way.
+/// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_TIMEOUT, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED.
+/// Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT, and up to timeout_ns of the options while there are
+/// max_in_flight unfinished calls.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_call(
     caller: *const sdp_dal_caller,
@@ -235,7 +238,8 @@ pub unsafe extern "C" fn sdp_dal_caller_call(
     })
 }
 
-/// Ends a caller. The calls it issued, and their references, go on. NULL is allowed. Waits at most 100 ms.
+/// Closes a caller. The calls that it issued continue, and their references stay valid. NULL is allowed. Waits at most
+/// 100 ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_close(caller: *mut sdp_dal_caller) {
     guard("sdp_dal_caller_close", |site| {
@@ -276,9 +280,8 @@ impl Site {
     /// `prefix` is NULL or points to `size` bytes.
     pub(super) unsafe fn start_of_prefix<'a>(self, prefix: *const u8, size: usize) -> Result<&'a [u8]> {
         if size > PREFIX_SIZE {
-            return Err(
-                self.wrong(format_args!("the prefix has {size} bytes, at most {PREFIX_SIZE} are one"))
-            );
+            return Err(self
+                .wrong(format_args!("the prefix has {size} bytes, but at most {PREFIX_SIZE} are allowed")));
         }
         // SAFETY: the caller's promise.
         unsafe { self.bytes(prefix, size, "prefix") }

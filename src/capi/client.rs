@@ -11,7 +11,7 @@ use super::texts::{Infos, Texts};
 use crate::error::Result;
 use crate::store::ClientInfo;
 
-/// The clients of a store as they were at one moment. Made by sdp_dal_store_list_clients(), ended by sdp_dal_clients_free().
+/// A snapshot of the clients of a store. Created by sdp_dal_store_list_clients(), freed by sdp_dal_clients_free().
 pub struct sdp_dal_clients {
     _opaque: [u8; 0],
 }
@@ -22,29 +22,29 @@ impl Handle for sdp_dal_clients {
     const OF_STORE: bool = false;
 }
 
-/// What there is to know about a client: a process that uses the store (one that has two copies of this library is two).
+/// Description of a client: a process that uses the store. A process with two copies of this library is two clients.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_client_info {
     /// sizeof(sdp_dal_client_info).
     pub struct_size: usize,
-    /// The name that it gave itself. Borrowed: valid until the list is freed.
+    /// Its name, as it set it. Borrowed: valid until the list is freed.
     pub name: *const c_char,
-    /// The name of its host, or container. Borrowed as name.
+    /// The name of its host, or container. Borrowed like name.
     pub host: *const c_char,
-    /// When it opened the store, in nanoseconds since 1970.
+    /// Time when it opened the store, in nanoseconds since 1970.
     pub since_ns: i64,
-    /// Objects whose bytes it holds.
+    /// Number of objects whose bytes it holds.
     pub pins: u64,
-    /// Objects that it wants to exist.
+    /// Number of objects that it owns.
     pub wants: u64,
     /// Bytes of the objects whose bytes it holds.
     pub pinned_bytes: u64,
-    /// Its number, which no other client of this store ever gets.
+    /// Its number, which is unique in this store and never reused.
     pub number: u32,
     /// Its process ID in its own container.
     pub pid: u32,
-    /// 1 if it lives; 0 if it has died, and what it held was not yet given back.
+    /// 1 if it is running. 0 if it has crashed and what it held was not reclaimed yet.
     pub alive: u32,
     /// 0.
     pub reserved: u32,
@@ -72,16 +72,16 @@ fn info_of(client: &ClientInfo, texts: &mut Texts) -> sdp_dal_client_info {
     }
 }
 
-/// Which claims on an object sdp_dal_object_holders() lists.
+/// Which clients sdp_dal_object_holders() lists.
 #[repr(C)]
 pub enum sdp_dal_holder_kind {
     /// The clients that hold its bytes.
     SDP_DAL_HOLDERS_OF_BYTES = 0,
-    /// The clients that want it to exist: they own it.
+    /// The clients that own the object: they want it to exist.
     SDP_DAL_HOLDERS_OWNING = 1,
 }
 
-/// Lists the clients of a store, this process among them, by number. Looks at every object.
+/// Lists the clients of a store, including this process, sorted by number. Reads the entry of every object.
 ///
 /// out: The caller owns *out and must call sdp_dal_clients_free(). out_count: how many there are.
 ///
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn sdp_dal_store_list_clients(
     })
 }
 
-/// One client of a list.
+/// Returns one client of a list.
 ///
 /// index: from 0 to the number of clients, exclusive. out: filled; set its struct_size first.
 ///
@@ -117,13 +117,14 @@ pub unsafe extern "C" fn sdp_dal_clients_get_info(
     guard("sdp_dal_clients_get_info", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, clients) = unsafe { (site.out_struct(out, "out")?, site.handle(clients, "clients")?) };
-        let past = || site.wrong(format_args!("'index' is {index}, the list has {} clients", clients.len()));
+        let past =
+            || site.wrong(format_args!("'index' is {index}, but the list has {} clients", clients.len()));
         out.set(clients.get(index).ok_or_else(past)?);
         Ok(())
     })
 }
 
-/// Ends a list of clients. NULL is allowed. Does not block.
+/// Frees a list of clients. NULL is allowed. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_clients_free(clients: *mut sdp_dal_clients) {
     guard("sdp_dal_clients_free", |site| {
@@ -132,8 +133,8 @@ pub unsafe extern "C" fn sdp_dal_clients_free(clients: *mut sdp_dal_clients) {
     });
 }
 
-/// Changes the name under which lists and messages show this process as a client of the store. Up to 64 bytes are kept.
-/// Whoever reads it while it changes may see parts of both names.
+/// Changes the name of this process as a client of the store, in lists and messages. Up to 64 bytes are kept. A client
+/// that reads it at the same time may see parts of both names.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
 #[no_mangle]
@@ -148,14 +149,15 @@ pub unsafe extern "C" fn sdp_dal_store_set_client_name(
     })
 }
 
-/// The clients that hold or own an object, by their numbers: sdp_dal_store_list_clients() tells who they are.
+/// Returns the numbers of the clients that hold or own an object. sdp_dal_store_list_clients() describes the clients.
 ///
 /// id: SDP_DAL_ID_SIZE bytes. kind: one of sdp_dal_holder_kind.
-/// numbers: room for the numbers; may be NULL if *count is 0.
-/// count: in, how many numbers there is room for; out, how many there are. If that is more than there is room for,
+/// numbers: an array for the numbers. May be NULL if *count is 0.
+/// count: on entry the size of numbers, on return how many numbers there are. If that is more than the size of numbers,
 /// nothing is written and the function still returns SDP_DAL_OK.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for other
+/// clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_object_holders(
     store: *const sdp_dal_store,
@@ -174,7 +176,11 @@ pub unsafe extern "C" fn sdp_dal_object_holders(
         let holders = match kind {
             BYTES => info.pinned_by,
             OWNING => info.wanted_by,
-            _ => return Err(site.wrong(format_args!("'kind' is {kind}, which is no sdp_dal_holder_kind"))),
+            _ => {
+                return Err(
+                    site.wrong(format_args!("'kind' is {kind}, which is not a value of sdp_dal_holder_kind"))
+                )
+            }
         };
         room.set(&holders);
         Ok(())
@@ -207,14 +213,12 @@ impl Site {
     /// `count` is NULL or valid; `numbers` is NULL or has room for `*count` of them.
     unsafe fn room(self, numbers: *mut u32, count: *mut usize) -> Result<Room> {
         if count.is_null() || !count.is_aligned() {
-            return Err(self.wrong("'count' is NULL: set it to how many numbers there is room for"));
+            return Err(self.wrong("'count' is NULL: set it to the number of elements of 'numbers'"));
         }
         // SAFETY: valid by the caller's promise.
         let room = unsafe { std::ptr::replace(count, 0) };
         if room != 0 && (numbers.is_null() || !numbers.is_aligned()) {
-            return Err(self.wrong(format_args!(
-                "'numbers' is NULL or not aligned, but '*count' says that there is room for {room}"
-            )));
+            return Err(self.wrong(format_args!("'numbers' is NULL or not aligned, but '*count' is {room}")));
         }
         // No numbers are no reason to look at the pointer.
         let numbers = if room == 0 { std::ptr::NonNull::dangling().as_ptr() } else { numbers };

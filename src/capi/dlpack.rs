@@ -27,12 +27,12 @@ impl Site {
     ) -> Result<()> {
         if strides.is_null() || !strides.is_aligned() {
             return Err(
-                self.wrong("'strides' is NULL or not aligned, room for SDP_DAL_MAX_DIMS numbers is needed")
+                self.wrong("'strides' is NULL or not aligned, expected memory for SDP_DAL_MAX_DIMS numbers")
             );
         }
         if tensor.device.device_type != abi::CPU {
             return Err(self.wrong(format_args!(
-                "the tensor lies in the memory of a device of DLPack's type {}, only CPU memory (1) can be read",
+                "the tensor is in the memory of a device of DLPack type {}, but only CPU memory (1) is supported",
                 tensor.device.device_type
             )));
         }
@@ -41,7 +41,7 @@ impl Site {
         let size = i64::try_from(elem.size()).map_err(|_| Error::internal("an element's size"))?;
         // SAFETY: the caller's promise.
         let shape = unsafe { self.items(tensor.shape, ndim, "shape")? };
-        let too_far = || self.wrong("the tensor's shape and strides span more than any memory");
+        let too_far = || self.wrong("the tensor's shape and strides span more than the address space");
         if tensor.strides.is_null() {
             let mut next = size;
             for (at, length) in shape.iter().enumerate().rev() {
@@ -77,7 +77,7 @@ impl Site {
     unsafe fn dlpack_struct<'a, T>(self, tensor: *const c_void, name: &str) -> Result<&'a T> {
         let tensor = tensor.cast::<T>();
         if tensor.is_null() || !tensor.is_aligned() {
-            return Err(self.wrong(format_args!("'tensor' is NULL or not aligned, a {name} is needed")));
+            return Err(self.wrong(format_args!("'tensor' is NULL or not aligned, expected a {name}")));
         }
         // SAFETY: the caller's promise.
         Ok(unsafe { &*tensor })
@@ -87,28 +87,28 @@ impl Site {
         let abi::DataType { code, bits, lanes } = found;
         if lanes != 1 {
             return Err(
-                self.wrong(format_args!("the tensor's elements have {lanes} lanes, only 1 is possible"))
+                self.wrong(format_args!("the tensor's elements have {lanes} lanes, but only 1 is supported"))
             );
         }
         if code == abi::BFLOAT {
-            return Err(
-                self.wrong("the tensor is of bfloat16, which tensors here are not: convert it to float32")
-            );
+            return Err(self.wrong(
+                "the element type of the tensor is bfloat16, which is not supported: convert it to float32",
+            ));
         }
         Elem::ALL.into_iter().find(|elem| dlpack_type(*elem) == found).ok_or_else(|| {
             self.wrong(format_args!(
-                "the tensor is of DLPack's type code {code} with {bits} bits, which is no sdp_dal_dtype"
+                "the tensor has DLPack type code {code} with {bits} bits, for which there is no sdp_dal_dtype"
             ))
         })
     }
 }
 
-/// A tensor as DLPack has it. Nothing is copied, and the memory must not be written; from version 1 on a flag says so.
-/// Strides are in elements. Dimension names are not part of it.
+/// Returns a tensor as a DLPack struct. Nothing is copied, and the memory must not be written (from DLPack version 1
+/// on, a flag says so). Strides are in elements. DLPack has no dimension names.
 ///
-/// version: 1 for a DLManagedTensorVersioned, 0 for the DLManagedTensor of programs that know DLPack before its version 1.
-/// out: the struct, whose deleter you call (or who takes it over), in any thread. It holds the tensor's bytes until then,
-/// whatever is closed or deleted, and may outlive tensor.
+/// version: 1 for a DLManagedTensorVersioned, 0 for a DLManagedTensor, which programs before DLPack version 1 expect.
+/// out: the struct. The caller, or the program that takes it over, must call its deleter, in any thread. It holds the
+/// bytes of the tensor until then, even if handles are closed or the object is deleted, and may outlive tensor.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -124,22 +124,21 @@ pub unsafe extern "C" fn sdp_dal_tensor_to_dlpack(
         out.set(match version {
             0 => Given::unversioned(tensor)?.cast(),
             1 => Given::versioned(tensor)?.cast(),
-            _ => return Err(site.wrong(format_args!("'version' is {version}, only 0 and 1 are there"))),
+            _ => return Err(site.wrong(format_args!("'version' is {version}, expected 0 or 1"))),
         });
         Ok(())
     })
 }
 
-/// The view of a tensor of DLPack's, to be put or passed as an argument.
+/// Returns the view of a DLPack tensor, to put it or to pass it as an argument.
 ///
-/// tensor: stays yours; its deleter is not called.
-/// version: 1 if it is a DLManagedTensorVersioned, 0 for a DLManagedTensor.
-/// strides: room for SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
-/// out: filled; set its struct_size first. Borrowed: it points to strides and to what tensor points
-/// to.
+/// tensor: not taken over. Its deleter is not called.
+/// version: 1 for a DLManagedTensorVersioned, 0 for a DLManagedTensor.
+/// strides: an array of SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
+/// out: filled; set its struct_size first. Borrowed: it points to strides and to the memory of tensor.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, also for a tensor that lies in no CPU memory, has more than one lane, or is of a
-/// type that is no sdp_dal_dtype. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, also for a tensor that is not in CPU memory, has more than one lane, or has an
+/// element type without a sdp_dal_dtype. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_tensor_view_from_dlpack(
     tensor: *const c_void,
@@ -162,12 +161,12 @@ pub unsafe extern "C" fn sdp_dal_tensor_view_from_dlpack(
                     let abi::Version { major, minor } = tensor.version;
                     if major != abi::VERSION.major {
                         return Err(site.wrong(format_args!(
-                            "'tensor' is of DLPack's version {major}.{minor}, only version 1 can be read"
+                            "'tensor' has DLPack version {major}.{minor}, but only version 1 is supported"
                         )));
                     }
                     site.view_dlpack(&tensor.tensor, strides, out)
                 }
-                _ => Err(site.wrong(format_args!("'version' is {version}, only 0 and 1 are there"))),
+                _ => Err(site.wrong(format_args!("'version' is {version}, expected 0 or 1"))),
             }
         }
     })

@@ -11,17 +11,17 @@ use super::types::sdp_dal_param_kind as kind;
 use crate::dal::{Expectation, ExpectedTable};
 use crate::error::Result;
 
-/// What a reference expects of its object. Zero bytes: any object.
+/// Describes the object that a reference expects. Zero bytes mean any object.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_expectation {
     /// sizeof(sdp_dal_expectation).
     pub struct_size: usize,
-    /// The names of a tensor's dimensions. NULL, and "" for a dimension: any name will do.
+    /// The names of the dimensions of a tensor. NULL, or "" for a dimension, means any name.
     pub dim_names: *const *const c_char,
-    /// The columns of a table, a struct; NULL: any. It stays yours.
+    /// The columns of a table, as a struct. NULL means any columns. It is not released by the library.
     pub columns: *const FFI_ArrowSchema,
-    /// SDP_DAL_PARAM_TENSOR, SDP_DAL_PARAM_TABLE, or 0 for any object; then nothing else is looked at.
+    /// SDP_DAL_PARAM_TENSOR, SDP_DAL_PARAM_TABLE, or 0 for any object. With 0 the other fields are ignored.
     pub kind: i32,
     /// The element type of a tensor, one of sdp_dal_dtype.
     pub dtype: i32,
@@ -62,7 +62,7 @@ impl Site {
                     Ok(ExpectedTable::new(columns.map(Arc::new)).into())
                 }
                 Some(expected) => Err(self.wrong(format_args!(
-                    "'{name}.kind' is {}: give SDP_DAL_PARAM_TENSOR, SDP_DAL_PARAM_TABLE or 0",
+                    "'{name}.kind' is {}: pass SDP_DAL_PARAM_TENSOR, SDP_DAL_PARAM_TABLE or 0",
                     expected.kind
                 ))),
             }

@@ -100,7 +100,7 @@ fn hook_panics() {
 
 fn describe(info: &PanicHookInfo<'_>) -> String {
     let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-    format!("a mistake inside the library, at {place}: {}", payload_text(info.payload()))
+    format!("an internal error at {place}: {}", payload_text(info.payload()))
 }
 
 fn run<T>(
@@ -114,7 +114,7 @@ fn run<T>(
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error,
         Err(panic) => Error::internal(format!(
-            "{function}: a mistake inside the library, please report it: {}",
+            "{function}: an internal error of the library, please report it: {}",
             payload_text(&*panic)
         )),
     };
@@ -128,7 +128,7 @@ fn payload_text(panic: &(dyn Any + Send)) -> &str {
     } else if let Some(text) = panic.downcast_ref::<String>() {
         text
     } else {
-        "a panic without a text"
+        "a panic without a message"
     }
 }
 
@@ -178,10 +178,7 @@ mod tests {
         assert!(!silent.contains("the roof") && silent.contains("not in our house"), "{silent}");
         let told = printed("error");
         let line = told.lines().find(|line| line.contains("the roof is on fire")).unwrap();
-        assert!(
-            line.starts_with("sdp_dal error: a mistake inside the library, at src/capi/guard.rs:"),
-            "{line}"
-        );
+        assert!(line.starts_with("sdp_dal error: an internal error at src/capi/guard.rs:"), "{line}");
     }
 
     #[test]

@@ -46,7 +46,7 @@ const KINDS: [(u64, &str); 18] = [
     (word(b"sdpProcs"), "a processor handle"),
     (word(b"sdpCall_"), "a call handle"),
     (word(b"sdpSubsc"), "a subscription handle"),
-    (ENDED, "a handle that was freed or closed before"),
+    (ENDED, "a handle that was already freed or closed"),
 ];
 
 /// The word of a handle after its end, as long as nobody else got its memory.
@@ -210,7 +210,7 @@ impl Site {
         name: &str,
     ) -> Result<Vec<&'a H::Value>> {
         if count > 0 && (handles.is_null() || !handles.is_aligned()) {
-            return Err(self.wrong(format_args!("'{name}' is no array: {count} handles are needed")));
+            return Err(self.wrong(format_args!("'{name}' is not an array: expected {count} handles")));
         }
         // SAFETY: the caller's promise.
         (0..count).map(|i| unsafe { self.handle(*handles.add(i), &format!("{name}[{i}]")) }).collect()
@@ -245,7 +245,7 @@ impl Site {
             self.check_kind(handle, name)?;
             let boxed = handle.cast::<Boxed<H::Value>>();
             if (*boxed).lent {
-                return Err(self.wrong(format_args!("'{name}' is borrowed: its owner ends it")));
+                return Err(self.wrong(format_args!("'{name}' is borrowed: only its owner may free it")));
             }
             if (*boxed).is_inherited::<H>() {
                 ptr::write_volatile(&raw mut (*boxed).word, ENDED);
@@ -273,9 +273,8 @@ impl Site {
     /// # Safety
     /// `handle` is NULL or points to at least 40 readable bytes.
     unsafe fn check_kind<H: Handle>(self, handle: *const H, name: &str) -> Result<()> {
-        let wrong = |what: &str| {
-            Err(self.wrong(format_args!("'{name}' is {what}, {} is needed", kind_name(H::WORD))))
-        };
+        let wrong =
+            |what: &str| Err(self.wrong(format_args!("'{name}' is {what}, expected {}", kind_name(H::WORD))));
         if handle.is_null() {
             return wrong("NULL");
         }
@@ -320,7 +319,7 @@ mod tests {
         assert!(code < 0);
         assert_eq!(
             failures::last_text(),
-            "sdp_dal_test: 'store' is a caller handle, a store handle is needed"
+            "sdp_dal_test: 'store' is a caller handle, expected a store handle"
         );
         // SAFETY: made above, ended here.
         assert_eq!(guard("sdp_dal_test", |site| unsafe { site.end(pear, "caller") }), 0);

@@ -7,9 +7,9 @@ use super::status::sdp_dal_status;
 use super::store::sdp_dal_store;
 use crate::store::{id_text, parse_id_start, ID_SIZE};
 
-/// Writes an ID, or the first bytes of one, in hexadecimal digits.
+/// Writes an ID, or the first bytes of one, as hexadecimal digits.
 ///
-/// id: size bytes, 0 to SDP_DAL_ID_SIZE; SDP_DAL_PREFIX_SIZE of them are a prefix.
+/// id: size bytes, 0 to SDP_DAL_ID_SIZE. A prefix has SDP_DAL_PREFIX_SIZE bytes.
 /// buffer, length: as in sdp_dal_last_error().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
@@ -24,7 +24,7 @@ pub unsafe extern "C" fn sdp_dal_id_format(
         // SAFETY: the header's rules for pointers.
         let out = unsafe { site.text_out(buffer, length)? };
         if size > ID_SIZE {
-            return Err(site.wrong(format_args!("'size' is {size}, an ID has at most {ID_SIZE} bytes")));
+            return Err(site.wrong(format_args!("'size' is {size}, but an ID has at most {ID_SIZE} bytes")));
         }
         // SAFETY: the header's rules for pointers.
         out.set(&id_text(unsafe { site.bytes(id, size, "id")? }));
@@ -35,7 +35,8 @@ pub unsafe extern "C" fn sdp_dal_id_format(
 /// Reads an ID, or the first bytes of one, from hexadecimal digits.
 ///
 /// text: an even number of digits, up to 40.
-/// out: room for SDP_DAL_ID_SIZE bytes; those that text does not have are 0. out_size: bytes that it has.
+/// out: a buffer of SDP_DAL_ID_SIZE bytes. Bytes that text does not contain are set to 0. out_size: the number of bytes
+/// in text.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -55,11 +56,11 @@ pub unsafe extern "C" fn sdp_dal_id_parse(
     })
 }
 
-/// An ID in a handle's namespace that was never given out before and never will be again.
+/// Returns a new ID in the namespace of a handle, which is never returned again.
 ///
-/// out_id: room for SDP_DAL_ID_SIZE bytes.
+/// out_id: a buffer of SDP_DAL_ID_SIZE bytes.
 ///
-/// Errors: as sdp_dal_store_get_prefix(). Does not wait for others.
+/// Errors: like sdp_dal_store_get_prefix(). Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_new_id(
     store: *const sdp_dal_store,

@@ -8,12 +8,12 @@ use super::guard::guard;
 use super::status::sdp_dal_status;
 use crate::interrupt::{self, Check};
 
-/// Says whether the wait of the thread that calls it is to end, with SDP_DAL_INTERRUPTED.
+/// Returns true if the wait of the thread that calls it must end, with SDP_DAL_INTERRUPTED.
 ///
-/// user_data: what was given to sdp_dal_set_interrupt_check().
+/// user_data: the pointer that was passed to sdp_dal_set_interrupt_check().
 ///
-/// It may use the library, whose waits it does not end, and the last error of the thread stays. It must not fork, and no
-/// C++ exception may leave it.
+/// It may use the library: it does not end waits that it starts itself, and the last error of the thread does not
+/// change. It must not fork, and no C++ exception may leave it.
 pub type sdp_dal_interrupt_check = Option<unsafe extern "C" fn(user_data: *mut c_void) -> bool>;
 
 /// A check of C's.
@@ -34,14 +34,15 @@ impl Asked {
     }
 }
 
-/// Says what every thread of this process asks that waits in the library: soon after a signal was handled in it, and
-/// otherwise about every 250 ms. For languages that run signal handlers only when they are in control (Python, Julia, R):
-/// the check lets them run, and ends the wait if one of them says so. In C a handler can call sdp_dal_store_interrupt().
+/// Sets a check that every thread of this process calls while it waits in the library, for the whole process. It is
+/// called soon after a signal was handled in the thread, and otherwise about every 250 ms. It is for languages that run
+/// signal handlers only while their own code runs (Python, Julia, R): the check runs the handlers, and can end the
+/// wait. In C a signal handler can call sdp_dal_store_interrupt().
 ///
-/// check: what is asked; NULL: nothing any more. user_data: handed to it; it must stay valid until another check was set.
+/// check: the check; NULL: none. user_data: passed to it. It must stay valid until another check is set.
 ///
-/// When this has returned, the check that was set before is not running any more and will not be called again: so do not
-/// hold a lock which it takes. Called from within it, it does not wait.
+/// When this returns, the check that was set before is not running and will not be called again. So do not hold a lock
+/// that the check takes. If it is called from within the check, it does not wait.
 ///
 /// Errors: none. Blocks while the check that was set before runs in other threads.
 #[no_mangle]

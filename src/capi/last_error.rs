@@ -7,14 +7,14 @@ use super::guard::guard;
 use super::status::sdp_dal_status;
 use crate::error::MESSAGE_MAX;
 
-/// Copies the text of this thread's last failure: one sentence, or a few, in UTF-8.
+/// Copies the message of the last failure in this thread, in UTF-8.
 ///
-/// The text is kept per thread and is not changed by calls that succeed; before the first failure it is empty.
-/// It has up to 2048 bytes: a buffer of SDP_DAL_MESSAGE_SIZE bytes always holds it.
+/// The message is kept per thread, and functions that succeed do not change it. It is empty before the first failure.
+/// It has up to 2048 bytes, so a buffer of SDP_DAL_MESSAGE_SIZE bytes is always large enough.
 ///
-/// buffer: room for the text and its final NUL; may be NULL if *length is 0.
-/// length: in, the size of buffer in bytes; out, the bytes that the text and its NUL need. If that is more than
-/// there is room, nothing is written and the function still returns SDP_DAL_OK.
+/// buffer: receives the text and its final NUL. May be NULL if *length is 0.
+/// length: on entry the size of buffer in bytes, on return the bytes that the text and its NUL need. If that is more
+/// than the size of buffer, nothing is written and the function still returns SDP_DAL_OK.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

@@ -7,7 +7,7 @@ use super::structs::Extensible;
 use super::types::{sdp_dal_info_flag as flag, sdp_dal_object_state as state};
 use crate::store::{ObjectInfo, ID_SIZE};
 
-/// A list of objects. Made by sdp_dal_store_list_objects(), ended by sdp_dal_list_free().
+/// A snapshot of the objects of a store. Created by sdp_dal_store_list_objects(), freed by sdp_dal_list_free().
 pub struct sdp_dal_list {
     _opaque: [u8; 0],
 }
@@ -18,27 +18,27 @@ impl Handle for sdp_dal_list {
     const OF_STORE: bool = false;
 }
 
-/// What there is to know about an object.
+/// Description of an object.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_object_info {
     /// sizeof(sdp_dal_object_info).
     pub struct_size: usize,
-    /// Bytes of data.
+    /// Size of the data in bytes.
     pub data_size: u64,
-    /// Bytes of metadata.
+    /// Size of the metadata in bytes.
     pub metadata_size: u64,
-    /// When it was created, in nanoseconds since 1970.
+    /// Time of its creation, in nanoseconds since 1970.
     pub created_ns: i64,
-    /// From its creation to its sealing, in nanoseconds; for less than 4096 bytes to some milliseconds.
+    /// Time from creation to sealing, in nanoseconds. For objects below 4096 bytes it is accurate to some milliseconds.
     pub construct_ns: i64,
     /// Number of the client that created it.
     pub creator: u32,
-    /// Number of the client that is to produce it, if it is awaited.
+    /// Number of the client that will produce it, if it is awaited.
     pub producer: u32,
     /// Number of clients that hold its bytes.
     pub pins: u32,
-    /// Number of clients that want it to exist.
+    /// Number of clients that own it.
     pub wants: u32,
     /// One of sdp_dal_object_state.
     pub state: i32,
@@ -100,7 +100,7 @@ pub(super) fn info_of(info: &ObjectInfo) -> sdp_dal_object_info {
     }
 }
 
-/// One object of a list.
+/// Returns one object of a list.
 ///
 /// index: from 0 to the number of objects, exclusive. out: filled; set its struct_size first.
 ///
@@ -114,13 +114,13 @@ pub unsafe extern "C" fn sdp_dal_list_get_info(
     guard("sdp_dal_list_get_info", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, list) = unsafe { (site.out_struct(out, "out")?, site.handle(list, "list")?) };
-        let past = || site.wrong(format_args!("'index' is {index}, the list has {} objects", list.len()));
+        let past = || site.wrong(format_args!("'index' is {index}, but the list has {} objects", list.len()));
         out.set(*list.get(index).ok_or_else(past)?);
         Ok(())
     })
 }
 
-/// Ends a list. NULL is allowed. Does not block.
+/// Frees a list of objects. NULL is allowed. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_list_free(list: *mut sdp_dal_list) {
     guard("sdp_dal_list_free", |site| {

@@ -9,19 +9,19 @@ use super::status::sdp_dal_status;
 use crate::error::Result;
 use crate::log::{self, Level, Sink};
 
-/// How much a message matters.
+/// Severity of a message.
 #[repr(C)]
 #[allow(dead_code, reason = "some only name what C passes in")]
 pub enum sdp_dal_log_level {
     /// No messages.
     SDP_DAL_LOG_OFF = 0,
-    /// Something that was asked for is lost: a call without outputs has failed.
+    /// Something that was requested is lost, for instance a call without outputs has failed.
     SDP_DAL_LOG_ERROR = 1,
-    /// Somebody else's fault was made good: a dead client, a rebuild of the bookkeeping.
+    /// The library recovered from a fault: a client crashed, or the bookkeeping was rebuilt.
     SDP_DAL_LOG_WARNING = 2,
-    /// What an operator may want to see: an object was evicted.
+    /// Of interest to operators, for instance an object was evicted.
     SDP_DAL_LOG_INFO = 3,
-    /// What only the search for a mistake needs.
+    /// Details for debugging.
     SDP_DAL_LOG_DEBUG = 4,
 }
 
@@ -35,11 +35,11 @@ const _: () = assert!(
 /// Receives the messages of the library.
 ///
 /// level: one of sdp_dal_log_level. message: one line, without an end of line. Borrowed: valid until the function
-/// returns. user_data: what was given to sdp_dal_set_log().
+/// returns. user_data: the pointer that was passed to sdp_dal_set_log().
 ///
-/// It is called in the thread in which the message arises, by several threads at once, and holds up what that thread is
-/// doing. It may use the library: what that has to tell is not told, and the last error of the thread stays. It must not
-/// fork, and no C++ exception may leave it.
+/// It is called in the thread that produces the message, possibly in several threads at the same time, and that thread
+/// waits for it. It may use the library: messages that this produces are dropped, and the last error of the thread does
+/// not change. It must not fork, and no C++ exception may leave it.
 pub type sdp_dal_log_function =
     Option<unsafe extern "C" fn(level: i32, message: *const c_char, user_data: *mut c_void)>;
 
@@ -70,20 +70,20 @@ impl Site {
         }
         let known = Level::ALL.into_iter().find(|known| *known as i32 == level);
         known.map(Some).ok_or_else(|| {
-            self.wrong(format_args!("'level' is {level}: give one of sdp_dal_log_level, which are 0 to 4"))
+            self.wrong(format_args!("'level' is {level}: pass a value of sdp_dal_log_level (0 to 4)"))
         })
     }
 }
 
-/// Says who receives the messages of the library, in the whole process. Without it they go nowhere, unless the
-/// environment's SDP_DAL_LOG (error, warning, info or debug) sends them to standard error.
+/// Sets the function that receives the messages of the library, for the whole process. Default: messages are dropped.
+/// With the environment variable SDP_DAL_LOG (error, warning, info or debug) they go to standard error.
 ///
-/// level: one of sdp_dal_log_level: messages that matter less are not told.
-/// function: receives them; NULL: they are written to standard error.
-/// user_data: handed to the function; it must stay valid until another function was set.
+/// level: one of sdp_dal_log_level. Less severe messages are dropped.
+/// function: receives the messages. NULL: they are written to standard error.
+/// user_data: passed to the function. It must stay valid until another function is set.
 ///
-/// When this has returned, the function that was set before is not running any more and will not be called again: so do
-/// not hold a lock which that function takes. Called from within that function it does not wait.
+/// When this returns, the function that was set before is not running and will not be called again. So do not hold a
+/// lock that the function takes. If it is called from within that function, it does not wait.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Blocks while the function that was set before runs in other threads.
 #[no_mangle]

@@ -14,23 +14,23 @@ use crate::error::{Error, Result};
 use crate::store::PREFIX_SIZE;
 use crate::wire::{CallSchema, Metadata};
 
-/// What a namespace declares.
+/// Options of sdp_dal_store_new_namespace(): what the namespace declares.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_namespace_options {
     /// sizeof(sdp_dal_namespace_options).
     pub struct_size: usize,
-    /// Its name in displays; NULL: the program's.
+    /// Its name in lists and messages. Default (NULL): the name of the program.
     pub name: *const c_char,
     /// First bytes of its prefix; may be NULL if there are none.
     pub prefix: *const u8,
     /// Bytes of prefix, 0 to SDP_DAL_PREFIX_SIZE.
     pub prefix_size: usize,
-    /// Functions whose calls are to be put into it; may be NULL if there are none.
+    /// Functions that it offers: callers put their calls into it. May be NULL if there are none.
     pub schemas: *const *const sdp_dal_schema,
     /// Number of schemas.
     pub num_schemas: usize,
-    /// Keys of what else is said about it; may be NULL if there are none. They do not start with "proc:".
+    /// Keys of its metadata, which must not start with "proc:". May be NULL if there are none.
     pub metadata_keys: *const *const c_char,
     /// The values of the keys.
     pub metadata_values: *const *const c_char,
@@ -44,23 +44,23 @@ unsafe impl Extensible for sdp_dal_namespace_options {
 }
 const _: () = assert!(size_of::<sdp_dal_namespace_options>() == 9 * size_of::<usize>());
 
-/// A declared namespace.
+/// Description of a declared namespace.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_namespace_info {
     /// sizeof(sdp_dal_namespace_info).
     pub struct_size: usize,
-    /// The name that it gave itself; "" if its declaration is damaged. Borrowed: valid until the list is freed.
+    /// Its name, "" if its declaration is damaged. Borrowed: valid until the list is freed.
     pub name: *const c_char,
-    /// The owner's arguments, the first of them its program. Borrowed as name.
+    /// The command line of the owner, the program first. Borrowed like name.
     ///
-    /// Every client of the store can read them, also after the process has ended. With SDP_DAL_ARGV=0 in its environment a
-    /// process declares its program only. Default: all arguments, but only the program in a store made with
-    /// SDP_DAL_STORE_SHARE_WITH_GROUP, unless SDP_DAL_ARGV is 1.
+    /// Every client of the store can read them, also after the process has ended. With the environment variable
+    /// SDP_DAL_ARGV=0 a process declares only its program. Default: all arguments. In a store created with
+    /// SDP_DAL_STORE_SHARE_WITH_GROUP the default is only the program, unless SDP_DAL_ARGV is 1.
     pub args: *const *const c_char,
-    /// What else is said about it: keys, sorted. Those of the library start with "proc:". Borrowed as name.
+    /// Keys of its metadata, sorted. Those of the library start with "proc:". Borrowed like name.
     pub metadata_keys: *const *const c_char,
-    /// The values of the keys. One with a NUL inside ends there. Borrowed as name.
+    /// The values of the keys. A value with a NUL byte ends there. Borrowed like name.
     pub metadata_values: *const *const c_char,
     /// Number of arguments.
     pub num_args: usize,
@@ -70,11 +70,11 @@ pub struct sdp_dal_namespace_info {
     pub num_functions: usize,
     /// Number of the client that declared it.
     pub owner: u32,
-    /// The owner's process ID in its own container.
+    /// The process ID of the owner, in its own container.
     pub pid: u32,
-    /// Calls in its queue that have not ended.
+    /// Number of unfinished calls in its queue.
     pub queued: u32,
-    /// 1 if the owner lives and has not closed it, else 0.
+    /// 1 if the owner is running and has not closed it, otherwise 0.
     pub alive: u32,
     /// Its prefix.
     pub prefix: [u8; 4],
@@ -108,7 +108,7 @@ fn info_of(namespace: &DeclaredNamespace, texts: &mut Texts) -> sdp_dal_namespac
     }
 }
 
-/// The namespaces of a store as they were at one moment, by prefix. Made by sdp_dal_store_list_namespaces(), ended by
+/// A snapshot of the namespaces of a store, sorted by prefix. Created by sdp_dal_store_list_namespaces(), freed by
 /// sdp_dal_namespaces_free().
 pub struct sdp_dal_namespaces {
     _opaque: [u8; 0],
@@ -126,19 +126,20 @@ pub(super) struct NamespacesState {
     functions: Vec<Vec<CallSchema>>,
 }
 
-/// Makes a second handle of a store, of the same attachment, that has a namespace of its own: a prefix under which no other
-/// handle puts anything.
+/// Creates a second handle of a store with a namespace of its own: a prefix under which no other handle puts objects.
+/// It shares the attachment.
 ///
-/// The lowest free prefix that starts as the options say is reserved: at once if they name a prefix, functions or metadata,
-/// else when something is put first. Objects that are left under the prefix are deleted then. It stays reserved as long as the
-/// handle, or an owning reference made from it, lives. With schemas it is what callers look for, and their calls are put into
-/// it; sdp_dal_processor_open() is for those that also run them.
+/// It reserves the lowest free prefix that starts with the bytes in the options. This happens at once if the options
+/// have a prefix, functions or metadata, otherwise when the first object is put. Objects that are left under the prefix
+/// are deleted then. The prefix stays reserved as long as the handle, or an owning reference created from it, exists.
+/// With schemas, callers find the namespace and put their calls into it. To run the calls, use
+/// sdp_dal_processor_open().
 ///
 /// options: NULL for the defaults.
 /// out: The caller owns *out and must call sdp_dal_store_close().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NAMESPACE_IN_USE if the only such prefix belongs to a living client,
-/// SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NAMESPACE_IN_USE if the only such prefix is in use by another client,
+/// SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_new_namespace(
     store: *const sdp_dal_store,
@@ -165,7 +166,7 @@ pub unsafe extern "C" fn sdp_dal_store_new_namespace(
 ///
 /// out: The caller owns *out and must call sdp_dal_namespaces_free(). out_count: how many there are.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_list_namespaces(
     store: *const sdp_dal_store,
@@ -185,7 +186,7 @@ pub unsafe extern "C" fn sdp_dal_store_list_namespaces(
     })
 }
 
-/// One namespace of a list.
+/// Returns one namespace of a list.
 ///
 /// index: from 0 to the number of namespaces, exclusive. out: filled; set its struct_size first.
 ///
@@ -204,7 +205,7 @@ pub unsafe extern "C" fn sdp_dal_namespaces_get_info(
     })
 }
 
-/// A function that a namespace offers.
+/// Returns the schema of a function that a namespace offers.
 ///
 /// index: from 0 to the number of namespaces, exclusive. function: 0 to the info's num_functions - 1.
 /// out: The caller owns *out and must call sdp_dal_schema_free().
@@ -223,14 +224,14 @@ pub unsafe extern "C" fn sdp_dal_namespaces_get_function(
         let functions = list.functions.get(index).ok_or_else(|| site.past_namespaces(list, index))?;
         let past = || {
             let count = functions.len();
-            site.wrong(format_args!("'function' is {function}, the namespace offers {count}"))
+            site.wrong(format_args!("'function' is {function}, but the namespace offers {count} functions"))
         };
         out.set(make(SchemaState::new(functions.get(function).ok_or_else(past)?.clone())));
         Ok(())
     })
 }
 
-/// Ends a list of namespaces. NULL is allowed. Does not block.
+/// Frees a list of namespaces. NULL is allowed. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_namespaces_free(list: *mut sdp_dal_namespaces) {
     guard("sdp_dal_namespaces_free", |site| {
@@ -241,7 +242,7 @@ pub unsafe extern "C" fn sdp_dal_namespaces_free(list: *mut sdp_dal_namespaces) 
 
 impl Site {
     fn past_namespaces(self, list: &NamespacesState, index: usize) -> Error {
-        self.wrong(format_args!("'index' is {index}, the list has {} namespaces", list.infos.len()))
+        self.wrong(format_args!("'index' is {index}, but the list has {} namespaces", list.infos.len()))
     }
 
     /// # Safety

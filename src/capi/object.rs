@@ -15,20 +15,20 @@ use super::writer::{sdp_dal_writer, WriterState};
 use crate::error::{Error, Kind, Result};
 use crate::store::{CreateSpec, ObjectId, ObjectState, ID_SIZE};
 
-/// How to create a raw object. Zero bytes mean the default.
+/// Options of sdp_dal_object_create(). Zero bytes mean the default.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_object_spec {
     /// sizeof(sdp_dal_object_spec).
     pub struct_size: usize,
-    /// Bytes of data.
+    /// Size of the data in bytes.
     pub data_size: u64,
-    /// Bytes that are copied and can be read beside the data; may be NULL if there are none.
+    /// Metadata, which are copied and can be read beside the data. May be NULL if there are none.
     pub metadata: *const c_void,
-    /// Bytes of metadata.
+    /// Size of the metadata in bytes.
     pub metadata_size: usize,
-    /// How long to wait for space when the store is full, in nanoseconds; 0: SDP_DAL_FULL_TIMEOUT of the
-    /// environment or 10 s; SDP_DAL_WAIT_FOREVER.
+    /// How long to wait for space when the store is full, in nanoseconds, or SDP_DAL_WAIT_FOREVER. Default (0): the
+    /// environment variable SDP_DAL_FULL_TIMEOUT, or 10 s.
     pub full_timeout_ns: i64,
     /// Bits of sdp_dal_object_flag.
     pub flags: u32,
@@ -42,12 +42,12 @@ unsafe impl Extensible for sdp_dal_object_spec {
 }
 const _: () = assert!(size_of::<sdp_dal_object_spec>() == 3 * size_of::<usize>() + 2 * 8 + 2 * 4);
 
-/// Creates a raw object under an ID: memory to fill, and then to seal.
+/// Creates a raw object with an ID. Fill its memory, then call sdp_dal_writer_seal().
 ///
-/// id: SDP_DAL_ID_SIZE bytes. spec: sizes, metadata and how long it lives.
-/// out_data: spec->data_size bytes, 64-byte aligned, to be written until sdp_dal_writer_seal(); not after that.
-/// Borrowed: valid until the writer is sealed or freed.
-/// out: The caller owns *out and must call sdp_dal_writer_free(), also to give up what was not sealed.
+/// id: SDP_DAL_ID_SIZE bytes. spec: sizes, metadata and lifetime.
+/// out_data: spec->data_size bytes, 64-byte aligned. Must not be written after sdp_dal_writer_seal(). Borrowed: valid
+/// until the writer is sealed or freed.
+/// out: The caller owns *out and must call sdp_dal_writer_free(), which also aborts an object that was not sealed.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
 /// SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn sdp_dal_object_create(
                 site.in_struct(spec, "spec")?,
             )
         };
-        let spec = spec.ok_or_else(|| site.wrong("'spec' is NULL, the object's spec is needed"))?;
+        let spec = spec.ok_or_else(|| site.wrong("'spec' is NULL, expected the spec of the object"))?;
         // SAFETY: the header's rules for pointers.
         let metadata = unsafe { site.bytes(spec.metadata.cast(), spec.metadata_size, "spec.metadata")? };
         let mut writer = namespace.store().create(&id, &create_spec(site, &spec, metadata)?)?;
@@ -99,9 +99,9 @@ fn create_spec<'a>(site: Site, spec: &sdp_dal_object_spec, metadata: &'a [u8]) -
     })
 }
 
-/// Puts bytes as a raw object of the handle's namespace: one copy.
+/// Puts bytes as a raw object into the namespace of the handle: one copy.
 ///
-/// data, metadata: what is copied; may be NULL if there are no bytes.
+/// data, metadata: the bytes to copy. May be NULL if the size is 0.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED,
@@ -153,15 +153,15 @@ pub unsafe extern "C" fn sdp_dal_object_get(
     })
 }
 
-/// Waits for many raw objects at once, and holds the bytes of those that are there in the end.
+/// Waits for many raw objects at once, and holds the bytes of those that exist when the wait ends.
 ///
-/// ids: count object IDs of SDP_DAL_ID_SIZE bytes, one after the other.
-/// timeout_ns: how long to wait for all of them together.
-/// out: count handles; NULL for an object that is not there. The caller owns each (*out)[i] and must call
+/// ids: count object IDs of SDP_DAL_ID_SIZE bytes each, one after another.
+/// timeout_ns: how long to wait for all of them in total.
+/// out: count handles, NULL for an object that does not exist. The caller owns each (*out)[i] and must call
 /// sdp_dal_buffer_free().
-/// out_statuses: count statuses, each what sdp_dal_object_get() would return; NULL if not asked for.
+/// out_statuses: count statuses, each as sdp_dal_object_get() would return it. May be NULL.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED. Missing objects are no error of this
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED. Missing objects are not an error of this
 /// function. Blocks up to timeout_ns.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_object_get_many(
@@ -200,11 +200,11 @@ pub unsafe extern "C" fn sdp_dal_object_get_many(
     })
 }
 
-/// Whether a complete object with this ID is there.
+/// Checks whether a complete object with this ID exists.
 ///
 /// id: SDP_DAL_ID_SIZE bytes.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_object_contains(
     store: *const sdp_dal_store,
@@ -220,7 +220,7 @@ pub unsafe extern "C" fn sdp_dal_object_contains(
     })
 }
 
-/// Deletes an object. What is held stays readable for its holders in every mode.
+/// Deletes an object. In every mode its bytes stay readable for the clients that hold them.
 ///
 /// id: SDP_DAL_ID_SIZE bytes. mode: one of sdp_dal_delete_mode.
 ///
@@ -242,12 +242,12 @@ pub unsafe extern "C" fn sdp_dal_object_delete(
     })
 }
 
-/// Makes an object stay though nobody wants it, or undoes that.
+/// Sets whether an object stays even if no client wants it.
 ///
-/// id: SDP_DAL_ID_SIZE bytes. keep: whether it is to stay until it is deleted.
+/// id: SDP_DAL_ID_SIZE bytes. keep: whether it stays until it is deleted.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_OBJECT_DELETED, SDP_DAL_BUSY, SDP_DAL_FORKED.
-/// Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_OBJECT_DELETED, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not
+/// wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_object_set_keep(
     store: *const sdp_dal_store,
@@ -269,11 +269,11 @@ pub unsafe extern "C" fn sdp_dal_object_set_keep(
     })
 }
 
-/// What there is to know about one object.
+/// Returns a description of one object.
 ///
 /// id: SDP_DAL_ID_SIZE bytes. out: filled; set its struct_size first.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_object_get_info(
     store: *const sdp_dal_store,
@@ -289,12 +289,12 @@ pub unsafe extern "C" fn sdp_dal_object_get_info(
     })
 }
 
-/// Lists the objects whose IDs start with given bytes, in every state.
+/// Lists the objects whose IDs start with the given bytes, in every state.
 ///
-/// prefix: 0 to SDP_DAL_ID_SIZE bytes; may be NULL if prefix_size is 0, which lists everything.
+/// prefix: 0 to SDP_DAL_ID_SIZE bytes. May be NULL if prefix_size is 0, which lists all objects.
 /// out: The caller owns *out and must call sdp_dal_list_free(). out_count: how many there are.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_list_objects(
     store: *const sdp_dal_store,
@@ -308,9 +308,9 @@ pub unsafe extern "C" fn sdp_dal_store_list_objects(
         let ((out, out_count), namespace) =
             unsafe { (site.outs((out, "out"), (out_count, "out_count"))?, site.handle(store, "store")?) };
         if prefix_size > ID_SIZE {
-            return Err(
-                site.wrong(format_args!("'prefix_size' is {prefix_size}, an object ID has {ID_SIZE} bytes"))
-            );
+            return Err(site.wrong(format_args!(
+                "'prefix_size' is {prefix_size}, but an object ID has {ID_SIZE} bytes"
+            )));
         }
         // SAFETY: the header's rules for pointers.
         let prefix = unsafe { site.bytes(prefix, prefix_size, "prefix")? };

@@ -9,17 +9,17 @@ use super::status::sdp_dal_status;
 use super::store::sdp_dal_store;
 use crate::dal;
 
-/// A text from which sdp_dal_ref_import() makes an owning reference to the same object: in another process, or by
-/// another copy of this library in this process, whose handles this copy cannot use.
+/// Copies a text from which sdp_dal_ref_import() creates an owning reference to the same object. Use it in another
+/// process, or with another copy of this library in this process, as handles of one copy cannot be used by another.
 ///
-/// The text claims nothing: keep the reference until the import is done. An object that does not exist yet takes the
-/// calls on which it depends with it, if the reference is an owning one; so its text may be long.
+/// The text does not keep the object: keep the reference until the import is done. If the object does not exist yet and
+/// the reference is an owning one, the text contains the calls on which the object depends, so it may be long.
 ///
 /// buffer, length: as in sdp_dal_last_error().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if the object does not exist and no call is to make it,
-/// SDP_DAL_OBJECT_DELETED, SDP_DAL_LIMIT_REACHED if it depends on too many calls that have not ended,
-/// SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if the object does not exist and is not the output of a call,
+/// SDP_DAL_OBJECT_DELETED, SDP_DAL_LIMIT_REACHED if it depends on too many calls that have not ended, SDP_DAL_CORRUPT,
+/// SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_export(
     reference: *const sdp_dal_ref,
@@ -34,15 +34,15 @@ pub unsafe extern "C" fn sdp_dal_ref_export(
     })
 }
 
-/// Makes an owning reference from the text of sdp_dal_ref_export(). It needs the reference that was exported no more.
+/// Creates an owning reference from the text of sdp_dal_ref_export(). The exported reference is not needed after that.
 ///
-/// store: the store in which the object lies; NULL: it is opened at the path that it had for whoever exported.
-/// text: what sdp_dal_ref_export() gave.
+/// store: the store of the object. NULL: it is opened at the path that the exporting process used.
+/// text: the text from sdp_dal_ref_export().
 /// out: The caller owns *out and must call sdp_dal_ref_free().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT also if the object lies in another store, SDP_DAL_OBJECT_DELETED if the object
-/// that was meant is gone, SDP_DAL_BUSY, SDP_DAL_FORKED; without a store as sdp_dal_store_open().
-/// Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the object is in another store), SDP_DAL_OBJECT_DELETED if the object was
+/// deleted, SDP_DAL_BUSY, SDP_DAL_FORKED, and without a store those of sdp_dal_store_open(). Does not wait for other
+/// clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_import(
     store: *const sdp_dal_store,

@@ -15,7 +15,7 @@ use crate::dal::{Call, Function, FunctionOptions, Processor, ProcessorOptions};
 use crate::error::{Error, Kind, Result};
 use crate::wire::CallSchema;
 
-/// Offers functions to callers and runs their calls. Made by sdp_dal_processor_open(), ended by
+/// Offers functions to callers and runs their calls. Created by sdp_dal_processor_open(), closed by
 /// sdp_dal_processor_close().
 pub struct sdp_dal_processor {
     _opaque: [u8; 0],
@@ -28,22 +28,23 @@ impl Handle for sdp_dal_processor {
 
 /// A processing function.
 ///
-/// call: the call to work on. Borrowed: valid until the function returns; sdp_dal_call_retain() gives a handle that lasts,
-/// sdp_dal_call_defer() one by which the outputs can be written later.
-/// user_data: what was given to sdp_dal_processor_register().
+/// call: the call to work on. Borrowed: valid until the function returns. sdp_dal_call_retain() returns a handle that
+/// is valid longer, and sdp_dal_call_defer() one with which the outputs can be written later.
+/// user_data: the pointer that was passed to sdp_dal_processor_register().
 ///
-/// Returns SDP_DAL_OK, or any other value to fail the outputs: with the text given to sdp_dal_call_fail(), else with
-/// that of sdp_dal_last_error() if the value came from a function of this library. Outputs created in place are sealed
-/// when it returns SDP_DAL_OK, unless the call was deferred. It runs in the thread that called sdp_dal_processor_process().
+/// Returns SDP_DAL_OK, or any other value to fail the outputs. Their message is the one passed to sdp_dal_call_fail().
+/// Default: the message of sdp_dal_last_error(), if the value came from a function of this library. Outputs created in
+/// place are sealed when it returns SDP_DAL_OK, unless the call was deferred. It runs in the thread that called
+/// sdp_dal_processor_process().
 ///
-/// It may issue calls and wait, and may shut its processor down, but cannot close it. It must return: a C++ exception or
-/// pthread_exit() that would leave it aborts the process, and after longjmp() its run never ends, so that closing the
-/// processor waits for ever. A wait for an output that only a call could make which cannot run before this function has
-/// returned fails with SDP_DAL_INVALID_ARGUMENT; see sdp_dal_ref_wait().
+/// It may issue calls and wait, and may shut its processor down, but cannot close it. It must return. A C++ exception
+/// or pthread_exit() that would leave it aborts the process. After longjmp() out of it, closing the processor waits
+/// forever. A wait fails with SDP_DAL_INVALID_ARGUMENT if it needs a call that cannot run before this function has
+/// returned, see sdp_dal_ref_wait().
 pub type sdp_dal_function =
     Option<unsafe extern "C" fn(call: *mut sdp_dal_call, user_data: *mut c_void) -> sdp_dal_status>;
 
-/// Called once with a function's user_data when the function will not be called any more.
+/// Called once, with the user_data of a function, when the function will not be called any more.
 pub type sdp_dal_drop = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// Bits for the flags of sdp_dal_processor_options.
@@ -53,20 +54,20 @@ pub enum sdp_dal_processor_flag {
     SDP_DAL_PROCESSOR_TAKER_RUNS = 1,
 }
 
-/// How a processor shows itself.
+/// Options of sdp_dal_processor_open().
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_processor_options {
     /// sizeof(sdp_dal_processor_options).
     pub struct_size: usize,
-    /// Its name, which callers see; NULL: the program's.
+    /// Its name, which callers see. Default (NULL): the name of the program.
     pub name: *const c_char,
     /// First bytes of its prefix; may be NULL if there are none.
     pub prefix: *const u8,
     /// Bytes of prefix, 0 to SDP_DAL_PREFIX_SIZE.
     pub prefix_size: usize,
-    /// How many threads its functions may use all together, see sdp_dal_call_get_threads(); 0: what the process's
-    /// affinity and its control group's quota leave.
+    /// How many threads its functions may use in total, see sdp_dal_call_get_threads(). Default (0): as many as the CPU
+    /// affinity of the process and the quota of its control group allow.
     pub threads: i32,
     /// Bits of sdp_dal_processor_flag.
     pub flags: u32,
@@ -81,19 +82,19 @@ const _: () = assert!(size_of::<sdp_dal_processor_options>() == 4 * size_of::<us
 /// Bits for the flags of sdp_dal_function_options.
 #[repr(C)]
 pub enum sdp_dal_function_flag {
-    /// The function may run in as many threads at once as call sdp_dal_processor_process(). Without it, its calls wait for
-    /// each other while those of other functions are run.
+    /// The function may run in several threads at the same time, one for each thread that calls
+    /// sdp_dal_processor_process(). Default: its calls wait for each other, while other functions can run.
     SDP_DAL_FUNCTION_REENTRANT = 1,
-    /// Its calls run strictly in the order in which they were issued, by whomever, one at a time, the rows of a batch in
-    /// their order. One whose inputs do not exist yet holds up those behind it, but not those of other functions. One that
-    /// fails by its inputs fails in its turn. Not together with SDP_DAL_FUNCTION_REENTRANT.
+    /// Its calls run one at a time, strictly in the order in which all callers issued them. The rows of a batch keep
+    /// their order. A call whose inputs do not exist yet delays the calls after it, but not those of other functions. A
+    /// call whose input has failed fails in its turn. Not together with SDP_DAL_FUNCTION_REENTRANT.
     SDP_DAL_FUNCTION_ORDERED = 2,
-    /// Equal dimension names may have different sizes, and fixed sizes of the signature are not checked.
+    /// Dimensions of the same name may have different sizes, and the sizes in the signature are not checked.
     SDP_DAL_FUNCTION_LOOSE_DIMS = 4,
 }
 
-/// How the calls of a function are run. Zero bytes mean the default: one at a time, in no strict order, with sizes
-/// checked.
+/// Options for running the calls of a function. Zero bytes mean the default: one at a time, in no strict order, with
+/// sizes checked.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_function_options {
@@ -131,13 +132,13 @@ impl Drop for UserData {
     }
 }
 
-/// Makes a processor. Nobody sees it before it is started.
+/// Creates a processor. Callers cannot find it before it is started.
 ///
-/// store: where its calls come from. options: NULL for the defaults.
+/// store: the store from which it takes its calls. options: NULL for the defaults.
 /// out: The caller owns *out and must call sdp_dal_processor_close().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NAMESPACE_IN_USE, SDP_DAL_LIMIT_REACHED, SDP_DAL_FORKED.
-/// Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NAMESPACE_IN_USE, SDP_DAL_LIMIT_REACHED, SDP_DAL_FORKED. Does not wait for
+/// other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_processor_open(
     store: *const sdp_dal_store,
@@ -156,7 +157,7 @@ pub unsafe extern "C" fn sdp_dal_processor_open(
                     prefix: site.start_of_prefix(options.prefix, options.prefix_size)?.to_vec(),
                     threads: u32::try_from(options.threads).map_err(|_| {
                         let found = options.threads;
-                        site.wrong(format_args!("'options.threads' is {found}: give 0 or more"))
+                        site.wrong(format_args!("'options.threads' is {found}: pass 0 or more"))
                     })?,
                     taker_runs: {
                         const TAKER_RUNS: u32 = sdp_dal_processor_flag::SDP_DAL_PROCESSOR_TAKER_RUNS as u32;
@@ -171,13 +172,13 @@ pub unsafe extern "C" fn sdp_dal_processor_open(
     })
 }
 
-/// Offers a function: by default its calls run one at a time, in no strict order.
+/// Registers a function that the processor offers. Default: its calls run one at a time, in no strict order.
 ///
 /// signature: name and parameters, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
-/// options: how its calls are run; NULL for the defaults.
-/// function: what runs its calls; NULL: they come out of sdp_dal_processor_next() only.
-/// user_data: handed to function. drop: called with user_data when the processor is closed, after the last call; may
-/// be NULL. On failure drop is not called and user_data stays yours.
+/// options: how its calls are run. NULL for the defaults.
+/// function: runs its calls. NULL: they can only be taken with sdp_dal_processor_next().
+/// user_data: passed to function. drop: called with user_data when the processor is closed, after the last call. May be
+/// NULL. On failure drop is not called, and the caller keeps user_data.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for SDP_DAL_FUNCTION_REENTRANT with SDP_DAL_FUNCTION_ORDERED),
 /// SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
@@ -251,9 +252,10 @@ impl Site {
     }
 }
 
-/// As sdp_dal_processor_register(), for a function that is given as a schema, whose metadata callers see.
+/// Like sdp_dal_processor_register(), but takes the function as a schema, with metadata that callers can read.
 ///
-/// schema: stays yours. options: NULL for the defaults. function, user_data, drop: as in sdp_dal_processor_register().
+/// schema: not freed by the library. options: NULL for the defaults. function, user_data, drop: as in
+/// sdp_dal_processor_register().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
 #[no_mangle]
@@ -316,17 +318,17 @@ fn outcome(code: sdp_dal_status, before: u64) -> Result<()> {
     }
     let text = failures::text_since(before, code).unwrap_or_else(|| {
         let name = status::name(code).to_string_lossy();
-        format!("the function returned {name} ({code}) and gave no text: sdp_dal_call_fail() takes one")
+        format!("the function returned {name} ({code}) without a message: set one with sdp_dal_call_fail()")
     });
     Err(Error::new(Kind::FunctionFailed, text))
 }
 
-/// Publishes the functions: callers find the processor from now on, and no function can be added.
+/// Publishes the functions. Callers find the processor from now on, and no function can be added.
 ///
-/// The first sdp_dal_processor_process() or sdp_dal_processor_next() does it too.
+/// The first sdp_dal_processor_process() or sdp_dal_processor_next() does this too.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_STARTED, SDP_DAL_NAMESPACE_IN_USE, SDP_DAL_LIMIT_REACHED,
-/// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED. Does not wait for others.
+/// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_processor_start(processor: *mut sdp_dal_processor) -> sdp_dal_status {
     guard("sdp_dal_processor_start", |site| {
@@ -335,13 +337,13 @@ pub unsafe extern "C" fn sdp_dal_processor_start(processor: *mut sdp_dal_process
     })
 }
 
-/// Takes the oldest call whose inputs exist and whose function may run, and runs it. Several threads may do so at once: a
-/// function that is not SDP_DAL_FUNCTION_REENTRANT runs in one of them.
+/// Takes the oldest call whose inputs exist and whose function may run, and runs it. Several threads may do this at the
+/// same time. A function that is not SDP_DAL_FUNCTION_REENTRANT runs in only one of them at a time.
 ///
-/// A function that fails is no error of this function: its outputs carry the error.
+/// A processing function that fails is not an error of this function: its outputs fail.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if no call came, SDP_DAL_INTERRUPTED, SDP_DAL_PROCESSOR_LOST if
-/// it was closed, SDP_DAL_FORKED.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if no call arrived, SDP_DAL_INTERRUPTED, SDP_DAL_PROCESSOR_LOST if
+/// the processor was closed, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns, and while the function runs.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_processor_process(
@@ -354,18 +356,18 @@ pub unsafe extern "C" fn sdp_dal_processor_process(
         if processor.process(site.timeout(timeout_ns)?)? {
             return Ok(());
         }
-        Err(Error::new(Kind::Timeout, "no call came in the time given"))
+        Err(Error::new(Kind::Timeout, "no call arrived in the given time"))
     })
 }
 
-/// Takes the oldest call whose inputs exist and whose function may run, to be worked on and ended with
+/// Takes the oldest call whose inputs exist and whose function may run. Work on it, then end it with
 /// sdp_dal_call_finish(). Until then, or until *out is freed, the function counts as running.
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
-/// out_info: filled as by sdp_dal_call_get_info(); set its struct_size first. NULL if not asked for.
+/// out_info: filled as by sdp_dal_call_get_info(); set its struct_size first. May be NULL.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if no call came, SDP_DAL_INTERRUPTED, SDP_DAL_PROCESSOR_LOST if
-/// it was closed, SDP_DAL_FORKED.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if no call arrived, SDP_DAL_INTERRUPTED, SDP_DAL_PROCESSOR_LOST if
+/// the processor was closed, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_processor_next(
@@ -392,11 +394,11 @@ pub unsafe extern "C" fn sdp_dal_processor_next(
     })
 }
 
-/// The prefix of the processor's namespace. Starts the processor if that has not happened yet.
+/// Returns the prefix of the namespace of the processor. Starts the processor if that was not done before.
 ///
-/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes.
+/// out_prefix: a buffer of SDP_DAL_PREFIX_SIZE bytes.
 ///
-/// Errors: as sdp_dal_processor_start(). Does not wait for others.
+/// Errors: like sdp_dal_processor_start(). Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_processor_get_prefix(
     processor: *const sdp_dal_processor,
@@ -431,15 +433,15 @@ pub unsafe extern "C" fn sdp_dal_processor_get_name(
     })
 }
 
-/// Shuts a processor down: callers do not find it any more, the calls that wait for it fail with SDP_DAL_PROCESSOR_LOST, and
-/// sdp_dal_processor_process() and sdp_dal_processor_next() return SDP_DAL_PROCESSOR_LOST from now on, in all threads that
-/// wait there or come later. May be called from any thread, also by a function of the processor. Doing it again does nothing.
+/// Shuts a processor down. Callers do not find it any more, and its waiting calls fail with SDP_DAL_PROCESSOR_LOST.
+/// sdp_dal_processor_process() and sdp_dal_processor_next() return SDP_DAL_PROCESSOR_LOST from now on, in all threads.
+/// May be called from any thread, also by a function of the processor. Calling it again does nothing.
 ///
-/// It does not wait for functions that run. To end a processor that several threads use: shut it down, join the threads,
-/// then close it.
+/// It does not wait for running functions. To close a processor that several threads use, shut it down, join the
+/// threads, then close it.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY if some calls could not be failed because of a stopped process: call it
-/// again. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY if some calls could not be failed because another process is stopped:
+/// call it again. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_processor_shutdown(processor: *const sdp_dal_processor) -> sdp_dal_status {
     guard("sdp_dal_processor_shutdown", |site| {
@@ -448,14 +450,14 @@ pub unsafe extern "C" fn sdp_dal_processor_shutdown(processor: *const sdp_dal_pr
     })
 }
 
-/// Ends a processor: shuts it down as sdp_dal_processor_shutdown() does, waits until all threads have left
-/// sdp_dal_processor_process() and sdp_dal_processor_next(), calls every drop and frees the handle. Calls that were taken
-/// with sdp_dal_processor_next() or deferred can still be finished. NULL is allowed.
+/// Closes a processor. It shuts the processor down like sdp_dal_processor_shutdown(), and waits until all threads have
+/// left sdp_dal_processor_process() and sdp_dal_processor_next(). Then it calls every drop and frees the handle. Calls
+/// that were taken with sdp_dal_processor_next() or deferred can still be finished. NULL is allowed.
 ///
-/// Threads may be inside these two functions, but none may call one of them again: the handle may be gone by then. Fix: shut
-/// the processor down and join the threads before.
-/// From a function that sdp_dal_processor_process() runs it does nothing: the handle stays, no drop is called, and
-/// sdp_dal_last_error() says so.
+/// Caveat: threads may be inside these two functions, but must not call them again, as the handle may be freed by then.
+/// Fix: shut the processor down and join the threads first.
+/// Called from a function that sdp_dal_processor_process() runs, it does nothing: the handle stays valid, no drop is
+/// called, and sdp_dal_last_error() says so.
 ///
 /// Blocks while functions run in other threads.
 #[no_mangle]

@@ -11,22 +11,22 @@ use super::types::{sdp_dal_object_state as state, sdp_dal_param_kind as kind};
 use super::view::DimNames;
 use crate::store::{ObjectState, ID_SIZE};
 
-/// What a reference is, and what it expects of its object.
+/// Description of a reference, and of the object that it expects.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_ref_info {
     /// sizeof(sdp_dal_ref_info).
     pub struct_size: usize,
-    /// The names of the tensor's dimensions, "" for one without a name; NULL if none is expected to have one. Borrowed: valid
-    /// until the reference is freed.
+    /// The names of the dimensions of the tensor, "" for one without a name. NULL if no names are expected. Borrowed:
+    /// valid until the reference is freed.
     pub dim_names: *const *const c_char,
-    /// 1 if it is an owning reference, else 0.
+    /// 1 if it is an owning reference, otherwise 0.
     pub owning: u32,
-    /// SDP_DAL_PARAM_TENSOR or SDP_DAL_PARAM_TABLE if such an object is expected; 0: any.
+    /// SDP_DAL_PARAM_TENSOR or SDP_DAL_PARAM_TABLE if such an object is expected, 0 for any object.
     pub kind: i32,
-    /// The element type of the tensor, one of sdp_dal_dtype; else 0.
+    /// The element type of the tensor, one of sdp_dal_dtype, otherwise 0.
     pub dtype: i32,
-    /// The number of dimensions of the tensor; -1 if no tensor is expected, or any.
+    /// The number of dimensions of the tensor. -1 if no tensor is expected, or a tensor of any dimensions.
     pub ndim: i32,
     /// The ID of the object.
     pub id: [u8; 20],
@@ -40,7 +40,7 @@ unsafe impl Extensible for sdp_dal_ref_info {
 }
 const _: () = assert!(size_of::<sdp_dal_ref_info>() == 2 * size_of::<usize>() + 5 * 4 + ID_SIZE);
 
-/// What a reference is, and what it expects of its object.
+/// Returns the description of a reference, and of the object that it expects.
 ///
 /// out: filled; set its struct_size first.
 ///
@@ -74,17 +74,18 @@ pub unsafe extern "C" fn sdp_dal_ref_get_info(
     })
 }
 
-/// How far an object has come.
+/// Progress and state of an object.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_ref_state {
     /// sizeof(sdp_dal_ref_state).
     pub struct_size: usize,
-    /// What the function that makes it told last with sdp_dal_call_set_progress(); 0 before it runs, 1 once the object exists.
+    /// The last value that the function that creates it passed to sdp_dal_call_set_progress(). 0 before the function
+    /// runs, 1 once the object exists.
     pub progress: f64,
     /// One of sdp_dal_object_state.
     pub state: i32,
-    /// 1 if a processor has taken the call that makes it and the call has not ended, else 0.
+    /// 1 if a processor has taken the call that creates it and the call has not ended, otherwise 0.
     pub running: u32,
 }
 
@@ -94,11 +95,11 @@ unsafe impl Extensible for sdp_dal_ref_state {
 }
 const _: () = assert!(size_of::<sdp_dal_ref_state>() == size_of::<usize>() + 8 + 2 * 4);
 
-/// How far the object of a reference has come.
+/// Returns the state and the progress of the object of a reference.
 ///
 /// out: filled; set its struct_size first.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_get_state(
     reference: *const sdp_dal_ref,

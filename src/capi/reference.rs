@@ -14,9 +14,10 @@ use super::view::{sdp_dal_tensor_spec, sdp_dal_tensor_view, DimNames, TensorSpec
 use crate::dal::{wait_many, Ref, TensorWriter, WaitMode};
 use crate::error::{Error, Kind, Result};
 
-/// A reference to an object that may not exist yet. An owning one (made by putting, creating, sdp_dal_ref_new(), or
-/// a call's output) keeps the object: the last of them in this process deletes it. A borrowed one (made from an ID,
-/// or received in a call) never does. Ended by sdp_dal_ref_free().
+/// A reference to an object that may not exist yet. An owning reference comes from putting or creating an object, from
+/// sdp_dal_ref_new(), or from the output of a call. It keeps the object, and freeing the last one in this process
+/// deletes the object. A borrowed reference comes from an ID, or is received in a call. It does not keep the object.
+/// Freed by sdp_dal_ref_free().
 pub struct sdp_dal_ref {
     _opaque: [u8; 0],
 }
@@ -76,14 +77,14 @@ impl RefState {
     }
 }
 
-/// An owning reference to an object that does not exist yet: to be passed as the output of a call, or to be written later by
-/// sdp_dal_ref_put_tensor(), sdp_dal_ref_create_tensor() or sdp_dal_ref_put_table().
+/// Creates an owning reference to an object that does not exist yet. Pass it as the output of a call, or write the
+/// object later with sdp_dal_ref_put_tensor(), sdp_dal_ref_create_tensor() or sdp_dal_ref_put_table().
 ///
-/// expected: what it will be; NULL: anything.
+/// expected: describes the object. NULL: any object.
 /// out: The caller owns *out and must call sdp_dal_ref_free().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
-/// Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED. Does not wait for
+/// other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_new(
     store: *const sdp_dal_store,
@@ -100,12 +101,12 @@ pub unsafe extern "C" fn sdp_dal_ref_new(
     })
 }
 
-/// Makes a borrowed reference to the object with an ID. What is read or written through it is checked.
+/// Creates a borrowed reference to the object with an ID. What is read or written through it is checked.
 ///
-/// An ID names an object of one store. Caveat: one that was written down may be used with a store that was made later at the
-/// same path, in which it names nothing. Fix: write down the store's identity, too (sdp_dal_store_info), and compare it.
+/// An ID belongs to one store. Caveat: a saved ID may be used with a store that was created later at the same path,
+/// where it refers to nothing. Fix: save the identity of the store too (sdp_dal_store_info), and compare it.
 ///
-/// id: SDP_DAL_ID_SIZE bytes. expected: what it must be; NULL: anything.
+/// id: SDP_DAL_ID_SIZE bytes. expected: what the object must be. NULL: any object.
 /// out: The caller owns *out and must call sdp_dal_ref_free().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
@@ -131,7 +132,7 @@ pub unsafe extern "C" fn sdp_dal_ref_from_id(
     })
 }
 
-/// Writes the value of a reference that has none yet: one copy into the store.
+/// Writes the tensor of a reference whose object does not exist yet: one copy into the store.
 ///
 /// value: the tensor to copy.
 ///
@@ -152,12 +153,13 @@ pub unsafe extern "C" fn sdp_dal_ref_put_tensor(
     })
 }
 
-/// Creates the tensor of a reference that has none yet, in place; to be sealed with sdp_dal_ref_seal().
+/// Creates the tensor of a reference whose object does not exist yet, in place. Fill its memory, then call
+/// sdp_dal_ref_seal().
 ///
 /// spec: element type, shape, names and order.
 /// out_data: as in sdp_dal_tensor_create().
 ///
-/// Errors: as sdp_dal_tensor_create(), and SDP_DAL_ALREADY_EXISTS. Blocks while the store is full, up to
+/// Errors: like sdp_dal_tensor_create(), and SDP_DAL_ALREADY_EXISTS. Blocks while the store is full, up to
 /// SDP_DAL_FULL_TIMEOUT.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_create_tensor(
@@ -179,10 +181,10 @@ pub unsafe extern "C" fn sdp_dal_ref_create_tensor(
     })
 }
 
-/// Makes a tensor that was created in place complete and visible. Its memory must not be written any more.
+/// Seals a tensor that was created in place: it is complete and visible, and its memory must not be written any more.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also if nothing is being written), SDP_DAL_ALREADY_EXISTS, SDP_DAL_FORKED.
-/// Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if nothing is being written), SDP_DAL_ALREADY_EXISTS, SDP_DAL_FORKED. Does
+/// not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_seal(reference: *mut sdp_dal_ref) -> sdp_dal_status {
     guard("sdp_dal_ref_seal", |site| {
@@ -191,15 +193,16 @@ pub unsafe extern "C" fn sdp_dal_ref_seal(reference: *mut sdp_dal_ref) -> sdp_da
     })
 }
 
-/// Waits until the object exists. With SDP_DAL_POLL it tells whether it exists now: SDP_DAL_OK, SDP_DAL_TIMEOUT, or the error of
-/// an object that will never exist, whose text sdp_dal_last_error() then has.
+/// Waits until the object exists. With SDP_DAL_POLL it checks whether the object exists now. It returns SDP_DAL_OK,
+/// SDP_DAL_TIMEOUT, or the error of an object that will never exist, with the message in sdp_dal_last_error().
 ///
-/// A processing function that waits for a call which cannot run before the function has returned gets
-/// SDP_DAL_INVALID_ARGUMENT: the call needs the turn of that function (which is not SDP_DAL_FUNCTION_REENTRANT), directly or
-/// by what other functions wait for, or all threads that take calls for the processor have waited like that for 5 s. Fix:
-/// return and defer the call, process in more threads, or make the function re-entrant. This is seen within one processor, in the
-/// threads in which sdp_dal_processor_process() runs functions. It is not seen for calls that sdp_dal_processor_next()
-/// gave, for threads that a function has started, and across several processors: there such a wait lasts as long as its timeout.
+/// Caveat: in a processing function it returns SDP_DAL_INVALID_ARGUMENT if it waits for a call that cannot run before
+/// the function has returned. There are two reasons. The call needs, directly or through other functions, a function
+/// that is running and is not SDP_DAL_FUNCTION_REENTRANT. Or all threads that take calls for the processor have waited
+/// like that for five seconds. Fix: return and defer the call, process calls in more threads, or make the function
+/// re-entrant. Such a wait is detected within one processor, in the threads in which sdp_dal_processor_process() runs
+/// functions. It is not detected for calls from sdp_dal_processor_next(), in threads that a function has started, and
+/// across several processors. There it lasts until its timeout.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT, SDP_DAL_OBJECT_DELETED, SDP_DAL_PROCESSOR_LOST, the error of
 /// a failed object (SDP_DAL_FUNCTION_FAILED and others), SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
@@ -222,14 +225,14 @@ pub enum sdp_dal_wait_mode {
     SDP_DAL_WAIT_ANY = 1,
 }
 
-/// Waits until all, or any, of several objects exist or never will.
+/// Waits until all or any of several objects have ended: they exist, or will never exist.
 ///
-/// refs: count references into one store. mode: one of sdp_dal_wait_mode.
-/// out_statuses: count statuses, each what sdp_dal_ref_wait() would return now: SDP_DAL_TIMEOUT for what has not ended,
-/// the error of what will never exist. NULL if not asked for.
+/// refs: count references to objects of one store. mode: one of sdp_dal_wait_mode.
+/// out_statuses: count statuses, each as sdp_dal_ref_wait() would return it now: SDP_DAL_TIMEOUT for an object that has
+/// not ended, or the error of one that will never exist. May be NULL.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if not enough have ended, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
-/// An object that failed has ended, and is no error of this function. Blocks up to timeout_ns.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if not enough have ended, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED. An
+/// object that failed has ended, which is not an error of this function. Blocks up to timeout_ns.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_wait_many(
     refs: *const *const sdp_dal_ref,
@@ -248,7 +251,11 @@ pub unsafe extern "C" fn sdp_dal_ref_wait_many(
         let mode = match mode {
             mode if mode == sdp_dal_wait_mode::SDP_DAL_WAIT_ALL as i32 => WaitMode::All,
             mode if mode == sdp_dal_wait_mode::SDP_DAL_WAIT_ANY as i32 => WaitMode::Any,
-            other => return Err(site.wrong(format_args!("'mode' is {other}, which is no sdp_dal_wait_mode"))),
+            other => {
+                return Err(
+                    site.wrong(format_args!("'mode' is {other}, which is not a value of sdp_dal_wait_mode"))
+                )
+            }
         };
         // SAFETY: the header's rules for pointers.
         let refs = unsafe { site.handles(refs, count, "refs")? };
@@ -267,16 +274,16 @@ pub unsafe extern "C" fn sdp_dal_ref_wait_many(
             return Ok(());
         }
         let count = ends.len();
-        Err(Error::new(Kind::Timeout, format!("{open} of {count} objects did not come to exist in time")))
+        Err(Error::new(Kind::Timeout, format!("{open} of {count} objects were not created in time")))
     })
 }
 
 /// Waits until the object exists, and holds it as a tensor. Nothing is copied.
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
-/// out_view: filled as by sdp_dal_tensor_get_view(); set its struct_size first. NULL if not asked for.
+/// out_view: filled as by sdp_dal_tensor_get_view(); set its struct_size first. May be NULL.
 ///
-/// Errors: as sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is no tensor.
+/// Errors: like sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is not a tensor.
 /// Blocks up to timeout_ns.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_get_tensor(
@@ -303,11 +310,11 @@ pub unsafe extern "C" fn sdp_dal_ref_get_tensor(
     })
 }
 
-/// Waits until the object exists, and holds its bytes, whatever it is. Nothing is copied.
+/// Waits until the object exists, and holds its bytes. The object may be of any kind. Nothing is copied.
 ///
 /// out: The caller owns *out and must call sdp_dal_buffer_free().
 ///
-/// Errors: as sdp_dal_ref_wait(). Blocks up to timeout_ns.
+/// Errors: like sdp_dal_ref_wait(). Blocks up to timeout_ns.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_get_buffer(
     reference: *const sdp_dal_ref,
@@ -322,10 +329,10 @@ pub unsafe extern "C" fn sdp_dal_ref_get_buffer(
     })
 }
 
-/// Makes the object stay when its last reference goes: it is kept until sdp_dal_object_delete().
+/// Keeps the object when its last reference is freed: it stays until sdp_dal_object_delete().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OBJECT_DELETED, SDP_DAL_BUSY, SDP_DAL_FORKED.
-/// Does not wait for others.
+/// Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_disown(reference: *const sdp_dal_ref) -> sdp_dal_status {
     guard("sdp_dal_ref_disown", |site| {
@@ -334,14 +341,14 @@ pub unsafe extern "C" fn sdp_dal_ref_disown(reference: *const sdp_dal_ref) -> sd
     })
 }
 
-/// Keeps another object alive until this one is found to exist, or to have failed.
+/// Keeps another object alive until this one exists or has failed, and the library has noticed that.
 ///
-/// reference: the object that needs the other one to come into being. other: what must live until then; it may be freed
-/// at once. What it keeps alive itself is also kept.
+/// reference: the object that depends on the other one. other: the object to keep until then. The handle may be freed
+/// at once. Objects that the other one keeps alive are kept too.
 /// timeout_ns: how long to wait until the other one exists.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the other one is, or keeps alive, this one), SDP_DAL_TIMEOUT, and the
-/// others of sdp_dal_ref_wait(). Blocks up to timeout_ns.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if the other object is this one, or keeps this one alive), SDP_DAL_TIMEOUT,
+/// and the other errors of sdp_dal_ref_wait(). Blocks up to timeout_ns.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_add_dependency(
     reference: *const sdp_dal_ref,
@@ -355,13 +362,14 @@ pub unsafe extern "C" fn sdp_dal_ref_add_dependency(
     })
 }
 
-/// Keeps another object alive as long as this one is needed: by this reference, by what was cloned from it, or by a call
-/// that takes it as input.
+/// Keeps another object alive as long as this one is needed: by this reference, by its clones, or by a call that has it
+/// as an input.
 ///
-/// reference: the object that refers to the other one. other: what must live as long; it may be freed at once.
+/// reference: the object that refers to the other one. other: the object to keep as long. The handle may be freed at
+/// once.
 /// timeout_ns: how long to wait until the other one exists.
 ///
-/// Errors and blocking: as sdp_dal_ref_add_dependency().
+/// Errors and blocking: like sdp_dal_ref_add_dependency().
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_add_reference(
     reference: *const sdp_dal_ref,
@@ -375,8 +383,8 @@ pub unsafe extern "C" fn sdp_dal_ref_add_reference(
     })
 }
 
-/// A second handle of the same reference, with an end of its own. A tensor that is being written stays with the
-/// first handle.
+/// Creates a second handle of the same reference, which is freed separately. A tensor that is being written belongs to
+/// the first handle.
 ///
 /// out: The caller owns *out and must call sdp_dal_ref_free().
 ///
@@ -394,8 +402,8 @@ pub unsafe extern "C" fn sdp_dal_ref_clone(
     })
 }
 
-/// Ends a reference. The last owning one of this process deletes the object, unless it was disowned. A tensor that
-/// was created in place and not sealed is aborted. NULL is allowed. Waits at most 100 ms.
+/// Frees a reference. Freeing the last owning one in this process deletes the object, unless it was disowned. A tensor
+/// that was created in place and not sealed is aborted. NULL is allowed. Waits at most 100 ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_free(reference: *mut sdp_dal_ref) {
     guard("sdp_dal_ref_free", |site| {

@@ -13,8 +13,8 @@ use crate::dal::{Args, FoundProcessor, Results};
 use crate::error::Result;
 use crate::store::{Prefix, PREFIX_SIZE};
 
-/// References to the outputs of many calls: of each row at each processor. Made by sdp_dal_caller_batch() and
-/// sdp_dal_caller_broadcast(), ended by sdp_dal_replies_free().
+/// References to the outputs of many calls: of each row at each processor. Created by sdp_dal_caller_batch() and
+/// sdp_dal_caller_broadcast(), freed by sdp_dal_replies_free().
 pub struct sdp_dal_replies {
     _opaque: [u8; 0],
 }
@@ -48,7 +48,9 @@ impl Reply {
 impl RepliesState {
     fn at(&self, site: Site, processor: usize) -> Result<&Reply> {
         let count = self.processors.len();
-        let past = || site.wrong(format_args!("'processor' is {processor}, the call went to {count}"));
+        let past = || {
+            site.wrong(format_args!("'processor' is {processor}, but the call went to {count} processors"))
+        };
         self.processors.get(processor).ok_or_else(past)
     }
 }
@@ -70,19 +72,20 @@ impl Site {
     }
 }
 
-/// Issues many calls of one function to one processor at once, as rows of one call object, and does not wait for them.
+/// Issues many calls of one function to one processor at once, as rows of one call object. Does not wait for them.
 ///
 /// All rows are checked before anything is written, and errors name the row. Rows run one by one, in this order as far
-/// as their inputs exist; one that fails leaves the others alone. One whose outputs were all dropped is skipped, and
-/// dropping all references to all outputs cancels what has not started. A batch is one call for max_in_flight.
+/// as their inputs exist. A row that fails does not affect the others. A row is skipped if all references to its
+/// outputs were freed, and freeing all references to all outputs cancels the rows that have not started. A batch counts
+/// as one call for max_in_flight.
 ///
-/// function: the name of one of the caller's functions. rows: num_rows sets of arguments, up to 1048576; they stay
-/// yours, and one may stand in several places. The same output must not be given twice.
-/// out: one processor with num_rows results; no processor, and nothing issued, for no rows. The caller of this function
-/// owns *out and must call sdp_dal_replies_free().
-/// out_count: the number of processors; NULL if not asked for.
+/// function: the name of one of the caller's functions. rows: num_rows sets of arguments, up to 1048576. They are not
+/// freed, and one may be used for several rows. The same output must not be given twice.
+/// out: one processor with num_rows results. If num_rows is 0, nothing is issued and there is no processor. The caller
+/// of this function owns *out and must call sdp_dal_replies_free().
+/// out_count: the number of processors. May be NULL.
 ///
-/// Errors and blocking: as sdp_dal_caller_call().
+/// Errors and blocking: like sdp_dal_caller_call().
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_batch(
     caller: *const sdp_dal_caller,
@@ -113,23 +116,23 @@ pub unsafe extern "C" fn sdp_dal_caller_batch(
     })
 }
 
-/// Issues the same rows to every processor that the caller found, and does not wait for them.
+/// Issues the same rows to every processor that the caller found. Does not wait for them.
 ///
-/// All rows are checked before anything is written. Tensors given by value are put once for all. Every processor has
-/// outputs of its own: an output must not be given if there is more than one. With max_in_flight it waits until every
-/// processor has room. What keeps one processor from getting the call is no error of this function but the status of
-/// its place: SDP_DAL_PROCESSOR_LOST if it has gone (the caller forgets it then), SDP_DAL_TIMEOUT if it still has no
-/// room; the others get the call.
+/// All rows are checked before anything is written. Tensors given by value are put once, for all processors. Every
+/// processor has outputs of its own, so no output may be given if there is more than one processor. With max_in_flight
+/// it waits until every processor can take the call. If one processor cannot get the call, this is not an error of this
+/// function but the status of its reply, and the others get the call. The status is SDP_DAL_PROCESSOR_LOST if the
+/// processor crashed or was closed (the caller drops it then), or SDP_DAL_TIMEOUT if max_in_flight is still reached.
 ///
 /// function: the name of one of the caller's functions. rows: num_rows sets of arguments, as in sdp_dal_caller_batch();
 /// a single call is one row.
-/// out: the processors in the order of their prefixes, each with num_rows results; none if the caller has none. The
-/// caller of this function owns *out and must call sdp_dal_replies_free().
-/// out_count: the number of processors; NULL if not asked for.
+/// out: the processors in the order of their prefixes, each with num_rows results. It is empty if the caller has no
+/// processors. The caller of this function owns *out and must call sdp_dal_replies_free().
+/// out_count: the number of processors. May be NULL.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
 /// SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT, and up to the options' timeout_ns while a processor has no room.
+/// SDP_DAL_FULL_TIMEOUT, and up to timeout_ns of the options while a processor has max_in_flight unfinished calls.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_broadcast(
     caller: *const sdp_dal_caller,
@@ -160,7 +163,7 @@ pub unsafe extern "C" fn sdp_dal_caller_broadcast(
     })
 }
 
-/// What became of the rows at one processor.
+/// Result of issuing the rows to one processor.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_reply {
@@ -168,8 +171,8 @@ pub struct sdp_dal_reply {
     pub struct_size: usize,
     /// The name of the processor. Borrowed: valid until the replies are freed.
     pub name: *const c_char,
-    /// SDP_DAL_OK if it got the rows, or why not: sdp_dal_replies_get_results() then fails with that, and
-    /// sdp_dal_last_error() has the sentence.
+    /// SDP_DAL_OK if it got the rows, or the error. sdp_dal_replies_get_results() then returns this status, and
+    /// sdp_dal_last_error() has the message.
     pub status: i32,
     /// The prefix of the processor.
     pub prefix: [u8; 4],
@@ -181,7 +184,7 @@ unsafe impl Extensible for sdp_dal_reply {
 }
 const _: () = assert!(size_of::<sdp_dal_reply>() == 2 * size_of::<usize>() + 4 + PREFIX_SIZE);
 
-/// What became of the rows at one processor.
+/// Returns the result of issuing the rows to one processor.
 ///
 /// processor: from 0 to the number of processors, exclusive. out: filled; set its struct_size first.
 ///
@@ -206,13 +209,14 @@ pub unsafe extern "C" fn sdp_dal_replies_get_reply(
     })
 }
 
-/// References to the outputs of one row at one processor.
+/// Returns references to the outputs of one row at one processor.
 ///
 /// processor: from 0 to the number of processors, exclusive. row: from 0 to the number of rows, exclusive.
 /// out: Borrowed: valid until the replies are freed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, and the reply's status if the processor did not get the rows (SDP_DAL_PROCESSOR_LOST,
-/// SDP_DAL_TIMEOUT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_BUSY). Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, and the status of the reply if the processor did not get the rows
+/// (SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_BUSY). Does not
+/// block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_replies_get_results(
     replies: *const sdp_dal_replies,
@@ -224,14 +228,14 @@ pub unsafe extern "C" fn sdp_dal_replies_get_results(
         // SAFETY: the header's rules for pointers.
         let (out, replies) = unsafe { (site.out(out, "out")?, site.handle(replies, "replies")?) };
         let results = replies.at(site, processor)?.results.as_ref().map_err(Clone::clone)?;
-        let past = || site.wrong(format_args!("'row' is {row}, the call has {} rows", results.len()));
+        let past = || site.wrong(format_args!("'row' is {row}, but the call has {} rows", results.len()));
         out.set(results.get(row).ok_or_else(past)?.as_ptr().cast_const());
         Ok(())
     })
 }
 
-/// Ends the replies. Calls of which no output is referred to any more, and that have not started, are cancelled.
-/// NULL is allowed. Waits at most 100 ms.
+/// Frees the replies. Calls that have not started are cancelled if no references to their outputs are left. NULL is
+/// allowed. Waits at most 100 ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_replies_free(replies: *mut sdp_dal_replies) {
     guard("sdp_dal_replies_free", |site| {

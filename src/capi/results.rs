@@ -12,7 +12,7 @@ use super::texts::Texts;
 use crate::dal::Results;
 use crate::error::{Error, Kind};
 
-/// References to the outputs of one call, in the order of its signature. Made by sdp_dal_caller_call(), ended by
+/// References to the outputs of one call, in the order of its signature. Created by sdp_dal_caller_call(), freed by
 /// sdp_dal_results_free().
 pub struct sdp_dal_results {
     _opaque: [u8; 0],
@@ -64,12 +64,12 @@ impl ResultsState {
     }
 }
 
-/// One output, by its place.
+/// Returns one output by its index.
 ///
-/// index: its place among the outputs of the signature, from 0.
+/// index: the index of the output in the signature, counting only outputs, from 0.
 /// out_name: its name. out: its reference, NULL if the output is null. Both are borrowed: valid until the results are freed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if there are not so many outputs. Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if there are fewer outputs. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_results_get_output(
     results: *const sdp_dal_results,
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn sdp_dal_results_get_output(
             unsafe { (site.outs((out_name, "out_name"), (out, "out"))?, site.handle(results, "results")?) };
         let past = || {
             let count = results.lent.len();
-            Error::new(Kind::NotFound, format!("the call has {count} outputs, there is none {index}"))
+            Error::new(Kind::NotFound, format!("'index' is {index}, but the call has {count} outputs"))
         };
         out_name.set(results.name(index).ok_or_else(past)?);
         out.set(results.handle(index));
@@ -91,10 +91,10 @@ pub unsafe extern "C" fn sdp_dal_results_get_output(
     })
 }
 
-/// The reference to an output, by name.
+/// Returns the reference to an output by its name.
 ///
-/// out: NULL if the output is null. Borrowed: valid until the results are freed; sdp_dal_ref_clone() makes one that
-/// lasts.
+/// out: NULL if the output is null. Borrowed: valid until the results are freed. sdp_dal_ref_clone() creates one that
+/// is valid longer.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
 #[no_mangle]
@@ -114,8 +114,8 @@ pub unsafe extern "C" fn sdp_dal_results_get_ref(
     })
 }
 
-/// Ends the results. A call of which no output is referred to any more, and that has not started, is cancelled.
-/// NULL is allowed. Waits at most 100 ms.
+/// Frees the results. A call that has not started is cancelled if no reference to its outputs is left. NULL is allowed.
+/// Waits at most 100 ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_results_free(results: *mut sdp_dal_results) {
     guard("sdp_dal_results_free", |site| {

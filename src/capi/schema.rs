@@ -20,8 +20,8 @@ use super::types::{
 use crate::error::{Error, Kind, Result};
 use crate::wire::{CallSchema, Direction, Param, ParamType};
 
-/// A function's name and its parameters, with metadata that are for people and programs and not for the library. Made
-/// by sdp_dal_schema_create(), _parse(), _from_arrow() or _clone(), ended by sdp_dal_schema_free().
+/// The name and the parameters of a function, with metadata that the library does not interpret. Created by
+/// sdp_dal_schema_create(), _parse(), _from_arrow() or _clone(), freed by sdp_dal_schema_free().
 pub struct sdp_dal_schema {
     _opaque: [u8; 0],
 }
@@ -32,8 +32,7 @@ impl Handle for sdp_dal_schema {
     const OF_STORE: bool = false;
 }
 
-/// What a function is called, and what is said about it. What it points to is borrowed: valid until the schema is changed or
-/// freed.
+/// Name and metadata of a function. All pointers are borrowed: valid until the schema is changed or freed.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_schema_info {
@@ -41,7 +40,7 @@ pub struct sdp_dal_schema_info {
     pub struct_size: usize,
     /// The name of the function.
     pub name: *const c_char,
-    /// What is said about it: keys, sorted.
+    /// Keys of its metadata, sorted.
     pub metadata_keys: *const *const c_char,
     /// The values of the keys.
     pub metadata_values: *const *const c_char,
@@ -57,7 +56,7 @@ unsafe impl Extensible for sdp_dal_schema_info {
 }
 const _: () = assert!(size_of::<sdp_dal_schema_info>() == 6 * size_of::<usize>());
 
-/// What a parameter is. What it points to is borrowed: valid until the schema is changed or freed.
+/// Description of a parameter. All pointers are borrowed: valid until the schema is changed or freed.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_param_info {
@@ -65,13 +64,13 @@ pub struct sdp_dal_param_info {
     pub struct_size: usize,
     /// Its name.
     pub name: *const c_char,
-    /// Its type as a signature writes it: "int64", "float64[row,uvw=3] C", "table{a: utf8}".
+    /// Its type as in a signature: "int64", "float64[row,uvw=3] C", "table{a: utf8}".
     pub type_text: *const c_char,
-    /// The ndim names of a tensor's dimensions, "" for one without a name; else NULL.
+    /// For a tensor: the ndim names of its dimensions, "" for one without a name. Otherwise NULL.
     pub dim_names: *const *const c_char,
-    /// The ndim sizes of a tensor's dimensions, -1 for one that is not fixed; else NULL.
+    /// For a tensor: the ndim sizes of its dimensions, -1 for one that is not fixed. Otherwise NULL.
     pub dim_sizes: *const i64,
-    /// What is said about it: keys, sorted.
+    /// Keys of its metadata, sorted.
     pub metadata_keys: *const *const c_char,
     /// The values of the keys.
     pub metadata_values: *const *const c_char,
@@ -81,13 +80,13 @@ pub struct sdp_dal_param_info {
     pub direction: i32,
     /// One of sdp_dal_param_kind.
     pub kind: i32,
-    /// Element type of a tensor, one of sdp_dal_dtype; else 0.
+    /// For a tensor: its element type, one of sdp_dal_dtype. Otherwise 0.
     pub dtype: i32,
-    /// Number of dimensions of a tensor; else 0.
+    /// For a tensor: its number of dimensions. Otherwise 0.
     pub ndim: i32,
     /// Bits of sdp_dal_param_flag.
     pub flags: u32,
-    /// The order that the signature gives a tensor, one of sdp_dal_order; else 0.
+    /// For a tensor: its order in the signature, one of sdp_dal_order. Otherwise 0.
     pub order: i32,
 }
 
@@ -200,7 +199,7 @@ fn info_of(param: &Param, texts: &mut Texts, sizes: &mut Vec<Box<[i64]>>) -> sdp
     }
 }
 
-/// A function without parameters, to be built with sdp_dal_schema_add().
+/// Creates the schema of a function without parameters. sdp_dal_schema_add() adds parameters.
 ///
 /// name: a letter or _, then letters, digits and _.
 /// out: The caller owns *out and must call sdp_dal_schema_free().
@@ -221,7 +220,7 @@ pub unsafe extern "C" fn sdp_dal_schema_create(
     })
 }
 
-/// Reads a signature in one line, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
+/// Parses a signature in one line, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
 ///
 /// out: The caller owns *out and must call sdp_dal_schema_free().
 ///
@@ -239,10 +238,9 @@ pub unsafe extern "C" fn sdp_dal_schema_parse(
     })
 }
 
-/// Reads an Arrow schema whose metadata say what Arrow's types cannot, with the keys of docs/wire-format.md. Metadata
-/// with other keys are kept.
+/// Converts an Arrow schema, with metadata as described in docs/wire-format.md. Metadata with other keys are kept.
 ///
-/// schema: moved, also if this fails: it is marked as released and need not be released any more.
+/// schema: moved, also on failure. It is marked as released and must not be released again.
 /// out: The caller owns *out and must call sdp_dal_schema_free().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
@@ -259,7 +257,7 @@ pub unsafe extern "C" fn sdp_dal_schema_from_arrow(
     })
 }
 
-/// The Arrow schema of a function's calls, with all metadata.
+/// Converts a schema to the Arrow schema of the function's calls, with all metadata.
 ///
 /// out: filled. The caller owns it and must call out->release(); released on failure.
 ///
@@ -277,7 +275,7 @@ pub unsafe extern "C" fn sdp_dal_schema_to_arrow(
     })
 }
 
-/// Copies the signature in one line. sdp_dal_schema_parse() makes the same schema of it, but for its metadata.
+/// Copies the signature in one line. sdp_dal_schema_parse() turns it into the same schema, without metadata.
 ///
 /// buffer, length: as in sdp_dal_last_error().
 ///
@@ -296,7 +294,7 @@ pub unsafe extern "C" fn sdp_dal_schema_format(
     })
 }
 
-/// A second schema that is equal to the first.
+/// Copies a schema.
 ///
 /// out: The caller owns *out and must call sdp_dal_schema_free().
 ///
@@ -314,7 +312,7 @@ pub unsafe extern "C" fn sdp_dal_schema_clone(
     })
 }
 
-/// Ends a schema. NULL is allowed. Does not block.
+/// Frees a schema. NULL is allowed. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_schema_free(schema: *mut sdp_dal_schema) {
     guard("sdp_dal_schema_free", |site| {
@@ -323,7 +321,7 @@ pub unsafe extern "C" fn sdp_dal_schema_free(schema: *mut sdp_dal_schema) {
     });
 }
 
-/// What the function is called, and what is said about it.
+/// Returns the name and the metadata of the function.
 ///
 /// out: filled; set its struct_size first.
 ///
@@ -341,7 +339,7 @@ pub unsafe extern "C" fn sdp_dal_schema_get_info(
     })
 }
 
-/// The index of the parameter with a name.
+/// Returns the index of the parameter with a name.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
 #[no_mangle]
@@ -360,9 +358,9 @@ pub unsafe extern "C" fn sdp_dal_schema_get_index(
     })
 }
 
-/// What a parameter is.
+/// Returns the description of a parameter.
 ///
-/// index: 0 to sdp_dal_schema_info's num_params - 1, in positional order. out: filled; set its struct_size first.
+/// index: 0 to num_params - 1 of sdp_dal_schema_info, in positional order. out: filled; set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -381,9 +379,10 @@ pub unsafe extern "C" fn sdp_dal_schema_get_param(
     })
 }
 
-/// The type of a value parameter, as an Arrow field of its name; or the columns of a table parameter, as an Arrow schema.
+/// Returns the type of a value parameter as an Arrow field with its name, or the columns of a table parameter as an
+/// Arrow schema.
 ///
-/// index: 0 to sdp_dal_schema_info's num_params - 1.
+/// index: 0 to num_params - 1 of sdp_dal_schema_info.
 /// out: filled. The caller owns it and must call out->release(); released on failure.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also if the parameter is another object), SDP_DAL_NOT_FOUND if the columns of the table
@@ -407,7 +406,7 @@ pub unsafe extern "C" fn sdp_dal_schema_get_arrow(
             }
             ty => {
                 return Err(
-                    site.wrong(format_args!("parameter '{name}' is {ty}, a value or a table is needed"))
+                    site.wrong(format_args!("parameter '{name}' is {ty}, expected a value or a table"))
                 )
             }
         });
@@ -415,13 +414,13 @@ pub unsafe extern "C" fn sdp_dal_schema_get_arrow(
     })
 }
 
-/// What keeps a caller that expects one schema from calling a function of another.
+/// Lists the differences that prevent a caller that expects one schema from calling a function with another.
 ///
-/// Every parameter expected must be there with equal direction, kind and type; others must be inputs that may be left
-/// out. Names count; metadata, the order of the parameters and that of a tensor's elements do not.
+/// Every expected parameter must exist with the same name, direction, kind and type. Other parameters must be inputs
+/// that may be null. Metadata, the order of the parameters, and the order of the elements of a tensor may differ.
 ///
-/// out_count: the number of mismatches; 0: they are compatible.
-/// buffer, length: one sentence a line, as in sdp_dal_last_error().
+/// out_count: the number of differences. 0 means that they are compatible.
+/// buffer, length: one sentence per line, as in sdp_dal_last_error().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -452,7 +451,7 @@ pub unsafe extern "C" fn sdp_dal_schema_mismatches(
 impl Site {
     fn schema_param(self, schema: &CallSchema, index: usize) -> Result<&Param> {
         let (name, count) = (&schema.name, schema.params.len());
-        let past = || self.wrong(format_args!("'index' is {index}, '{name}' has {count} parameters"));
+        let past = || self.wrong(format_args!("'index' is {index}, but '{name}' has {count} parameters"));
         schema.params.get(index).ok_or_else(past)
     }
 

@@ -13,15 +13,15 @@ use crate::wire::{Param, ParamType};
 /// Appends a parameter.
 ///
 /// direction: one of sdp_dal_direction. name: a letter or _, then letters, digits and _.
-/// type_text: its type as a signature writes it. A value: "int64", "utf8", "timestamp<ns,UTC>", "list<float64>". A tensor:
-/// "float64[row,uvw=3]"; with " C" or " F" behind it the function wants it in that order, or makes it so: an input that is
-/// stored in another order is copied into that one when the function asks for it. Callers need not expect the same order. A
-/// table: "table", "table{time: float64, name: utf8?}". "oid": an object of any kind, waited for if it is an input, made if it
-/// is an output. "id": an object's ID, which is only passed. NULL: a value of the type arrow_type.
-/// arrow_type: with NULL as type_text the type of a value, whose name, nullability and metadata are not looked at; with "table"
-/// the columns it must have, a struct whose metadata are not looked at; else NULL. Moved, also if this fails: it is marked as
-/// released and need not be released any more.
-/// nullable: whether it may be left out.
+/// type_text: its type as in a signature. A value: "int64", "utf8", "timestamp<ns,UTC>", "list<float64>". A tensor:
+/// "float64[row,uvw=3]". With " C" or " F" at the end the function gets an input in that order, or creates an output in
+/// it. An input that is stored in another order is copied when the function gets it. Callers need not expect the same
+/// order. A table: "table", "table{time: float64, name: utf8?}". "oid": an object of any kind. An input is waited for, an
+/// output is created. "id": the ID of an object, which is only passed on. NULL: a value of the type arrow_type.
+/// arrow_type: if type_text is NULL, the type of a value. Its name, nullability and metadata are ignored. If type_text
+/// is "table", the required columns as a struct. Its metadata are ignored. Otherwise NULL. Moved, also on failure. It
+/// is marked as released and must not be released again.
+/// nullable: whether it may be null or left out.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -46,11 +46,12 @@ pub unsafe extern "C" fn sdp_dal_schema_add(
             let (schema, name) = (site.handle_mut(schema, "schema")?, site.text(name, "name")?);
             let direction = site.direction(direction, "direction")?;
             let ty = match (text?, columns.or(value)) {
-                (None, None) => Err(site.wrong("'type_text' is NULL: give a type as a signature writes it")),
+                (None, None) => Err(site.wrong("'type_text' is NULL: pass a type, written as in a signature")),
                 (Some(text), None) => ParamType::parse(text, direction),
                 (None | Some("table"), Some(ty)) => ty,
                 (Some(text), Some(_)) => Err(site.wrong(format_args!(
-                    "'arrow_type' goes with \"table\", or without a text, not with \"{text}\""
+                    "'arrow_type' must be NULL if 'type_text' is \"{text}\": it belongs to \"table\", or to a \
+                     'type_text' of NULL"
                 ))),
             };
             let ty = ty.map_err(|wrong| wrong.context(format!("parameter '{name}'")))?;
@@ -59,11 +60,11 @@ pub unsafe extern "C" fn sdp_dal_schema_add(
     })
 }
 
-/// Says something about the function or one of its parameters. Callers and processors see it, and it makes no
-/// difference to whether they fit.
+/// Sets metadata of the function or of one of its parameters. Callers and processors can read them, and they do not
+/// affect compatibility.
 ///
-/// param: the parameter's name; NULL: the function. key: not empty, and not starting with "proc:". value: NULL takes
-/// it back.
+/// param: the name of the parameter. NULL: the function. key: not empty, and not starting with "proc:". value: the
+/// value. NULL removes the key.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND. Does not block.
 #[no_mangle]

@@ -4,31 +4,31 @@ use std::ffi::{c_char, CStr};
 
 use crate::error::Kind;
 
-/// How a function ended: SDP_DAL_OK, or one of the negative values of sdp_dal_status_code.
+/// Result of a function: SDP_DAL_OK, or one of the negative values of sdp_dal_status_code.
 pub type sdp_dal_status = i32;
 
 /// The values of sdp_dal_status.
 ///
-/// The numbers never change and are never used again. New ones may come with any version: treat a negative
-/// value that you do not know as an error, and ask sdp_dal_status_name() for its name.
+/// The numbers never change and are never reused. New ones may be added in any version: treat an unknown negative value
+/// as an error. sdp_dal_status_name() returns its name.
 #[repr(C)]
 #[allow(dead_code, reason = "the header's constants; Rust uses error::Kind")]
 pub enum sdp_dal_status_code {
-    /// It worked.
+    /// Success.
     SDP_DAL_OK = 0,
     /// An argument is wrong; the message names it.
     SDP_DAL_INVALID_ARGUMENT = -1,
     /// No such store, object, function, parameter or namespace.
     SDP_DAL_NOT_FOUND = -2,
-    /// The object exists, or is being created by somebody else.
+    /// The object exists, or is being created by another client.
     SDP_DAL_ALREADY_EXISTS = -3,
-    /// The time given has passed.
+    /// The timeout has passed.
     SDP_DAL_TIMEOUT = -4,
     /// The store (or the memory under it) is full.
     SDP_DAL_OUT_OF_MEMORY = -5,
     /// The object existed and was deleted.
     SDP_DAL_OBJECT_DELETED = -6,
-    /// The processor that was to produce this has died, closed, or was replaced.
+    /// The processor that was to produce this crashed, was closed, or was replaced.
     SDP_DAL_PROCESSOR_LOST = -7,
     /// The processing function reported an error; the message is the function's.
     SDP_DAL_FUNCTION_FAILED = -8,
@@ -36,31 +36,32 @@ pub enum sdp_dal_status_code {
     SDP_DAL_INPUT_LOST = -9,
     /// The processing function ended without writing this output.
     SDP_DAL_OUTPUT_NOT_WRITTEN = -10,
-    /// Fewer compatible processors than asked for.
+    /// There are fewer compatible processors than requested.
     SDP_DAL_NO_PROCESSOR = -11,
-    /// The wanted prefix belongs to a living client.
+    /// The requested prefix is in use by another client.
     SDP_DAL_NAMESPACE_IN_USE = -12,
-    /// The processor has started: it can take no more functions.
+    /// The processor has already started, and no function can be added.
     SDP_DAL_ALREADY_STARTED = -13,
-    /// The handle was inherited over fork() and cannot be used in the child: open the store anew there.
+    /// The handle was inherited through fork() and cannot be used in the child: open the store again there.
     SDP_DAL_FORKED = -14,
     /// The wait was ended by sdp_dal_store_interrupt().
     SDP_DAL_INTERRUPTED = -15,
-    /// The operating system or the store's owner forbids it.
+    /// The operating system or the owner of the store does not allow it.
     SDP_DAL_PERMISSION_DENIED = -16,
-    /// The file is not a store, or its bookkeeping does not add up.
+    /// The file is not a store, or its bookkeeping is inconsistent.
     SDP_DAL_CORRUPT = -17,
-    /// The store was made by an incompatible version, or the file system lacks something.
+    /// The store was created by an incompatible version, or the system lacks something that a store needs.
     SDP_DAL_UNSUPPORTED = -18,
     /// The operating system reported an error.
     SDP_DAL_IO = -19,
     /// All client slots or all entries are taken.
     SDP_DAL_LIMIT_REACHED = -20,
-    /// The lock of the store was not available for ten seconds. The process that holds it is stopped or gets no processor.
+    /// The lock of the store was not available for ten seconds. The process that holds it is stopped or gets no CPU
+    /// time.
     SDP_DAL_BUSY = -21,
-    /// A mistake inside the library.
+    /// An internal error of the library.
     SDP_DAL_INTERNAL = -22,
-    /// The call was cancelled: nobody wants its outputs any more.
+    /// The call was cancelled: no client wants its outputs any more.
     SDP_DAL_CANCELLED = -23,
 }
 
@@ -99,7 +100,8 @@ pub(super) fn name(code: sdp_dal_status) -> &'static CStr {
     }
 }
 
-/// The name of a status, without SDP_DAL_: "OK", "TIMEOUT", ...; "UNKNOWN" for a value that is none.
+/// Returns the name of a status without SDP_DAL_, such as "OK" or "TIMEOUT". Returns "UNKNOWN" for a value that is not
+/// a status.
 ///
 /// Returns a static text. Does not block.
 #[no_mangle]

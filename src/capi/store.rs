@@ -13,7 +13,7 @@ use crate::dal::Namespace;
 use crate::error::Result;
 use crate::store::{self, Store, StoreOptions};
 
-/// A store that this process uses, and a namespace in it. Made by sdp_dal_store_open(), ended by
+/// A store that this process uses, and a namespace in it. Opened by sdp_dal_store_open(), closed by
 /// sdp_dal_store_close().
 pub struct sdp_dal_store {
     _opaque: [u8; 0],
@@ -46,25 +46,25 @@ impl Deref for StoreState {
     }
 }
 
-/// How sdp_dal_store_open() opens, and if need be makes, a store. Zero bytes mean the default.
+/// Options of sdp_dal_store_open(). Zero bytes mean the default.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_store_options {
     /// sizeof(sdp_dal_store_options).
     pub struct_size: usize,
-    /// Bytes that can be put into a new store; 0: SDP_DAL_STORE_SIZE of the environment, or half of what the
-    /// system has.
+    /// Size of a new store: how many bytes can be put into it. Default (0): the environment variable
+    /// SDP_DAL_STORE_SIZE, or half of the free space in the tmpfs or control group, whichever is less.
     pub size: u64,
-    /// Name of this program in displays; NULL: the program's.
+    /// Name of this client in lists and messages. Default (NULL): the name of the program.
     pub name: *const c_char,
-    /// Objects at a time that a new store must have room for, up to 2^26; rounded up to a power of two, 1024 at least (see
+    /// Maximum number of objects in a new store, up to 2^26. It is rounded up to a power of two, and to 1024 (see
     /// sdp_dal_store_stat). Default: 1048576.
     pub max_objects: u32,
-    /// Most clients at a time in a new store, a multiple of 64 up to 1024. Default: 256.
+    /// Maximum number of clients of a new store, a multiple of 64 up to 1024. Default: 256.
     pub max_clients: u32,
-    /// Group ID; counts with SDP_DAL_STORE_SHARE_WITH_GROUP.
+    /// Group ID, used with SDP_DAL_STORE_SHARE_WITH_GROUP.
     pub group: u32,
-    /// User ID; counts with SDP_DAL_STORE_ACCEPT_OWNER.
+    /// User ID, used with SDP_DAL_STORE_ACCEPT_OWNER.
     pub accept_owner: u32,
     /// One of sdp_dal_create_mode.
     pub create: i32,
@@ -78,13 +78,13 @@ unsafe impl Extensible for sdp_dal_store_options {
 }
 const _: () = assert!(size_of::<sdp_dal_store_options>() == 2 * size_of::<usize>() + 8 + 6 * 4);
 
-/// Numbers about a store, in bytes or pieces.
+/// Statistics of a store: sizes in bytes, and counts.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_store_stat {
     /// sizeof(sdp_dal_store_stat).
     pub struct_size: usize,
-    /// Bytes that fit into the empty store.
+    /// Size of the store: bytes that fit when it is empty.
     pub size: u64,
     /// Bytes in use, without those of used_small.
     pub used: u64,
@@ -92,7 +92,7 @@ pub struct sdp_dal_store_stat {
     pub free: u64,
     /// The largest object that fits now, in bytes.
     pub largest_free: u64,
-    /// Bytes that were taken from the system.
+    /// Bytes that were allocated from the system.
     pub reserved: u64,
     /// Objects of every state.
     pub objects: u64,
@@ -106,21 +106,21 @@ pub struct sdp_dal_store_stat {
     pub failed: u64,
     /// Deleted objects that are still held.
     pub doomed: u64,
-    /// Most objects at a time: a power of two, what sdp_dal_store_options asked for or more.
+    /// Maximum number of objects: a power of two, at least what sdp_dal_store_options requested.
     pub max_objects: u64,
-    /// Times that the bookkeeping was rebuilt after a client's death.
+    /// How often the bookkeeping was rebuilt after a client crashed.
     pub recoveries: u64,
-    /// Clients that died and were cleaned up after.
+    /// Crashed clients whose objects and memory were reclaimed.
     pub reaped: u64,
-    /// Clients.
+    /// Number of clients.
     pub clients: u32,
-    /// Most clients at a time.
+    /// Maximum number of clients.
     pub max_clients: u32,
-    /// Namespaces.
+    /// Number of namespaces.
     pub namespaces: u32,
     /// 0.
     pub reserved_0: u32,
-    /// Bytes in use by objects below 4 KiB, which have room of their own besides size.
+    /// Bytes in use by objects below 4 KiB, which have memory of their own besides size.
     pub used_small: u64,
 }
 
@@ -153,18 +153,18 @@ const NO_STAT: sdp_dal_store_stat = sdp_dal_store_stat {
     used_small: 0,
 };
 
-/// Opens the store at a path, and makes it if there is none.
+/// Opens the store at a path, and creates it if there is none.
 ///
-/// One process has one attachment to a store, however often it opens it; every handle has a namespace of its
-/// own, which is reserved when something is put into it first.
+/// A process has one attachment to a store, even if it opens the store several times. Every handle has a namespace of
+/// its own, which is reserved when the first object is put into it.
 ///
-/// path: where the store is; NULL: SDP_DAL_STORE of the environment.
+/// path: the path of the store. NULL: the environment variable SDP_DAL_STORE.
 /// options: NULL for the defaults.
 /// out: The caller owns *out and must call sdp_dal_store_close().
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS (SDP_DAL_STORE_EXACT),
 /// SDP_DAL_PERMISSION_DENIED, SDP_DAL_CORRUPT, SDP_DAL_UNSUPPORTED, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY,
-/// SDP_DAL_IO, SDP_DAL_BUSY. Blocks only as long as the system takes.
+/// SDP_DAL_IO, SDP_DAL_BUSY. Blocks only as long as the operating system takes.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_open(
     path: *const c_char,
@@ -179,7 +179,10 @@ pub unsafe extern "C" fn sdp_dal_store_open(
         let path = match path {
             Some(path) => PathBuf::from(path),
             None => default_path().map(PathBuf::from).ok_or_else(|| {
-                site.wrong("'path' is NULL, and the environment has no SDP_DAL_STORE: give the store's path")
+                site.wrong(
+                    "'path' is NULL, and the environment variable SDP_DAL_STORE is not set: pass the \
+                     path of a store",
+                )
             })?,
         };
         let store = Store::open(&path, &options)?;
@@ -192,10 +195,10 @@ fn default_path() -> Option<OsString> {
     std::env::var_os("SDP_DAL_STORE").filter(|path| !path.is_empty())
 }
 
-/// Ends the use of a store by this handle. NULL is allowed.
+/// Closes a handle of a store. NULL is allowed.
 ///
-/// Everything that was made from the handle stays valid: the attachment goes with the last of them.
-/// Waits at most 100 ms.
+/// All handles that were created from it stay valid, and the attachment ends with the last of them. Waits at most 100
+/// ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_close(store: *mut sdp_dal_store) {
     guard("sdp_dal_store_close", |site| {
@@ -204,19 +207,19 @@ pub unsafe extern "C" fn sdp_dal_store_close(store: *mut sdp_dal_store) {
     });
 }
 
-/// Which store a handle is of.
+/// The store to which a handle belongs.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_store_info {
     /// sizeof(sdp_dal_store_info).
     pub struct_size: usize,
-    /// The path by which it was opened. Borrowed: valid until the handle is closed.
+    /// The path with which it was opened. Borrowed: valid until the handle is closed.
     pub path: *const c_char,
-    /// A random number that tells this store from every other one, also from one that was or will be made at the same path: the
-    /// same for every client and as long as the store lives. An object ID that is written down is good only with it: compare it
-    /// before the ID is used again.
+    /// A random number that identifies this store, the same for all clients and for the lifetime of the store. A store
+    /// that is created later at the same path has another number. If an object ID is saved, save this number too, and
+    /// compare it before the ID is used again.
     pub identity: u64,
-    /// This process's own number among the clients of the store.
+    /// The number of this process as a client of the store.
     pub client: u32,
     /// 0.
     pub reserved: u32,
@@ -228,7 +231,7 @@ unsafe impl Extensible for sdp_dal_store_info {
 }
 const _: () = assert!(size_of::<sdp_dal_store_info>() == 2 * size_of::<usize>() + 8 + 2 * 4);
 
-/// Which store a handle is of.
+/// Returns the path and the identity of the store of a handle.
 ///
 /// out: filled; set its struct_size first.
 ///
@@ -254,12 +257,12 @@ pub unsafe extern "C" fn sdp_dal_store_get_info(
     })
 }
 
-/// The prefix of a handle's namespace, which is reserved now if it was not before.
+/// Returns the prefix of the namespace of a handle, and reserves the namespace if that was not done before.
 ///
-/// out_prefix: room for SDP_DAL_PREFIX_SIZE bytes.
+/// out_prefix: a buffer of SDP_DAL_PREFIX_SIZE bytes.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED.
-/// Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_LIMIT_REACHED, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_FORKED. Does not wait for
+/// other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_get_prefix(
     store: *const sdp_dal_store,
@@ -274,11 +277,11 @@ pub unsafe extern "C" fn sdp_dal_store_get_prefix(
     })
 }
 
-/// Numbers about a store as it is now.
+/// Returns the current statistics of a store.
 ///
 /// out: filled; set its struct_size first.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_get_stat(
     store: *const sdp_dal_store,
@@ -313,14 +316,14 @@ pub unsafe extern "C" fn sdp_dal_store_get_stat(
     })
 }
 
-/// Gives memory that no object uses back to the system: what lies behind the last object. Gaps between objects stay, for
-/// they are reused first. Else memory stays with the store while anybody uses it, because memory that was used before
-/// is faster. What SDP_DAL_STORE_RESERVE took is given back, too.
+/// Returns unused memory to the system: the memory after the last object. Gaps between objects stay, because they are
+/// reused first. Without this function the store keeps its memory while it has clients, because memory that was used
+/// before is faster. Memory that was reserved with SDP_DAL_STORE_RESERVE is returned too.
 ///
-/// out_bytes: the bytes that were given back.
+/// out_bytes: the number of bytes that were returned.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED, SDP_DAL_IO. Does not wait for
-/// others; holds up those who create objects, some milliseconds at a time.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED, SDP_DAL_IO. Does not wait for other
+/// clients, but clients that create objects wait for it, some milliseconds at a time.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_trim(
     store: *const sdp_dal_store,
@@ -334,13 +337,13 @@ pub unsafe extern "C" fn sdp_dal_store_trim(
     })
 }
 
-/// Deletes objects that are evictable, and that nobody wants or holds, until they were of so many bytes together or none is
-/// left. The one whose last holder let go longest ago goes first. A full store does that by itself; so does this only in a
-/// store that was made with SDP_DAL_STORE_EVICTION.
+/// Deletes evictable objects that no client wants or holds, until enough bytes are deleted or none is left. The object
+/// that was released the longest time ago is deleted first. A store that was created with SDP_DAL_STORE_EVICTION does
+/// this by itself when it is full. In other stores this function deletes nothing.
 ///
-/// bytes: how many to get rid of. out_bytes: the bytes of the objects that were deleted.
+/// bytes: how many bytes to delete. out_bytes: the number of bytes of the deleted objects.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_evict(
     store: *const sdp_dal_store,
@@ -355,12 +358,13 @@ pub unsafe extern "C" fn sdp_dal_store_evict(
     })
 }
 
-/// For programs that are about to end without having freed all their handles, as those of garbage-collected languages do:
-/// takes the stores away that no other client uses, which would be left over else. Handles stay valid; what is put into such
-/// a store from now on, nobody finds. Stores that others use notice the end of this process by themselves.
+/// Removes the stores that no other client uses, without freeing handles. It is for programs that end without freeing
+/// all their handles, as in garbage-collected languages. Handles stay valid, but no other process can find objects that
+/// are put into such a store from now on. Stores with other clients are not changed: those clients notice the end of
+/// this process.
 ///
-/// A process that ends without closing its stores and without this function leaves their memory in use until their paths are
-/// opened again, or `sdp-dal stores --remove-left-over` is run.
+/// If a process ends without closing its stores and without this function, the memory of stores without other clients
+/// stays in use. It is freed when their paths are opened again, or by `sdp-dal stores --remove-left-over`.
 ///
 /// Errors: none. Waits at most 100 ms for each store.
 #[no_mangle]
@@ -371,8 +375,8 @@ pub unsafe extern "C" fn sdp_dal_stores_leave() -> sdp_dal_status {
     })
 }
 
-/// Ends all waiting in this process on this store, and keeps it from starting, while on is true: every function
-/// that waits returns SDP_DAL_INTERRUPTED.
+/// Interrupts all waits of this process on this store while on is true. Every function that waits, or would wait,
+/// returns SDP_DAL_INTERRUPTED.
 ///
 /// May be called from any thread, and from a signal handler.
 ///

@@ -9,7 +9,7 @@ use super::structs::Extensible;
 use super::texts::{Infos, Texts};
 use crate::store::{census, StoreSummary};
 
-/// The stores of this machine as they were at one moment. Made by sdp_dal_stores_list(), ended by sdp_dal_stores_free().
+/// A snapshot of the stores of this machine. Created by sdp_dal_stores_list(), freed by sdp_dal_stores_free().
 pub struct sdp_dal_stores {
     _opaque: [u8; 0],
 }
@@ -20,27 +20,27 @@ impl Handle for sdp_dal_stores {
     const OF_STORE: bool = false;
 }
 
-/// What a store looks like from outside.
+/// Description of a store, without opening it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_store_summary {
     /// sizeof(sdp_dal_store_summary).
     pub struct_size: usize,
-    /// The path under which it was made: the one to open it by. Borrowed: valid until the list is freed.
+    /// The path at which it was created, to be used for opening it. Borrowed: valid until the list is freed.
     pub path: *const c_char,
-    /// The path of the file in which it lies. Borrowed as path.
+    /// The path of its file. Borrowed like path.
     pub file: *const c_char,
-    /// When it was made, in nanoseconds since 1970.
+    /// Time of its creation, in nanoseconds since 1970.
     pub created_ns: i64,
-    /// Bytes that fit into the empty store.
+    /// Size of the store: bytes that fit when it is empty.
     pub size: u64,
-    /// Bytes that it has taken from the system for objects.
+    /// Bytes that it has allocated from the system for objects.
     pub reserved: u64,
     /// The user ID of its owner.
     pub owner: u32,
-    /// Living clients; 0: it is left over, and the next who opens its path replaces it.
+    /// Number of running clients. 0: the store is left over, and is replaced when its path is opened again.
     pub clients: u32,
-    /// Most clients at a time.
+    /// Maximum number of clients.
     pub max_clients: u32,
     /// 0.
     pub reserved_0: u32,
@@ -67,15 +67,15 @@ fn summary_of(found: &StoreSummary, texts: &mut Texts) -> sdp_dal_store_summary 
     }
 }
 
-/// Lists the stores of this machine that this process may look at, without opening them: /dev/shm and every other
-/// tmpfs, with the folders directly below each.
+/// Lists the stores of this machine that this process may read, without opening them. It searches /dev/shm and every
+/// other tmpfs, and the directories directly below each.
 ///
 /// out: The caller owns *out and must call sdp_dal_stores_free(). out_count: how many there are.
-/// out_skipped: how many files and folders could not be looked into: they are other users', or stores of another version;
-/// NULL if not asked for.
+/// out_skipped: how many files and directories could not be read, because they belong to other users or are stores of
+/// another version. May be NULL.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_IO, SDP_DAL_PERMISSION_DENIED, SDP_DAL_NOT_FOUND if there is no /proc.
-/// Does not wait for others.
+/// Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_stores_list(
     out: *mut *mut sdp_dal_stores,
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn sdp_dal_stores_list(
     })
 }
 
-/// One store of a list.
+/// Returns one store of a list.
 ///
 /// index: from 0 to the number of stores, exclusive. out: filled; set its struct_size first.
 ///
@@ -114,13 +114,14 @@ pub unsafe extern "C" fn sdp_dal_stores_get_summary(
     guard("sdp_dal_stores_get_summary", |site| {
         // SAFETY: the header's rules for pointers.
         let (out, stores) = unsafe { (site.out_struct(out, "out")?, site.handle(stores, "stores")?) };
-        let past = || site.wrong(format_args!("'index' is {index}, the list has {} stores", stores.len()));
+        let past =
+            || site.wrong(format_args!("'index' is {index}, but the list has {} stores", stores.len()));
         out.set(stores.get(index).ok_or_else(past)?);
         Ok(())
     })
 }
 
-/// Ends a list of stores. NULL is allowed. Does not block.
+/// Frees a list of stores. NULL is allowed. Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_stores_free(stores: *mut sdp_dal_stores) {
     guard("sdp_dal_stores_free", |site| {

@@ -17,7 +17,7 @@ impl Site {
     pub(super) unsafe fn text<'a>(self, text: *const c_char, name: &str) -> Result<&'a str> {
         // SAFETY: the caller's promise.
         unsafe { self.text_or_none(text, name)? }
-            .ok_or_else(|| self.wrong(format_args!("'{name}' is NULL, a text is needed")))
+            .ok_or_else(|| self.wrong(format_args!("'{name}' is NULL, expected a text")))
     }
 
     /// A text that may be left out by NULL.
@@ -36,10 +36,10 @@ impl Site {
         let bytes = unsafe { CStr::from_ptr(text) };
         match bytes.to_str() {
             Ok(text) => Ok(Some(text)),
-            Err(wrong) => Err(self.wrong(format_args!(
-                "'{name}' is not UTF-8: byte {} does not belong there",
-                wrong.valid_up_to()
-            ))),
+            Err(wrong) => {
+                Err(self
+                    .wrong(format_args!("'{name}' is not UTF-8: byte {} is invalid", wrong.valid_up_to())))
+            }
         }
     }
 
@@ -52,7 +52,7 @@ impl Site {
             return Ok(&[]);
         }
         if bytes.is_null() {
-            return Err(self.wrong(format_args!("'{name}' is NULL, {size} bytes are needed")));
+            return Err(self.wrong(format_args!("'{name}' is NULL, expected {size} bytes")));
         }
         if isize::try_from(size).is_err() {
             return Err(self.wrong(format_args!("'{name}' has {size} bytes: no memory is that large")));
@@ -63,7 +63,7 @@ impl Site {
 
     /// There is no private memory for a copy of an argument, whose size is the caller's.
     pub(super) fn no_memory(self, size: usize, name: &str) -> Error {
-        let text = format!("{}: no memory for a copy of the {size} bytes of '{name}'", self.function());
+        let text = format!("{}: out of memory: a copy of '{name}' needs {size} bytes", self.function());
         Error::new(Kind::OutOfMemory, text)
     }
 
@@ -82,7 +82,7 @@ impl Site {
         }
         if items.is_null() || !items.is_aligned() {
             return Err(self.wrong(format_args!(
-                "'{name}' is {}, an array of {count} is needed",
+                "'{name}' is {}, expected an array of {count}",
                 if items.is_null() { "NULL" } else { "not aligned" }
             )));
         }
@@ -113,9 +113,7 @@ impl Site {
         // SAFETY: valid by the caller's promise.
         let room = unsafe { ptr::replace(length, 0) };
         if buffer.is_null() && room != 0 {
-            return Err(
-                self.wrong(format_args!("'buffer' is NULL, but '*length' says that it has {room} bytes"))
-            );
+            return Err(self.wrong(format_args!("'buffer' is NULL, but '*length' is {room}")));
         }
         Ok(TextOut { buffer: buffer.cast(), room, length })
     }
@@ -126,7 +124,7 @@ impl Site {
     /// `id` is NULL or has room for 20 bytes.
     pub(super) unsafe fn id_out(self, id: *mut u8, name: &str) -> Result<IdOut> {
         if id.is_null() {
-            return Err(self.wrong(format_args!("'{name}' is NULL, room for {ID_SIZE} bytes is needed")));
+            return Err(self.wrong(format_args!("'{name}' is NULL, expected memory for {ID_SIZE} bytes")));
         }
         // SAFETY: valid by the caller's promise.
         unsafe { ptr::write_bytes(id, 0, ID_SIZE) };
@@ -139,7 +137,7 @@ impl Site {
     /// `prefix` is NULL or has room for 4 bytes.
     pub(super) unsafe fn prefix_out(self, prefix: *mut u8, name: &str) -> Result<PrefixOut> {
         if prefix.is_null() {
-            return Err(self.wrong(format_args!("'{name}' is NULL, room for {PREFIX_SIZE} bytes is needed")));
+            return Err(self.wrong(format_args!("'{name}' is NULL, expected memory for {PREFIX_SIZE} bytes")));
         }
         // SAFETY: valid by the caller's promise.
         unsafe { ptr::write_bytes(prefix, 0, PREFIX_SIZE) };

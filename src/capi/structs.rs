@@ -55,7 +55,7 @@ impl Site {
     pub(super) unsafe fn out<T>(self, place: *mut T, name: &str) -> Result<Out<T>> {
         if place.is_null() || !place.is_aligned() {
             let found = if place.is_null() { "NULL" } else { "not aligned" };
-            return Err(self.wrong(format_args!("'{name}' is {found}, room for the result is needed")));
+            return Err(self.wrong(format_args!("'{name}' is {found}, expected a pointer for the result")));
         }
         // SAFETY: the caller's promise.
         unsafe { ptr::write_bytes(place, 0, 1) };
@@ -120,8 +120,8 @@ impl Site {
             let tail = std::slice::from_raw_parts(place.cast::<u8>().add(known), size - known);
             if let Some(i) = tail.iter().position(|byte| *byte != 0) {
                 return Err(self.wrong(format_args!(
-                    "'{name}' has {size} bytes, of which this version of the library knows {known}; byte {} is \
-                     not zero: it asks for something that this version does not have",
+                    "'{name}' has {size} bytes, of which this version of the library knows {known}, but byte \
+                     {} is not zero: it asks for a feature that this version does not have",
                     known + i
                 )));
             }
@@ -137,7 +137,7 @@ impl Site {
     /// `place` is NULL or points to a `struct_size` and room for as many bytes as it says.
     pub(super) unsafe fn out_struct<T: Extensible>(self, place: *mut T, name: &str) -> Result<OutStruct<T>> {
         if place.is_null() {
-            return Err(self.wrong(format_args!("'{name}' is NULL, a struct to fill is needed")));
+            return Err(self.wrong(format_args!("'{name}' is NULL, expected a struct to fill")));
         }
         // SAFETY: the caller's promise.
         unsafe {
@@ -167,13 +167,13 @@ impl Site {
     /// `place` points to a `struct_size`.
     unsafe fn struct_size<T: Extensible>(self, place: *const T, name: &str) -> Result<usize> {
         if !place.is_aligned() {
-            return Err(self.wrong(format_args!("'{name}' is not aligned, a struct is needed")));
+            return Err(self.wrong(format_args!("'{name}' is not aligned, expected a struct")));
         }
         // SAFETY: aligned, readable by the caller's promise.
         let size = unsafe { ptr::read(place.cast::<usize>()) };
         if !(size_of::<usize>()..=STRUCT_SIZE_MAX).contains(&size) {
             return Err(self.wrong(format_args!(
-                "'{name}' has a struct_size of {size}: set the struct to zero, and struct_size to sizeof({})",
+                "'{name}' has a struct_size of {size}: zero the struct, then set struct_size to sizeof({})",
                 T::NAME
             )));
         }

@@ -11,7 +11,7 @@ use super::store::sdp_dal_store;
 use super::structs::Extensible;
 use crate::store::{Event, EventKind, Subscription, ID_SIZE};
 
-/// What happens to the objects of a store. Made by sdp_dal_store_subscribe(), ended by sdp_dal_subscription_free().
+/// Receives the events of a store. Created by sdp_dal_store_subscribe(), freed by sdp_dal_subscription_free().
 pub struct sdp_dal_subscription {
     _opaque: [u8; 0],
 }
@@ -21,27 +21,27 @@ impl Handle for sdp_dal_subscription {
     const WORD: u64 = word(b"sdpSubsc");
 }
 
-/// What an event says.
+/// Kind of an event.
 #[repr(C)]
 #[allow(dead_code, reason = "the header's constants; Rust uses store::EventKind")]
 pub enum sdp_dal_event_kind {
     /// An object is complete.
     SDP_DAL_EVENT_SEALED = 1,
-    /// An object that was complete, or had failed, is deleted. Told of calls, too.
+    /// An object that was complete or had failed is deleted. Also reported for calls.
     SDP_DAL_EVENT_DELETED = 2,
     /// An object will never exist.
     SDP_DAL_EVENT_FAILED = 3,
-    /// A namespace was declared; the ID is that of its declaration. Told instead of SDP_DAL_EVENT_SEALED.
+    /// A namespace was declared; the ID is that of its declaration. Reported instead of SDP_DAL_EVENT_SEALED.
     SDP_DAL_EVENT_NAMESPACE_APPEARED = 4,
-    /// A namespace's declaration is deleted. Told instead of SDP_DAL_EVENT_DELETED.
+    /// A namespace's declaration is deleted. Reported instead of SDP_DAL_EVENT_DELETED.
     SDP_DAL_EVENT_NAMESPACE_GONE = 5,
-    /// A call is in its processor's queue; the actor is its caller. Told instead of SDP_DAL_EVENT_SEALED.
+    /// A call is in its processor's queue; the actor is its caller. Reported instead of SDP_DAL_EVENT_SEALED.
     SDP_DAL_EVENT_CALL_ISSUED = 6,
     /// A processor has taken a call.
     SDP_DAL_EVENT_CALL_CLAIMED = 7,
     /// A call that was taken has ended. Its caller may have deleted it before.
     SDP_DAL_EVENT_CALL_ENDED = 8,
-    /// Events were lost: list the objects again with sdp_dal_store_list_objects(). What happens after this event is told.
+    /// Events were lost: list the objects again with sdp_dal_store_list_objects(). All later events are reported.
     SDP_DAL_EVENT_RESYNC = 9,
 }
 
@@ -60,29 +60,29 @@ const _: () = assert!(
 /// Bytes of metadata in a sdp_dal_event.
 const METADATA: usize = 56;
 
-/// One thing that happened.
+/// An event in a store.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_event {
     /// sizeof(sdp_dal_event).
     pub struct_size: usize,
-    /// Its place in the order of all events of the store; 0 for SDP_DAL_EVENT_RESYNC.
+    /// Its number in the order of all events of the store, 0 for SDP_DAL_EVENT_RESYNC.
     pub sequence: u64,
-    /// When it happened, in nanoseconds since 1970.
+    /// Time of the event, in nanoseconds since 1970.
     pub time_ns: i64,
-    /// Bytes of the object's data; of a failed object, of its text.
+    /// Size of the data of the object in bytes. For a failed object, the size of its message.
     pub data_size: u64,
-    /// Bytes of the object's metadata.
+    /// Size of the metadata of the object in bytes.
     pub metadata_size: u64,
-    /// Number of the client that did it; 0 for SDP_DAL_EVENT_RESYNC.
+    /// Number of the client that caused it, 0 for SDP_DAL_EVENT_RESYNC.
     pub actor: u32,
     /// One of sdp_dal_event_kind.
     pub kind: i32,
     /// ID of the object, all zeros for SDP_DAL_EVENT_RESYNC.
     pub id: [u8; 20],
-    /// How many bytes of metadata follow.
+    /// Number of bytes in metadata.
     pub metadata_length: u32,
-    /// The first bytes of the object's metadata, which say what it is: "sdp:kind=call;sdp:func=..." for a call.
+    /// The first bytes of the metadata of the object, which describe it, for a call as "sdp:kind=call;sdp:func=...".
     pub metadata: [u8; 56],
 }
 
@@ -111,15 +111,16 @@ fn event_of(event: &Event) -> sdp_dal_event {
     }
 }
 
-/// Tells of what happens from now on to objects whose IDs start with given bytes. To keep a table of objects, subscribe
-/// first and then list them: nothing is missed in between, though it may be told twice.
+/// Subscribes to the events of objects whose IDs start with the given bytes, from now on. To keep a table of objects,
+/// subscribe first and then list them. Nothing is missed in between, but it may be reported twice.
 ///
-/// Somebody who reads slowly loses events, and is told so by SDP_DAL_EVENT_RESYNC; writers never wait for readers.
+/// Caveat: a slow reader loses events, because writers never wait for readers. Fix: after SDP_DAL_EVENT_RESYNC, list
+/// the objects again.
 ///
-/// prefix: 0 to SDP_DAL_ID_SIZE bytes; may be NULL if prefix_size is 0, which means every object.
+/// prefix: 0 to SDP_DAL_ID_SIZE bytes. May be NULL if prefix_size is 0, which means every object.
 /// out: The caller owns *out and must call sdp_dal_subscription_free().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_store_subscribe(
     store: *const sdp_dal_store,
@@ -137,7 +138,7 @@ pub unsafe extern "C" fn sdp_dal_store_subscribe(
     })
 }
 
-/// The next event.
+/// Returns the next event.
 ///
 /// out: filled; set its struct_size first.
 ///
@@ -159,7 +160,7 @@ pub unsafe extern "C" fn sdp_dal_subscription_next(
     })
 }
 
-/// Ends a subscription. NULL is allowed. Waits at most 100 ms.
+/// Frees a subscription. NULL is allowed. Waits at most 100 ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_subscription_free(subscription: *mut sdp_dal_subscription) {
     guard("sdp_dal_subscription_free", |site| {
@@ -168,12 +169,14 @@ pub unsafe extern "C" fn sdp_dal_subscription_free(subscription: *mut sdp_dal_su
     });
 }
 
-/// A descriptor for poll(2), epoll(7) and event loops: readable when something may be new for what this process
-/// watches in the store (sdp_dal_ref_watch(), sdp_dal_processor_watch(), subscriptions), now and then for no reason.
+/// Returns a descriptor for poll(2), epoll(7) and event loops. It becomes readable when something may be new for what
+/// this process watches in the store: sdp_dal_ref_watch(), sdp_dal_processor_watch() and subscriptions. Sometimes it
+/// becomes readable without a reason.
 ///
-/// When it is readable, call sdp_dal_store_clear_event_fd() first, then look with SDP_DAL_POLL until there is nothing:
-/// what comes after the look makes it readable again. The first call starts the library's only thread, which ends with
-/// the last handle of the store. The descriptor is the library's: do not close or read it.
+/// When it is readable, call sdp_dal_store_clear_event_fd() first. Then check everything with SDP_DAL_POLL until
+/// nothing is left. Later changes make it readable again. The first call of this function starts the only thread of the
+/// library, which ends with the last handle of the store. The descriptor belongs to the library: do not close or read
+/// it.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_IO, SDP_DAL_FORKED. Does not block.
 #[no_mangle]
@@ -189,7 +192,7 @@ pub unsafe extern "C" fn sdp_dal_store_event_fd(
     })
 }
 
-/// Makes the descriptor of sdp_dal_store_event_fd() unreadable until something is new.
+/// Clears the descriptor of sdp_dal_store_event_fd(): it is not readable until something is new.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
 #[no_mangle]
@@ -201,8 +204,8 @@ pub unsafe extern "C" fn sdp_dal_store_clear_event_fd(store: *const sdp_dal_stor
     })
 }
 
-/// Lets the descriptor of sdp_dal_store_event_fd() become readable when the object of this reference may exist or have
-/// failed, or not any more. Ends by itself when that was seen through the reference.
+/// Sets whether the descriptor of sdp_dal_store_event_fd() becomes readable when the object of this reference may exist
+/// or have failed. This ends automatically when a function was called with the reference that returned this result.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
 #[no_mangle]
@@ -214,10 +217,10 @@ pub unsafe extern "C" fn sdp_dal_ref_watch(reference: *const sdp_dal_ref, on: bo
     })
 }
 
-/// Lets the descriptor of sdp_dal_store_event_fd() become readable when a call may have come for this processor, or the
-/// inputs of one that waits, or not any more. Starts the processor if that has not happened yet.
+/// Sets whether the descriptor of sdp_dal_store_event_fd() becomes readable when a call, or the inputs of a waiting
+/// call, may have arrived for this processor. Starts the processor if that was not done before.
 ///
-/// Errors: as sdp_dal_processor_start(). Does not wait for others.
+/// Errors: like sdp_dal_processor_start(). Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_processor_watch(
     processor: *const sdp_dal_processor,

@@ -23,13 +23,13 @@ use crate::error::{Error, Kind, Result};
 use crate::timeout::Timeout;
 use crate::wire::TableSource;
 
-/// How a table is put. Zero bytes mean the default.
+/// Options for putting a table. Zero bytes mean the default.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_table_options {
     /// sizeof(sdp_dal_table_options).
     pub struct_size: usize,
-    /// Most rows of a record batch: longer ones are split. 0: as they come.
+    /// Maximum number of rows of a record batch. Longer ones are split. Default (0): no limit.
     pub max_chunksize: usize,
 }
 
@@ -57,7 +57,7 @@ impl Site {
             }
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
             RecordBatch::try_new_with_options(schema.clone(), columns, &options)
-                .map_err(|wrong| self.wrong(format_args!("'{name}' is no table: {wrong}")))
+                .map_err(|wrong| self.wrong(format_args!("'{name}' is not a table: {wrong}")))
         });
         let batches = batches.collect::<Result<_>>()?;
         TableSource::new(schema, batches).map_err(|wrong| self.wrong(wrong))
@@ -87,7 +87,7 @@ impl Site {
         count: usize,
     ) -> Result<TableSource> {
         if columns.is_null() && count > 0 {
-            return Err(self.wrong(format_args!("'columns' is NULL, {count} streams are needed")));
+            return Err(self.wrong(format_args!("'columns' is NULL, expected {count} streams")));
         }
         let name = |nth: usize| format!("columns[{nth}]");
         let mut streams = Vec::new();
@@ -99,7 +99,7 @@ impl Site {
         // SAFETY: the caller's promise.
         let schema = unsafe { self.columns_or_none(schema, "schema")? };
         let schema = schema
-            .ok_or_else(|| self.wrong("'schema' is NULL, a schema with the columns' names is needed"))?;
+            .ok_or_else(|| self.wrong("'schema' is NULL, expected a schema with the names of the columns"))?;
         let mut arrays = Vec::new();
         for (nth, stream) in streams.into_iter().enumerate() {
             let chunks = self.chunks(stream?, &name(nth))?;
@@ -157,7 +157,7 @@ fn give_stream(table: &Table, out: Out<FFI_ArrowArrayStream>) -> Result<()> {
 
 /// Puts a table: one copy into the store.
 ///
-/// stream: the record batches. It is moved: read to its end and released by the library, also on failure.
+/// stream: the record batches. It is moved: the library reads it to its end and releases it, also on failure.
 /// options: NULL for the defaults.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
 ///
@@ -183,16 +183,16 @@ pub unsafe extern "C" fn sdp_dal_table_put(
     })
 }
 
-/// Puts a table that is given column by column: one copy into the store. The chunks of all columns must be equally
-/// long.
+/// Puts a table that is given column by column: one copy into the store. All columns must have chunks of the same
+/// lengths.
 ///
-/// schema: the columns' names and types, a struct. It stays yours.
-/// columns, count: a stream of arrays for each column of schema. They are moved: read to their ends and released by
-/// the library, also on failure.
+/// schema: the names and types of the columns, as a struct. It is not released by the library.
+/// columns, count: one stream of arrays for each column of schema. They are moved: the library reads them to their ends
+/// and releases them, also on failure.
 /// options: NULL for the defaults.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
 ///
-/// Errors: as sdp_dal_table_put(). Blocks while the streams do, and while the store is full, up to
+/// Errors: like sdp_dal_table_put(). Blocks while the streams do, and while the store is full, up to
 /// SDP_DAL_FULL_TIMEOUT.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_table_put_columns(
@@ -217,13 +217,14 @@ pub unsafe extern "C" fn sdp_dal_table_put_columns(
     })
 }
 
-/// Writes the table of a reference that has no value yet: one copy into the store.
+/// Writes the table of a reference whose object does not exist yet: one copy into the store.
 ///
-/// stream: the record batches. It is moved: read to its end and released by the library, also on failure.
+/// stream: the record batches. It is moved: the library reads it to its end and releases it, also on failure.
 /// options: NULL for the defaults.
 ///
-/// Errors: as sdp_dal_table_put(); SDP_DAL_INVALID_ARGUMENT names the column if the reference expects others;
-/// SDP_DAL_ALREADY_EXISTS. Blocks while the stream does, and while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// Errors: like sdp_dal_table_put(); SDP_DAL_INVALID_ARGUMENT, with the name of the column, if the reference expects
+/// other columns; SDP_DAL_ALREADY_EXISTS. Blocks while the stream does, and while the store is full, up to
+/// SDP_DAL_FULL_TIMEOUT.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_put_table(
     reference: *mut sdp_dal_ref,
@@ -240,14 +241,15 @@ pub unsafe extern "C" fn sdp_dal_ref_put_table(
     })
 }
 
-/// Waits until the object exists, and gives it as a table. Nothing is copied. What is checked are the bounds of the
-/// arrays, not their values.
+/// Waits until the object exists, and returns it as a table. Nothing is copied. The bounds of the arrays are checked,
+/// but not their values.
 ///
-/// out: a stream of the record batches. You release it, and the schema and the arrays that it gives, in any order and
-/// thread; the object's bytes stay until then, whatever is closed or deleted.
+/// out: a stream of the record batches. The caller owns it and must call out->release(), and also release its schema
+/// and arrays, in any order and in any thread. The bytes of the object stay valid until then, even if handles are
+/// closed or the object is deleted.
 ///
-/// Errors: as sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is no table, or (with the column's name)
-/// another than the reference expects; SDP_DAL_CORRUPT. Blocks up to timeout_ns.
+/// Errors: like sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is not a table, or (with the name of the
+/// column) not the one that the reference expects; SDP_DAL_CORRUPT. Blocks up to timeout_ns.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_get_table(
     reference: *const sdp_dal_ref,
@@ -261,12 +263,12 @@ pub unsafe extern "C" fn sdp_dal_ref_get_table(
     })
 }
 
-/// As sdp_dal_ref_get_table(), for a table of one record batch (or none): the whole table as one struct array.
+/// Like sdp_dal_ref_get_table(), but returns a table of one record batch (or none) as one struct array.
 ///
-/// out, out_schema: the array and its type. You release both, in any order and thread.
+/// out, out_schema: the array and its type. The caller owns both and must release them, in any order and in any thread.
 ///
-/// Errors: as sdp_dal_ref_get_table(), and SDP_DAL_INVALID_ARGUMENT if the table has more record batches. Blocks up to
-/// timeout_ns.
+/// Errors: like sdp_dal_ref_get_table(), and SDP_DAL_INVALID_ARGUMENT if the table has more record batches. Blocks up
+/// to timeout_ns.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_get_batch(
     reference: *const sdp_dal_ref,
@@ -298,12 +300,13 @@ pub unsafe extern "C" fn sdp_dal_ref_get_batch(
     })
 }
 
-/// The columns of a reference to a table: those that it expects, else those of the table if that exists.
+/// Returns the columns of a reference to a table: those that it expects, or those of the table if it expects none and
+/// the table exists.
 ///
-/// out: the schema, a struct. You release it.
+/// out: the schema, a struct. The caller owns it and must call out->release().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if nothing is known of the columns, SDP_DAL_CORRUPT,
-/// SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND if the columns are not known, SDP_DAL_CORRUPT, SDP_DAL_FORKED.
+/// Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_get_columns(
     reference: *const sdp_dal_ref,
@@ -327,9 +330,10 @@ pub unsafe extern "C" fn sdp_dal_ref_get_columns(
     })
 }
 
-/// An input table, as sdp_dal_ref_get_table() gives it; it may outlive the call.
+/// Returns an input table, like sdp_dal_ref_get_table(). It may outlive the call.
 ///
-/// out: a stream of the record batches. You release it, and what it gives, in any order and thread.
+/// out: a stream of the record batches. The caller owns it and must call out->release(), and also release its schema
+/// and arrays, in any order and in any thread.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
 /// SDP_DAL_CORRUPT. Does not block.
@@ -345,14 +349,14 @@ pub unsafe extern "C" fn sdp_dal_call_get_table(
     })
 }
 
-/// Writes an output (a table, or an object of any kind) with one copy and seals it.
+/// Writes and seals an output that is a table or an object of any kind: one copy into the store.
 ///
-/// value: the record batches. It is moved: read to its end and released by the library, also on failure.
+/// value: the record batches. It is moved: the library reads it to its end and releases it, also on failure.
 /// options: NULL for the defaults.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT (also, with the column's name, for columns that the signature forbids, or a null
-/// output), SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks
-/// while the stream does, and while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also, with the name of the column, for columns that the signature does not allow,
+/// or for a null output), SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED,
+/// SDP_DAL_BUSY. Blocks while the stream does, and while the store is full, up to SDP_DAL_FULL_TIMEOUT.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_put_table(
     call: *const sdp_dal_call,
@@ -366,10 +370,10 @@ pub unsafe extern "C" fn sdp_dal_call_put_table(
     })
 }
 
-/// Gives a parameter a table, which the call puts.
+/// Sets a parameter to a table, which the call puts into the store.
 ///
-/// value: the record batches. It is moved: read to its end now, and released by the library, also on failure. Its
-/// arrays are released when the arguments are cleared or freed, or the parameter is given another value.
+/// value: the record batches. It is moved: the library reads it to its end now and releases it, also on failure. Its
+/// arrays are released when the arguments are cleared or freed, or when the parameter is set to another value.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Blocks while the stream does.
 #[no_mangle]

@@ -6,7 +6,7 @@ use super::status::sdp_dal_status;
 use super::view::{sdp_dal_tensor_view, view_of, DimNames};
 use crate::dal::{CallMemory, Tensor};
 
-/// A complete tensor: its elements stay as long as the handle. Ended by sdp_dal_tensor_free().
+/// A complete tensor. Its elements are valid as long as this handle. Freed by sdp_dal_tensor_free().
 pub struct sdp_dal_tensor {
     _opaque: [u8; 0],
 }
@@ -55,10 +55,10 @@ impl HeldTensor {
     }
 }
 
-/// The view of a tensor.
+/// Returns the view of a tensor.
 ///
-/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the tensor is
-/// freed; the elements must not be written.
+/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the tensor is freed. The elements
+/// must not be written.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -74,9 +74,9 @@ pub unsafe extern "C" fn sdp_dal_tensor_get_view(
     })
 }
 
-/// The ID of a tensor's object.
+/// Returns the ID of the object of a tensor.
 ///
-/// out_id: room for SDP_DAL_ID_SIZE bytes.
+/// out_id: a buffer of SDP_DAL_ID_SIZE bytes.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn sdp_dal_tensor_get_id(
     })
 }
 
-/// A second handle on the same tensor, with an end of its own.
+/// Creates a second handle of the same tensor, which is freed separately.
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
 ///
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn sdp_dal_tensor_clone(
     })
 }
 
-/// Lets go of a tensor. NULL is allowed. Waits at most 100 ms.
+/// Releases a tensor and frees the handle. NULL is allowed. Waits at most 100 ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_tensor_free(tensor: *mut sdp_dal_tensor) {
     guard("sdp_dal_tensor_free", |site| {

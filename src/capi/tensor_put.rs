@@ -12,8 +12,7 @@ use crate::wire::Elem;
 
 /// Puts a tensor: one copy into the store.
 ///
-/// Its order there is that of value if the elements of value follow each other without gaps in C or F order,
-/// else C.
+/// It keeps the order of value if its elements are in C or F order without gaps. Otherwise it is stored in C order.
 ///
 /// value: the tensor to copy.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
@@ -38,11 +37,11 @@ pub unsafe extern "C" fn sdp_dal_tensor_put(
     })
 }
 
-/// Creates a tensor in place: memory in the store to fill, and then to seal with sdp_dal_ref_seal().
+/// Creates a tensor in place, without a copy. Fill its memory, then call sdp_dal_ref_seal().
 ///
 /// spec: element type, shape, names and order.
-/// out_data: the elements, without gaps in the spec's order, 64-byte aligned; not zero unless asked for.
-/// Borrowed: valid until the reference is sealed or freed; must not be written after sealing.
+/// out_data: the elements, without gaps in the order of spec, 64-byte aligned. Not zeroed unless requested. Borrowed:
+/// valid until the reference is sealed or freed; must not be written after sealing.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free(), which aborts the tensor if it
 /// was not sealed.
 ///

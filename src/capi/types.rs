@@ -10,13 +10,13 @@ use crate::store::{Create, DeleteMode, ID_SIZE, PREFIX_SIZE};
 use crate::timeout::Timeout;
 use crate::wire::{Direction, Elem, Order, MAX_DIMS};
 
-/// Values for a parameter timeout_ns, which is else a number of nanoseconds on the monotonic clock.
+/// Special values of a timeout_ns. Any other value is a number of nanoseconds on the monotonic clock.
 #[repr(C)]
 #[allow(dead_code, reason = "the header's constants")]
 pub enum sdp_dal_timeout {
-    /// Wait until it happens, the producer dies, or somebody interrupts.
+    /// Wait without a limit: until the event occurs, the producer crashes, or the wait is interrupted.
     SDP_DAL_WAIT_FOREVER = -1,
-    /// Look once, do not wait.
+    /// Check once, and do not wait.
     SDP_DAL_POLL = 0,
 }
 
@@ -26,11 +26,11 @@ pub enum sdp_dal_timeout {
 pub enum sdp_dal_limit {
     /// Bytes of a namespace's prefix.
     SDP_DAL_PREFIX_SIZE = 4,
-    /// Most dimensions of a tensor.
+    /// Maximum number of dimensions of a tensor.
     SDP_DAL_MAX_DIMS = 8,
     /// Bytes of an object ID.
     SDP_DAL_ID_SIZE = 20,
-    /// A buffer that holds every text of sdp_dal_last_error() and its NUL.
+    /// Size of a buffer that holds every text of sdp_dal_last_error() with its NUL.
     SDP_DAL_MESSAGE_SIZE = 2049,
 }
 
@@ -92,24 +92,24 @@ const _: () = assert!(
         && Elem::Complex128 as i32 == sdp_dal_dtype::SDP_DAL_COMPLEX128 as i32
 );
 
-/// How a tensor's elements follow each other in memory.
+/// Order of the elements of a tensor in memory.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[allow(dead_code, reason = "some only name what C passes in")]
 pub enum sdp_dal_order {
-    /// Of what is to be made: the default. Default: the order that the signature gives an output, else C. Of a parameter:
-    /// it asks for none. In a view: neither of the two, see its strides.
+    /// No particular order. For a tensor to be created: the order in the signature of the output, or C if that has
+    /// none. For a parameter: as the tensor is stored. In a view: neither C nor F, see its strides.
     SDP_DAL_ORDER_ANY = 0,
-    /// The last index runs fastest, without gaps (C, numpy's default).
+    /// The last index varies fastest, without gaps (C, default of numpy).
     SDP_DAL_ORDER_C = 1,
-    /// The first index runs fastest, without gaps (Fortran, Julia).
+    /// The first index varies fastest, without gaps (Fortran, Julia).
     SDP_DAL_ORDER_F = 2,
 }
 
 /// Bits for the flags of sdp_dal_tensor_spec.
 #[repr(C)]
 pub enum sdp_dal_tensor_flag {
-    /// Zero the memory: memory that was used before is not zero.
+    /// Zero the memory. Default: memory that was used before is not zeroed.
     SDP_DAL_TENSOR_ZEROED = 1,
 }
 
@@ -125,7 +125,7 @@ pub(super) fn order_code(order: Option<Order>) -> i32 {
 /// What sdp_dal_store_open() does when there is no store at the path.
 #[repr(C)]
 pub enum sdp_dal_create_mode {
-    /// Make one; it goes with its last client.
+    /// Create one. It is removed when its last client closes.
     SDP_DAL_CREATE_IF_MISSING = 0,
     /// Fail with SDP_DAL_NOT_FOUND.
     SDP_DAL_CREATE_NEVER = 1,
@@ -134,43 +134,43 @@ pub enum sdp_dal_create_mode {
 /// Bits for the flags of sdp_dal_store_options.
 #[repr(C)]
 pub enum sdp_dal_store_flag {
-    /// The field group counts: the members of that group may use the store too. They can read all that is in it;
-    /// sdp_dal_namespace_info says what it tells of its clients' command lines.
+    /// Use the field group: the members of that group may use the store too. They can read everything in it. For the
+    /// command lines of its clients, see sdp_dal_namespace_info.
     SDP_DAL_STORE_SHARE_WITH_GROUP = 1,
-    /// The field accept_owner counts: a store of that user is accepted too.
+    /// Use the field accept_owner: a store of that user is accepted too.
     SDP_DAL_STORE_ACCEPT_OWNER = 2,
-    /// When the store is full, delete what nobody wants or holds and what was marked as evictable.
+    /// When the store is full, delete evictable objects that no client wants or holds.
     SDP_DAL_STORE_EVICTION = 4,
-    /// Take all memory from the system when the store is made.
+    /// Allocate all memory when the store is created.
     SDP_DAL_STORE_RESERVE = 8,
-    /// Fail with SDP_DAL_ALREADY_EXISTS if the store is there and has another size than the one that is asked for, or
-    /// eviction is asked for and it has none.
+    /// Fail with SDP_DAL_ALREADY_EXISTS if the store already exists with another size than requested, or without
+    /// eviction although that was requested.
     SDP_DAL_STORE_EXACT = 16,
 }
 
-/// To which of several processors a call goes.
+/// Which of several processors gets a call.
 #[repr(C)]
 pub enum sdp_dal_select {
-    /// The one with the fewest calls that have not ended.
+    /// The one with the fewest unfinished calls.
     SDP_DAL_SELECT_LEAST_BUSY = 0,
-    /// The one with the lowest prefix, and always to that one while it lives: for functions that accumulate state.
+    /// The one with the lowest prefix, always the same one while it runs: for functions that accumulate state.
     SDP_DAL_SELECT_FIRST = 1,
 }
 
 /// Bits for the flags of sdp_dal_caller_options.
 #[repr(C)]
 pub enum sdp_dal_caller_flag {
-    /// Do not compare the sizes of equal dimension names, nor with the sizes that the signature fixes.
+    /// Do not check that dimensions of the same name have equal sizes, nor the sizes that are fixed in the signature.
     SDP_DAL_CALLER_LOOSE_DIMS = 1,
-    /// With minimum_processors 0: there may be no processor yet.
+    /// With a minimum_processors of 0: accept that there is no processor yet.
     SDP_DAL_CALLER_NONE_NEEDED = 2,
 }
 
-/// What a sdp_dal_value is. In brackets the fields that count.
+/// Kind of a sdp_dal_value. The fields that it uses are in brackets.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum sdp_dal_value_kind {
-    /// Nothing: null. Of an output that is given to a call: it is to be made new.
+    /// Null. For an output that is passed to a call: create a new object.
     SDP_DAL_VALUE_NULL = 0,
     /// A bool [int64].
     SDP_DAL_VALUE_BOOL = 1,
@@ -188,7 +188,7 @@ pub enum sdp_dal_value_kind {
     SDP_DAL_VALUE_BINARY = 7,
     /// The ID of an object [data, size].
     SDP_DAL_VALUE_ID = 8,
-    /// A reference, to an input or to be an output [reference].
+    /// A reference to an input, or to an object that will be an output [reference].
     SDP_DAL_VALUE_REF = 9,
     /// A tensor [view].
     SDP_DAL_VALUE_TENSOR = 10,
@@ -196,9 +196,9 @@ pub enum sdp_dal_value_kind {
     SDP_DAL_VALUE_TABLE = 11,
     /// A value of any Arrow type [array, schema].
     SDP_DAL_VALUE_ARROW = 12,
-    /// An output that is given to a call, which may be null: it is not wanted.
+    /// An output that is passed to a call and is not wanted. It must be nullable.
     SDP_DAL_VALUE_UNWANTED = 13,
-    /// An output, as the function sees it: its name, its order in the signature [data, size, int64].
+    /// An output as the function sees it: its name and its order in the signature [data, size, int64].
     SDP_DAL_VALUE_OUTPUT = 14,
 }
 
@@ -226,17 +226,17 @@ impl sdp_dal_value_kind {
     }
 }
 
-/// Who gives a parameter.
+/// Direction of a parameter.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub enum sdp_dal_direction {
-    /// The caller gives it.
+    /// Input: the caller passes it.
     SDP_DAL_IN = 0,
-    /// The function makes it.
+    /// Output: the function creates it.
     SDP_DAL_OUT = 1,
 }
 
-/// What a parameter is.
+/// Kind of a parameter.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub enum sdp_dal_param_kind {
@@ -246,16 +246,16 @@ pub enum sdp_dal_param_kind {
     SDP_DAL_PARAM_TENSOR = 2,
     /// A table object.
     SDP_DAL_PARAM_TABLE = 3,
-    /// An object of any kind: waited for if it is an input, made if it is an output.
+    /// An object of any kind. An input is waited for, an output is created.
     SDP_DAL_PARAM_OID = 4,
-    /// An object's ID that is only passed.
+    /// The ID of an object, which is only passed on.
     SDP_DAL_PARAM_ID = 5,
 }
 
 /// Bits of the flags of sdp_dal_param_info.
 #[repr(C)]
 pub enum sdp_dal_param_flag {
-    /// May be left out.
+    /// May be null or left out.
     SDP_DAL_PARAM_NULLABLE = 1,
     /// A table whose columns are fixed.
     SDP_DAL_PARAM_COLUMNS = 2,
@@ -264,47 +264,47 @@ pub enum sdp_dal_param_flag {
 /// Bits for the flags of sdp_dal_object_spec.
 #[repr(C)]
 pub enum sdp_dal_object_flag {
-    /// Zero the memory: memory that was used before is not zero.
+    /// Zero the memory. Default: memory that was used before is not zeroed.
     SDP_DAL_OBJECT_ZEROED = 1,
-    /// May be deleted when the store is full and nobody wants or holds it (if the store was made with
-    /// SDP_DAL_STORE_EVICTION).
+    /// May be deleted when the store is full and no client wants or holds the object, if the store was created with
+    /// SDP_DAL_STORE_EVICTION.
     SDP_DAL_OBJECT_EVICTABLE = 2,
-    /// Lives as long as somebody wants it: the writer's handle does, until it is freed. Else it is kept until it
-    /// is deleted, or evicted if it may be.
+    /// Keep the object only as long as a client wants it. The handle of the writer wants it until it is freed. Default:
+    /// it is kept until it is deleted, or evicted if it is evictable.
     SDP_DAL_OBJECT_WANTED = 4,
 }
 
-/// How sdp_dal_object_delete() treats an object that somebody holds.
+/// What sdp_dal_object_delete() does with an object that a client holds.
 #[repr(C)]
 pub enum sdp_dal_delete_mode {
-    /// Nobody finds it any more; its bytes stay until the last holder lets go.
+    /// No client finds it any more. Its bytes stay until the last holder releases them.
     SDP_DAL_DELETE_NOW = 0,
-    /// It can be found until the last holder lets go.
+    /// It can be found until the last holder releases it.
     SDP_DAL_DELETE_WHEN_RELEASED = 1,
 }
 
-/// What an object ID names.
+/// State of the object with an ID.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub enum sdp_dal_object_state {
-    /// Nothing.
+    /// There is no such object.
     SDP_DAL_STATE_ABSENT = 0,
     /// An output of a call that does not exist yet.
     SDP_DAL_STATE_AWAITED = 1,
-    /// Somebody is writing it.
+    /// A client is writing it.
     SDP_DAL_STATE_CREATING = 2,
     /// Complete, and never changed again.
     SDP_DAL_STATE_SEALED = 3,
     /// It will never exist; sdp_dal_ref_wait() returns why.
     SDP_DAL_STATE_FAILED = 4,
-    /// Deleted, but still held by somebody.
+    /// Deleted, but still held by a client.
     SDP_DAL_STATE_DOOMED = 5,
 }
 
 /// Bits of the flags of sdp_dal_object_info.
 #[repr(C)]
 pub enum sdp_dal_info_flag {
-    /// Stays though nobody wants it.
+    /// Stays even if no client wants it.
     SDP_DAL_INFO_KEPT = 1,
     /// May be deleted when the store is full.
     SDP_DAL_INFO_EVICTABLE = 2,
@@ -321,7 +321,7 @@ impl Site {
             ns => match u64::try_from(ns) {
                 Ok(ns) => Ok(Timeout::After(std::time::Duration::from_nanos(ns))),
                 Err(_) => Err(self.wrong(format_args!(
-                    "'timeout_ns' is {ns}: give a number of nanoseconds, SDP_DAL_POLL (0) or \
+                    "'timeout_ns' is {ns}: pass a number of nanoseconds, SDP_DAL_POLL (0) or \
                      SDP_DAL_WAIT_FOREVER (-1)"
                 ))),
             },
@@ -330,8 +330,9 @@ impl Site {
 
     /// An element type.
     pub(super) fn elem(self, dtype: i32, name: impl Display) -> Result<Elem> {
-        Elem::from_code(dtype)
-            .ok_or_else(|| self.wrong(format_args!("'{name}' is {dtype}, which is no sdp_dal_dtype")))
+        Elem::from_code(dtype).ok_or_else(|| {
+            self.wrong(format_args!("'{name}' is {dtype}, which is not a value of sdp_dal_dtype"))
+        })
     }
 
     /// An order; none for SDP_DAL_ORDER_ANY.
@@ -343,7 +344,7 @@ impl Site {
             ANY => Ok(None),
             C => Ok(Some(Order::C)),
             F => Ok(Some(Order::F)),
-            _ => Err(self.wrong(format_args!("'{name}' is {order}, which is no sdp_dal_order"))),
+            _ => Err(self.wrong(format_args!("'{name}' is {order}, which is not a value of sdp_dal_order"))),
         }
     }
 
@@ -354,7 +355,10 @@ impl Site {
         match mode {
             IF_MISSING => Ok(Create::IfMissing),
             NEVER => Ok(Create::Never),
-            _ => Err(self.wrong(format_args!("'{name}' is {mode}, which is no sdp_dal_create_mode"))),
+            _ => {
+                Err(self
+                    .wrong(format_args!("'{name}' is {mode}, which is not a value of sdp_dal_create_mode")))
+            }
         }
     }
 
@@ -365,18 +369,21 @@ impl Site {
         match select {
             LEAST_BUSY => Ok(Select::LeastBusy),
             FIRST => Ok(Select::First),
-            _ => Err(self.wrong(format_args!("'{name}' is {select}, which is no sdp_dal_select"))),
+            _ => {
+                Err(self.wrong(format_args!("'{name}' is {select}, which is not a value of sdp_dal_select")))
+            }
         }
     }
 
-    /// Who gives a parameter.
+    /// Direction of a parameter.
     pub(super) fn direction(self, direction: i32, name: &str) -> Result<Direction> {
         const IN: i32 = sdp_dal_direction::SDP_DAL_IN as i32;
         const OUT: i32 = sdp_dal_direction::SDP_DAL_OUT as i32;
         match direction {
             IN => Ok(Direction::In),
             OUT => Ok(Direction::Out),
-            _ => Err(self.wrong(format_args!("'{name}' is {direction}, which is no sdp_dal_direction"))),
+            _ => Err(self
+                .wrong(format_args!("'{name}' is {direction}, which is not a value of sdp_dal_direction"))),
         }
     }
 
@@ -387,14 +394,17 @@ impl Site {
         match mode {
             NOW => Ok(DeleteMode::Now),
             WHEN_RELEASED => Ok(DeleteMode::WhenReleased),
-            _ => Err(self.wrong(format_args!("'{name}' is {mode}, which is no sdp_dal_delete_mode"))),
+            _ => {
+                Err(self
+                    .wrong(format_args!("'{name}' is {mode}, which is not a value of sdp_dal_delete_mode")))
+            }
         }
     }
 
     /// Bits of which only `known` have a meaning.
     pub(super) fn flags(self, flags: u32, known: u32, name: impl Display) -> Result<u32> {
         if flags & !known != 0 {
-            return Err(self.wrong(format_args!("'{name}' has the unknown bits {:#x}", flags & !known)));
+            return Err(self.wrong(format_args!("'{name}' has unknown bits: {:#x}", flags & !known)));
         }
         Ok(flags)
     }
@@ -403,19 +413,22 @@ impl Site {
     pub(super) fn ndim(self, ndim: i32, name: impl Display) -> Result<usize> {
         match usize::try_from(ndim) {
             Ok(ndim) if ndim <= MAX_DIMS => Ok(ndim),
-            _ => Err(self.wrong(format_args!("'{name}' is {ndim}, a tensor has 0 to {MAX_DIMS} dimensions"))),
+            _ => {
+                Err(self
+                    .wrong(format_args!("'{name}' is {ndim}, but a tensor has 0 to {MAX_DIMS} dimensions")))
+            }
         }
     }
 }
 
-/// Bytes of one element of a tensor; 0 if dtype is no sdp_dal_dtype. Does not block.
+/// Returns the size of one element of a tensor in bytes, 0 if dtype is not a sdp_dal_dtype. Does not block.
 #[no_mangle]
 pub extern "C" fn sdp_dal_dtype_size(dtype: i32) -> usize {
     guard_value("sdp_dal_dtype_size", 0, |site| Ok(site.elem(dtype, "dtype")?.size()))
 }
 
-/// The name of an element type as signatures write it: "int64", "complex128", ...; "unknown" if dtype is no
-/// sdp_dal_dtype.
+/// Returns the name of an element type as in signatures, such as "int64" or "complex128". Returns "unknown" if dtype is
+/// not a sdp_dal_dtype.
 ///
 /// Returns a static text. Does not block.
 #[no_mangle]

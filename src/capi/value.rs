@@ -20,9 +20,9 @@ use crate::error::{Error, Result};
 use crate::store::ID_SIZE;
 use crate::wire::{Cell, Direction, ParamType, TableSource};
 
-/// The value of one parameter of a call. All zero: null.
+/// The value of one parameter of a call. All zero bytes mean null.
 ///
-/// kind says which of the other fields count; these are 0 or NULL else.
+/// kind defines which of the other fields are used. The others are 0 or NULL.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_value {
@@ -40,7 +40,7 @@ pub struct sdp_dal_value {
     pub imag: f64,
     /// A text in UTF-8, bytes, or the SDP_DAL_ID_SIZE bytes of an ID.
     pub data: *const c_void,
-    /// Bytes of data; a text needs no NUL.
+    /// Size of data in bytes. A text needs no final NUL.
     pub size: usize,
     /// A tensor.
     pub view: *const sdp_dal_tensor_view,
@@ -127,7 +127,7 @@ fn plain(cell: &Cell) -> sdp_dal_value {
 
 impl Site {
     fn unusable(self, value: &sdp_dal_value, nth: usize) -> Error {
-        self.wrong(format_args!("'values[{nth}].kind' is {}, which cannot be given here", value.kind))
+        self.wrong(format_args!("'values[{nth}].kind' is {}, which is not allowed here", value.kind))
     }
 
     /// What a caller gives. Arrow structs in it are taken over.
@@ -159,16 +159,14 @@ impl Site {
                     let text = String::from_utf8(copy()?);
                     Value::Cell(Cell::Utf8(text.map_err(|wrong| {
                         let at = wrong.utf8_error().valid_up_to();
-                        self.wrong(format_args!(
-                            "'values[{nth}].data' is not UTF-8: byte {at} does not belong there"
-                        ))
+                        self.wrong(format_args!("'values[{nth}].data' is not UTF-8: byte {at} is invalid"))
                     })?))
                 }
                 kind::SDP_DAL_VALUE_BINARY => Value::Cell(Cell::Binary(copy()?)),
                 kind::SDP_DAL_VALUE_ID => {
                     if value.size != ID_SIZE {
                         return Err(self.wrong(format_args!(
-                            "'values[{nth}].size' is {}, an ID has {ID_SIZE} bytes",
+                            "'values[{nth}].size' is {}, but an ID has {ID_SIZE} bytes",
                             value.size
                         )));
                     }
@@ -236,13 +234,13 @@ impl Made<'_> {
     }
 }
 
-/// Gives the next parameters by position, as sdp_dal_caller_issue() takes them: for many rows or a broadcast, by languages that
-/// make arrays of values.
+/// Sets the next parameters by position to an array of values, as for sdp_dal_caller_issue(). For many rows or a
+/// broadcast, in languages that build arrays of values.
 ///
-/// values: count values. Tensors' elements must stay as they are until the call has returned; what else they point to is
-/// copied. Arrow structs are moved: they are released by the library, also on failure, unless it is args that is wrong.
+/// values: count values. The elements of tensors must not change until the call has returned. Everything else is
+/// copied. Arrow structs are moved: the library releases them, also on failure, unless args is wrong.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT; nothing was given then. Blocks while a stream does.
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Then no parameter is set. Blocks while a stream does.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_args_set_values(
     args: *mut sdp_dal_args,
@@ -263,19 +261,21 @@ pub unsafe extern "C" fn sdp_dal_args_set_values(
     })
 }
 
-/// Issues a call, or many rows of one function at once, with all arguments, and does not wait for them.
+/// Issues a call, or many rows of one function at once, with all arguments. Does not wait for them.
 ///
-/// function: its place among the signatures and schemas that the caller was opened with, from 0.
-/// values: for each row one value for each parameter, in the order of the signature. An output that is NULL is made new;
-/// SDP_DAL_VALUE_UNWANTED is for one that may be null and is not wanted. Tensors are copied into the store; their elements
-/// must stay as they are until this function has returned. Arrow structs are moved: they are released by the library, also on
-/// failure, unless it is caller or function that is wrong.
-/// out_refs: for each row a reference to each output, in the order of the signature; NULL for what is not wanted, and where
-/// you gave a reference. You own them and must call sdp_dal_ref_free(). May be NULL if the function has no outputs.
+/// function: its index in the signatures and schemas with which the caller was opened, from 0.
+/// values: for each row one value for each parameter, in the order of the signature. For an output, null creates a new
+/// object. SDP_DAL_VALUE_UNWANTED is for a nullable output that is not wanted. Tensors are copied into the store, and
+/// their elements must not change until this function has returned. Arrow structs are moved: the library releases them,
+/// also on failure, unless caller or function is wrong.
+/// out_refs: for each row a reference to each output, in the order of the signature. NULL for an output that is not
+/// wanted, or for which a reference was given. The caller owns each and must call sdp_dal_ref_free(). May be NULL if
+/// the function has no outputs.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT, SDP_DAL_OUT_OF_MEMORY,
-/// SDP_DAL_LIMIT_REACHED, SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Nothing was issued then.
-/// Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT, and up to the options' timeout_ns while no processor has room.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT,
+/// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
+/// SDP_DAL_FORKED. Then nothing was issued. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT, and up to
+/// timeout_ns of the options while every processor has max_in_flight unfinished calls.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_issue(
     caller: *const sdp_dal_caller,
@@ -290,7 +290,7 @@ pub unsafe extern "C" fn sdp_dal_caller_issue(
             let caller = site.handle(caller, "caller")?;
             let schema = caller.functions().nth(function).ok_or_else(|| {
                 let count = caller.functions().count();
-                site.wrong(format_args!("'function' is {function}, the caller has {count} functions"))
+                site.wrong(format_args!("'function' is {function}, but the caller has {count} functions"))
             })?;
             let outputs = schema.params.iter().filter(|param| param.direction == Direction::Out).count();
             let many = || site.wrong("there are more rows than memory can hold");
@@ -325,17 +325,17 @@ pub unsafe extern "C" fn sdp_dal_caller_issue(
     })
 }
 
-/// All parameters of a call at once: its values, its input tensors as views, its outputs.
+/// Returns all parameters of a call at once: its values, its input tensors as views, and its outputs.
 ///
-/// values: room for count values; filled in the order of the signature. Borrowed: what they point to is valid until the
-/// callback returns or the last handle of the call is freed. Of an object of any kind data and size are the bytes. An output
-/// is SDP_DAL_VALUE_OUTPUT, with its name as data and size, and as int64 the order that the signature gives it, one of
-/// sdp_dal_order. A table and a value of another Arrow type come without their
-/// structs: sdp_dal_call_get_table() and sdp_dal_call_get_arrow() give them.
+/// values: an array of count values, filled in the order of the signature. Borrowed: valid until the callback returns or
+/// the last handle of the call is freed, with all that they point to. For an object of any kind, data and size are its
+/// bytes. An output is SDP_DAL_VALUE_OUTPUT, with its name as data and size, and its order in the signature as int64, one
+/// of sdp_dal_order. A table, or a value of another Arrow type, has no structs: use sdp_dal_call_get_table() and
+/// sdp_dal_call_get_arrow().
 /// count: the number of parameters of the function.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_OUT_OF_MEMORY (for an input that is to be copied into another
-/// order). Does not block.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_OUT_OF_MEMORY (for an input that must be copied into
+/// another order). Does not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_values(
     call: *const sdp_dal_call,
@@ -348,7 +348,9 @@ pub unsafe extern "C" fn sdp_dal_call_values(
         let params = call.call().schema().params.len();
         if count != params {
             let function = call.call().function();
-            return Err(site.wrong(format_args!("'count' is {count}, {function} has {params} parameters")));
+            return Err(
+                site.wrong(format_args!("'count' is {count}, but {function} has {params} parameters"))
+            );
         }
         for (param, out) in out.into_iter().enumerate() {
             out.set(value_of(call, param)?);
@@ -360,16 +362,17 @@ pub unsafe extern "C" fn sdp_dal_call_values(
 /// Ends a call that was taken with sdp_dal_processor_next() or deferred: writes outputs, seals those that were created in
 /// place, and fails those that were not written with SDP_DAL_OUTPUT_NOT_WRITTEN. Calling it again does nothing.
 ///
-/// The handle stays, to be freed. What was read from it stays valid until then. By a deferred handle it does not end the
-/// function's run, by any other it does (a callback runs until it returns).
+/// The handle stays valid and must be freed, and what was read from it is valid until then. A deferred handle does not
+/// end the run of the function. Any other handle ends it (a callback runs until it returns).
 ///
-/// values: a value for each output, in the order of the signature, which is copied into the store: SDP_DAL_VALUE_TENSOR,
-/// SDP_DAL_VALUE_TABLE (the stream is moved) or SDP_DAL_VALUE_BINARY; null for an output that
-/// is written in another way. count: the number of outputs, or 0: values may be NULL then.
+/// values: a value for each output, in the order of the signature, which is copied into the store:
+/// SDP_DAL_VALUE_TENSOR, SDP_DAL_VALUE_TABLE (the stream is moved) or SDP_DAL_VALUE_BINARY. Null for an output that is
+/// written in another way. count: the number of outputs, or 0. If it is 0, values may be NULL.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED: an output could not be
-/// written, and the call has not ended. Those before it are written: to go on, give NULL kinds in their places. SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. With values it blocks while the store is
-/// full, up to SDP_DAL_FULL_TIMEOUT; without, it does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED: an output
+/// could not be written, and the call has not ended. The outputs before it are written: to continue, pass null values
+/// for them. SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. With values it blocks while the store is full, up to
+/// SDP_DAL_FULL_TIMEOUT; without, it does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_finish(
     call: *const sdp_dal_call,
@@ -384,7 +387,9 @@ pub unsafe extern "C" fn sdp_dal_call_finish(
             let outputs = || (0..params.len()).filter(|param| params[*param].direction == Direction::Out);
             if outputs().count() != count {
                 let (function, outputs) = (call.call().function(), outputs().count());
-                return Err(site.wrong(format_args!("'count' is {count}, {function} has {outputs} outputs")));
+                return Err(
+                    site.wrong(format_args!("'count' is {count}, but {function} has {outputs} outputs"))
+                );
             }
             // All are taken over before any is found to be wrong.
             // SAFETY: the header's rules for pointers; the memory is only used until we return.

@@ -18,9 +18,9 @@ const fn number(digits: &str) -> u32 {
     value
 }
 
-/// The version of the library that is running: major << 24 | minor << 12 | patch.
+/// Returns the version of the library at run time: major << 24 | minor << 12 | patch.
 ///
-/// SDP_DAL_VERSION is that of the header. Before 1.0 they must agree in major and minor, afterwards in major.
+/// SDP_DAL_VERSION is the version of this header. Major and minor must be the same before 1.0, afterwards only major.
 #[no_mangle]
 pub extern "C" fn sdp_dal_version() -> u32 {
     VERSION

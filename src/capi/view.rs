@@ -11,11 +11,12 @@ use super::types::{sdp_dal_order, sdp_dal_tensor_flag};
 use crate::error::Result;
 use crate::wire::{Elem, Layout, Order, TensorSource};
 
-/// Where the elements of a tensor lie. The view owns nothing.
+/// Description of a tensor in memory. A view owns nothing.
 ///
-/// Filled by the library (sdp_dal_tensor_get_view(), sdp_dal_call_get_tensor()) the pointers are borrowed, as the
-/// function says, and the data must not be written. Filled by you (sdp_dal_tensor_put(), sdp_dal_args_set_tensor())
-/// it describes your own memory, in any layout. Set struct_size first in both cases.
+/// If the library fills it (sdp_dal_tensor_get_view(), sdp_dal_call_get_tensor()), the pointers are borrowed as
+/// described at the function, and the data must not be written. If the program fills it (sdp_dal_tensor_put(),
+/// sdp_dal_args_set_tensor()), it describes the program's own memory, in any layout. Set struct_size first in both
+/// cases.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_tensor_view {
@@ -25,7 +26,8 @@ pub struct sdp_dal_tensor_view {
     pub data: *const c_void,
     /// ndim sizes; may be NULL if ndim is 0.
     pub shape: *const i64,
-    /// ndim distances in bytes from one index to the next; may be negative or 0. NULL in what you fill: C order.
+    /// ndim distances in bytes from one index to the next. They may be negative or 0. If the program fills the view,
+    /// NULL means C order.
     pub strides: *const i64,
     /// ndim names, "" for a dimension without one; NULL if none has a name.
     pub dim_names: *const *const c_char,
@@ -33,7 +35,7 @@ pub struct sdp_dal_tensor_view {
     pub dtype: i32,
     /// Number of dimensions, 0 to SDP_DAL_MAX_DIMS.
     pub ndim: i32,
-    /// One of sdp_dal_order; not looked at in what you fill (the strides say it).
+    /// One of sdp_dal_order. Ignored if the program fills the view, as the strides define the order.
     pub order: i32,
     /// 0.
     pub reserved: i32,
@@ -45,7 +47,7 @@ unsafe impl Extensible for sdp_dal_tensor_view {
 }
 const _: () = assert!(size_of::<sdp_dal_tensor_view>() == 5 * size_of::<usize>() + 4 * size_of::<i32>());
 
-/// What a tensor that is to be made will look like.
+/// Describes a tensor to be created.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sdp_dal_tensor_spec {
@@ -159,9 +161,9 @@ impl Site {
     ) -> Result<TensorSpec> {
         // SAFETY: the caller's promise.
         unsafe {
-            let spec = self
-                .in_struct(spec, name)?
-                .ok_or_else(|| self.wrong(format_args!("'{name}' is NULL, the tensor's spec is needed")))?;
+            let spec = self.in_struct(spec, name)?.ok_or_else(|| {
+                self.wrong(format_args!("'{name}' is NULL, expected the spec of the tensor"))
+            })?;
             let ndim = self.ndim(spec.ndim, format_args!("{name}.ndim"))?;
             let zeroed = sdp_dal_tensor_flag::SDP_DAL_TENSOR_ZEROED as u32;
             Ok(TensorSpec {
@@ -187,7 +189,7 @@ impl Site {
         let (view, mut layout) = unsafe {
             let view = self
                 .in_struct(view, name)?
-                .ok_or_else(|| self.wrong(format_args!("'{name}' is NULL, a view of a tensor is needed")))?;
+                .ok_or_else(|| self.wrong(format_args!("'{name}' is NULL, expected a view of a tensor")))?;
             let ndim = self.ndim(view.ndim, format_args!("{name}.ndim"))?;
             let elem = self.elem(view.dtype, format_args!("{name}.dtype"))?;
             let shape = self.items(view.shape, ndim, format_args!("{name}.shape"))?;
@@ -203,10 +205,12 @@ impl Site {
             (view, layout)
         };
         let Some((below, size)) = span(&layout) else {
-            return Err(self.wrong(format_args!("'{name}': shape and strides span more than any memory")));
+            return Err(
+                self.wrong(format_args!("'{name}': shape and strides span more than the address space"))
+            );
         };
         if size != 0 && view.data.is_null() {
-            return Err(self.wrong(format_args!("'{name}.data' is NULL, {size} bytes are needed")));
+            return Err(self.wrong(format_args!("'{name}.data' is NULL, expected {size} bytes")));
         }
         if size == 0 {
             // Strides of nothing mean nothing; the wire room should not have to think about them.

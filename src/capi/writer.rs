@@ -6,7 +6,7 @@ use super::status::sdp_dal_status;
 use crate::error::{Error, Kind, Result};
 use crate::store::{ObjectId, Want, Writer};
 
-/// A raw object being written. Made by sdp_dal_object_create(), ended by sdp_dal_writer_free().
+/// A raw object that is being written. Created by sdp_dal_object_create(), freed by sdp_dal_writer_free().
 pub struct sdp_dal_writer {
     _opaque: [u8; 0],
 }
@@ -30,17 +30,17 @@ impl WriterState {
 
     fn take(&mut self) -> Result<Writer> {
         let id = self.id;
-        let ended = || Error::new(Kind::AlreadyExists, format!("object {id} was sealed before"));
+        let ended = || Error::new(Kind::AlreadyExists, format!("object {id} was already sealed"));
         self.writer.get_mut().take().ok_or_else(ended)
     }
 }
 
-/// Makes the object complete and visible. Its memory must not be written any more.
+/// Seals the object: it is complete and visible, and its memory must not be written any more.
 ///
-/// The handle stays, to be freed.
+/// The handle stays valid and must be freed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed before), SDP_DAL_OBJECT_DELETED (the
-/// object was deleted while it was written), SDP_DAL_FORKED. Does not wait for others.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed before), SDP_DAL_OBJECT_DELETED (the object was
+/// deleted while it was written), SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_writer_seal(writer: *mut sdp_dal_writer) -> sdp_dal_status {
     guard("sdp_dal_writer_seal", |site| {
@@ -51,7 +51,8 @@ pub unsafe extern "C" fn sdp_dal_writer_seal(writer: *mut sdp_dal_writer) -> sdp
     })
 }
 
-/// Ends a writer. If its object was not sealed, it will not exist, and its memory is given back. NULL is allowed. Waits at most 100 ms.
+/// Frees a writer. If its object was not sealed, the object is aborted and its memory is freed. NULL is allowed. Waits
+/// at most 100 ms.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_writer_free(writer: *mut sdp_dal_writer) {
     guard("sdp_dal_writer_free", |site| {

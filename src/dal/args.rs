@@ -14,18 +14,18 @@ use super::ownership::Ref;
 pub enum Arg<'a> {
     /// A plain value, or the ID of an object ([`Cell::Id`]), which is then a borrowed reference.
     Cell(Cell),
-    /// An object: an input, or where to write an output.
+    /// A reference to an input, or to the object that an output is written to.
     Ref(Ref),
-    /// A tensor in the caller's memory: copied once into the caller's namespace when the call is issued,
-    /// after all arguments were checked.
+    /// A tensor in the memory of the caller. It is copied once into the namespace of the caller when the call is
+    /// issued, after all arguments were checked.
     Tensor(TensorSource<'a>),
-    /// The same, with its layout: of a slice, a vector or an array.
+    /// A slice, a vector or an array in the memory of the caller, copied like a tensor.
     Array(ArraySource<'a>),
-    /// A table in the caller's memory: put as a tensor is.
+    /// A table in the memory of the caller, copied like a tensor.
     Table(&'a TableSource),
-    /// Nothing, for a nullable parameter. A null output is neither created nor returned.
+    /// Null, for a nullable parameter. A null output is neither created nor returned.
     Null,
-    /// As if it was not given: an input that may be null is, an output is made new.
+    /// Not given: a nullable input is null, and a new object is created for an output.
     Missing,
 }
 
@@ -38,12 +38,12 @@ pub struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    /// No arguments.
+    /// Creates an empty set of arguments.
     pub fn new() -> Args<'a> {
         Args::default()
     }
 
-    /// Sets a parameter by name; an earlier argument of that name is replaced.
+    /// Sets a parameter by name. It replaces an earlier argument with that name.
     pub fn set(&mut self, name: &str, arg: impl Into<Arg<'a>>) {
         let arg = arg.into();
         match self.named.iter_mut().find(|(other, _)| other == name) {
@@ -62,7 +62,7 @@ impl<'a> Args<'a> {
         RowArgs { positional: &self.positional, named: &self.named }
     }
 
-    /// Forgets all arguments.
+    /// Removes all arguments.
     pub fn clear(&mut self) {
         self.positional.clear();
         self.named.clear();
@@ -102,8 +102,8 @@ impl<'a> GivenRows<'a> {
     }
 }
 
-/// References to the outputs of one call, in the schema's order. Dropping all of them cancels a call that has
-/// not started.
+/// References to the outputs of one call, in the order of the schema. Dropping all of them cancels a call that has not
+/// started.
 pub struct Results {
     schema: Arc<CallSchema>,
     outputs: Vec<(usize, Option<Ref>)>,
@@ -114,7 +114,7 @@ impl Results {
         Results { schema, outputs }
     }
 
-    /// Number of outputs of the function.
+    /// The number of outputs of the function.
     pub fn len(&self) -> usize {
         self.outputs.len()
     }
@@ -124,17 +124,17 @@ impl Results {
         self.outputs.is_empty()
     }
 
-    /// Name of an output.
+    /// The name of an output.
     pub fn name(&self, index: usize) -> Option<&str> {
         self.outputs.get(index).map(|(param, _)| self.schema.params[*param].name.as_str())
     }
 
-    /// An output; None for a null one, or past the end.
+    /// Returns an output. None if it is null, or if there are fewer outputs.
     pub fn at(&self, index: usize) -> Option<&Ref> {
         self.outputs.get(index).and_then(|(_, output)| output.as_ref())
     }
 
-    /// An output by name; None for a null one. NOT_FOUND lists the names there are.
+    /// Returns an output by name, None if it is null. The error NOT_FOUND lists all names.
     pub fn get(&self, name: &str) -> Result<Option<&Ref>> {
         let place = (0..self.len()).find(|index| self.name(*index) == Some(name));
         match place {
@@ -213,7 +213,7 @@ fn check_names(schema: &CallSchema, args: RowArgs<'_>) -> Result<()> {
     if args.positional.len() > params.len() {
         let (given, known) = (args.positional.len(), params.len());
         return Err(Error::invalid(format!(
-            "{given} arguments were given, the function has {known} parameters"
+            "{given} arguments were given, but the function has {known} parameters"
         )));
     }
     for (name, _) in args.named {
@@ -236,15 +236,15 @@ fn plan_input<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>)
     let expects_object = !matches!(param.ty, ParamType::Scalar(_));
     match arg {
         None | Some(Arg::Missing | Arg::Null | Arg::Cell(Cell::Null)) if param.nullable => Ok(Planned::Null),
-        None | Some(Arg::Missing) => Err(Error::invalid("is missing")),
-        Some(Arg::Null | Arg::Cell(Cell::Null)) => Err(Error::invalid("must not be null")),
+        None | Some(Arg::Missing) => Err(Error::invalid("no value was given, and it is not nullable")),
+        Some(Arg::Null | Arg::Cell(Cell::Null)) => Err(Error::invalid("found null, but it is not nullable")),
         Some(Arg::Cell(Cell::Id(id))) if expects_object => Ok(Planned::ObjectId(*id)),
         Some(Arg::Cell(_)) if expects_object => {
-            Err(Error::invalid(format!("takes {}, not a plain value", kind_name(&param.ty))))
+            Err(Error::invalid(format!("expected {}, found a plain value", kind_name(&param.ty))))
         }
         Some(Arg::Cell(cell)) => Ok(Planned::Value(cell.clone())),
         Some(Arg::Ref(_) | Arg::Tensor(_) | Arg::Array(_) | Arg::Table(_)) if !expects_object => {
-            Err(Error::invalid("takes a plain value, not an object"))
+            Err(Error::invalid("expected a plain value, found an object"))
         }
         Some(Arg::Ref(reference)) => {
             check_reference(expect, reference).map(|()| Planned::Object(reference.clone()))
@@ -253,7 +253,7 @@ fn plan_input<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>)
         Some(Arg::Array(array)) => plan_tensor(param, expect, array.source()),
         Some(Arg::Table(source)) => {
             if !matches!(param.ty, ParamType::Table(_) | ParamType::Oid) {
-                return Err(Error::invalid(format!("takes {}, not a table's value", kind_name(&param.ty))));
+                return Err(Error::invalid(format!("expected {}, found a table", kind_name(&param.ty))));
             }
             expect.check_table(source.schema(), source.batches())?;
             Ok(Planned::Put(PutValue::Table(source)))
@@ -263,7 +263,7 @@ fn plan_input<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>)
 
 fn plan_tensor<'a>(param: &Param, expect: &Expectation, source: TensorSource<'a>) -> Result<Planned<'a>> {
     if matches!(param.ty, ParamType::Table(_) | ParamType::Id) {
-        return Err(Error::invalid(format!("takes {}, not a tensor's value", kind_name(&param.ty))));
+        return Err(Error::invalid(format!("expected {}, found a tensor", kind_name(&param.ty))));
     }
     expect.check(source.layout)?;
     Ok(Planned::Put(PutValue::Tensor(source)))
@@ -273,13 +273,15 @@ fn plan_output<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>
     match arg {
         None | Some(Arg::Missing) => Ok(Planned::NewOutput),
         Some(Arg::Null | Arg::Cell(Cell::Null)) if param.nullable => Ok(Planned::Null),
-        Some(Arg::Null | Arg::Cell(Cell::Null)) => Err(Error::invalid("is an output that must not be null")),
+        Some(Arg::Null | Arg::Cell(Cell::Null)) => {
+            Err(Error::invalid("found null, but this output is not nullable"))
+        }
         Some(Arg::Cell(Cell::Id(id))) => Ok(Planned::ObjectId(*id)),
         Some(Arg::Ref(reference)) => {
             check_reference(expect, reference).map(|()| Planned::Object(reference.clone()))
         }
         Some(Arg::Cell(_) | Arg::Tensor(_) | Arg::Array(_) | Arg::Table(_)) => {
-            Err(Error::invalid("is an output: it takes a reference to write to, not a value"))
+            Err(Error::invalid("this is an output: expected a reference, found a value"))
         }
     }
 }
@@ -326,7 +328,7 @@ fn check_outputs(schema: &CallSchema, planned: &[Planned<'_>]) -> Result<()> {
         for (other, _) in objects().take(nth).filter(|(_, other)| *other == id) {
             if param.direction == Direction::Out || other.direction == Direction::Out {
                 return Err(Error::invalid(format!(
-                    "parameters '{}' and '{}' name the same object {id}: an output needs its own",
+                    "parameters '{}' and '{}' name the same object {id}: each output needs an object of its own",
                     other.name, param.name
                 )));
             }
@@ -425,23 +427,26 @@ mod tests {
     #[test]
     fn errors_name_function_and_parameter() {
         let mut args = positional([Arg::Cell(Cell::Int(3))]);
-        assert_eq!(error(&args), "grid: parameter 'ms': is missing");
+        assert_eq!(error(&args), "grid: parameter 'ms': no value was given, and it is not nullable");
         args.set("ms", Arg::Null);
-        assert_eq!(error(&args), "grid: parameter 'ms': must not be null");
+        assert_eq!(error(&args), "grid: parameter 'ms': found null, but it is not nullable");
         args.set("ms", Arg::Cell(Cell::Float(1.0)));
-        assert_eq!(error(&args), "grid: parameter 'ms': takes a tensor or a reference, not a plain value");
+        assert_eq!(
+            error(&args),
+            "grid: parameter 'ms': expected a tensor or a reference, found a plain value"
+        );
         args.set("ms", arg(1));
         args.set("dirty", Arg::Null);
-        assert_eq!(error(&args), "grid: parameter 'dirty': is an output that must not be null");
+        assert_eq!(error(&args), "grid: parameter 'dirty': found null, but this output is not nullable");
         args.set("dirty", Arg::Cell(Cell::Int(1)));
-        assert!(error(&args).starts_with("grid: parameter 'dirty': is an output:"));
+        assert!(error(&args).starts_with("grid: parameter 'dirty': this is an output:"));
         args.set("n", Arg::Cell(Cell::Int(1)));
         assert_eq!(error(&args), "grid: parameter 'n' was given by position (0) and by name");
         args.clear();
         args.set("m", Arg::Null);
         assert_eq!(error(&args), "grid: no parameter 'm', only: n, ms, wgt, dirty, psf");
         let many = positional((0..6).map(|_| Arg::Null));
-        assert_eq!(error(&many), "grid: 6 arguments were given, the function has 5 parameters");
+        assert_eq!(error(&many), "grid: 6 arguments were given, but the function has 5 parameters");
     }
 
     #[test]

@@ -11,35 +11,35 @@ use super::discovery::FoundProcessor;
 use super::discovery::Target;
 use super::issue::results_of;
 
-/// What one processor's part of a broadcast came to.
+/// The result of a broadcast at one processor.
 pub struct Reply {
-    /// Whom it was sent to.
+    /// The processor.
     pub processor: FoundProcessor,
-    /// References to the outputs of each row, or why nothing was issued to this processor.
+    /// References to the outputs of each row, or the error if nothing was issued to this processor.
     pub results: Result<Vec<Results>>,
 }
 
 impl Caller {
-    /// Issues a call to every processor found, as [`Caller::broadcast_batch`] does.
+    /// Issues a call to every processor found, like [`Caller::broadcast_batch`].
     pub fn broadcast(&self, function: &str, args: &Args<'_>, timeout: Timeout) -> Result<Vec<Reply>> {
         self.broadcast_batch(function, std::slice::from_ref(args), timeout)
     }
 
-    /// Issues the same rows to every processor found, one call object each: a reply for each processor, by prefix, and
-    /// none if there is no processor. Values are put once; every processor has outputs of its own, so that outputs can
-    /// only be given if there is one processor at most (INVALID_ARGUMENT).
+    /// Issues the same rows to every processor found, as one call object for each. Returns one reply for each
+    /// processor, sorted by prefix. Values are put only once. Every processor has outputs of its own, so outputs can be
+    /// given only if there is at most one processor (INVALID_ARGUMENT).
     ///
-    /// All rows are checked before anything is issued. What keeps one processor from getting the call stands in its
-    /// place: PROCESSOR_LOST if it has gone (it is forgotten then), TIMEOUT if it has no room after `timeout`, for
-    /// which the others wait.
+    /// All rows are checked before anything is issued. If one processor does not get the call, its reply has the error.
+    /// PROCESSOR_LOST: it crashed or was closed (the caller drops it then). TIMEOUT: it still has `max_in_flight`
+    /// unfinished calls after `timeout`. The other processors get the call after this wait.
     pub fn broadcast_batch(&self, function: &str, rows: &[Args<'_>], timeout: Timeout) -> Result<Vec<Reply>> {
         let known = self.function(function)?;
         let mut prepared = self.prepare(known, GivenRows::Each(rows), Vec::new())?;
         let targets = self.found();
         if prepared.given && targets.len() > 1 {
             return Err(Error::invalid(format!(
-                "{function}: an output was given, but the call goes to {} processors and each needs its own: leave \
-                 outputs out of a broadcast",
+                "{function}: an output was given, but the call goes to {} processors, and each needs outputs \
+                 of its own: pass no outputs to a broadcast",
                 targets.len()
             )));
         }
@@ -66,7 +66,10 @@ impl Caller {
                     return Err(gone(&target));
                 }
                 if !self.has_room(&target) {
-                    let text = format!("processor {} has no room for another call", target.title());
+                    let text = format!(
+                        "processor {} has as many unfinished calls as max_in_flight allows",
+                        target.title()
+                    );
                     return Err(Error::new(Kind::Timeout, text));
                 }
                 let (outputs, written) = match first.take() {
@@ -91,7 +94,7 @@ impl Caller {
         Ok(replies)
     }
 
-    /// Waits until all of these that live have room, or the time has passed.
+    /// Waits until all of these that live have room, or the timeout has passed.
     fn wait_for_all(&self, targets: &[Arc<Target>], timeout: Timeout) -> Result<()> {
         if self.options.max_in_flight == 0 {
             return Ok(());
@@ -110,5 +113,5 @@ impl Caller {
 }
 
 fn gone(target: &Target) -> Error {
-    Error::new(Kind::ProcessorLost, format!("processor {} has gone", target.title()))
+    Error::new(Kind::ProcessorLost, format!("processor {} crashed or was closed", target.title()))
 }

@@ -21,18 +21,17 @@ use super::threads::Task;
 
 /// A call that was taken: one invocation of a function. Any thread may use it.
 ///
-/// Parameters go by their index in the schema ([`Call::param`] finds it). The inputs stay pinned until the
-/// call has ended *and* every handle made from it (tensors, references, writers, clones) is gone.
+/// Parameters are accessed by their index in the schema, which [`Call::param`] finds. The inputs stay pinned until the
+/// call has ended *and* every handle created from it (tensors, references, writers, clones) is dropped.
 ///
-/// Outputs are written in one of two ways. [`Call::create_tensor`] gives a [`TensorWriter`] of its own,
-/// sealed by its owner, if need be after the function has returned. [`Call::create_output`] leaves the writer
-/// with the call and gives a pointer; such outputs are sealed by [`Call::seal_output`], or all at once by
-/// [`Call::finish`].
+/// Outputs are written in one of two ways. [`Call::create_tensor`] returns a [`TensorWriter`], which its owner seals,
+/// also after the function has returned. [`Call::create_output`] keeps the writer in the call and returns a pointer.
+/// Such outputs are sealed by [`Call::seal_output`], or all at once by [`Call::finish`].
 ///
-/// A call is *open* (its outputs can be written) until it is finished, or until nobody is left who owes its outputs:
-/// the function that runs, the handle that [`Processor::next`](super::Processor::next) gave, and those that
-/// [`Call::defer`] gives. What was not sealed then fails with OUTPUT_NOT_WRITTEN. Clones share the call and keep what
-/// was read from it, but do not keep it open.
+/// A call is *open* (its outputs can be written) until it is finished. It also ends when the function has returned, and
+/// the handles from [`Processor::next`](super::Processor::next) and [`Call::defer`] are dropped. Outputs that are not
+/// sealed then fail with OUTPUT_NOT_WRITTEN. Clones share the call and keep what was read from it, but do not keep it
+/// open.
 pub struct Call {
     inner: Arc<CallInner>,
     owner: Option<Owner>,
@@ -214,8 +213,8 @@ impl Call {
         }
     }
 
-    /// This thread runs the function of this call, until it has ended: so a wait in it that could never end, as only this
-    /// thread or this function could make what is waited for, fails at once. `process` says so itself.
+    /// Declares that this thread runs the function of this call, until the call has ended. A wait in this thread that
+    /// could never end then fails at once. [`Processor::process`](super::Processor::process) does this automatically.
     pub fn run_here(&self) {
         let place = self.inner.run.lock().as_ref().and_then(|run| run.place.clone());
         let Some(place) = place else { return };
@@ -235,15 +234,14 @@ impl Call {
         }
     }
 
-    /// A handle that keeps the call open after its function has returned: the outputs can be written until the handle is
-    /// finished or dropped, from any thread. The function no longer counts as running once it has returned (pull
-    /// style: once the handle that `next` gave is dropped), also if it is ordered. INVALID_ARGUMENT if the call has
-    /// ended.
+    /// Creates a handle that keeps the call open after its function has returned. The outputs can be written from any
+    /// thread, until the handle is finished or dropped. The function no longer counts as running when it has returned
+    /// (or when the handle from `next` is dropped), also if it is ordered. INVALID_ARGUMENT if the call has ended.
     pub fn defer(&self) -> Result<Call> {
         let finished = self.inner.outputs.is_finished();
         let mut owners = self.inner.owners.lock();
         if *owners == 0 || finished {
-            let text = format!("{}: the call has ended and cannot be deferred any more", self.function());
+            let text = format!("{}: the call has ended and can no longer be deferred", self.function());
             return Err(Error::invalid(text));
         }
         *owners += 1;
@@ -251,50 +249,50 @@ impl Call {
         Ok(Call { inner: self.inner.clone(), owner: Some(owner) })
     }
 
-    /// The function's name.
+    /// The name of the function.
     pub fn function(&self) -> &str {
         &self.schema().name
     }
 
-    /// The name with a NUL behind it.
+    /// The name of the function, with a final NUL.
     pub fn function_text(&self) -> &CStr {
         self.inner.object.function.name()
     }
 
-    /// The function's schema as the processor registered it.
+    /// The schema of the function as the processor registered it.
     pub fn schema(&self) -> &CallSchema {
         &self.inner.object.function.schema
     }
 
-    /// The place of the function in the order of registration.
+    /// The index of the function in the order of registration.
     pub fn function_index(&self) -> usize {
         self.inner.object.function.index
     }
 
-    /// The bytes of the call object, which a batch's rows share: an Arrow IPC stream. INVALID_ARGUMENT once all rows have
-    /// ended.
+    /// The bytes of the call object, which the rows of a batch share: an Arrow IPC stream. INVALID_ARGUMENT if all rows
+    /// have ended.
     pub fn object(&self) -> Result<Buffer> {
         self.inner.object.buffer().ok_or_else(|| {
-            Error::invalid(format!("the call {} has ended: ask for its bytes before that", self.id()))
+            Error::invalid(format!("the call {} has ended: get its bytes before that", self.id()))
         })
     }
 
-    /// The ID of the call object, which a batch's rows share.
+    /// The ID of the call object, which the rows of a batch share.
     pub fn id(&self) -> ObjectId {
         self.inner.object.call.id
     }
 
-    /// Attachment number of the caller.
+    /// The client number of the caller.
     pub fn caller(&self) -> u32 {
         self.inner.object.call.issuer
     }
 
-    /// The row of this invocation in its call object; 0 unless it was issued as a batch.
+    /// The row of this invocation in its call object, 0 for a single call.
     pub fn row(&self) -> usize {
         self.inner.row
     }
 
-    /// Index of a parameter. NOT_FOUND lists the names there are.
+    /// The index of a parameter. The error NOT_FOUND lists all names.
     pub fn param(&self, name: &str) -> Result<usize> {
         let params = &self.schema().params;
         params.iter().position(|param| param.name == name).ok_or_else(|| {
@@ -318,27 +316,28 @@ impl Call {
         Error::invalid(format!("{}: parameter '{}' {what}", self.function(), spec.name))
     }
 
-    /// Whether the caller left this nullable parameter out.
+    /// Whether this parameter is null.
     pub fn is_null(&self, param: impl ParamKey) -> Result<bool> {
         Ok(matches!(self.cell(param)?, Cell::Null))
     }
 
-    /// The value that came with the call; an ID for tensors, tables and objects.
+    /// The value in the call. It is an ID for tensors, tables and objects.
     pub fn cell(&self, param: impl ParamKey) -> Result<&Cell> {
         let param = param.index(self)?;
         self.spec(param)?;
         Ok(self.inner.object.rows[self.inner.row].get(param).unwrap_or(&Cell::Null))
     }
 
-    /// An input tensor, in the order that its parameter asks for; as it is stored if that asks for none. INVALID_ARGUMENT
-    /// if the parameter is no tensor input, or null.
+    /// Returns an input tensor in the order of its parameter, or as it is stored if the parameter has no order.
+    /// INVALID_ARGUMENT if the parameter is not a tensor input, or is null.
     pub fn tensor(&self, param: impl ParamKey) -> Result<Tensor> {
         let param = param.index(self)?;
         self.tensor_in(param, self.spec(param)?.ty.order())
     }
 
-    /// An input tensor in an order; in none: as it is stored. It is copied if it is stored in another one: once, into
-    /// memory of this process, which lives as long as a handle of the call or the tensor. Errors as [`Call::tensor`].
+    /// Returns an input tensor in an order, or as it is stored for None. If it is stored in another order it is copied
+    /// once, into memory of this process, which exists as long as a handle of the call or the tensor. Errors like
+    /// [`Call::tensor`].
     pub fn tensor_in(&self, param: usize, order: Option<Order>) -> Result<Tensor> {
         let stored = self.stored_tensor(param)?;
         let Some(order) = order.filter(|order| !stored.layout().is_contiguous(*order)) else {
@@ -361,9 +360,9 @@ impl Call {
         }
     }
 
-    /// A private copy of an input tensor, which may be scribbled on: made when it is asked for first, in the order of
-    /// [`Call::tensor`]. There is one for each parameter; later calls give the same memory, as it is then.
-    /// The pointer is valid as long as a handle of the call lives.
+    /// Returns a private copy of an input tensor, which may be overwritten. The first call for a parameter creates it,
+    /// in the order of [`Call::tensor`]. Later calls return the same memory, with any changes. The pointer is valid as
+    /// long as a handle of the call exists.
     pub fn copy_tensor(&self, param: usize) -> Result<CallMemory> {
         let (tensor, order) = (self.stored_tensor(param)?, self.spec(param)?.ty.order());
         let mut copies = self.inner.copies.lock();
@@ -376,7 +375,7 @@ impl Call {
         Ok(memory)
     }
 
-    /// The bytes of an input object, whatever they hold.
+    /// The bytes of an input object of any kind.
     pub fn buffer(&self, param: impl ParamKey) -> Result<Buffer> {
         Ok(match self.input(param.index(self)?)? {
             Input::Tensor(tensor) => tensor.buffer().clone(),
@@ -390,14 +389,14 @@ impl Call {
             return Ok(input);
         }
         Err(match (&spec.ty, spec.direction) {
-            (_, Direction::Out) => self.wrong(spec, "is an output: it has nothing to read yet"),
+            (_, Direction::Out) => self.wrong(spec, "is an output: there is nothing to read yet"),
             (ParamType::Scalar(_), _) => self.wrong(spec, "is a plain value, not an object"),
-            (ParamType::Id, _) => self.wrong(spec, "is only an ID: use its reference"),
+            (ParamType::Id, _) => self.wrong(spec, "is only an ID: make a reference from it"),
             _ => self.wrong(spec, "is null in this call"),
         })
     }
 
-    /// Any object parameter as a borrowed reference. An input's reference holds its pin.
+    /// Returns a borrowed reference to the object of any parameter. The reference to an input keeps its bytes.
     pub fn reference(&self, param: impl ParamKey) -> Result<Ref> {
         let param = param.index(self)?;
         let spec = self.spec(param)?;
@@ -418,11 +417,11 @@ impl Call {
         }
     }
 
-    /// Memory in the store for an output, to fill in place and then to seal. The element type, the
-    /// dimension names and, if none is given, the order are the parameter's (C if that asks for none); `shape` must have as many sizes and agree with the fixed sizes
-    /// and with what the call's other tensors say of equal dimension names. If nobody wants the output any
-    /// more it is private memory. ALREADY_EXISTS if it is being written (an aborted one may be created again)
-    /// or sealed.
+    /// Creates an output in the store, to fill in place and then to seal. The element type and the dimension names are
+    /// those of the parameter. If no order is given, it is that of the parameter, or C. `shape` must have one size per
+    /// dimension. It must match the sizes in the signature, and those of dimensions with the same name in other tensors
+    /// of the call. If no client wants the output any more, the memory is private. ALREADY_EXISTS if the output is
+    /// being written or is sealed. After an abort it may be created again.
     pub fn create_tensor(
         &self,
         param: impl ParamKey,
@@ -435,9 +434,8 @@ impl Call {
         Ok(TensorWriter::for_output(memory, target))
     }
 
-    /// As [`Call::create_tensor`], but the call keeps the writer: the memory is sealed by
-    /// [`Call::seal_output`] or by [`Call::finish`], and given back by [`Call::abort_output`] or by
-    /// [`Call::fail`].
+    /// Like [`Call::create_tensor`], but the call keeps the writer. The memory is sealed by [`Call::seal_output`] or
+    /// [`Call::finish`], and freed by [`Call::abort_output`] or [`Call::fail`].
     pub fn create_output(
         &self,
         param: usize,
@@ -449,7 +447,7 @@ impl Call {
         self.inner.outputs.keep(param, memory)
     }
 
-    /// Seals an output that the call keeps. NOT_FOUND if it was not created.
+    /// Seals an output from [`Call::create_output`]. NOT_FOUND if it was not created.
     pub fn seal_output(&self, param: usize) -> Result<Ref> {
         self.output_spec(param)?;
         let memory = self.inner.outputs.take_kept(param)?;
@@ -457,7 +455,7 @@ impl Call {
         self.inner.output(param)
     }
 
-    /// Gives the memory of an output that the call keeps back; it can be created again.
+    /// Frees the memory of an output from [`Call::create_output`]. It can be created again.
     pub fn abort_output(&self, param: usize) -> Result<()> {
         self.output_spec(param)?;
         drop(self.inner.outputs.take_kept(param)?);
@@ -465,8 +463,8 @@ impl Call {
         Ok(())
     }
 
-    /// Writes an output with one copy and seals it. Errors as [`Call::create_tensor`]; dimensions without a
-    /// name get the parameter's. It is stored in the parameter's order, if that asks for one.
+    /// Writes an output with one copy and seals it. Dimensions without a name get the names of the parameter. It is
+    /// stored in the order of the parameter, if that has one. Errors like [`Call::create_tensor`].
     pub fn put_tensor(&self, param: impl ParamKey, value: &TensorSource<'_>) -> Result<()> {
         let param = param.index(self)?;
         let spec = self.output_spec(param)?;
@@ -499,7 +497,7 @@ impl Call {
     fn output_spec(&self, param: usize) -> Result<&Param> {
         let spec = self.spec(param)?;
         match (spec.direction, &spec.ty) {
-            (Direction::In, _) => Err(self.wrong(spec, "is an input: it cannot be written")),
+            (Direction::In, _) => Err(self.wrong(spec, "is an input: it must not be written")),
             (Direction::Out, ParamType::Table(_)) => Err(self.wrong(spec, "is a table, not a tensor")),
             (Direction::Out, _) => Ok(spec),
         }
@@ -508,7 +506,10 @@ impl Call {
     fn new_form(&self, param: usize, shape: &[i64], order: Option<Order>) -> Result<TensorForm> {
         let spec = self.output_spec(param)?;
         let ParamType::Tensor { elem, dims, order: declared } = &spec.ty else {
-            return Err(self.wrong(spec, "is an object of any kind: put a value whose type is known"));
+            return Err(self.wrong(
+                spec,
+                "may be an object of any kind: write a tensor or a table, whose type is known",
+            ));
         };
         let is_tag = dims.is_empty() && shape == [0];
         if dims.len() != shape.len() && !is_tag {
@@ -521,7 +522,7 @@ impl Call {
             let name = |axis: usize| dims.get(axis).map_or_else(String::new, |dim| dim.name.clone());
             let names: Vec<String> = (0..shape.len()).map(name).collect();
             let layout = Layout::contiguous(*elem, shape, order, &names)
-                .map_err(|error| self.wrong(spec, &format!("cannot be made: {}", error.message())))?;
+                .map_err(|error| self.wrong(spec, &format!("cannot be created: {}", error.message())))?;
             TensorForm::new(layout)
         })
     }
@@ -570,17 +571,16 @@ impl Call {
         Ok((target, memory))
     }
 
-    /// Fails the outputs that are not sealed yet with "function: text"; the kind is kept. Outputs that exist
-    /// stay.
+    /// Fails the outputs that are not sealed yet, with this kind and the text "function: message". Sealed outputs stay.
     pub fn fail(&self, error: &Error) -> Result<()> {
         self.inner.outputs.fail(error)
     }
 
-    /// Ends the call, also a deferred one: seals the outputs that the call keeps; those that nobody can write any more
-    /// fail with OUTPUT_NOT_WRITTEN, which is returned too. Writers that are still alive may be sealed later: the
-    /// call ends with the last of them. Calling it again does nothing.
+    /// Ends the call, also a deferred one. It seals the outputs from [`Call::create_output`]. Outputs that can no
+    /// longer be written fail with OUTPUT_NOT_WRITTEN, which is returned too. Existing writers may still be sealed
+    /// later, and the call ends with the last of them. Calling it again does nothing.
     ///
-    /// In pull style it ends the run as well, unless it is done by a deferred handle.
+    /// For a call from `next` it also ends the run of the function, unless the handle is a deferred one.
     pub fn finish(&self) -> Result<()> {
         let result = self.inner.outputs.finish(true);
         let ended = if self.inner.outputs.end() { self.inner.object.end_row() } else { Ok(()) };
@@ -590,19 +590,19 @@ impl Call {
         ended.and(result)
     }
 
-    /// Whether nobody wants what is still to be written (or, without outputs, the call itself).
+    /// Whether no client wants the outputs that are not written yet (or the call itself, if it has no outputs).
     pub fn is_cancelled(&self) -> bool {
         self.inner.outputs.are_abandoned()
     }
 
-    /// How many threads this run may use: the processor's threads, or what affinity and the control group's quota leave,
-    /// shared among the threads that work for the processor now. At least 1.
+    /// How many threads this run may use, at least 1. It is the number of threads of the processor, or what the CPU
+    /// affinity and the quota of the control group allow, shared among the threads that work for the processor now.
     pub fn thread_budget(&self) -> u32 {
         self.inner.crew.thread_budget()
     }
 
-    /// Tells how far the call has come, from 0 to 1, to whoever has a reference to one of its outputs
-    /// ([`Ref::progress`]). INVALID_ARGUMENT for what is no number.
+    /// Reports the progress of the call, from 0 to 1. Clients with a reference to one of its outputs can read it with
+    /// [`Ref::progress`]. INVALID_ARGUMENT for a NaN.
     pub fn set_progress(&self, fraction: f64) -> Result<()> {
         self.inner.outputs.set_progress(fraction)
     }

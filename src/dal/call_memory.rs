@@ -8,13 +8,13 @@ use crate::wire::{self, Layout, Order, TensorSource};
 
 const ALIGNMENT: usize = 64;
 
-/// Memory that the call keeps. For an output the pointer is valid until it is sealed, aborted or failed; for the
-/// private copy of an input as long as a handle of the call lives.
+/// Memory that the call keeps. For an output the pointer is valid until the output is sealed, aborted or failed. For
+/// the private copy of an input it is valid as long as a handle of the call exists.
 #[derive(Clone, Debug)]
 pub struct CallMemory {
     /// The body, 64-byte aligned.
     pub data: *mut u8,
-    /// Bytes of the body.
+    /// Size of the body in bytes.
     pub len: usize,
     /// Element type, shape, byte strides and dimension names.
     pub layout: Arc<Layout>,
@@ -34,7 +34,7 @@ impl PrivateCopy {
         let mut bytes: Vec<u8> = Vec::new();
         bytes.try_reserve_exact(from.len().saturating_add(ALIGNMENT)).map_err(|_| {
             let len = from.len();
-            Error::new(Kind::OutOfMemory, format!("no {len} bytes of private memory for a copy of an input"))
+            Error::new(Kind::OutOfMemory, format!("out of memory: a copy of an input needs {len} bytes"))
         })?;
         let body = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         bytes.resize(body, 0);

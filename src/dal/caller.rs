@@ -21,32 +21,32 @@ const SEARCH_PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration:
 /// Most losses that are kept for somebody who never asks.
 const UNTOLD_MAX: usize = 1024;
 
-/// To which of several processors a call goes.
+/// Which of several processors gets a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Select {
-    /// The one with the fewest calls that have not ended.
+    /// The one with the fewest unfinished calls.
     #[default]
     LeastBusy,
-    /// The one with the lowest prefix, and always to that one while it lives: for functions that accumulate state.
+    /// The one with the lowest prefix, always the same one while it runs: for functions that accumulate state.
     First,
 }
 
-/// Which processors a caller wants.
+/// Options of a caller.
 #[derive(Clone, Debug)]
 pub struct CallerOptions {
-    /// Fewer compatible ones are an error.
+    /// Minimum number of compatible processors. Fewer are an error.
     pub minimum_processors: usize,
-    /// Start of the processors' prefix.
+    /// Start of the prefixes of the processors to use.
     pub processor_prefix: Vec<u8>,
-    /// How long to wait for the minimum when the caller is made, and for room when calls in flight are
-    /// limited.
+    /// How long to wait for the minimum when the caller is created. Also how long to wait for calls to end when
+    /// `max_in_flight` is reached.
     pub timeout: Timeout,
-    /// Most unfinished calls of this caller to one processor; 0: no limit. A batch is one call.
+    /// Maximum number of unfinished calls of this caller at one processor. 0: no limit. A batch is one call.
     pub max_in_flight: usize,
-    /// To which of several processors a call goes.
+    /// Which of several processors gets a call.
     pub select: Select,
-    /// Whether tensors whose sizes are known when a call is issued must agree in equal dimension names, and with the
-    /// sizes that the signature fixes.
+    /// Whether to check, when a call is issued, that dimensions of the same name have equal sizes, and the sizes in the
+    /// signature. Only tensors whose sizes are known are checked.
     pub strict_dims: bool,
 }
 
@@ -63,7 +63,7 @@ impl Default for CallerOptions {
     }
 }
 
-/// Finds processors that offer all of its functions and issues calls to them. Any thread may use it.
+/// Finds processors that offer all of its functions, and issues calls to them. Any thread may use it.
 pub struct Caller {
     pub(super) namespace: Namespace,
     pub(super) options: CallerOptions,
@@ -155,8 +155,8 @@ impl Processors {
 }
 
 impl Caller {
-    /// A caller for these functions, with outputs and values in `namespace`. NO_PROCESSOR if fewer compatible
-    /// processors than the minimum come within the options' timeout.
+    /// Creates a caller for these functions, with outputs and values in `namespace`. NO_PROCESSOR if there are fewer
+    /// compatible processors than the minimum within the timeout of the options.
     pub fn new(namespace: &Namespace, schemas: Vec<CallSchema>, options: &CallerOptions) -> Result<Caller> {
         let schemas: Vec<_> = schemas.into_iter().map(Arc::new).collect();
         for (nth, schema) in schemas.iter().enumerate() {
@@ -178,19 +178,19 @@ impl Caller {
         Ok(caller)
     }
 
-    /// As [`CallerOptions::strict_dims`].
+    /// Sets [`CallerOptions::strict_dims`].
     pub fn set_strict_dims(&mut self, strict: bool) {
         self.options.strict_dims = strict;
     }
 
-    /// How long issuing waits for room if nothing else is said.
+    /// The timeout of the options, for functions without a timeout of their own.
     pub fn timeout(&self) -> Timeout {
         self.options.timeout
     }
 
-    /// Looks again for compatible processors: new ones join only here. Waits for the minimum; returns their
-    /// number. NO_PROCESSOR says how many were found and why others do not fit. Running calls are not
-    /// touched.
+    /// Looks again for compatible processors. New processors are found only here. It waits for the minimum, and returns
+    /// their number. NO_PROCESSOR says how many were found and why others are not compatible. Running calls are not
+    /// affected.
     pub fn find_processors(&self, timeout: Timeout) -> Result<usize> {
         let deadline = timeout.deadline();
         let (mut pause, longest) = SEARCH_PAUSE;
@@ -248,17 +248,17 @@ impl Caller {
         }
     }
 
-    /// The number of processors found that still live.
+    /// The number of processors found that are still running.
     pub fn num_processors(&self) -> usize {
         self.known().len()
     }
 
-    /// The processors found that still live, by prefix.
+    /// The processors found that are still running, sorted by prefix.
     pub fn processors(&self) -> Vec<FoundProcessor> {
         self.known().iter().map(|target| target.found()).collect()
     }
 
-    /// Where values and outputs lie.
+    /// The namespace for values and outputs.
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
     }
@@ -268,8 +268,8 @@ impl Caller {
         self.schemas.iter().map(|schema| &**schema)
     }
 
-    /// Waits until a processor that this caller found has gone (it died, or closed), and says which. Each is told
-    /// once. TIMEOUT if none has gone since the last time. A death without a word is seen within 250 ms.
+    /// Waits until a processor that this caller found crashes or is closed, and returns it. Each is returned once.
+    /// TIMEOUT if there was none. A crash is noticed within 250 ms.
     pub fn next_lost(&self, timeout: Timeout) -> Result<FoundProcessor> {
         let declaration = |target: &Arc<Target>| ObjectId::declaration(target.prefix);
         let watched: Vec<_> = self.processors.lock().targets.iter().map(declaration).collect();
@@ -282,7 +282,7 @@ impl Caller {
             Ok(self.processors.lock().untold.pop_front())
         });
         waited.map_err(|error| match error.kind() {
-            Kind::Timeout => Error::new(Kind::Timeout, "no processor of this caller has gone"),
+            Kind::Timeout => Error::new(Kind::Timeout, "all processors of this caller are still running"),
             _ => error,
         })
     }
@@ -328,8 +328,10 @@ impl Caller {
                 Ok(None) => {}
                 Err(error) if error.kind() == Kind::Timeout => {
                     let limit = self.options.max_in_flight;
-                    let text =
-                        format!("{limit} calls of this caller are unfinished there, and it may have {limit}");
+                    let text = format!(
+                        "this caller already has {limit} unfinished calls at the processor, which is \
+                         its max_in_flight"
+                    );
                     return Err(Error::new(Kind::Timeout, text));
                 }
                 Err(error) => return Err(error),
@@ -409,12 +411,13 @@ impl Caller {
     pub(super) fn nobody(&self, function: &str) -> Error {
         match &self.processors.lock().lost {
             Some(lost) => {
-                let text = format!("{function}: processor {lost} has gone; the inputs are still there");
-                Error::new(Kind::ProcessorLost, format!("{text}: find another and call again"))
+                let text =
+                    format!("{function}: processor {lost} crashed or was closed; the inputs still exist");
+                Error::new(Kind::ProcessorLost, format!("{text}: find another processor and call again"))
             }
             None => {
-                let text = format!("{function}: no processor was found that offers it");
-                Error::new(Kind::NoProcessor, format!("{text}: start one and call find_processors"))
+                let text = format!("{function}: no processor that offers it was found");
+                Error::new(Kind::NoProcessor, format!("{text}: start one, then look for processors again"))
             }
         }
     }
@@ -423,6 +426,6 @@ impl Caller {
 /// Tells the log who has gone.
 fn tell(gone: &[Arc<Target>]) {
     for target in gone {
-        log::write(Level::Warning, || format!("processor {} has gone", target.title()));
+        log::write(Level::Warning, || format!("processor {} crashed or was closed", target.title()));
     }
 }

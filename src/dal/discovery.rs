@@ -14,7 +14,7 @@ use super::namespaces;
 /// A processor that a caller found.
 #[derive(Clone, Debug)]
 pub struct FoundProcessor {
-    /// The name it gave itself.
+    /// Its name, as it set it.
     pub name: String,
     /// The prefix of its namespace.
     pub prefix: Prefix,
@@ -126,7 +126,7 @@ fn judge(
         }));
     } else if offers_any {
         found.near.push(format!(
-            "{} does not fit ({})",
+            "{} is not compatible ({})",
             title(&declaration.name, namespace.prefix),
             mismatches.join("; ")
         ));

@@ -6,28 +6,29 @@ use crate::arrow::record_batch::RecordBatch;
 use crate::error::{Error, Result};
 use crate::wire::{check_columns, Dim, Elem, Layout, Param, ParamType};
 
-/// What a reference expects of the tensor or the table it names. Unknown parts are not checked.
+/// Describes the tensor or the table that a reference expects. Unknown parts are not checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expectation {
     /// Element type, if known.
     pub elem: Option<Elem>,
-    /// Dimension names in order, if known; an empty name fits every name. An empty list says 0-dimensional.
+    /// Dimension names in order, if known. An empty name matches every name. An empty list means a tensor without
+    /// dimensions.
     pub names: Option<Vec<String>>,
-    /// That it is a table. Then nothing is expected of a tensor.
+    /// A table is expected. Then the other fields are ignored.
     pub table: Option<ExpectedTable>,
 }
 
-/// What is expected of a table.
+/// The expected columns of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExpectedTable {
-    /// Nothing but that it is one.
+    /// Any columns.
     Any,
     /// These columns.
     Columns(SchemaRef),
 }
 
 impl ExpectedTable {
-    /// These columns, or any.
+    /// Creates it from these columns, or for any columns.
     pub fn new(columns: Option<SchemaRef>) -> ExpectedTable {
         columns.map_or(ExpectedTable::Any, ExpectedTable::Columns)
     }
@@ -235,7 +236,7 @@ impl DimSizes {
         let called = || if dim.name.is_empty() { axis.to_string() } else { format!("'{}'", dim.name) };
         if let Some(fixed) = dim.size.filter(|fixed| *fixed != size) {
             return Err(Error::invalid(format!(
-                "dimension {} of parameter '{name}' has size {size}, but the function asks for {fixed}",
+                "dimension {} of parameter '{name}' has size {size}, but the function requires {fixed}",
                 called()
             )));
         }

@@ -11,18 +11,18 @@ use crate::wire::{CallSchema, Cell, Direction, Order};
 use super::expect::Expectation;
 use super::tensor::TensorForm;
 
-/// How the calls of a function are run.
+/// Options for running the calls of a function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FunctionOptions {
-    /// It may run in several threads at once, in as many as take calls. Without this its calls wait for each other
-    /// while those of other functions are taken.
+    /// It may run in several threads at the same time, in as many as take calls. Default: its calls wait for each
+    /// other, while other functions can run.
     pub reentrant: bool,
-    /// Its calls run strictly in the order in which they were issued, by whomever, one at a time; the rows of a batch in
-    /// their order. One whose inputs do not exist yet holds up those behind it, but not the calls of other
-    /// functions. One that fails by its inputs fails in its turn, and so does one that takes what a later one makes. Cannot go
-    /// with `reentrant`.
+    /// Its calls run one at a time, strictly in the order in which all callers issued them. The rows of a batch keep
+    /// their order. A call whose inputs do not exist yet delays the calls after it, but not those of other functions. A
+    /// call whose input has failed fails in its turn, and so does one whose input is the output of a later call. Not
+    /// together with `reentrant`.
     pub ordered: bool,
-    /// Equal dimension names may have different sizes, and fixed sizes of the signature are not checked.
+    /// Dimensions of the same name may have different sizes, and the sizes in the signature are not checked.
     pub loose_dims: bool,
 }
 

@@ -74,28 +74,28 @@ pub(super) struct Written {
 }
 
 impl Caller {
-    /// Issues one call and does not wait for it: the results fill in later. All arguments are checked first.
-    /// With a limit of calls in flight it waits for room up to the options' timeout.
+    /// Issues one call, and does not wait for it: the results will exist later. All arguments are checked first. If
+    /// `max_in_flight` is reached it waits, up to the timeout of the options.
     pub fn call(&self, function: &str, args: &Args<'_>) -> Result<Results> {
         self.call_within(function, args, self.options.timeout)
     }
 
-    /// As [`Caller::call`]; waits for room up to `timeout` (TIMEOUT). INVALID_ARGUMENT names function and
-    /// parameter, OBJECT_DELETED an input that is gone; NO_PROCESSOR if none was found, PROCESSOR_LOST if all
-    /// that were found have gone.
+    /// Like [`Caller::call`], but waits up to `timeout` if `max_in_flight` is reached (TIMEOUT). INVALID_ARGUMENT names
+    /// the function and the parameter, and OBJECT_DELETED an input that was deleted. NO_PROCESSOR if none was found.
+    /// PROCESSOR_LOST if all that were found crashed or were closed.
     pub fn call_within(&self, function: &str, args: &Args<'_>, timeout: Timeout) -> Result<Results> {
         let mut results = self.batch(function, std::slice::from_ref(args), timeout)?;
         results.pop().ok_or_else(|| Error::internal("a call without its row"))
     }
 
-    /// Issues calls of one function to one processor at once, as rows of one call object: one set of results for each
-    /// row, none for none. Errors are those of [`Caller::call_within`] and name the row (from 0); then no row was issued.
-    /// A batch counts as one call of those that may be in flight, until its last row has ended.
+    /// Issues calls of one function to one processor at once, as rows of one call object. Returns one set of results
+    /// for each row. Errors are those of [`Caller::call_within`], and name the row (from 0). After an error, no row was
+    /// issued. A batch counts as one call for `max_in_flight`, until its last row has ended.
     pub fn batch(&self, function: &str, rows: &[Args<'_>], timeout: Timeout) -> Result<Vec<Results>> {
         Ok(self.batch_to(function, rows, timeout)?.map(|(_, results)| results).unwrap_or_default())
     }
 
-    /// As [`Caller::batch`], and says which processor got it; None for no rows.
+    /// Like [`Caller::batch`], but also returns the processor that got it, None if there are no rows.
     pub fn batch_to(
         &self,
         function: &str,
@@ -107,8 +107,8 @@ impl Caller {
         Ok(issued.map(|(target, outputs)| (target.found(), results_of(function, rows.len(), outputs))))
     }
 
-    /// As [`Caller::batch`], of arguments by position, one row behind the other, as many in each as the function has parameters.
-    /// The references to the outputs come likewise: None for a null one.
+    /// Like [`Caller::batch`], but takes the arguments by position, row after row, one for each parameter. The
+    /// references to the outputs are returned in the same way, None for a null one.
     pub fn batch_flat(
         &self,
         function: &str,
@@ -194,7 +194,7 @@ impl Caller {
         self.namespace.store().here()?;
         if count > MAX_ROWS {
             return Err(Error::invalid(format!(
-                "{}: the batch has {count} rows, at most {MAX_ROWS} are possible: make several batches of it",
+                "{}: the batch has {count} rows, but at most {MAX_ROWS} are allowed: split it into several batches",
                 schema.name
             )));
         }
@@ -353,8 +353,8 @@ fn given_outputs(
             }
             if let Some(other) = given.insert(id, row) {
                 return Err(Error::invalid(format!(
-                    "row {row}: {}: parameter '{}' names the object {id}, which is an output of row {other} already: \
-                     an output needs its own",
+                    "row {row}: {}: parameter '{}' names the object {id}, which is already an output of row \
+                     {other}: each output needs an object of its own",
                     schema.name, param.name
                 )));
             }
@@ -432,9 +432,9 @@ fn refuse_ring(
         format!("'{input}' of row {row} is '{output}' of row {}", taken.from)
     });
     let told = told.collect::<Vec<_>>().join(", ");
-    let more = if ring.len() > MOST_TOLD { ", and so on" } else { "" };
+    let more = if ring.len() > MOST_TOLD { ", and others" } else { "" };
     Err(Error::invalid(format!(
-        "{}: {} rows take each other's outputs in a ring, so that none could run: {told}{more}",
+        "{}: {} rows depend on each other in a cycle, so that none could run: {told}{more}",
         schema.name,
         ring.len()
     )))

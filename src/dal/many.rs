@@ -7,28 +7,30 @@ use crate::timeout::Timeout;
 use super::ownership::Ref;
 use super::standstill;
 
-/// How many of the references must have ended.
+/// How many of the objects must have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitMode {
     /// All of them.
     All,
-    /// One of them; of none there is nothing to wait for.
+    /// One of them. Without any objects it does not wait.
     Any,
 }
 
-/// Waits until all, or any, of the objects exist or never will. How each of them stands in the end: TIMEOUT for one that
-/// has not ended, the error of one that failed, was deleted or lost its processor. The references are of one store.
+/// Waits until all or any of the objects have ended: they exist, or will never exist. Returns a result for each:
+/// TIMEOUT for one that has not ended, or the error of one that failed, was deleted or lost its processor. All
+/// references must be of one store.
 ///
 /// # Errors
-/// TIMEOUT is none: it stands in the list. INVALID_ARGUMENT for references of several stores, and in a function that waits for
-/// calls which cannot run before it has returned (as [`Ref::wait`]); INTERRUPTED, FORKED.
+/// INVALID_ARGUMENT for references of several stores, and in a function that waits for calls that cannot run before it
+/// has returned (like [`Ref::wait`]). INTERRUPTED, FORKED. TIMEOUT is not an error of this function, but a result in
+/// the list.
 pub fn wait_many(refs: &[&Ref], mode: WaitMode, timeout: Timeout) -> Result<Vec<Result<()>>> {
     let mut ended: Vec<Option<Result<()>>> = vec![None; refs.len()];
     let Some((first, others)) = refs.split_first() else { return Ok(Vec::new()) };
     let store = first.store();
     if let Some(other) = others.iter().find(|other| !other.store().is_same(store)) {
         return Err(Error::invalid(format!(
-            "object {} lies in the store {}, object {} in {}: wait for each store by itself",
+            "object {} is in the store {}, but object {} is in {}: wait for the objects of each store separately",
             first.id(),
             store.path().display(),
             other.id(),
@@ -65,8 +67,7 @@ pub fn wait_many(refs: &[&Ref], mode: WaitMode, timeout: Timeout) -> Result<Vec<
         Err(error) if error.kind() != Kind::Timeout => return Err(error),
         _ => {}
     }
-    let missing = |id: &ObjectId| {
-        Err(Error::new(Kind::Timeout, format!("the object {id} did not come to exist in time")))
-    };
+    let missing =
+        |id: &ObjectId| Err(Error::new(Kind::Timeout, format!("the object {id} was not created in time")));
     Ok(ended.into_iter().zip(&ids).map(|(end, id)| end.unwrap_or_else(|| missing(id))).collect())
 }

@@ -1,42 +1,42 @@
 //! Namespaces, references, callers and processors: what a program does with a store.
 //!
-//! # Who keeps what alive
+//! # What keeps what alive
 //!
-//! The store knows two claims of a process on an object: it *wants* the object to exist, and it *pins* the
-//! object's bytes. This room decides when they are made and dropped:
+//! A process can have two claims on an object: it *wants* the object to exist, and it *pins* the bytes of the object. This
+//! module decides when claims are made and dropped:
 //!
 //! ```text
 //! Ref of an output ──dependency──▶ the issued call ──reference──▶ Refs of its inputs
 //!      │ wants the output             │ wants the call object        │ want the inputs
 //! ```
 //!
-//! * A *dependency* must live until the object exists: the output's reference lets its call go as soon as it
-//!   sees the output sealed or failed. That happens in `wait`/`get`/`state`, and for programs that never ask, a
-//!   few outputs at a time whenever the namespace puts something or a call is issued ([`Namespace::sweep`]).
-//! * A *reference* must live as long as the object is needed: a call keeps its inputs.
-//! * Dropping the last reference to every output of a call that has not started therefore drops the call: it is
-//!   cancelled. The call is let go before its inputs, so that a processor which finds an input missing can tell
-//!   a cancelled call from a lost input.
-//! * A processor pins the inputs when it takes a call. [`Call`], its tensors, its input references and its
-//!   writers hold those pins, also after the call has ended and whatever the caller drops.
+//! * A *dependency* must exist until the object does. The reference to an output releases its call as soon as it sees the
+//!   output sealed or failed. That happens in `wait`, `get` and `state`. For programs that never call these, it also happens
+//!   for a few outputs whenever the namespace puts an object or issues a call ([`Namespace::sweep`]).
+//! * A *reference* must exist as long as the object is needed: a call keeps its inputs.
+//! * So dropping the last reference to every output of a call that has not started drops the call: it is cancelled. The
+//!   call is released before its inputs, so that a processor that finds an input missing can distinguish a cancelled call
+//!   from a lost input.
+//! * A processor pins the inputs when it takes a call. [`Call`], its tensors, its input references and its writers hold
+//!   those pins, also after the call has ended and after the caller has dropped everything.
 //!
-//! # The life of a call on the processor's side
+//! # The life of a call in a processor
 //!
-//! `queued → (inputs exist) → claimed → running → ended`. Each private list is guarded by one lock that is
-//! never held while waiting or while a function runs. A processor that dies leaves its queue and its awaited
-//! outputs to the store, which fails them with PROCESSOR_LOST.
+//! `queued → (inputs exist) → claimed → running → ended`. Each private list is guarded by one lock, which is never held
+//! while waiting or while a function runs. If a processor crashes, the store fails its queue and its awaited outputs with
+//! PROCESSOR_LOST.
 //!
-//! A function *runs* from the moment its call is taken until it has returned (pull style: until the call is
-//! finished, or the handle given by `next` is dropped). That is when another call of a function that is not
-//! re-entrant, or the next call of an ordered one, is taken. A call is *open* longer if it was deferred: until it
-//! is finished, or nobody who may write its outputs is left.
+//! A function *runs* from the moment when its call is taken until it has returned. For a call from `next` it runs until the
+//! call is finished, or the handle is dropped. After that, another call of a function that is not re-entrant, or the next
+//! call of an ordered one, is taken. A deferred call is *open* longer: until it is finished, or all handles that may write
+//! its outputs are dropped.
 //!
-//! Locks: the queue's first; within it a call object's, or the crew's. All others are taken alone.
+//! Locks: first that of the queue, and within it that of a call object or of the crew. All others are taken alone.
 //!
 //! # Rows
 //!
-//! A call object has rows, one per invocation, and a [`Call`] is one row of it. A call object is claimed when
-//! its first row is taken and finished when its last row has ended.
+//! A call object has rows, one per invocation, and a [`Call`] is one row of it. A call object is claimed when its first row
+//! is taken, and finished when its last row has ended.
 
 mod args;
 mod broadcast;

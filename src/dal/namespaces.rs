@@ -5,30 +5,30 @@ use crate::store::{NamespaceInfo, ObjectId, Prefix, Store};
 use crate::timeout::Timeout;
 use crate::wire::{CallSchema, Declaration, Metadata};
 
-/// One declared namespace.
+/// A declared namespace.
 #[derive(Clone, Debug)]
 pub struct DeclaredNamespace {
     /// Its prefix.
     pub prefix: Prefix,
-    /// The name it gave itself; empty if its declaration cannot be read, and then nothing below is there either.
+    /// Its name. Empty if its declaration cannot be read, and then the following fields are empty too.
     pub name: String,
-    /// The owner's process ID in its own container.
+    /// The process ID of the owner, in its own container.
     pub pid: u32,
-    /// The owner's command line.
+    /// The command line of the owner.
     pub argv: Vec<String>,
     /// The functions that it offers.
     pub functions: Vec<CallSchema>,
-    /// All metadata of its declaration, the library's own included.
+    /// All metadata of its declaration, including those of the library.
     pub metadata: Metadata,
-    /// Attachment number of who declared it.
+    /// The number of the client that declared it.
     pub owner: u32,
-    /// Whether the owner lives and has not closed it.
+    /// Whether the owner is running and has not closed it.
     pub alive: bool,
-    /// Calls in its queue that have not ended.
+    /// Number of unfinished calls in its queue.
     pub queued: u32,
 }
 
-/// The declared namespaces of a store, by prefix. A damaged declaration is listed without what it says.
+/// Lists the declared namespaces of a store, sorted by prefix. A damaged declaration is listed without its contents.
 pub fn namespaces(store: &Store) -> Result<Vec<DeclaredNamespace>> {
     let mut found = Vec::new();
     for namespace in store.namespaces()? {

@@ -190,7 +190,7 @@ impl Outputs {
         match self.state.lock().slots.iter_mut().find(|slot| slot.param == param) {
             Some(slot) => run(slot),
             None => Err(Error::invalid(format!(
-                "{}: output '{}' is null in this call: its caller does not want it",
+                "{}: output '{}' is null in this call: the caller does not want it",
                 self.function.schema.name,
                 self.name(param)
             ))),
@@ -421,7 +421,8 @@ impl Outputs {
 
     fn not_written(&self, names: &str) -> Error {
         let function = &self.function.schema.name;
-        let text = format!("{function}: output '{names}' was not written: the function ended without it");
+        let text =
+            format!("{function}: output '{names}' was not written: the function returned without writing it");
         Error::new(Kind::OutputNotWritten, text)
     }
 

@@ -54,8 +54,11 @@ impl FromStr for Named {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Named> {
-        let wrong =
-            || Error::invalid(format!("'{text}' names no object: ID, entry and generation are needed"));
+        let wrong = || {
+            Error::invalid(format!(
+                "'{text}' does not name an object: expected an ID, an entry and a generation"
+            ))
+        };
         let mut parts = text.splitn(3, '.');
         let mut part = || parts.next().ok_or_else(wrong);
         Ok(Named {
@@ -81,33 +84,34 @@ impl FromStr for Exported {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Exported> {
-        let wrong = |what: &str| Error::invalid(format!("the text is no exported reference: {what}"));
+        let wrong = |what: &str| Error::invalid(format!("the text is not an exported reference: {what}"));
         let rest =
             text.strip_prefix(START).ok_or_else(|| wrong("it does not begin with 'sdp-dal-ref:1:'"))?;
         let mut parts = rest.splitn(3, ':');
         let (Some(identity), Some(names), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(wrong("it was cut off"));
         };
-        let identity = u64::from_str_radix(identity, 16).map_err(|_| wrong("its store has no number"))?;
+        let identity =
+            u64::from_str_radix(identity, 16).map_err(|_| wrong("the identity of its store is missing"))?;
         let mut names = names.split(',').map(Named::from_str);
-        let object = names.next().ok_or_else(|| wrong("it names no object"))??;
+        let object = names.next().ok_or_else(|| wrong("it does not name an object"))??;
         Ok(Exported { identity, object, calls: names.collect::<Result<_>>()?, path: path.to_owned() })
     }
 }
 
 impl Ref {
-    /// A text from which another copy of this library, in this process or in another one, makes an owning reference to the
-    /// same life of the object with [`Namespace::import`]. This reference must be kept until then. A borrowed reference
-    /// to an object that does not exist yet gives the object alone, not the call that is to make it.
+    /// Returns a text from which [`Namespace::import`] creates an owning reference to the same object, in another
+    /// process or in another copy of this library. This reference must be kept until then. For an object that does not
+    /// exist yet, the text of a borrowed reference does not contain the call that creates it.
     ///
     /// # Errors
-    /// `NotFound` if there is no object yet and no call has promised it; `ObjectDeleted`; `LimitReached` if it depends on too
-    /// many calls that have not ended.
+    /// `NotFound` if the object does not exist and is not the output of a call. `ObjectDeleted`. `LimitReached` if it
+    /// depends on too many calls that have not ended.
     pub fn export(&self) -> Result<String> {
         let id = self.id();
         let state = self.state()?;
         let key = self.life_key().ok_or_else(|| {
-            let text = "is not there yet, and no call has promised it: export it later";
+            let text = "does not exist yet and is not the output of a call: export it when it exists";
             Error::new(Kind::NotFound, format!("object {id} {text}"))
         })?;
         if state == ObjectState::Absent {
@@ -138,7 +142,8 @@ impl Ref {
                     return Err(Error::new(
                         Kind::LimitReached,
                         format!(
-                            "object {} depends on more than {MOST_CALLS} calls that have not ended: wait for some",
+                            "object {} depends on more than {MOST_CALLS} calls that have not ended: wait \
+                             until some have",
                             self.id()
                         ),
                     ));
@@ -151,10 +156,10 @@ impl Ref {
     }
 }
 
-/// Imports a reference into the store that its text names, which must be there.
+/// Imports a reference, and opens its store, which must exist.
 ///
 /// # Errors
-/// As [`Namespace::import`], and what opening a store fails with.
+/// Those of [`Namespace::import`], and of opening a store.
 pub fn import(text: &str) -> Result<Ref> {
     let exported: Exported = text.parse()?;
     let options = StoreOptions { create: Create::Never, ..StoreOptions::default() };
@@ -163,12 +168,12 @@ pub fn import(text: &str) -> Result<Ref> {
 }
 
 impl Namespace {
-    /// Makes an owning reference to the object whose reference was exported as `text`: the same life of it, in the same store,
-    /// whatever path that has here.
+    /// Creates an owning reference to the object whose reference was exported as `text`. The store must be the same
+    /// one, but may have another path here.
     ///
     /// # Errors
-    /// `InvalidArgument` if the text is none of ours, or of another store; `ObjectDeleted` if the life is over (or the
-    /// store was replaced by another one).
+    /// `InvalidArgument` if the text is not an exported reference, or is one of another store. `ObjectDeleted` if the
+    /// object was deleted, or the store was replaced by another one.
     pub fn import(&self, text: &str) -> Result<Ref> {
         self.import_parsed(&text.parse()?)
     }
@@ -179,15 +184,15 @@ impl Namespace {
             let (theirs, ours) = (Path::new(&exported.path), store.path());
             if theirs == ours {
                 let text = format!(
-                    "object {} was in another store of the path {}: in an earlier store, or in one on another machine, \
-                     to which the value has to be sent, not the reference",
+                    "object {} was in another store with the path {}: in an earlier store, or in one on \
+                     another machine. Send the value there, not the reference",
                     object.id,
                     ours.display()
                 );
                 return Err(Error::new(Kind::ObjectDeleted, text));
             }
             return Err(Error::invalid(format!(
-                "object {} lies in the store {}, not in {}",
+                "object {} is in the store {}, not in {}",
                 object.id,
                 theirs.display(),
                 ours.display()
@@ -213,7 +218,7 @@ fn claim_calls(store: &Store, exported: &Exported) -> Result<Vec<Arc<IssuedCall>
             Err(error) if error.kind() != Kind::ObjectDeleted => return Err(error),
             Err(_) if nth == 0 && !ended(store, exported.object)? => {
                 let text = "was cancelled, because its reference was dropped before it was imported";
-                let text = format!("the call that was to make object {} {text}", exported.object.id);
+                let text = format!("the call that was to create object {} {text}", exported.object.id);
                 return Err(Error::new(Kind::ObjectDeleted, text));
             }
             Err(_) => {}

@@ -22,24 +22,25 @@ use super::queue::{CallQueue, Scan};
 use super::standstill::{Place, Waiting};
 use super::take;
 
-/// What runs a call. An error or a panic fails the outputs that are not sealed yet.
+/// A function that runs a call. An error or a panic fails the outputs that are not sealed yet.
 pub type Function = Arc<dyn Fn(&Call) -> Result<()> + Send + Sync>;
 
-/// How a processor appears to callers.
+/// Options of a processor.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessorOptions {
-    /// The name that callers see; None: the program's.
+    /// The name that callers see. Default: the name of the program.
     pub name: Option<String>,
-    /// Start of the namespace's prefix, up to 4 bytes. A full one that belongs to a living client is refused.
+    /// Start of the prefix of its namespace, up to 4 bytes. A prefix of 4 bytes that is in use by another client is
+    /// refused.
     pub prefix: Vec<u8>,
-    /// How many threads its functions may use all together ([`Call::thread_budget`]); 0: what the process's affinity and
-    /// its control group's quota leave.
+    /// How many threads its functions may use in total ([`Call::thread_budget`]). 0: as many as the CPU affinity of the
+    /// process and the quota of its control group allow.
     pub threads: u32,
     /// The thread that takes a call with [`Processor::next`] runs its function ([`Call::run_here`]).
     pub taker_runs: bool,
 }
 
-/// Offers functions and runs calls. Several threads may take calls from one processor at once. Dropping it
+/// Offers functions and runs calls. Several threads may take calls from one processor at the same time. Dropping it
 /// closes it.
 pub struct Processor {
     store: Store,
@@ -74,7 +75,7 @@ struct Queue {
 }
 
 impl Processor {
-    /// A processor without functions; nothing is written yet.
+    /// Creates a processor without functions. Nothing is written yet.
     pub fn new(store: &Store, options: &ProcessorOptions) -> Result<Processor> {
         if options.prefix.len() > PREFIX_SIZE {
             let len = options.prefix.len();
@@ -94,13 +95,13 @@ impl Processor {
         })
     }
 
-    /// Offers a function. With None its calls come only out of [`Processor::next`]. ALREADY_STARTED after
-    /// `start`, ALREADY_EXISTS for a name that is taken.
+    /// Registers a function. With None its calls can only be taken with [`Processor::next`]. ALREADY_STARTED after
+    /// `start`, ALREADY_EXISTS for a name that is already registered.
     pub fn register(&mut self, schema: CallSchema, function: Option<Function>) -> Result<()> {
         self.register_with(schema, FunctionOptions::default(), function)
     }
 
-    /// As [`Processor::register`], and says how its calls are run.
+    /// Like [`Processor::register`], with options for running its calls.
     pub fn register_with(
         &mut self,
         schema: CallSchema,
@@ -114,11 +115,14 @@ impl Processor {
             )));
         }
         if self.started.get().is_some() {
-            let text = format!("processor '{}' has started: '{name}' comes too late", self.name);
+            let text = format!(
+                "processor '{}' has already started: function '{name}' cannot be registered any more",
+                self.name
+            );
             return Err(Error::new(Kind::AlreadyStarted, text));
         }
         if self.functions.iter().any(|(offered, _)| offered.schema.name == *name) {
-            let text = format!("processor '{}' has a function '{name}' already", self.name);
+            let text = format!("processor '{}' already has a function '{name}'", self.name);
             return Err(Error::new(Kind::AlreadyExists, text));
         }
         let index = self.functions.len();
@@ -126,8 +130,7 @@ impl Processor {
         Ok(())
     }
 
-    /// Publishes the declaration: from now on callers find the functions. Also done by the first `next` or
-    /// `process`.
+    /// Publishes the functions, so that callers find them. The first `next` or `process` does this too.
     pub fn start(&mut self) -> Result<()> {
         self.started().map(drop)
     }
@@ -170,13 +173,13 @@ impl Processor {
         Ok(started)
     }
 
-    /// The prefix of its namespace; starts the processor if that has not happened yet.
+    /// The prefix of its namespace. Starts the processor if that was not done before.
     pub fn prefix(&self) -> Result<Prefix> {
         Ok(self.started()?.prefix)
     }
 
-    /// Lets the store's event descriptor become readable when a call may be ready, or no longer; starts the processor if
-    /// that has not happened yet.
+    /// Sets whether the event descriptor of the store becomes readable when a call may be ready. Starts the processor
+    /// if that was not done before.
     pub fn watch(&self, on: bool) -> Result<()> {
         let started = self.started()?;
         // What the calls wait for is watched anyway.
@@ -196,10 +199,10 @@ impl Processor {
         self.functions.iter().map(|(offered, _)| &*offered.schema)
     }
 
-    /// Takes the oldest call whose inputs exist and whose function may run: it counts as running until it is finished or the
-    /// handle is dropped. A call that cannot run (an input has failed or is lost, or
-    /// is not what the function expects) fails its outputs and is passed over. TIMEOUT if none came,
-    /// INTERRUPTED, PROCESSOR_LOST once the processor is closed.
+    /// Takes the oldest call whose inputs exist and whose function may run. The function counts as running until the
+    /// call is finished or the handle is dropped. A call that cannot run (an input has failed or is lost, or is not
+    /// what the function expects) fails its outputs and is skipped. TIMEOUT if no call arrived. INTERRUPTED.
+    /// PROCESSOR_LOST if the processor is closed.
     pub fn next(&self, timeout: Timeout) -> Result<Call> {
         let started = self.started()?;
         let inside = started.crew.enter();
@@ -211,13 +214,13 @@ impl Processor {
         Ok(call)
     }
 
-    /// Takes a call as [`Processor::next`] does and runs its function in this thread; false if none came in
-    /// time. What the function returns or panics with fails the call's outputs: the processor goes on.
+    /// Takes a call like [`Processor::next`], and runs its function in this thread. Returns false if no call arrived in
+    /// time. An error or a panic of the function fails the outputs of the call, and the processor continues.
     pub fn process(&self, timeout: Timeout) -> Result<bool> {
         if let Some((offered, _)) = self.functions.iter().find(|(_, function)| function.is_none()) {
             let name = &offered.schema.name;
             return Err(Error::invalid(format!(
-                "'{name}' was registered without a callback: take calls with next"
+                "'{name}' was registered without a callback: take its calls with sdp_dal_processor_next()"
             )));
         }
         let started = self.started()?;
@@ -236,9 +239,10 @@ impl Processor {
         Ok(true)
     }
 
-    /// Shuts the processor down: it leaves the callers' lists, its queued calls fail with PROCESSOR_LOST, and threads that
-    /// wait in `next` or `process`, or come there later, get PROCESSOR_LOST. Does not wait for functions that run, and may be
-    /// called by one of them. After an error (BUSY) some calls may be left, and it can be called again; else that does nothing.
+    /// Shuts the processor down. Callers do not find it any more, and its queued calls fail with PROCESSOR_LOST. `next`
+    /// and `process` return PROCESSOR_LOST from now on, in all threads. Does not wait for running functions, and may be
+    /// called by one of them. After an error (BUSY) some calls may be left: call it again. Otherwise calling it again
+    /// does nothing.
     pub fn shutdown(&self) -> Result<()> {
         if self.is_the_parents() {
             // It closes it itself.
@@ -251,8 +255,9 @@ impl Processor {
         }
     }
 
-    /// As [`Processor::shutdown`], then waits until no thread is in `next` or `process`. INVALID_ARGUMENT, without anything
-    /// done, from within a function that `process` runs. Calls taken with `next` and deferred ones may still be finished.
+    /// Like [`Processor::shutdown`], but then waits until no thread is in `next` or `process`. Called from a function
+    /// that `process` runs, it does nothing and returns INVALID_ARGUMENT. Calls taken with `next` and deferred calls
+    /// may still be finished.
     pub fn join(&self) -> Result<()> {
         let crew = self.started.get().map(|started| started.crew.clone());
         if crew.as_ref().is_some_and(|crew| !self.is_the_parents() && crew.has_this_thread()) {
@@ -274,7 +279,7 @@ impl Processor {
         self.store.here().is_err_and(|error| error.kind() == Kind::Forked)
     }
 
-    /// As [`Processor::join`], and gives the functions back.
+    /// Like [`Processor::join`], but also drops the functions.
     pub fn close(self) -> Result<()> {
         self.join()
     }
@@ -308,7 +313,7 @@ fn call_function(call: &Call, function: &Function) -> Result<()> {
     catch_unwind(AssertUnwindSafe(|| function(call))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        Err(Error::new(Kind::FunctionFailed, format!("panicked: {}", text.unwrap_or("no text"))))
+        Err(Error::new(Kind::FunctionFailed, format!("panicked: {}", text.unwrap_or("no message"))))
     })
 }
 
@@ -425,10 +430,7 @@ impl Started {
     fn lost(&self) -> Error {
         Error::new(
             Kind::ProcessorLost,
-            format!(
-                "processor '{}' was closed before it ran this call; the inputs are still there",
-                self.name
-            ),
+            format!("processor '{}' was closed before it ran this call; the inputs still exist", self.name),
         )
     }
 

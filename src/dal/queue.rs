@@ -370,8 +370,8 @@ impl CallQueue {
             false => (String::new(), "a later call".to_owned()),
         };
         Some(Error::invalid(format!(
-            "{taker}input '{input}' is the output '{output}' of {maker}, and the function's calls run in the order of issue: \
-             neither could run; issue first what makes it"
+            "{taker}input '{input}' is the output '{output}' of {maker}, but the calls of the function run in \
+             the order in which they were issued, so neither could run: first issue the call that creates it"
         )))
     }
 
@@ -473,7 +473,10 @@ fn match_rows(offered: &Arc<CallSchema>, decoded: DecodedRows) -> Result<(Vec<Ve
     }
     let mismatches = decoded.schema.mismatches(offered);
     if !mismatches.is_empty() {
-        return Err(Error::invalid(format!("the caller's schema does not fit: {}", mismatches.join("; "))));
+        return Err(Error::invalid(format!(
+            "the schema of the caller is not compatible: {}",
+            mismatches.join("; ")
+        )));
     }
     let place = |name: &str| decoded.schema.params.iter().position(|param| param.name == name);
     let places: Vec<_> = offered.params.iter().map(|param| place(&param.name)).collect();

@@ -18,9 +18,9 @@ use super::ownership::{Held, Life, Ref};
 static MAKING: PerProcess<Mutex<()>> = PerProcess::empty();
 
 impl Ref {
-    /// Keeps `other` alive until this object is found to exist or to have failed (by asking, waiting, or a sweep of its
-    /// namespace). Waits up to `timeout` until the other exists (TIMEOUT); gives its error if it has failed.
-    /// INVALID_ARGUMENT if the other one is, or keeps alive, this one.
+    /// Keeps `other` alive until this object exists or has failed, and the library has noticed that (by a check, a
+    /// wait, or a sweep of its namespace). Waits up to `timeout` until the other object exists (TIMEOUT), and returns
+    /// its error if it has failed. INVALID_ARGUMENT if the other object is this one, or keeps this one alive.
     pub fn add_dependency(&self, other: &Ref, timeout: Timeout) -> Result<()> {
         self.relate(other, timeout, |life| &mut life.dependencies)?;
         if !self.is_settled() {
@@ -31,8 +31,8 @@ impl Ref {
         Ok(())
     }
 
-    /// Keeps `other` alive as long as this reference or a clone of it lives, or a call that takes this object as input
-    /// needs it. Waits and fails as [`Ref::add_dependency`] does.
+    /// Keeps `other` alive as long as this reference or a clone of it exists, or a call that has this object as an
+    /// input needs it. Waits and fails like [`Ref::add_dependency`].
     pub fn add_reference(&self, other: &Ref, timeout: Timeout) -> Result<()> {
         self.relate(other, timeout, |life| &mut life.references)
     }
@@ -54,7 +54,7 @@ impl Ref {
         let _making = MAKING.get().lock();
         if other.keeps_alive(self) {
             return Err(Error::invalid(format!(
-                "object {} keeps object {id} alive already: both would stay for ever",
+                "object {} already keeps object {id} alive: neither would ever be deleted",
                 other.id()
             )));
         }

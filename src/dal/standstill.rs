@@ -117,8 +117,9 @@ pub(super) fn guard<T>(
             Some((before, begun)) if *before == now => {
                 if clock::since(*begun) >= GRACE {
                     return Err(Error::invalid(
-                        "this wait would never end: all threads that take calls for the processor wait for its own calls; let \
-                         more threads process them, or let the function return (it can defer its call)",
+                        "this wait would never end: all threads that take calls for the processor wait for \
+                         its own calls; use more threads to process calls, or let the function return (it can \
+                         defer its call)",
                     ));
                 }
             }

@@ -14,11 +14,11 @@ use super::call::Call;
 use super::expect::Expectation;
 use super::ownership::{raw_spec, Namespace, Ref};
 
-/// A sealed table held: its bytes stay as long as this, a clone, or an array of its batches lives, whatever anybody
-/// deletes or closes.
+/// A sealed table. Its bytes are valid as long as this, a clone, or an array of its batches exists, even if the object
+/// is deleted or the store is closed.
 ///
-/// The arrays lie in shared memory. That they are within the object was checked; their values (offsets, indices, UTF-8)
-/// are what the table's writer wrote.
+/// The arrays are in shared memory. The library checked that they are within the object, but not their values (offsets,
+/// indices, UTF-8).
 #[derive(Clone)]
 pub struct Table {
     buffer: Buffer,
@@ -26,7 +26,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads the metadata of a table object, and copies nothing else. INVALID_ARGUMENT or CORRUPT if it holds none.
+    /// Reads the metadata of a table object, and copies nothing else. INVALID_ARGUMENT or CORRUPT if it is not a table.
     pub fn read(buffer: Buffer) -> Result<Table> {
         let data = buffer.span().arrow(buffer.data().len(), buffer.clone());
         let content = read_table(data, buffer.metadata())
@@ -34,7 +34,7 @@ impl Table {
         Ok(Table { buffer, content })
     }
 
-    /// The columns' names and types.
+    /// The names and types of the columns.
     pub fn schema(&self) -> &SchemaRef {
         self.content.schema()
     }
@@ -44,12 +44,12 @@ impl Table {
         self.content.batches()
     }
 
-    /// The same table as what can be put: the arrays hold the object.
+    /// The same table as a source that can be put. The arrays keep the object.
     pub fn content(&self) -> &TableSource {
         &self.content
     }
 
-    /// The object behind the table.
+    /// The object of the table.
     pub fn buffer(&self) -> &Buffer {
         &self.buffer
     }
@@ -84,9 +84,9 @@ impl Namespace {
 }
 
 impl Ref {
-    /// Writes the table, with one copy. ALREADY_EXISTS if somebody has written it, INVALID_ARGUMENT if the value is
-    /// not what this reference expects. A borrowed reference to an ID that nobody promised makes an object that stays
-    /// until it is deleted.
+    /// Writes the table, with one copy. ALREADY_EXISTS if the object exists or is being created. INVALID_ARGUMENT if
+    /// the value is not what this reference expects. If the reference is borrowed and its object is not the output of a
+    /// call, the object stays until it is deleted.
     pub fn put_table(&self, value: &TableSource) -> Result<()> {
         let context = |error: Error| error.context(format!("object {}", self.id()));
         self.expectation().check_table(value.schema(), value.batches()).map_err(context)?;
@@ -96,8 +96,8 @@ impl Ref {
         self.born(writer.seal()?, None)
     }
 
-    /// Waits as [`Ref::wait`] does, pins the object and reads it as a table. INVALID_ARGUMENT names the column if it is
-    /// another table than this reference expects.
+    /// Waits like [`Ref::wait`], pins the object and reads it as a table. INVALID_ARGUMENT, with the name of the
+    /// column, if it is not the table that this reference expects.
     pub fn get_table(&self, timeout: Timeout) -> Result<Table> {
         let table = Table::read(self.get_buffer(timeout)?)?;
         table.check(self.expectation()).map_err(|error| error.context(format!("object {}", self.id())))
@@ -105,17 +105,17 @@ impl Ref {
 }
 
 impl Call {
-    /// An input table. INVALID_ARGUMENT if the parameter is no table, or null.
+    /// Returns an input table. INVALID_ARGUMENT if the parameter is not a table, or is null.
     pub fn table(&self, param: usize) -> Result<Table> {
         let spec = self.spec(param)?;
         match &spec.ty {
             ParamType::Table(_) | ParamType::Oid => Table::read(self.buffer(param)?),
-            _ => Err(self.wrong(spec, "is no table")),
+            _ => Err(self.wrong(spec, "is not a table")),
         }
     }
 
-    /// Writes an output table with one copy and seals it. INVALID_ARGUMENT names the column if the parameter's columns
-    /// are fixed and others; ALREADY_EXISTS if the output is being written or sealed.
+    /// Writes an output table with one copy and seals it. INVALID_ARGUMENT, with the name of the column, if the
+    /// signature has other columns. ALREADY_EXISTS if the output is being written or is sealed.
     pub fn put_table(&self, param: usize, value: &TableSource) -> Result<()> {
         let spec = self.written(param, "a table", |ty| matches!(ty, ParamType::Table(_) | ParamType::Oid))?;
         let form = Expectation::of_param(spec)
@@ -126,7 +126,7 @@ impl Call {
         self.put_output(param, &raw, |writer| form.write(&mut ObjectMemory(writer)))
     }
 
-    /// Writes an output that may be any object, and seals it. Errors as [`Call::put_table`].
+    /// Writes an output that may be any object, and seals it. Errors like [`Call::put_table`].
     pub fn put_object(&self, param: usize, data: &[u8], metadata: &[u8]) -> Result<()> {
         self.written(param, "bytes", |ty| matches!(ty, ParamType::Oid))?;
         let raw = raw_spec(data.len(), metadata, false, false)?;
@@ -137,14 +137,16 @@ impl Call {
     fn written(&self, param: usize, what: &str, takes: impl Fn(&ParamType) -> bool) -> Result<&Param> {
         let spec = self.spec(param)?;
         match spec.direction {
-            Direction::In => Err(self.wrong(spec, "is an input: it cannot be written")),
+            Direction::In => Err(self.wrong(spec, "is an input: it must not be written")),
             Direction::Out if takes(&spec.ty) => Ok(spec),
-            Direction::Out => Err(self.wrong(spec, &format!("is {}: it does not take {what}", spec.ty))),
+            Direction::Out => {
+                Err(self.wrong(spec, &format!("is {}: it cannot be written as {what}", spec.ty)))
+            }
         }
     }
 
-    /// The object behind an object parameter; for an ID that is only passed the ID. INVALID_ARGUMENT for plain values
-    /// and null.
+    /// The ID of the object of a parameter, also of an ID that is only passed on. INVALID_ARGUMENT for plain values and
+    /// null.
     pub fn object_id(&self, param: usize) -> Result<ObjectId> {
         let spec = self.spec(param)?;
         match self.cell(param)? {

@@ -13,8 +13,8 @@ use super::expect::Expectation;
 /// Alignment of a tensor's body, in bytes.
 const ALIGNMENT: usize = 64;
 
-/// A sealed tensor held: its bytes stay as long as this (or a clone) lives, whatever anybody deletes or
-/// closes.
+/// A sealed tensor. Its bytes are valid as long as this (or a clone) exists, even if the object is deleted or the store
+/// is closed.
 #[derive(Clone)]
 pub struct Tensor {
     buffer: Buffer,
@@ -70,7 +70,7 @@ impl Tensor {
         }
     }
 
-    /// The object behind the tensor.
+    /// The object of the tensor.
     pub fn buffer(&self) -> &Buffer {
         &self.buffer
     }
@@ -120,7 +120,7 @@ impl TensorForm {
         let from = value.layout;
         if from.strides.len() != from.shape.len() {
             return Err(Error::invalid(format!(
-                "a tensor of {} dimensions needs as many strides, not {}",
+                "a tensor of {} dimensions needs one stride per dimension, found {}",
                 from.shape.len(),
                 from.strides.len()
             )));
@@ -159,7 +159,10 @@ impl TensorForm {
     pub(super) fn into_scratch(self) -> Result<TensorMemory> {
         let too_large = || {
             let bytes = self.header.body_size;
-            Error::new(Kind::OutOfMemory, format!("no {bytes} bytes for an output nobody wants"))
+            Error::new(
+                Kind::OutOfMemory,
+                format!("out of memory: an output that no client wants needs {bytes} bytes"),
+            )
         };
         let len = usize::try_from(self.header.body_size).map_err(|_| too_large())?;
         let mut bytes = Vec::new();
@@ -231,7 +234,7 @@ impl TensorMemory {
             .and_then(|end| value.bytes.get(value.origin..end))
             .ok_or_else(|| {
                 Error::invalid(format!(
-                    "the tensor's memory has {} bytes from its first element on, its shape needs {}",
+                    "the tensor's memory has {} bytes from its first element on, but its shape needs {}",
                     value.bytes.len().saturating_sub(value.origin),
                     layout.byte_len()
                 ))

@@ -11,8 +11,8 @@ use super::output::OutputTarget;
 use super::ownership::{Namespace, Ref};
 use super::tensor::{TensorForm, TensorMemory};
 
-/// A tensor being written in place. Dropping it without sealing aborts it: the object then never existed (an
-/// output of a call can be created again). Send, not Sync.
+/// A tensor that is being written in place. Dropping it without sealing aborts it, and the object does not exist (an
+/// output of a call can be created again). It is Send, but not Sync.
 pub struct TensorWriter {
     /// None only while `seal` and `drop` take it apart.
     memory: Option<TensorMemory>,
@@ -44,7 +44,7 @@ impl TensorWriter {
         &self.layout
     }
 
-    /// The object's ID.
+    /// The ID of the object.
     pub fn id(&self) -> ObjectId {
         match &self.target {
             Target::Reference(reference) => reference.id(),
@@ -57,13 +57,13 @@ impl TensorWriter {
         self.memory.as_mut().map_or(&mut [], TensorMemory::bytes_mut)
     }
 
-    /// Start of the body; valid until sealed, aborted or dropped.
+    /// Start of the body, valid until the tensor is sealed, aborted or dropped.
     pub fn data_ptr(&mut self) -> *mut u8 {
         self.memory.as_mut().map_or(std::ptr::null_mut(), TensorMemory::data_ptr)
     }
 
-    /// Makes the tensor visible and immutable, and gives the reference: an owning one for a tensor of a
-    /// namespace, the reference itself for one made by a reference, a borrowed one for a call's output.
+    /// Seals the tensor: it is visible and immutable. Returns a reference: an owning one for a tensor of a namespace,
+    /// the same reference for a tensor created with a reference, or a borrowed one for an output of a call.
     pub fn seal(mut self) -> Result<Ref> {
         let Some(memory) = self.memory.take() else {
             return Err(Error::internal("a tensor was sealed twice"));
@@ -79,7 +79,7 @@ impl TensorWriter {
         }
     }
 
-    /// Gives the memory back: the object never existed.
+    /// Aborts the tensor and frees its memory.
     pub fn abort(self) {}
 }
 
@@ -95,7 +95,7 @@ impl Drop for TensorWriter {
 }
 
 impl Namespace {
-    /// Memory in the store to fill in place and then to seal. `names` may be shorter than `shape` (unnamed
+    /// Creates a tensor in the store, to fill in place and then to seal. `names` may be shorter than `shape` (unnamed
     /// dimensions).
     pub fn create_tensor(
         &self,
@@ -110,7 +110,7 @@ impl Namespace {
 }
 
 impl Ref {
-    /// Memory in the store for this tensor, to fill in place and then to seal. Errors as [`Ref::put_tensor`].
+    /// Creates this tensor in the store, to fill in place and then to seal. Errors like [`Ref::put_tensor`].
     pub fn create_tensor(
         &self,
         elem: Elem,
@@ -135,7 +135,11 @@ fn new_layout(
     expect: &Expectation,
 ) -> Result<TensorForm> {
     if names.len() > shape.len() {
-        return Err(Error::invalid(format!("{} names for {} dimensions", names.len(), shape.len())));
+        return Err(Error::invalid(format!(
+            "{} names were given for {} dimensions",
+            names.len(),
+            shape.len()
+        )));
     }
     let layout = Layout::contiguous(elem, shape, order, &expect.fill_names(names, shape.len()))?;
     expect.check(&layout)?;

@@ -21,7 +21,7 @@ pub(super) trait Task: Send + Sync {
     /// The place of its function in the order of registration.
     fn function_index(&self) -> usize;
 
-    /// The function's name.
+    /// The name of the function.
     fn function(&self) -> &str;
 
     /// Whether the function that runs, and nobody else, is to make this output.

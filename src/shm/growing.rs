@@ -148,7 +148,7 @@ impl Growing<'_> {
         self.set_credit(credit);
         log::write(Level::Debug, || {
             format!(
-                "huge pages took {cost} ns where plain ones take {plain}: the next {} bytes go without",
+                "huge pages took {cost} ns, plain pages take {plain} ns: the next {} bytes use plain pages",
                 credit.unsigned_abs()
             )
         });

@@ -391,15 +391,17 @@ impl Geometry {
     pub fn new(size: u64, max_objects: u32, max_clients: u32) -> Result<Geometry> {
         let wrong = |text: String| Err(Error::invalid(text));
         if size == 0 || size > 1 << 43 {
-            return wrong(format!("a store's size is between 1 byte and 8 TiB, not {size}"));
+            return wrong(format!("the size of a store must be between 1 byte and 8 TiB, not {size}"));
         }
         if !(LEAST_OBJECTS..=MOST_OBJECTS).contains(&max_objects) || !max_objects.is_power_of_two() {
             return wrong(format!(
-                "a store has room for a power of two of objects, {LEAST_OBJECTS} to {MOST_OBJECTS}, not {max_objects}"
+                "max_objects must be a power of two between {LEAST_OBJECTS} and {MOST_OBJECTS}, not {max_objects}"
             ));
         }
         if !(64..=1024).contains(&max_clients) || !max_clients.is_multiple_of(64) {
-            return wrong(format!("max_clients is a multiple of 64 between 64 and 1024, not {max_clients}"));
+            return wrong(format!(
+                "max_clients must be a multiple of 64 between 64 and 1024, not {max_clients}"
+            ));
         }
         let objects = u64::from(max_objects);
         let mut at = BORDER;
@@ -474,7 +476,7 @@ impl Geometry {
         if version != VERSION {
             return bad(
                 Kind::Unsupported,
-                format!("a store of layout version {version}; this library speaks version {VERSION}"),
+                format!("a store of layout version {version}, but this library supports version {VERSION}"),
             );
         }
         let unknown = get32(&header.incompatible) & !INCOMPATIBLE;
@@ -489,7 +491,7 @@ impl Geometry {
         if get64(&header.layout_hash) != LAYOUT_HASH {
             return bad(
                 Kind::Unsupported,
-                "the store was laid out by an incompatible build of this library".to_owned(),
+                "the store was created by an incompatible build of this library".to_owned(),
             );
         }
         let geometry =
@@ -499,7 +501,7 @@ impl Geometry {
             return bad(
                 Kind::Corrupt,
                 format!(
-                    "damaged header: its sizes ask for a file of {} bytes, it says {}",
+                    "damaged header: its sizes need a file of {} bytes, but it says {}",
                     geometry.file_size,
                     get64(&header.file_size)
                 ),
@@ -508,7 +510,10 @@ impl Geometry {
         if length != geometry.file_size {
             return bad(
                 Kind::Corrupt,
-                format!("the file has {length} bytes, its header says {}: truncated?", geometry.file_size),
+                format!(
+                    "the file has {length} bytes, but its header says {}: was it truncated?",
+                    geometry.file_size
+                ),
             );
         }
         let reserved = get32(&header.objects_reserved);

@@ -66,7 +66,7 @@ impl Liveness {
             }
             Answer::Free => Err(Error::new(
                 Kind::Unsupported,
-                "this file system does not report locks (F_OFD_GETLK): put the store on a tmpfs volume",
+                "this file system does not report locks (F_OFD_GETLK): create the store on a tmpfs, such as /dev/shm",
             )),
         }
     }
@@ -140,8 +140,8 @@ pub fn forked() -> Error {
 pub fn closed() -> Error {
     Error::new(
         Kind::Io,
-        "the store's descriptors were closed under this process, so that it counts as dead: keep them when closing \
-         descriptors, or open the store again",
+        "the store's descriptors were closed under this process, so other clients take it for crashed: leave \
+         these descriptors open, or open the store again",
     )
 }
 

@@ -42,7 +42,7 @@ pub fn reserve_plain(file: &File, from: u64, to: u64) -> Result<()> {
                 return Err(Error::new(
                     Kind::OutOfMemory,
                     format!(
-                        "the system, or the control group's limit, has no memory for {} more bytes of the store: \
+                        "the system or the control group has no memory left for {} more bytes of the store: \
                          delete objects and trim the store, or raise the limit",
                         to - from
                     ),
@@ -70,7 +70,7 @@ pub fn punch(file: &File, from: u64, to: u64) -> Result<()> {
     while unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, length) } != 0 {
         let error = std::io::Error::last_os_error();
         if error.raw_os_error() != Some(libc::EINTR) {
-            return Err(Error::io("giving memory back (fallocate)", &error));
+            return Err(Error::io("returning memory to the system (fallocate)", &error));
         }
     }
     Ok(())
@@ -92,9 +92,9 @@ fn full(file: &File, bytes: u64) -> Error {
     Error::new(
         Kind::OutOfMemory,
         format!(
-            "the file system under the store is full: the store needs {bytes} more bytes of it{figures}; delete objects, \
-             remove other files there ('sdp-dal stores' lists stores), or make it larger ('mount -o remount,size=...', \
-             for a container its shm size)"
+            "the file system under the store is full: the store needs {bytes} more bytes{figures}. Delete \
+             objects, remove other files there ('sdp-dal stores' lists stores), or enlarge it ('mount -o \
+             remount,size=...'; for a container, its shm size)"
         ),
     )
 }

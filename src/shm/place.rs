@@ -75,7 +75,7 @@ pub fn find(path: &Path, accept: Option<u32>) -> Result<Found> {
             return Ok(found);
         }
     }
-    Err(Error::new(Kind::Busy, format!("the link {} changes all the time", path.display())))
+    Err(Error::new(Kind::Busy, format!("the link {} changes all the time: try again", path.display())))
 }
 
 /// One look. `None`: the link went between two steps, as its store's last client was closing it.
@@ -91,12 +91,19 @@ fn look(path: &Path, accept: Option<u32>) -> Result<Option<Found>> {
         return Ok(Some(Found::There(Place { file: path.to_owned(), path: path.to_owned() })));
     }
     if !meta.file_type().is_symlink() {
-        return Err(Error::invalid(format!("{} is not a store: neither a file nor a link", path.display())));
+        return Err(Error::invalid(format!(
+            "{} is not a store: it is neither a file nor a link",
+            path.display()
+        )));
     }
     if !owner_is_fine(meta.uid(), accept) {
         return Err(Error::new(
             Kind::PermissionDenied,
-            format!("the link {} belongs to user {}, not to us", path.display(), meta.uid()),
+            format!(
+                "the link {} belongs to user {}, not to the user of this process",
+                path.display(),
+                meta.uid()
+            ),
         ));
     }
     let file = match fs::read_link(path) {
@@ -162,8 +169,8 @@ impl Dangling {
         Error::new(
             Kind::NotFound,
             format!(
-                "{} is a link to {}, which is not there: between containers put the store on a shared tmpfs volume; \
-                 if the store was lost, remove the link",
+                "{} is a link to {}, which does not exist. To share a store between containers, create it on \
+                 a shared tmpfs volume. If the store was lost, remove the link",
                 self.path.display(),
                 self.file.display()
             ),
@@ -193,7 +200,7 @@ impl Place {
         options.read(true).write(true).mode(mode).custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC);
         LockFile::open(PASSING, || {
             let opened = options.open(folder);
-            opened.map_err(|e| Error::io(format!("making a store in {}", folder.display()), &e))
+            opened.map_err(|e| Error::io(format!("creating a store in {}", folder.display()), &e))
         })
     }
 
@@ -227,7 +234,7 @@ impl Place {
                 if e.kind() == ErrorKind::AlreadyExists {
                     Ok(false)
                 } else {
-                    Err(Error::io(format!("making the link {}", self.path.display()), &e))
+                    Err(Error::io(format!("creating the link {}", self.path.display()), &e))
                 }
             }
         }
@@ -269,7 +276,8 @@ fn unnamed(file: &Path, descriptors: &Path, error: &std::io::Error) -> Error {
     Error::new(
         Kind::Unsupported,
         format!(
-            "the store {} cannot be made: there is no {}, through which its file gets its name: mount /proc",
+            "the store {} cannot be created: {} does not exist, and the file of the store gets its name \
+             through it: mount /proc",
             file.display(),
             descriptors.display()
         ),

@@ -179,7 +179,7 @@ impl Segment {
         if plan.reserve {
             let whole = |e: Error| {
                 let size = geometry.file_size - geometry.small;
-                e.context(format!("reserving the whole store, {size} bytes (a smaller one needs less)"))
+                e.context(format!("reserving the whole store, {size} bytes (a smaller store needs less)"))
             };
             let mut at = geometry.small;
             while at < geometry.file_size {
@@ -200,7 +200,7 @@ impl Segment {
         let file = place.open(true).map_err(failed)?;
         let meta = file.metadata().map_err(failed)?;
         if !meta.is_file() {
-            return Err(Error::invalid(format!("{} is not a store: it is no file", place.file.display())));
+            return Err(Error::invalid(format!("{} is not a store: it is not a file", place.file.display())));
         }
         if !owner_is_fine(meta.uid(), accept) {
             return Err(Error::new(
@@ -302,7 +302,7 @@ impl Segment {
         if index >= self.objects_reserved() {
             return Err(Error::new(
                 Kind::Corrupt,
-                format!("the bookkeeping names entry {index}, which is none"),
+                format!("the bookkeeping refers to entry {index}, which does not exist"),
             ));
         }
         Ok(self.geometry.entries + u64::from(index) * self.geometry.entry_stride)
@@ -361,7 +361,7 @@ impl Segment {
         if index >= self.extents_reserved() {
             return Err(Error::new(
                 Kind::Corrupt,
-                format!("the bookkeeping names extent {index}, which is none"),
+                format!("the bookkeeping refers to extent {index}, which does not exist"),
             ));
         }
         Ok(self.at(self.geometry.extents + u64::from(index) * size_of::<Extent>() as u64))
@@ -436,8 +436,8 @@ impl Segment {
             if unsafe { libc::mprotect(from.cast(), last - first, access) } != 0 {
                 let doing = if write { "opening pages for writing" } else { "protecting pages" };
                 let doing = format!(
-                    "{doing} (mprotect, for SDP_DAL_PROTECT; each protected object is a mapping, of which a process may have \
-                     vm.max_map_count)"
+                    "{doing} (mprotect, for SDP_DAL_PROTECT; each protected object is a mapping, and a \
+                     process may have at most vm.max_map_count of them)"
                 );
                 return Err(Error::io(doing, &std::io::Error::last_os_error()));
             }

@@ -104,12 +104,12 @@ type Registry = HashMap<(u64, u64), Weak<Attachment>>;
 static REGISTRY: PerProcess<Mutex<Registry>> = PerProcess::empty();
 
 impl Store {
-    /// Attaches to the store at `path`, and makes it if there is none (unless the options forbid it). One attachment per
-    /// process and store: opening it again gives the same one. May wait for the store's lock.
+    /// Opens the store at `path`, and creates it if there is none (unless the options forbid it). A process has one
+    /// attachment per store: opening it again returns the same one. May wait for the lock of the store.
     ///
     /// # Errors
-    /// `NotFound`, `PermissionDenied`, `Corrupt`, `Unsupported`, `OutOfMemory`, `LimitReached` (no client slot is free),
-    /// `AlreadyExists` (it is not as the options ask for, and must be).
+    /// `NotFound`, `PermissionDenied`, `Corrupt`, `Unsupported`, `OutOfMemory`, `LimitReached` (no client slot is
+    /// free), `AlreadyExists` (it is not as the options require).
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Store> {
         let store = Store::open_as_it_is(path, options)?;
         options.agree_with(&store)?;
@@ -143,7 +143,7 @@ impl Store {
                     if Segment::make(&place, &plan)? {
                         log::write(Level::Debug, || {
                             let (path, file) = (place.path.display(), place.file.display());
-                            format!("{path}: made a store of {} bytes in {file}", plan.size)
+                            format!("{path}: created a store of {} bytes in {file}", plan.size)
                         });
                     }
                     continue;
@@ -175,7 +175,10 @@ impl Store {
                 return Ok(store);
             }
         }
-        Err(Error::new(Kind::Busy, format!("the store {} goes and comes all the time", path.display())))
+        Err(Error::new(
+            Kind::Busy,
+            format!("the store {} is removed and created again all the time: try again", path.display()),
+        ))
     }
 }
 
@@ -190,9 +193,9 @@ fn tries_again(attempt: u32, until: Instant) -> bool {
     true
 }
 
-/// For a process that is about to end without freeing all it has (as garbage-collected languages do): takes the names of
-/// those stores away that no other client uses, which would be left over otherwise. What this process holds stays usable;
-/// other stores notice its end by themselves. Waits at most 100 ms a store for its lock.
+/// Removes the stores that no other client uses. It is for a process that exits without freeing everything, as in
+/// garbage-collected languages, because such stores would be left over. What this process holds stays usable. Stores
+/// with other clients notice the end of this process. Waits at most 100 ms for the lock of each store.
 pub fn leave_all() {
     let held: Vec<Arc<Attachment>> = {
         let _held = log::hold();
@@ -219,7 +222,7 @@ impl Attachment {
         let next = |last: u32| last.checked_add(1).filter(|number| *number < NUMBER_MASK);
         let drawn = header.numbers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
         let number = 1 + drawn.map_err(|_| {
-            Error::new(Kind::LimitReached, "the store has no attachment numbers left: make a new one")
+            Error::new(Kind::LimitReached, "the store has no client numbers left: create a new store")
         })?;
         fail::point("attach.number_drawn");
         segment.liveness.be(number, segment.file())?;
@@ -331,7 +334,10 @@ impl Attachment {
         let last = self.leave(true)?;
         log::write(Level::Debug, || {
             let path = self.place.path.display();
-            format!("{path}: closed the store{}", if last { ", which went with its last client" } else { "" })
+            format!(
+                "{path}: closed the store{}",
+                if last { ", and removed it: this was its last client" } else { "" }
+            )
         });
         Ok(())
     }

@@ -26,7 +26,8 @@ pub(super) struct Pin {
     key: EntryKey,
 }
 
-/// A sealed object that is held: its bytes stay, whatever anybody deletes or closes, as long as this or a clone lives.
+/// A sealed object. Its bytes are valid as long as this or a clone exists, even if the object is deleted or the store
+/// is closed.
 #[derive(Clone)]
 pub struct Buffer {
     held: Arc<Held>,
@@ -95,17 +96,17 @@ impl Buffer {
         self.held.pin.key
     }
 
-    /// The store it is in.
+    /// Its store.
     pub fn store(&self) -> &Store {
         &self.held.pin.store
     }
 
-    /// The data: 64-byte aligned, immutable; writing to them faults.
+    /// The data, 64-byte aligned and immutable. Writing to them raises SIGSEGV.
     pub fn data(&self) -> &[u8] {
         &self.bytes()[..self.held.data_size]
     }
 
-    /// The data and then the metadata, without the pin: they stay as long as this or a clone.
+    /// The data and then the metadata, without the pin. They are valid as long as this or a clone.
     pub fn span(&self) -> &ReadSpan {
         let Held { offset, length, span, .. } = &*self.held;
         span.get_or_init(|| {
@@ -240,7 +241,8 @@ impl Store {
     /// Gets one object: waits until it exists.
     ///
     /// # Errors
-    /// `Timeout`, `Interrupted`, `ObjectDeleted` (it went while we waited for it), the error of a failed one, `ProcessorLost`.
+    /// `Timeout`, `Interrupted`, `ObjectDeleted` (it was deleted during the wait), the error of a failed object,
+    /// `ProcessorLost`.
     pub fn get(&self, id: &ObjectId, timeout: Timeout) -> Result<Buffer> {
         match self.look_in_time(id, None, timeout)? {
             Look::There(buffer) => Ok(buffer),
@@ -252,7 +254,7 @@ impl Store {
     /// Gets this life of an object: `ObjectDeleted` when it is over.
     ///
     /// # Errors
-    /// As [`Store::get`].
+    /// Those of [`Store::get`].
     pub fn get_key(&self, key: EntryKey, id: &ObjectId, timeout: Timeout) -> Result<Buffer> {
         match self.look_in_time(id, Some(key), timeout)? {
             Look::There(buffer) => Ok(buffer),
@@ -273,11 +275,11 @@ impl Store {
         self.look_for(id, life).map_err(|error| deadline.or_late(error))
     }
 
-    /// Gets many objects: waits until all of them exist or have failed, or the time has passed. Each has its own result; those
-    /// that are missing have `Timeout`.
+    /// Gets many objects: waits until all of them exist or have failed, or the timeout has passed. Each has its own
+    /// result, which is `Timeout` for missing objects.
     ///
     /// # Errors
-    /// `Interrupted` and what is wrong with the store; everything else is per object.
+    /// `Interrupted` and errors of the store. All other errors are in the results.
     pub fn get_many(&self, ids: &[ObjectId], timeout: Timeout) -> Result<Vec<Result<Buffer>>> {
         self.wait_for(ids, None, timeout)
     }
@@ -290,16 +292,19 @@ pub(super) fn deleted(id: &ObjectId) -> Error {
 fn failure_of(code: u32, pin: Pin) -> Error {
     let Some(kind) = i32::try_from(code).ok().and_then(|code| Kind::from_code(-code)) else {
         let id = pin.id;
-        return Error::new(Kind::Corrupt, format!("object {id} is marked as failed by {code}, no status"));
+        return Error::new(
+            Kind::Corrupt,
+            format!("object {id} is marked as failed with {code}, which is not a status"),
+        );
     };
     let segment = Arc::clone(&pin.store.attachment.segment);
     let has_text = segment.entry(pin.key.index).is_ok_and(|entry| entry.offset.load(Ordering::Relaxed) != 0);
     let text = if has_text { pin.into_buffer().ok() } else { None };
     let text = text.map(|buffer| String::from_utf8_lossy(buffer.data()).into_owned());
     let short = if kind == Kind::ProcessorLost {
-        "the processor has gone; the inputs of the call are still there"
+        "the processor crashed or was closed; the inputs of the call still exist"
     } else {
-        "it failed; there was no room in the store for the reason"
+        "it failed; the store had no room for the reason"
     };
     Error::new(kind, text.unwrap_or_else(|| short.to_owned()))
 }

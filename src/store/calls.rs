@@ -32,7 +32,7 @@ pub struct QueuedCall {
     pub id: ObjectId,
     /// Its place in the order of issue.
     pub sequence: u64,
-    /// Attachment number of the caller.
+    /// The client number of the caller.
     pub issuer: u32,
 }
 
@@ -134,7 +134,7 @@ impl Store {
     /// As [`Store::issue_call`], of a call that is written already. Gives the claims on the outputs.
     ///
     /// # Errors
-    /// As [`Store::issue_call`].
+    /// Those of [`Store::issue_call`].
     pub fn issue(
         &self,
         call: Writer,
@@ -410,7 +410,7 @@ impl Locked<'_> {
             State::Awaited if entry.producer.load(Ordering::Relaxed) == dead => {
                 let name = self.attachment.name_of(dead);
                 let text = format!(
-                    "the processor {name}(client {dead}) has gone; the inputs of the call are still there"
+                    "the processor {name}(client {dead}) crashed or was closed; the inputs of the call still exist"
                 );
                 self.fail(key, &Error::new(Kind::ProcessorLost, text))
             }
@@ -421,7 +421,7 @@ impl Locked<'_> {
     /// The queue of a declaration that lives. Nothing is promised in the name of a client whose reaping has begun: its reaper,
     /// who marked it under the lock before it looked at any entry, finds all that was promised before.
     fn queue_of(&self, declaration: EntryKey) -> Result<Queue<'_>> {
-        let lost = || Error::new(Kind::ProcessorLost, "the processor has gone");
+        let lost = || Error::new(Kind::ProcessorLost, "the processor crashed or was closed");
         let (entry, word) = self.entry_of(declaration)?.ok_or_else(lost)?;
         let owner = entry.creator.load(Ordering::Relaxed);
         if word.state() != State::Sealed

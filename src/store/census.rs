@@ -15,55 +15,57 @@ use crate::shm::mounts::{mounts, Mount, LIST};
 use crate::shm::place::{Place, SHM};
 use crate::shm::segment;
 
-/// A store as it looks from outside.
+/// Description of a store, without opening it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSummary {
-    /// The path under which it was made (cut to 512 bytes).
+    /// The path at which it was created (cut to 512 bytes).
     pub path: String,
     /// Its file.
     pub file: PathBuf,
-    /// The user ID of the file's owner.
+    /// The user ID of the owner of the file.
     pub owner: u32,
-    /// When it was made, since the epoch.
+    /// Time of its creation, since the epoch.
     pub created: Duration,
-    /// Bytes that can be put into it.
+    /// Size of the store: how many bytes can be put into it.
     pub size: u64,
-    /// Bytes of memory that it has taken from the system for objects.
+    /// Bytes of memory that it has allocated from the system for objects.
     pub reserved: u64,
-    /// Living clients.
+    /// Number of running clients.
     pub clients: u32,
-    /// Most clients.
+    /// Maximum number of clients.
     pub max_clients: u32,
 }
 
 impl StoreSummary {
-    /// Whether no living client uses it: the next who opens its path replaces it, and until then it only takes memory.
+    /// Whether no running client uses it. Then it is replaced when its path is opened again, and only uses memory until
+    /// then.
     pub fn is_left_over(&self) -> bool {
         self.clients == 0
     }
 }
 
-/// What a look at the machine found.
+/// The stores of a machine.
 #[derive(Clone, Debug, Default)]
 pub struct Census {
-    /// The stores, by the path under which they were made.
+    /// The stores, sorted by the path at which they were created.
     pub stores: Vec<StoreSummary>,
-    /// How many files and folders could not be looked into: they are other users', or stores of another version.
+    /// How many files and directories could not be read, because they belong to other users or are stores of another
+    /// version.
     pub skipped: u32,
 }
 
-/// All stores on this machine that we may look at.
+/// Lists all stores on this machine that this process may read.
 ///
 /// # Errors
-/// `Io` if the system does not tell what is mounted.
+/// `Io` if the list of mounts cannot be read.
 pub fn stores() -> Result<Vec<StoreSummary>> {
     census().map(|census| census.stores)
 }
 
-/// As [`stores`], and how much was not looked at.
+/// Like [`stores`], but also returns how much could not be read.
 ///
 /// # Errors
-/// As [`stores`].
+/// Those of [`stores`].
 pub fn census() -> Result<Census> {
     let mounts = mounts(Path::new("/")).map_err(|e| Error::io(format!("reading {LIST}"), &e))?;
     let mut found = Census::default();

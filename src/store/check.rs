@@ -14,7 +14,8 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::row::row_is_empty;
 
 impl Store {
-    /// Walks everything; a sentence for each thing that is wrong. Empty: the store is sound. Holds the lock while it walks.
+    /// Checks the whole store. Returns one sentence for each inconsistency, none if the store is consistent. Holds the
+    /// lock of the store meanwhile.
     pub fn check(&self) -> Result<Vec<String>> {
         self.attachment.locked(|locked| {
             let mut wrong = Vec::new();
@@ -33,7 +34,7 @@ impl Locked<'_> {
         let readers: u32 = row.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum();
         let counted = self.segment().header().subscribers.load(Ordering::Relaxed);
         if readers != counted {
-            wrong.push(format!("{readers} clients read the event log, {counted} are counted"));
+            wrong.push(format!("{readers} clients read the event log, but the count is {counted}"));
         }
     }
 
@@ -61,7 +62,7 @@ impl Locked<'_> {
                 }
             } else if row_is_empty(self.segment().pins(index)?) {
                 wrong.push(format!(
-                    "object {id} (entry {index}) is doomed, nobody pins it, and it is not freed"
+                    "object {id} (entry {index}) is doomed and not pinned by any client, but it is not freed"
                 ));
             }
             let extent = entry.extent.load(Ordering::Relaxed);
@@ -73,7 +74,7 @@ impl Locked<'_> {
         }
         let counted = self.segment().header().live.load(Ordering::Relaxed);
         if counted != live {
-            wrong.push(format!("{counted} objects are counted, {live} are there"));
+            wrong.push(format!("the count of objects is {counted}, but there are {live}"));
         }
         for (_, extent, bytes) in self.all_spares()? {
             let offset = self.segment().extent(extent)?.offset.load(Ordering::Relaxed);
@@ -96,7 +97,7 @@ impl Locked<'_> {
             while bits != 0 {
                 let slot = at * 64 + bits.trailing_zeros();
                 if self.segment().client(slot).number.load(Ordering::Relaxed) == 0 {
-                    wrong.push(format!("entry {index}: the {name} name slot {slot}, which is free"));
+                    wrong.push(format!("entry {index}: the {name} refer to slot {slot}, which is free"));
                 }
                 bits &= bits - 1;
             }
@@ -117,7 +118,7 @@ impl Locked<'_> {
         }
         let header = self.segment().header();
         if header.index_changes.0.now() & 1 == 1 {
-            wrong.push("the index is marked as changing, and nobody changes it".to_owned());
+            wrong.push("the index is marked as changing, but no client is changing it".to_owned());
         }
         let level = header.index_level.load(Ordering::Relaxed);
         for slot in self.segment().index_slots(level) {
@@ -128,7 +129,7 @@ impl Locked<'_> {
             let index = low_half(slot).wrapping_sub(1);
             let state = self.segment().entry(index).map(|e| Word(e.state.load(Ordering::Relaxed)).state());
             if !matches!(state, Ok(State::Awaited | State::Creating | State::Sealed | State::Failed)) {
-                wrong.push(format!("the index names entry {index}, which holds no visible object"));
+                wrong.push(format!("the index refers to entry {index}, which has no visible object"));
             }
         }
         Ok(())
@@ -165,7 +166,9 @@ impl Locked<'_> {
             let state = Word(self.segment().entry(index)?.state.load(Ordering::Relaxed)).state();
             let visible = !matches!(state, State::Free | State::Doomed);
             if visible != listed.contains(&index) {
-                wrong.push(format!("entry {index} ({state:?}) is wrongly on or off the lists"));
+                wrong.push(format!(
+                    "entry {index} ({state:?}) should be on a list and is not, or the other way round"
+                ));
             }
         }
         let mut held = HashSet::new();
@@ -177,27 +180,29 @@ impl Locked<'_> {
             let doomed =
                 Word(self.segment().entry(index)?.state.load(Ordering::Relaxed)).state() == State::Doomed;
             if doomed != held.contains(&index) {
-                wrong
-                    .push(format!("entry {index} is wrongly on or off the list of what is deleted and held"));
+                wrong.push(format!(
+                    "entry {index} should be on the list of deleted objects that are held and \
+                     is not, or the other way round"
+                ));
             }
         }
         let mut free = 0;
         for (index, ..) in self.all_spares()? {
             free += 1;
             if !listed.insert(index) {
-                wrong.push(format!("entry {index} is spare twice, or on a list"));
+                wrong.push(format!("entry {index} is a spare twice, or is also on a list"));
             }
         }
         self.walk(header.entries_free.load(Ordering::Relaxed), |index, entry| {
             free += 1;
             if Word(entry.state.load(Ordering::Relaxed)).state() != State::Free || listed.contains(&index) {
-                wrong.push(format!("entry {index} is on the list of free entries and not free"));
+                wrong.push(format!("entry {index} is on the list of free entries, but is not free"));
             }
             Ok(true)
         })?;
         let expected = self.used() - self.segment().header().live.load(Ordering::Relaxed).min(self.used());
         if free != expected {
-            wrong.push(format!("{expected} entries are free, {free} are listed"));
+            wrong.push(format!("{expected} entries are free, but {free} are listed"));
         }
         Ok(())
     }

@@ -24,26 +24,26 @@ use crate::sync::clock::{epoch_nanos, epoch_nanos_at_tick};
 use crate::sync::fail;
 use crate::timeout::Timeout;
 
-/// How to create an object.
+/// Options for creating an object.
 #[derive(Clone, Debug, Default)]
 pub struct CreateSpec<'a> {
     /// Bytes of data.
     pub data_size: u64,
-    /// Metadata, copied; they lie behind the data.
+    /// Metadata, which are copied behind the data.
     pub metadata: &'a [u8],
-    /// The creator owns it: sealing gives a [`Want`].
+    /// The creator owns it: sealing returns a [`Want`].
     pub want: bool,
-    /// It stays though nobody wants it.
+    /// It stays even if no client wants it.
     pub keep: bool,
-    /// It may be evicted once nobody wants or pins it, `keep` or not; only in a store that evicts.
+    /// It may be evicted when no client wants or pins it, also if `keep` is set. Only in a store with eviction.
     pub evictable: bool,
-    /// Zero the memory: recycled memory is not.
+    /// Zero the memory. Default: memory that was used before is not zeroed.
     pub zeroed: bool,
-    /// How long to wait for room; `None`: `SDP_DAL_FULL_TIMEOUT`, and only while somebody else can make room.
+    /// How long to wait for space. `None`: `SDP_DAL_FULL_TIMEOUT`, and only while another client can free space.
     pub full_timeout: Option<Timeout>,
 }
 
-/// An object being created. Only its creator sees its bytes. Dropping it aborts.
+/// An object that is being created. Only its creator sees its bytes. Dropping it aborts it.
 pub struct Writer {
     of: Of,
     span: WriteSpan,
@@ -65,15 +65,16 @@ enum Of {
 }
 
 impl Store {
-    /// Begins an object: allocates its memory and reserves its ID. Waits while the store is full, as the spec says.
+    /// Creates an object: allocates its memory and reserves its ID. Waits while the store is full, as the spec says.
     ///
     /// # Errors
-    /// `AlreadyExists`, `OutOfMemory` (says how much was asked and is free), `LimitReached` (too many objects).
+    /// `AlreadyExists`, `OutOfMemory` (says how much was requested and is free), `LimitReached` (too many objects).
     pub fn create(&self, id: &ObjectId, spec: &CreateSpec<'_>) -> Result<Writer> {
         self.create_if(id, spec, |_, _| Ok(false))
     }
 
-    /// As [`Store::create`]; what has the ID is replaced if `yields` took it out of the way, in the same turn of the lock.
+    /// Those of [`Store::create`]; what has the ID is replaced if `yields` took it out of the way, in the same turn of
+    /// the lock.
     pub(super) fn create_if(
         &self,
         id: &ObjectId,
@@ -101,7 +102,7 @@ impl Store {
     /// and sealing drops it.
     ///
     /// # Errors
-    /// As [`Store::create`]; `AlreadyExists` if somebody else has created it.
+    /// Those of [`Store::create`]; `AlreadyExists` if somebody else has created it.
     pub fn create_output(&self, key: EntryKey, id: &ObjectId, spec: &CreateSpec<'_>) -> Result<Writer> {
         let found = self.attachment.with_room(spec, id, |locked| match locked.entry_of(key)? {
             Some((_, word)) if word.state() == State::Awaited => {
@@ -133,7 +134,7 @@ impl Store {
         let span = WriteSpan::scratch(data_size + spec.metadata.len()).ok_or_else(|| {
             Error::new(
                 Kind::OutOfMemory,
-                format!("no {data_size} bytes of private memory for an unwanted output"),
+                format!("out of memory: an output that no client wants needs {data_size} bytes"),
             )
         })?;
         let (of, hash) = (Of::Scratch(self.clone(), *id), self.attachment.hash(id));
@@ -205,8 +206,8 @@ impl Attachment {
         Error::new(
             Kind::OutOfMemory,
             format!(
-                "the store is full: object {id} needs {bytes} bytes, {free} of {size} are free, the largest free run \
-                 has {largest}"
+                "the store is full: object {id} needs {bytes} bytes; {free} of {size} are free, but the \
+                 largest contiguous free range has {largest}"
             ),
         )
     }
@@ -243,7 +244,7 @@ impl Attachment {
 }
 
 pub(super) fn exists(id: &ObjectId) -> Error {
-    Error::new(Kind::AlreadyExists, format!("the object {id} exists already (or is being created)"))
+    Error::new(Kind::AlreadyExists, format!("the object {id} already exists (or is being created)"))
 }
 
 impl Locked<'_> {
@@ -347,7 +348,7 @@ fn sizes(spec: &CreateSpec<'_>) -> Result<(u64, u32)> {
 }
 
 impl Writer {
-    /// The object's ID.
+    /// The ID of the object.
     pub fn id(&self) -> ObjectId {
         match &self.of {
             Of::Object(pin) => pin.id(),
@@ -401,11 +402,11 @@ impl Writer {
         self.span.is_scratch()
     }
 
-    /// Makes the object visible and immutable, and wakes who waits for it. An object that nobody wants or keeps is dropped.
-    /// Gives a [`Want`] if the spec asked for one.
+    /// Seals the object: it is visible and immutable, and its waiters are woken. An object that no client wants or
+    /// keeps is deleted. Returns a [`Want`] if the spec requested one.
     ///
     /// # Errors
-    /// `ObjectDeleted` if somebody deleted it meanwhile though it was to be kept, or ours; `Forked`.
+    /// `ObjectDeleted` if it was deleted meanwhile although it was to be kept or owned; `Forked`.
     pub fn seal(mut self) -> Result<Option<Want>> {
         let pin = match self.end() {
             Of::Object(pin) => pin,
@@ -446,7 +447,7 @@ impl Writer {
         Ok(want)
     }
 
-    /// Gives the memory back; an output is awaited again.
+    /// Aborts the object and frees its memory. An output is awaited again.
     pub fn abort(self) {
         drop(self);
     }

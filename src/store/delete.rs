@@ -6,17 +6,17 @@ use super::Store;
 use crate::error::Result;
 use crate::shm::layout::{State, Word};
 
-/// When a deleted object goes.
+/// When a deleted object is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteMode {
-    /// It is invisible at once; its bytes stay until the last pin goes.
+    /// It is invisible at once. Its bytes stay until the last pin is released.
     Now,
-    /// It stays visible until the last pin goes, and then goes.
+    /// It stays visible until the last pin is released, and is removed then.
     WhenReleased,
 }
 
 impl Store {
-    /// Deletes an object in any state. False if there is none.
+    /// Deletes an object in any state. Returns false if there is none.
     pub fn delete(&self, id: &ObjectId, mode: DeleteMode) -> Result<bool> {
         let attachment = &self.attachment;
         let hash = attachment.hash(id);

@@ -37,9 +37,9 @@ pub struct Watch {
 }
 
 impl Store {
-    /// The descriptor, which lives as long as the attachment and is not to be closed or read by others than
-    /// [`Store::clear_event_descriptor`]. Readable when an object or processor that is watched, or a subscription, may
-    /// have something new; now and then for no reason.
+    /// Returns the event descriptor, which exists as long as the attachment. Only [`Store::clear_event_descriptor`] may
+    /// read it, and it must not be closed. It becomes readable when a watched object or processor, or a subscription,
+    /// may have something new. Sometimes it becomes readable without a reason.
     ///
     /// # Errors
     /// `Io`, `Forked`.
@@ -59,8 +59,8 @@ impl Store {
         Ok(number)
     }
 
-    /// Makes the descriptor unreadable. To be called before looking at what has changed, so that what changes after the
-    /// look makes it readable again.
+    /// Clears the descriptor, so that it is not readable. Call this before checking what has changed, so that later
+    /// changes make it readable again.
     pub fn clear_event_descriptor(&self) -> Result<()> {
         self.attachment.kept()?;
         if let Some(descriptor) = &*lock(&self.attachment.descriptor) {

@@ -25,12 +25,13 @@ use crate::sync::fail;
 const TRIES: u32 = 40;
 
 impl Store {
-    /// Deletes the store at `path` with everything in it. Who is attached keeps what it holds, and its memory goes with the
-    /// last of them; nobody attaches any more, and the next who opens the path makes a new store. Works on a store that is
-    /// damaged or of another version, and on a link whose store has gone. Waits for nobody but another who removes it.
+    /// Deletes the store at `path` with all its objects. Attached clients keep what they hold, and the memory is freed
+    /// when the last of them closes the store. No client can attach any more, and opening the path creates a new store.
+    /// It also works on a store that is damaged or of another version, and on a link to a store that does not exist.
+    /// Waits only for another process that removes the store.
     ///
     /// # Errors
-    /// `NotFound`; `PermissionDenied`; `Corrupt` if what is there is not a store: it is left alone.
+    /// `NotFound`; `PermissionDenied`; `Corrupt` if the file is not a store. Then it is not changed.
     pub fn destroy(path: &Path, accept_owner: Option<u32>) -> Result<()> {
         let place = match place::find(path, accept_owner) {
             Ok(Found::There(place)) => place,
@@ -58,14 +59,14 @@ impl Store {
         }
     }
 
-    /// Removes a store that [`census`](super::census) found without a living client. False if nothing is to be removed: it has
-    /// gone, or a client uses it by now. Waits for the store's lock.
+    /// Removes a store that [`census`](super::census) found without a running client. Returns false if it was already
+    /// removed, or a client uses it now. Waits for the lock of the store.
     ///
-    /// Whoever opens a store and finds no living client in it, or closes it and leaves none, removes it; this does both, and
-    /// decides nothing itself. So a client that attaches meanwhile keeps its store, or makes a new one if it comes too late.
+    /// It opens the store and closes it again, which removes a store without running clients. So a client that attaches
+    /// meanwhile keeps its store, or creates a new one if it comes too late.
     ///
     /// # Errors
-    /// As [`Store::open`], but not `NotFound`.
+    /// Those of [`Store::open`], except `NotFound`.
     pub fn remove_left_over(found: &StoreSummary, accept_owner: Option<u32>) -> Result<bool> {
         let name = Place { path: found.file.clone(), file: found.file.clone() };
         let file = match name.open(true) {
@@ -88,7 +89,8 @@ impl Store {
         Ok(!name.leads_to(&file))
     }
 
-    /// Whether the store was destroyed, or its name taken away, while we use it: nobody else can attach to it any more.
+    /// Whether the store was destroyed, or its file removed, while this process uses it. Then no other client can
+    /// attach to it.
     pub fn is_gone(&self) -> bool {
         let segment = &self.attachment.segment;
         // A forked child has no part in it.

@@ -29,27 +29,27 @@ use crate::timeout::Timeout;
 /// The bit by which readers of the log are woken.
 const WAKE_BIT: u32 = 1 << 31;
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum EventKind {
     /// An object exists now.
     Sealed = 1,
-    /// An object (sealed or failed) is deleted: nobody finds it any more.
+    /// An object (sealed or failed) is deleted: no client finds it any more.
     Deleted = 2,
     /// An object will never exist.
     Failed = 3,
     /// A namespace was declared.
     NamespaceAppeared = 4,
-    /// A namespace's declaration is deleted.
+    /// The declaration of a namespace is deleted.
     NamespaceGone = 5,
-    /// A call is in its processor's queue.
+    /// A call is in the queue of its processor.
     CallIssued = 6,
     /// A processor has taken a call.
     CallClaimed = 7,
     /// A call that was taken has ended. Its caller, who has its outputs, may have deleted it before.
     CallEnded = 8,
-    /// Events were lost: what is known of the objects must be listed again.
+    /// Events were lost: list the objects again.
     Resync = 9,
 }
 
@@ -73,28 +73,28 @@ impl EventKind {
     }
 }
 
-/// One event.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its place in the log; 0 for a resync.
+    /// Its number in the log, 0 for a resync.
     pub sequence: u64,
-    /// What happened.
+    /// The kind of an event.
     pub kind: EventKind,
-    /// When, since 1970.
+    /// Time of the event, since 1970.
     pub time: Duration,
-    /// The object; all zeros for a resync.
+    /// The object, all zeros for a resync.
     pub id: ObjectId,
-    /// Attachment number of who did it; 0 for a resync.
+    /// Number of the client that caused it, 0 for a resync.
     pub actor: u32,
-    /// Bytes of the object's data; of a failed one, of its text.
+    /// Size of the data of the object. For a failed object, the size of its message.
     pub data_size: u64,
-    /// Bytes of the object's metadata.
+    /// Size of the metadata of the object.
     pub metadata_size: u64,
-    /// The first bytes of the object's metadata, 56 at most.
+    /// The first bytes of the metadata of the object, 56 at most.
     pub metadata: Vec<u8>,
 }
 
-/// A reader of the event log. Dropping it ends it.
+/// A subscription to events. Dropping it ends it.
 pub struct Subscription {
     store: Store,
     prefix: Vec<u8>,
@@ -102,8 +102,8 @@ pub struct Subscription {
 }
 
 impl Store {
-    /// Reads the log from now on: events of objects whose ID begins with `prefix`. Whoever subscribes first and then
-    /// lists misses nothing.
+    /// Subscribes to the events of objects whose ID starts with `prefix`, from now on. Subscribe first and then list
+    /// the objects, and nothing is missed.
     ///
     /// # Errors
     /// `InvalidArgument` for a prefix longer than an ID; `Busy`, `Forked`.
@@ -111,7 +111,7 @@ impl Store {
         self.attachment.here()?;
         if prefix.len() > ID_SIZE {
             return Err(Error::invalid(format!(
-                "an ID has {ID_SIZE} bytes: no object's begins with {} bytes",
+                "an ID has {ID_SIZE} bytes, so a prefix cannot have {}",
                 prefix.len()
             )));
         }
@@ -128,7 +128,7 @@ impl Store {
 }
 
 impl Subscription {
-    /// The next event; waits for it.
+    /// Waits for the next event.
     ///
     /// # Errors
     /// `Timeout`, `Interrupted`, `Forked`.
@@ -137,7 +137,7 @@ impl Subscription {
         store.wait_for_log(WAKE_BIT, timeout, &mut || Ok(self.look()))
     }
 
-    /// The store it reads.
+    /// Its store.
     pub fn store(&self) -> &Store {
         &self.store
     }

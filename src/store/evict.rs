@@ -58,9 +58,9 @@ impl Victims {
 }
 
 impl Store {
-    /// Evicts objects, the one whose last release is longest ago first, until they were of so many bytes together (data and
-    /// metadata), or none is left to evict. Reaps the dead before: what only they held can go. The bytes of what was
-    /// evicted.
+    /// Evicts objects until enough bytes are freed (data and metadata), or none is left. The object that was released
+    /// the longest time ago is evicted first. Crashed clients are reaped before, so that objects that only they held
+    /// can be evicted. Returns how many bytes were evicted.
     ///
     /// # Errors
     /// `Busy`, `Corrupt`, `Forked`.
@@ -124,7 +124,7 @@ impl Attachment {
             self.ring(id);
             log::write(Level::Info, || {
                 let path = self.place.path.display();
-                format!("{path}: evicted the object {id} of {size} bytes, which nobody owned")
+                format!("{path}: evicted the object {id} of {size} bytes, which no client owned")
             });
         }
         Ok(Some(gone.iter().map(|(_, size)| size).sum()))

@@ -7,13 +7,13 @@ use crate::error::{Error, Result};
 
 /// Bytes in an object ID.
 pub const ID_SIZE: usize = 20;
-/// Bytes of an object ID that name its namespace.
+/// Bytes of an object ID that are the prefix of its namespace.
 pub const PREFIX_SIZE: usize = 4;
 
-/// A namespace's four bytes.
+/// The prefix of a namespace.
 pub type Prefix = [u8; PREFIX_SIZE];
 
-/// The name of an object.
+/// The ID of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId([u8; ID_SIZE]);
 
@@ -46,12 +46,12 @@ impl ObjectId {
         &self.0
     }
 
-    /// The namespace's part.
+    /// The prefix of its namespace.
     pub const fn prefix(&self) -> Prefix {
         [self.0[0], self.0[1], self.0[2], self.0[3]]
     }
 
-    /// Whether this names a namespace's declaration.
+    /// Whether it is the ID of the declaration of a namespace.
     pub fn is_declaration(&self) -> bool {
         self.0[PREFIX_SIZE..].iter().all(|byte| *byte == 0)
     }
@@ -75,21 +75,22 @@ impl FromStr for ObjectId {
     fn from_str(text: &str) -> Result<ObjectId> {
         match parse_id_start(text) {
             Ok((id, ID_SIZE)) => Ok(id),
-            _ => Err(Error::invalid(format!("'{text}' is not an object ID: it has 40 hexadecimal digits"))),
+            _ => Err(Error::invalid(format!("'{text}' is not an object ID: expected 40 hexadecimal digits"))),
         }
     }
 }
 
-/// An ID, or the first bytes of one, in hexadecimal digits.
+/// An ID, or the first bytes of one, as hexadecimal digits.
 pub fn id_text(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reads an ID, or the first bytes of one, and how many bytes there are; those that the text does not have are 0.
+/// Parses an ID, or the first bytes of one. Returns also how many bytes there are. Bytes that the text does not contain
+/// are 0.
 pub fn parse_id_start(text: &str) -> Result<(ObjectId, usize)> {
     let wrong = || {
         Error::invalid(format!(
-            "'{text}' is no start of an object ID: it has an even number of hexadecimal digits, at most {}",
+            "'{text}' is not the start of an object ID: expected an even number of hexadecimal digits, at most {}",
             2 * ID_SIZE
         ))
     };

@@ -14,12 +14,12 @@ use crate::sync::row::row_is_empty;
 
 use super::buffer::Look;
 
-/// What an ID names right now.
+/// The state of the object with an ID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObjectState {
     /// Nothing.
     Absent,
-    /// An output that the attachment `producer` is to make.
+    /// An output that the client `producer` will create.
     Awaited {
         /// Its entry.
         key: EntryKey,
@@ -45,7 +45,7 @@ pub enum ObjectState {
     },
 }
 
-/// What is known of an object.
+/// Description of an object.
 #[derive(Clone, Debug)]
 pub struct ObjectInfo {
     /// Its ID.
@@ -58,15 +58,15 @@ pub struct ObjectInfo {
     pub data_size: u64,
     /// Bytes of metadata.
     pub metadata_size: u64,
-    /// Attachment number of its creator.
+    /// Number of the client that created it.
     pub creator: u32,
-    /// Attachment number of who was to produce it; 0: nobody was asked to.
+    /// Number of the client that will produce it, 0 if there is none.
     pub producer: u32,
     /// When it was created, since the epoch.
     pub created: Duration,
-    /// From create to seal.
+    /// Time from creation to sealing.
     pub construct: Duration,
-    /// It stays though nobody wants it.
+    /// It stays even if no client wants it.
     pub keep: bool,
     /// It may be evicted.
     pub evictable: bool,
@@ -74,51 +74,51 @@ pub struct ObjectInfo {
     pub claimed: bool,
     /// It is a call that has ended.
     pub ended: bool,
-    /// Attachment numbers of those who hold its bytes.
+    /// Numbers of the clients that hold its bytes.
     pub pinned_by: Vec<u32>,
-    /// Attachment numbers of those who own it.
+    /// Numbers of the clients that own it.
     pub wanted_by: Vec<u32>,
 }
 
-/// What is known of a client.
+/// Description of a client.
 #[derive(Clone, Debug)]
 pub struct ClientInfo {
-    /// Its attachment number.
+    /// Its number.
     pub number: u32,
     /// Its slot.
     pub slot: u32,
-    /// Whether it lives.
+    /// Whether it is running.
     pub alive: bool,
-    /// Its display name.
+    /// Its name in lists and messages.
     pub name: String,
     /// Its process ID in its own container.
     pub pid: u32,
     /// The name of its host (or container).
     pub host: String,
-    /// When it attached, since the epoch.
+    /// Time when it opened the store, since the epoch.
     pub since: Duration,
-    /// Objects whose bytes it holds.
+    /// Number of objects whose bytes it holds.
     pub pins: u64,
-    /// Objects that it owns.
+    /// Number of objects that it owns.
     pub wants: u64,
     /// Bytes of the objects that it holds.
     pub pinned_bytes: u64,
 }
 
-/// Figures of a store.
+/// Statistics of a store.
 #[derive(Clone, Debug, Default)]
 pub struct StoreStat {
-    /// Bytes that the user can put, as asked for.
+    /// Size of the store: how many bytes can be put into it, as requested.
     pub size: u64,
-    /// Bytes in use, rounded to 64 an object; without those of `used_small`.
+    /// Bytes in use, rounded up to 64 for each object, without those of `used_small`.
     pub used: u64,
-    /// Bytes in use by objects below 4 KiB, which have room of their own besides `size`.
+    /// Bytes in use by objects below 4 KiB, which have memory of their own besides `size`.
     pub used_small: u64,
     /// Bytes not in use.
     pub free: u64,
-    /// The longest free run.
+    /// The largest contiguous free range in bytes.
     pub largest_free: u64,
-    /// Bytes of memory that the kernel has given.
+    /// Bytes of memory that were allocated from the system.
     pub reserved: u64,
     /// Objects in any state.
     pub objects: u64,
@@ -130,19 +130,19 @@ pub struct StoreStat {
     pub awaited: u64,
     /// Of these, failed.
     pub failed: u64,
-    /// Of these, deleted and held by somebody.
+    /// Of these, deleted and still held by a client.
     pub doomed: u64,
-    /// Most objects: a power of two, what the options asked for or more.
+    /// Maximum number of objects: a power of two, at least what the options requested.
     pub max_objects: u64,
-    /// Living clients.
+    /// Number of running clients.
     pub clients: u32,
-    /// Most clients.
+    /// Maximum number of clients.
     pub max_clients: u32,
     /// Declared namespaces.
     pub namespaces: u32,
     /// How often the bookkeeping was rebuilt.
     pub recoveries: u64,
-    /// How many dead clients were reaped.
+    /// How many crashed clients were reaped.
     pub reaped: u64,
 }
 
@@ -234,12 +234,12 @@ impl Store {
         info.ok_or_else(|| Error::new(Kind::NotFound, format!("there is no object {id}")))
     }
 
-    /// What an ID names right now.
+    /// The state of the object with an ID.
     pub fn look(&self, id: &ObjectId) -> Result<ObjectState> {
         self.look_at(id, None)
     }
 
-    /// What has become of this life of an object: `Absent` when it is over.
+    /// The state of this life of an object, `Absent` when it has ended.
     pub fn look_key(&self, key: EntryKey, id: &ObjectId) -> Result<ObjectState> {
         self.look_at(id, Some(key))
     }
@@ -288,7 +288,7 @@ impl Store {
         })
     }
 
-    /// The clients, by number. The dead are among them until they are reaped.
+    /// Lists the clients, sorted by number. Crashed clients are listed until they are reaped.
     pub fn clients(&self) -> Result<Vec<ClientInfo>> {
         self.attachment.here()?;
         let segment = &self.attachment.segment;
@@ -324,7 +324,7 @@ impl Store {
         Ok(clients)
     }
 
-    /// How messages name a client: its name and process, or its number if it has gone.
+    /// The name of a client in messages: its name and process, or its number if it has closed or crashed.
     pub fn client_title(&self, number: u32) -> String {
         let segment = &self.attachment.segment;
         let slots = 0..segment.geometry().max_clients;
@@ -338,12 +338,12 @@ impl Store {
                 let (name, pid) = (load_text(&client.name), client.pid.load(Ordering::Relaxed));
                 format!("{name} (pid {pid}, client {number})")
             }
-            None => format!("client {number}, which has gone"),
+            None => format!("client {number}, which has closed or crashed"),
         }
     }
 
-    /// Changes the name under which others see this client. Others may read a part of each for a moment; so they do for ever
-    /// if we die in the middle.
+    /// Changes the name of this client. Other clients may read parts of both names while it changes, or forever if this
+    /// process crashes meanwhile.
     pub fn set_client_name(&self, name: &str) -> Result<()> {
         self.attachment.here()?;
         store_text(&self.attachment.segment.client(self.attachment.slot).name, name);
@@ -355,7 +355,7 @@ impl Store {
         self.attachment.segment.file().metadata().map_or(true, |meta| meta.mode() & 0o070 != 0)
     }
 
-    /// Figures of the store.
+    /// Returns the statistics of the store.
     pub fn stat(&self) -> Result<StoreStat> {
         let segment = &self.attachment.segment;
         let header = segment.header();

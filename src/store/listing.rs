@@ -60,7 +60,7 @@ impl Start {
 /// The entry of how many objects further on is fetched while one is looked at.
 const SOON: usize = 4;
 
-/// Objects in the order of their IDs, looked at one after the other: it holds 24 bytes for each that is still to come.
+/// Iterates over objects in the order of their IDs. It uses 24 bytes for each remaining object.
 pub struct Listing<'a> {
     store: &'a Store,
     ahead: std::vec::IntoIter<Found>,
@@ -88,7 +88,7 @@ impl Iterator for Listing<'_> {
 }
 
 impl Store {
-    /// The objects whose ID begins with `prefix`, by ID. Deleted ones that somebody holds are among them.
+    /// Lists the objects whose ID starts with `prefix`, sorted by ID. Deleted objects that a client holds are included.
     pub fn list(&self, prefix: &[u8]) -> Result<Vec<ObjectInfo>> {
         let listing = self.listing(prefix)?;
         let mut infos = Vec::with_capacity(listing.ahead.len());

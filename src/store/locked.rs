@@ -188,7 +188,9 @@ impl Attachment {
             let why = match dead {
                 _ if fresh => "it is new".to_owned(),
                 0 => "its last change was not completed".to_owned(),
-                dead => format!("the lock was taken over from {}, which died holding it", self.who(dead)),
+                dead => {
+                    format!("the lock was taken over from {}, which crashed while holding it", self.who(dead))
+                }
             };
             format!(
                 "{}: rebuilt the bookkeeping of {} objects in {:.1} ms: {why}",
@@ -236,7 +238,7 @@ impl Attachment {
         let who = self.who(holder);
         Error::new(
             Kind::Busy,
-            format!("the store's lock is held by {who}, which is stopped or gets no processor"),
+            format!("the store's lock is held by {who}, which is stopped or gets no CPU time"),
         )
     }
 }

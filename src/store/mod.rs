@@ -1,8 +1,8 @@
 //! Objects in shared memory: create, seal, get, wait, delete, list; calls and namespaces; recovery.
 //!
-//! `attachment` is this process's use of a store; `locked` its lock; `entries` what happens to objects under it. Reading
-//! (`buffer`), waiting (`wait`), sealing (`create`) and claiming (`calls`) need no lock. `recover` and `reap` clean up after the
-//! dead.
+//! `attachment` is the attachment of this process to a store, `locked` its lock, and `entries` the changes of objects under
+//! it. Reading (`buffer`), waiting (`wait`), sealing (`create`) and claiming (`calls`) need no lock. `recover` and `reap` clean
+//! up after crashed clients.
 //!
 //! ```text
 //! absent → awaited → creating → sealed → (doomed) → gone          failed: a second end of awaited
@@ -68,7 +68,7 @@ pub use want::Want;
 
 pub use crate::shm::cgroup::memory_limit;
 
-/// This process's attachment to a store; clones share it. The last clone, buffer, writer or claim detaches.
+/// The attachment of this process to a store, which clones share. It ends with the last clone, buffer, writer or claim.
 #[derive(Clone)]
 pub struct Store {
     attachment: tie::Tie,
@@ -80,12 +80,12 @@ impl Store {
         &self.attachment.place.path
     }
 
-    /// Whether both are this process's use of one store.
+    /// Whether both are the same attachment.
     pub fn is_same(&self, other: &Store) -> bool {
         Arc::ptr_eq(self.attachment.attachment(), other.attachment.attachment())
     }
 
-    /// Whether this process may use it.
+    /// Checks whether this process may use it.
     ///
     /// # Errors
     /// `Forked` in a child that inherited it.
@@ -93,12 +93,12 @@ impl Store {
         self.attachment.here()
     }
 
-    /// Random: tells this store from every other, also from one that was or will be at the same path.
+    /// A random number that identifies this store. A store that is created later at the same path has another number.
     pub fn identity(&self) -> u64 {
         self.attachment.identity
     }
 
-    /// This attachment's number, which is never used again in this store.
+    /// The number of this process as a client, which is never reused in this store.
     pub fn number(&self) -> u32 {
         self.attachment.number
     }

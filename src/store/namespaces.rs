@@ -12,18 +12,18 @@ use crate::shm::layout::{State, Word, CALL, CLAIMED, ENDED};
 use crate::sync::atomic::Ordering;
 use crate::sync::fail;
 
-/// One declared namespace.
+/// A declared namespace.
 #[derive(Clone, Debug)]
 pub struct NamespaceInfo {
     /// Its prefix.
     pub prefix: Prefix,
     /// Its declaration.
     pub key: EntryKey,
-    /// Attachment number of who declared it.
+    /// The number of the client that declared it.
     pub owner: u32,
-    /// Whether the owner lives and has not closed it.
+    /// Whether the owner is running and has not closed it.
     pub alive: bool,
-    /// Calls in its queue that have not ended.
+    /// Number of unfinished calls in its queue.
     pub queued: u32,
 }
 
@@ -34,12 +34,13 @@ const MOST: usize = 4096;
 const TURN: usize = 256;
 
 impl Store {
-    /// Reserves the lowest free prefix that begins with `start`, by writing its declaration; `make` is given the prefix and
-    /// returns the declaration's data and metadata. Objects that are left under the prefix are deleted first. The namespace is
-    /// ours as long as the [`Want`] lives; objects that others still want outlive it.
+    /// Reserves the lowest free prefix that starts with `start`, by writing its declaration; `make` is given the prefix
+    /// and returns the declaration's data and metadata. Objects that are left under the prefix are deleted first. The
+    /// namespace is ours as long as the [`Want`] lives; objects that others still want outlive it.
     ///
     /// # Errors
-    /// `NamespaceInUse` if the only such prefix belongs to a living client, be it that it has closed it and has calls to refuse.
+    /// `NamespaceInUse` if the only such prefix is in use by a running client, also if that has closed it and must
+    /// still fail calls.
     pub fn reserve(
         &self,
         start: &[u8],
@@ -103,7 +104,7 @@ impl Store {
         })?;
         found.ok_or_else(|| {
             let text = start.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            Error::new(Kind::NamespaceInUse, format!("the prefix {text} belongs to a living client"))
+            Error::new(Kind::NamespaceInUse, format!("the prefix {text} is in use by another client"))
         })
     }
 
@@ -153,7 +154,7 @@ impl Store {
         })
     }
 
-    /// The declared namespaces, by prefix.
+    /// Lists the declared namespaces, sorted by prefix.
     pub fn namespaces(&self) -> Result<Vec<NamespaceInfo>> {
         let mut found = Vec::with_capacity(MOST);
         self.attachment.locked(|locked| {

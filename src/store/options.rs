@@ -9,50 +9,52 @@ use crate::shm::layout::{LEAST_OBJECTS, MOST_OBJECTS};
 use crate::shm::segment::Plan;
 use crate::shm::{cgroup, place};
 
-/// What `open` does when there is no store at the path.
+/// What [`Store::open`](super::Store::open) does when there is no store at the path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Create {
-    /// Make one.
+    /// Create one.
     #[default]
     IfMissing,
     /// Fail with `NotFound`.
     Never,
 }
 
-/// How to open a store and, if there is none, to make it. The default is what most users want.
+/// Options for opening a store, and for creating it if there is none.
 #[derive(Clone, Debug, Default)]
 pub struct StoreOptions {
-    /// Bytes that the user can put. `None`: `SDP_DAL_STORE_SIZE`, or half of the smaller of free tmpfs and memory limit.
+    /// Size of a new store in bytes. `None`: `SDP_DAL_STORE_SIZE`, or half of the free space in the tmpfs or of the
+    /// memory limit, whichever is less.
     pub size: Option<u64>,
-    /// Objects at a time that there must be room for: up to 2^26; the store has room for the next power of two, 1024 at
-    /// least. 0 or `None`: 2^20.
+    /// Maximum number of objects, up to 2^26. It is rounded up to a power of two, at least 1024. 0 or `None`: 2^20.
     pub max_objects: Option<u32>,
-    /// Most clients at a time: 64 to 1024, a multiple of 64 (default 256).
+    /// Maximum number of clients: 64 to 1024, a multiple of 64. Default: 256.
     pub max_clients: Option<u32>,
     /// A group that may use the store too (mode 0660).
     pub group: Option<u32>,
-    /// The user ID of another owner whose store is fine.
+    /// The user ID of another owner whose store is accepted.
     pub accept_owner: Option<u32>,
-    /// What to do when there is none.
+    /// What to do if there is no store.
     pub create: Create,
-    /// Display name of this client (default: the program's name).
+    /// Name of this client in lists and messages. Default: the name of the program.
     pub name: Option<String>,
-    /// When full, evict objects that are evictable, unwanted and unpinned. Fixed when the store is made.
+    /// When the store is full, evict objects that are evictable, unwanted and not pinned. Fixed when the store is
+    /// created.
     pub eviction: bool,
-    /// Reserve all memory when the store is made.
+    /// Reserve all memory when the store is created.
     pub reserve: bool,
-    /// Fail if the store is there already, and its size is another one than `size`, or `eviction` is asked for and it has none.
+    /// Fail if the store already exists with another size than `size`, or without eviction although `eviction` is set.
     pub exact: bool,
 }
 
-/// How long a full store is waited for when nothing else is said.
+/// How long to wait for space in a full store by default.
 pub fn full_timeout() -> Duration {
     let seconds = std::env::var("SDP_DAL_FULL_TIMEOUT").ok().and_then(|text| text.parse::<f64>().ok());
     seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(Duration::from_secs(10))
 }
 
 impl Store {
-    /// What is wrong if this process's control group may use less memory than the store can hold. Opening tells it to the log.
+    /// A warning if the control group of this process may use less memory than the size of the store. Opening the store
+    /// also writes it to the log.
     pub fn memory_warning(&self) -> Option<String> {
         too_little(cgroup::memory_limit()?, self.attachment.segment.geometry().size)
     }
@@ -62,13 +64,13 @@ impl Store {
 fn too_little(limit: u64, size: u64) -> Option<String> {
     (limit < size).then(|| {
         format!(
-            "the control group may use {limit} bytes of memory, less than the store's size of {size}: the kernel \
-             will kill a process when the limit is reached; make a smaller store, or raise the limit"
+            "the control group may use {limit} bytes of memory, less than the store's size of {size}: the \
+             kernel will kill a process when the limit is reached. Create a smaller store, or raise the limit"
         )
     })
 }
 
-/// Whether the creator's pointer faults after sealing.
+/// Whether writing to an object after sealing raises SIGSEGV in its creator too.
 pub fn protects() -> bool {
     std::env::var_os("SDP_DAL_PROTECT").is_some_and(|value| value == "1")
 }
@@ -85,8 +87,8 @@ impl StoreOptions {
         Err(Error::new(
             Kind::AlreadyExists,
             format!(
-                "the store {} is there with {size} bytes, {}, but {asked} bytes, {}, were asked for: end the clients that \
-                 use it first, or ask for what it has",
+                "the store {} already exists with {size} bytes, {}, but {asked} bytes, {}, were requested: \
+                 close its clients first, or request what it has",
                 store.path().display(),
                 how(evicts),
                 how(self.eviction)
@@ -115,9 +117,9 @@ impl StoreOptions {
 fn max_objects(asked: Option<u32>) -> Result<u32> {
     match asked {
         None | Some(0) => Ok(1 << 20),
-        Some(asked) if asked > MOST_OBJECTS => Err(Error::invalid(format!(
-            "max_objects is {asked}: a store has room for {MOST_OBJECTS} objects at most"
-        ))),
+        Some(asked) if asked > MOST_OBJECTS => {
+            Err(Error::invalid(format!("max_objects is {asked}, but the maximum is {MOST_OBJECTS}")))
+        }
         Some(asked) => Ok(asked.next_power_of_two().max(LEAST_OBJECTS)),
     }
 }

@@ -45,7 +45,7 @@ impl Store {
     pub fn set_progress(&self, key: EntryKey, fraction: f64) -> Result<()> {
         self.attachment.here()?;
         if fraction.is_nan() {
-            return Err(Error::invalid("a progress that is not a number: give a fraction from 0 to 1"));
+            return Err(Error::invalid("the progress is not a number: pass a fraction from 0 to 1"));
         }
         let entry = self.attachment.segment.entry(key.index)?;
         if is_declaration(entry) {

@@ -25,17 +25,17 @@ use crate::sync::row::{bit_of, RowBit};
 const TURN_MILLIS: u64 = 250;
 
 impl Store {
-    /// Whether the attachment with this number lives. Numbers are never drawn twice: dead is for ever.
+    /// Whether the client with this number is running. Numbers are never reused.
     pub fn alive(&self, number: u32) -> bool {
         number != 0 && (number == self.attachment.number || !self.attachment.segment.liveness.is_dead(number))
     }
 
-    /// Reaps every dead client. How many there were.
+    /// Reaps all crashed clients. Returns how many there were.
     pub fn reap_all(&self) -> u32 {
         self.attachment.reap_dead()
     }
 
-    /// Reaps if it is our turn: one client does it every 250 ms, while anybody waits.
+    /// Reaps crashed clients if it is the turn of this client: one client does it every 250 ms, while any client waits.
     pub fn reap_by_turn(&self) -> u32 {
         self.attachment.reap_by_turn()
     }
@@ -146,8 +146,8 @@ impl Attachment {
         })?;
         log::write(Level::Warning, || {
             format!(
-                "{}: {who} died without closing the store; gave back the {held} objects that it held, owned or was \
-                 to make",
+                "{}: {who} exited without closing the store; reclaimed the {held} objects that it held, owned \
+                 or was to create",
                 self.place.path.display()
             )
         });

@@ -19,9 +19,9 @@ use crate::shm::heap::Region;
 use crate::sync::fail;
 
 impl Store {
-    /// Gives memory that no object uses back to the system: what lies behind the last object of each region. Gaps between
-    /// objects stay, for they are reused first. Reaps the dead before, evicts nothing. Writing gets slower after it until the
-    /// store has grown again. How many bytes were given back.
+    /// Returns unused memory to the system: the memory after the last object of each region. Gaps between objects stay,
+    /// because they are reused first. It reaps crashed clients before, and evicts nothing. Writing is slower after
+    /// this, until the store has grown again. Returns how many bytes were freed.
     ///
     /// # Errors
     /// `Busy`, `Corrupt`, `Forked`; `Io` if the system refuses.

@@ -190,8 +190,8 @@ impl Attachment {
 }
 
 impl Store {
-    /// A level: while it is up, every blocking call of this attachment ends with `Interrupted`. May be called from any thread
-    /// and from a signal handler.
+    /// Interrupts all waits while `on` is true: every blocking function of this attachment returns `Interrupted`. May
+    /// be called from any thread and from a signal handler.
     pub fn interrupt(&self, on: bool) {
         let attachment = &self.attachment;
         if attachment.here().is_ok() {
@@ -202,7 +202,7 @@ impl Store {
         }
     }
 
-    /// Makes the threads of this process that wait for this ID look again, for what other processes need not know.
+    /// Wakes the threads of this process that wait for this ID, for changes within this process.
     pub fn nudge(&self, id: &ObjectId) {
         let attachment = &self.attachment;
         if attachment.here().is_ok() {
@@ -229,7 +229,7 @@ impl Store {
     /// [`Lookout`](super::Lookout), whose bits in the buckets are set all the time.
     ///
     /// # Errors
-    /// As [`Store::wait_until`].
+    /// Those of [`Store::wait_until`].
     pub fn wait_besides<T>(
         &self,
         ids: &[ObjectId],
@@ -311,10 +311,10 @@ impl Store {
         }
     }
 
-    /// Waits until this life of an object exists, and pins nothing. Errors as [`Store::get_key`].
+    /// Waits until this life of an object exists, and pins nothing.
     ///
     /// # Errors
-    /// As [`Store::get_key`].
+    /// Those of [`Store::get_key`].
     pub fn wait_key(&self, key: EntryKey, id: &ObjectId, timeout: Timeout) -> Result<()> {
         let mut asked: Option<Instant> = None;
         self.wait_until(&[*id], timeout, &mut || {
@@ -363,7 +363,7 @@ impl Store {
         Ok(ask && !self.alive(producer) && self.bury(key, id, producer)?)
     }
 
-    /// Waits until every ID exists or has failed, or the time has passed. A life given goes with the first ID.
+    /// Waits until every ID exists or has failed, or the timeout has passed. A life given goes with the first ID.
     pub(super) fn wait_for(
         &self,
         ids: &[ObjectId],
@@ -430,11 +430,11 @@ impl Store {
 }
 
 fn passed() -> Error {
-    Error::new(Kind::Timeout, "the time has passed")
+    Error::new(Kind::Timeout, "the timeout has passed")
 }
 
 fn not_in_time(id: &ObjectId) -> Error {
-    Error::new(Kind::Timeout, format!("the object {id} did not come to exist in time"))
+    Error::new(Kind::Timeout, format!("the object {id} was not created in time"))
 }
 
 /// One object that is waited for.

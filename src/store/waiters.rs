@@ -7,9 +7,9 @@ use crate::shm::layout::BUCKETS;
 use crate::sync::atomic::Ordering;
 
 impl Store {
-    /// The attachment numbers of those who wait for objects now, sorted. A processor that has nothing to do waits, too; one
-    /// whose calls wait for inputs is among them also while it runs another. Who waits through a descriptor is among them as
-    /// long as he watches.
+    /// The numbers of the clients that wait for objects now, sorted. An idle processor waits too. A processor whose
+    /// calls wait for inputs is included also while it runs another call. A client that waits with a descriptor is
+    /// included as long as it watches.
     ///
     /// # Errors
     /// `Forked`.

@@ -14,8 +14,8 @@ use crate::shm::layout::{State, Word, KEEP};
 use crate::sync::atomic::Ordering;
 use crate::sync::fail;
 
-/// This client's claim that an object (awaited, being created, sealed or failed) must exist. Dropping the last one of the
-/// last client deletes the object, unless it is kept.
+/// The claim of this client that an object (awaited, being created, sealed or failed) must exist. When the last client
+/// drops its last claim, the object is deleted, unless it is kept.
 pub struct Want {
     store: Store,
     id: ObjectId,
@@ -28,7 +28,7 @@ impl Want {
         self.id
     }
 
-    /// The store it is in.
+    /// Its store.
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -72,7 +72,7 @@ impl Store {
     /// Claims this life of an object, in any state.
     ///
     /// # Errors
-    /// `ObjectDeleted` if it is over.
+    /// `ObjectDeleted` if it has ended.
     pub fn want_life(&self, key: EntryKey, id: &ObjectId) -> Result<Want> {
         let attachment = &self.attachment;
         attachment.here()?;
@@ -94,7 +94,7 @@ impl Store {
     /// Sets or clears the keep flag of an object.
     ///
     /// # Errors
-    /// `ObjectDeleted` if this life of it is over.
+    /// `ObjectDeleted` if this life of it has ended.
     pub fn set_keep(&self, key: EntryKey, keep: bool) -> Result<()> {
         self.attachment.locked(|locked| {
             let gone = || Error::new(Kind::ObjectDeleted, "the object to be kept is gone");
@@ -109,7 +109,7 @@ impl Store {
         })
     }
 
-    /// Whether this life of the object goes on and somebody wants or keeps it.
+    /// Whether this life of the object has not ended and a client wants or keeps it.
     pub fn is_wanted(&self, key: EntryKey) -> bool {
         self.attachment.here().is_ok() && !self.attachment.looks_unwanted(key).unwrap_or(true)
     }

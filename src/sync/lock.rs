@@ -32,11 +32,11 @@ pub enum Got {
 pub trait Surroundings {
     /// Whether the attachment with this number is dead (for ever). Never asked about oneself.
     fn is_dead(&self, number: u32) -> bool;
-    /// How long to sleep at most before looking again; `None` when the time has passed.
+    /// How long to sleep at most before looking again; `None` when the timeout has passed.
     fn slice(&self) -> Option<Duration>;
 }
 
-/// Takes the lock for `me`. Fails with the holder's number when the surroundings say that the time has passed.
+/// Takes the lock for `me`. Fails with the holder's number when the surroundings say that the timeout has passed.
 pub fn acquire(word: &FutexWord, me: u32, around: &impl Surroundings) -> Result<Got, u32> {
     let mut spins = if cfg!(any(loom, feature = "simulate")) { 1 } else { 100 };
     let mut slept = 0;

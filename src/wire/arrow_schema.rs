@@ -160,7 +160,7 @@ impl CallSchema {
         Schema::new_with_metadata(fields, metadata)
     }
 
-    /// Reads a function out of an Arrow schema. Metadata with keys that mean nothing here are kept.
+    /// Reads a function out of an Arrow schema. Metadata with unknown keys are kept.
     ///
     /// InvalidArgument with a sentence that names the function and the parameter.
     pub fn from_arrow(schema: &Schema) -> Result<CallSchema> {

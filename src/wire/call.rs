@@ -16,10 +16,10 @@ use super::metadata::{add_there, call_metadata, expect_kind, there_behind, there
 use super::template::Template;
 use super::{CallSchema, ObjectKind};
 
-/// Most rows of a call.
+/// Maximum number of rows of a call.
 pub const MAX_ROWS: usize = 1 << 20;
 
-/// Writes calls of one function; what does not change from call to call is made once.
+/// Writes calls of one function. Parts that do not change from call to call are created once.
 #[derive(Debug)]
 pub struct CallEncoder {
     schema: Arc<CallSchema>,
@@ -32,7 +32,7 @@ pub struct CallEncoder {
 }
 
 impl CallEncoder {
-    /// An encoder of this function's calls. InvalidArgument if the schema is not valid.
+    /// Creates an encoder for calls of this function. InvalidArgument if the schema is not valid.
     pub fn new(schema: Arc<CallSchema>) -> Result<CallEncoder> {
         schema.check()?;
         let columns = Column::of(&schema);
@@ -121,7 +121,7 @@ impl CallEncoder {
     ) -> Result<()> {
         if count > MAX_ROWS {
             return Err(Error::invalid(format!(
-                "the call of '{}' has {} rows, at most {MAX_ROWS} are possible: make several calls of it",
+                "the call of '{}' has {} rows, but at most {MAX_ROWS} are allowed: split it into several calls",
                 self.schema.name, count
             )));
         }
@@ -151,7 +151,7 @@ impl CallEncoder {
 /// A call read back.
 #[derive(Debug)]
 pub struct DecodedCall {
-    /// The function's name.
+    /// The name of the function.
     pub function: String,
     /// The schema that the call was written with.
     pub schema: Arc<CallSchema>,
@@ -182,13 +182,13 @@ pub struct CallDecoder {
 }
 
 impl CallDecoder {
-    /// A decoder that knows these functions. InvalidArgument if a schema is not valid.
+    /// Creates a decoder that knows these functions. InvalidArgument if a schema is not valid.
     pub fn new(known: &[Arc<CallSchema>]) -> Result<CallDecoder> {
         let known = known.iter().map(|schema| CallEncoder::new(Arc::clone(schema))).collect::<Result<_>>()?;
         Ok(CallDecoder { known })
     }
 
-    /// Reads a call. InvalidArgument if the object is none, Corrupt if its bytes do not add up.
+    /// Reads a call. InvalidArgument if the object is of another kind, Corrupt if its bytes are invalid.
     pub fn decode(&self, data: &[u8], metadata: &[u8]) -> Result<DecodedCall> {
         self.decode_rows(data, metadata).map(DecodedCall::from)
     }
@@ -214,7 +214,7 @@ impl CallDecoder {
 
 /// Reads a call, once: [`CallDecoder`] is for many of them. If its schema is one of `known`, that is returned.
 ///
-/// InvalidArgument if the object is no call, Corrupt if its bytes do not add up.
+/// InvalidArgument if the object is not a call, Corrupt if its bytes are invalid.
 pub fn decode_call(data: &[u8], metadata: &[u8], known: &[Arc<CallSchema>]) -> Result<DecodedCall> {
     expect_kind(metadata, ObjectKind::Call)?;
     let call = decode_any(data, |schema| known.iter().find(|known| known.bare() == schema.bare()).cloned())?;

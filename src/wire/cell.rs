@@ -28,7 +28,7 @@ use super::{CallSchema, Elem, Param, ParamType};
 /// nothing else is converted. When it is read, signed integers are `Int`, unsigned ones `Uint`.
 #[derive(Clone, Debug)]
 pub enum Cell {
-    /// Left out.
+    /// Null.
     Null,
     /// A truth value.
     Bool(bool),

@@ -56,7 +56,7 @@ pub(crate) fn read_stream(data: &[u8], max_rows: usize) -> Result<Batch> {
     let mut stream = Stream::open(Buffer::from(data), Check::Values)?;
     let (columns, rows) = stream.next()?.ok_or_else(|| corrupt("the stream has no record batch"))?;
     if rows > max_rows {
-        return Err(corrupt(format!("the record batch has {rows} rows, at most {max_rows} are possible")));
+        return Err(corrupt(format!("the record batch has {rows} rows, but at most {max_rows} are allowed")));
     }
     if stream.next()?.is_some() {
         return Err(corrupt("the stream has more than one record batch"));
@@ -127,7 +127,9 @@ impl Stream {
     /// Reads the values of a dictionary into all its places.
     fn dictionary(&mut self, batch: &ipc::DictionaryBatch<'_>, body: Buffer) -> Result<()> {
         if batch.isDelta() {
-            return Err(corrupt("the stream has a delta dictionary; only whole ones are possible here"));
+            return Err(corrupt(
+                "the stream has a delta dictionary, but only complete dictionaries are supported",
+            ));
         }
         let id = batch.id();
         let place = self.dictionaries.iter().position(|dictionary| dictionary.id == id);
@@ -182,7 +184,7 @@ impl<'a> BatchReader<'a> {
         next_dictionary: usize,
     ) -> Result<BatchReader<'a>> {
         if batch.compression().is_some() {
-            return Err(corrupt("the record batch is compressed; only plain ones are possible here"));
+            return Err(corrupt("the record batch is compressed, which is not supported"));
         }
         let nodes = batch.nodes().ok_or_else(|| corrupt("the record batch has no nodes"))?;
         let buffers = batch.buffers().ok_or_else(|| corrupt("the record batch has no buffers"))?;
@@ -227,7 +229,9 @@ impl<'a> BatchReader<'a> {
         if let DataType::FixedSizeList(_, size) = data_type {
             let items = i64::from(*size).checked_mul(node.length());
             if items.is_none_or(|items| items > most) {
-                return Err(corrupt(format!("{length} lists of {size} elements are too many")));
+                return Err(corrupt(format!(
+                    "{length} lists of {size} elements are more than can be counted"
+                )));
             }
         }
         // Arrow's builder does not look at the values of a union.
@@ -288,13 +292,13 @@ impl<'a> BatchReader<'a> {
             Check::Bounds => array_in_bounds(builder),
             Check::Values => builder.align_buffers(true).build(),
         };
-        array.map_err(|wrong| corrupt(format!("an array does not add up: {wrong}")))
+        array.map_err(|wrong| corrupt(format!("an array is invalid: {wrong}")))
     }
 
     fn nulls(&self, validity: Buffer, length: usize, count: i64) -> Result<NullBuffer> {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let nulls = nulls_in_bounds(validity, length, count)
-            .map_err(|wrong| corrupt(format!("an array does not add up: {wrong}")))?;
+            .map_err(|wrong| corrupt(format!("an array is invalid: {wrong}")))?;
         Ok(match self.check {
             Check::Bounds => nulls,
             Check::Values => NullBuffer::new(nulls.into_inner()),
@@ -327,7 +331,7 @@ impl<'a> BatchReader<'a> {
         let children =
             fields.iter().map(|(_, field)| self.column(field.data_type())).collect::<Result<Vec<_>>>()?;
         let union = UnionArray::try_new(fields.clone(), ids, offsets, children);
-        Ok(Arc::new(union.map_err(|wrong| corrupt(format!("a union does not add up: {wrong}")))?))
+        Ok(Arc::new(union.map_err(|wrong| corrupt(format!("a union is invalid: {wrong}")))?))
     }
 
     fn buffer(&mut self) -> Result<Buffer> {

@@ -41,7 +41,7 @@ pub fn copy_tensor(from: &TensorSource<'_>, to: &Layout, body: &mut [u8]) -> Res
         order.ok_or_else(|| Error::invalid("a tensor in the store must be contiguous in C or F order"))?;
     if body.len() as u64 != to.byte_len() {
         return Err(Error::invalid(format!(
-            "the tensor's body has {} bytes, a {} tensor of shape {:?} needs {}",
+            "the tensor's body has {} bytes, but a {} tensor of shape {:?} needs {}",
             body.len(),
             to.elem,
             to.shape,

@@ -40,13 +40,13 @@ const MAX_FUNCTIONS: usize = 1 << 16;
 pub struct Declaration {
     /// Display name of the namespace.
     pub name: String,
-    /// The owner's process ID in its own container.
+    /// The process ID of the owner, in its own container.
     pub pid: u32,
-    /// The owner's command line.
+    /// The command line of the owner.
     pub argv: Vec<String>,
     /// The functions that it offers.
     pub functions: Vec<CallSchema>,
-    /// What else is said about it.
+    /// Its metadata.
     pub metadata: Metadata,
 }
 
@@ -59,18 +59,20 @@ impl Declaration {
         for function in &self.functions {
             function.check()?;
             if !names.insert(&function.name) {
-                return Err(Error::invalid(format!("there are two functions '{}'", function.name)));
+                return Err(Error::invalid(format!("the function '{}' is declared twice", function.name)));
             }
             schemas.push(schema_message(&function.to_arrow())?);
         }
         if schemas.len() > MAX_FUNCTIONS {
             return Err(Error::invalid(format!(
-                "{} functions: at most {MAX_FUNCTIONS} are possible",
+                "{} functions, but at most {MAX_FUNCTIONS} are allowed",
                 schemas.len()
             )));
         }
         if let Some(argument) = self.argv.iter().find(|argument| argument.contains('\0')) {
-            return Err(Error::invalid(format!("the argument {argument:?} of the process holds a NUL")));
+            return Err(Error::invalid(format!(
+                "the argument {argument:?} of the process contains a NUL byte"
+            )));
         }
         let metadata: HashMap<String, String> = self.all_metadata(prefix).into_iter().collect();
         let field = Field::new(COLUMN, DataType::Binary, false);
@@ -100,7 +102,7 @@ impl Declaration {
         all
     }
 
-    /// Reads a declaration. InvalidArgument if the object is none, Corrupt if its bytes do not add up.
+    /// Reads a declaration. InvalidArgument if the object is of another kind, Corrupt if its bytes are invalid.
     pub fn decode(data: &[u8], metadata: &[u8]) -> Result<Declaration> {
         expect_kind(metadata, ObjectKind::Declaration)?;
         let batch = read_stream(data, MAX_FUNCTIONS)?;
@@ -112,7 +114,7 @@ impl Declaration {
         let argv = argv.split_terminator('\0').map(str::to_owned).collect();
         let column = match batch.columns.as_slice() {
             [column] if *column.data_type() == DataType::Binary && column.null_count() == 0 => column,
-            _ => return Err(corrupt(format!("a declaration has one column '{COLUMN}' of binary values"))),
+            _ => return Err(corrupt(format!("expected one column '{COLUMN}' of binary values"))),
         };
         let column = column.as_binary::<i32>();
         let mut functions = Vec::with_capacity(column.len());
@@ -164,7 +166,7 @@ mod tests {
     fn wrong_declarations_are_refused() {
         let f = CallSchema::parse("f()").unwrap();
         let twice = declaration(vec![f.clone(), f.clone()]).encode([0; 4]).unwrap_err();
-        assert_eq!(twice.message(), "there are two functions 'f'");
+        assert_eq!(twice.message(), "the function 'f' is declared twice");
         let mut nul = declaration(vec![]);
         nul.argv[0] = "a\0b".into();
         assert!(nul.encode([0; 4]).unwrap_err().message().contains("NUL"));

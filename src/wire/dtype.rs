@@ -116,7 +116,7 @@ impl Elem {
         }
     }
 
-    /// The element type that is this Arrow type; none for types that tensors cannot have.
+    /// The element type for this Arrow type, None for types that tensors cannot have.
     pub fn from_arrow(data_type: &DataType) -> Option<Elem> {
         Some(match data_type {
             DataType::Boolean => Elem::Bool,
@@ -135,7 +135,7 @@ impl Elem {
         })
     }
 
-    /// The Arrow type of one element; none for complex types, which Arrow has not.
+    /// The Arrow type of one element, None for complex types, which Arrow does not have.
     pub fn to_arrow(self) -> Option<DataType> {
         Some(match self {
             Elem::Bool => DataType::Boolean,

@@ -4,10 +4,10 @@ use crate::error::{Error, Result};
 
 use super::Elem;
 
-/// Most dimensions of a tensor.
+/// Maximum number of dimensions of a tensor.
 pub const MAX_DIMS: usize = 8;
 
-/// How the elements of a tensor without gaps follow each other.
+/// Order of the elements of a contiguous tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The last dimension is the innermost (C, numpy's default).
@@ -31,8 +31,8 @@ impl Order {
     }
 }
 
-/// Where a tensor's elements lie. Those in the store are contiguous in C or F order; those of a
-/// [`TensorSource`] may have any strides.
+/// The layout of a tensor in memory. A tensor in a store is contiguous in C or F order. A [`TensorSource`] may have any
+/// strides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Type of an element.
@@ -41,12 +41,12 @@ pub struct Layout {
     pub shape: Vec<i64>,
     /// Bytes from one element to the next along each dimension.
     pub strides: Vec<i64>,
-    /// A name for each dimension; an empty text is an unnamed one.
+    /// A name for each dimension, empty for an unnamed one.
     pub names: Vec<String>,
 }
 
 impl Layout {
-    /// A contiguous tensor. `names` has one name a dimension or is empty (all unnamed).
+    /// A contiguous tensor. `names` has one name per dimension, or is empty (all unnamed).
     ///
     /// InvalidArgument for negative sizes, more than [`MAX_DIMS`] dimensions, a wrong number of names, or a tensor
     /// whose bytes do not fit 63 bits.
@@ -54,7 +54,7 @@ impl Layout {
         check_shape(elem, shape)?;
         if !names.is_empty() && names.len() != shape.len() {
             return Err(Error::invalid(format!(
-                "the tensor has {} dimensions and {} dimension names ({}); give one name a dimension, or none",
+                "the tensor has {} dimensions and {} dimension names ({}): give one name per dimension, or none",
                 shape.len(),
                 names.len(),
                 names.join(", ")
@@ -66,13 +66,13 @@ impl Layout {
 
     /// A tensor of any strides, as a caller describes one. Without `strides` it is contiguous in C order.
     ///
-    /// InvalidArgument as [`Layout::contiguous`], and for a wrong number of strides.
+    /// InvalidArgument like [`Layout::contiguous`], and for a wrong number of strides.
     pub fn strided(elem: Elem, shape: &[i64], strides: Option<&[i64]>, names: &[String]) -> Result<Layout> {
         let mut layout = Layout::contiguous(elem, shape, Order::C, names)?;
         if let Some(strides) = strides {
             if strides.len() != shape.len() {
                 return Err(Error::invalid(format!(
-                    "the tensor has {} dimensions and {} strides; give one stride (in bytes) a dimension",
+                    "the tensor has {} dimensions and {} strides: give one stride (in bytes) per dimension",
                     shape.len(),
                     strides.len()
                 )));
@@ -92,13 +92,13 @@ impl Layout {
         self.len() == 0
     }
 
-    /// Bytes of the elements, were they contiguous.
+    /// Size of the elements in bytes, if they were contiguous.
     pub fn byte_len(&self) -> u64 {
         self.len().saturating_mul(self.elem.size() as u64)
     }
 
-    /// Whether the elements lie without gaps in this order. A tensor of no or one dimension is both; the stride of a
-    /// dimension with one element, and all strides of an empty tensor, say nothing.
+    /// Whether the elements are contiguous in this order. A tensor with at most one dimension can be both. The stride
+    /// of a dimension with one element, and all strides of an empty tensor, are ignored.
     pub fn is_contiguous(&self, order: Order) -> bool {
         if self.is_empty() {
             return true;
@@ -110,7 +110,7 @@ impl Layout {
         }
     }
 
-    /// The order in which the elements are contiguous (C if both), or none.
+    /// The order in which the elements are contiguous (C if both), or None.
     pub fn order(&self) -> Option<Order> {
         [Order::C, Order::F].into_iter().find(|order| self.is_contiguous(*order))
     }
@@ -138,7 +138,7 @@ fn no_gaps<'a>(dims: impl Iterator<Item = (&'a i64, &'a i64)>, elem: Elem) -> bo
 fn check_shape(elem: Elem, shape: &[i64]) -> Result<()> {
     if shape.len() > MAX_DIMS {
         return Err(Error::invalid(format!(
-            "the tensor has {} dimensions, at most {MAX_DIMS} are possible",
+            "the tensor has {} dimensions, but at most {MAX_DIMS} are allowed",
             shape.len()
         )));
     }
@@ -146,7 +146,7 @@ fn check_shape(elem: Elem, shape: &[i64]) -> Result<()> {
     for (dim, &size) in shape.iter().enumerate() {
         if size < 0 {
             return Err(Error::invalid(format!(
-                "dimension {dim} of the tensor has size {size}; sizes are zero or more"
+                "dimension {dim} of the tensor has size {size}, but sizes must be zero or more"
             )));
         }
         // An empty dimension must not hide an overflow of the others: strides are made from them.
@@ -172,10 +172,10 @@ fn contiguous_strides(elem: Elem, shape: &[i64], order: Order) -> Vec<i64> {
     strides
 }
 
-/// A tensor that somebody else holds: `bytes` covers it, element (0, …, 0) is at `origin`.
+/// A tensor in the memory of the program: `bytes` covers it, and element (0, …, 0) is at `origin`.
 #[derive(Clone, Copy, Debug)]
 pub struct TensorSource<'a> {
-    /// All bytes that the tensor's elements may lie in.
+    /// All bytes in which the elements of the tensor may be.
     pub bytes: &'a [u8],
     /// Offset of the element with index zero in every dimension (not 0 if a stride is negative).
     pub origin: usize,
@@ -203,7 +203,7 @@ impl<'a> TensorSource<'a> {
         check_shape(layout.elem, &layout.shape)?;
         if layout.strides.len() != layout.shape.len() || layout.names.len() != layout.shape.len() {
             return Err(Error::invalid(format!(
-                "a tensor of {} dimensions has {} strides and {} names; it needs one of each a dimension",
+                "a tensor of {} dimensions has {} strides and {} names; it needs one of each per dimension",
                 layout.shape.len(),
                 layout.strides.len(),
                 layout.names.len()
@@ -221,8 +221,8 @@ impl<'a> TensorSource<'a> {
         last += layout.elem.size() as i128;
         if first < 0 || last > self.bytes.len() as i128 {
             return Err(Error::invalid(format!(
-                "a {} tensor of shape {:?} and byte strides {:?} reaches from byte {first} to byte {last} of a \
-                 buffer of {} bytes; check the strides and the address of the first element",
+                "a {} tensor of shape {:?} and byte strides {:?} reaches from byte {first} to byte {last} of \
+                 a buffer of {} bytes: check the strides and the address of the first element",
                 layout.elem,
                 layout.shape,
                 layout.strides,

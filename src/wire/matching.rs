@@ -6,12 +6,12 @@ use super::types::same_type;
 use super::{CallSchema, Direction, Param, ParamType};
 
 impl CallSchema {
-    /// What keeps a caller that expects `self` from calling `actual`, a sentence each; nothing if they are compatible.
+    /// Returns the differences that prevent a caller that expects `self` from calling `actual`, one sentence each. It
+    /// is empty if they are compatible.
     ///
-    /// Every parameter that the caller expects must be there with equal direction, kind, type, element type, dimension
-    /// names (and sizes, where both fix them) and table schema. In which order a tensor is wanted does not count: the
-    /// processor gets it so. Those that it does not know must be inputs that may be
-    /// left out. Parameters go by name: their order does not count.
+    /// Every expected parameter must exist with the same name, direction, kind, type, element type, dimension names,
+    /// sizes (if both fix them) and table schema. Other parameters must be inputs that may be null. The order of the
+    /// parameters, and that of the elements of a tensor, may differ.
     pub fn mismatches(&self, actual: &CallSchema) -> Vec<String> {
         let mut wrong = Vec::new();
         if self.name != actual.name {
@@ -31,7 +31,7 @@ impl CallSchema {
                 ));
             } else if !extra.nullable {
                 wrong.push(format!(
-                    "'{}' needs a parameter '{}' that the caller does not know, and that cannot be left out",
+                    "'{}' needs a parameter '{}' that the caller does not know, and it must not be null",
                     actual.name, extra.name
                 ));
             }
@@ -139,7 +139,7 @@ mod tests {
             (
                 "f()",
                 "f(y: int8)",
-                "'f' needs a parameter 'y' that the caller does not know, and that cannot be left",
+                "'f' needs a parameter 'y' that the caller does not know, and it must not be null",
             ),
             ("f()", "f() -> (y: oid?)", "'f' has an output 'y' that the caller does not know"),
         ] {

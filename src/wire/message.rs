@@ -35,8 +35,9 @@ pub(crate) fn round_up(size: usize, unit: usize) -> usize {
 /// The message of this flatbuffer, padded so that a body behind it is aligned.
 pub(crate) fn encapsulate(flatbuffer: &[u8]) -> Result<Vec<u8>> {
     let total = round_up(PREFIX + flatbuffer.len(), ALIGNMENT);
-    let length = i32::try_from(total - PREFIX)
-        .map_err(|_| Error::invalid(format!("{total} bytes of Arrow metadata: at most 2^31 are possible")))?;
+    let length = i32::try_from(total - PREFIX).map_err(|_| {
+        Error::invalid(format!("{total} bytes of Arrow metadata, but at most 2^31 are allowed"))
+    })?;
     let mut message = Vec::with_capacity(total);
     message.extend_from_slice(&CONTINUATION);
     message.extend_from_slice(&length.to_le_bytes());
@@ -56,8 +57,9 @@ pub(crate) struct Head {
 impl Head {
     /// The message at offset `at` of an object; none at the end of a stream (or of the bytes).
     pub(crate) fn read(data: &[u8], at: usize) -> Result<Option<Head>> {
-        let short =
-            || corrupt(format!("the object ends after {} bytes, inside an Arrow message", data.len()));
+        let short = || {
+            corrupt(format!("the object ends after {} bytes, in the middle of an Arrow message", data.len()))
+        };
         let rest = data.get(at..).ok_or_else(short)?;
         if rest.is_empty() {
             return Ok(None);
@@ -96,7 +98,7 @@ impl Head {
             ..VerifierOptions::default()
         };
         root_as_message_with_opts(&limits, &self.flatbuffer)
-            .map_err(|wrong| corrupt(format!("the metadata of an Arrow message do not add up: {wrong}")))
+            .map_err(|wrong| corrupt(format!("the metadata of an Arrow message are invalid: {wrong}")))
     }
 
     /// Where the message's body lies in the object.
@@ -108,7 +110,7 @@ impl Head {
             .map(|end| self.body_start..end);
         range.ok_or_else(|| {
             corrupt(format!(
-                "an Arrow message says that its body has {} bytes, the object has {} there",
+                "an Arrow message says that its body has {} bytes, but the object has {} there",
                 message.bodyLength(),
                 data.len().saturating_sub(self.body_start)
             ))

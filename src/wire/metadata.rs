@@ -35,7 +35,7 @@ pub enum ObjectKind {
     Call,
     /// A namespace's declaration.
     Declaration,
-    /// Bytes that say nothing about themselves.
+    /// Raw bytes.
     Raw,
 }
 
@@ -58,7 +58,7 @@ impl std::fmt::Display for ObjectKind {
     }
 }
 
-/// What kind of object has this metadata. Metadata that names no kind known here is that of raw bytes.
+/// The kind of the object with this metadata. Unknown metadata mean raw bytes.
 pub fn object_kind(metadata: &[u8]) -> ObjectKind {
     match value(metadata, KIND) {
         Some("tensor") => ObjectKind::Tensor,

@@ -1,7 +1,7 @@
 //! Arrow bytes: what objects look like inside, and how they are written and read.
 //!
 //! Everything here is a plain Arrow IPC message or stream, so that a stock Arrow library reads every object of a
-//! store; `docs/wire-format.md` fixes every metadata key. This room knows bytes and schemas, no stores:
+//! store; `docs/wire-format.md` defines every metadata key. This module knows bytes and schemas, but no stores:
 //!
 //! ```text
 //!   Elem, Layout ──> tensor object      (tensor.rs, copy.rs)
@@ -12,8 +12,8 @@
 //!   Declaration  <─> declaration object (declaration.rs)
 //! ```
 //!
-//! What is read may come from a broken or hostile writer. Metadata (flatbuffers) is copied, verified, and only then
-//! parsed; every offset and length is checked against the bytes there are; what does not add up is
+//! What is read may come from a broken or hostile writer. Metadata (flatbuffers) is copied, verified, and only then parsed.
+//! Every offset and length is checked against the size of the object. Invalid bytes are
 //! [`Kind::Corrupt`](crate::error::Kind::Corrupt), never a panic.
 
 mod arrow_schema;

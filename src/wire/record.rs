@@ -98,7 +98,7 @@ pub(crate) struct Body {
 }
 
 fn broken(what: &str) -> Error {
-    Error::invalid(format!("an array does not add up: {what}"))
+    Error::invalid(format!("an array is invalid: {what}"))
 }
 
 /// A number that Arrow stores as a signed one.
@@ -110,7 +110,9 @@ fn signed(number: usize) -> i64 {
 fn part(buffer: &Buffer, start: usize, length: usize) -> Result<Buffer> {
     match start.checked_add(length) {
         Some(end) if end <= buffer.len() => Ok(buffer.slice_with_length(start, length)),
-        _ => Err(broken(&format!("it needs {length} bytes from {start} of a buffer of {}", buffer.len()))),
+        _ => {
+            Err(broken(&format!("it needs {length} bytes from byte {start} of a buffer of {}", buffer.len())))
+        }
     }
 }
 
@@ -119,7 +121,7 @@ fn some_of(array: &ArrayRef, start: usize, length: usize) -> Result<ArrayRef> {
     match start.checked_add(length) {
         Some(end) if end <= array.len() => Ok(array.slice(start, length)),
         _ => Err(broken(&format!(
-            "its children are {} elements, it needs {length} from {start} on",
+            "its children have {} elements, but it needs {length} from {start} on",
             array.len()
         ))),
     }
@@ -280,14 +282,15 @@ impl Body {
     /// Elements of one size, the only buffer of their array.
     fn fixed(&mut self, data: &ArrayData) -> Result<()> {
         let [values] = data.buffers() else {
-            return Err(Error::internal(format!("arrays of type {} are not written", data.data_type())));
+            return Err(Error::internal(format!("arrays of type {} are not supported", data.data_type())));
         };
         let width = match data.data_type() {
             DataType::FixedSizeBinary(size) => usize::try_from(*size).ok(),
             other => other.primitive_width(),
         };
-        let width = width
-            .ok_or_else(|| Error::internal(format!("arrays of type {} are not written", data.data_type())))?;
+        let width = width.ok_or_else(|| {
+            Error::internal(format!("arrays of type {} are not supported", data.data_type()))
+        })?;
         self.node(data.len(), data.null_count());
         self.validity(data.nulls());
         self.piece(Piece::Bytes(part(values, data.offset() * width, data.len() * width)?));
@@ -334,10 +337,11 @@ impl Body {
         let start = array.offsets().iter().min().copied().unwrap_or_default();
         let mut end = start;
         for (offset, size) in ends() {
-            end = end.max(offset.checked_add(size).ok_or_else(|| broken("a list ends beyond all elements"))?);
+            end = end
+                .max(offset.checked_add(size).ok_or_else(|| broken("a list ends after the last element"))?);
         }
         let bounds = start.to_usize().zip(end.to_usize());
-        let (first, last) = bounds.ok_or_else(|| broken("a list starts before all elements"))?;
+        let (first, last) = bounds.ok_or_else(|| broken("a list starts before the first element"))?;
         self.piece(Piece::offsets(array.offsets().inner().clone(), start));
         self.piece(Piece::Bytes(array.sizes().inner().clone()));
         self.array(&some_of(array.values(), first, last - first)?)

@@ -133,7 +133,7 @@ impl<'a> Scanner<'a> {
                     Some((_, c @ ('"' | '\\'))) => text.push(c),
                     _ => {
                         self.at += at + 1;
-                        return Err(self.wrong("'n', '\"' or '\\' behind a backslash"));
+                        return Err(self.wrong("'n', '\"' or '\\' after a backslash"));
                     }
                 },
                 other => text.push(other),

@@ -12,19 +12,19 @@ use super::scanner::is_name;
 use super::types::{bare_schema, type_fault, value_fault, without_metadata};
 use super::{Elem, Order, MAX_DIMS};
 
-/// Texts by key. Carried from whoever wrote them to whoever reads them, and no part of what makes two functions one.
+/// Texts by key, which the library does not interpret. They do not affect whether two functions are compatible.
 pub type Metadata = BTreeMap<String, String>;
 
 /// A dimension of a tensor parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dim {
-    /// Its name; empty if it has none.
+    /// Its name, empty if it has none.
     pub name: String,
-    /// Its size where it is fixed.
+    /// Its size, if it is fixed.
     pub size: Option<i64>,
 }
 
-/// What a parameter is.
+/// Kind and type of a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParamType {
     /// A value of an Arrow type, written into the call itself.
@@ -39,26 +39,26 @@ pub enum ParamType {
         /// makes two functions one.
         order: Option<Order>,
     },
-    /// A table object, with its columns where they are fixed. The schema's metadata are no part of it.
+    /// A table object, with its columns if they are fixed. The metadata of the schema are ignored.
     Table(Option<SchemaRef>),
-    /// An object of any kind: waited for if it is an input, made if it is an output.
+    /// An object of any kind. An input is waited for, an output is created.
     Oid,
-    /// An object ID that is only passed.
+    /// An object ID that is only passed on.
     Id,
 }
 
 impl ParamType {
-    /// A value of an Arrow type. The metadata of nested fields are no part of it.
+    /// A value of an Arrow type. The metadata of nested fields are ignored.
     pub fn value(data_type: &DataType) -> ParamType {
         ParamType::Scalar(without_metadata(data_type))
     }
 
-    /// A table with these columns. Their metadata are no part of it.
+    /// A table with these columns. Their metadata are ignored.
     pub fn table(columns: &Schema) -> ParamType {
         ParamType::Table(Some(Arc::new(bare_schema(columns))))
     }
 
-    /// The order in which a tensor is wanted, or made; none if any will do.
+    /// The order of a tensor in the signature, None if it has none.
     pub fn order(&self) -> Option<Order> {
         match self {
             ParamType::Tensor { order, .. } => *order,
@@ -66,18 +66,18 @@ impl ParamType {
         }
     }
 
-    /// Whether a call holds an object ID for it.
+    /// Whether a call contains an object ID for it.
     pub fn is_object(&self) -> bool {
         !matches!(self, ParamType::Scalar(_))
     }
 }
 
-/// Whether the caller gives a parameter, or the function.
+/// Direction of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// The caller gives it.
+    /// Input: the caller passes it.
     In,
-    /// The function makes it.
+    /// Output: the function creates it.
     Out,
 }
 
@@ -96,46 +96,46 @@ impl Direction {
 pub struct Param {
     /// Its name: letters, digits and `_`.
     pub name: String,
-    /// Who gives it.
+    /// Its direction.
     pub direction: Direction,
     /// What it is.
     pub ty: ParamType,
-    /// Whether it may be left out.
+    /// Whether it may be null or left out.
     pub nullable: bool,
-    /// What else is said about it: for people and programs, not for the library.
+    /// Its metadata, which the library does not interpret.
     pub metadata: Metadata,
 }
 
-/// A function's name and parameters. The positional order is that of `params`.
+/// Name and parameters of a function. The positional order is that of `params`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallSchema {
     /// The function's name: letters, digits and `_`.
     pub name: String,
     /// Inputs and outputs.
     pub params: Vec<Param>,
-    /// What else is said about it: for people and programs, not for the library.
+    /// Its metadata, which the library does not interpret.
     pub metadata: Metadata,
 }
 
 impl CallSchema {
-    /// A function without further metadata.
+    /// Creates a function without metadata.
     pub fn new(name: impl Into<String>, params: Vec<Param>) -> CallSchema {
         CallSchema { name: name.into(), params, metadata: Metadata::new() }
     }
 
-    /// The same function without the metadata that are no part of its signature.
+    /// The same function without metadata.
     pub fn bare(&self) -> CallSchema {
         let bare = |param: &Param| Param { metadata: Metadata::new(), ..param.clone() };
         CallSchema::new(&self.name, self.params.iter().map(bare).collect())
     }
 
-    /// Says something about the function or one of its parameters; no value takes it back. InvalidArgument for a key
-    /// that starts with `proc:` (those are the library's), NotFound for a parameter that there is not.
+    /// Sets metadata of the function or of one of its parameters. No value removes the key. InvalidArgument for a key
+    /// that starts with `proc:`, which is reserved for the library. NotFound for an unknown parameter.
     pub fn set_metadata(&mut self, param: Option<&str>, key: &str, value: Option<&str>) -> Result<()> {
         if key.is_empty() || key.starts_with(RESERVED) {
             return Err(Error::invalid(format!(
-                "'{key}' is no key for metadata: keys have a letter or more, and those that start with '{RESERVED}' \
-                 are the library's"
+                "'{key}' is not a valid metadata key: a key must not be empty, and '{RESERVED}' at its start \
+                 is reserved for the library"
             )));
         }
         let metadata = match param {
@@ -152,7 +152,7 @@ impl CallSchema {
         Ok(())
     }
 
-    /// What is said about the function or one of its parameters. NotFound for a parameter that there is not.
+    /// The metadata of the function or of one of its parameters. NotFound for an unknown parameter.
     pub fn metadata_of(&self, param: Option<&str>) -> Result<&Metadata> {
         match param {
             None => Ok(&self.metadata),
@@ -168,7 +168,7 @@ impl CallSchema {
         Error::new(Kind::NotFound, text)
     }
 
-    /// Appends a parameter. On an error (see [`CallSchema::check`]) the schema stays what it was.
+    /// Appends a parameter. On an error (see [`CallSchema::check`]) the schema is not changed.
     pub fn add(&mut self, param: Param) -> Result<()> {
         self.params.push(param);
         self.check().inspect_err(|_| drop(self.params.pop()))
@@ -179,12 +179,12 @@ impl CallSchema {
         self.params.iter().enumerate().find(|(_, param)| param.name == name)
     }
 
-    /// The parameters that the caller gives, with their positions.
+    /// The inputs, with their positions.
     pub fn inputs(&self) -> impl Iterator<Item = (usize, &Param)> {
         self.params.iter().enumerate().filter(|(_, param)| param.direction == Direction::In)
     }
 
-    /// The parameters that the function makes, with their positions.
+    /// The outputs, with their positions.
     pub fn outputs(&self) -> impl Iterator<Item = (usize, &Param)> {
         self.params.iter().enumerate().filter(|(_, param)| param.direction == Direction::Out)
     }
@@ -194,14 +194,14 @@ impl CallSchema {
     pub fn check(&self) -> Result<()> {
         if !is_name(&self.name) {
             return Err(Error::invalid(format!(
-                "'{}' is not a function's name: a letter or _, then letters, digits and _",
+                "'{}' is not a valid name of a function: expected a letter or _, then letters, digits and _",
                 self.name
             )));
         }
         let metadata = self.params.iter().map(|param| &param.metadata).chain([&self.metadata]);
         if let Some(key) = metadata.flat_map(Metadata::keys).find(|key| OUR_KEYS.contains(&key.as_str())) {
             return Err(Error::invalid(format!(
-                "function '{}' has further metadata '{key}': that key is the library's",
+                "function '{}' has the metadata key '{key}', which is reserved for the library",
                 self.name
             )));
         }
@@ -220,7 +220,7 @@ impl CallSchema {
 }
 
 impl Param {
-    /// A parameter without further metadata.
+    /// Creates a parameter without metadata.
     pub fn new(name: impl Into<String>, direction: Direction, ty: ParamType, nullable: bool) -> Param {
         Param { name: name.into(), direction, ty, nullable, metadata: Metadata::new() }
     }
@@ -235,7 +235,7 @@ impl Param {
         let name = &self.name;
         if !is_name(name) {
             return Err(Error::invalid(format!(
-                "'{name}' is not a parameter's name: a letter or _, then letters, digits and _"
+                "'{name}' is not a valid name of a parameter: expected a letter or _, then letters, digits and _"
             )));
         }
         let fault = match &self.ty {
@@ -250,19 +250,19 @@ impl Param {
         }
         match (&self.ty, self.direction) {
             (ParamType::Scalar(_), Direction::Out) => Err(Error::invalid(format!(
-                "output '{name}' is a value; outputs are objects: a tensor, a table or an oid"
+                "output '{name}' is a value, but an output must be an object: a tensor, a table or an oid"
             ))),
             (ParamType::Id, Direction::Out) => Err(Error::invalid(format!(
-                "output '{name}' is an id, which is only passed; an output is an oid"
+                "output '{name}' is an id, which is only passed: declare an output as an oid"
             ))),
             (ParamType::Tensor { dims, .. }, _) if dims.len() > MAX_DIMS => Err(Error::invalid(format!(
-                "tensor '{name}' has {} dimensions, at most {MAX_DIMS} are possible",
+                "tensor '{name}' has {} dimensions, but at most {MAX_DIMS} are allowed",
                 dims.len()
             ))),
             (ParamType::Tensor { dims, .. }, _) => {
                 match dims.iter().find(|dim| dim.size.is_some_and(|size| size < 0)) {
                     Some(dim) => Err(Error::invalid(format!(
-                        "dimension '{}' of tensor '{name}' has size {}; sizes are zero or more",
+                        "dimension '{}' of tensor '{name}' has size {}, but sizes must be zero or more",
                         dim.name,
                         dim.size.unwrap_or_default()
                     ))),

@@ -28,9 +28,7 @@ pub(crate) struct Dictionary {
 /// Reads a schema. Unlike Arrow's own conversion it answers damage with an error.
 pub(crate) fn read_schema(schema: &ipc::Schema<'_>) -> Result<ReadSchema> {
     if schema.endianness() != ipc::Endianness::Little {
-        return Err(corrupt(
-            "the object's numbers are big-endian; only little-endian ones are possible here",
-        ));
+        return Err(corrupt("the object's numbers are big-endian, but only little-endian is supported"));
     }
     let mut dictionaries = Vec::new();
     let mut fields = Vec::new();
@@ -75,9 +73,7 @@ fn read_field(field: &ipc::Field<'_>, depth: usize, dictionaries: &mut Vec<Dicti
 }
 
 fn read_type(field: &ipc::Field<'_>, depth: usize, dictionaries: &mut Vec<Dictionary>) -> Result<DataType> {
-    let unreadable = || {
-        corrupt(format!("its type ({:?}) does not add up, or is none that is known here", field.type_type()))
-    };
+    let unreadable = || corrupt(format!("its type ({:?}) is invalid, or not supported", field.type_type()));
     let mut children = Vec::new();
     for child in field.children().into_iter().flatten() {
         children.push(read_field(&child, depth + 1, dictionaries)?);
@@ -196,7 +192,7 @@ fn int_type(int: &ipc::Int<'_>) -> Result<DataType> {
         (32, false) => DataType::UInt32,
         (64, false) => DataType::UInt64,
         (bits, _) => {
-            return Err(corrupt(format!("an integer type of {bits} bits: there are 8, 16, 32 and 64")))
+            return Err(corrupt(format!("an integer type of {bits} bits: expected 8, 16, 32 or 64")))
         }
     })
 }

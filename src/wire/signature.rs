@@ -24,7 +24,7 @@ use super::type_text::{read_type, write_type};
 use super::{CallSchema, Dim, Direction, Elem, Order, Param, ParamType};
 
 impl CallSchema {
-    /// Reads a signature. InvalidArgument with the column, what was found and what was expected.
+    /// Parses a signature. InvalidArgument with the column, what was found and what was expected.
     pub fn parse(text: &str) -> Result<CallSchema> {
         let schema = read_signature(text)
             .and_then(|schema| schema.check().map(|()| schema))
@@ -34,8 +34,8 @@ impl CallSchema {
 }
 
 impl ParamType {
-    /// The type of a parameter, written as in a signature: `utf8`, `float64[row,chan] C`, `table`. InvalidArgument with the
-    /// column, what was found and what was expected.
+    /// Parses the type of a parameter, written as in a signature: `utf8`, `float64[row,chan] C`, `table`.
+    /// InvalidArgument with the column, what was found and what was expected.
     pub fn parse(text: &str, direction: Direction) -> Result<ParamType> {
         let mut scanner = Scanner::new(text);
         let ty = read_param_type(&mut scanner, direction).and_then(|ty| match scanner.at_end() {
@@ -58,11 +58,11 @@ fn in_signature(wrong: Error, text: &str) -> Error {
 fn read_signature(text: &str) -> Result<CallSchema> {
     let scanner = &mut Scanner::new(text);
     let name = scanner.name().ok_or_else(|| scanner.wrong("the name of a function"))?.to_owned();
-    scanner.require("(", "'(' in front of the parameters")?;
+    scanner.require("(", "'(' before the parameters")?;
     let mut params = Vec::new();
     read_list(scanner, Direction::In, &mut params)?;
     if scanner.eat("->") {
-        scanner.require("(", "'(' in front of the outputs")?;
+        scanner.require("(", "'(' before the outputs")?;
         read_list(scanner, Direction::Out, &mut params)?;
     }
     if !scanner.at_end() {
@@ -76,7 +76,7 @@ fn read_list(scanner: &mut Scanner<'_>, list: Direction, params: &mut Vec<Param>
     while !scanner.eat(")") {
         params.push(read_param(scanner, list)?);
         if !scanner.eat(",") {
-            return scanner.require(")", "',' or ')' behind the parameter");
+            return scanner.require(")", "',' or ')' after the parameter");
         }
     }
     Ok(())
@@ -90,7 +90,7 @@ fn read_param(scanner: &mut Scanner<'_>, list: Direction) -> Result<Param> {
     if matches!(first, "in" | "out") && !scanner.peek(":") {
         direction = if first == "in" { Direction::In } else { Direction::Out };
         if list == Direction::Out && direction == Direction::In {
-            return Err(scanner.wrong_at(mark, "'in'", "an output: inputs stand in front of '->'"));
+            return Err(scanner.wrong_at(mark, "'in'", "an output: inputs come before '->'"));
         }
         name = scanner.name().ok_or_else(|| scanner.wrong("the name of a parameter"))?;
     }
@@ -104,7 +104,11 @@ fn read_param_type(scanner: &mut Scanner<'_>, direction: Direction) -> Result<Pa
     match scanner.name() {
         Some("oid") => return Ok(ParamType::Oid),
         Some("id") if direction == Direction::Out => {
-            return Err(scanner.wrong_at(mark, "'id'", "'oid': an id is only passed, an output is made"));
+            return Err(scanner.wrong_at(
+                mark,
+                "'id'",
+                "'oid': an id is only passed, but an output is created",
+            ));
         }
         Some("id") => return Ok(ParamType::Id),
         Some("table") => return Ok(ParamType::Table(read_columns(scanner)?)),
@@ -132,7 +136,7 @@ fn read_param_type(scanner: &mut Scanner<'_>, direction: Direction) -> Result<Pa
 fn read_order(scanner: &mut Scanner<'_>) -> Result<Option<Order>> {
     let mark = scanner.mark();
     let Some(word) = scanner.name() else { return Ok(None) };
-    let expected = "an order (C or F), or ',' or ')' behind the parameter";
+    let expected = "an order (C or F), or ',' or ')' after the parameter";
     Order::from_name(word).map(Some).ok_or_else(|| scanner.wrong_at(mark, &format!("'{word}'"), expected))
 }
 
@@ -148,7 +152,7 @@ fn read_columns(scanner: &mut Scanner<'_>) -> Result<Option<Arc<Schema>>> {
         let data_type = read_type(scanner)?;
         fields.push(Field::new(name, data_type, scanner.eat("?")));
         if !scanner.eat(",") {
-            scanner.require("}", "',' or '}' behind the column")?;
+            scanner.require("}", "',' or '}' after the column")?;
             break;
         }
     }
@@ -166,7 +170,7 @@ fn read_dims(scanner: &mut Scanner<'_>, end: &str) -> Result<Vec<Dim>> {
         if done(scanner, end) {
             return Ok(dims);
         }
-        scanner.require(",", &format!("',' or '{end}' behind the dimension"))?;
+        scanner.require(",", &format!("',' or '{end}' after the dimension"))?;
     }
 }
 
@@ -352,29 +356,29 @@ mod tests {
         for (text, expected) in [
             ("", "column 1: found the end, expected the name of a function"),
             ("2f()", "column 1: found '2f', expected the name of a function"),
-            ("f", "column 2: found the end, expected '(' in front of the parameters"),
+            ("f", "column 2: found the end, expected '(' before the parameters"),
             ("f(x)", "column 4: found ')', expected ':' and the parameter's type"),
-            ("f(x: int64", "column 11: found the end, expected ',' or ')' behind the parameter"),
-            ("f(x: int64 y: int8)", "column 12: found 'y', expected ',' or ')' behind the parameter"),
+            ("f(x: int64", "column 11: found the end, expected ',' or ')' after the parameter"),
+            ("f(x: int64 y: int8)", "column 12: found 'y', expected ',' or ')' after the parameter"),
             ("f(x: int65)", "column 6: found 'int65', expected a type"),
-            ("f(x: int8[i] D)", "column 14: found 'D', expected an order (C or F), or ',' or ')' behind"),
-            ("f(x: int8[i] C F)", "column 16: found 'F', expected ',' or ')' behind the parameter"),
-            ("f(x: int8[i]? C)", "column 15: found 'C', expected ',' or ')' behind the parameter"),
-            ("f(x: int8 C)", "column 11: found 'C', expected ',' or ')' behind the parameter"),
-            ("f(x: int8[i j])", "column 13: found 'j', expected ',' or ']' behind the dimension"),
+            ("f(x: int8[i] D)", "column 14: found 'D', expected an order (C or F), or ',' or ')' after"),
+            ("f(x: int8[i] C F)", "column 16: found 'F', expected ',' or ')' after the parameter"),
+            ("f(x: int8[i]? C)", "column 15: found 'C', expected ',' or ')' after the parameter"),
+            ("f(x: int8 C)", "column 11: found 'C', expected ',' or ')' after the parameter"),
+            ("f(x: int8[i j])", "column 13: found 'j', expected ',' or ']' after the dimension"),
             ("f(x: int8[i=-1])", "column 13: found '-', expected the size of the dimension"),
             ("f(x: int8[-1])", "column 11: found '-', expected a dimension: a name, a size or '*'"),
             (
                 "f(x: int8[i=99999999999999999999])",
                 "column 13: found '99999999999999999999', expected the size",
             ),
-            ("f() -> (in x: oid)", "column 9: found 'in', expected an output: inputs stand in front of '->'"),
+            ("f() -> (in x: oid)", "column 9: found 'in', expected an output: inputs come before '->'"),
             ("f() -> (x: int64)", "column 12: found a value, expected an object"),
             ("f() -> (x: id)", "column 12: found 'id', expected 'oid'"),
             ("f() x", "column 5: found 'x', expected '->' or the end of the signature"),
             ("f(x: table{1: int8})", "column 12: found '1', expected the name of a column, or '}'"),
             ("f(x: int8, x: int8)", "function 'f' has two parameters 'x'"),
-            ("f(x: int8[1,2,3,4,5,6,7,8,9])", "tensor 'x' has 9 dimensions, at most 8 are possible"),
+            ("f(x: int8[1,2,3,4,5,6,7,8,9])", "tensor 'x' has 9 dimensions, but at most 8 are allowed"),
         ] {
             let message = CallSchema::parse(text).unwrap_err().message().to_owned();
             assert!(message.contains(expected), "{text}: {message}");

@@ -29,30 +29,30 @@ pub struct TableSource {
 }
 
 impl TableSource {
-    /// A table of these batches. InvalidArgument if one has other columns than the schema.
+    /// Creates a table from these batches. InvalidArgument if the columns of one are not those of the schema.
     pub fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<TableSource> {
         for (nth, batch) in batches.iter().enumerate() {
             if batch.schema_ref().fields() != schema.fields() {
                 return Err(Error::invalid(format!(
-                    "record batch {nth} has other columns than the table's schema"
+                    "the columns of record batch {nth} are not those of the table's schema"
                 )));
             }
         }
         for field in schema.fields() {
             if let Some(fault) = type_fault(field.data_type()) {
-                return Err(Error::invalid(format!("column '{}' is of {fault}", field.name())));
+                return Err(Error::invalid(format!("column '{}' has {fault}", field.name())));
             }
         }
         Ok(TableSource { schema, batches })
     }
 
-    /// A table of columns that are arrays in chunks. The chunks of all columns must be equally long: InvalidArgument names
-    /// the first two columns of which they are not.
+    /// Creates a table from columns that are arrays in chunks. All columns must have chunks of the same lengths:
+    /// otherwise InvalidArgument names two columns.
     pub fn from_columns(schema: SchemaRef, columns: &[Vec<ArrayRef>]) -> Result<TableSource> {
         let fields = schema.fields();
         if fields.len() != columns.len() {
             return Err(Error::invalid(format!(
-                "{} columns are given, the schema has {}",
+                "{} columns are given, but the schema has {}",
                 columns.len(),
                 fields.len()
             )));
@@ -76,14 +76,15 @@ impl TableSource {
         }
         let batch = |nth: usize| {
             let arrays = typed.iter().map(|column: &Vec<ArrayRef>| Arc::clone(&column[nth])).collect();
-            new_batch(&schema, arrays, first[nth])
-                .map_err(|wrong| Error::invalid(format!("the columns make no table: {wrong}")))
+            new_batch(&schema, arrays, first[nth]).map_err(|wrong| {
+                Error::invalid(format!("the columns cannot be put together as a table: {wrong}"))
+            })
         };
         let batches = (0..first.len()).map(batch).collect::<Result<_>>()?;
         TableSource::new(schema, batches)
     }
 
-    /// The same table in batches of at most so many rows; 0: as it is.
+    /// The same table in batches of at most `max_rows` rows. 0: as it is.
     #[must_use]
     pub fn split(self, max_rows: usize) -> TableSource {
         if max_rows == 0 {
@@ -101,7 +102,7 @@ impl TableSource {
         TableSource { schema: self.schema, batches }
     }
 
-    /// The columns' names and types.
+    /// The names and types of the columns.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -121,7 +122,7 @@ fn chunk_of(chunk: &ArrayRef, field: &FieldRef) -> Result<ArrayRef> {
         return Ok(make_array(retyped(chunk.to_data(), field.data_type())?));
     }
     Err(Error::invalid(format!(
-        "column '{}' holds {}, its schema says {}",
+        "column '{}' contains {}, but its schema says {}",
         field.name(),
         type_text(chunk.data_type()),
         type_text(field.data_type())
@@ -151,14 +152,14 @@ fn new_batch(
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
 }
 
-/// A table as it will lie in its object.
+/// A table in the form in which it is stored.
 pub struct TableForm {
     parts: Vec<(usize, Piece)>,
     size: usize,
 }
 
 impl TableForm {
-    /// Lays out a table. Copies nothing but what is small.
+    /// Lays out a table. Copies only small parts.
     pub fn of(table: &TableSource) -> Result<TableForm> {
         let (schema, dictionaries) = schema_message(&table.schema)?;
         let mut form = TableForm { parts: Vec::new(), size: 0 };
@@ -273,7 +274,7 @@ fn schema_message(schema: &Schema) -> Result<(Vec<u8>, Vec<Dictionary>)> {
 
 /// Reads a table object in place. `Bounds` are checked, the values are not.
 ///
-/// InvalidArgument if this is an object of another kind; Corrupt if the bytes do not add up.
+/// InvalidArgument if this is an object of another kind. Corrupt if the bytes are invalid.
 pub fn read_table(data: Buffer, metadata: &[u8]) -> Result<TableSource> {
     match object_kind(metadata) {
         ObjectKind::Table => {}
@@ -286,7 +287,7 @@ pub fn read_table(data: Buffer, metadata: &[u8]) -> Result<TableSource> {
     let mut batches = Vec::new();
     while let Some((columns, rows)) = stream.next()? {
         let batch = new_batch(&schema, columns, rows);
-        batches.push(batch.map_err(|wrong| corrupt(format!("a record batch does not add up: {wrong}")))?);
+        batches.push(batch.map_err(|wrong| corrupt(format!("a record batch is invalid: {wrong}")))?);
     }
     Ok(TableSource { schema, batches })
 }
@@ -305,7 +306,7 @@ pub fn check_columns(expected: &Schema, found: &Schema, batches: &[RecordBatch])
     for (nth, want) in expected.fields().iter().enumerate() {
         let Some(have) = found.fields().get(nth).filter(|have| have.name() == want.name()) else {
             return Err(Error::invalid(format!(
-                "expected column '{}' as number {nth}, the table has the columns {}",
+                "expected column '{}' as number {nth}, but the table has the columns {}",
                 want.name(),
                 names(found)
             )));

@@ -18,15 +18,15 @@ use super::{metadata, Elem, Layout, Order, MAX_DIMS};
 /// Name of the dimension that holds real and imaginary part.
 const RE_IM: &str = "re_im";
 
-/// The bytes in front of a tensor's body. The object is `bytes`, then `body_size` bytes of elements; its start must be
-/// 64-byte aligned, then the body is.
+/// The bytes before the body of a tensor. The object is `bytes`, then `body_size` bytes of elements. If its start is
+/// 64-byte aligned, so is the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorHeader {
-    /// What comes in front of the body; a multiple of 64 bytes.
+    /// The bytes before the body, a multiple of 64.
     pub bytes: Vec<u8>,
     /// The object's metadata.
     pub metadata: Vec<u8>,
-    /// Bytes of the body.
+    /// Size of the body in bytes.
     pub body_size: u64,
 }
 
@@ -146,10 +146,9 @@ impl ReadHeader {
     }
 }
 
-/// The layout of a tensor object and the offset of its body, which has `layout.byte_len()` bytes and lies inside
-/// `data`.
+/// The layout of a tensor object and the offset of its body, which has `layout.byte_len()` bytes and is inside `data`.
 ///
-/// InvalidArgument if this is an object of another kind; Corrupt if the bytes do not add up.
+/// InvalidArgument if this is an object of another kind. Corrupt if the bytes are invalid.
 pub fn read_tensor(data: &[u8], metadata: &[u8]) -> Result<(Arc<Layout>, usize)> {
     let known = |recent: &RefCell<Recent<ReadHeader, _>>| {
         recent.borrow().find(|known: &ReadHeader| known.is_that_of(data, metadata))
@@ -180,7 +179,7 @@ fn decoded(head: &Head, data: &[u8], metadata: &[u8]) -> Result<(Layout, usize, 
     let elem = named.unwrap_or(part);
     if elem.stored() != part {
         return Err(corrupt(format!(
-            "the metadata say that the tensor is of {elem}, its message says {part}"
+            "the metadata say that the element type is {elem}, but the message says {part}"
         )));
     }
     let (shape, names) = dimensions(&tensor, elem)?;
@@ -222,7 +221,7 @@ fn stored_type(tensor: &ipc::Tensor<'_>) -> Result<Elem> {
         (_, Some(ipc::Precision::SINGLE)) => Ok(Elem::Float32),
         (_, Some(ipc::Precision::DOUBLE)) => Ok(Elem::Float64),
         _ => Err(corrupt(format!(
-            "the tensor's element type ({:?}) is none that tensors have here",
+            "the tensor's element type ({:?}) is not supported for tensors",
             tensor.type_type()
         ))),
     }
@@ -234,7 +233,7 @@ fn dimensions(tensor: &ipc::Tensor<'_>, elem: Elem) -> Result<(Vec<i64>, Vec<Str
     let most = MAX_DIMS + usize::from(elem.is_complex());
     if dims.len() > most {
         return Err(corrupt(format!(
-            "the tensor has {} dimensions, at most {most} are possible",
+            "the tensor has {} dimensions, but at most {most} are allowed",
             dims.len()
         )));
     }
@@ -271,7 +270,8 @@ fn order_of(tensor: &ipc::Tensor<'_>, elem: Elem, shape: &[i64], names: &[String
     let layout = Layout::strided(elem, shape, Some(&strides), names)?;
     layout.order().ok_or_else(|| {
         Error::invalid(format!(
-            "the tensor of shape {shape:?} has byte strides {strides:?}: a tensor in a store is contiguous in C or F order"
+            "the tensor of shape {shape:?} has byte strides {strides:?}: a tensor in a store must be \
+             contiguous in C or F order"
         ))
     })
 }

@@ -227,7 +227,7 @@ pub(crate) fn read_type(scanner: &mut Scanner<'_>) -> Result<DataType> {
 fn read_nested(scanner: &mut Scanner<'_>, depth: usize) -> Result<DataType> {
     let mark = scanner.mark();
     if depth > MAX_DEPTH {
-        return Err(scanner.wrong_at(mark, "a type nested more than 64 times", "one nested less"));
+        return Err(scanner.wrong_at(mark, "a type nested more than 64 times", "a type with fewer levels"));
     }
     const EXPECTED: &str = "a type, such as int64, float64[row,chan], utf8, table or oid";
     let word = scanner.name().ok_or_else(|| scanner.wrong(EXPECTED))?;
@@ -266,7 +266,7 @@ fn read_nested(scanner: &mut Scanner<'_>, depth: usize) -> Result<DataType> {
     if !NESTED.contains(&word) {
         return Err(scanner.wrong_at(mark, &format!("'{word}'"), EXPECTED));
     }
-    scanner.require("<", &format!("'<' behind '{word}'"))?;
+    scanner.require("<", &format!("'<' after '{word}'"))?;
     let data_type = match word {
         "time32" | "time64" | "duration" | "timestamp" => read_time(scanner, word, mark)?,
         "interval" => {
@@ -401,7 +401,7 @@ fn read_dictionary(scanner: &mut Scanner<'_>, depth: usize) -> Result<DataType> 
         return Err(scanner.wrong_at(
             mark,
             "a dictionary",
-            "values that are none (Arrow's streams cannot hold such)",
+            "values of another type (an Arrow stream cannot contain dictionaries of dictionaries)",
         ));
     }
     Ok(DataType::Dictionary(Box::new(index), Box::new(values)))

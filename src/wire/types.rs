@@ -69,7 +69,7 @@ fn too_long(data_type: &DataType, outside: i64) -> Option<String> {
     };
     if elements > i32::MAX.into() {
         return Some(format!(
-            "a type whose values have {elements} elements: at most {} are possible",
+            "a type whose values have {elements} elements, but at most {} are allowed",
             i32::MAX
         ));
     }
@@ -96,7 +96,7 @@ fn fault_at(data_type: &DataType, depth: usize) -> Option<String> {
         DataType::Union(fields, _) => fields.is_empty() || fields.iter().any(|(id, _)| id < 0),
         DataType::Dictionary(index, values) => {
             if matches!(values.as_ref(), DataType::Dictionary(..)) {
-                return Some("a dictionary of dictionaries, which Arrow's streams cannot hold".into());
+                return Some("a dictionary of dictionaries, which an Arrow stream cannot contain".into());
             }
             if let Some(fault) = fault_at(values, depth + 1) {
                 return Some(fault);

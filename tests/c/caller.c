@@ -126,7 +126,7 @@ static sdp_dal_caller *open_caller(sdp_dal_store *store, uint64_t processors, in
     options.max_in_flight = IN_FLIGHT;
     options.select = 7;
     FAILS(sdp_dal_caller_open(store, signatures, 1, &options, &caller), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'options.select' is 7, which is no sdp_dal_select");
+    SAYS("'options.select' is 7, which is not a value of sdp_dal_select");
     options.select = select;
     options.flags = 4;
     FAILS(sdp_dal_caller_open(store, signatures, 1, &options, &caller), SDP_DAL_INVALID_ARGUMENT);
@@ -153,7 +153,7 @@ static void batches(sdp_dal_store *store, sdp_dal_caller *caller) {
     CHECK(reply.prefix[0] == 0 && reply.prefix[2] != 0);
     FAILS(sdp_dal_replies_get_reply(replies, 1, &reply), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_replies_get_results(replies, 0, ROWS, &results), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'row' is 5, the call has 5 rows");
+    SAYS("'row' is 5, but the call has 5 rows");
     for (size_t i = 0; i < ROWS; i++) {
         OK(sdp_dal_replies_get_results(replies, 0, i, &results));
         if (i == 2) {
@@ -182,7 +182,7 @@ static void batches(sdp_dal_store *store, sdp_dal_caller *caller) {
     OK(sdp_dal_args_set_null(owned[4], "zs"));
     FAILS(sdp_dal_caller_batch(caller, "scale", rows, ROWS, &replies, NULL),
           SDP_DAL_INVALID_ARGUMENT);
-    SAYS("row 4: scale: parameter 'zs': is an output that must not be null");
+    SAYS("row 4: scale: parameter 'zs': found null, but this output is not nullable");
     /* The same output in two rows. */
     OK(sdp_dal_args_set_ref(owned[4], "zs", ys));
     OK(sdp_dal_args_set_ref(owned[1], "zs", ys));
@@ -246,7 +246,7 @@ static void losses(sdp_dal_store *store, sdp_dal_caller *caller, pid_t first) {
     OK(sdp_dal_replies_get_reply(replies, 0, &reply));
     CHECK(reply.status == SDP_DAL_PROCESSOR_LOST && strcmp(reply.name, "00000100") == 0);
     FAILS(sdp_dal_replies_get_results(replies, 0, 0, &results), SDP_DAL_PROCESSOR_LOST);
-    SAYS("scale: processor '00000100' at prefix 00000100 has gone");
+    SAYS("scale: processor '00000100' at prefix 00000100 crashed or was closed");
     CHECK(results == NULL);
     OK(sdp_dal_replies_get_results(replies, 1, 0, &results));
     CHECK(number(results, "zs") == 3);
@@ -275,7 +275,7 @@ static void relations(sdp_dal_store *store) {
     FAILS(sdp_dal_ref_add_reference(index, index, SDP_DAL_POLL), SDP_DAL_INVALID_ARGUMENT);
     OK(sdp_dal_ref_add_reference(index, part, SDP_DAL_POLL));
     FAILS(sdp_dal_ref_add_reference(part, index, SDP_DAL_POLL), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("would stay for ever");
+    SAYS("would ever be deleted");
     sdp_dal_ref_free(part);
     OK(ref_exists(seen, &exists));
     CHECK(exists);

@@ -255,7 +255,7 @@ static void read_everything(sdp_dal_call *call, const uint8_t *id) {
     OK(sdp_dal_schema_get_param(schema, 8, &info));
     CHECK(strcmp(info.name, "ys") == 0);
     FAILS(sdp_dal_schema_get_param(schema, 11, &info), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'index' is 11, 'everything' has 11 parameters");
+    SAYS("'index' is 11, but 'everything' has 11 parameters");
     /* It is the call's. */
     sdp_dal_schema_free((sdp_dal_schema *)(uintptr_t)schema);
     SAYS("borrowed");

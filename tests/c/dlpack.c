@@ -123,11 +123,11 @@ static void refused(void) {
     CHECK(strides[1] == 4);
     in.dl_tensor.shape = shape;
     FAILS(sdp_dal_tensor_view_from_dlpack(&in, 0, strides, &view), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("span more than any memory");
+    SAYS("span more than the address space");
     in.dl_tensor.strides = NULL;
     in.dl_tensor.device.device_type = 2;
     FAILS(sdp_dal_tensor_view_from_dlpack(&in, 0, strides, &view), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("device of DLPack's type 2");
+    SAYS("device of DLPack type 2");
     in.dl_tensor.device.device_type = 1;
     in.dl_tensor.dtype.lanes = 4;
     FAILS(sdp_dal_tensor_view_from_dlpack(&in, 0, strides, &view), SDP_DAL_INVALID_ARGUMENT);

@@ -88,7 +88,7 @@ static sdp_dal_status simple_fn(sdp_dal_call *call, void *user_data) {
         show(sdp_dal_call_seal(call, "zs"));
         break;
     case GIVES_UP:
-        OK(sdp_dal_call_fail(call, SDP_DAL_CANCELLED, "stopped: nobody waits for zs"));
+        OK(sdp_dal_call_fail(call, SDP_DAL_CANCELLED, "stopped: no client wants zs"));
         return SDP_DAL_CANCELLED;
     case HANDS_ON:
         return sdp_dal_call_get_int64(call, "limit", &other);

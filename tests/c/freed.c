@@ -4,7 +4,7 @@
 
 #define SIGNATURE "simple_fn(x: int64) -> (y: int64[])"
 
-#define FREED_BEFORE "a handle that was freed or closed before"
+#define FREED_BEFORE "a handle that was already freed or closed"
 
 /* Ends a handle, then uses it and ends it again. */
 #define FREED(end, handle, use)                                                                    \

@@ -47,7 +47,8 @@ static void last_error_is_copied(void) {
     FAILS(sdp_dal_args_create(NULL), SDP_DAL_INVALID_ARGUMENT);
     length = sizeof text;
     OK(sdp_dal_last_error(text, &length));
-    CHECK(strcmp(text, "sdp_dal_args_create: 'out' is NULL, room for the result is needed") == 0);
+    CHECK(strcmp(text, "sdp_dal_args_create: 'out' is NULL, expected a pointer for the result") ==
+          0);
     CHECK(length == strlen(text) + 1);
 
     /* Too small: nothing is written, the needed size is given. */
@@ -97,7 +98,7 @@ static void nulls(void) {
     FAILS(sdp_dal_store_open("/nowhere", NULL, NULL), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_store_new_namespace(NULL, NULL, &store), SDP_DAL_INVALID_ARGUMENT);
     CHECK(store == NULL);
-    SAYS("'store' is NULL, a store handle is needed");
+    SAYS("'store' is NULL, expected a store handle");
     sdp_dal_store_info info;
     FAILS(store_info(NULL, &info), SDP_DAL_INVALID_ARGUMENT);
     CHECK(info.path == NULL && info.identity == 0);
@@ -215,9 +216,9 @@ static void wrong_kinds(void) {
     bool flag;
     OK(sdp_dal_args_create(&args));
     FAILS(sdp_dal_store_interrupt((sdp_dal_store *)(void *)args, true), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("sdp_dal_store_interrupt: 'store' is an args handle, a store handle is needed");
+    SAYS("sdp_dal_store_interrupt: 'store' is an args handle, expected a store handle");
     FAILS(ref_exists((sdp_dal_ref *)(void *)args, &flag), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("a reference handle is needed");
+    SAYS("expected a reference handle");
     /* The wrong end does not end it. */
     sdp_dal_tensor_free((sdp_dal_tensor *)(void *)args);
     SAYS("sdp_dal_tensor_free: 'tensor' is an args handle");
@@ -253,7 +254,7 @@ static void arguments(void) {
     FAILS(sdp_dal_args_set_binary(args, "bytes", NULL, 3), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_args_set_id(args, "id", NULL), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_args_set_ref(args, "ref", NULL), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'value' is NULL, a reference handle is needed");
+    SAYS("'value' is NULL, expected a reference handle");
     FAILS(sdp_dal_args_set_tensor(args, "ys", NULL), SDP_DAL_INVALID_ARGUMENT);
     OK(sdp_dal_args_clear(args));
     sdp_dal_args_free(args);
@@ -287,7 +288,7 @@ static void structs(void) {
     options.create = SDP_DAL_CREATE_NEVER;
     options.flags = 1u << 31;
     FAILS(sdp_dal_store_open("/nowhere", &options, &store), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'options.flags' has the unknown bits 0x80000000");
+    SAYS("'options.flags' has unknown bits: 0x80000000");
     CHECK(store == NULL);
 
     /* Longer, and asking for something. */

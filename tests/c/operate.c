@@ -159,7 +159,7 @@ static void clients_and_holders(const sdp_dal_store *store) {
     CHECK(strcmp(info.name, "operate") == 0);
     CHECK(gethostname(machine, sizeof machine) == 0 && strcmp(info.host, machine) == 0);
     FAILS(sdp_dal_clients_get_info(clients, 1, &info), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'index' is 1, the list has 1 clients");
+    SAYS("'index' is 1, but the list has 1 clients");
     sdp_dal_clients_free(clients);
 
     OK(sdp_dal_store_set_client_name(store, "renamed"));
@@ -295,7 +295,7 @@ static void passed_to_another_process(const char *path) {
     snprintf(other, sizeof other, "%s-other", path);
     sdp_dal_store *second = open_store(other, "exporter");
     FAILS(sdp_dal_ref_import(second, text, &again), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("lies in the store");
+    SAYS("is in the store");
     sdp_dal_store_close(second);
     sdp_dal_store_close(store);
     FAILS(sdp_dal_ref_import(NULL, text, &again), SDP_DAL_NOT_FOUND);

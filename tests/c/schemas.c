@@ -79,7 +79,7 @@ static void refusals(sdp_dal_schema *schema) {
     SAYS("parameter 'n'");
     SAYS("found 'int65'");
     FAILS(sdp_dal_schema_add(schema, 2, "n", "oid", NULL, false), wrong);
-    SAYS("no sdp_dal_direction");
+    SAYS("not a value of sdp_dal_direction");
     FAILS(sdp_dal_schema_add(schema, out, "n", "int64", NULL, false), wrong);
     SAYS("outputs are tensors");
     FAILS(sdp_dal_schema_add(schema, in, "n", NULL, NULL, false), wrong);
@@ -95,7 +95,7 @@ static void refusals(sdp_dal_schema *schema) {
     CHECK(arrow.release == NULL && released == before + 2);
     make_field(&arrow, "u", "");
     FAILS(sdp_dal_schema_add(schema, in, "n", "oid", &arrow, false), wrong);
-    SAYS("not with \"oid\"");
+    SAYS("must be NULL if 'type_text' is \"oid\"");
     CHECK(arrow.release == NULL && released == before + 3);
     make_columns(&arrow);
     FAILS(sdp_dal_schema_from_arrow(&arrow, &none), SDP_DAL_INVALID_ARGUMENT);
@@ -146,7 +146,7 @@ static void questions(const sdp_dal_schema *schema) {
     arrow.release(&arrow);
     FAILS(sdp_dal_schema_get_arrow(schema, 5, &arrow), SDP_DAL_NOT_FOUND);
     FAILS(sdp_dal_schema_get_arrow(schema, 4, &arrow), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("is oid, a value or a table is needed");
+    SAYS("is oid, expected a value or a table");
 }
 
 static void metadata(sdp_dal_schema *schema) {
@@ -267,7 +267,7 @@ static void reserving(sdp_dal_store *store, const sdp_dal_schema *schema) {
     options.metadata_keys = reserved;
     options.num_metadata = 1;
     FAILS(sdp_dal_store_new_namespace(store, &options, &other), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'proc:pid' is no key");
+    SAYS("'proc:pid' is not a valid metadata key");
     OK(sdp_dal_store_list_namespaces(store, &list, &count));
     CHECK(count == before + 1);
     FAILS(sdp_dal_namespaces_get_info(list, count, &info), SDP_DAL_INVALID_ARGUMENT);

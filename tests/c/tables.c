@@ -197,7 +197,7 @@ static void wrong_schemas(sdp_dal_store *store) {
     const sdp_dal_expectation expected = a_table(&schema);
     schema.children[0]->format = "\xff";
     FAILS(sdp_dal_ref_new(store, &expected, &ref), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("the schema of 'expected.columns' does not add up: a format is NULL or not UTF-8");
+    SAYS("the schema of 'expected.columns' is invalid: a format is NULL or not UTF-8");
     schema.children[0]->format = "g";
     schema.children[1]->name = "\xff";
     FAILS(sdp_dal_ref_new(store, &expected, &ref), SDP_DAL_INVALID_ARGUMENT);
@@ -262,7 +262,7 @@ static void impossible_names(sdp_dal_store *store) {
     free(bytes);
     sdp_dal_buffer_free(buffer);
     FAILS(sdp_dal_ref_get_table(ref, SDP_DAL_POLL, &stream), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("a name holds a NUL byte: \"na\\0e\"");
+    SAYS("a name contains a NUL byte: \"na\\0e\"");
     CHECK(stream.release == NULL);
     FAILS(sdp_dal_ref_get_batch(ref, SDP_DAL_POLL, &batch, &schema), SDP_DAL_INVALID_ARGUMENT);
     CHECK(batch.release == NULL && schema.release == NULL);
@@ -387,7 +387,7 @@ static sdp_dal_status all_fn(sdp_dal_call *call, void *user_data) {
     FAILS(sdp_dal_call_put_table(call, "g", &stream, NULL), SDP_DAL_INVALID_ARGUMENT);
     CHECK(stream.release == NULL);
     FAILS(sdp_dal_call_put_object(call, "u", "abc", 3, NULL, 0), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("does not take bytes");
+    SAYS("cannot be written as bytes");
     make_stream(&stream, TABLE, 1, 3);
     OK(sdp_dal_call_put_table(call, "u", &stream, NULL));
     make_stream(&stream, TABLE, 1, 3);
@@ -455,7 +455,7 @@ static void calls(sdp_dal_store *store) {
     make_doubles(&array, 0, 2);
     make_schema(&schema, "g", "", 0);
     FAILS(sdp_dal_args_set_arrow(args, "d", &array, &schema), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("has 2 elements, one is needed");
+    SAYS("has 2 elements, expected one");
     CLEAR(view);
     view.data = f;
     view.shape = shape;

@@ -60,7 +60,7 @@ static void is_text(const sdp_dal_value *value, int32_t kind, const char *bytes,
 static void check_row(const sdp_dal_call *call, int64_t i, const uint8_t *id) {
     sdp_dal_value values[PARAMS];
     FAILS(sdp_dal_call_values(call, values, PARAMS - 1), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'count' is 13, everything has 14 parameters");
+    SAYS("'count' is 13, but everything has 14 parameters");
     OK(sdp_dal_call_values(call, values, PARAMS));
     CHECK(values[B].kind == SDP_DAL_VALUE_BOOL && values[B].int64 == 1);
     CHECK(values[I].kind == SDP_DAL_VALUE_INT64 && values[I].int64 == i);
@@ -87,10 +87,10 @@ static void end_row(sdp_dal_call *call) {
     OK(sdp_dal_call_create_tensor(call, "tag", 0, NULL, NULL, &tag));
     *(int64_t *)tag = 7;
     FAILS(sdp_dal_call_finish(call, made, 2), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'count' is 2, everything has 3 outputs");
+    SAYS("'count' is 2, but everything has 3 outputs");
     made[1].kind = SDP_DAL_VALUE_INT64;
     FAILS(sdp_dal_call_finish(call, made, OUTPUTS), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'values[1].kind' is 2, which cannot be given here");
+    SAYS("'values[1].kind' is 2, which is not allowed here");
     made[1].kind = SDP_DAL_VALUE_TENSOR;
     made[1].view = &zs;
     OK(sdp_dal_call_finish(call, made, OUTPUTS));
@@ -109,7 +109,7 @@ static int64_t last_of(const sdp_dal_ref *ref) {
 
 static void refused(const sdp_dal_caller *caller, sdp_dal_value *values, sdp_dal_ref **refs) {
     FAILS(sdp_dal_caller_issue(caller, 1, values, 1, refs), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'function' is 1, the caller has 1 functions");
+    SAYS("'function' is 1, but the caller has 1 functions");
     FAILS(sdp_dal_caller_issue(caller, 0, NULL, 1, refs), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_caller_issue(caller, 0, values, 1, NULL), SDP_DAL_INVALID_ARGUMENT);
     FAILS(sdp_dal_caller_issue(caller, 0, values, SIZE_MAX, refs), SDP_DAL_INVALID_ARGUMENT);
@@ -117,11 +117,11 @@ static void refused(const sdp_dal_caller *caller, sdp_dal_value *values, sdp_dal
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         values[B].kind = kinds[i];
         FAILS(sdp_dal_caller_issue(caller, 0, values, 1, refs), SDP_DAL_INVALID_ARGUMENT);
-        SAYS("which cannot be given here");
+        SAYS("which is not allowed here");
     }
     values[B].kind = SDP_DAL_VALUE_NULL;
     FAILS(sdp_dal_caller_issue(caller, 0, values, 1, refs), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("parameter 'b': is missing");
+    SAYS("parameter 'b': no value was given, and it is not nullable");
     values[B].kind = SDP_DAL_VALUE_BOOL;
     values[B].flags = 1;
     FAILS(sdp_dal_caller_issue(caller, 0, values, 1, refs), SDP_DAL_INVALID_ARGUMENT);

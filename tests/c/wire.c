@@ -20,7 +20,7 @@ static void dtypes(void) {
         CHECK(strcmp(sdp_dal_dtype_name(known[i].dtype), known[i].name) == 0);
     }
     CHECK(sdp_dal_dtype_size(0) == 0 && sdp_dal_dtype_size(15) == 0 && sdp_dal_dtype_size(-1) == 0);
-    SAYS("'dtype' is -1, which is no sdp_dal_dtype");
+    SAYS("'dtype' is -1, which is not a value of sdp_dal_dtype");
     CHECK(strcmp(sdp_dal_dtype_name(15), "unknown") == 0);
 }
 
@@ -51,7 +51,7 @@ static void views(void) {
     SAYS("'value.dtype' is 0");
     view.dtype = SDP_DAL_FLOAT64;
     FAILS(sdp_dal_args_set_tensor(args, NULL, &view), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("'value.data' is NULL, 8 bytes are needed");
+    SAYS("'value.data' is NULL, expected 8 bytes");
     view.data = values;
     OK(sdp_dal_args_set_tensor(args, NULL, &view));
     view.ndim = 2;
@@ -78,7 +78,7 @@ static void views(void) {
     strides[0] = INT64_MAX / 2;
     shape[0] = 4;
     FAILS(sdp_dal_args_set_tensor(args, NULL, &view), SDP_DAL_INVALID_ARGUMENT);
-    SAYS("more than any memory");
+    SAYS("more than the address space");
     /* No elements need no memory. */
     shape[0] = 0;
     view.data = NULL;

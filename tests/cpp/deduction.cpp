@@ -43,15 +43,16 @@ static void signatures() {
 
 static void mismatches() {
     using sdp_dal::invalid_argument;
-    THROWS(invalid_argument, "simple_fn: 2 parameters are named, the C++ function has 3",
+    THROWS(invalid_argument, "simple_fn: 2 parameters are named, but the C++ function has 3",
            signature_of<simple_fn>("simple_fn", {"x", "ys[i]"}));
-    THROWS(invalid_argument, "parameter 1 ('ys[i,j]'): [i,j] has 2 dimensions, the C++ type has 1",
+    THROWS(invalid_argument,
+           "parameter 1 ('ys[i,j]'): [i,j] has 2 dimensions, but the C++ type has 1",
            signature_of<simple_fn>("simple_fn", {"x", "ys[i,j]", "zs[i]"}));
     THROWS(invalid_argument, "name them in brackets",
            signature_of<simple_fn>("simple_fn", {"x", "ys", "zs[i]"}));
     THROWS(invalid_argument, "[i] is given, but the C++ type is int64, which has no dimensions",
            signature_of<simple_fn>("simple_fn", {"x[i]", "ys[i]", "zs[i]"}));
-    THROWS(invalid_argument, "lacks its closing bracket",
+    THROWS(invalid_argument, "is missing its closing bracket",
            signature_of<simple_fn>("simple_fn", {"x", "ys[i", "zs[i]"}));
 }
 

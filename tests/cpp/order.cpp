@@ -150,7 +150,7 @@ static void signatures() {
           "columns(in f: float64[n,m] F, out sum: float64[] C)");
     THROWS(sdp_dal::invalid_argument, "a dense_view is in C order",
            signature_of<rows>("rows", {"f[n,m] F", "sum[]"}));
-    THROWS(sdp_dal::invalid_argument, "'G' behind the dimensions is no order",
+    THROWS(sdp_dal::invalid_argument, "'G' after the dimensions is not an order",
            signature_of<columns>("columns", {"f[n,m] G", "sum[]"}));
     auto built = sdp_dal::schema("f").add_tensor<double>("x", {"n"}, false, false, SDP_DAL_ORDER_F);
     CHECK(built.text() == "f(x: float64[n] F)" && built.param(0).order == SDP_DAL_ORDER_F);
@@ -159,12 +159,12 @@ static void signatures() {
 static void views() {
     double elements[6] = {0, 1, 2, 3, 4, 5};
     tensor_view<double, 2> turned(elements, {3, 2}, {8, 24});
-    THROWS(sdp_dal::invalid_argument, "do not lie in C order", turned.data());
+    THROWS(sdp_dal::invalid_argument, "are not in C order", turned.data());
     CHECK(turned.first() == elements &&
           (turned.to_vector() == std::vector<double>{0, 3, 1, 4, 2, 5}));
-    THROWS(sdp_dal::invalid_argument, "do not lie in C order", dense_view<double, 2>{turned});
+    THROWS(sdp_dal::invalid_argument, "are not in C order", dense_view<double, 2>{turned});
     tensor_view<const double, 1> backwards(elements + 5, {6}, {-8});
-    THROWS(sdp_dal::invalid_argument, "do not lie in C order", backwards.data());
+    THROWS(sdp_dal::invalid_argument, "are not in C order", backwards.data());
     CHECK(backwards.to_vector().front() == 5);
     CHECK((tensor_view<double, 2>(elements, {2, 3}).data() == elements));
     CHECK((tensor_view<const double, 0>(elements, {}).to_vector() == std::vector<double>{0}));
@@ -215,7 +215,7 @@ static void caller(sdp_dal::store &store) {
         // The caller's own signature asks for C: what it gives by value is put so.
         CHECK(lies(caller.call("strides", view)) == SDP_DAL_ORDER_C);
         if (fortran)
-            THROWS(sdp_dal::error, "do not lie in C order", sum("checked", stored));
+            THROWS(sdp_dal::error, "are not in C order", sum("checked", stored));
         else
             CHECK(sum("checked", stored) == right);
 

@@ -46,12 +46,12 @@ static void built_and_read() {
     CHECK(made.num_columns() == 0 && made.num_rows() == 0);
     has_antennas(copy);
     THROWS(sdp_dal::invalid_argument, "no column 'nam', but name, diameter", copy.texts("nam"));
-    THROWS(sdp_dal::invalid_argument, "format 'g', int64 ('l') is asked for",
+    THROWS(sdp_dal::invalid_argument, "format 'g', int64 ('l') was requested",
            copy.column<std::int64_t>("diameter"));
     THROWS(sdp_dal::invalid_argument, "format 'u', bool ('b')", copy.bools("name"));
-    THROWS(sdp_dal::invalid_argument, "none with the index 3", copy.is_null("name", 3));
-    THROWS(sdp_dal::invalid_argument, "none with the index 1", copy.column<double>("diameter", 1));
-    THROWS(sdp_dal::invalid_argument, "column 'b' has 2 rows, 'a' has 1",
+    THROWS(sdp_dal::invalid_argument, "but the index is 3", copy.is_null("name", 3));
+    THROWS(sdp_dal::invalid_argument, "but the index is 1", copy.column<double>("diameter", 1));
+    THROWS(sdp_dal::invalid_argument, "column 'b' has 2 rows, but 'a' has 1",
            table_builder()
                .column("a", std::vector<int>{1})
                .column("b", std::vector<int>{1, 2})
@@ -91,7 +91,7 @@ static void in_the_store(sdp_dal::store &store) {
     auto pieces = store.put(held, 2).get_table();
     CHECK(pieces.num_batches() == 2 && pieces.num_rows() == 3 && pieces.num_rows(1) == 1);
     CHECK(pieces.column<double>("diameter", 1)(0) == 15 && pieces.texts("name", 1)[0] == "SKA001");
-    THROWS(sdp_dal::invalid_argument, "2 record batches: ask for the column of one",
+    THROWS(sdp_dal::invalid_argument, "2 record batches: get the column of one",
            pieces.column<double>("diameter"));
     CHECK(pieces.bools("flagged").size() == 3);
 
@@ -138,7 +138,7 @@ static void signatures() {
     };
     CHECK(with("t{a: int64}") == "f(in t: table{a: int64})");
     THROWS(sdp_dal::invalid_argument, "[i] is given, but the C++ type is a table", with("t[i]"));
-    THROWS(sdp_dal::invalid_argument, "lacks its closing brace", with("t{a: int64"));
+    THROWS(sdp_dal::invalid_argument, "is missing its closing brace", with("t{a: int64"));
 }
 
 static void processor(sdp_dal::store &store) {

@@ -48,7 +48,7 @@ static void tensors(sdp_dal::store &store) {
     CHECK(view.is_c_contiguous());
     THROWS(sdp_dal::invalid_argument, "has 2 dimensions of int32, 1 of int32",
            ref.get<std::int32_t, 1>());
-    THROWS(sdp_dal::invalid_argument, "2 of float32 are asked for", ref.get<float, 2>());
+    THROWS(sdp_dal::invalid_argument, "2 of float32 were requested", ref.get<float, 2>());
     THROWS(sdp_dal::invalid_argument, "3 names", store.put(view, {"a", "b", "c"}));
 
     auto transposed = store.put(tensor_view<const std::int32_t, 2>(values + 5, {2, 3}, {-4, -8}));
@@ -58,7 +58,7 @@ static void tensors(sdp_dal::store &store) {
     CHECK(writer.view()(1, 1) == 0);
     writer.view()(1, 1) = 2.5f;
     auto written = writer.seal();
-    THROWS(sdp_dal::invalid_argument, "sealed before", writer.seal());
+    THROWS(sdp_dal::invalid_argument, "already sealed", writer.seal());
     CHECK((written.get<float, 2>()(1, 1) == 2.5f));
     { auto aborted = store.create<float, 1>({5}); }
 

@@ -12,23 +12,24 @@ use super::super::expect::Expectation;
 use super::issued::{Backlog, IssuedCall, Unfinished};
 use super::reference::{Expected, Ref};
 
-/// A namespace of this client: the objects put into it are named by it. Clones share it. Its prefix is
-/// reserved at the first put and stays ours as long as a clone or an owning reference made by it lives.
+/// A namespace of this client. The IDs of the objects in it start with its prefix. Clones share it. Its prefix is
+/// reserved when the first object is put, and stays reserved as long as a clone, or an owning reference created from
+/// it, exists.
 #[derive(Clone)]
 pub struct Namespace {
     inner: Arc<NamespaceInner>,
 }
 
-/// What a namespace declares.
+/// Options of a namespace: what it declares.
 #[derive(Clone, Debug, Default)]
 pub struct NamespaceOptions {
-    /// The name that other clients see; None: the program's.
+    /// The name that other clients see. Default: the name of the program.
     pub name: Option<String>,
-    /// Start of the prefix, up to 4 bytes. A full one that belongs to a living client is refused.
+    /// Start of the prefix, up to 4 bytes. A prefix of 4 bytes that is in use by another client is refused.
     pub prefix: Vec<u8>,
-    /// Functions whose calls are to be put into it.
+    /// Functions that it offers: callers put their calls into it.
     pub functions: Vec<CallSchema>,
-    /// What else is said about it.
+    /// Its metadata.
     pub metadata: Metadata,
 }
 
@@ -60,7 +61,7 @@ impl Home {
 }
 
 impl Namespace {
-    /// A namespace that other clients see as `name` (default: the program's name). Nothing is written yet.
+    /// Creates a namespace that other clients see as `name`. Default: the name of the program. Nothing is written yet.
     pub fn new(store: &Store, name: Option<&str>) -> Namespace {
         Namespace::declaring(
             store,
@@ -68,14 +69,14 @@ impl Namespace {
         )
     }
 
-    /// A namespace that is reserved at once: the lowest free prefix with the given start, whose objects are deleted
-    /// first. With functions it is what callers look for: their calls lie in it. NAMESPACE_IN_USE if the only such
-    /// prefix belongs to a living client.
+    /// Creates a namespace, and reserves at once the lowest free prefix with the given start. Objects that are left
+    /// under the prefix are deleted first. With functions, callers find it and put their calls into it.
+    /// NAMESPACE_IN_USE if the only such prefix is in use by another client.
     pub fn reserve(store: &Store, options: NamespaceOptions) -> Result<Namespace> {
         if let Some(key) = options.metadata.keys().find(|key| key.is_empty() || key.starts_with("proc:")) {
             return Err(Error::invalid(format!(
-                "'{key}' is no key for a namespace's metadata: keys have a letter or more, and those that start with \
-                 'proc:' are the library's"
+                "'{key}' is not a valid metadata key of a namespace: a key must not be empty, and 'proc:' at \
+                 its start is reserved for the library"
             )));
         }
         let namespace = Namespace::declaring(store, options);
@@ -94,7 +95,7 @@ impl Namespace {
         Namespace { inner: Arc::new(inner) }
     }
 
-    /// The store it lies in.
+    /// Its store.
     pub fn store(&self) -> &Store {
         &self.inner.store
     }
@@ -104,7 +105,7 @@ impl Namespace {
         self.inner.declared.name.as_deref().unwrap_or_default()
     }
 
-    /// The prefix; reserves it if that has not happened yet.
+    /// The prefix. Reserves it if that was not done before.
     pub fn prefix(&self) -> Result<Prefix> {
         Ok(self.reserved()?.prefix)
     }
@@ -126,28 +127,27 @@ impl Namespace {
         Ok(new)
     }
 
-    /// An ID that was never given out before and never will be again.
+    /// Returns a new ID, which is never returned again.
     pub fn new_id(&self) -> Result<ObjectId> {
         Ok(fresh_id(self.prefix()?, &self.inner.store))
     }
 
-    /// Copies a tensor into shared memory, once. F order is kept if the source is F contiguous and not C
-    /// contiguous; everything else is written in C order. Waits for space if the store is full
-    /// (OUT_OF_MEMORY).
+    /// Copies a tensor into shared memory, once. F order is kept if the source is F contiguous and not C contiguous.
+    /// Everything else is written in C order. Waits for space if the store is full (OUT_OF_MEMORY).
     pub fn put_tensor(&self, value: &TensorSource<'_>) -> Result<Ref> {
         let reference = self.new_ref(Expectation::default())?;
         reference.put_tensor(value)?;
         Ok(reference)
     }
 
-    /// A raw object of these bytes.
+    /// Puts these bytes as a raw object.
     pub fn put_bytes(&self, data: &[u8], metadata: &[u8]) -> Result<Ref> {
         let reference = self.new_ref(Expectation::default())?;
         reference.put_bytes(data, metadata)?;
         Ok(reference)
     }
 
-    /// An owning reference to an object that does not exist yet: to pass as an explicit output, or to put
+    /// Creates an owning reference to an object that does not exist yet, to pass it as an output or to put the object
     /// later.
     pub fn new_ref(&self, expect: impl Into<Expectation>) -> Result<Ref> {
         self.sweep(2);
@@ -173,20 +173,20 @@ impl Namespace {
         reference
     }
 
-    /// A borrowed reference to an ID. Never deletes the object.
+    /// Creates a borrowed reference to the object with an ID. It never deletes the object.
     pub fn borrow(&self, id: ObjectId, expect: impl Into<Expectation>) -> Ref {
         let expect: Expectation = expect.into();
         Ref::borrowed(&self.inner.store, id, expect)
     }
 
-    /// Looks at `count` of the outputs that were promised to this namespace and lets the calls of those that
-    /// exist now go, with their inputs. Done a little at every put and call; a program that holds many
-    /// results without asking for them may do it itself.
+    /// Checks `count` of the outputs that this namespace waits for, and releases the calls of those that exist now,
+    /// with their inputs. Every put and call does this for some outputs. A program that holds many results without
+    /// checking them may call it too.
     pub fn sweep(&self, count: usize) {
         Backlog::sweep(&self.inner.backlog, &self.inner.store, count);
     }
 
-    /// How many outputs and calls of this namespace were not yet seen to be done.
+    /// How many outputs and calls of this namespace are not known to have ended.
     pub fn unfinished(&self) -> usize {
         self.inner.backlog.lock().len()
     }

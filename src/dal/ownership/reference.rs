@@ -15,12 +15,12 @@ use super::super::tensor::{KnownTensor, Tensor, TensorForm};
 use super::issued::{Held, IssuedCall, Unfinished};
 use super::namespace::{raw_spec, Home, Namespace};
 
-/// A handle to an object that may not exist yet; clones share it, any thread may use it.
+/// A reference to an object that may not exist yet. Clones share it, and any thread may use it.
 ///
-/// An *owning* reference (put, created, made by [`new_ref`](super::Namespace::new_ref), output of a call)
-/// keeps the object: when this process drops the last one, the object is deleted, or, if it does not exist
-/// yet, the call that would make it is cancelled. A *borrowed* one (from an ID, received in a call) never
-/// deletes.
+/// An *owning* reference comes from putting or creating an object, from [`new_ref`](super::Namespace::new_ref), or from
+/// the output of a call. It keeps the object. When this process drops the last one, the object is deleted, or, if it
+/// does not exist yet, the call that would create it is cancelled. A *borrowed* reference comes from an ID, or is
+/// received in a call. It never deletes the object.
 #[derive(Clone)]
 pub struct Ref {
     inner: Arc<RefInner>,
@@ -166,17 +166,17 @@ impl Ref {
         Ref { inner }
     }
 
-    /// The object's ID.
+    /// The ID of the object.
     pub fn id(&self) -> ObjectId {
         self.inner.id
     }
 
-    /// Whether dropping the last one deletes the object.
+    /// Whether it is an owning reference: dropping the last one deletes the object.
     pub fn is_owning(&self) -> bool {
         self.inner.home.is_some()
     }
 
-    /// What is expected of the object.
+    /// The expected kind of object.
     pub fn expectation(&self) -> &Expectation {
         &self.inner.expect
     }
@@ -193,7 +193,7 @@ impl Ref {
             return Ok(());
         }
         let (id, theirs, ours) = (self.inner.id, theirs.path().display(), ours.path().display());
-        Err(Error::invalid(format!("object {id} lies in the store {theirs}, {what} {ours}")))
+        Err(Error::invalid(format!("object {id} is in the store {theirs}, {what} {ours}")))
     }
 
     pub(in crate::dal) fn life(&self) -> MutexGuard<'_, Life> {
@@ -209,7 +209,7 @@ impl Ref {
         &self.inner.store
     }
 
-    /// What the ID names now; `Absent` also if the object this reference has seen is gone. Does not block.
+    /// The state of the object. `Absent` also if the object that this reference has seen was deleted. Does not block.
     pub fn state(&self) -> Result<ObjectState> {
         let state = self.inner.store.look(&self.inner.id)?;
         let (key, sealed) = match &state {
@@ -229,12 +229,12 @@ impl Ref {
         Ok(state)
     }
 
-    /// Whether the object exists (a failed one never will). Does not block.
+    /// Whether the object exists (a failed object will never exist). Does not block.
     pub fn exists(&self) -> Result<bool> {
         Ok(self.inner.pinned.is_some() || matches!(self.state()?, ObjectState::Sealed { .. }))
     }
 
-    /// How far whoever makes the object has come, from 0 to 1, as it has told; None before the call was taken. 1
+    /// The progress of the call that creates the object, from 0 to 1, as it reported. None before the call was taken, 1
     /// once the object exists. Does not block.
     pub fn progress(&self) -> Result<Option<f64>> {
         if self.inner.pinned.is_some() {
@@ -249,15 +249,15 @@ impl Ref {
         }
     }
 
-    /// Whether a processor has taken the call that makes the object, which has not ended yet. Does not block.
+    /// Whether a processor has taken the call that creates the object, and the call has not ended yet. Does not block.
     pub fn is_running(&self) -> Result<bool> {
         let open = matches!(self.state()?, ObjectState::Awaited { .. } | ObjectState::Creating { .. });
         Ok(open && self.progress()?.is_some())
     }
 
-    /// Waits until the object exists. Gives the error of a failed one, OBJECT_DELETED if this reference has
-    /// seen the object and it is gone, PROCESSOR_LOST if whoever was to make it has died, TIMEOUT or
-    /// INTERRUPTED. INVALID_ARGUMENT in a function that waits for a call which cannot run before it has returned.
+    /// Waits until the object exists. Returns the error of an object that failed. OBJECT_DELETED if this reference has
+    /// seen the object and it was deleted. PROCESSOR_LOST if its processor crashed. TIMEOUT or INTERRUPTED.
+    /// INVALID_ARGUMENT in a function that waits for a call that cannot run before the function has returned.
     pub fn wait(&self, timeout: Timeout) -> Result<()> {
         let key = self.inner.life.lock().key;
         let (None, Some(key)) = (&self.inner.pinned, key) else { return self.get_buffer(timeout).map(drop) };
@@ -270,7 +270,7 @@ impl Ref {
         waited
     }
 
-    /// Waits as [`Ref::wait`] does and pins the object.
+    /// Waits like [`Ref::wait`], and pins the object.
     pub fn get_buffer(&self, timeout: Timeout) -> Result<Buffer> {
         if let Some(buffer) = &self.inner.pinned {
             return Ok(buffer.clone());
@@ -305,8 +305,8 @@ impl Ref {
         }
     }
 
-    /// Waits as [`Ref::wait`] does, pins the object and reads it as a tensor. INVALID_ARGUMENT with the
-    /// object, what was found and what was expected if it is another tensor than this reference expects.
+    /// Waits like [`Ref::wait`], pins the object and reads it as a tensor. INVALID_ARGUMENT, with what was found and
+    /// what was expected, if it is not the tensor that this reference expects.
     pub fn get_tensor(&self, timeout: Timeout) -> Result<Tensor> {
         let buffer = self.get_buffer(timeout)?;
         let known = self.inner.life.lock().tensor.clone();
@@ -327,9 +327,9 @@ impl Ref {
         self.inner.life.lock().tensor.clone()
     }
 
-    /// Writes the tensor, with one copy. ALREADY_EXISTS if somebody has written it, INVALID_ARGUMENT if the
-    /// value is not what this reference expects. Dimensions without a name get the expected one. A borrowed
-    /// reference to an ID that nobody promised makes an object that stays until it is deleted.
+    /// Writes the tensor, with one copy. ALREADY_EXISTS if the object exists or is being created. INVALID_ARGUMENT if
+    /// the value is not what this reference expects. Dimensions without a name get the expected one. If the reference
+    /// is borrowed and its object is not the output of a call, the object stays until it is deleted.
     pub fn put_tensor(&self, value: &TensorSource<'_>) -> Result<()> {
         self.put_tensor_in(value, None)
     }
@@ -453,7 +453,7 @@ impl Ref {
         }
     }
 
-    /// Lets the store's event descriptor become readable when the object may have ended, or no longer. Does not block.
+    /// Sets whether the event descriptor of the store becomes readable when the object may have ended. Does not block.
     pub fn watch(&self, on: bool) -> Result<()> {
         let watch = on.then(|| self.inner.store.watch(&[self.inner.id])).transpose()?;
         let before = std::mem::replace(&mut self.inner.life.lock().watch, watch);
@@ -461,8 +461,8 @@ impl Ref {
         Ok(())
     }
 
-    /// Keeps the object for good: it stays until it is deleted by its ID. If a call is still to make it, that
-    /// call stays wanted as long as the namespace lives.
+    /// Keeps the object: it stays until it is deleted by its ID. If it is the output of a call that has not ended, the
+    /// call is kept as long as the namespace exists.
     pub fn disown(&self) -> Result<()> {
         let (key, promised) = {
             let mut life = self.inner.life.lock();
@@ -508,7 +508,10 @@ impl Ref {
     }
 
     pub(in crate::dal) fn deleted(&self) -> Error {
-        Error::new(Kind::ObjectDeleted, format!("object {} was deleted: nobody kept it", self.inner.id))
+        Error::new(
+            Kind::ObjectDeleted,
+            format!("object {} was deleted: no owning reference kept it", self.inner.id),
+        )
     }
 
     /// Notes the entry; false if this reference means an earlier one. An owning reference claims what

@@ -49,7 +49,10 @@ impl Heap<'_> {
                     .push(format!("{name} heap: ends at {expected}, reserved up to {}", self.reserved(pool)));
             }
             if sum != get64(&pool.used) {
-                wrong.push(format!("{name} heap: {} bytes counted as used, {sum} are", get64(&pool.used)));
+                wrong.push(format!(
+                    "{name} heap: {} bytes are counted as used, but {sum} are in use",
+                    get64(&pool.used)
+                ));
             }
         }
         if let Some((offset, ..)) = objects.next() {

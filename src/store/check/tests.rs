@@ -67,14 +67,24 @@ fn each_kind_of_damage_is_seen() {
     let none = u64::from(NONE);
 
     let pins = |key: EntryKey, word| segment.pins(key.index).unwrap().into_iter().nth(word).unwrap();
-    says(&store, &header.subscribers, 1, "0 clients read the event log, 1 are counted");
-    says(&store, &header.live, has(&header.live) + 1, "objects are counted");
-    says(&store, pins(keys[0], 0), 1 << 5, "the pins name slot 5, which is free");
-    says(&store, pins(keys[2], 1), 1 << 6, "the pins name slot 70, which is free");
-    says(&store, &segment.wants(keys[0].index).unwrap()[1], 3 << 5, "the wants name slot 70, which is free");
+    says(&store, &header.subscribers, 1, "0 clients read the event log, but the count is 1");
+    says(&store, &header.live, has(&header.live) + 1, "the count of objects is");
+    says(&store, pins(keys[0], 0), 1 << 5, "the pins refer to slot 5, which is free");
+    says(&store, pins(keys[2], 1), 1 << 6, "the pins refer to slot 70, which is free");
+    says(
+        &store,
+        &segment.wants(keys[0].index).unwrap()[1],
+        3 << 5,
+        "the wants refer to slot 70, which is free",
+    );
     let doomed = state(keys[1]).with(State::Doomed).0;
-    says(&store, &entry(keys[1]).state, doomed, "is doomed, nobody pins it");
-    says(&store, &entry(keys[1]).state, state(keys[1]).freed().0, "is wrongly on or off the lists");
+    says(&store, &entry(keys[1]).state, doomed, "is doomed and not pinned");
+    says(
+        &store,
+        &entry(keys[1]).state,
+        state(keys[1]).freed().0,
+        "should be on a list and is not, or the other way round",
+    );
     let name = has(&entry(keys[0]).id[4]);
     says(&store, &entry(keys[1]).id[4], name, "has two entries");
 
@@ -84,22 +94,22 @@ fn each_kind_of_damage_is_seen() {
     let full = slots.iter().find(|slot| slot.load(Ordering::SeqCst) != 0).unwrap();
     says(&store, full, 0, "is not found through the index");
     let empty = slots.iter().find(|slot| slot.load(Ordering::SeqCst) == 0).unwrap();
-    says(&store, empty, u64::from(keys[2].index) + 1, "which holds no visible object");
-    says(&store, empty, u64::from(NONE), "which holds no visible object");
+    says(&store, empty, u64::from(keys[2].index) + 1, "which has no visible object");
+    says(&store, empty, u64::from(NONE), "which has no visible object");
     header.index_changes.0.begin();
-    assert!(store.check().unwrap()[0].contains("nobody changes it"));
+    assert!(store.check().unwrap()[0].contains("no client is changing it"));
     header.index_changes.0.end();
 
     // The lists.
-    says(&store, &entry(keys[0]).next, none, "is wrongly on or off the lists");
+    says(&store, &entry(keys[0]).next, none, "should be on a list and is not, or the other way round");
     says(&store, &entry(declaration.key()).first, u64::from(keys[0].index), "is on two lists");
-    says(&store, &header.declarations, none, "is wrongly on or off the lists");
-    says(&store, &header.entries_free, none, "1 entries are free, 0 are listed");
+    says(&store, &header.declarations, none, "should be on a list and is not, or the other way round");
+    says(&store, &header.entries_free, none, "1 entries are free, but 0 are listed");
     says(
         &store,
         &header.entries_free,
         u64::from(keys[4].index),
-        "is on the list of free entries and not free",
+        "is on the list of free entries, but is not free",
     );
     let late = u64::MAX >> 1;
     says(&store, &entry(calls[0].key()).sequence, late, "is out of order in its queue");

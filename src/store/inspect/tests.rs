@@ -50,8 +50,8 @@ fn a_client_is_called_by_its_name_while_it_is_there() {
     store.set_client_name("the only one").unwrap();
     let (number, pid) = (store.number(), std::process::id());
     assert_eq!(store.client_title(number), format!("the only one (pid {pid}, client {number})"));
-    assert_eq!(store.client_title(number + 1), format!("client {}, which has gone", number + 1));
-    assert_eq!(store.client_title(0), "client 0, which has gone");
+    assert_eq!(store.client_title(number + 1), format!("client {}, which has closed or crashed", number + 1));
+    assert_eq!(store.client_title(0), "client 0, which has closed or crashed");
 }
 
 #[test]

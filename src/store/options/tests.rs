@@ -56,7 +56,8 @@ fn a_store_that_must_be_as_asked_for_is_or_is_refused() {
         }
         let text = open(Some(99), true, true).err().unwrap().message().to_owned();
         let how = if evicts { "with eviction" } else { "without eviction" };
-        let is = format!("is there with {SIZE} bytes, {how}, but 99 bytes, with eviction, were asked for");
+        let is =
+            format!("already exists with {SIZE} bytes, {how}, but 99 bytes, with eviction, were requested");
         assert!(text.contains(&is), "{text}");
     }
 }

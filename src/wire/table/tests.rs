@@ -413,7 +413,7 @@ fn a_schema_that_refers_to_itself_in_many_places_is_refused() {
     let bytes = encapsulate(fbb.finished_data()).unwrap();
     assert!(bytes.len() < 4096);
     let wrong = read_table(Buffer::from_vec(bytes), super::super::TABLE_METADATA).unwrap_err();
-    assert!(wrong.message().contains("metadata of an Arrow message do not add up"), "{wrong}");
+    assert!(wrong.message().contains("metadata of an Arrow message are invalid"), "{wrong}");
 }
 
 #[test]

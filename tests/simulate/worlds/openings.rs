@@ -73,7 +73,9 @@ fn visit(store: &Store, draws: &mut Draws, n: u32) {
         1 => drop(sim::sleep(Duration::from_micros(draws.below(3000)))),
         2 => {
             // Who has just let go of it is about to free it.
-            let going = |wrong: &String| wrong.ends_with("is doomed, nobody pins it, and it is not freed");
+            let going = |wrong: &String| {
+                wrong.ends_with("is doomed and not pinned by any client, but it is not freed")
+            };
             let wrong = store.check().unwrap_or_default();
             assert!(wrong.iter().all(going), "{wrong:?}");
         }
