@@ -19,18 +19,18 @@ use crate::trace::Trace;
 use crate::wait::Wait;
 
 const AFTER_HELP: &str = "\
-PATH may be left out if the environment names a store in SDP_DAL_STORE. An ID is any beginning of it, in hexadecimal
-digits, that is the beginning of no other. A first argument of hexadecimal digits only is an ID; write ./cafe for a
-store of such a name. These commands attach to the store, but do not count themselves among its clients.
+PATH may be left out if the environment variable SDP_DAL_STORE names a store. An ID may be shortened to its first
+hexadecimal digits, as long as no other ID starts with them. A first argument of only hexadecimal digits is an ID: write
+./cafe for a store with such a name. These commands attach to the store, but do not list themselves as clients.
 
-Exit status: 0 fine; 1 something in the store is wrong (check), the call failed (call), or it was not there in time (wait);
-2 wrong usage, or it could not be done; 130 ended by Ctrl-C before it was done (call, wait).";
+Exit status: 0 success; 1 the store is inconsistent (check), the call failed (call), or the timeout has passed (wait);
+2 wrong usage, or an error; 130 ended by Ctrl-C before the result (call, wait).";
 
-/// Serve, look into, check and clear stores of the SDP Data Access Library.
+/// Serve, inspect, check and clear stores of the SDP Data Access Library.
 #[derive(Debug, Parser)]
 #[command(name = "sdp-dal", version, about, after_help = AFTER_HELP, arg_required_else_help = true)]
 pub struct Arguments {
-    /// Use the store though it belongs to this user (a number).
+    /// Accept a store that belongs to this user (a number).
     #[arg(long, global = true, value_name = "UID")]
     pub accept_owner: Option<u32>,
     /// What to do.
@@ -41,59 +41,59 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a store, or adopt one that is there, and keep it until a signal ends this command.
+    /// Create a store, or adopt an existing one, and keep it until a signal ends this command.
     ///
-    /// A store that is there must have the size and the eviction that are asked for: a store keeps what it was made with.
-    /// While it runs, what dead clients held is given back 4 times a second. After SIGINT, SIGTERM or SIGHUP the store
-    /// goes with its last client: at once if there is none.
+    /// An existing store must have the requested size and eviction, because a store cannot change them. While this command
+    /// runs, it reclaims what crashed clients held, 4 times per second. After SIGINT, SIGTERM or SIGHUP the store is removed
+    /// when its last client closes, or at once if it has no clients.
     Store(ServeOptions),
     /// List the objects, by ID.
     Ls(Listing),
-    /// Everything that is known of one object.
+    /// Show everything that is known about one object.
     Show(OneObject),
-    /// Figures of the store.
+    /// Show statistics of a store.
     Stat(Statistics),
     /// List the stores of this machine.
     ///
-    /// The command attaches to no store, and removes none without --remove-left-over. A store that is left over takes memory
-    /// until its path is opened again.
+    /// The command does not attach to a store, and removes stores only with --remove-left-over. A store that is left over uses
+    /// memory until its path is opened again.
     Stores(Stores),
-    /// Give memory that no object uses back to the system.
+    /// Return unused memory to the system.
     ///
-    /// Writing gets slower after it, until the store has grown again.
+    /// Writing is slower after this, until the store has grown again.
     Trim(Trim),
-    /// Who holds objects' bytes and who owns objects.
+    /// List the clients that hold or own objects.
     Holders(Holders),
-    /// Write what happens, as it happens: objects, namespaces and calls.
+    /// Print events of objects, namespaces and calls as they occur.
     Events(Events),
-    /// Show a store at work: memory, namespaces with their rates, clients. q or Ctrl-C ends it.
+    /// Show memory, namespaces with their rates, and clients, and update them until q or Ctrl-C.
     Top(Top),
-    /// List the declared namespaces: who owns them, what they offer, what is there.
+    /// List the declared namespaces with their owners, functions and objects.
     Namespaces(Namespaces),
-    /// Wait until processors live, or an object exists: a readiness probe.
+    /// Wait until processors are running, or an object exists: a readiness probe.
     Wait(Wait),
-    /// Call a function of a processor, show what it makes or write it to .npy files.
+    /// Call a function of a processor, and show its outputs or write them to .npy files.
     Call(Call),
-    /// Record the calls for Perfetto, or their graph for Graphviz.
+    /// Record the calls as a trace for Perfetto, or as a graph for Graphviz.
     Trace(Trace),
-    /// Walk through everything and list what does not add up.
+    /// Check the whole store and list all inconsistencies.
     ///
-    /// The store is locked for a moment, and the head of every object is read.
+    /// It locks the store for a moment, and reads the header of every object.
     Check(WholeStore),
-    /// Write a script that completes this program's command lines: for bash `source <(sdp-dal completions bash)`.
+    /// Print a script that completes command lines of this program, for bash `source <(sdp-dal completions bash)`.
     Completions(Completions),
     /// Delete objects.
     Rm(Removal),
-    /// Delete a store with all that is in it, also while clients use it.
+    /// Delete a store with all its objects, even while it is in use.
     ///
-    /// Clients keep what they hold; the memory is given back when the last of them has left.
+    /// Clients keep the bytes that they hold. The memory is freed when the last of them has closed the store.
     Destroy(Destruction),
 }
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// Whose script it is to be.
+    /// The shell for which the script is.
     #[arg(value_name = "SHELL")]
     pub shell: Shell,
 }

@@ -38,14 +38,14 @@ pub struct Call {
     /// Path of the store, the function, and its arguments.
     #[arg(value_names = ["PATH", "FUNCTION", "NAME=VALUE"], num_args = 1.., required = true)]
     words: Vec<String>,
-    /// Write an output to this file instead of showing it; its name may be left out if there is one output only.
+    /// Write an output to this file instead of showing it. The name may be left out if there is only one output.
     #[arg(short = 'o', long = "output", value_name = "[NAME=]FILE.npy")]
     outputs: Vec<String>,
-    /// Call a processor whose prefix begins with these hexadecimal digits.
+    /// Call a processor whose prefix starts with these hexadecimal digits.
     #[arg(long, value_name = "PREFIX")]
     processor: Option<String>,
-    /// Wait no longer than this, for a processor and for the call. Default: a processor must be there, and the call may
-    /// take its time.
+    /// Wait at most this long, for a processor and for the call. Default: do not wait for a processor, and wait for the
+    /// call without a limit.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     timeout: Option<Duration>,
     /// Write JSON.
@@ -91,12 +91,13 @@ fn split(words: &[String]) -> Result<(PathBuf, &str, &[String])> {
     match words {
         [path, function, args @ ..] if is_path => Ok((PathBuf::from(path), function, args)),
         [function, args @ ..] => Ok((
-            path_or_default(None)
-                .map_err(|error| error.context(format!("'{function}' was taken for the function")))?,
+            path_or_default(None).map_err(|error| {
+                error.context(format!("'{function}' was read as the name of the function"))
+            })?,
             function,
             args,
         )),
-        [] => Err(Error::invalid("no function is named")),
+        [] => Err(Error::invalid("no function is given")),
     }
 }
 
@@ -106,7 +107,9 @@ fn whole_prefix(digits: &str) -> Result<Vec<u8>> {
         || !digits.len().is_multiple_of(2)
         || !digits.bytes().all(|byte| byte.is_ascii_hexdigit())
     {
-        return Err(Error::invalid(format!("'{digits}' is no prefix: 2, 4, 6 or 8 hexadecimal digits")));
+        return Err(Error::invalid(format!(
+            "'{digits}' is not a prefix: expected 2, 4, 6 or 8 hexadecimal digits"
+        )));
     }
     whole_bytes(digits)
 }
@@ -134,11 +137,11 @@ fn offered(
         }
         let Some(left) = deadline.left(SLICE) else {
             let others: Vec<String> = others.into_iter().collect();
-            let others = if others.is_empty() { "nothing".to_owned() } else { others.join(", ") };
+            let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
             let of = if digits.is_empty() { String::new() } else { format!(" with prefix {digits}") };
             return Err(Error::new(
                 Kind::NoProcessor,
-                format!("no processor{of} offers '{function}'; offered is: {others}"),
+                format!("no processor{of} offers '{function}'; offered functions: {others}"),
             ));
         };
         if !interrupt.pause(left) {
@@ -157,7 +160,7 @@ fn files(schema: &CallSchema, wishes: &[String]) -> Result<Vec<(String, PathBuf)
             (_, [only]) => (*only, wish.as_str()),
             _ => {
                 return Err(Error::invalid(format!(
-                    "-o {wish}: write NAME=FILE.npy with one of the outputs of {}: {}",
+                    "-o {wish}: expected NAME=FILE.npy with one of the outputs of {}: {}",
                     schema.name,
                     names.join(", ")
                 )));
@@ -237,7 +240,7 @@ fn wait<T>(
             progress.clear();
             return Err(Error::new(
                 Kind::Timeout,
-                format!("{what} has not come in time; the call was cancelled"),
+                format!("{what} did not come before the timeout; the call was cancelled"),
             ));
         }
         progress.tell(what);
@@ -281,11 +284,12 @@ fn write(made: &[Made], files: &[(String, PathBuf)], json: bool, output: &mut Ou
     for (name, buffer) in made {
         let mut file = None;
         for (_, path) in files.iter().filter(|(other, _)| other == name) {
-            let buffer = buffer
-                .as_ref()
-                .ok_or_else(|| Error::invalid(format!("output '{name}' is null: nothing to write")))?;
-            let (layout, start) = read_tensor(buffer.data(), buffer.metadata())
-                .map_err(|error| error.context(format!("output '{name}' cannot become a .npy file")))?;
+            let buffer = buffer.as_ref().ok_or_else(|| {
+                Error::invalid(format!("output '{name}' is null: there is nothing to write"))
+            })?;
+            let (layout, start) = read_tensor(buffer.data(), buffer.metadata()).map_err(|error| {
+                error.context(format!("output '{name}' cannot be written as a .npy file"))
+            })?;
             // What lies behind the elements fills up the object.
             let size = usize::try_from(layout.byte_len()).unwrap_or(usize::MAX);
             npy::write(path, &layout, &buffer.data()[start..][..size])?;

@@ -1,4 +1,4 @@
-//! `check`: whether everything adds up.
+//! `check`: whether the store is consistent.
 
 use std::path::PathBuf;
 
@@ -49,9 +49,9 @@ pub fn run(which: &WholeStore, accept_owner: Option<u32>, output: &mut Output) -
         output.line(plain(sentence));
     }
     output.line(match wrong.len() {
-        0 => format!("{}: sound, {}", path.display(), count(objects, "object")),
-        1 => format!("{}: 1 thing is wrong", path.display()),
-        many => format!("{}: {many} things are wrong", path.display()),
+        0 => format!("{}: consistent, {}", path.display(), count(objects, "object")),
+        1 => format!("{}: 1 inconsistency", path.display()),
+        many => format!("{}: {many} inconsistencies", path.display()),
     });
     Ok(outcome)
 }

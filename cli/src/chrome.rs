@@ -109,7 +109,7 @@ impl Chrome {
         }))
     }
 
-    /// Something that took its time outside of any line; those with one `id` lie in each other.
+    /// A period outside of any line. Periods with one `id` are nested.
     pub fn waiting(&mut self, client: u32, id: &str, name: &str, from: Duration, to: Duration) -> Result<()> {
         let (from, to) = (self.at(from), self.at(to));
         for (phase, time) in [("b", from), ("e", to)] {
@@ -159,7 +159,7 @@ impl Chrome {
         Ok(())
     }
 
-    /// A moment; with a place on its line, else across everything.
+    /// A moment, on the line of a place, or across the whole trace.
     pub fn instant(&mut self, place: Option<Place>, name: &str, time: Duration, args: &Value) -> Result<()> {
         let time = self.at(time);
         match place {

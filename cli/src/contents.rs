@@ -116,7 +116,7 @@ pub enum Depth {
     Values,
 }
 
-/// Reads an object. What does not add up is an error.
+/// Reads an object. Invalid bytes are an error.
 pub fn read(buffer: &Buffer, depth: Depth) -> Result<Contents> {
     let (data, metadata) = (buffer.data(), buffer.metadata());
     Ok(match kind(buffer) {
@@ -222,7 +222,7 @@ fn read_table(table: &Table, depth: Depth) -> Result<Contents> {
         for column in batch.columns() {
             // The values are as their writer left them: what is not checked must not be looked at.
             column.to_data().validate_full().map_err(|wrong| {
-                Error::new(Kind::Corrupt, format!("a column's values do not add up: {wrong}"))
+                Error::new(Kind::Corrupt, format!("a column's values are invalid: {wrong}"))
             })?;
         }
         let text = |array: &ArrayRef, row| array_text(array, row).unwrap_or_else(|wrong| wrong.to_string());

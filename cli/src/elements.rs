@@ -69,7 +69,7 @@ pub fn first(layout: &Layout, bytes: &[u8], most: usize) -> String {
 /// # Errors
 /// `InvalidArgument` that says what was expected.
 pub fn parse(elem: Elem, word: &str, out: &mut Vec<u8>) -> Result<()> {
-    let wrong = || Error::invalid(format!("'{word}' is no {elem}"));
+    let wrong = || Error::invalid(format!("'{word}' is not a value of type {elem}"));
     macro_rules! number {
         ($type:ty) => {
             out.extend_from_slice(&word.parse::<$type>().map_err(|_| wrong())?.to_le_bytes())
@@ -124,7 +124,7 @@ pub fn parse_tensor(elem: Elem, text: &str) -> Result<(Vec<i64>, Vec<u8>)> {
     let mut reader = Reader { elem, rest: text.trim(), bytes: Vec::new() };
     let shape = reader.value()?;
     if !reader.rest.is_empty() {
-        return Err(Error::invalid(format!("'{}' stands behind the tensor's last bracket", reader.rest)));
+        return Err(Error::invalid(format!("found '{}' after the last bracket of the tensor", reader.rest)));
     }
     Ok((shape, reader.bytes))
 }
@@ -160,7 +160,7 @@ impl Reader<'_> {
             }
             let shape = self.value()?;
             if inner.as_ref().is_some_and(|inner| *inner != shape) {
-                return Err(Error::invalid("the tensor's rows are not of one length"));
+                return Err(Error::invalid("the rows of the tensor have different lengths"));
             }
             inner = Some(shape);
             count += 1;

@@ -16,13 +16,13 @@ use crate::words::{listing, open, path_and_id, whole_bytes};
 /// Arguments of `events`.
 #[derive(Debug, Args)]
 pub struct Events {
-    /// Path of the store, and what the IDs begin with.
+    /// Path of the store, and the first digits of the IDs.
     #[arg(value_names = ["PATH", "PREFIX"], num_args = 0..=2)]
     words: Vec<OsString>,
-    /// Begin with the objects that are there already.
+    /// Start with the objects that already exist.
     #[arg(long)]
     existing: bool,
-    /// Write JSON, an object a line.
+    /// Write JSON, one object per line.
     #[arg(long)]
     json: bool,
 }
@@ -116,7 +116,7 @@ impl Line {
             return Ok(());
         }
         let Some(id) = &self.id else {
-            output.line(format!("{}  resync: events were lost; these objects are there:", self.time));
+            output.line(format!("{}  resync: events were lost; these objects exist:", self.time));
             return Ok(());
         };
         let size = human_size(self.data_size);

@@ -41,7 +41,7 @@ impl Feed {
                 self.store().reap_by_turn();
                 if self.store().is_gone() {
                     let path = self.store().path().display();
-                    let text = format!("the store {path} was destroyed, or its name was taken away");
+                    let text = format!("the store {path} was destroyed, or its file was removed");
                     return Err(Error::new(Kind::NotFound, text));
                 }
                 Ok(None)

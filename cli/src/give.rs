@@ -34,7 +34,7 @@ pub fn read(store: &Store, schema: &CallSchema, words: &[String]) -> Result<Vec<
     let mut given: Vec<(String, Given)> = Vec::new();
     for word in words {
         let (name, text) = word.split_once('=').ok_or_else(|| {
-            Error::invalid(format!("'{word}' is no argument: they are written NAME=VALUE, as x=1"))
+            Error::invalid(format!("'{word}' is not an argument: expected NAME=VALUE, such as x=1"))
         })?;
         let (_, param) = schema.param(name).ok_or_else(|| {
             let names: Vec<&str> = schema.params.iter().map(|param| param.name.as_str()).collect();
@@ -77,7 +77,7 @@ fn value(store: &Store, param: &Param, text: &str) -> Result<Given> {
         ParamType::Scalar(data_type) => scalar(data_type, text).map(Given::Cell),
         _ if text.starts_with("id:") => object(store, &text[3..]).map(|id| Given::Cell(Cell::Id(id))),
         ParamType::Tensor { elem, .. } => tensor(*elem, text).map(Given::Tensor),
-        _ => Err(Error::invalid(format!("takes an object: write id: and its ID, not '{text}'"))),
+        _ => Err(Error::invalid(format!("expected an object: write id: and its ID, not '{text}'"))),
     }
 }
 
@@ -87,7 +87,7 @@ fn object(store: &Store, digits: &str) -> Result<ObjectId> {
         return ObjectId::from_str(digits);
     }
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(Error::invalid(format!("'{digits}' is not an object ID or the beginning of one")));
+        return Err(Error::invalid(format!("'{digits}' is not an object ID or the start of one")));
     }
     find(store, &digits.to_ascii_lowercase()).map(|info| info.id)
 }
@@ -97,14 +97,16 @@ fn tensor(elem: Elem, text: &str) -> Result<Array> {
         return npy::read(Path::new(file));
     }
     let (shape, bytes) = elements::parse_tensor(elem, text).map_err(|error| {
-        error.context("takes a tensor: @FILE.npy, numbers in brackets as [1,2,3], or id: and an object's ID")
+        error.context("expected a tensor: @FILE.npy, numbers in brackets such as [1,2,3], or id: and the ID of an object")
     })?;
     let names = vec![String::new(); shape.len()];
     Ok(Array { layout: Layout::contiguous(elem, &shape, Order::C, &names)?, bytes })
 }
 
 fn scalar(data_type: &DataType, text: &str) -> Result<Cell> {
-    let wrong = || Error::invalid(format!("'{text}' is no {}", ParamType::Scalar(data_type.clone())));
+    let wrong = || {
+        Error::invalid(format!("'{text}' is not a value of type {}", ParamType::Scalar(data_type.clone())))
+    };
     if let DataType::FixedSizeList(field, 2) = data_type {
         return complex(field, text).ok_or_else(wrong);
     }

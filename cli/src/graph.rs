@@ -1,4 +1,4 @@
-//! The graph of calls in Graphviz's language: each call while they are few, else functions.
+//! The graph of calls in the language of Graphviz: each call while they are few, otherwise functions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -100,7 +100,7 @@ impl Graph {
             }
         }
         for (id, bytes) in objects {
-            let size = bytes.map_or("not made".to_owned(), human_size);
+            let size = bytes.map_or("not created".to_owned(), human_size);
             // The namespace, and the end of what counts its objects: what lies between is mostly zeros.
             let digits = id.to_string();
             let short = format!("{}…{}", &digits[..8], &digits[digits.len() - 6..]);

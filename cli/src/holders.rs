@@ -19,7 +19,7 @@ pub struct Holders {
     /// Path of the store, and an object's ID.
     #[arg(value_names = ["PATH", "ID"], num_args = 0..=2)]
     words: Vec<OsString>,
-    /// Name the objects of each client too.
+    /// List the objects of each client too.
     #[arg(long)]
     objects: bool,
     /// Write JSON.
@@ -98,12 +98,12 @@ pub fn run(which: &Holders, accept_owner: Option<u32>, output: &mut Output) -> R
         return Ok(Outcome::Fine);
     }
     if holders.is_empty() {
-        output.line(if id.is_some() { "nobody holds or owns it" } else { "nobody uses the store" });
+        output.line(if id.is_some() { "no client holds or owns it" } else { "no client uses the store" });
         return Ok(Outcome::Fine);
     }
     let mut table = Table::new(&["CLIENT", "NAME", "PID", "HOST", "SINCE", "HOLDS", "BYTES", "OWNS", ""]);
     for (client, holder) in &holders {
-        let gone = if client.alive { Cell::new("") } else { Cell::new("dead").shaded(Shade::Red) };
+        let gone = if client.alive { Cell::new("") } else { Cell::new("crashed").shaded(Shade::Red) };
         table.row(vec![
             Cell::new(client.number.to_string()).right(),
             Cell::new(&client.name),

@@ -16,7 +16,7 @@ use crate::words::{listing, open, path_and_id};
 /// Arguments of `ls`.
 #[derive(Debug, Args)]
 pub struct Listing {
-    /// Path of the store, and what the IDs begin with.
+    /// Path of the store, and the first digits of the IDs.
     #[arg(value_names = ["PATH", "PREFIX"], num_args = 0..=2)]
     words: Vec<OsString>,
     /// Write JSON.

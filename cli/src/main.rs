@@ -66,7 +66,7 @@ fn main() -> ExitCode {
             let _ = output.flush();
             eprintln!("sdp-dal: {}", table::plain(error.message()));
             if error.kind() == Kind::PermissionDenied && arguments.accept_owner.is_none() {
-                eprintln!("sdp-dal: another user's store is accepted with --accept-owner UID");
+                eprintln!("sdp-dal: to use the store of another user, give --accept-owner UID");
             }
             ExitCode::from(2)
         }

@@ -34,7 +34,7 @@ struct Report {
     prefix: String,
     name: String,
     owner: Person,
-    /// False: its owner has died or closed it; the next who reserves the prefix takes it over.
+    /// False: its owner crashed or closed it, and the next client that reserves the prefix takes it over.
     alive: bool,
     functions: Vec<String>,
     queued: u32,

@@ -42,13 +42,15 @@ pub fn write(path: &Path, layout: &Layout, bytes: &[u8]) -> Result<()> {
 
 fn parse(file: &[u8]) -> Result<Array> {
     let short = || Error::invalid("the file ends before its .npy header does");
-    let rest = file.strip_prefix(MAGIC).ok_or_else(|| Error::invalid("this is no .npy file"))?;
+    let rest = file.strip_prefix(MAGIC).ok_or_else(|| Error::invalid("this is not a .npy file"))?;
     let (version, rest) = rest.split_at_checked(2).ok_or_else(short)?;
     let (length, rest) = match version[0] {
         1 => rest.split_at_checked(2).ok_or_else(short)?,
         2 | 3 => rest.split_at_checked(4).ok_or_else(short)?,
         other => {
-            return Err(Error::invalid(format!("its .npy version is {other}; versions 1 to 3 are known")));
+            return Err(Error::invalid(format!(
+                "its .npy version is {other}, but only versions 1 to 3 are supported"
+            )));
         }
     };
     let length = length.iter().rev().fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
@@ -68,7 +70,7 @@ fn parse(file: &[u8]) -> Result<Array> {
     let layout = Layout::contiguous(elem, &shape, order, &names)?;
     let size = usize::try_from(layout.byte_len()).unwrap_or(usize::MAX);
     let body = body.get(..size).ok_or_else(|| {
-        Error::invalid(format!("it has {} bytes of elements; {elem}{shape:?} has {size}", body.len()))
+        Error::invalid(format!("it has {} bytes of elements, but {elem}{shape:?} needs {size}", body.len()))
     })?;
     let mut bytes = body.to_vec();
     if swapped {
@@ -100,7 +102,7 @@ fn field<'a>(text: &'a str, key: &str) -> Result<&'a str> {
 
 /// The element type, and whether its bytes are big-endian.
 fn elem_of(descr: &str) -> Result<(Elem, bool)> {
-    let unknown = || Error::invalid(format!("its elements are {descr}, which no tensor can have"));
+    let unknown = || Error::invalid(format!("its elements are {descr}, which is not supported for tensors"));
     let name = descr.trim_matches(['\'', '"']);
     let (order, kind) = name.split_at_checked(1).ok_or_else(unknown)?;
     let elem = CODES.iter().find(|(_, code)| *code == kind).map(|(elem, _)| *elem).ok_or_else(unknown)?;
@@ -130,7 +132,7 @@ const CODES: [(Elem, &str); 14] = [
 ];
 
 fn shape_of(text: &str) -> Result<Vec<i64>> {
-    let wrong = || Error::invalid(format!("its shape is {text}, which is none"));
+    let wrong = || Error::invalid(format!("its shape is {text}, which is not a shape"));
     let inside = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).ok_or_else(wrong)?;
     let sizes = inside.split(',').map(str::trim).filter(|size| !size.is_empty());
     // Python 2 wrote long numbers as `3L`.

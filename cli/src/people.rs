@@ -48,7 +48,7 @@ impl People {
     pub fn short(&self, number: u32) -> String {
         match self.find(number) {
             Some(client) => format!("{}[{}]", client.name, client.pid),
-            None => format!("client {number}, gone"),
+            None => format!("client {number}, closed"),
         }
     }
 
@@ -61,13 +61,13 @@ impl People {
                 client.pid,
                 client.host,
                 age(client.since),
-                if client.alive { "" } else { " (dead)" }
+                if client.alive { "" } else { " (crashed)" }
             ),
-            None => format!("client {number}, which has gone"),
+            None => format!("client {number}, which has closed or crashed"),
         }
     }
 
-    /// In JSON; who has gone is only a number.
+    /// In JSON. A client that closed or crashed is only a number.
     pub fn person(&self, number: u32) -> Person {
         let found = self.find(number);
         Person {

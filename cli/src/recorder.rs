@@ -1,6 +1,6 @@
 //! From events to a trace: who ran which call when, what it waited for, and where its inputs came from.
 //!
-//! A call is written when it ends, so what is remembered is what is there: living objects, and calls on their way.
+//! A call is written when it ends, so only existing objects and unfinished calls are remembered.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -372,7 +372,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// A call whose end was not told: its processor has died, or the event was lost.
+    /// A call whose end was not reported: its processor crashed, or the event was lost.
     fn missed_end(&mut self, id: &ObjectId, time: Duration, feed: &mut Feed) -> Result<()> {
         let claimed = self.calls.get(id).and_then(|call| call.claimed);
         match claimed {
@@ -381,7 +381,7 @@ impl Recorder {
         }
     }
 
-    /// Draws that a call's processor has died.
+    /// Draws that the processor of a call crashed.
     fn lost(&mut self, id: &ObjectId, client: u32, time: Duration, feed: &mut Feed) -> Result<()> {
         let function = self.calls.get(id).map(|call| call.function.clone());
         let status = Kind::ProcessorLost.name();

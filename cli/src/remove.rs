@@ -17,7 +17,7 @@ pub struct Removal {
     /// Path of the store, and the objects' IDs.
     #[arg(value_names = ["PATH", "ID"], num_args = 1.., required = true)]
     words: Vec<OsString>,
-    /// Let the objects be seen until no client holds them.
+    /// Keep the objects visible until no client holds them.
     #[arg(long)]
     when_released: bool,
 }
@@ -34,7 +34,7 @@ pub struct Destruction {
 pub fn rm(which: &Removal, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
     let (path, ids) = path_and_ids(&which.words)?;
     if ids.is_empty() {
-        return Err(Error::invalid("no object is named: give the IDs of those to delete"));
+        return Err(Error::invalid("no object is given: give the IDs of the objects to delete"));
     }
     let store = open(&path, accept_owner)?;
     let infos = ids.iter().map(|id| find(&store, id)).collect::<Result<Vec<_>>>()?;
@@ -43,12 +43,14 @@ pub fn rm(which: &Removal, accept_owner: Option<u32>, output: &mut Output) -> Re
         let there = store.delete(&info.id, mode)?;
         let others = info.pinned_by.iter().filter(|number| **number != store.number()).count();
         output.line(match (there, others) {
-            (false, _) => format!("{} had gone already", info.id),
+            (false, _) => format!("{} was already deleted", info.id),
             (true, 0) => format!("deleted {}", info.id),
             (true, _) if which.when_released => {
-                format!("{} goes when it is let go of by {}", info.id, count(others, "holder"))
+                format!("{} will be deleted when it is released by {}", info.id, count(others, "holder"))
             }
-            (true, _) => format!("deleted {}; its bytes stay with {}", info.id, count(others, "holder")),
+            (true, _) => {
+                format!("deleted {}; its bytes are still held by {}", info.id, count(others, "holder"))
+            }
         });
     }
     Ok(Outcome::Fine)

@@ -35,7 +35,7 @@ impl Screen {
         Ok(Screen { terminal, before })
     }
 
-    /// Whether somebody looks at it.
+    /// Whether it is a terminal.
     pub fn is_terminal(&self) -> bool {
         self.terminal
     }
@@ -46,7 +46,7 @@ impl Screen {
         (size.ws_col > 0 && size.ws_row > 0).then(|| (usize::from(size.ws_col), usize::from(size.ws_row)))
     }
 
-    /// Draws a picture over the one before; without a terminal below it. False if the reader has gone.
+    /// Draws a picture over the one before; without a terminal below it. False if the reader has closed.
     pub fn draw(&self, lines: &[String]) -> Result<bool> {
         let text = match self.size() {
             Some((width, height)) => {

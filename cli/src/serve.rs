@@ -1,8 +1,8 @@
 //! `store`: keeps a store until a signal comes.
 //!
-//! The store needs no server. This command is a client like others: as long as it is there the store is not without one,
-//! and it gives back what dead clients held though nobody waits or attaches. Killed, it leaves a store that goes with its
-//! last client, or that the next one who opens it replaces.
+//! The store needs no server. This command is a client like others: while it runs the store has a client, and it reclaims
+//! what crashed clients held even while no client waits. If it is killed, the store is removed when its last client closes,
+//! or replaced when it is opened again.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -19,35 +19,35 @@ use crate::people::People;
 use crate::table::{both_sizes, count, plain, Output};
 use crate::words::{options, path_or_default};
 
-/// How often dead clients are looked for.
+/// How often to look for crashed clients.
 const TURN: Duration = Duration::from_millis(250);
 
 /// Options of `store`.
 #[derive(Debug, Args)]
 pub struct ServeOptions {
-    /// Path of the store; on a file system other than tmpfs it becomes a link into /dev/shm.
+    /// Path of the store. On a file system other than tmpfs it becomes a link to a file in /dev/shm.
     #[arg(value_name = "PATH", conflicts_with = "store")]
     path: Option<PathBuf>,
-    /// The path, as plasma_store was given it.
+    /// Path of the store, as an option like that of plasma_store.
     #[arg(short, long, value_name = "PATH")]
     store: Option<PathBuf>,
-    /// Bytes that can be put into it; K, M, G and T are powers of 1024. Default: SDP_DAL_STORE_SIZE, or half of the
-    /// memory that there is.
+    /// Size of the store in bytes; K, M, G and T are powers of 1024. Default: SDP_DAL_STORE_SIZE, or half of the free space
+    /// in the tmpfs or control group, whichever is less.
     #[arg(short = 'm', long = "size", visible_alias = "memory", value_name = "BYTES", value_parser = parse_size)]
     memory: Option<u64>,
-    /// Take all memory now, charged to this command's control group.
+    /// Allocate all memory now, charged to the control group of this command.
     #[arg(long)]
     reserve: bool,
-    /// A group (a number) whose members may use the store too.
+    /// Let the members of this group (a number) use the store too.
     #[arg(long, value_name = "GID")]
     group: Option<u32>,
-    /// Delete the objects that were not used for longest, if no client wants them, when the store is full.
+    /// When the store is full, delete objects that no client wants, the longest unused first.
     #[arg(long)]
     evict: bool,
-    /// Objects at a time that there must be room for; rounded up to a power of two. Default: 1048576.
+    /// Maximum number of objects, rounded up to a power of two. Default: 1048576.
     #[arg(long, value_name = "COUNT")]
     max_objects: Option<u32>,
-    /// Most clients at a time, 64 to 1024. Default: 256.
+    /// Maximum number of clients, 64 to 1024. Default: 256.
     #[arg(long, value_name = "COUNT")]
     max_clients: Option<u32>,
 }
@@ -70,13 +70,13 @@ pub fn run(wished: &ServeOptions, accept_owner: Option<u32>, output: &mut Output
             Err(RecvTimeoutError::Timeout) if store.is_gone() => {
                 return Err(Error::new(
                     Kind::NotFound,
-                    format!("the store {} was destroyed, or its name was taken away", path.display()),
+                    format!("the store {} was destroyed, or its file was removed", path.display()),
                 ));
             }
             Err(RecvTimeoutError::Timeout) => {
                 let reaped = store.reap_by_turn();
                 if reaped > 0 {
-                    output.line(format!("Gave back what {} held", count(reaped as usize, "dead client")));
+                    output.line(format!("Reclaimed what {} held", count(reaped as usize, "crashed client")));
                     output.flush()?;
                 }
             }
@@ -88,8 +88,8 @@ pub fn run(wished: &ServeOptions, accept_owner: Option<u32>, output: &mut Output
     drop(store);
     output.line(match left {
         0 => format!("Ended by {name}: the store is removed"),
-        1 => format!("Ended by {name}: the store goes with its last client"),
-        _ => format!("Ended by {name}: the store goes with the last of its {left} clients"),
+        1 => format!("Ended by {name}: the store will be removed when its last client closes"),
+        _ => format!("Ended by {name}: the store will be removed when the last of its {left} clients closes"),
     });
     Ok(Outcome::Fine)
 }
@@ -125,10 +125,10 @@ fn announce(store: &Store, adopted: bool, wished: &ServeOptions, output: &mut Ou
         let clients = People::of(store)?.all().len();
         output.line(format!("Adopted the store {path}; it is used by {}", count(clients, "client")));
         if wished.reserve || wished.group.is_some() {
-            warn("the store was there already: group and --reserve are those it was made with");
+            warn("the store already existed: --group and --reserve have no effect");
         }
     } else {
-        output.line(format!("Made the store {path}"));
+        output.line(format!("Created the store {path}"));
     }
     output.line(format!("Allowing the store to use up to {} of memory", both_sizes(size)));
     if let Some(warning) = store.memory_warning() {
@@ -145,7 +145,7 @@ fn warn(sentence: &str) {
 /// A size as people write it: `4096`, `10G`, `512MiB`.
 fn parse_size(text: &str) -> std::result::Result<u64, String> {
     let wrong = || {
-        format!("'{text}' is not a size: a number of bytes, or one with K, M, G or T behind it (powers of 1024), as 10G")
+        format!("'{text}' is not a size: expected a number of bytes, or a number with K, M, G or T (powers of 1024), such as 10G")
     };
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -159,7 +159,7 @@ fn parse_size(text: &str) -> std::result::Result<u64, String> {
         _ => return Err(wrong()),
     };
     let number = number.parse::<u64>().map_err(|_| wrong())?;
-    number.checked_mul(1 << shift).ok_or_else(|| format!("{text} is more than there are addresses"))
+    number.checked_mul(1 << shift).ok_or_else(|| format!("{text} is larger than the address space"))
 }
 
 #[cfg(test)]

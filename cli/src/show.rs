@@ -75,7 +75,8 @@ impl CallState {
                 missing.push(input.name.clone());
             }
         }
-        let who = owner.map_or("a processor that has gone".to_owned(), |owner| people.short(owner));
+        let who =
+            owner.map_or("a processor that crashed or was closed".to_owned(), |owner| people.short(owner));
         let since = age(info.created);
         let text = match state {
             "queued" if missing.is_empty() => format!("queued for {since}, for {who}"),
@@ -109,7 +110,7 @@ impl NamespaceState {
     }
 
     fn text(&self) -> String {
-        let alive = if self.alive { "its owner lives" } else { "left over" };
+        let alive = if self.alive { "its owner is running" } else { "left over" };
         format!("prefix {}, {alive}, {} queued", self.prefix, count(self.queued as usize, "call"))
     }
 }
@@ -130,7 +131,8 @@ impl From<&Error> for Failure {
 /// Shows an object.
 pub fn run(which: &OneObject, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
     let (path, id) = path_and_id(&which.words)?;
-    let id = id.ok_or_else(|| Error::invalid("no object is named: give its ID, or the beginning of it"))?;
+    let id =
+        id.ok_or_else(|| Error::invalid("no object is given: give its ID, or the first digits of it"))?;
     let store = open(&path, accept_owner)?;
     let info = find(&store, &id)?;
     let people = People::of(&store)?;
@@ -217,7 +219,7 @@ fn what_it_is(info: &ObjectInfo, report: &ObjectReport, people: &People) -> Tabl
     }
     for (name, numbers) in [("held by", report.held_by()), ("owned by", report.owned_by())] {
         if numbers.is_empty() {
-            table.pair(name, "nobody");
+            table.pair(name, "no client");
         }
         for (at, number) in numbers.iter().enumerate() {
             table.pair(if at == 0 { name } else { "" }, people.long(*number));

@@ -19,7 +19,7 @@ pub struct Statistics {
     /// Write JSON.
     #[arg(long)]
     json: bool,
-    /// Write Prometheus's text format.
+    /// Write the Prometheus text format.
     #[arg(long, conflicts_with = "json")]
     prometheus: bool,
 }
@@ -60,14 +60,14 @@ impl Figures {
                 self.used_small,
             ),
             ("bytes_free", "gauge", "Bytes not in use.", self.free),
-            ("bytes_largest_free", "gauge", "Bytes of the longest free run.", self.largest_free),
-            ("bytes_reserved", "gauge", "Bytes of memory that the kernel has given.", self.reserved),
-            ("objects_max", "gauge", "Most objects at a time.", self.max_objects),
-            ("clients", "gauge", "Living clients.", u64::from(self.clients)),
-            ("clients_max", "gauge", "Most clients at a time.", u64::from(self.max_clients)),
+            ("bytes_largest_free", "gauge", "Bytes of the largest contiguous free range.", self.largest_free),
+            ("bytes_reserved", "gauge", "Bytes of memory that the kernel has allocated.", self.reserved),
+            ("objects_max", "gauge", "Maximum number of objects.", self.max_objects),
+            ("clients", "gauge", "Running clients.", u64::from(self.clients)),
+            ("clients_max", "gauge", "Maximum number of clients.", u64::from(self.max_clients)),
             ("namespaces", "gauge", "Declared namespaces.", u64::from(self.namespaces)),
             ("recoveries_total", "counter", "How often the bookkeeping was rebuilt.", self.recoveries),
-            ("reaped_clients_total", "counter", "Dead clients whose objects were given back.", self.reaped),
+            ("reaped_clients_total", "counter", "Crashed clients whose objects were reclaimed.", self.reaped),
         ];
         let store = label(&self.path);
         let mut lines = Vec::new();
@@ -137,7 +137,11 @@ pub fn run(which: &Statistics, accept_owner: Option<u32>, output: &mut Output) -
     table.pair("small objects", format!("{}, besides the size", both_sizes(figures.used_small)));
     table.pair(
         "free",
-        format!("{}, in one run {}", both_sizes(figures.free), both_sizes(figures.largest_free)),
+        format!(
+            "{}, largest contiguous range {}",
+            both_sizes(figures.free),
+            both_sizes(figures.largest_free)
+        ),
     );
     table.pair("reserved", both_sizes(figures.reserved));
     let states = [
@@ -157,7 +161,7 @@ pub fn run(which: &Statistics, accept_owner: Option<u32>, output: &mut Output) -
     table.pair("clients", format!("{} of {}", figures.clients, figures.max_clients));
     table.pair("namespaces", figures.namespaces.to_string());
     table.pair("rebuilt", format!("{} times", figures.recoveries));
-    table.pair("reaped", format!("{} dead clients", figures.reaped));
+    table.pair("reaped", format!("{} crashed clients", figures.reaped));
     output.table(&table);
     Ok(Outcome::Fine)
 }

@@ -15,10 +15,10 @@ use crate::words::{open, path_or_default};
 /// Arguments of `stores`.
 #[derive(Debug, Args)]
 pub struct Stores {
-    /// Only stores whose path or file lies below this folder.
+    /// List only stores whose path or file is below this directory.
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
-    /// Remove the stores that no living client uses, and say what was removed. Default: list all stores.
+    /// Remove the stores that no running client uses, and list what was removed. Default: list all stores.
     #[arg(long)]
     remove_left_over: bool,
     /// Write JSON.
@@ -116,9 +116,9 @@ fn remove(
         for store in &removed {
             let file = if store.path == store.file { String::new() } else { format!(" ({})", store.file) };
             let given = both_sizes(store.given_back);
-            output.line(plain(&format!("removed {}{file}: gave back {given}", store.path)));
+            output.line(plain(&format!("removed {}{file}: freed {given}", store.path)));
         }
-        output.line(format!("{} removed, {} given back", count(removed.len(), "store"), human_size(total)));
+        output.line(format!("{} removed, {} freed", count(removed.len(), "store"), human_size(total)));
     }
     match left.pop() {
         None => Ok(Outcome::Fine),
@@ -155,7 +155,7 @@ fn list(found: &Census, json: bool, output: &mut Output) -> Result<Outcome> {
     output.line(format!("{}, {} reserved", count(found.stores.len(), "store"), human_size(reserved)));
     if found.skipped > 0 {
         let plural = if found.skipped == 1 { "" } else { "s" };
-        output.line(format!("{} other place{plural} could not be looked into", found.skipped));
+        output.line(format!("{} other place{plural} could not be read", found.skipped));
     }
     Ok(Outcome::Fine)
 }
@@ -164,6 +164,6 @@ fn list(found: &Census, json: bool, output: &mut Output) -> Result<Outcome> {
 pub fn trim(which: &Trim, accept_owner: Option<u32>, output: &mut Output) -> Result<Outcome> {
     let store = open(&path_or_default(which.path.as_ref())?, accept_owner)?;
     let given = store.trim()?;
-    output.line(format!("gave back {}", both_sizes(given)));
+    output.line(format!("returned {} to the system", both_sizes(given)));
     Ok(Outcome::Fine)
 }

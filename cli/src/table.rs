@@ -37,7 +37,7 @@ impl Shade {
 /// Text that is kept at most while more of a long list is coming.
 const MOST: usize = 1 << 20;
 
-/// Collects what a command writes; written at the end, by `flush`, or when it has become long: whoever reads slowly should not
+/// Collects what a command writes; written at the end, by `flush`, or when it has become long: a slow reader should not
 /// keep us attached to a store for the sake of a few lines.
 pub struct Output {
     text: String,
@@ -69,7 +69,7 @@ impl Output {
         Ok(())
     }
 
-    /// Values, as they come, as a JSON array. Ends early if the reader has gone.
+    /// Values, as they come, as a JSON array. Ends early if the reader has closed.
     pub fn json_list<T: Serialize>(&mut self, values: impl Iterator<Item = Result<T>>) -> Result<()> {
         let mut before = "[\n  ";
         for value in values {
@@ -94,14 +94,14 @@ impl Output {
     }
 
     /// The rows so far of a table that goes on; they are taken out of it, and what follows is aligned with them as far as
-    /// it fits. False if the reader has gone.
+    /// it fits. False if the reader has closed.
     pub fn rows(&mut self, table: &mut Table) -> Result<bool> {
         table.widths = table.write(&mut self.text, self.colours);
         table.rows.clear();
         self.flush_if_long()
     }
 
-    /// Writes what there is if it is much. False if the reader has gone.
+    /// Writes what there is if it is much. False if the reader has closed.
     pub fn flush_if_long(&mut self) -> Result<bool> {
         if self.text.len() < MOST {
             return Ok(true);
@@ -109,12 +109,12 @@ impl Output {
         self.flush_to_reader()
     }
 
-    /// Writes what there is. A reader who has gone (as `head` does) is no error.
+    /// Writes what there is. A reader that has closed (as `head` does) is not an error.
     pub fn flush(&mut self) -> Result<()> {
         self.flush_to_reader().map(drop)
     }
 
-    /// Writes what there is. False if the reader has gone.
+    /// Writes what there is. False if the reader has closed.
     pub fn flush_to_reader(&mut self) -> Result<bool> {
         if self.text.is_empty() {
             return Ok(true);

@@ -26,10 +26,10 @@ pub struct Top {
     /// Path of the store.
     #[arg(value_name = "PATH")]
     path: Option<PathBuf>,
-    /// Seconds from picture to picture.
+    /// Seconds between two updates.
     #[arg(short = 'i', long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
     interval: Duration,
-    /// Write one picture after one interval, and end.
+    /// Print once after one interval, and end.
     #[arg(long)]
     once: bool,
 }
@@ -99,7 +99,7 @@ impl Inventory {
         Ok(())
     }
 
-    /// Rates begin anew; prefixes without anything are forgotten.
+    /// Rates start again, and prefixes without objects are forgotten.
     fn start_over(&mut self) {
         for traffic in self.traffic.values_mut() {
             (traffic.sealed, traffic.sealed_bytes, traffic.calls) = (0, 0, 0);
@@ -194,7 +194,7 @@ fn header(store: &Store, stat: &StoreStat, waiting: usize) -> Vec<String> {
     vec![
         plain(&format!("{}  {}", store.path().display(), moment(now()))),
         format!(
-            "memory   [{bar}] {:.0}%: {} of {} used, {} free, in one run {}",
+            "memory   [{bar}] {:.0}%: {} of {} used, {} free, largest contiguous range {}",
             share * 100.0,
             human_size(stat.used),
             human_size(stat.size),
@@ -203,7 +203,7 @@ fn header(store: &Store, stat: &StoreStat, waiting: usize) -> Vec<String> {
         ),
         format!("objects  {} of {}: {states}", stat.objects, stat.max_objects),
         format!(
-            "clients  {} of {}, {waiting} waiting; rebuilt {} times, reaped {} dead clients",
+            "clients  {} of {}, {waiting} waiting; rebuilt {} times, reclaimed {} crashed clients",
             stat.clients.saturating_sub(1),
             stat.max_clients,
             stat.recoveries,
@@ -285,7 +285,7 @@ fn bytes_per_second(count: u64, time: Duration) -> Option<u64> {
     Some(u64::try_from(rate).unwrap_or(u64::MAX))
 }
 
-/// Since when the oldest call waits that nobody has taken.
+/// Since when the oldest call waits that no processor has taken.
 fn oldest(store: &Store, namespace: &NamespaceInfo) -> Option<Duration> {
     let call = store.queue(namespace.key, 0).ok()?.into_iter().next()?;
     store.info(&call.id).ok().map(|info| info.created)
@@ -297,7 +297,7 @@ fn clients(people: &People, waiters: &[u32]) -> Table {
     let mut table = Table::new(&["CLIENT", "NAME", "PID", "HOST", "HOLDS", "BYTES", "OWNS", "STATE"]);
     for client in clients {
         let state = match (client.alive, waiters.binary_search(&client.number).is_ok()) {
-            (false, _) => Cell::new("dead").shaded(Shade::Red),
+            (false, _) => Cell::new("crashed").shaded(Shade::Red),
             (true, true) => Cell::new("waits"),
             (true, false) => Cell::new("runs"),
         };

@@ -17,9 +17,9 @@ use crate::table::{count, human_time, moment, now, plain, Output};
 use crate::words::{open, parse_seconds, path_or_default};
 
 const AFTER_HELP: &str = "\
-The trace opens in ui.perfetto.dev, chrome://tracing and speedscope. Each client is a row; calls are slices on the row
-of the processor that runs them, from being taken to their end; the time in the queue is drawn apart, split where the
-last input was there; arrows go from where an input was made to the call that reads it.";
+Open the trace with ui.perfetto.dev, chrome://tracing or speedscope. Each client is a row. A call is a slice on the row of
+the processor that runs it, from the time when it was taken to its end. Its time in the queue is drawn separately, split
+at the time when its last input existed. Arrows go from the call that created an object to the calls that read it.";
 
 /// Arguments of `trace`.
 #[derive(Debug, Args)]
@@ -28,13 +28,13 @@ pub struct Trace {
     /// Path of the store.
     #[arg(value_name = "PATH")]
     path: Option<PathBuf>,
-    /// Write the trace to this file, as JSON; - is the standard output.
+    /// Write the trace to this file, as JSON. - means the standard output.
     #[arg(short = 'o', long = "output", value_name = "FILE", required_unless_present = "dot")]
     file: Option<PathBuf>,
-    /// Write the graph of calls to this file: each call if there are 60 at most, else each function.
+    /// Write the graph of calls to this file. It shows each call, or each function if there are more than 60 calls.
     #[arg(long, value_name = "FILE")]
     dot: Option<PathBuf>,
-    /// End after so many seconds; without, Ctrl-C ends it.
+    /// End after this many seconds. Default: until Ctrl-C.
     #[arg(long = "for", value_name = "SECONDS", value_parser = parse_seconds)]
     time: Option<Duration>,
 }
@@ -51,7 +51,7 @@ pub fn run(which: &Trace, accept_owner: Option<u32>, _output: &mut Output) -> Re
     let mut recorder = Recorder::begin(chrome, graph, begin, &mut feed)?;
     recorder.flush()?;
     let path = store.path().display().to_string();
-    eprintln!("sdp-dal: recording {}; Ctrl-C ends it", plain(&path));
+    eprintln!("sdp-dal: recording {} until Ctrl-C", plain(&path));
     let recorded = record(&mut recorder, &mut feed, &interrupt, which.time);
     // Also after an error what was recorded is worth reading.
     let about = json!({"store": path, "begin": moment(begin), "events": recorder.events});

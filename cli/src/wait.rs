@@ -17,8 +17,8 @@ use crate::table::{human_time, plain, Output};
 use crate::words::{open, parse_seconds, path_or_default};
 
 const AFTER_HELP: &str = "\
-The store is waited for, too. Exit status: 0 it is there; 1 it was not there in time, or never will be; 2 wrong usage,
-or it could not be found out.";
+This command also waits for the store. Exit status: 0 success; 1 the timeout has passed, or the object will never exist;
+2 wrong usage, or an error.";
 
 /// Arguments of `wait`.
 #[derive(Debug, Args)]
@@ -27,19 +27,19 @@ pub struct Wait {
     /// Path of the store.
     #[arg(value_name = "PATH")]
     path: Option<PathBuf>,
-    /// Wait for processors of this name.
+    /// Wait for processors with this name.
     #[arg(long, value_name = "NAME")]
     processor: Option<String>,
     /// Wait for processors that offer this function.
     #[arg(long, value_name = "NAME", required_unless_present_any = ["processor", "object"])]
     function: Option<String>,
-    /// For so many of them.
+    /// Wait for this many processors.
     #[arg(long, value_name = "COUNT", default_value_t = 1, conflicts_with = "object")]
     count: usize,
-    /// Wait for this object: all digits of its ID.
+    /// Wait for this object, given by all digits of its ID.
     #[arg(long, value_name = "ID", conflicts_with_all = ["processor", "function"])]
     object: Option<String>,
-    /// Wait no longer than this; 0 looks once. Default: for ever.
+    /// Wait at most this long. 0 checks once. Default: no limit.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     timeout: Option<Duration>,
 }
@@ -116,15 +116,15 @@ fn attach<'a>(
 
 fn look_for_object(store: &Store, id: &ObjectId) -> Result<Found> {
     match store.get(id, Timeout::After(SLICE)) {
-        Ok(buffer) => Ok(Found::There(format!("object {id} is there, {} bytes", buffer.data().len()))),
+        Ok(buffer) => Ok(Found::There(format!("object {id} exists, {} bytes", buffer.data().len()))),
         Err(error) if matches!(error.kind(), Kind::Timeout | Kind::NotFound | Kind::ObjectDeleted) => {
-            Ok(Found::NotYet(format!("object {id} is not there")))
+            Ok(Found::NotYet(format!("object {id} does not exist")))
         }
         Err(error) if matches!(error.kind(), Kind::Busy | Kind::Corrupt | Kind::Io | Kind::Forked) => {
             Err(error)
         }
         // A failed object says why.
-        Err(error) => Ok(Found::Never(format!("object {id} will never be there: {}", error.message()))),
+        Err(error) => Ok(Found::Never(format!("object {id} will never exist: {}", error.message()))),
     }
 }
 
@@ -153,9 +153,9 @@ fn look_for_processors(store: &Store, which: &Wait, declared: &mut Declared) -> 
     let mut others: Vec<String> = names.into_iter().collect();
     others.sort_unstable();
     let others = if others.is_empty() {
-        "nobody offers anything".to_owned()
+        "no processor is running".to_owned()
     } else {
-        format!("there are: {}", others.join(", "))
+        format!("found: {}", others.join(", "))
     };
-    Ok(Found::NotYet(format!("{now}, {} are waited for; {others}", which.count)))
+    Ok(Found::NotYet(format!("{now}, expected {}; {others}", which.count)))
 }

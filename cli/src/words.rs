@@ -18,7 +18,7 @@ pub fn path_or_default(path: Option<&PathBuf>) -> Result<PathBuf> {
     match std::env::var_os(STORE) {
         Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
         _ => Err(Error::invalid(format!(
-            "no store is named: write its path behind the command, or set {STORE}"
+            "no store is given: write its path after the command, or set {STORE}"
         ))),
     }
 }
@@ -31,7 +31,7 @@ pub fn path_and_ids(words: &[OsString]) -> Result<(PathBuf, Vec<String>)> {
         _ => {
             let path = path_or_default(None).map_err(|error| match words.first() {
                 Some(word) => error.context(format!(
-                    "'{0}' was taken for an ID (a store of this name is written ./{0})",
+                    "'{0}' was read as an ID (write ./{0} for a store with this name)",
                     word.to_string_lossy()
                 )),
                 None => error,
@@ -44,7 +44,7 @@ pub fn path_and_ids(words: &[OsString]) -> Result<(PathBuf, Vec<String>)> {
             let most = 2 * ID_SIZE;
             let word = word.to_string_lossy();
             Error::invalid(format!(
-                "'{word}' is not an object ID or the beginning of one: 1 to {most} hexadecimal digits"
+                "'{word}' is not an object ID or the start of one: expected 1 to {most} hexadecimal digits"
             ))
         })
     });
@@ -55,7 +55,7 @@ pub fn path_and_ids(words: &[OsString]) -> Result<(PathBuf, Vec<String>)> {
 pub fn path_and_id(words: &[OsString]) -> Result<(PathBuf, Option<String>)> {
     let (path, mut ids) = path_and_ids(words)?;
     if ids.len() > 1 {
-        return Err(Error::invalid(format!("{} IDs were given, at most one is expected", ids.len())));
+        return Err(Error::invalid(format!("{} IDs were given, but at most one is expected", ids.len())));
     }
     Ok((path, ids.pop()))
 }
@@ -103,7 +103,7 @@ pub fn find(store: &Store, digits: &str) -> Result<ObjectInfo> {
     // Lives of one ID lie together; the doomed ones go behind the one that can be seen.
     found.sort_by_key(|info| (info.id, info.state == "doomed"));
     found.dedup_by_key(|info| info.id);
-    let missing = || Error::new(Kind::NotFound, format!("there is no object whose ID begins with {digits}"));
+    let missing = || Error::new(Kind::NotFound, format!("there is no object whose ID starts with {digits}"));
     if found.len() > 1 {
         let ids: Vec<ObjectId> = found.iter().map(|info| info.id).collect();
         return Err(ambiguous(digits, &ids));
@@ -115,7 +115,7 @@ fn ambiguous(digits: &str, ids: &[ObjectId]) -> Error {
     let some: Vec<String> = ids.iter().take(4).map(ToString::to_string).collect();
     let more = if ids.len() > some.len() { ", ..." } else { "" };
     Error::invalid(format!(
-        "the IDs of {} objects begin with {digits} ({}{more}): give more digits",
+        "the IDs of {} objects start with {digits} ({}{more}): give more digits",
         ids.len(),
         some.join(", ")
     ))
@@ -124,7 +124,7 @@ fn ambiguous(digits: &str, ids: &[ObjectId]) -> Error {
 /// A time as people write it: `10`, `0.5`.
 pub fn parse_seconds(text: &str) -> std::result::Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.ok_or_else(|| format!("'{text}' is not a number of seconds, as 10 or 0.5"))
+    seconds.ok_or_else(|| format!("'{text}' is not a number of seconds, such as 10 or 0.5"))
 }
 
 #[cfg(test)]

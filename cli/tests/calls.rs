@@ -107,21 +107,21 @@ fn wrong_calls_say_what_is_wrong() {
     let _store = place.make();
     let nobody = place.run("call", &["add"]);
     assert_eq!(nobody.code, Some(2));
-    assert!(nobody.err.contains("no processor offers 'add'; offered is: nothing"), "{}", nobody.err);
+    assert!(nobody.err.contains("no processor offers 'add'; offered functions: none"), "{}", nobody.err);
     let _worker = Worker::start(&place, "Adder");
     for (arguments, sentence) in [
         (vec!["subtract"], "offered is: add"),
         (vec!["add", "x=1"], "'ys'"),
-        (vec!["add", "x=a", "ys=[1]"], "'a' is no float64"),
-        (vec!["add", "x=1", "ys=[1,a]"], "'a' is no float64"),
+        (vec!["add", "x=a", "ys=[1]"], "'a' is not a value of type float64"),
+        (vec!["add", "x=1", "ys=[1,a]"], "'a' is not a value of type float64"),
         (vec!["add", "x=1", "ys=[[1],[2,3]]"], "not of one length"),
         (vec!["add", "x=1", "ys=@/nowhere/x.npy"], "/nowhere/x.npy cannot be read"),
         (vec!["add", "x=1", "ys=id:ff"], "no object whose ID begins with ff"),
         (vec!["add", "x=1", "z=2"], "no parameter 'z', only: x, ys, zs"),
         (vec!["add", "x=1", "x=2"], "given twice"),
         (vec!["add", "x=1", "ys=[1]", "--processor", "ff"], "with prefix ff"),
-        (vec!["add", "x=1", "ys=[1]", "--processor", "f"], "'f' is no prefix"),
-        (vec!["add", "x=null", "ys=[1]"], "'null' is no float64"),
+        (vec!["add", "x=1", "ys=[1]", "--processor", "f"], "'f' is not a prefix"),
+        (vec!["add", "x=null", "ys=[1]"], "'null' is not a value of type float64"),
     ] {
         let ended = place.run("call", &arguments);
         assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.err);
@@ -142,7 +142,12 @@ fn a_cancelled_call_leaves_nothing() {
     let queued = Running::on(&place, "call", &["add", "x=2", "ys=[1]"]);
     until("both are queued", || store.namespaces().unwrap().iter().any(|space| space.queued == 2));
     let late = place.run("call", &["add", "x=3", "ys=[1]", "--timeout", "0.2"]);
-    assert_eq!((late.code, late.err.contains("not come in time")), (Some(1), true), "{}", late.err);
+    assert_eq!(
+        (late.code, late.err.contains("did not come before the timeout")),
+        (Some(1), true),
+        "{}",
+        late.err
+    );
     for running in [queued, calling] {
         running.signal("INT");
         let ended = running.end();
@@ -169,13 +174,9 @@ fn wait_waits_for_the_store_and_processors() {
     let _first = Worker::start(&place, "Adder");
     let one = place.run("wait", &["--processor", "Adder", "--count", "2", "--timeout", "0"]);
     assert_eq!(one.code, Some(1));
-    assert!(
-        one.err.contains("1 processor 'Adder' in") && one.err.contains("2 are waited for"),
-        "{}",
-        one.err
-    );
+    assert!(one.err.contains("1 processor 'Adder' in") && one.err.contains("expected 2"), "{}", one.err);
     let other = place.run("wait", &["--function", "subtract", "--timeout", "0"]);
-    assert!(other.err.contains("there are: Adder"), "{}", other.err);
+    assert!(other.err.contains("found: Adder"), "{}", other.err);
     let second = Worker::start(&place, "Adder");
     assert!(waiting.line().contains("2 processors 'Adder'"));
     assert_eq!(waiting.end().code, Some(0));
@@ -194,10 +195,10 @@ fn wait_waits_for_an_object() {
     let waiting = Running::on(&place, "wait", &["--object", &name.to_string()]);
     until("it waits", || store.clients().unwrap().len() == 2);
     let _want = put(&store, &name, b"abc", b"");
-    assert!(waiting.line().contains("is there, 3 bytes"));
+    assert!(waiting.line().contains("exists, 3 bytes"));
     assert_eq!(waiting.end().code, Some(0));
     let missing = place.run("wait", &["--object", &id([4; 4], 1).to_string(), "--timeout", "0.1"]);
-    assert_eq!((missing.code, missing.err.contains("is not there")), (Some(1), true), "{}", missing.err);
+    assert_eq!((missing.code, missing.err.contains("does not exist")), (Some(1), true), "{}", missing.err);
     let interrupted = Running::on(&place, "wait", &["--object", &id([4; 4], 1).to_string()]);
     until("it waits", || store.clients().unwrap().len() == 2);
     // The signal is taken before the store is opened.
@@ -266,7 +267,7 @@ fn show_tells_how_far_a_call_is() {
     assert!(text.out.contains("waits for ys") && text.out.contains("Adder["), "{}", text.out);
     assert!(text.out.contains("x = 2.0"), "{}", text.out);
     let declaration = place.run("show", &[&"0".repeat(40)]);
-    assert!(declaration.out.contains("its owner lives, 2 calls queued"), "{}", declaration.out);
+    assert!(declaration.out.contains("its owner is running, 2 calls queued"), "{}", declaration.out);
     waiting.signal("INT");
     assert_eq!(waiting.end().code, Some(130));
     std::fs::write(&gate, "").unwrap();

@@ -152,7 +152,7 @@ fn a_store_is_named_where_all_commands_name_it_or_as_plasma_store_named_it() {
         assert_eq!((wrong.code, wrong.err.contains(&usage)), (Some(2), true), "{}", wrong.err);
     }
     let unnamed = run(&["store"]);
-    assert!(unnamed.err.contains("write its path behind the command"), "{}", unnamed.err);
+    assert!(unnamed.err.contains("write its path after the command"), "{}", unnamed.err);
 }
 
 #[test]
@@ -169,7 +169,11 @@ fn a_store_outlives_its_server_and_is_adopted() {
     {
         let refused = place.refuses_to_serve(asked);
         assert_eq!(refused.code, Some(2), "{}", refused.err);
-        assert!(refused.err.contains("is there with 3145728 bytes, without eviction"), "{}", refused.err);
+        assert!(
+            refused.err.contains("already exists with 3145728 bytes, without eviction"),
+            "{}",
+            refused.err
+        );
         assert!(refused.err.contains(named), "{}", refused.err);
     }
     let mut second = Server::start(&place, &["-m", "3M"]);
@@ -220,7 +224,7 @@ fn the_server_reaps_while_nobody_waits() {
     // Looking at the store would reap, too: the message must be the server's.
     let mut line = String::new();
     BufReader::new(server.process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "Gave back what 1 dead client held\n");
+    assert_eq!(line, "Reclaimed what 1 crashed client held\n");
 }
 
 #[test]
@@ -345,11 +349,11 @@ fn ids_must_be_clear() {
     let _wants = [put(&store, &id([0xab; 4], 1), b"", b""), put(&store, &id([0xab; 4], 2), b"", b"")];
     let both = place.run("show", &["ab"]);
     assert_eq!(both.code, Some(2));
-    assert!(both.err.contains("2 objects begin with ab"), "{}", both.err);
+    assert!(both.err.contains("2 objects start with ab"), "{}", both.err);
     assert!(both.err.contains(&id([0xab; 4], 2).to_string()), "{}", both.err);
     assert_eq!(place.json("show", &["abababab02"])["id"], id([0xab; 4], 2).to_string());
     let none = place.run("show", &["0"]);
-    assert_eq!((none.code, none.err.contains("no object whose ID begins with 0")), (Some(2), true));
+    assert_eq!((none.code, none.err.contains("no object whose ID starts with 0")), (Some(2), true));
     for (wrong, sentence) in
         [(vec!["xyz"], "'xyz'"), (vec![], "no object is named"), (vec!["ab", "ab"], "error")]
     {
@@ -381,7 +385,7 @@ fn holders_are_named() {
     assert!(table.out.contains("HOST") && table.out.contains(&wants[0].id().to_string()), "{}", table.out);
     store.set_keep(wants[0].key(), true).unwrap();
     drop(wants);
-    assert!(place.run("holders", &["01"]).out.contains("nobody"));
+    assert!(place.run("holders", &["01"]).out.contains("no client"));
 }
 
 #[test]
@@ -407,12 +411,12 @@ fn check_says_what_is_wrong() {
     let _wants = one_of_each(&store);
     let fine = place.json("check", &[]);
     assert_eq!(fine, serde_json::json!({"sound": true, "objects": 5, "wrong": []}));
-    assert!(place.run("check", &[]).out.contains("sound, 5 objects"));
+    assert!(place.run("check", &[]).out.contains("consistent, 5 objects"));
     let broken = put(&store, &id([7; 4], 1), b"no tensor", b"sdp:kind=tensor;sdp:elem=int8");
     let wrong = place.run("check", &[]);
     assert_eq!(wrong.code, Some(1));
     assert!(
-        wrong.out.contains(&broken.id().to_string()) && wrong.out.contains("1 thing is wrong"),
+        wrong.out.contains(&broken.id().to_string()) && wrong.out.contains("1 inconsistency"),
         "{}",
         wrong.out
     );
@@ -470,7 +474,7 @@ fn rm_deletes_all_or_nothing() {
 
     let held = store.get(&ids[2], Timeout::Poll).unwrap();
     let later = place.run("rm", &["03", "--when-released"]);
-    assert!(later.out.contains("let go of by 1 holder\n"), "{}", later.out);
+    assert!(later.out.contains("released by 1 holder\n"), "{}", later.out);
     assert!(store.contains(&ids[2]).unwrap());
     drop(held);
     assert!(!store.contains(&ids[2]).unwrap());
@@ -549,7 +553,7 @@ fn left_over_stores_are_removed_on_request() {
     let mut lines = removed.out.lines();
     let first = lines.next().unwrap();
     let path = killed.0.to_str().unwrap();
-    assert!(first.starts_with(&format!("removed {path}: gave back ")) && first.ends_with(" B)"), "{first}");
+    assert!(first.starts_with(&format!("removed {path}: freed ")) && first.ends_with(" B)"), "{first}");
     assert!(lines.next().unwrap().starts_with("1 store removed, "), "{}", removed.out);
     assert!(!killed.0.exists());
 
@@ -615,7 +619,7 @@ fn trim_gives_memory_back() {
     let before = reserved(&place);
     let trimmed = place.run("trim", &[]);
     assert_eq!(trimmed.code, Some(0), "{}", trimmed.err);
-    assert!(trimmed.out.starts_with("gave back ") && trimmed.out.contains("MiB"), "{}", trimmed.out);
+    assert!(trimmed.out.starts_with("returned ") && trimmed.out.contains("MiB"), "{}", trimmed.out);
     assert!(reserved(&place) < before);
     assert_eq!(place.json("check", &[])["sound"], true);
 }
