@@ -50,8 +50,8 @@
  *
  * Structs and texts
  *   Structs start with their size: zero the struct and set struct_size to its sizeof. Strings are
- *   UTF-8 and end with a NUL. Strides are in bytes. Constants are enumerators of int32_t values, and bits of
- *   uint32_t values.
+ *   UTF-8 and end with a NUL. Strides are in bytes. Constants are enumerators of int32_t values, and
+ *   bits of uint32_t values.
  *
  * Order of elements
  *   A tensor is stored in C or in F order, as it was written. Code that ignores strides computes
@@ -1286,7 +1286,7 @@ sdp_dal_status sdp_dal_store_get_stat(const sdp_dal_store *store,
 /// out_bytes: the number of bytes that were returned.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED, SDP_DAL_IO. Does not wait for other
-/// clients; but clients that create objects wait for it, some milliseconds at a time.
+/// clients, but clients that create objects wait for it, some milliseconds at a time.
 sdp_dal_status sdp_dal_store_trim(const sdp_dal_store *store,
                                   uint64_t *out_bytes);
 
@@ -1858,12 +1858,12 @@ sdp_dal_status sdp_dal_ref_seal(sdp_dal_ref *reference);
 /// SDP_DAL_TIMEOUT, or the error of an object that will never exist, with the message in sdp_dal_last_error().
 ///
 /// Caveat: in a processing function it returns SDP_DAL_INVALID_ARGUMENT if it waits for a call that cannot run before
-/// the function has returned. Either the call needs, directly or through other functions, a function that is running
-/// and is not SDP_DAL_FUNCTION_REENTRANT. Or all threads that take calls for the processor have waited like that for 5
-/// s. Fix: return and defer the call, process calls in more threads, or make the function re-entrant. Such a wait is
-/// detected within one processor, in the threads in which sdp_dal_processor_process() runs functions. It is not
-/// detected for calls from sdp_dal_processor_next(), in threads that a function has started, and across several
-/// processors. There it lasts until its timeout.
+/// the function has returned. There are two reasons. The call needs, directly or through other functions, a function
+/// that is running and is not SDP_DAL_FUNCTION_REENTRANT. Or all threads that take calls for the processor have waited
+/// like that for five seconds. Fix: return and defer the call, process calls in more threads, or make the function
+/// re-entrant. Such a wait is detected within one processor, in the threads in which sdp_dal_processor_process() runs
+/// functions. It is not detected for calls from sdp_dal_processor_next(), in threads that a function has started, and
+/// across several processors. There it lasts until its timeout.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT, SDP_DAL_OBJECT_DELETED, SDP_DAL_PROCESSOR_LOST, the error of
 /// a failed object (SDP_DAL_FUNCTION_FAILED and others), SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
@@ -2328,7 +2328,7 @@ void sdp_dal_caller_close(sdp_dal_caller *caller);
 /// freed, and one may be used for several rows. The same output must not be given twice.
 /// out: one processor with num_rows results. If num_rows is 0, nothing is issued and there is no processor. The caller
 /// of this function owns *out and must call sdp_dal_replies_free().
-/// out_count: the number of processors; May be NULL.
+/// out_count: the number of processors. May be NULL.
 ///
 /// Errors and blocking: like sdp_dal_caller_call().
 sdp_dal_status sdp_dal_caller_batch(const sdp_dal_caller *caller,
@@ -2350,7 +2350,7 @@ sdp_dal_status sdp_dal_caller_batch(const sdp_dal_caller *caller,
 /// a single call is one row.
 /// out: the processors in the order of their prefixes, each with num_rows results. It is empty if the caller has no
 /// processors. The caller of this function owns *out and must call sdp_dal_replies_free().
-/// out_count: the number of processors; May be NULL.
+/// out_count: the number of processors. May be NULL.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
 /// SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to
@@ -2733,9 +2733,9 @@ sdp_dal_status sdp_dal_call_abort(const sdp_dal_call *call,
 sdp_dal_status sdp_dal_call_get_buffer(const sdp_dal_call *call,
                                        sdp_dal_buffer **out);
 
-/// Returns how many threads this run may use: the threads of the processor (sdp_dal_processor_options), shared among
-/// the threads that work for the processor at this moment. Default: as many as the CPU affinity of this thread and the
-/// quota of the control group allow.
+/// Returns how many threads this run may use. It is the number of threads in sdp_dal_processor_options, shared among the
+/// threads that work for the processor at this moment. Default: as many as the CPU affinity of this thread and the quota
+/// of the control group allow, shared in the same way.
 ///
 /// out: 1 or more.
 ///

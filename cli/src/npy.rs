@@ -198,7 +198,7 @@ mod tests {
             wrong(&format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}"))
         };
         assert!(head("'<M8[ns]'", "False", "(1,)").contains("M8"));
-        assert!(head("[('a', '<i4'), ('b', '<i4')]", "False", "(1,)").contains("no tensor"));
+        assert!(head("[('a', '<i4'), ('b', '<i4')]", "False", "(1,)").contains("not supported for tensors"));
         assert!(head("'<f8'", "Maybe", "(1,)").contains("Maybe"));
         assert!(head("'<f8'", "False", "(-1,)").contains("-1"));
         assert!(head("'<f8'", "False", "(x,)").contains("(x,)"));

@@ -110,13 +110,13 @@ fn wrong_calls_say_what_is_wrong() {
     assert!(nobody.err.contains("no processor offers 'add'; offered functions: none"), "{}", nobody.err);
     let _worker = Worker::start(&place, "Adder");
     for (arguments, sentence) in [
-        (vec!["subtract"], "offered is: add"),
+        (vec!["subtract"], "offered functions: add"),
         (vec!["add", "x=1"], "'ys'"),
         (vec!["add", "x=a", "ys=[1]"], "'a' is not a value of type float64"),
         (vec!["add", "x=1", "ys=[1,a]"], "'a' is not a value of type float64"),
-        (vec!["add", "x=1", "ys=[[1],[2,3]]"], "not of one length"),
+        (vec!["add", "x=1", "ys=[[1],[2,3]]"], "different lengths"),
         (vec!["add", "x=1", "ys=@/nowhere/x.npy"], "/nowhere/x.npy cannot be read"),
-        (vec!["add", "x=1", "ys=id:ff"], "no object whose ID begins with ff"),
+        (vec!["add", "x=1", "ys=id:ff"], "no object whose ID starts with ff"),
         (vec!["add", "x=1", "z=2"], "no parameter 'z', only: x, ys, zs"),
         (vec!["add", "x=1", "x=2"], "given twice"),
         (vec!["add", "x=1", "ys=[1]", "--processor", "ff"], "with prefix ff"),

@@ -355,7 +355,7 @@ fn ids_must_be_clear() {
     let none = place.run("show", &["0"]);
     assert_eq!((none.code, none.err.contains("no object whose ID starts with 0")), (Some(2), true));
     for (wrong, sentence) in
-        [(vec!["xyz"], "'xyz'"), (vec![], "no object is named"), (vec!["ab", "ab"], "error")]
+        [(vec!["xyz"], "'xyz'"), (vec![], "no object is given"), (vec!["ab", "ab"], "error")]
     {
         let ended = place.run("show", &wrong);
         assert_eq!(ended.code, Some(2), "{wrong:?}");
@@ -453,7 +453,7 @@ fn a_link_whose_store_has_gone_can_be_destroyed() {
     let place = Place::linked("dangling");
     let target = format!("/dev/shm/sdp-dal-0-{:032x}", std::process::id());
     std::os::unix::fs::symlink(target, &place.0).unwrap();
-    assert!(place.run("ls", &[]).err.contains("not there"));
+    assert!(place.run("ls", &[]).err.contains("does not exist"));
     assert_eq!(place.run("destroy", &[]).code, Some(0));
     assert!(std::fs::symlink_metadata(&place.0).is_err());
     assert_eq!(place.run("destroy", &[]).code, Some(2));
@@ -565,7 +565,7 @@ fn left_over_stores_are_removed_on_request() {
     assert!(!file.exists() && std::fs::symlink_metadata(&linked.0).is_err());
 
     let none = used.run("stores", &["--remove-left-over"]);
-    assert_eq!((none.code, none.out.as_str()), (Some(0), "0 stores removed, 0 B given back\n"));
+    assert_eq!((none.code, none.out.as_str()), (Some(0), "0 stores removed, 0 B freed\n"));
     assert_eq!(used.json("stat", &[])["clients"], 1);
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));

@@ -8,6 +8,7 @@ pub mod declarations;
 pub mod documents;
 pub mod messages;
 pub mod programs;
+pub mod prose;
 pub mod python;
 
 use std::path::{Path, PathBuf};

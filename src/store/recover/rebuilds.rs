@@ -126,7 +126,7 @@ fn everything_derived_is_made_anew() {
     assert_eq!(store.check().unwrap(), Vec::<String>::new());
     assert_eq!(view(&store, &both), before);
     assert_eq!(store.stat().unwrap().recoveries, recoveries + 1);
-    assert_ne!(epoch(), told, "whoever reads the log is to list again");
+    assert_ne!(epoch(), told, "readers of the log must list again");
     // New numbers come after all that are there; and everything goes on.
     issued.push(call(&store, both[0], 21));
     let queue = store.queue(both[0].key(), 0).unwrap();
