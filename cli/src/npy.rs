@@ -204,7 +204,7 @@ mod tests {
         assert!(head("'<f8'", "False", "(x,)").contains("(x,)"));
         assert!(head("'<f8'", "False", "(2,)").contains("8 bytes of elements"));
         assert!(wrong("{}").contains("'descr'"));
-        assert!(parse(b"PK").err().unwrap().message().contains("no .npy file"));
+        assert!(parse(b"PK").err().unwrap().message().contains("not a .npy file"));
         assert!(parse(MAGIC).is_err() && parse(&file(9, "", &[])).is_err());
     }
 }

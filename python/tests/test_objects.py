@@ -194,7 +194,7 @@ def test_tables_in_every_form(path: str) -> None:
         assert store.make_table_ref(ref.oid, schema).get_dict() == {"a": [1, 2], "b": ["x", "y"]}
         with pytest.raises(dal.InvalidArgument):
             store.put_new_table({"q": [1]}, schema)
-        with pytest.raises(dal.InvalidArgument, match="not a table"):
+        with pytest.raises(dal.InvalidArgument, match="no table"):
             store.put_new_table(5)
         late = store.new_table_ref()
         late.put(pa.table({"a": list(range(10))}), max_chunksize=4)
