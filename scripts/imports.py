@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Draws who imports whom in the rooms of this tree, and says where an arrow runs back.
+"""Shows which file imports which in the modules of this tree, and reports circles.
 
-    scripts/imports.py            print the floors of each room: a unit stands above all that it imports
-    scripts/imports.py --write    put the picture of src/dal into docs/architecture.md
-    scripts/imports.py --check    exit status 1 if imports run in a circle, or if that picture is out of date
+    scripts/imports.py            print the levels of each module: a unit stands above all that it imports
+    scripts/imports.py --write    write the table and graph of src/dal into docs/architecture.md
+    scripts/imports.py --check    exit with status 1 if imports run in a circle, or if that graph is out of date
 
-A unit is a file, or a folder with the file that has its name. Left out are test modules and faces: a `mod.rs` or an
-`__init__.py` that only names its modules and hands on what they have. What is imported from a face counts as imported from
-the file that has it. An import counts wherever it stands: inside a function, for a type checker only, as a path in an
-expression. A method that another file gives to a type is no import.
+A unit is a file, or a folder with the file that has its name. Test modules and faces are left out. A face is a `mod.rs`
+or an `__init__.py` that only names its modules and re-exports what they have. What is imported from a face counts as
+imported from the file that defines it. An import counts wherever it stands: inside a function, for a type checker only, as
+a path in an expression. A method that another file adds to a type is no import.
 """
 
 import ast
@@ -28,7 +28,7 @@ END = "<!-- Written until here -->"
 GENERATED = ["_ffi"]
 
 Names = Tuple[str, ...]
-# Of each unit: what it imports of which other.
+# For each unit: what it imports from which other unit.
 Graph = Dict[str, Dict[str, Set[str]]]
 
 
@@ -51,7 +51,7 @@ OPEN, CLOSE = "([{", ")]}"
 
 
 class Module(NamedTuple):
-    """What a file says of others."""
+    """What a file says about others."""
 
     # The modules that it names.
     children: List[Names]
@@ -174,39 +174,39 @@ def read_module(text: str, scope: Names) -> Module:
 
 
 def rust_graph(folder: str) -> Graph:
-    """The imports of a room: a folder of this crate, or the whole of another's."""
-    room: Names = tuple(folder.split("/")[1:]) if folder.startswith("src/") else ()
+    """The imports of a module: a folder of this crate, or the whole of another crate."""
+    base: Names = tuple(folder.split("/")[1:]) if folder.startswith("src/") else ()
     face = next(path for path in ((ROOT / folder) / name for name in ("mod.rs", "lib.rs", "main.rs")) if path.exists())
-    modules = {room: read_module(face.read_text(encoding="utf-8"), room)}
-    missing = list(modules[room].children)
+    modules = {base: read_module(face.read_text(encoding="utf-8"), base)}
+    missing = list(modules[base].children)
     while missing:
         name = missing.pop()
-        place = (ROOT / folder).joinpath(*name[len(room) :])
+        place = (ROOT / folder).joinpath(*name[len(base) :])
         place = place / "mod.rs" if (place / "mod.rs").exists() else place.with_suffix(".rs")
         modules[name] = read_module(place.read_text(encoding="utf-8"), name)
         missing += modules[name].children
 
     def unit(name: Names) -> str:
-        top = name[: len(room) + 1]
-        if top == room:
+        top = name[: len(base) + 1]
+        if top == base:
             return face.stem
         return top[-1] + "/" * any(module[:-1] == top for module in modules)
 
     def origin(path: Names) -> Tuple[str, str]:
-        """The unit that a path leads to, and what it names there; nothing if it leads out of the room."""
-        if path[: len(room)] != room or len(path) == len(room):
+        """The unit that a path leads to, and what it names there; nothing if it leads out of the module."""
+        if path[: len(base)] != base or len(path) == len(base):
             return "", ""
-        first = path[len(room)]
-        if (*room, first) in modules:
-            return unit((*room, first)), (*path[len(room) + 1 :], first)[0]
-        handed_on = modules[room].used.get(first)
+        first = path[len(base)]
+        if (*base, first) in modules:
+            return unit((*base, first)), (*path[len(base) + 1 :], first)[0]
+        handed_on = modules[base].used.get(first)
         if handed_on:
             return origin(handed_on)[0], first
-        if first != "*" and not modules[room].is_face:
-            return unit(room), first
+        if first != "*" and not modules[base].is_face:
+            return unit(base), first
         return sys.exit(f"imports.py: {folder}: what is {'::'.join(path)}? Name it by the file that it is in")
 
-    graph: Graph = {unit(name): {} for name in modules if name != room or not modules[room].is_face}
+    graph: Graph = {unit(name): {} for name in modules if name != base or not modules[base].is_face}
     for name, module in modules.items():
         if unit(name) not in graph:
             continue
@@ -267,11 +267,11 @@ def python_graph(folder: str) -> Graph:
     return graph
 
 
-# ---- circles and floors ---------------------------------------------------------------------------------------------
+# ---- circles and levels ---------------------------------------------------------------------------------------------
 
 
 def reached(graph: Graph) -> Dict[str, Set[str]]:
-    """Of each unit, all that it imports and what those import, and so on."""
+    """For each unit, all that it imports, directly or through others."""
     result = {}
     for unit in graph:
         found: Set[str] = set()
@@ -286,14 +286,14 @@ def reached(graph: Graph) -> Dict[str, Set[str]]:
 
 
 def circles(graph: Graph) -> List[List[str]]:
-    """Units that reach each other."""
+    """Groups of units that reach each other."""
     reach = reached(graph)
     groups = {tuple(sorted(b for b in reach[a] if a in reach[b])) for a in graph if a in reach[a]}
     return [list(group) for group in sorted(groups)]
 
 
-def floors(graph: Graph) -> List[List[str]]:
-    """The units by how high they stand; those of a circle stand side by side."""
+def levels(graph: Graph) -> List[List[str]]:
+    """The units by level; those of a circle are on the same level."""
     reach = reached(graph)
 
     def below(unit: str) -> Set[str]:
@@ -308,25 +308,25 @@ def floors(graph: Graph) -> List[List[str]]:
 
 
 def drawn(graph: Graph, unit: str) -> List[str]:
-    """What a unit imports, without what follows from others."""
+    """What a unit imports, without imports that follow from others."""
     reach = reached(graph)
     return sorted(imported for imported in graph[unit] if not any(imported in reach[other] for other in graph[unit]))
 
 
-# ---- what is said and written ---------------------------------------------------------------------------------------
+# ---- output ---------------------------------------------------------------------------------------------------------
 
 
 def picture(graph: Graph) -> str:
-    """The floors as a table, and the arrows."""
+    """The levels as a table, and the imports as a graph."""
 
     def shown(unit: str) -> str:
-        # Not the bare name: `call` is a word of mermaid's.
+        # Not the bare name: `call` is a keyword of mermaid.
         return unit if unit.endswith("/") else f"{unit}.rs"
 
-    table, lines = ["| floor | units |", "| --- | --- |"], ["```mermaid", "graph TD"]
-    for number, floor in reversed(list(enumerate(floors(graph)))):
-        table.append(f"| {number} | {', '.join(f'`{shown(unit)}`' for unit in floor)} |")
-        for unit in floor:
+    table, lines = ["| level | files |", "| --- | --- |"], ["```mermaid", "graph TD"]
+    for number, level in reversed(list(enumerate(levels(graph)))):
+        table.append(f"| {number} | {', '.join(f'`{shown(unit)}`' for unit in level)} |")
+        for unit in level:
             imported = " & ".join(shown(other) for other in drawn(graph, unit))
             lines += [f"    {shown(unit)} --> {imported}"] if imported else []
     return "\n".join([*table, "", *lines, "```"])
@@ -336,14 +336,14 @@ def with_picture(document: str, graph: Graph) -> str:
     head, begin, rest = document.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not begin or not end:
-        sys.exit(f"imports.py: {DOCUMENT.name} has no two lines between which the picture stands: {BEGIN} {END}")
+        sys.exit(f"imports.py: {DOCUMENT.name} lacks the two lines around the graph: {BEGIN} {END}")
     return f"{head}{begin}\n\n{picture(graph)}\n\n{end}{tail}"
 
 
 def show(name: str, graph: Graph) -> None:
     print(name)
-    for number, floor in reversed(list(enumerate(floors(graph)))):
-        print(f"{number:4}  {' '.join(floor)}")
+    for number, level in reversed(list(enumerate(levels(graph)))):
+        print(f"{number:4}  {' '.join(level)}")
     print()
 
 
@@ -373,7 +373,7 @@ def main() -> None:
     told = [tell_circles(name, graph) for name, graph in graphs.items()]
     if text != document:
         sys.exit(
-            f"imports.py: the picture in {DOCUMENT.name} is out of date: run scripts/imports.py --write, and commit it"
+            f"imports.py: the graph in {DOCUMENT.name} is out of date: run scripts/imports.py --write, and commit the result"
         )
     sys.exit(any(told))
 
