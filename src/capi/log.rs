@@ -1,4 +1,4 @@
-//! What the library has to tell that nobody asked for.
+//! Log messages of the library.
 
 use std::ffi::{c_char, c_void, CString};
 use std::sync::Arc;

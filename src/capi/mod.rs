@@ -1,4 +1,4 @@
-//! The C ABI: `extern "C"` only, one file a handle; nothing but translation.
+//! The C ABI: `extern "C"` only, one file per handle; nothing but translation.
 //!
 //! An exported function clears its out-parameters, checks and converts its arguments, and makes one call into
 //! `dal` or `store`, inside [`guard`](guard::guard), which keeps the message of an error for
@@ -12,7 +12,7 @@
 //! `const` handle is used by many threads, any other by one thread at a time. The SAFETY comments say
 //! "the header's rules for pointers" for that. What can be checked is: NULL, alignment, kind, UTF-8, sizes.
 
-#![allow(unsafe_code, reason = "this room turns C pointers into Rust values")]
+#![allow(unsafe_code, reason = "this module turns C pointers into Rust values")]
 #![allow(non_camel_case_types, reason = "exported types bear the names of the header")]
 
 mod arrow_structs;

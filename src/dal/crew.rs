@@ -1,4 +1,4 @@
-//! Who works for a processor: the threads, and the functions they run.
+//! The threads that work for a processor, and the functions that they run.
 //!
 //! A [`Turn`] is one run of a function, from the scan that found its call until the function has returned. A function
 //! that is not re-entrant has one turn at a time: a scan that meets it busy notes that somebody waits for it, and the

@@ -1,4 +1,4 @@
-//! Who has declared what: the namespaces of a store, with what their declarations say.
+//! The declared namespaces of a store, with what their declarations say.
 
 use crate::error::{Kind, Result};
 use crate::store::{NamespaceInfo, ObjectId, Prefix, Store};

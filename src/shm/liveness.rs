@@ -1,4 +1,4 @@
-//! Who is dead: a byte lock of the kernel per attachment.
+//! Which clients have crashed: a byte lock of the kernel per attachment.
 //!
 //! Before an attachment touches anything it locks byte `2^40 + 2·number` of the file with an open-file-description lock.
 //! The kernel drops the lock when the process ends, however it ends and in whatever container. Numbers are never drawn

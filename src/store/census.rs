@@ -1,4 +1,4 @@
-//! All stores of this machine, seen from outside: nobody attaches, nothing is written.
+//! All stores of this machine, seen from outside: without attaching or writing.
 //!
 //! A store is a file on a tmpfs whose first page is a store's header. Looked at are `/dev/shm` and every mounted tmpfs that we
 //! see, with the folders directly below each. Who lives in a store is asked from the kernel, by the byte locks of

@@ -1,4 +1,4 @@
-//! Deleting a whole store, whatever is in it and whoever uses it, or one that nobody uses.
+//! Deleting a whole store, even while it is in use, or one without clients.
 //!
 //! The first needs neither a client slot nor the lock, so that it works on a full store, and on one whose lock is held by a process
 //! that is stopped. CLOSED first, then the names, as when the last client leaves: dying in between leaves a store that

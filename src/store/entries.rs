@@ -1,7 +1,7 @@
-//! What happens to entries under the lock: birth, doom, death.
+//! What happens to entries under the lock: creation, doom, freeing.
 //!
 //! Each change commits with one store of the state word. Index, lists, extents and the list of free entries follow, or
-//! precede it; a death in between leaves the lock dirty, and the rebuild makes them agree with the states again.
+//! precede it; a crash in between leaves the lock dirty, and the rebuild makes them agree with the states again.
 
 use super::attachment::{Attachment, LEAVE_PATIENCE};
 use super::events::EventKind;

@@ -1,4 +1,4 @@
-//! Eviction: when the store is full, what nobody wants or holds may go, if it was marked for that.
+//! Eviction: when the store is full, objects without wants and pins may be deleted, if they were marked for that.
 //!
 //! Only in stores made with eviction on. There an evictable object stays though nobody wants it, as if it were kept, until room
 //! is needed; then the one whose last release is longest ago goes first. What a queued call names is wanted by its caller,

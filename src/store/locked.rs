@@ -1,6 +1,6 @@
-//! The store's lock as the rest of this room sees it: a closure that runs under it.
+//! The store's lock as the rest of this module sees it: a closure that runs under it.
 //!
-//! Whoever finds the lock dirty rebuilds before anything else. A closure that fails with `Corrupt`, or panics, leaves the
+//! A client that finds the lock dirty rebuilds before anything else. A closure that fails with `Corrupt`, or panics, leaves the
 //! lock dirty, so that the next holder rebuilds too.
 
 use std::cell::Cell;

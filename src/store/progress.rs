@@ -1,4 +1,4 @@
-//! How far whoever makes an object has come: one word of its entry, told and read without a lock.
+//! How far the creation of an object has come: one word of its entry, written and read without a lock.
 //!
 //! The upper half is the top bit and 31 bits of the entry's generation, so that a word of another life is not taken for
 //! this one's, and nobody can write into another life. (A declaration has its newest call's number in this word, which

@@ -1,4 +1,4 @@
-//! Reaping: giving back what a dead client held.
+//! Reaping: reclaiming what a crashed client held.
 //!
 //! The reaper takes the dead one's second byte, so that one at a time does it and a dying reaper is replaced. Then: mark it as
 //! dying under the lock, so that nobody promises anything in its name; clear its bits everywhere, and settle every entry

@@ -1,4 +1,4 @@
-//! Rebuilding everything derived from the entries, after somebody died (or panicked) under the lock.
+//! Rebuilding everything derived from the entries, after a client crashed (or panicked) under the lock.
 //!
 //! The entries' states are the truth: one store committed each change, so every entry is either as before it or as after it.
 //! Heap, index, lists and counters are forgotten and made anew; an entry whose words make no sense (outside of the heap,

@@ -1,4 +1,4 @@
-//! Spares: free entries that have bytes already, each put aside for what a client creates next.
+//! Spares: free entries that have bytes already, each reserved for the next object that a client creates.
 //!
 //! Who frees a small object puts entry and bytes aside for the client that created it, which takes both for its next object of
 //! that size (and the bytes alone for an output, which has its entry). Who creates again and again what is deleted again,

@@ -1,4 +1,4 @@
-//! Trimming: memory that no object uses goes back to the system, on request only.
+//! Trimming: memory that no object uses is returned to the system, on request only.
 //!
 //! Everybody relies on the memory below a region's watermark: touching a hole of a full tmpfs is a SIGBUS. So the watermark
 //! comes down first, to the end of the last used extent at most, and then what lies above it is punched out. Both happen

@@ -1,4 +1,4 @@
-//! Who waits. The buckets say it: a client has its bit in those of the objects it waits for.
+//! Which clients wait. The buckets show it: a client has its bit in those of the objects that it waits for.
 
 use super::inspect::slots_of;
 use super::Store;

@@ -1,4 +1,4 @@
-//! The store's one lock: a futex word that survives the death of its holder.
+//! The store's one lock: a futex word that records its holder and recovers if the holder crashes.
 //!
 //! The word holds the attachment number of the holder, and two bits. `DIRTY` is set together with the number and cleared
 //! by an orderly release; whoever finds it set when he gets the lock must rebuild what the lock guards. `WAITERS` says

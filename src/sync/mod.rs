@@ -1,7 +1,7 @@
 //! Atomics, the futex, the robust lock, and every protocol by which processes agree without it.
 //!
 //! Everything here works on words that may lie in shared memory, and knows nothing of where they lie. Built with
-//! `--cfg loom` the room stands alone, on loom's atomics, and `tests/loom` searches its protocols exhaustively.
+//! `--cfg loom` the module is compiled alone, on loom's atomics, and `tests/loom` searches its protocols exhaustively.
 
 #![allow(unsafe_code, reason = "futex and eventfd are system calls")]
 

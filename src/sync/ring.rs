@@ -1,4 +1,4 @@
-//! Who waits is rung: rows of bits say which clients wait, marks what for, bells wake them.
+//! Ringing clients that wait: rows of bits say which clients wait, marks what for, and bells wake them.
 //!
 //! *To wait*: join (a bit in the row, and a fence), read the bell, look, sleep on what was read. *To ring*: change something, then
 //! fence, read the row, and for each client in it: mark, then ring the bell. One of the two sees the other. Who waits for too many

@@ -1,4 +1,4 @@
-//! Rows of bits, one a client: who pins an object, wants it, or waits for it.
+//! Rows of bits, one per client: which clients pin an object, want it, or wait for it.
 //!
 //! A row is whatever gives its words in order.
 

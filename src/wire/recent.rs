@@ -1,4 +1,4 @@
-//! What a thread has worked out of late: a few values, found again by what they were worked out from.
+//! A cache of what a thread has recently computed: a few values, found by the bytes that they were computed from.
 //!
 //! What passes through a process are mostly the inputs and outputs of a few functions, of equal form again and again, and
 //! encoding or decoding the form of a small tensor costs more than moving it.

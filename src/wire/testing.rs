@@ -1,4 +1,4 @@
-//! What the tests of this room share.
+//! What the tests of this module share.
 
 /// A small generator of numbers (xorshift64*): the same sequence every time.
 pub(crate) struct Random(u64);

@@ -1,4 +1,4 @@
-//! What the stand-ins ask, of this room and of `shm`. From a thread that is no task they get no answer.
+//! What the stand-ins of `sync` and of `shm` ask. From a thread that is no task they get no answer.
 
 use super::scheduler::{decide, pass_on};
 use super::*;

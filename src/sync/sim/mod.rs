@@ -10,7 +10,7 @@
 //! The files of this folder know each other by nature: whatever a task asks, and however a world ends, goes through the baton,
 //! and who has it decides by the world.
 //!
-//! The stand-ins in this room (`atomic`, `clock`, `fail`, `futex`, `mutex`) and in `shm` (`fork`, `liveness`, `memory`) come here
+//! The stand-ins in `sync` (`atomic`, `clock`, `fail`, `futex`, `mutex`) and in `shm` (`fork`, `liveness`, `memory`) come here
 //! if the thread is a task, and else do what they always do. Compiled only with the feature `simulate`. Memory is sequentially
 //! consistent here: weak memory is loom's part. The worlds themselves, and what is expected of them, are in `tests/simulate`.
 
