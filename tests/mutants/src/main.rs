@@ -26,7 +26,7 @@ use list::{known, list, Mutant};
 use tree::{files, Build, Tree};
 
 /// What is changed.
-const ROOMS: [(&str, &[&str]); 4] = [
+const MODULES: [(&str, &[&str]); 4] = [
     ("sync", &["src/sync/*.rs", ":!src/sync/sim", ":!src/sync/watched.rs"]),
     ("shm", &["src/shm/*.rs"]),
     ("store", &["src/store/*.rs"]),
@@ -110,7 +110,7 @@ const SIMULATE: [&str; 6] = ["--minutes", "0.3", "--seed", "1", "--jobs", "1"];
 #[derive(Parser)]
 #[command(name = "mutants.sh")]
 struct Arguments {
-    /// Rooms (sync, shm, store, dal) or files of theirs [default: all rooms]; K/N: every N-th mutant, from the K-th on
+    /// Modules (sync, shm, store, dal) or files of them [default: all modules]; K/N: every N-th mutant, from the K-th on
     what: Vec<String>,
     /// Shows which mutants there are, and runs nothing
     #[arg(long)]
@@ -151,7 +151,7 @@ fn main() -> ExitCode {
 fn choose(
     arguments: &Arguments,
     mutants: &[Mutant],
-    rooms: &[(&str, Vec<String>)],
+    modules: &[(&str, Vec<String>)],
 ) -> Result<Vec<usize>, String> {
     let (mut k, mut n) = (0, 1);
     let mut wanted: BTreeSet<&str> = BTreeSet::new();
@@ -163,12 +163,12 @@ fn choose(
             if !(1..=n).contains(&k) {
                 return Err(format!("{what}: K/N wants a K from 1 to N"));
             }
-        } else if let Some((_, files)) = rooms.iter().find(|(room, _)| room == what) {
+        } else if let Some((_, files)) = modules.iter().find(|(module, _)| module == what) {
             wanted.extend(files.iter().map(String::as_str));
-        } else if rooms.iter().any(|(_, files)| files.contains(what)) {
+        } else if modules.iter().any(|(_, files)| files.contains(what)) {
             wanted.insert(what);
         } else {
-            return Err(format!("{what} is no room and no file of one: see --help"));
+            return Err(format!("{what} is neither a module nor a file of one: see --help"));
         }
     }
     let all = wanted.is_empty();
@@ -224,15 +224,15 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root.join("target"), PathBuf::from)
         .join("mutants");
-    let mut rooms = Vec::new();
-    for (room, patterns) in ROOMS {
-        rooms.push((room, files(&root, patterns)?));
+    let mut modules = Vec::new();
+    for (module, patterns) in MODULES {
+        modules.push((module, files(&root, patterns)?));
     }
     let results = target.join("results");
-    let all: Vec<String> = rooms.iter().flat_map(|(_, files)| files.iter().cloned()).collect();
+    let all: Vec<String> = modules.iter().flat_map(|(_, files)| files.iter().cloned()).collect();
     let mutants = list(&root, &all)?;
     let known = known(&root)?;
-    let mut chosen = choose(arguments, &mutants, &rooms)?;
+    let mut chosen = choose(arguments, &mutants, &modules)?;
     chosen.retain(|number| !arguments.new || !known.contains(&mutants[*number].label));
     if arguments.again {
         let text = fs::read_to_string(&results).map_err(|e| format!("{}: {e}", results.display()))?;
