@@ -18,10 +18,10 @@ LEFT_OUT = ("libc.so", "libc-", "ld-linux", "counts")
 SMALL = "_cffi_backend"
 ALLOCATORS = ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc")
 HEAD = """\
-# Instructions of an operation, counted by callgrind: in libsdp_dal.so, or of "_interpreter" in Python and what else it has
-# loaded but the C library. "_calls" are calls into libsdp_dal.so, "_allocations" calls of malloc() and the like.
-# `scripts/counts.sh` compares: more than 3 % off, in either direction, is a failure. `scripts/counts.sh --update` writes
-# this file anew; the commit says why.
+# Instructions of an operation, counted by callgrind in libsdp_dal.so. Names with "_interpreter" count Python and what else
+# it has loaded except the C library, "_calls" calls into libsdp_dal.so, "_allocations" calls of malloc() and similar
+# functions. `scripts/counts.sh` compares: a difference of more than 3 %, in either direction, is a failure.
+# `scripts/counts.sh --update` writes this file again; the commit message gives the reason.
 """
 FOR = "# for: "
 PYTHON = "# interpreter: "

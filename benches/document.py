@@ -25,7 +25,7 @@ def write(result: Result) -> None:
 
 
 def draw(builder: Builder, found: Dict[str, Any], folder: Path) -> None:
-    """In an environment of its own, which has matplotlib."""
+    """Draws the pictures in an environment of its own, which has matplotlib."""
     try:
         python = builder.environment("pictures", ["matplotlib"])
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:

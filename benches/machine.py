@@ -107,8 +107,8 @@ def in_words(machine: Dict[str, Any]) -> str:
     kind = "a virtual machine" if machine["virtual"] else "a machine"
     return (
         f"{kind} with {machine['cpus']} CPUs ({machine['cpu']}), {machine['memory_gib']} GiB, Linux {machine['kernel']}, "
-        f"governor {machine['governor']}, huge pages {machine['huge_pages']}, for shared memory "
-        f"{machine['huge_pages_for_shared_memory']}; {machine['date']}, commit {machine['commit'] or 'unknown'}"
+        f"governor {machine['governor']}, huge pages {machine['huge_pages']} (for shared memory "
+        f"{machine['huge_pages_for_shared_memory']}); {machine['date']}, commit {machine['commit'] or 'unknown'}"
         + (" with changes" if machine["changed"] else "")
     )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Who else passes data between processes, as far as package registries have it. The programs are in peers/."""
+"""The peers: other libraries that pass data between processes, from package registries. Their programs are in peers/."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OF_PLASMA = ("3.11", "3.10", "3.9")
 
 @dataclass(frozen=True)
 class Peer:
-    """One that is installed by its packages' names, in an environment of its own, and has one program."""
+    """A peer that is installed by its packages' names, in an environment of its own, and has one program."""
 
     name: str
     about: str
@@ -101,7 +101,7 @@ PEERS: List[Peer] = [
     Crate(
         "iceoryx2-rust", "the same in Rust (compiles it, a minute)", "iceoryx2 (Rust)", "iceoryx2_rust", package="iceoryx2"
     ),
-    Peer("zmq", "ZeroMQ over a socket of the machine", "ZeroMQ", "of_zmq.py", ("pyzmq", "numpy"), package="pyzmq"),
+    Peer("zmq", "ZeroMQ over a local socket", "ZeroMQ", "of_zmq.py", ("pyzmq", "numpy"), package="pyzmq"),
     Peer(
         "flight", "Arrow Flight, of the newest pyarrow", "Arrow Flight", "of_flight.py", ("pyarrow", "numpy"),
         package="pyarrow",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Draws what scripts/bench.sh has measured: pictures.py JSON FOLDER. It needs matplotlib."""
+"""Draws the results of scripts/bench.sh: pictures.py JSON FOLDER. It needs matplotlib."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def named(result: Result, title: str) -> str:
 
 
 def bars(result: Result, title: str, chosen: List[Row], file: Path) -> None:
-    """A group of horizontal bars for each row: ours, the floor, the best peer."""
+    """Draws a group of horizontal bars for each row: ours, the floor, the best peer."""
     chosen = [row for row in chosen if result.value(row.party, row.name) is not None]
     if not chosen:
         return
@@ -97,7 +97,7 @@ def compared(result: Result, title: str, file: Path) -> None:
 
 
 def scaling(result: Result, file: Path) -> None:
-    """Thousands of operations a second, with more clients, threads and neighbours."""
+    """Draws thousands of operations a second, with more clients, threads and other processes."""
     groups = [
         (
             "create, write, seal, delete",
@@ -107,12 +107,12 @@ def scaling(result: Result, file: Path) -> None:
         ),
         ("get, release", [("1 client", "gets_1"), ("2 clients", "gets_2"), ("2 threads", "gets_2_threads")], "get_release"),
         (
-            "create .. delete, beside processes that compute",
+            "create .. delete, while other processes compute",
             [("none", "lives_1"), ("one", "lives_beside_1"), ("two", "lives_beside_2")],
             "cycle",
         ),
         (
-            "empty calls, beside processes that compute",
+            "empty calls, while other processes compute",
             [("none, bound", "call_two"), ("one", "call_beside_1"), ("two", "call_beside_2")],
             "awake",
         ),
@@ -131,9 +131,12 @@ def scaling(result: Result, file: Path) -> None:
             axes.annotate(f"{middle:,.0f}", (place, 0), (0, 3), textcoords="offset points", ha="center", color="white")
         axes.set_xticks(range(len(jobs)), [name for name, _ in jobs])
         axes.set_title(title, fontsize=9, loc="left")
-        axes.set_ylabel("thousands a second, all together", fontsize=8)
+        axes.set_ylabel("thousands per second, total", fontsize=8)
     figure.suptitle(
-        named(result, "Clients, threads and neighbours; lines: range of the rounds"), fontsize=10, x=0.01, ha="left"
+        named(result, "Clients, threads and other processes; lines: range of the rounds"),
+        fontsize=10,
+        x=0.01,
+        ha="left",
     )
     figure.savefig(file)
     plt.close(figure)
@@ -152,7 +155,7 @@ def main() -> None:
     wide = [row for rows in tables.values() for row in rows if row.unit == "bandwidth"]
     with plt.rc_context(STYLE):
         bars(result, "Objects: time of one operation", small, folder / "objects.svg")
-        bars(result, "Calls and hand-over: time of one", calls, folder / "calls.svg")
+        bars(result, "Calls and hand-over: time of one operation", calls, folder / "calls.svg")
         bars(result, "Python: time of one operation", python, folder / "python.svg")
         bars(result, "Bandwidth with 80 MB", wide, folder / "bandwidth.svg")
         scaling(result, folder / "scaling.svg")

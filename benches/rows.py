@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is measured: the rows of the table, the floor that each is compared with, and who else is asked.
+"""The rows of the table, and the floor that each is compared with.
 
 A row is named JOB.ROW, as the programs print it: one process runs one job and may measure several rows of it. Every party
 that has a row of the same name measures the same thing.
@@ -22,7 +22,7 @@ class Row:
     title: str
     floor: Optional[Tuple[str, str]] = None
     unit: str = TIME
-    #: Whose figure is "ours".
+    #: The party whose figure is "ours".
     party: str = "C"
     #: Processors that it needs.
     cpus: int = 1
@@ -36,7 +36,7 @@ def job_of(name: str) -> str:
     return name.split(".")[0]
 
 
-#: What floors are called beside a row.
+#: The names of floors in a row.
 FLOORS: Dict[str, str] = {
     "wake_two": "wake, 2 CPUs",
     "wake_one": "wake, 1 CPU",
@@ -44,8 +44,8 @@ FLOORS: Dict[str, str] = {
     "ping_one": "ping, 1 CPU",
     "ping_two_silent": "ping after 3 ms",
     "ping_one_silent": "ping after 3 ms",
-    "ping_beside_1": "ping beside one",
-    "ping_beside_2": "ping beside two",
+    "ping_beside_1": "ping, one computes",
+    "ping_beside_2": "ping, two compute",
     "copy": "best copy",
     "fresh": "best fresh copy",
     "read": "random read",
@@ -59,12 +59,12 @@ MACHINE: List[Row] = [
     Row("ping_one.awake", "the same on 1 CPU"),
     Row("ping_two_silent.after_3_ms", "ping after 3 ms of silence, 2 CPUs", cpus=2),
     Row("ping_one_silent.after_3_ms", "the same on 1 CPU"),
-    Row("ping_beside_1.awake", "ping beside one process that computes"),
-    Row("ping_beside_2.awake", "ping beside two that compute"),
+    Row("ping_beside_1.awake", "ping while another process computes"),
+    Row("ping_beside_2.awake", "ping while two others compute"),
     Row("copy.libc", "copy of 80 MB into shared memory, memcpy()", unit=BANDWIDTH),
     Row("copy.rep_movsb", "the same, rep movsb", unit=BANDWIDTH),
-    Row("copy.past_the_cache", "the same, past the cache", unit=BANDWIDTH),
-    Row("copy.pages_side_by_side", "the same, four pages side by side", unit=BANDWIDTH),
+    Row("copy.past_the_cache", "the same, bypassing the cache", unit=BANDWIDTH),
+    Row("copy.pages_side_by_side", "the same, four pages interleaved", unit=BANDWIDTH),
     Row("fresh.huge_pages", "copy of 80 MB into new memory, huge pages", unit=BANDWIDTH),
     Row("fresh.plain_pages", "the same, plain pages", unit=BANDWIDTH),
     Row("read.random", "one dependent random read in 256 MB"),
@@ -86,26 +86,26 @@ OURS: List[Tuple[str, List[Row]]] = [
         [
             Row("small.create_seal", "create, write and seal", _probe("small.create_seal")),
             Row("small.get", "get", _probe("small.get")),
-            Row("small.get_again", "get again while it is held", _probe("small.get")),
+            Row("small.get_again", "get again while held", _probe("small.get")),
             Row("small.contains", "contains", _probe("small.contains")),
             Row("small.release", "release", _probe("small.release")),
             Row("small.delete", "delete", _probe("small.delete")),
         ],
     ),
     (
-        "create, write, seal and delete 100 bytes, all clients together",
+        "create, write, seal and delete 100 bytes, total of all clients",
         [
             Row("lives_1.cycle", "1 client", _probe("lives_1.cycle"), RATE),
             Row("lives_2.cycle", "2 clients", _probe("lives_2.cycle"), RATE, cpus=2),
             Row("lives_4.cycle", "4 clients", _probe("lives_4.cycle"), RATE),
             Row("lives_2_threads.cycle", "2 threads", _probe("lives_2_threads.cycle"), RATE, cpus=2),
             Row("lives_4_threads.cycle", "4 threads", _probe("lives_4_threads.cycle"), RATE),
-            Row("lives_beside_1.cycle", "1 client beside one process that computes", _probe("lives_1.cycle"), RATE),
-            Row("lives_beside_2.cycle", "1 client beside two that compute", _probe("lives_1.cycle"), RATE),
+            Row("lives_beside_1.cycle", "1 client while another computes", _probe("lives_1.cycle"), RATE),
+            Row("lives_beside_2.cycle", "1 client while two others compute", _probe("lives_1.cycle"), RATE),
         ],
     ),
     (
-        "get and release, all together, of own objects",
+        "get and release own objects, total of all clients",
         [
             Row("gets_1.get_release", "1 client", _probe("gets_1.get_release"), RATE),
             Row("gets_2.get_release", "2 clients", _probe("gets_2.get_release"), RATE, cpus=2),
@@ -115,21 +115,21 @@ OURS: List[Tuple[str, List[Row]]] = [
     (
         "waiting for an object",
         [
-            Row("seal_two.reader_has_it", "seal until a sleeping get has it, 2 CPUs", _machine("wake_two"), cpus=2),
+            Row("seal_two.reader_has_it", "seal until a sleeping get ends, 2 CPUs", _machine("wake_two"), cpus=2),
             Row("seal_one.reader_has_it", "the same on 1 CPU", _machine("wake_one")),
         ],
     ),
     (
-        "calls, there and back",
+        "calls, round trip",
         [
             Row("call_two.awake", "empty call, 2 CPUs", _probe("call_two.awake"), cpus=2),
             Row("call_one.awake", "empty call, 1 CPU", _machine("ping_one")),
             Row("call_two_silent.after_3_ms", "the same after 3 ms, 2 CPUs", _machine("ping_two_silent"), cpus=2),
             Row("call_one_silent.after_3_ms", "the same after 3 ms, 1 CPU", _machine("ping_one_silent")),
-            Row("call_beside_1.awake", "empty call beside one that computes", _machine("ping_beside_1")),
-            Row("call_beside_2.awake", "empty call beside two that compute", _machine("ping_beside_2")),
+            Row("call_beside_1.awake", "empty call while another computes", _machine("ping_beside_1")),
+            Row("call_beside_2.awake", "empty call while two others compute", _machine("ping_beside_2")),
             Row("tensor.in_the_store", "100 int64 in (in the store) and out", _probe("call_two.awake"), cpus=2),
-            Row("tensor.put_for_the_call", "100 int64 in (put for it) and out", _probe("call_two.awake"), cpus=2),
+            Row("tensor.put_for_the_call", "100 int64 in (put first) and out", _probe("call_two.awake"), cpus=2),
             Row("batch.empty", "a row of a batch of 1000, empty", _probe("call_two.awake"), cpus=2),
             Row("batch.with_tensors", "the same with 100 int64 in and out", _probe("call_two.awake"), cpus=2),
         ],
@@ -144,7 +144,7 @@ OURS: List[Tuple[str, List[Row]]] = [
             Row("place_awake.reader_has_it", "handed over in place", _probe("place_awake.reader_has_it"), cpus=2),
             Row(
                 "place_asleep.reader_has_it",
-                "the same to a reader that slept",
+                "the same to a sleeping reader",
                 _probe("place_asleep.reader_has_it"),
                 cpus=2,
             ),
@@ -159,7 +159,7 @@ OURS: List[Tuple[str, List[Row]]] = [
             Row("among_3.get_release", "get and release among 2^10, at random", _machine("read")),
             Row("among_5.get_release", "the same among 2^17", _machine("read")),
             Row("among_6.get_release", "the same among 2^20", _machine("read")),
-            Row("attach.open", "open a store that is there", _machine("map")),
+            Row("attach.open", "open an existing store", _machine("map")),
             Row("attach.close", "close it", _machine("map")),
         ],
     ),
@@ -172,7 +172,7 @@ OURS: List[Tuple[str, List[Row]]] = [
         ],
     ),
     (
-        "the C++ wrapper, beside C",
+        "the C++ wrapper, compared with C",
         [
             Row("cpp_small.create_seal", "create, write and seal", ("C", "small.create_seal"), party="C++"),
             Row("cpp_small.get", "get", ("C", "small.get"), party="C++"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Measures everything in turns: see scripts/bench.sh."""
+"""Measures all rows in rounds: see scripts/bench.sh."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Run:
         self.began = time.monotonic()
 
     def jobs(self) -> List[Tuple[Party, str]]:
-        """All that a round runs. What nobody can measure here is left out by name."""
+        """All that a round runs. Rows that cannot be measured here are left out by name."""
         rows, found = all_rows(), []
         cpus = len(os.sched_getaffinity(0))
         for party in self.parties:
@@ -167,17 +167,19 @@ class Run:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench.sh",
-        description="Measures this library beside what the machine can do at all and beside its peers, all in one run: "
-        "rounds in which every row of every party comes once, in an order that changes. Prints a table.",
+        description="Measures this library in one run, compared with what the machine can do at all and with its peers. "
+        "Each round runs every row of every party once, in an order that changes. Prints a table.",
         epilog="Peers: " + "; ".join(f"{peer.name}: {peer.about}" for peer in others.PEERS) + ".",
     )
     parser.add_argument("--quick", action="store_true", help="two minutes: three short rounds")
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each row is measured (default 8)")
-    parser.add_argument("--only", nargs="+", metavar="ROW", default=[], help="rows that begin so, and their floors")
+    parser.add_argument(
+        "--only", nargs="+", metavar="ROW", default=[], help="rows whose names begin so, and their floors"
+    )
     parser.add_argument("--list", action="store_true", help="list the rows")
     parser.add_argument(
         "--peers", default=",".join(peer.name for peer in others.PEERS if peer.default), metavar="NAME,...",
-        help="whom to compare with, 'all' or 'none' (default: %(default)s)",
+        help="the peers to compare with, 'all' or 'none' (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples and what is known of the machine")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw pictures of them (installs matplotlib)")
@@ -185,11 +187,13 @@ def arguments() -> argparse.Namespace:
         "--document", action="store_true", help="write the figures into docs/performance.md and README.md"
     )
     parser.add_argument(
-        "--from", type=Path, metavar="FILE", dest="source", help="measure nothing: show what --json wrote"
+        "--from", type=Path, metavar="FILE", dest="source", help="measure nothing, and show a file that --json wrote"
     )
-    parser.add_argument("--check", action="store_true", help="run each of our rows for a moment, and judge no times")
-    parser.add_argument("--python", metavar="PATH", help="a Python that has the package (default: one that is made)")
-    parser.add_argument("--seed", type=int, help="of the order (default: another one each time)")
+    parser.add_argument(
+        "--check", action="store_true", help="run each row of this library for a moment, without judging times"
+    )
+    parser.add_argument("--python", metavar="PATH", help="a Python that has the package (default: a new environment)")
+    parser.add_argument("--seed", type=int, help="the seed of the order (default: a different one each time)")
     parser.add_argument("--folder", default="/dev/shm", help="a tmpfs for the stores (default %(default)s)")
     parser.add_argument("--target", type=Path, required=True, help=argparse.SUPPRESS)
     found = parser.parse_args()
@@ -213,12 +217,12 @@ def arguments() -> argparse.Namespace:
 
 
 def build(options: argparse.Namespace) -> Tuple[List[Party], Dict[str, str], Dict[str, str]]:
-    """The parties, their versions, and who is left out."""
+    """The parties, their versions, and the peers that are left out."""
     builder, versions, left_out = Builder(options.target), {}, {}
 
     def tell(what: str) -> None:
         if not options.quiet:
-            print(f"building {what} (what the tools say is in {builder.log})", file=sys.stderr)
+            print(f"building {what} (the output of the tools is in {builder.log})", file=sys.stderr)
 
     tell("the library")
     builder.install()
@@ -262,7 +266,7 @@ def measure(options: argparse.Namespace) -> Dict[str, Any]:
 
 
 def check(result: Result, left_out: Dict[str, str]) -> int:
-    """Whether each of our rows was there, but those that this machine has no processors for."""
+    """Whether each row of this library ran, except those that this machine has too few processors for."""
     rows = [row for _, rows in OURS for row in rows if f"{row.party} {row.job}" not in left_out]
     missing = [row.name for row in rows if result.value(row.party, row.name) is None]
     print(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tables of what was measured: for a terminal, and for docs/performance.md."""
+"""Tables of the results: for a terminal, and for docs/performance.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLASMA = "Plasma"
 
 
 class Result:
-    """The samples of a run: of each party and row a list of samples of each round, in seconds of one operation."""
+    """The samples of a run: per party and row, a list of samples of each round, in seconds per operation."""
 
     def __init__(self, run: Dict[str, Any]) -> None:
         self.run = run
@@ -27,7 +27,7 @@ class Result:
         return [statistics.median(samples) for samples in self.samples.get(party, {}).get(name, []) if samples]
 
     def value(self, party: str, name: str) -> Optional[float]:
-        """The median of the rounds. Of a whole job, the best of its rows."""
+        """The median of the rounds; for a whole job, the best of its rows."""
         if "." not in name:
             found = [self.value(party, row) for row in self.samples.get(party, {}) if job_of(row) == name]
             return min((value for value in found if value is not None), default=None)
@@ -35,7 +35,7 @@ class Result:
         return statistics.median(rounds) if rounds else None
 
     def peers(self, row: Row) -> List[Tuple[float, str]]:
-        """Who else does the same, the fastest first."""
+        """The peers that do the same, the fastest first."""
         found = []
         for party in self.samples:
             value = self.value(party, row.name) if party not in NO_PEERS else None
@@ -139,7 +139,7 @@ def text(result: Result) -> str:
 
 
 def all_peers(result: Result) -> List[Tuple[str, str]]:
-    """Of each row that several others have, too."""
+    """The peers of each row that has several."""
     found = []
     for title, rows in OURS:
         for row in rows:
@@ -151,7 +151,7 @@ def all_peers(result: Result) -> List[Tuple[str, str]]:
 
 
 def notes(result: Result, columns: int = 118) -> str:
-    """How it was measured."""
+    """The remarks on how it was measured, in lines."""
     return "\n".join(textwrap.fill(note, columns) for note in remarks(result))
 
 
@@ -159,15 +159,16 @@ def remarks(result: Result) -> List[str]:
     run = result.run
     others = [entry["others"] for entry in run["rounds"]]
     pauses = [entry["pause"] for entry in run["rounds"]]
-    cpus = ", ".join(f"CPU {i} {min(p):.0f} to {max(p):.0f} %" for i, p in enumerate(zip(*pauses)))
+    cpus = ", ".join(f"{min(p):.0f} to {max(p):.0f} % of CPU {i}" for i, p in enumerate(zip(*pauses)))
     said = [
         f"On {in_words(run['machine'])}.",
         f"{len(others)} round{'s' * (len(others) > 1)}, each with all rows of all parties in another order "
-        f"(seed {run['seed']}), {run['milliseconds']} ms a job. A figure is the median of the rounds' medians, the range is "
-        "that of the rounds' medians. In ratios more is slower than the floor, or than ours: of times, also where rates are "
-        "shown.",
-        f"Other work used {min(others):.0f} to {max(others):.0f} % of the processors during the rounds, and in the pause "
-        f"before each round {cpus}.",
+        f"(seed {run['seed']}), {run['milliseconds']} ms per job. A figure is the median of the rounds' medians, and the "
+        "range is from the smallest to the largest of these medians. Ratios are always ratios of times, also where rates "
+        "are shown: ours:floor is the time of this library divided by the floor, Plasma:ours that of Plasma divided by "
+        "this library's.",
+        f"Other processes used {min(others):.0f} to {max(others):.0f} % of the processors during the rounds. In the pause "
+        f"before each round they used {cpus}.",
         "probe: a mutex and a hash table in one file (benches/probe.c), without clean-up, names, types, encoding or checks.",
     ]
     if run["versions"]:
@@ -190,4 +191,4 @@ def markdown(result: Result) -> str:
             )
         )
     peers = "".join(f"\n- {title}: {said}" for title, said in all_peers(result))
-    return "\n\n".join(written) + (f"\n\nAll peers, where there are several:\n{peers}" if peers else "")
+    return "\n\n".join(written) + (f"\n\nAll peers of rows that have several:\n{peers}" if peers else "")
