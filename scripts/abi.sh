@@ -1,21 +1,23 @@
 #!/bin/bash
-# Compares the ABI with the one under version control, or writes it anew:
+# Compares the ABI with the one under version control, or writes it again:
 #
 #   scripts/abi.sh [--update]
 #
-# Two files in tests/abi say what it is. sdp_dal.abi.txt is for people: sizes, offsets, values, prototypes; tests/abi.rs
-# makes it and wants it equal, so that every change of the ABI is a diff to be reviewed. libsdp_dal.abi is for libabigail
-# (abidiff), which tells an addition, which is allowed, from a change or a removal, which is not: functions and
-# enumerators may be added anywhere, fields at the end of structs that carry their size. A released ABI is left alone:
-# --update after a failure of abidiff is for versions that may break it (before 1.0: a new minor one).
+# Two files in tests/abi describe the ABI. sdp_dal.abi.txt is for people: sizes, offsets, values, prototypes. tests/abi.rs
+# generates it and requires it to be equal, so that every change of the ABI is a diff to be reviewed. libsdp_dal.abi is for
+# libabigail (abidiff), which distinguishes an addition, which is allowed, from a change or a removal, which is not. Functions
+# and enumerators may be added anywhere, and fields at the end of structs that carry their size. A released ABI does not
+# change: --update after a failure of abidiff is for versions that may break it (before 1.0: a new minor version).
 #
 # libabigail reads a shell: C functions with the header's prototypes and empty bodies, compiled with debug information
-# by tests/abi.rs, which checks that the library exports just these. (The shell has more: a function for each enum, as the
-# header's functions take int32_t, and one for the offset of each field, as what allows fields to be appended also hides
-# two fields that changed places.) It does not read the library itself. It could (Rust's
-# debug information names our types), but the dump then holds what the ABI does not: the standard library's types behind
-# each handle, names that change with each rustc, i32 for int32_t, and 600 KB of it; and it differs between debug and
-# release builds. The header is made from the same declarations as the library, and programs are compiled with the header.
+# by tests/abi.rs, which checks that the library exports exactly these. The shell has two kinds of functions more: one for
+# each enum, because the header's functions take int32_t, and one for the offset of each field, because the rule that allows
+# fields to be appended also hides two fields that changed places.
+#
+# libabigail does not read the library itself. It could, because Rust's debug information names the library's types. But that
+# dump contains what is not part of the ABI: the standard library's types behind each handle, names that change with each
+# rustc, i32 for int32_t, and 600 KB in total. It also differs between debug and release builds. The header is generated from
+# the same declarations as the library, and programs are compiled with the header.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

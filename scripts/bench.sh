@@ -1,13 +1,14 @@
 #!/bin/bash
-# Measures this library beside what the machine can do at all and beside its peers, all in one run:
+# Measures this library in one run, compared with what the machine can do at all and with its peers:
 #
 #   scripts/bench.sh                 some ten minutes after building; prints a table
 #   scripts/bench.sh --quick         two minutes
-#   scripts/bench.sh --help          the other options, and which peers there are
+#   scripts/bench.sh --help          the other options, and the peers
 #
-# Builds the release library as users have it, and all else, in the target folder (CARGO_TARGET_DIR, default target/). It
-# needs Rust, cmake, C and C++ compilers, Python 3.9 or newer with venv, 1 GB of /dev/shm, and the network for Python's
-# packages and the peers' crates the first time. Pinned rows need two CPUs. Nothing is left running or in /dev/shm.
+# Builds the release library as users have it, and everything needed, in the target folder (CARGO_TARGET_DIR, default target/).
+# It needs Rust, cmake, C and C++ compilers, Python 3.9 or newer with venv, and 1 GB of /dev/shm. The first run also needs the
+# network, for Python's packages and the peers' crates. Rows that are bound to CPUs need two. The script leaves no process
+# running and nothing in /dev/shm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v cargo >/dev/null || PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH

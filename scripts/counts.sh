@@ -3,18 +3,18 @@
 #
 #   scripts/counts.sh [--update] [--python PATH] [--figures FILE] [--last]
 #
-#   --update        writes what was counted to the file; a change of figures is committed with its reason
-#   --python PATH   a Python with cffi, numpy and pyarrow (default: the target folder's, of scripts/test.sh)
-#   --figures FILE  other figures than benches/counts.txt
-#   --last          counts nothing, and takes what was counted last
+#   --update        writes the counts to the file; commit changed figures with the reason
+#   --python PATH   a Python with cffi, numpy and pyarrow (default: that of scripts/test.sh in the target folder)
+#   --figures FILE  a file to use instead of benches/counts.txt
+#   --last          counts nothing, and uses the last counts
 #
-# More than 3 % off, in either direction, is a failure, as far as the compiler is the one that Cargo.toml names (checked-with)
-# and the machine an x86-64. Instructions in the library count: the C library, the CPU and other work on the machine change
-# nothing. Python's own count, too, but fail only with the Python that the file names. Nothing waits while it is counted.
-# benches/counts.c and benches/counts_call.py say what is done.
+# A difference of more than 3 %, in either direction, is a failure if the compiler is the one that Cargo.toml names
+# (checked-with) and the machine is an x86-64. Instructions in the library count, so the C library, the CPU and other work on
+# the machine change nothing. Python's own instructions count, too, but fail only with the Python that the file names. No
+# thread waits during counting. benches/counts.c and benches/counts_call.py describe the operations.
 #
-# Builds the release library in the target folder (CARGO_TARGET_DIR, default target/). What callgrind wrote stays there, in
-# counts/parts, for callgrind_annotate. It needs valgrind and a C compiler.
+# Builds the release library in the target folder (CARGO_TARGET_DIR, default target/). The output of callgrind stays there, in
+# counts/parts, for callgrind_annotate. The script needs valgrind and a C compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v cargo >/dev/null || PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH

@@ -3,8 +3,8 @@
 #
 #   scripts/fuzz.sh [MINUTES] [TARGET...]
 #
-# MINUTES (default 10) are shared by the targets (default: all; cargo run -p sdp-dal-fuzz -- --list). Inputs that fail are
-# written into fuzz/failures. The exit code is that of the first target that failed, else 0.
+# The targets share the MINUTES (default 10). By default all targets run; cargo run -p sdp-dal-fuzz -- --list prints them.
+# Inputs that fail are written into fuzz/failures. The exit code is that of the first target that failed, or 0.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 

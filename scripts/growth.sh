@@ -1,15 +1,16 @@
 #!/bin/bash
-# Measures puts of 80 MB into stores that grow, beside the same library without huge pages, by turns:
+# Measures puts of 80 MB into stores that grow, alternating with the same library without huge pages:
 #
 #   scripts/growth.sh [--runs N] [--puts N] [--bytes N] [--busy] [--old FOLDER]
 #
 #   --runs N      stores of each kind, one after the other (default 100)
 #   --puts N      puts into each store, which holds all of them (default 10)
 #   --bytes N     bytes of a put (default 80 MB)
-#   --busy        beside a real-time thread that never sleeps; needs root, or the right to SCHED_FIFO
-#   --old FOLDER  another build of the library, libsdp_dal.so in FOLDER, takes turns, too
+#   --busy        keeps a CPU busy with a real-time thread; needs root, or the right to SCHED_FIFO
+#   --old FOLDER  also measures another build of the library, libsdp_dal.so in FOLDER
 #
-# It needs 1 GB of memory and of /dev/shm. Other work on the machine disturbs: compare ratios, and look at processor time, too.
+# It needs 1 GB of memory and of /dev/shm. Other work on the machine disturbs it, so compare ratios, and look at processor
+# time, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=100 puts=10 busy=() old="" bytes=80000000

@@ -1,6 +1,6 @@
 #!/bin/bash
-# What `#include <sdp_dal.hpp>` costs the compiler, beside the standard headers that it includes: instructions that g++
-# executes to read either, which are the same at every run. CXX names another g++; flags may follow, as in
+# Measures what `#include <sdp_dal.hpp>` costs the compiler, compared with the standard headers that it includes. Counts the
+# instructions that g++ executes to read either, which are the same in every run. CXX names another g++, and flags may follow:
 #
 #   scripts/header.sh -std=c++20 -O2
 #

@@ -1,17 +1,22 @@
 #!/bin/bash
-# Mutants: are the tests a net? Changes the code in one place at a time (as cargo-mutants lists it) and runs the tests that come
-# past that place. A change that no test notices is a survivor: it needs a test, or a line in tests/mutants.txt that says why it
-# makes no difference.
+# Tests the tests with mutants. Changes the code in one place at a time (as cargo-mutants lists it) and runs the tests that
+# execute that place. A change that no test notices is a survivor. It needs a test, or a line in tests/mutants.txt that gives
+# the reason why it makes no difference.
 #
-#   scripts/mutants.sh [--list] [--new] [--again] [--deep] [--alone] [--jobs N] [ROOM|FILE]... [K/N]
+#   scripts/mutants.sh [--list] [--new] [--again] [--deep] [--alone] [--jobs N] [MODULE|FILE]... [K/N]
 #
-# ROOM is sync, shm, store or dal (default: all of them); FILE is one of their files. K/N takes every N-th mutant from the K-th
-# on: 1/20 to 20/20 are all of them. --list shows which, and runs nothing. --new leaves out what tests/mutants.txt names, --again
-# chooses those that survived the last time. --deep judges with what takes minutes too: deaths at every step, and the simulator.
-# Fails if there are survivors that tests/mutants.txt does not name. What each mutant did is in target/mutants/results.
+#   MODULE     sync, shm, store or dal (default: all of them)
+#   FILE       a file of these modules
+#   K/N        every N-th mutant, from the K-th on: 1/20 to 20/20 are all of them
+#   --list     lists the mutants, and runs nothing
+#   --new      leaves out the mutants that tests/mutants.txt names
+#   --again    chooses the mutants that survived the last time
+#   --deep     also runs tests that take minutes: crashes at every step, and the simulator
+#   --alone    builds each mutant by itself, for those that cannot be in the one build
 #
-# All mutants are in one build, so that each costs only the run of some tests: 1 to 10 s. How: tests/mutants/src/main.rs. Those
-# that cannot be in it are built by themselves with --alone.
+# Fails if there are survivors that tests/mutants.txt does not name. target/mutants/results has the result of each mutant.
+#
+# All mutants are in one build, so that each costs only the run of some tests, 1 to 10 s. tests/mutants/src/main.rs explains how.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 

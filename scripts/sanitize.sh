@@ -1,10 +1,10 @@
 #!/bin/bash
-# Runs the tests again under tools that see what a passing test does not. Without arguments all of them; or name some:
+# Runs the tests again under tools that find faults which a passing test does not show. Without arguments it runs all of them:
 #
 #   asan       the programs in C and C++ under clang's AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
 #   tsan       the same under clang's ThreadSanitizer
-#   valgrind   the same, as gcc makes them, under valgrind's memcheck
-#   analyze    clang's static analyser; compilers' warnings beyond what the tests are compiled with, by gcc and clang
+#   valgrind   the same, compiled by gcc, under valgrind's memcheck
+#   analyze    clang's static analyser, and more compiler warnings than in the tests, by gcc and clang
 #   rust-asan  the library and its own tests under AddressSanitizer
 #   rust-tsan  the same under ThreadSanitizer
 #   miri       the parts of the library that need no shared memory under Miri
@@ -12,12 +12,12 @@
 #   audit      known vulnerabilities of the crates
 #   docs       rustdoc, whose warnings are errors
 #
-#   --quick    only what is soon done: the programs that need few processes
+#   --quick    only short tests: the programs that need few processes
 #   --help     this text
 #
-# What cannot be run here is named in the end, with the reason: rust-asan, rust-tsan and miri need parts of a nightly Rust, deny
-# and audit a cargo-deny, and audit the network. Missing Debian packages are installed when this runs as root; otherwise it
-# says which. Everything is built below CARGO_TARGET_DIR (default target/).
+# At the end the script lists the tools that cannot run here, with the reason. rust-asan, rust-tsan and miri need parts of a
+# nightly Rust, deny and audit need cargo-deny, and audit needs the network. Run as root, the script installs missing Debian
+# packages; otherwise it lists them. Everything is built below CARGO_TARGET_DIR (default target/).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD

@@ -1,14 +1,14 @@
 #!/bin/bash
-# Runs whole clients of a store in one process, in orders that a seed decides, with stops and deaths at any step:
+# Runs whole clients of a store in one process, in an order that a seed determines, with stops and crashes at any step:
 #
-#   scripts/simulate.sh [MINUTES] [SEED]    the seeds that failed once, then fresh ones (default 2 minutes) from SEED on
-#   scripts/simulate.sh --replay WORLD/SEED one world with its story, twice: it must be the same
+#   scripts/simulate.sh [MINUTES] [SEED]    the seeds that failed once, then new ones from SEED on, for 2 minutes by default
+#   scripts/simulate.sh --replay WORLD/SEED one world with its history, twice; both runs must be the same
 #   scripts/simulate.sh --list              the worlds
-#   scripts/simulate.sh --reverted [MINUTES] the mends of faults that were once found are taken out one at a time: each must be
-#                                           found again in so many minutes (default 10)
+#   scripts/simulate.sh --reverted [MINUTES] removes the fixes of old faults, one at a time. Each fault must be found again
+#                                           within MINUTES (default 10)
 #
-# Ctrl-C ends it with what it has seen. A failing seed is printed with the command that replays it; put into
-# tests/simulate/regressions.txt it is played first from then on.
+# Ctrl-C ends it and prints the results so far. A failing seed is printed with the command that replays it. A seed in
+# tests/simulate/regressions.txt runs first from then on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
@@ -33,14 +33,14 @@ forget() {
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-simulate.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 
-# Each mend, and the world in which its fault shows.
+# Each removed fix, and the world in which its fault shows.
 reverted() {
     local minutes=${1:-10} fault world found=0 all=0 program begun
     git ls-files -z >"$scratch/files" 2>/dev/null || find . -path ./target -prune -o -type f -print0 >"$scratch/files"
     mkdir "$scratch/tree"
     tar --null --files-from "$scratch/files" -cf - | tar -xf - -C "$scratch/tree"
     patch -s -d "$scratch/tree" -p1 <tests/simulate/reverted.patch
-    # What was built of one tree passes for that of the other: the names are the same, and so are the times of most files.
+    # Cargo would take the build of one tree for that of the other: names are the same, and so are the times of most files.
     forget
     program=$(cd "$scratch/tree" && build "$scratch/reverted")
     cp "$program" "$scratch/simulate"
@@ -64,7 +64,7 @@ case ${1:-} in
     --replay | --list | --world) exec "$(build "$scratch/simulate")" "$@" ;;
     *)
         program=$(build "$scratch/built")
-        # A copy: it starts itself again and again, and the folder may be built anew meanwhile.
+        # A copy: the program starts itself again and again, and the folder may be rebuilt meanwhile.
         cp "$program" "$scratch/simulate"
         "$scratch/simulate" --minutes "${1:-2}" ${2:+--seed "$2"}
         ;;

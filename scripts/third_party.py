@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes THIRD-PARTY.txt: what is linked into the library and into `sdp-dal`, with licences and notices.
+"""Writes THIRD-PARTY.txt, the software that is linked into the library and into `sdp-dal`, with licences and notices.
 
     scripts/third_party.py            write it
-    scripts/third_party.py --check    say whether it is up to date (exit status 1 if not)
+    scripts/third_party.py --check    exit with status 1 if the file is out of date
 
-Reads `cargo metadata` and the licence files in the crates' sources; needs no network once the crates are there. The list is
-that of x86-64 Linux, so that it comes out the same everywhere.
+Reads `cargo metadata` and the licence files in the crates' sources. It needs no network once the crates are downloaded. The
+list is that of x86-64 Linux, so that the result is the same everywhere.
 """
 
 import json

@@ -1,14 +1,14 @@
 #!/bin/bash
-# Puts processes that use the library, in C and in Python, through what can go wrong: kills and stops at any time, full
-# stores and file systems, hostile writes, failing system calls, containers. Every byte they read is checked.
+# Runs processes that use the library, in C and in Python, under adverse conditions: kills and stops at any time, full
+# stores and file systems, hostile writes, failing system calls, containers. Every byte that they read is checked.
 #
 #   scripts/torture.sh [MINUTES] [SEED]
 #   scripts/torture.sh --short [SEED]        some 35 seconds
-#   scripts/torture.sh --help                the other options, and what the phases do
+#   scripts/torture.sh --help                the other options, and the phases
 #
 # Builds the release library and `sdp-dal` in the target folder (CARGO_TARGET_DIR, default target/), and installs nothing.
-# Python's workers use the environment that `scripts/test.sh python` makes there, or --python. A failing phase says with which
-# seed it can be tried again (the plan is the same then, not the timing), and keeps its folders.
+# Python's workers use the environment that `scripts/test.sh python` makes there, or --python. A failing phase prints the seed
+# with which it can be repeated (the plan is the same then, not the timing), and keeps its folders.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
