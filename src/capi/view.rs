@@ -213,7 +213,7 @@ impl Site {
             return Err(self.wrong(format_args!("'{name}.data' is NULL, expected {size} bytes")));
         }
         if size == 0 {
-            // Strides of nothing mean nothing; the module `wire` should not have to handle them.
+            // Strides of nothing mean nothing; the wire room should not have to think about them.
             layout = Layout::contiguous(layout.elem, &layout.shape, Order::C, &layout.names)?;
         }
         let start = view.data.cast::<u8>().wrapping_sub(below);
