@@ -2,7 +2,7 @@
 """The SDP Data Access Library: tensors, tables and calls between the processes of one node, in shared memory, without
 copies and without a server.
 
-A :class:`Processor` offers functions, a :class:`Caller` calls them, a :class:`Store` holds what they work on:
+A :class:`Processor` offers functions, a :class:`Caller` calls them, and a :class:`Store` holds their data:
 
 >>> import numpy as np, pyarrow
 >>> import ska_sdp_dal as dal
@@ -19,7 +19,7 @@ A :class:`Processor` offers functions, a :class:`Caller` calls them, a :class:`S
 >>> caller = dal.Caller([schema], store)
 >>> zs = caller.add(10, np.arange(3))["zs"]
 
-Most often the processor is another process. It runs a call when it is told to:
+Usually the processor is another process. It runs a call in its ``process()``:
 
 >>> processor.process()
 True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is ended by ``close()``, or at the end of a ``with`` block."""
+"""Objects that are ended by ``close()``, or at the end of a ``with`` block."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _Self = TypeVar("_Self", bound="Closes")
 
 
 class Closes(abc.ABC):
-    """Can be used in a ``with`` block, at whose end it is closed."""
+    """An object that can be used in a ``with`` block, which closes it at its end."""
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Ends it. May be called again."""
+        """Closes the object. May be called again."""
 
     def __reduce__(self) -> Any:
         raise TypeError(

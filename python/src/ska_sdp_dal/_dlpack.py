@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tensors as DLPack's capsules: Python objects around the C library's structs, made with Python's own C functions."""
+"""Tensors as DLPack's capsules: Python objects around the C library's structs, created with Python's own C functions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _pointer = ctypes.pythonapi.PyCapsule_GetPointer
 _pointer.restype = ctypes.c_void_p
 _pointer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
 
-#: Where the deleter stands in DLPack's two structs: behind the tensor (48 bytes) and a pointer of the library's; behind
+#: The offset of the deleter in DLPack's two structs: after the tensor (48 bytes) and a pointer of the library, or after
 #: the version and that pointer.
 _UNVERSIONED, _VERSIONED = b"dltensor", b"dltensor_versioned"
 _DELETER_AT = {_UNVERSIONED: 56, _VERSIONED: 16}
@@ -28,9 +28,9 @@ _DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 def capsule(tensor: Any, max_version: Optional[Tuple[int, int]]) -> Any:
-    """A tensor for a consumer that knows DLPack up to a version; None: from before it had versions.
+    """Returns a tensor for a consumer that supports DLPack up to a version; None for DLPack without versions.
 
-    The struct keeps the bytes of the tensor, whose handle is needed no more.
+    The struct keeps the bytes of the tensor, whose handle is not needed any more.
     """
     if max_version is not None and max_version[0] >= 1:
         version, name = 1, _VERSIONED
@@ -42,7 +42,7 @@ def capsule(tensor: Any, max_version: Optional[Tuple[int, int]]) -> Any:
 
 
 def _unused(pointer: int) -> None:
-    """A capsule goes: what nobody took over is freed. Who takes a tensor over gives the capsule another name."""
+    """Frees the tensor of a capsule that is dropped unused. A consumer that takes over a tensor renames the capsule."""
     for name, offset in _DELETER_AT.items():
         if _is_valid(pointer, name):
             managed = _pointer(pointer, name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How a program ends in order when the system tells it to: SIGTERM, which Kubernetes, systemd and ``kill`` send."""
+"""Ending a program with its clean-up on SIGTERM, which Kubernetes, systemd and ``kill`` send."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from typing import Iterator, Optional
 
 from .errors import InvalidArgument
 
-#: Seconds after which another signal ends the program once more.
+#: Seconds after which a further signal raises :class:`SystemExit` again.
 _AGAIN = 1.0
 
 
 @contextlib.contextmanager
 def end_on_sigterm(status: int = 0) -> Iterator[None]:
-    """Lets SIGTERM end the block, and then the program, in order: by :class:`SystemExit` in the main thread, wherever that
-    is or waits. ``with`` blocks and what ``atexit`` knows run then, and the store is removed with its last client; by
-    Python's default the signal kills the program, and leaves the store behind. A function that is running is ended, too:
-    its outputs fail.
+    """Makes SIGTERM end the block, and then the program, with its clean-up.
 
-    Another signal in the next second changes nothing, as all processes of a group often get two. After a block that ends
-    without it the signal does what it did before.
+    The signal raises :class:`SystemExit` in the main thread, wherever that runs or waits. The ends of ``with`` blocks and
+    the functions of ``atexit`` then run, and the store is removed if this was its last client. By default, SIGTERM kills a
+    Python program and leaves the store behind. A function that is running is ended, too, and its outputs fail.
+
+    A further signal in the next second changes nothing, because all processes of a group often get two. After a block
+    that ends without the signal, the signal has its previous effect.
 
     Args:
         status: The exit status.
 
     Raises:
-        InvalidArgument: This is not the main thread: signals are handled there only.
+        InvalidArgument: This is not the main thread, which is the only one that handles signals.
 
     >>> with end_on_sigterm():
     ...     pass  # with MyProcessor(schemas, path) as processor: ...

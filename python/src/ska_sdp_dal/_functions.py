@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Functions and their parameters, as callers and processors use them: what a schema says, worked out once."""
+"""Functions and their parameters, as callers and processors use them, worked out from a schema once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Param:
         elem = common.par_tensor_elem_type(field)
         self.code = 0 if elem is None else common.elem_code(elem)
         self.dims = common.par_tensor_dim_names(field)
-        #: The order in which a tensor is wanted or made; None for any.
+        #: The order in which a tensor is requested or created; None for any.
         self.order = common.par_tensor_order(field)
         #: The names of the dimensions for the library.
         self.names = None if not self.dims else names_of(self.dims)
@@ -73,7 +73,7 @@ class Param:
 
 
 class Function:
-    """A function: its name, and its parameters by position and by name; and its place among others."""
+    """A function: its name, its parameters by position and by name, and its place among other functions."""
 
     def __init__(self, schema: pa.Schema, place: int) -> None:
         self.schema = schema
@@ -85,16 +85,16 @@ class Function:
         self.outputs: List[Param] = [param for param in self.params if param.is_output]
         self.inputs: List[Param] = [param for param in self.params if not param.is_output]
         self.usual = _usual_values(self.params)
-        #: Room for the values of a call, put aside.
+        #: Space for the values of a call, kept for reuse.
         self.values: Deque[Values] = deque()
-        #: The position of the first output; that behind the last parameter if there is none.
+        #: The position of the first output, or the number of parameters if there is none.
         self.first_output = min((param.index for param in self.outputs), default=len(self.params))
         self.handle = common.parsed_schema(schema)
 
 
 class Values:
-    """The values of a call, or of some rows, for the library. They have the kinds that are usual from the start, so that a
-    usual value is a word to be written, or to be read."""
+    """The values of a call, or of some rows, for the library. They have the usual kinds from the start, so a value of a
+    usual kind is one word to write or to read."""
 
     __slots__ = ("_usual", "casts", "is_changed", "kinds", "raw", "refs")
 
@@ -111,9 +111,9 @@ class Values:
         self.refs = ffi.new("sdp_dal_ref *[]", len(function.outputs) * rows)
 
     def reset(self) -> None:
-        """Makes them the usual ones again."""
+        """Resets the values to their usual kinds."""
         ffi.buffer(self.raw, len(self._usual))[:] = self._usual
-        #: Whether some are not.
+        #: Whether some are not of the usual kind.
         self.is_changed = False
 
 
@@ -125,7 +125,7 @@ def _usual_values(params: List[Param]) -> bytes:
 
 
 def functions_of(procs: Any) -> Dict[str, Function]:
-    """The functions of a list of schemas, by name."""
+    """Returns the functions of a list of schemas, by name."""
     schemas = None if isinstance(procs, pa.Schema) or not isinstance(procs, Iterable) else list(procs)
     if schemas is None or not all(isinstance(schema, pa.Schema) for schema in schemas):
         raise TypeError(
@@ -178,14 +178,14 @@ def _shower(typ: pa.DataType) -> Callable[[Any, Any, List[Any]], None]:
 
 
 def show_bytes(shown: Any, kind: int, raw: bytes, kept: List[Any]) -> None:
-    """Shows bytes, as a value of some kind."""
+    """Writes bytes, as a value of some kind."""
     data = from_buffer(raw)
     kept.append(data)
     shown.kind, shown.data, shown.size = kind, data, len(raw)
 
 
 def _plain(value: Any) -> Any:
-    """Arrow's scalars as Python's."""
+    """Returns Arrow's scalars as Python's values."""
     return value.as_py() if isinstance(value, pa.Scalar) else value
 
 
@@ -197,7 +197,7 @@ def _boolean(value: Any) -> bool:
 
 
 def _whole(value: Any) -> int:
-    # An exact int is what almost all callers give.
+    # Almost all callers pass an exact int.
     if type(value) is int:
         return value
     value = _plain(value)
@@ -308,7 +308,7 @@ _READERS: Dict[int, Callable[[Any], Any]] = {
 
 
 def read(value: Any, call: Any, param: Param) -> Any:
-    """A plain value of a call, which is not null."""
+    """Returns a plain value of a call, which is not null."""
     reader = _READERS.get(value.kind)
     return _read_arrow(call, param) if reader is None else reader(value)
 

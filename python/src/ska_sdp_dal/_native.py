@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The C library: where it lies, how its statuses become exceptions, how its waits obey Ctrl-C.
+"""The C library: its path, its statuses as exceptions, and Ctrl-C in its waits.
 
-Only this package's modules use it. A handle of the library is kept as a cffi pointer that frees itself (``own``), so
-whatever refers to it keeps what it stands for.
+Only this package's modules use it. A handle of the library is kept as a cffi pointer that frees itself (``own``), so every
+object that refers to the pointer keeps the handle.
 """
 
 from __future__ import annotations
@@ -29,21 +29,22 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def get_include() -> str:
-    """The folder of ``sdp_dal.h`` and ``sdp_dal.hpp``, for C and C++ compilers."""
+    """Returns the folder of ``sdp_dal.h`` and ``sdp_dal.hpp``, for C and C++ compilers."""
     return str(_PACKAGE / "include")
 
 
 def get_library() -> str:
-    """The path of the C library that this package uses: ``SDP_DAL_LIBRARY`` of the environment, else its own."""
+    """Returns the path of the C library that this package uses. The environment variable ``SDP_DAL_LIBRARY`` sets it.
+    Default: the package's own library."""
     chosen = os.environ.get("SDP_DAL_LIBRARY")
-    # Under the name by which programs that are linked with it look for it.
+    # With the name under which programs that are linked with it search for it.
     major, minor = VERSION.split(".")[:2]
     abi = f"{major}.{minor}" if major == "0" else major
     return chosen or str(_PACKAGE / "lib" / f"libsdp_dal.so.{abi}")
 
 
 def version_of(library: Any) -> str:
-    """The version of a C library."""
+    """Returns the version of a C library."""
     number = int(library.sdp_dal_version())
     return f"{number >> 24}.{number >> 12 & 0xFFF}.{number & 0xFFF}"
 
@@ -56,7 +57,7 @@ def _load() -> Any:
         chosen = " (SDP_DAL_LIBRARY of the environment)" if os.environ.get("SDP_DAL_LIBRARY") else ""
         raise ImportError(f"cannot load the library {path}{chosen}: {problem}") from problem
     found = version_of(library)
-    # Before 1.0 a minor version is a version of the ABI of its own.
+    # Before 1.0 each minor version has an ABI of its own.
     ours, theirs = VERSION.split("."), found.split(".")
     if ours[: 2 if ours[0] == "0" else 1] != theirs[: 2 if ours[0] == "0" else 1]:
         raise ImportError(f"the library {path} is of version {found}, this package needs {VERSION}")
@@ -74,7 +75,7 @@ _MESSAGE_SIZE: int = lib.SDP_DAL_MESSAGE_SIZE
 
 
 def last_error() -> str:
-    """The text of this thread's last failure."""
+    """Returns the text of this thread's last failure."""
     length = ffi.new("size_t *", _MESSAGE_SIZE)
     buffer = ffi.new("char[]", _MESSAGE_SIZE)
     lib.sdp_dal_last_error(buffer, length)
@@ -82,7 +83,7 @@ def last_error() -> str:
 
 
 def text_of(function: Any, *arguments: Any) -> str:
-    """A text that a function of the library copies into a buffer behind its other arguments."""
+    """Returns a text that a function of the library copies into a buffer after its other arguments."""
     size = 256
     length = ffi.new("size_t *")
     while True:
@@ -97,7 +98,7 @@ def text_of(function: Any, *arguments: Any) -> str:
 
 
 def error(status: int, refs: Sequence[Any] = (), timeout: Optional[float] = None) -> BaseException:
-    """The exception for a status that a function has just returned in this thread."""
+    """Returns the exception for a status that a function has just returned in this thread."""
     if status == lib.SDP_DAL_INTERRUPTED:
         raised = _signals.take()
         if raised is not None:
@@ -106,7 +107,7 @@ def error(status: int, refs: Sequence[Any] = (), timeout: Optional[float] = None
 
 
 def check(status: int, refs: Sequence[Any] = (), timeout: Optional[float] = None) -> None:
-    """Raises what a status says, unless it is OK."""
+    """Raises the exception for a status, unless it is OK."""
     if status != 0:
         raise error(status, refs, timeout)
 
@@ -115,13 +116,13 @@ def check(status: int, refs: Sequence[Any] = (), timeout: Optional[float] = None
 
 
 def filled(name: str) -> Any:
-    """A struct of the library with its defaults."""
+    """Returns a struct of the library with its defaults."""
     return ffi.new(name + " *", {"struct_size": ffi.sizeof(name)})
 
 
 def reader(name: str, *fields: str) -> Callable[[Any], Tuple[int, ...]]:
-    """What reads integers and pointers out of the buffer of a struct of the library's: all at once, which costs less than
-    one by one. They come in the order in which the struct has them."""
+    """Returns a function that reads integers and pointers from the buffer of a struct of the library. It reads all at once,
+    which costs less than one by one, and returns them in the order of the struct."""
     layout, end = "=", 0
     for field, place in ffi.typeof(name).fields:
         if field in fields:
@@ -132,17 +133,17 @@ def reader(name: str, *fields: str) -> Callable[[Any], Tuple[int, ...]]:
 
 
 def own(out: Any, free: Any) -> Any:
-    """The handle that a function has just written to ``out``, which is freed with its last use."""
+    """Returns the handle that a function has just written to ``out``. It is freed after its last use."""
     return ffi.gc(out[0], free)
 
 
 def nanoseconds(timeout: Optional[float]) -> int:
-    """A time in seconds as the library takes it; None waits for ever."""
+    """Returns a time in seconds as the library accepts it; None waits for ever."""
     if timeout is None:
         return FOREVER
     try:
         if timeout >= 0:
-            # More than the library can count is for ever.
+            # A longer time than the library can represent is for ever.
             return FOREVER if timeout > 9e9 else int(timeout * 1e9)
         negative = timeout < 0
     except (TypeError, ValueError):
@@ -156,13 +157,13 @@ def nanoseconds(timeout: Optional[float]) -> int:
 
 
 def short(value: Any) -> str:
-    """A value as messages show it."""
+    """Returns a value as messages show it."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def whole(number: Any, what: str, least: int, how: str) -> int:
-    """A whole number that is at least so large; ``how`` says what to give."""
+    """Returns a whole number that is at least ``least``. ``how`` is the advice in the error."""
     if not hasattr(number, "__index__"):
         raise TypeError(f"{what} is {number!r}: give {how}")
     if number < least:
@@ -171,7 +172,7 @@ def whole(number: Any, what: str, least: int, how: str) -> int:
 
 
 def encoded(text: Optional[str], what: str) -> Any:
-    """A text for the library; None is NULL."""
+    """Returns a text for the library; None is NULL."""
     if text is None:
         return ffi.NULL
     if not isinstance(text, (str, bytes, os.PathLike)):
@@ -183,7 +184,7 @@ def encoded(text: Optional[str], what: str) -> Any:
 
 
 def texts(values: Sequence[str], what: str) -> Any:
-    """An array of texts for the library, and what must live as long as it is used."""
+    """Returns an array of texts for the library, and what must be kept as long as it is used."""
     kept = [ffi.new("char[]", encoded(value, what)) for value in values]
     return ffi.new("const char *[]", kept or [ffi.NULL]), kept
 
@@ -194,10 +195,10 @@ def texts(values: Sequence[str], what: str) -> Any:
 class _Signals:
     """Lets Python's signal handlers run while a thread waits in the library.
 
-    Python runs them only between its own instructions, and there are none while C waits. So the library asks, now and
-    then and after each signal, whether the wait is to end; answering runs a little Python, and with it the handlers. What
-    a handler raises (KeyboardInterrupt, for one) cannot pass through C: it is kept, the wait ends, and who waited
-    raises it.
+    Python runs them only between its own instructions, and there are none while C waits. Therefore the library asks
+    periodically, and after each signal, whether the wait is to end. The answer runs a little Python code, and with it the
+    handlers. An exception of a handler, such as KeyboardInterrupt, cannot pass through C. It is kept, the wait ends, and the
+    waiting function raises it.
     """
 
     def __init__(self) -> None:
@@ -220,7 +221,7 @@ class _Signals:
         return True
 
     def take(self) -> Optional[BaseException]:
-        """What a handler raised in this thread, once."""
+        """Returns the exception that a handler raised in this thread, once."""
         if threading.get_ident() == self._main and self._raised:
             return self._raised.pop(0)
         return None
@@ -230,7 +231,7 @@ _signals = _Signals()
 
 
 def _leave() -> None:
-    """The program ends: what it still holds is not freed in every case, and must leave no store behind."""
+    """Leaves all stores when the program ends. Python does not free every handle at exit, and no store must stay behind."""
     # A daemon thread that still waits must not enter an interpreter that is being taken down.
     lib.sdp_dal_set_interrupt_check(ffi.NULL, ffi.NULL)
     lib.sdp_dal_stores_leave()
@@ -240,7 +241,7 @@ atexit.register(_leave)
 
 
 def library_version() -> str:
-    """The version of the C library that is running."""
+    """Returns the version of the loaded C library."""
     return version_of(lib)
 
 
@@ -252,12 +253,12 @@ if sys.byteorder != "little":  # pragma: no cover - the wire formats are little-
 
 
 def address(pointer: Any) -> int:
-    """A pointer as the number that pyarrow takes."""
+    """Returns a pointer as the number that pyarrow accepts."""
     return int(ffi.cast("uintptr_t", pointer))
 
 
 def own_schema(schema: Any, function: Any, kind: str, free: Any) -> Any:
-    """What a function makes of an Arrow schema, which it moves."""
+    """Returns the handle that a function creates from an Arrow schema, which it moves."""
     moved = ffi.new("struct ArrowSchema *")
     out = ffi.new(kind)
     schema._export_to_c(address(moved))
@@ -266,7 +267,7 @@ def own_schema(schema: Any, function: Any, kind: str, free: Any) -> Any:
 
 
 def new_arrow(kind: str) -> Any:
-    """A struct of Arrow's that is released at last, if the library has not taken it."""
+    """Returns a struct of Arrow that is released after its last use, if the library has not taken it."""
     return ffi.gc(ffi.new(kind), _release)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tables and bytes between the library and pyarrow, over Arrow's C structs: nothing is copied on the way."""
+"""Tables and bytes between the library and pyarrow, over Arrow's C structs and without a copy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .errors import InvalidArgument
 
 
 def buffer_of(handle: Any, also: Any = None) -> pa.Buffer:
-    """The data of an object, whose handle it takes over: it is freed with the buffer, which keeps ``also``, too."""
+    """Returns the data of an object. It takes over the handle and frees it with the buffer, which also keeps ``also``."""
     owned = ffi.gc(handle, lib.sdp_dal_buffer_free)
     info = filled("sdp_dal_buffer_info")
     check(lib.sdp_dal_buffer_get_info(owned, info))
@@ -27,12 +27,12 @@ def buffer_of(handle: Any, also: Any = None) -> pa.Buffer:
 
 
 def table_of(stream: Any) -> pa.Table:
-    """The table that a stream of the library gives; the stream is moved."""
+    """Returns the table of a stream of the library, which is moved."""
     return pa.RecordBatchReader._import_from_c(address(stream)).read_all()
 
 
 def stream_of(table: pa.Table) -> Any:
-    """A table as a stream for the library, which moves it."""
+    """Returns a table as a stream for the library, which moves it."""
     stream = new_arrow("struct ArrowArrayStream *")
     reader = pa.RecordBatchReader.from_batches(table.schema, iter(_batches(table)))
     reader._export_to_c(address(stream))
@@ -40,7 +40,7 @@ def stream_of(table: pa.Table) -> Any:
 
 
 def _batches(table: pa.Table) -> Any:
-    """Record batches as the chunks are, which must be equally long in all columns."""
+    """Returns record batches with the table's chunks, which must be equally long in all columns."""
     lengths = {tuple(len(chunk) for chunk in column.chunks if len(chunk)) for column in table.columns}
     if len(lengths) > 1:
         raise InvalidArgument(
@@ -50,7 +50,7 @@ def _batches(table: pa.Table) -> Any:
 
 
 def table_from(table: Any, schema: Optional[pa.Schema] = None) -> pa.Table:
-    """A table in any of the forms that are taken, with the columns of ``schema`` if that is given."""
+    """Returns a table that is given in any accepted form, with the columns of ``schema`` if that is given."""
     try:
         made = _made(table, schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, KeyError) as problem:
@@ -81,7 +81,7 @@ def _made(table: Any, schema: Optional[pa.Schema]) -> pa.Table:
 def _of_columns(columns: Dict[str, Any], schema: Optional[pa.Schema]) -> pa.Table:
     if schema is None:
         return pa.table(columns)
-    # Arrow itself refuses to cut the fractions of an array off, but not those of a list.
+    # Arrow itself refuses to cut off the fractions of an array, but not those of a list.
     for field in schema:
         column: Any = columns.get(field.name)
         is_listed = pat.is_integer(field.type) and isinstance(column, (list, tuple))
@@ -91,8 +91,8 @@ def _of_columns(columns: Dict[str, Any], schema: Optional[pa.Schema]) -> pa.Tabl
 
 
 def _checked(made: pa.Table, given: Any) -> pa.Table:
-    """A table, if no column is narrower than the array that was given for it, and none of its numbers has become infinite.
-    Numbers of a list have no type: they may be rounded.
+    """Returns a table, if no column is narrower than the given array, and none of its numbers has become infinite.
+    Numbers of a list have no type, so they may be rounded.
     """
     for name, column in zip(made.schema.names, made.columns):
         if column.type not in (pa.float16(), pa.float32()):
@@ -110,7 +110,7 @@ def _checked(made: pa.Table, given: Any) -> pa.Table:
 
 
 def _number_type(column: Any) -> Optional[np.dtype[Any]]:
-    """The type of an array's numbers; None for what is no array, or has no numbers."""
+    """Returns the type of an array's numbers; None for a value that is not an array or has no numbers."""
     if isinstance(column, (pa.Array, pa.ChunkedArray)):
         is_number = pat.is_integer(column.type) or pat.is_floating(column.type)
         return np.dtype(column.type.to_pandas_dtype()) if is_number else None
@@ -123,7 +123,7 @@ def _is_pandas(table: Any) -> bool:
 
 
 def options(max_chunksize: Optional[int]) -> Any:
-    """The library's options for putting a table."""
+    """Returns the library's options for putting a table."""
     if max_chunksize is None:
         return ffi.NULL
     if max_chunksize < 1:
@@ -134,7 +134,7 @@ def options(max_chunksize: Optional[int]) -> Any:
 
 
 def checked_schema(schema: Any) -> Any:
-    """The columns of a table, if they are given as a schema."""
+    """Returns the columns of a table, if they are given as a schema."""
     if not isinstance(schema, pa.Schema):
         raise TypeError(f"the columns are {schema!r}: give a pyarrow.Schema, or None for any")
     return schema
@@ -142,7 +142,7 @@ def checked_schema(schema: Any) -> Any:
 
 @contextlib.contextmanager
 def exported(schema: Optional[pa.Schema]) -> Iterator[Any]:
-    """A schema as the library reads it without taking it over; None is NULL."""
+    """Yields a schema that the library reads without taking it over; None is NULL."""
     if schema is None:
         yield ffi.NULL
         return
@@ -157,14 +157,14 @@ def exported(schema: Optional[pa.Schema]) -> Iterator[Any]:
 
 
 def expected(columns: Any) -> Any:
-    """What a reference expects of a table: the exported schema, which must live as long as this is used."""
+    """Returns what a reference expects of a table. The exported schema must be kept as long as this is used."""
     made = filled("sdp_dal_expectation")
     made.kind, made.columns = lib.SDP_DAL_PARAM_TABLE, columns
     return made
 
 
 def needed(package: str, what: str) -> Any:
-    """An optional package."""
+    """Returns an optional package."""
     try:
         return importlib.import_module(package)
     except ImportError as missing:

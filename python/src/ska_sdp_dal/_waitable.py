@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""An object that may not exist yet: what can be asked of it by its handle alone."""
+"""The part of a reference that needs only its handle."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .ids import ObjectID
 
 
 class Waitable:
-    """An object that may not exist yet, and can be waited for."""
+    """An object that may not exist yet, and for which a program can wait."""
 
     _handle: Any
-    #: What is true of almost all of them stands with the class.
+    #: The values of almost all references are attributes of the class.
     _auto_delete = True
 
     @property
@@ -32,23 +32,23 @@ class Waitable:
         return state
 
     def binary(self) -> bytes:
-        """The bytes of the object's ID: a reference stands wherever an ID is taken."""
+        """Returns the bytes of the object's ID. A reference is accepted wherever an ID is."""
         return bytes(self.oid)
 
     def exists(self) -> bool:
-        """Whether the object exists now. Does not wait."""
+        """Returns whether the object exists now. Does not wait."""
         return bool(self._state().state == lib.SDP_DAL_STATE_SEALED)
 
     def wait(self, timeout: Optional[float] = None) -> None:
         """Waits until the object exists.
 
         Args:
-            timeout: Seconds to wait; None for as long as it takes.
+            timeout: Seconds to wait; None for no limit.
 
         Raises:
-            TimeoutException: It did not come to exist in time.
-            FunctionError: The function that was to make it raised an exception.
-            ProcessorLost: The processor that was to make it has gone.
+            TimeoutException: The object was not created in time.
+            FunctionError: The function that was to create it raised an exception.
+            ProcessorLost: The processor that was to create it has gone.
         """
         status = lib.sdp_dal_ref_wait(self._handle, nanoseconds(timeout))
         if status:
@@ -56,13 +56,12 @@ class Waitable:
 
     @property
     def progress(self) -> float:
-        """How far the function that makes the object has come, as it tells itself: from 0 to 1, and 1 once the object
-        exists."""
+        """The progress from 0 to 1 that the function which creates the object has set. It is 1 once the object exists."""
         return float(self._state().progress)
 
     @property
     def is_running(self) -> bool:
-        """Whether a processor is at work on the object."""
+        """Whether a processor is working on the object."""
         return bool(self._state().running)
 
     @property
@@ -71,6 +70,6 @@ class Waitable:
         return bool(self._info().owning)
 
     def disown(self) -> None:
-        """Makes the object stay when its last reference goes: until it is deleted by its ID."""
+        """Keeps the object when its last reference is dropped, until it is deleted by its ID."""
         self._auto_delete = False
         check(lib.sdp_dal_ref_disown(self._handle))

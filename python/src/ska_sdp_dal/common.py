@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Schemas of calls, and object IDs.
 
-A call schema is an Arrow schema: the function's name and its parameters. Keys of Arrow metadata say what Arrow's types
-cannot; they are those of the library's wire format.
+A call schema is an Arrow schema that describes a function's name and its parameters. Keys of Arrow metadata describe what
+Arrow's types cannot. They are those of the library's wire format.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ __all__ = [
 
 #: The Arrow type of an object ID.
 OBJECT_ID_TYPE = pa.binary(OBJECT_ID_SIZE)
-#: What the ID of a namespace's declaration ends in; its first bytes are the prefix.
+#: The last bytes of the ID of a namespace's declaration, after the prefix.
 NAMESPACE_DECL_SUFFIX = b"\x00" * (OBJECT_ID_SIZE - NAMESPACE_ID_SIZE)
 
 #: Metadata of a declaration: the display name of the namespace.
@@ -82,7 +82,7 @@ par_spec = pa.Field
 
 
 class ComplexType:
-    """A stand-in for an Arrow type of complex numbers, which Arrow does not have. See ``complex64``, ``complex128``.
+    """A substitute for an Arrow type of complex numbers, which Arrow does not have. See ``complex64``, ``complex128``.
 
     Args:
         real_type: The Arrow type of the real and of the imaginary part.
@@ -96,7 +96,7 @@ class ComplexType:
         self.real_dtype = np.dtype(real_dtype)
 
     def to_pandas_dtype(self) -> Any:
-        """The numpy type, as Arrow's types give theirs."""
+        """Returns the numpy type, as Arrow's types do."""
         return self.complex_dtype.type
 
     def __eq__(self, other: object) -> bool:
@@ -149,7 +149,7 @@ _CODE_OF_NAME: Dict[str, int] = {name: code for code, name, _, _ in _ELEMENTS}
 
 
 def elem_code(typ: Any) -> int:
-    """The library's number of an element type: an Arrow type, a ComplexType, or what numpy takes for a type."""
+    """Returns the library's number of an element type: an Arrow type, a ComplexType, or what numpy accepts as a type."""
     code = _CODE_OF_ELEM.get(typ) if isinstance(typ, (pa.DataType, ComplexType)) else None
     if code is None and not isinstance(typ, (pa.DataType, ComplexType)):
         try:
@@ -162,13 +162,13 @@ def elem_code(typ: Any) -> int:
 
 
 def from_numpy_dtype(dtype: Any) -> ElemType:
-    """The element type for a numpy type; a :class:`ComplexType` for complex numbers."""
+    """Returns the element type for a numpy type; a :class:`ComplexType` for complex numbers."""
     found = np.dtype(dtype)
     code = CODE_OF_DTYPE.get(found.newbyteorder("="))
     return ELEM_OF_CODE[code] if code is not None else pa.from_numpy_dtype(found)
 
 
-#: What callers have for other purposes than calling a function of that name.
+#: Names that callers use for other purposes than calling a function of that name.
 CALLER_NAMES = frozenset(
     ["batch_call", "call", "close", "find_processors", "next_lost", "num_processors", "processors"]
 )
@@ -178,15 +178,15 @@ CALLER_NAMES = frozenset(
 
 
 def make_call_schema(func_name: str, pars: List[pa.Field], metadata: Mapping[Any, Any] = {}) -> pa.Schema:
-    """The schema of a function.
+    """Returns the schema of a function.
 
     Args:
-        func_name: Its name: letters, digits and _.
-        pars: Its parameters in positional order, see :func:`make_par` and its neighbours.
-        metadata: What else is to be said about it.
+        func_name: Name of the function: letters, digits and _.
+        pars: Its parameters in positional order, see :func:`make_par` and the following functions.
+        metadata: Further information about the function.
 
     Raises:
-        InvalidArgument: A name is wrong, comes twice, or is one that a Caller has for another purpose.
+        InvalidArgument: A name is wrong, appears twice, or is one that a Caller uses for another purpose.
 
     >>> schema = make_call_schema("flag", [make_tensor_input_par("vis", complex64, ["row", "chan"])])
     >>> call_name(schema), par_tensor_dim_names(schema.field("vis")), par_tensor_elem_type(schema.field("vis"))
@@ -242,13 +242,13 @@ def parse_call_schema(signature: str) -> pa.Schema:
 
 
 def make_par(name: str, typ: Any, nullable: bool = False, metadata: Mapping[Any, Any] = {}) -> pa.Field:
-    """A parameter that is a plain value.
+    """Returns a parameter that is a plain value.
 
     Args:
-        name: Its name.
+        name: Name of the parameter.
         typ: Its Arrow type, or a :class:`ComplexType`.
         nullable: Whether it may be left out.
-        metadata: What else is to be said about it.
+        metadata: Further information about the parameter.
     """
     own: Dict[bytes, bytes] = {}
     if isinstance(typ, ComplexType):
@@ -259,34 +259,34 @@ def make_par(name: str, typ: Any, nullable: bool = False, metadata: Mapping[Any,
 
 
 def make_oid_par(name: str, nullable: bool = False, metadata: Mapping[Any, Any] = {}) -> pa.Field:
-    """A parameter that is an object's ID, which is only passed: nobody waits for the object.
+    """Returns a parameter that is an object's ID. The ID is only passed, and the call does not wait for the object.
 
     Args:
-        name: Its name.
+        name: Name of the parameter.
         nullable: Whether it may be left out.
-        metadata: What else is to be said about it.
+        metadata: Further information about the parameter.
     """
     return _object_par(name, nullable, {_PAR_META: b"id"}, metadata)
 
 
 def make_oid_input_par(name: str, nullable: bool = False, metadata: Mapping[Any, Any] = {}) -> pa.Field:
-    """A parameter that is an object of any kind: the call waits until it exists.
+    """Returns an input parameter that is an object of any kind. The call waits until the object exists.
 
     Args:
-        name: Its name.
+        name: Name of the parameter.
         nullable: Whether it may be left out.
-        metadata: What else is to be said about it.
+        metadata: Further information about the parameter.
     """
     return _object_par(name, nullable, {_PAR_META: b"in", _TYPE_META: b"oid"}, metadata)
 
 
 def make_oid_output_par(name: str, nullable: bool = False, metadata: Mapping[Any, Any] = {}) -> pa.Field:
-    """A parameter that is an object of any kind, which the function makes. A call is skipped if all outputs exist.
+    """Returns an output parameter that is an object of any kind. A call is skipped if all its outputs exist.
 
     Args:
-        name: Its name.
+        name: Name of the parameter.
         nullable: Whether it may be left out.
-        metadata: What else is to be said about it.
+        metadata: Further information about the parameter.
     """
     return _object_par(name, nullable, {_PAR_META: b"out", _TYPE_META: b"oid"}, metadata)
 
@@ -294,15 +294,15 @@ def make_oid_output_par(name: str, nullable: bool = False, metadata: Mapping[Any
 def make_tensor_input_par(
     name: str, elem_type: ElemType, dim_names: Sequence[str], nullable: bool = False, *, order: Optional[str] = None
 ) -> pa.Field:
-    """A parameter that is a tensor: the call waits until it exists.
+    """Returns an input parameter that is a tensor. The call waits until the tensor exists.
 
     Args:
-        name: Its name.
+        name: Name of the parameter.
         elem_type: The type of its elements.
-        dim_names: The names of its dimensions; with ``=`` and a size behind a name, that is fixed.
+        dim_names: The names of its dimensions. ``=`` and a size after a name fix that size.
         nullable: Whether it may be left out.
-        order: 'C' or 'F' if the function wants its elements in that order: it then gets a copy of a tensor that is stored
-            in the other one. None: as it is stored. Callers need not expect the same.
+        order: 'C' or 'F' if the function requests its elements in that order. It then gets a copy of a tensor that is
+            stored in the other order. Callers need not expect the same order. Default: the order in which it is stored.
     """
     return _object_par(name, nullable, {_PAR_META: b"in", **_tensor(elem_type, dim_names, order)})
 
@@ -310,23 +310,23 @@ def make_tensor_input_par(
 def make_tensor_output_par(
     name: str, elem_type: ElemType, dim_names: Sequence[str], nullable: bool = False, *, order: Optional[str] = None
 ) -> pa.Field:
-    """A parameter that is a tensor, which the function makes.
+    """Returns an output parameter that is a tensor.
 
     Args:
-        name: Its name.
+        name: Name of the parameter.
         elem_type: The type of its elements.
-        dim_names: The names of its dimensions; with ``=`` and a size behind a name, that is fixed.
+        dim_names: The names of its dimensions. ``=`` and a size after a name fix that size.
         nullable: Whether it may be left out.
-        order: 'C' or 'F' for the order in which it is stored. None: that of the array that is put.
+        order: 'C' or 'F' for the order in which it is stored. Default: that of the array that is put.
     """
     return _object_par(name, nullable, {_PAR_META: b"out", **_tensor(elem_type, dim_names, order)})
 
 
 def make_table_input_par(name: str, table_schema: Optional[pa.Schema], nullable: bool = False) -> pa.Field:
-    """A parameter that is a table: the call waits until it exists.
+    """Returns an input parameter that is a table. The call waits until the table exists.
 
     Args:
-        name: Its name.
+        name: Name of the parameter.
         table_schema: Its columns; None for any.
         nullable: Whether it may be left out.
     """
@@ -334,10 +334,10 @@ def make_table_input_par(name: str, table_schema: Optional[pa.Schema], nullable:
 
 
 def make_table_output_par(name: str, table_schema: Optional[pa.Schema], nullable: bool = False) -> pa.Field:
-    """A parameter that is a table, which the function makes.
+    """Returns an output parameter that is a table.
 
     Args:
-        name: Its name.
+        name: Name of the parameter.
         table_schema: Its columns; None for any.
         nullable: Whether it may be left out.
     """
@@ -345,7 +345,7 @@ def make_table_output_par(name: str, table_schema: Optional[pa.Schema], nullable
 
 
 def call_name(schema: pa.Schema) -> str:
-    """The name of a schema's function."""
+    """Returns the name of a schema's function."""
     if not isinstance(schema, pa.Schema):
         raise TypeError(f"the function is {schema!r}: give its schema, as make_call_schema() makes it")
     name = (schema.metadata or {}).get(_FUNC_META)
@@ -355,7 +355,7 @@ def call_name(schema: pa.Schema) -> str:
 
 
 def par_meta(field: pa.Field) -> Optional[str]:
-    """What kind of object a parameter is: 'in', 'out', or 'id' for one that is only passed. None for values."""
+    """Returns the kind of a parameter: 'in', 'out', or 'id' for an ID that is only passed; None for values."""
     kind = _meta(field, _PAR_META)
     if kind is None and field.type == OBJECT_ID_TYPE:
         return "id"
@@ -363,42 +363,43 @@ def par_meta(field: pa.Field) -> Optional[str]:
 
 
 def par_table_schema(field: pa.Field) -> Optional[pa.Schema]:
-    """The columns of a table parameter; None if it is no table, or may have any columns."""
+    """Returns the columns of a table parameter; None if it is not a table, or may have any columns."""
     text = _meta(field, _TABLE_META)
     return None if text is None else pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
 
 
 def par_tensor_dim_names(field: pa.Field) -> Optional[List[str]]:
-    """The names of a tensor parameter's dimensions, "" for one without a name; None if it is no tensor."""
+    """Returns the names of a tensor parameter's dimensions, "" for one without a name; None if it is not a tensor."""
     text = _meta(field, _DIMS_META)
     return None if text is None or not par_is_tensor(field) else _dim_names(text)
 
 
 def par_tensor_elem_type(field: pa.Field) -> Optional[ElemType]:
-    """The type of a tensor parameter's elements; None if it is no tensor."""
+    """Returns the type of a tensor parameter's elements; None if it is not a tensor."""
     code = _CODE_OF_NAME.get(_meta(field, _ELEM_META) or "")
     return None if code is None or not par_is_tensor(field) else ELEM_OF_CODE[code]
 
 
 def par_tensor_order(field: pa.Field) -> Optional[str]:
-    """The order in which a tensor parameter is wanted or made, 'C' or 'F'; None if any will do, or it is no tensor."""
+    """Returns the order that a tensor parameter requests, 'C' or 'F'; None if any is accepted, or it is not a tensor."""
     return _meta(field, _ORDER_META) if par_is_tensor(field) else None
 
 
 def par_is_tensor(field: pa.Field) -> bool:
-    """Whether a parameter is a tensor."""
+    """Returns whether a parameter is a tensor."""
     return _meta(field, _TYPE_META) == "tensor"
 
 
 def par_is_table(field: pa.Field) -> bool:
-    """Whether a parameter is a table."""
+    """Returns whether a parameter is a table."""
     return _meta(field, _TYPE_META) == "table"
 
 
 def schema_compatible(expected: pa.Schema, actual: pa.Schema) -> List[str]:
-    """What keeps a caller that expects one schema from calling a function of another.
+    """Returns the reasons why a caller that expects one schema cannot call a function of another.
 
-    All parameters expected must be there, of equal kind and type; others must be inputs that may be left out.
+    The function must have all expected parameters, with equal kinds and types. Its other parameters must be inputs that
+    may be left out.
 
     Returns:
         A sentence for each mismatch; an empty list if the schemas are compatible.
@@ -416,7 +417,7 @@ def schema_compatible(expected: pa.Schema, actual: pa.Schema) -> List[str]:
 
 
 def parsed_schema(schema: pa.Schema) -> Any:
-    """The library's handle of a call schema."""
+    """Returns the library's handle of a call schema."""
     if not isinstance(schema, pa.Schema):
         raise TypeError(f"the schema of a function is {schema!r}: give what make_call_schema() makes")
     return _native.own_schema(schema, lib.sdp_dal_schema_from_arrow, "sdp_dal_schema **", lib.sdp_dal_schema_free)
@@ -424,7 +425,7 @@ def parsed_schema(schema: pa.Schema) -> Any:
 
 def _bytes(metadata: Mapping[Any, Any]) -> Dict[bytes, bytes]:
     def raw(value: Any) -> bytes:
-        # bytes() makes so many zeros of a number.
+        # bytes(number) would return that many zeros.
         if not isinstance(value, (str, bytes, bytearray, memoryview)):
             raise TypeError(f"the metadata have {value!r}: give texts or bytes")
         return value.encode() if isinstance(value, str) else bytes(value)
@@ -468,7 +469,7 @@ _WRITTEN = re.compile(r'(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|"(?P<quoted>(?:[^"\\
 
 
 def _dim(name: Optional[str]) -> str:
-    """A dimension as the wire format writes it."""
+    """Returns a dimension as the wire format writes it."""
     name, size = name or "", ""
     sized = _SIZED.fullmatch(name)
     if sized:
@@ -481,7 +482,7 @@ def _dim(name: Optional[str]) -> str:
 
 
 def _dim_names(text: str) -> List[str]:
-    """The names in what :func:`_dim` wrote."""
+    """Returns the names in a text that :func:`_dim` wrote."""
     names: List[str] = []
     at = 0
     while at < len(text):
@@ -501,21 +502,21 @@ def _dim_names(text: str) -> List[str]:
 
 
 def is_namespace_decl(oid: AnyID) -> bool:
-    """Whether an object ID is that of a namespace's declaration."""
+    """Returns whether an object ID is that of a namespace's declaration."""
     raw = raw_id(oid)
     return len(raw) == OBJECT_ID_SIZE and raw.endswith(NAMESPACE_DECL_SUFFIX)
 
 
 def object_id_hex(oid: AnyID) -> str:
-    """An object ID, or the first bytes of one, in hexadecimal digits."""
+    """Returns an object ID, or the first bytes of one, in hexadecimal digits."""
     return raw_id(oid).hex()
 
 
 def parse_hex_objectid(oid_str: str) -> bytes:
-    """The bytes of an object ID, or of a prefix, that is given in hexadecimal digits.
+    """Returns the bytes of an object ID, or of a prefix, that is given in hexadecimal digits.
 
     Raises:
-        InvalidArgument: It is not hexadecimal, or longer than an ID.
+        InvalidArgument: The text is not hexadecimal, or is longer than an ID.
 
     >>> parse_hex_objectid("0000002a")
     b'\\x00\\x00\\x00*'
@@ -532,7 +533,7 @@ def parse_hex_objectid(oid_str: str) -> bytes:
 
 
 def objectid_generator(prefix: bytes, size: int = OBJECT_ID_SIZE) -> Iterator[bytes]:
-    """All object IDs with a prefix, one after the other, but for the declaration's.
+    """Returns all object IDs with a prefix, one after the other, except the declaration's.
 
     Args:
         prefix: First bytes of the IDs.

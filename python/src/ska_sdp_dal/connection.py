@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Connections to a store, and references to what lies in it: the names that programs import."""
+"""Connections to a store, and references to its objects: the names that programs import."""
 
 from ._connection import Connection
 from .errors import TimeoutException

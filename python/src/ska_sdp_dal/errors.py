@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What can go wrong. Every error of the library is a :class:`DalError`, and also what Python's own programs expect: a
-wrong argument is a :class:`ValueError`, a time that has passed a :class:`TimeoutError`."""
+"""The errors. Every error of the library is a :class:`DalError`, and also an error of Python. For example, a wrong argument
+is a :class:`ValueError`, and a timeout is a :class:`TimeoutError`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 else:
     from pyarrow.lib import ArrowException
 
-#: Begins the part of a failed call's text that tells where in the processor it was raised.
+#: Begins the part of a failed call's text that contains the traceback in the processor.
 TRACEBACK = "\nTraceback (most recent call last):\n"
 
 
 class DalError(Exception):
-    """An error of the library. Its text is one sentence that names what is wrong and what to do."""
+    """An error of the library. Its text is one sentence that names the problem and what to do."""
 
     #: The status of the C library, a negative number; 0 if the error is the package's own.
     status: int = 0
@@ -36,21 +36,21 @@ class InvalidArgument(DalError, ValueError):
 
 
 class NotFound(DalError, LookupError, ArrowException):
-    """There is no such store, object, function or parameter."""
+    """The store, object, function or parameter does not exist."""
 
 
 class StoreNotFound(NotFound, ConnectionError):
-    """There is no store at the path, and none was to be made."""
+    """There is no store at the path, and none was to be created."""
 
     status = -2
 
 
 class AlreadyExists(DalError, ArrowException):
-    """The object exists already, or is being created; or the store exists, and is not as it was asked for."""
+    """The object exists already or is being created, or the store exists with other properties than requested."""
 
 
 class OutOfMemory(DalError, MemoryError, ArrowException):
-    """The store is full; the text says how much was asked for and what is free."""
+    """The store is full. The text gives the requested and the free size."""
 
 
 class ObjectDeleted(DalError, LookupError):
@@ -58,18 +58,18 @@ class ObjectDeleted(DalError, LookupError):
 
 
 class ProcessorLost(DalError, ConnectionError):
-    """The processor that was to produce this has died, was closed, or was replaced."""
+    """The processor that was to produce this crashed, was closed, or was replaced."""
 
 
 class FunctionError(DalError, RuntimeError):
-    """A processing function raised an exception, which is told here by its text.
+    """A processing function raised an exception, whose text this exception has.
 
-    Its traceback in the processor is the cause of this exception, so that both are printed.
+    The traceback in the processor is the cause of this exception, so that both are printed.
     """
 
-    #: Name of the exception's type in the processor, as 'ValueError'; None if the processor is no Python program.
+    #: Name of the exception's type in the processor, such as 'ValueError'; None if the processor is not a Python program.
     type_name: Optional[str] = None
-    #: Where in the processor it was raised, as Python prints it (its end, if it is long); None if it is not known.
+    #: The traceback in the processor, as Python prints it (only its end, if it is long); None if it is not known.
     remote_traceback: Optional[str] = None
 
     def __init__(self, text: str = "", status: Optional[int] = None) -> None:
@@ -90,27 +90,27 @@ class OutputNotWritten(FunctionError):
 
 
 class Cancelled(DalError):
-    """The call was cancelled: nobody wanted its outputs any more."""
+    """The call was cancelled, because no reference to its outputs was left."""
 
 
 class NoProcessor(DalError, RuntimeError):
-    """There are fewer compatible processors than were asked for."""
+    """There are fewer compatible processors than requested."""
 
 
 class NamespaceInUse(DalError):
-    """The prefix that was asked for belongs to a living process."""
+    """The requested prefix belongs to a running process."""
 
 
 class AlreadyStarted(DalError, RuntimeError):
-    """The processor has started: it can take no more functions."""
+    """The processor has started and accepts no more functions."""
 
 
 class Forked(DalError, RuntimeError):
-    """This was made before a fork(): the child has to open the store anew."""
+    """The object was created before a fork(). The child has to open the store again."""
 
 
 class Interrupted(DalError, InterruptedError):
-    """The wait was ended from outside."""
+    """The wait was interrupted."""
 
 
 class PermissionDenied(DalError, PermissionError):
@@ -118,11 +118,11 @@ class PermissionDenied(DalError, PermissionError):
 
 
 class Corrupt(DalError):
-    """The file is no store, or its bookkeeping does not add up."""
+    """The file is not a store, or its bookkeeping is inconsistent."""
 
 
 class Unsupported(DalError, NotImplementedError):
-    """The store was made by an incompatible version, or the file system lacks something."""
+    """The store was created by an incompatible version, or the file system lacks a feature."""
 
 
 class SystemFailure(DalError, OSError):
@@ -130,19 +130,19 @@ class SystemFailure(DalError, OSError):
 
 
 class LimitReached(DalError, RuntimeError):
-    """All places for clients, or for objects, are taken."""
+    """The store has its maximum number of clients or objects."""
 
 
 class Busy(DalError, RuntimeError):
-    """The store's lock is held by a process that is stopped."""
+    """A stopped process holds the store's lock."""
 
 
 class TimeoutException(DalError, TimeoutError):
-    """The time given has passed.
+    """The timeout has passed.
 
     Args:
-        refs: References to what is still missing; empty if it was not objects that were waited for.
-        timeout: The time given, in seconds.
+        refs: References to the objects that are still missing; empty if the wait was not for objects.
+        timeout: The timeout in seconds.
     """
 
     status = -4
@@ -161,12 +161,12 @@ class TimeoutException(DalError, TimeoutError):
 
     @property
     def refs(self) -> Any:
-        """References to what is still missing."""
+        """References to the objects that are still missing."""
         return self._refs
 
     @property
     def timeout(self) -> Optional[float]:
-        """The time that was given, in seconds."""
+        """The timeout in seconds."""
         return self._timeout
 
 
@@ -178,7 +178,7 @@ class RemoteTraceback(Exception):
 
 
 class InternalError(DalError, RuntimeError):
-    """A mistake inside the library. Please report it."""
+    """An error inside the library. Please report it."""
 
 
 #: The exceptions by the library's status.
@@ -210,7 +210,7 @@ BY_STATUS: Dict[int, Type[DalError]] = {
 
 
 def of_status(status: int, text: str, refs: Sequence[Any] = (), timeout: Optional[float] = None) -> DalError:
-    """The exception for a status of the library."""
+    """Returns the exception for a status of the library."""
     kind = BY_STATUS.get(status, DalError)
     if kind is TimeoutException:
         return TimeoutException(refs, timeout, "" if refs else text)
@@ -218,7 +218,7 @@ def of_status(status: int, text: str, refs: Sequence[Any] = (), timeout: Optiona
 
 
 def type_name_in(trace: str) -> Optional[str]:
-    """The name of the exception's type in the last line of a traceback that is not indented."""
+    """Returns the name of the exception's type, from the last line of a traceback that is not indented."""
     for line in reversed(trace.splitlines()):
         name = line.partition(":")[0]
         if line and not line[0].isspace() and name.replace(".", "").replace("_", "").isalnum():
@@ -227,8 +227,8 @@ def type_name_in(trace: str) -> Optional[str]:
 
 
 def tell(error: BaseException, room: int) -> str:
-    """An exception as the text of a failed call: its type and text, and then its traceback, in at most ``room`` bytes
-    of UTF-8. What does not fit is left out of the traceback's beginning."""
+    """Returns an exception as the text of a failed call: its type and text, and then its traceback, in at most ``room``
+    bytes of UTF-8. If the traceback is too long, its beginning is left out."""
     import traceback
 
     kind = type(error)

@@ -18,7 +18,7 @@ class ObjectID(bytes):
     """The ID of an object: 20 bytes, and usable wherever bytes are.
 
     Args:
-        value: 20 bytes, or anything with a ``binary()`` that gives them, as Plasma's IDs.
+        value: 20 bytes, or an object whose ``binary()`` returns them, such as Plasma's IDs.
     """
 
     __slots__ = ()
@@ -30,12 +30,12 @@ class ObjectID(bytes):
         return super().__new__(cls, raw)
 
     def binary(self) -> bytes:
-        """The 20 bytes."""
+        """Returns the 20 bytes."""
         return bytes(self)
 
     @classmethod
     def from_random(cls) -> ObjectID:
-        """An ID that nobody else has, in a namespace that nobody owns but by chance."""
+        """Returns a new random ID. Its prefix belongs to an existing namespace only by chance."""
         return cls(os.urandom(OBJECT_ID_SIZE))
 
     def __repr__(self) -> str:
@@ -47,12 +47,12 @@ class ObjectID(bytes):
         return (ObjectID, (bytes(self),))
 
 
-#: What is taken for an object ID: :class:`ObjectID`, 20 bytes, or anything with ``binary()``.
+#: The accepted forms of an object ID: :class:`ObjectID`, 20 bytes, or an object with ``binary()``.
 AnyID = Union[ObjectID, bytes, bytearray, memoryview, Any]
 
 
 def raw_id(value: AnyID) -> bytes:
-    """The bytes of an ID, or of the first part of one, in any of the forms that are taken."""
+    """Returns the bytes of an ID, or of the first part of one, given in any accepted form."""
     if isinstance(value, bytes):
         return value
     if isinstance(value, (bytearray, memoryview)):
@@ -66,7 +66,7 @@ def raw_id(value: AnyID) -> bytes:
 
 
 def whole_id(value: AnyID) -> bytes:
-    """The 20 bytes of an ID in any of the forms that are taken."""
+    """Returns the 20 bytes of an ID given in any accepted form."""
     raw = raw_id(value)
     if len(raw) != OBJECT_ID_SIZE:
         raise InvalidArgument(f"an object ID has {OBJECT_ID_SIZE} bytes, not {len(raw)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Namespaces for what a program puts into a store."""
+"""Namespaces for the objects that a program puts into a store."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ref_pp = ffi.typeof("sdp_dal_ref **")
 class Store(Closes):
     """A namespace in a store, for tensors and tables that are shared.
 
-    What is put belongs to its reference: when the last one goes, the object is deleted.
+    An object that is put belongs to its reference, and is deleted when its last reference is dropped.
 
     Args:
-        plasma_path: Path of the store. If there is none it is made; it goes with its last client then.
-        max_attempts: Not needed any more: IDs never collide.
-        name: Name of the namespace in displays; None for the class's.
-        size: Bytes that can be put into a store that is made; None: SDP_DAL_STORE_SIZE of the environment, or half of
-            what the machine has.
+        plasma_path: Path of the store. It is created if it does not exist, and removed when its last client closes.
+        max_attempts: Ignored, because IDs never collide.
+        name: Displayed name of the namespace. Default: the name of the class.
+        size: Size of a new store in bytes. Default: the environment variable SDP_DAL_STORE_SIZE, or half of the free
+            space in the tmpfs or cgroup, whichever is less.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Store(Closes):
 
     @property
     def prefix(self) -> bytes:
-        """The prefix of the namespace: how the IDs of all its objects begin."""
+        """The prefix of the namespace, with which the IDs of all its objects begin."""
         return self._prefix
 
     def close(self) -> None:
-        """Ends the use of the store. References and arrays that were made from it stay valid."""
+        """Closes the namespace. References and arrays that were created from it stay valid."""
         if self._space is not None:
             ffi.release(self._space)
             self._space = None
@@ -66,7 +66,7 @@ class Store(Closes):
 
     @property
     def _open(self) -> Any:
-        """The handle of the namespace, which is open."""
+        """The handle of the open namespace."""
         if self._space is None:
             raise InvalidArgument(f"the store {self._conn.plasma_path} was closed")
         return self._space
@@ -81,20 +81,20 @@ class Store(Closes):
         *,
         casting: str = "safe",
     ) -> TensorRef:
-        """Puts a tensor: one copy into the store.
+        """Puts a tensor, with one copy into the store.
 
         Args:
             arr: The values, in any layout.
-            typ: The type of its elements; None for that of the values.
+            typ: The type of its elements. Default: that of the values.
             dim_names: The names of its dimensions.
-            casting: By which of numpy's rules values of another element type are converted; see :meth:`.TensorRef.put`.
+            casting: numpy's rule by which values of another element type are converted; see :meth:`.TensorRef.put`.
 
         Returns:
             An owning reference.
 
         Raises:
-            OutOfMemory: The store is full, and nobody frees space in time.
-            InvalidArgument: The values are not what is expected.
+            OutOfMemory: The store is full, and no space is freed in time.
+            InvalidArgument: The values do not match the expected type or dimensions.
         """
         code = 0 if typ is None else elem_code(typ)
         array, code = converted(arr, code, None if dim_names is None else len(dim_names), "the value", casting)
@@ -111,7 +111,7 @@ class Store(Closes):
         return made
 
     def new_tensor_ref(self, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None) -> TensorRef:
-        """An owning reference to a tensor that does not exist yet: the output of a call, or to be written later.
+        """Returns an owning reference to a tensor that does not exist yet, for the output of a call or for writing later.
 
         Args:
             typ: The type of its elements; None for any.
@@ -126,7 +126,7 @@ class Store(Closes):
     def make_tensor_ref(
         self, oid: AnyID, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None
     ) -> TensorRef:
-        """A borrowed reference to a tensor that exists, or that somebody will make.
+        """Returns a borrowed reference to a tensor that exists or will be created.
 
         Args:
             oid: ID of its object.
@@ -140,25 +140,25 @@ class Store(Closes):
     def put_new_table(
         self, table: Union[pa.Table, Mapping[str, Any], Any], schema: Optional[pa.Schema] = None
     ) -> TableRef:
-        """Puts a table: one copy into the store.
+        """Puts a table, with one copy into the store.
 
         Args:
-            table: The table, in any of the forms that :meth:`.TableRef.put` takes.
-            schema: Its columns; None for those of the table.
+            table: The table, in any form that :meth:`.TableRef.put` accepts.
+            schema: Its columns. Default: those of the table.
 
         Returns:
             An owning reference.
 
         Raises:
-            OutOfMemory: The store is full, and nobody frees space in time.
-            InvalidArgument: The table is not what is expected.
+            OutOfMemory: The store is full, and no space is freed in time.
+            InvalidArgument: The table does not match the expected columns.
         """
         made = self.new_table_ref(schema)
         made.put(table)
         return made
 
     def new_table_ref(self, schema: Optional[pa.Schema] = None) -> TableRef:
-        """An owning reference to a table that does not exist yet: the output of a call, or to be written later.
+        """Returns an owning reference to a table that does not exist yet, for the output of a call or for writing later.
 
         Args:
             schema: Its columns; None for any.
@@ -171,7 +171,7 @@ class Store(Closes):
         return made
 
     def make_table_ref(self, oid: AnyID, schema: Optional[pa.Schema] = None) -> TableRef:
-        """A borrowed reference to a table that exists, or that somebody will make.
+        """Returns a borrowed reference to a table that exists or will be created.
 
         Args:
             oid: ID of its object.
