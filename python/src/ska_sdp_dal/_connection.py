@@ -26,20 +26,20 @@ class Connection(BareConnection):
     A process is one client of a store, however many connections it has.
 
     Args:
-        plasma_path: Path of the store. If there is none it is made; it goes with its last client then.
-        size: Bytes that can be put into a store that is made; None: SDP_DAL_STORE_SIZE of the environment, or half of
-            what the machine has.
+        plasma_path: Path of the store. It is created if it does not exist, and removed when its last client closes.
+        size: Size of a new store in bytes. Default: the environment variable SDP_DAL_STORE_SIZE, or half of the free
+            space in the tmpfs or cgroup, whichever is less.
 
     Raises:
-        Corrupt: There is another file at the path.
-        PermissionDenied: The store is another user's.
+        Corrupt: The file at the path is not a store.
+        PermissionDenied: The store belongs to another user.
     """
 
     _client: Optional[PlasmaClient] = None
 
     @property
     def client(self) -> PlasmaClient:
-        """What Plasma's client does, over this connection: raw objects by their IDs."""
+        """A client with the interface of Plasma's, for raw objects by their IDs, over this connection."""
         if self._client is None:
             self._client = PlasmaClient(self)
         return self._client
@@ -50,13 +50,13 @@ class Connection(BareConnection):
         """Waits until all of these objects exist.
 
         Args:
-            refs: References to them.
-            timeout: Seconds to wait; None for as long as it takes.
-            auto_delete: False makes them stay when their last reference goes.
+            refs: References to the objects.
+            timeout: Seconds to wait; None for no limit.
+            auto_delete: False keeps the objects when their last reference is dropped.
 
         Raises:
-            TimeoutException: Some did not come to exist in time; its ``refs`` say which.
-            DalError: One will never exist: the error of the first of these.
+            TimeoutException: Some objects were not created in time. Its ``refs`` are the references to them.
+            DalError: An object will never exist. The error is that of the first of these.
         """
         if not isinstance(refs, Iterable) or not all(isinstance(ref, Waitable) for ref in refs):
             raise TypeError(
@@ -81,37 +81,37 @@ class Connection(BareConnection):
 
     @property
     def namespaces(self) -> List[ObjectID]:
-        """The IDs of the declarations of all namespaces in use: a prefix and zeros."""
+        """The IDs of the declarations of all namespaces in use. Each ID is a prefix and zeros."""
         return [oid for _, oid in _Namespaces(self._open)]
 
     @property
     def namespace_meta(self) -> Dict[ObjectID, Dict[bytes, bytes]]:
-        """What each namespace says about itself, by the IDs of their declarations; see ``PROC_NAMESPACE_META``."""
+        """The metadata of each namespace, by the ID of its declaration; see ``PROC_NAMESPACE_META``."""
         found = _Namespaces(self._open)
         return {oid: found.metadata(at) for at, oid in found}
 
     @property
     def namespace_procs(self) -> Dict[ObjectID, List[pa.Schema]]:
-        """The functions that each namespace offers, by the IDs of their declarations."""
+        """The functions that each namespace offers, by the ID of its declaration."""
         found = _Namespaces(self._open)
         return {oid: found.functions(at) for at, oid in found}
 
     def reserve_namespace(
         self, name: Optional[str] = None, procs: Sequence[pa.Schema] = [], prefix: bytes = b""
     ) -> Tuple[bytes, pa.Buffer]:
-        """Reserves a namespace: the lowest free prefix that starts as is asked for. Objects that are left in it are
-        deleted.
+        """Reserves a namespace with the lowest free prefix that starts with the given bytes. Objects that are left in the
+        namespace are deleted.
 
         Args:
-            name: Its name in displays.
-            procs: Schemas of functions whose calls are to be put into it.
+            name: Displayed name of the namespace.
+            procs: Schemas of functions whose calls are put into it.
             prefix: First bytes of the prefix.
 
         Returns:
-            The prefix, and the bytes of the declaration: the namespace stays reserved as long as they live.
+            The prefix, and the bytes of the declaration. The namespace stays reserved as long as these bytes are kept.
 
         Raises:
-            NamespaceInUse: The prefix belongs to a living process.
+            NamespaceInUse: The prefix belongs to a running process.
         """
         space = self._reserve(name, procs, prefix)
         reserved = prefix_of(space)
@@ -138,7 +138,7 @@ class Connection(BareConnection):
 
 
 def prefix_of(space: Any) -> bytes:
-    """The prefix of a namespace's handle."""
+    """Returns the prefix of a namespace's handle."""
     out = ffi.new("uint8_t[4]")
     check(lib.sdp_dal_store_get_prefix(space, out))
     return bytes(ffi.buffer(out, NAMESPACE_ID_SIZE))
@@ -148,7 +148,7 @@ def prefix_of(space: Any) -> bytes:
 
 
 class _Namespaces:
-    """The namespaces of a store that are in use at one moment, and what they say."""
+    """The namespaces of a store that are in use at one moment, with their metadata and functions."""
 
     def __init__(self, store: Any) -> None:
         out, count = ffi.new("sdp_dal_namespaces **"), ffi.new("size_t *")
@@ -161,25 +161,25 @@ class _Namespaces:
         return info
 
     def __iter__(self) -> Iterator[Tuple[int, ObjectID]]:
-        """Their places in the list, and the IDs of their declarations."""
+        """Yields their positions in the list, and the IDs of their declarations."""
         for at in range(self._count):
             info = self._info(at)
-            # Prefixes of dead clients are free for the next one that needs a prefix.
+            # Prefixes of crashed clients are free for the next client that needs one.
             if info.alive:
                 yield at, ObjectID(bytes(ffi.buffer(info.prefix)) + NAMESPACE_DECL_SUFFIX)
 
     def metadata(self, at: int) -> Dict[bytes, bytes]:
-        """What one of them says about itself."""
+        """Returns the metadata of one namespace."""
         info = self._info(at)
         keys = [ffi.string(info.metadata_keys[index]) for index in range(info.num_metadata)]
         found = {key: ffi.string(info.metadata_values[index]) for index, key in enumerate(keys)}
         if _ARGV in found:
-            # Arguments have a NUL behind each.
+            # Each argument is followed by a NUL.
             found[_ARGV] = b"".join(ffi.string(info.args[arg]) + b"\0" for arg in range(info.num_args))
         return found
 
     def functions(self, at: int) -> List[pa.Schema]:
-        """The functions that one of them offers."""
+        """Returns the functions that one namespace offers."""
         out, moved = ffi.new("sdp_dal_schema **"), ffi.new("struct ArrowSchema *")
         found: List[pa.Schema] = []
         for index in range(self._info(at).num_functions):

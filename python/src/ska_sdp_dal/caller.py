@@ -39,12 +39,12 @@ Outputs = Dict[str, Any]
 
 
 class LostOutputs(Dict[str, Any]):
-    """Stands in the place of the outputs of a processor that did not get a broadcast call, for it has gone or has no
-    room: asking for an output raises why."""
+    """The result in a broadcast for a processor that did not get the call, because it has gone or has no free place.
+    Accessing an output raises the reason."""
 
     def __init__(self, error: DalError) -> None:
         super().__init__()
-        #: Why the processor did not get the call.
+        #: The reason why the processor did not get the call.
         self.error = error.with_traceback(None)
 
     def __missing__(self, name: str) -> Any:
@@ -64,26 +64,27 @@ class FoundProcessor(NamedTuple):
 class Caller(Closes):
     """Calls the functions of processors.
 
-    For each function the caller has a method of its name, which calls it, and one with ``_batch`` behind its name, which
-    calls it many times at once. Calls do not wait: they return references to the outputs, which will exist later.
+    For each function the caller has a method of its name, which calls it. A second method with ``_batch`` after the name
+    calls it many times at once. Calls do not wait. They return references to the outputs, which will exist later.
 
     Args:
-        procs: Schemas of the functions. Processors that offer all of them, compatibly, are used.
-        store: Where calls and their values are put.
-        broadcast: Send calls to all processors found; calls then return a list with an entry for each.
-        minimum_processors: Fewer are an error.
+        procs: Schemas of the functions. Processors that offer all of them in compatible form are used.
+        store: The store into which calls and their values are put.
+        broadcast: Send calls to all processors that were found. Calls then return a list with an entry for each.
+        minimum_processors: The number of processors needed. If there are fewer, an error is raised.
         processor_prefix: First bytes of the prefixes of the processors to use.
-        max_attempts: Not needed any more: IDs never collide.
+        max_attempts: Ignored, because IDs never collide.
         verbose: Log the processors that are found.
-        timeout: Seconds to wait until there are as many processors as needed, and for room when there are
-            ``max_in_flight`` calls; None for as long as it takes.
-        max_in_flight: Most calls that a processor has not ended; calling then waits. A batch is one call. None: no limit.
+        timeout: Seconds to wait for the needed number of processors, and for a free place when there are
+            ``max_in_flight`` calls; None for no limit.
+        max_in_flight: Maximum number of calls that a processor has not ended. At the maximum, calling waits. A batch is
+            one call. Default: no limit.
         select: Which of several processors gets a call: 'least_busy', or 'first' for functions that accumulate state.
         strict_dims: Compare the sizes of dimensions of equal names.
-        casting: By which of numpy's rules arrays of another element type than the function's are converted; see
+        casting: numpy's rule by which arrays of another element type than the function's are converted; see
             :meth:`.TensorRef.put`.
 
-    A function of the name of a method or property of this class is called with :meth:`call` by its name.
+    If a function has the name of a method or property of this class, use :meth:`call` with its name.
 
     Raises:
         NoProcessor: There are fewer processors than needed.
@@ -146,39 +147,39 @@ class Caller(Closes):
             call_schema: Schema of the function, or its name.
             args: Its parameters by position.
             kwargs: Its parameters by name. Tensors and tables are given as references, or as values, which are put
-                first. Outputs may be left out: they are made.
+                first. Outputs may be left out, and are then created.
 
         Returns:
-            A dictionary of references to the outputs, by name. A broadcasting caller gives a list with one for each
-            processor, a :class:`LostOutputs` for one that did not get the call.
+            A dictionary of references to the outputs, by name. A broadcasting caller returns a list with a dictionary
+            for each processor, which is a :class:`LostOutputs` for one that did not get the call.
 
         Raises:
-            InvalidArgument: A parameter is wrong; nothing was sent then.
+            InvalidArgument: A parameter is wrong. Nothing was sent.
             ProcessorLost: The processor has gone.
         """
         return self._issuer.call(self._issuer.function(call_schema), *args, **kwargs)
 
     def batch_call(self, call_schema: Union[pa.Schema, str], calls: Sequence[Mapping[str, Any]]) -> List[Any]:
-        """Calls a function many times at once, as one object: cheaper than single calls. Does not wait.
+        """Calls a function many times at once, as one object, which is cheaper than single calls. Does not wait.
 
         Args:
             call_schema: Schema of the function, or its name.
             calls: Parameters by name, for each call.
 
         Returns:
-            A list with the dictionary of references to outputs of each call. A broadcasting caller gives a list of these
-            lists, one for each processor.
+            A list with the dictionary of references to outputs of each call. A broadcasting caller returns a list of
+            these lists, one for each processor.
         """
         return self._issuer.batch(self._issuer.function(call_schema), calls)
 
     def find_processors(self, verbose: bool = False) -> List[FoundProcessor]:
-        """Looks again for compatible processors. New ones join only here; those that have gone leave by themselves.
+        """Searches again for compatible processors. New ones are added only here. Those that have gone are removed anyway.
 
         Args:
             verbose: Log the processors that are found.
 
         Returns:
-            Those that are used from now on, by prefix.
+            The processors that are used from now on, by prefix.
 
         Raises:
             NoProcessor: There are fewer than needed.
@@ -195,7 +196,7 @@ class Caller(Closes):
 
     @property
     def processors(self) -> List[FoundProcessor]:
-        """The processors that were found and live, by prefix."""
+        """The processors that were found and are running, by prefix."""
         found: List[FoundProcessor] = []
         prefix, length, buffer = ffi.new("uint8_t[4]"), ffi.new("size_t *"), ffi.new("char[]", 2048)
         handle = self._issuer.open
@@ -208,14 +209,14 @@ class Caller(Closes):
 
     @property
     def num_processors(self) -> int:
-        """The number of processors that were found and live."""
+        """The number of processors that were found and are running."""
         return int(lib.sdp_dal_caller_num_processors(self._issuer.open))
 
     def next_lost(self, timeout: Optional[float] = 0) -> Optional[FoundProcessor]:
-        """Waits until a processor has gone: it died, or was closed. Each is told once.
+        """Waits until a processor has crashed or was closed. Reports each processor once.
 
         Args:
-            timeout: Seconds to wait; None for as long as it takes.
+            timeout: Seconds to wait; None for no limit.
 
         Returns:
             The processor, or None if none has gone.
@@ -228,7 +229,7 @@ class Caller(Closes):
         return FoundProcessor(ffi.string(buffer).decode(errors="replace"), bytes(ffi.buffer(prefix)))
 
     def close(self) -> None:
-        """Ends the caller. The calls it issued go on."""
+        """Closes the caller. The calls that it issued continue."""
         self._issuer.close()
 
 
@@ -242,7 +243,7 @@ def _open(
     select: str,
     strict_dims: bool,
 ) -> Any:
-    """The library's caller."""
+    """Returns the library's caller."""
     selects = {"least_busy": lib.SDP_DAL_SELECT_LEAST_BUSY, "first": lib.SDP_DAL_SELECT_FIRST}
     if select not in selects:
         raise InvalidArgument(f"select is {select!r}: give 'least_busy' or 'first'")
@@ -270,7 +271,7 @@ def _open(
 
 
 class _Issuer:
-    """What calling needs: the library's caller, and what is known of its functions."""
+    """The parts that a call needs: the library's caller, and its functions."""
 
     def __init__(
         self, handle: Any, store: Store, functions: Dict[str, Function], broadcast: bool, casting: str
@@ -284,13 +285,13 @@ class _Issuer:
 
     @property
     def open(self) -> Any:
-        """The handle of the caller, which is open."""
+        """The handle of the open caller."""
         if self._handle is None:
             raise InvalidArgument("the caller was closed")
         return self._handle
 
     def close(self) -> None:
-        """Ends the caller."""
+        """Closes the caller."""
         if self._handle is not None:
             ffi.release(self._handle)
             self._handle = None
@@ -319,7 +320,7 @@ class _Issuer:
         return outputs
 
     def function(self, schema: Union[pa.Schema, str]) -> Function:
-        """The function of a schema, or of a name."""
+        """Returns the function of a schema, or of a name."""
         name = schema if isinstance(schema, str) else call_name(schema)
         function = self.functions.get(name)
         if function is None:
@@ -343,7 +344,7 @@ class _Issuer:
         return [self._outputs(values.refs, at * count, function, row) for at, row in enumerate(rows)]
 
     def _shown(self, function: Function, rows: List[Mapping[str, Any]], kept: List[Any]) -> Values:
-        """The values of many rows, for the library."""
+        """Returns the values of many rows, for the library."""
         many, count = len(rows) > 1, len(function.params)
         values = Values(function, len(rows))
         for at, row in enumerate(rows):
@@ -351,7 +352,7 @@ class _Issuer:
         return values
 
     def _rows(self, function: Function, rows: List[Mapping[str, Any]]) -> List[Any]:
-        """Issues rows to every processor; for each the outputs of each row, or why it did not get them."""
+        """Issues rows to every processor. Returns for each the outputs of each row, or why it did not get them."""
         kept: List[Any] = []
         values, count = self._shown(function, rows, kept), len(function.params)
         sets: List[Any] = []
@@ -365,7 +366,7 @@ class _Issuer:
         return [self._reply(replies, at, function, rows) for at in range(processors[0])]
 
     def _reply(self, replies: Any, processor: int, function: Function, rows: List[Mapping[str, Any]]) -> Any:
-        """What one processor will give, by row."""
+        """Returns the outputs that one processor will write, by row."""
         results, name = ffi.new("const sdp_dal_results **"), ffi.new("const char **")
         borrowed, refs = ffi.new("const sdp_dal_ref **"), new(_refs_t, len(function.outputs))
         outputs: List[Outputs] = []
@@ -394,7 +395,7 @@ class _Issuer:
         row: Optional[int],
         kept: List[Any],
     ) -> None:
-        """Shows arguments to the library, in values from ``start`` on; ``kept`` gets what they point to."""
+        """Writes arguments for the library, in values from ``start`` on. ``kept`` gets what they point to."""
         casts, words = values.casts, start * VALUE_WORDS
         for param, value in zip(function.params, args) if not kwargs else _pairs(function, args, kwargs, row):
             try:
@@ -454,7 +455,7 @@ class _Issuer:
     # ---- outputs -----------------------------------------------------------------------------------------------------
 
     def _outputs(self, refs: Any, start: int, function: Function, values: Mapping[str, Any]) -> Outputs:
-        """References to the outputs of one call: those that were given, and new ones, whose handles it takes over."""
+        """Returns references to the outputs of one call: the given ones, and new ones, whose handles it takes over."""
         outputs: Outputs = {}
         for param in function.outputs:
             handle = refs[start]
@@ -475,7 +476,7 @@ class _Issuer:
         return outputs
 
     def _from_id(self, given: Any) -> Any:
-        """The library's reference to an output that was given as an ID; to be freed."""
+        """Returns the library's reference to an output that was given as an ID. The caller must free it."""
         out = new(_refs_t, 1)
         check(lib.sdp_dal_ref_from_id(self._conn._open, whole_id(given), ffi.NULL, out))
         return out[0]
@@ -488,7 +489,7 @@ def _new_arguments() -> Any:
 
 
 def _other(conn: Connection, handle: Any, param: Param) -> Ref:
-    """A reference to what is no tensor, from the library's, which it takes over."""
+    """Returns a reference to an object that is not a tensor, from the library's reference, which it takes over."""
     handle = ffi.gc(handle, lib.sdp_dal_ref_free)
     if param.kind == TABLE:
         table = TableRef.__new__(TableRef)
@@ -506,7 +507,7 @@ def _is_id(value: Any) -> bool:
 
 
 def _by_name(function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Dict[str, Any]:
-    """All arguments by name."""
+    """Returns all arguments by name."""
     if not args:
         return dict(kwargs)
     given = {param.name: value for param, value in zip(function.params, args)}
@@ -521,7 +522,7 @@ def _by_name(function: Function, args: Tuple[Any, ...], kwargs: Mapping[str, Any
 def _pairs(
     function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], row: Optional[int]
 ) -> Iterable[Tuple[Param, Any]]:
-    """Parameters with their arguments, of which some are given by name."""
+    """Returns parameters with their arguments, some of which are given by name."""
     by_name, given = function.by_name, len(args)
     try:
         named = list(map(by_name.__getitem__, kwargs))
@@ -543,7 +544,7 @@ def _place(function: Function, name: str, row: Optional[int]) -> str:
 
 
 def _refusal(problem: Exception, param: Param, value: Any, place: str) -> Exception:
-    """The error for an argument that cannot be shown: wrong types stay TypeErrors, everything else is a wrong argument."""
+    """Returns the error for an argument that cannot be passed. Wrong types stay TypeErrors."""
     text = str(problem)
     if isinstance(problem, ValueError) and not isinstance(problem, InvalidArgument):
         if type(value) is not param.exact:
