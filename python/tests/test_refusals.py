@@ -180,7 +180,7 @@ def test_names_of_callers_are_refused() -> None:
     taken = {name for name in dir(dal.Caller) if not name.startswith("_")}
     assert taken == dal.common.CALLER_NAMES, "what callers have is what functions cannot be called"
     for name in taken:
-        with pytest.raises(dal.InvalidArgument, match=f"the name '{name}'.*rename it, to '{name}_'"):
+        with pytest.raises(dal.InvalidArgument, match=f"the name '{name}'.*rename it, for example to '{name}_'"):
             dal.make_call_schema(name, [])
         with pytest.raises(dal.InvalidArgument, match=f"the name '{name}'.*rename it, to '{name}_'"):
             dal.parse_call_schema(f"{name}(x: int64) -> (y: int64[i])")

@@ -19,8 +19,8 @@ class Closes(abc.ABC):
 
     def __reduce__(self) -> Any:
         raise TypeError(
-            f"a {type(self).__name__} can be neither pickled nor copied, for it belongs to its process: make one where it "
-            "is needed, with the path of the store; references (TensorRef, TableRef) do pickle"
+            f"a {type(self).__name__} can be neither pickled nor copied, because it belongs to its process: create one "
+            "where it is needed, with the path of the store; references (TensorRef, TableRef) can be pickled"
         )
 
     def __enter__(self: _Self) -> _Self:

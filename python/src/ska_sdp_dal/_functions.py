@@ -129,7 +129,7 @@ def functions_of(procs: Any) -> Dict[str, Function]:
     schemas = None if isinstance(procs, pa.Schema) or not isinstance(procs, Iterable) else list(procs)
     if schemas is None or not all(isinstance(schema, pa.Schema) for schema in schemas):
         raise TypeError(
-            f"the functions are {_native.short(procs)}: give a list of schemas, as make_call_schema() makes them"
+            f"the functions are {_native.short(procs)}: give a list of schemas, as make_call_schema() returns them"
         )
     return {function.name: function for function in map(Function, schemas, itertools.count())}
 

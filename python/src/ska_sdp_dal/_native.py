@@ -22,7 +22,7 @@ try:
     from ._ffi import ffi as ffi
 except ModuleNotFoundError as missing:
     raise ImportError(
-        "ska_sdp_dal was not built: it is made by 'pip install ./python', and cannot be imported from its sources"
+        "ska_sdp_dal was not built: install it with 'pip install ./python', as it cannot be imported from its sources"
     ) from missing
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -54,7 +54,7 @@ def _load() -> Any:
     try:
         library = ffi.dlopen(path)
     except OSError as problem:
-        chosen = " (SDP_DAL_LIBRARY of the environment)" if os.environ.get("SDP_DAL_LIBRARY") else ""
+        chosen = " (environment variable SDP_DAL_LIBRARY)" if os.environ.get("SDP_DAL_LIBRARY") else ""
         raise ImportError(f"cannot load the library {path}{chosen}: {problem}") from problem
     found = version_of(library)
     # Before 1.0 each minor version has an ABI of its own.

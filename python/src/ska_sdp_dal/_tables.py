@@ -54,7 +54,7 @@ def table_from(table: Any, schema: Optional[pa.Schema] = None) -> pa.Table:
     try:
         made = _made(table, schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, KeyError) as problem:
-        raise InvalidArgument(f"this cannot be made a table of the columns that are expected: {problem}") from None
+        raise InvalidArgument(f"this cannot be converted into a table of the expected columns: {problem}") from None
     return made
 
 
@@ -73,7 +73,7 @@ def _made(table: Any, schema: Optional[pa.Schema]) -> pa.Table:
     if hasattr(table, "__arrow_c_stream__"):
         return pa.RecordBatchReader._import_from_c_capsule(table.__arrow_c_stream__()).read_all()
     raise InvalidArgument(
-        f"{type(table).__name__} is no table: give a pyarrow.Table, a dictionary of columns, a data frame, or something "
+        f"{type(table).__name__} is no table: give a pyarrow.Table, a dictionary of columns, a data frame, or an object "
         "with __arrow_c_stream__"
     )
 
@@ -169,6 +169,6 @@ def needed(package: str, what: str) -> Any:
         return importlib.import_module(package)
     except ImportError as missing:
         raise ImportError(
-            f"{what} needs the package {package}: install it with 'pip install {package}', or all that is optional with "
+            f"{what} needs the package {package}: install it with 'pip install {package}', or all optional packages with "
             "'pip install ska-sdp-dal[pandas,awkward]'"
         ) from missing

@@ -197,13 +197,14 @@ def make_call_schema(func_name: str, pars: List[pa.Field], metadata: Mapping[Any
     _check_name(func_name)
     if isinstance(pars, pa.Field) or not isinstance(pars, Iterable):
         raise TypeError(
-            f"the parameters of {func_name}() are {pars!r}: give a list of what make_par() and its neighbours make"
+            f"the parameters of {func_name}() are {pars!r}: give a list of parameters, as make_par() and similar functions "
+            "return"
         )
     schema = pa.schema(list(pars), metadata={**_bytes(metadata), _FUNC_META: func_name.encode()})
     if "self" in schema.names:
         raise InvalidArgument(
-            f"a parameter of {func_name}() cannot have the name 'self', by which methods know their object: rename it, to "
-            "'self_' for one"
+            f"a parameter of {func_name}() cannot have the name 'self', which methods use for their object: rename it, for "
+            "example to 'self_'"
         )
     parsed_schema(schema)
     return schema
@@ -347,10 +348,10 @@ def make_table_output_par(name: str, table_schema: Optional[pa.Schema], nullable
 def call_name(schema: pa.Schema) -> str:
     """Returns the name of a schema's function."""
     if not isinstance(schema, pa.Schema):
-        raise TypeError(f"the function is {schema!r}: give its schema, as make_call_schema() makes it")
+        raise TypeError(f"the function is {schema!r}: give its schema, as make_call_schema() returns it")
     name = (schema.metadata or {}).get(_FUNC_META)
     if name is None:
-        raise InvalidArgument("this schema names no function: make_call_schema() makes those that do")
+        raise InvalidArgument("this schema names no function: create it with make_call_schema()")
     return str(name.decode())
 
 
@@ -419,7 +420,7 @@ def schema_compatible(expected: pa.Schema, actual: pa.Schema) -> List[str]:
 def parsed_schema(schema: pa.Schema) -> Any:
     """Returns the library's handle of a call schema."""
     if not isinstance(schema, pa.Schema):
-        raise TypeError(f"the schema of a function is {schema!r}: give what make_call_schema() makes")
+        raise TypeError(f"the schema of a function is {schema!r}: give one that make_call_schema() returned")
     return _native.own_schema(schema, lib.sdp_dal_schema_from_arrow, "sdp_dal_schema **", lib.sdp_dal_schema_free)
 
 
@@ -542,7 +543,7 @@ def objectid_generator(prefix: bytes, size: int = OBJECT_ID_SIZE) -> Iterator[by
     start = raw_id(prefix)
     rest = size - len(start)
     if rest < 1:
-        raise InvalidArgument(f"the prefix has {len(start)} bytes, which leaves no room in IDs of {size}")
+        raise InvalidArgument(f"the prefix has {len(start)} bytes, which leaves no space in IDs of {size} bytes")
     for number in itertools.count(1):
         if number >= 1 << (8 * rest):
             return

@@ -153,7 +153,7 @@ class TimeoutException(DalError, TimeoutError):
         if not text:
             what = ", ".join(str(ref) for ref in self._refs[:5]) + (", ..." if len(self._refs) > 5 else "")
             after = "" if timeout is None else f" within {timeout:g} s"
-            text = f"did not come to exist{after}: {what}" if what else f"did not happen{after}"
+            text = f"not created{after}: {what}" if what else f"the wait did not end{after}"
         super().__init__(text)
 
     def __reduce__(self) -> Any:

@@ -62,7 +62,7 @@ def raw_id(value: AnyID) -> bytes:
         raw = binary()
         if isinstance(raw, bytes):
             return raw
-    raise InvalidArgument(f"{value!r} is no object ID: give 20 bytes, an ObjectID, or something with binary()")
+    raise InvalidArgument(f"{value!r} is no object ID: give 20 bytes, an ObjectID, or an object with binary()")
 
 
 def whole_id(value: AnyID) -> bytes:

@@ -398,12 +398,13 @@ class Processor(BasicProcessor):
                 # Methods may be set after the processor was made, but not after it was started.
                 if hasattr(Processor, name) and getattr(own, name) is getattr(Processor, name):
                     raise InvalidArgument(
-                        f"{own.__name__} offers a function {name}(), a name that processors have for other things: rename it"
+                        f"{own.__name__} offers a function {name}(), a name that processors have for other purposes: "
+                        "rename it"
                     )
                 if not callable(getattr(self, name, None)):
                     raise InvalidArgument(
-                        f"{own.__name__} offers a function {name}(), but has no method of this name: add it, or take its "
-                        "schema away"
+                        f"{own.__name__} offers a function {name}(), but has no method of this name: add it, or remove "
+                        "its schema"
                     )
         super()._complete()
 
