@@ -50,7 +50,7 @@ if [ -n "$update" ]; then
 elif compare; then
     echo "abi.sh: nothing was changed or removed"
 else
-    echo "abi.sh: the ABI has changed in a way that programs in use do not survive. If this version may do that:" \
+    echo "abi.sh: the ABI has changed in a way that breaks existing programs. If this version may do that:" \
         "scripts/abi.sh --update" >&2
     exit 1
 fi

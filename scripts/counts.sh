@@ -58,7 +58,7 @@ build() {
     "${CC:-cc}" "${flags[@]}" "$target/release/libsdp_dal.so" -o "$folder/counts"
     "${CC:-cc}" "${flags[@]}" -shared -fPIC "$target/release/libsdp_dal.so" -o "$folder/counts.so"
     nm -D --defined-only "$target/release/libsdp_dal.so" >"$parts/symbols"
-    # The package as it is here, with what it has of the header.
+    # The package of this tree, with the declarations from the header.
     cp -r python/src/ska_sdp_dal "$folder/package/"
     "$python_packages" python/header_to_ffi.py include/sdp_dal.h "$folder/package/ska_sdp_dal/_ffi.py" >/dev/null
     "$python_packages" -m compileall -q "$folder/package"
@@ -77,7 +77,7 @@ under_callgrind() {
 count() {
     command -v valgrind >/dev/null || give_up "valgrind is missing: apt-get install valgrind"
     "$python_packages" -c 'import cffi, numpy, pyarrow' 2>/dev/null ||
-        give_up "$python_packages has not cffi, numpy and pyarrow: scripts/test.sh python makes such a Python, --python" \
+        give_up "$python_packages lacks cffi, numpy or pyarrow: scripts/test.sh python creates a Python that has them, --python" \
             "names another"
     build
     store=$(mktemp -u /dev/shm/sdp-dal-counts.XXXXXX)

@@ -52,7 +52,7 @@ need_packages() {
     command -v dpkg-query >/dev/null || return 0
     local package wanted=(gcc g++ libc6-dev pkg-config) missing=()
     if wants asan || wants tsan || wants analyze || wants rust-asan || wants rust-tsan; then
-        # The runtimes are a package of that version which `clang` stands for.
+        # The runtimes are a package of the version that `clang` depends on.
         wanted+=(clang "libclang-rt-$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')-dev" llvm)
     fi
     if wants valgrind; then wanted+=(valgrind libc6-dbg); fi
@@ -181,8 +181,8 @@ run_rust_asan() {
     ASAN_OPTIONS=$asan_options run_instrumented address
 }
 
-# It sees no synchronisation that it has not compiled, and takes what that protects for races: so the standard library is
-# compiled anew.
+# It sees no synchronisation that it has not compiled, and reports data that this protects as races. The standard library is
+# therefore compiled again.
 run_rust_tsan() {
     need_nightly || return
     [ -d "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library" ] ||

@@ -70,7 +70,7 @@ def chosen(package):
         offered = [name.strip(" ()") for name in re.split(r"\s+OR\s+|/", part)]
         known = [name for name in PREFERENCE if name in offered]
         if not known:
-            sys.exit(f"third_party.py: {package['name']} is under '{expression}', which nobody has looked at yet")
+            sys.exit(f"third_party.py: {package['name']} is under '{expression}', a licence that was not reviewed yet: add it to PREFERENCE if it is acceptable")
         result.append(known[0])
     return result
 
