@@ -1,9 +1,10 @@
-//! A place for a function that the program gives the library, and may take back at any time: the log's sink, the check that
-//! ends waits.
+//! A place for a function that the program gives to the library and may replace at any time: the log's sink, and the
+//! check that ends waits.
 //!
-//! Who takes a function back must know when nobody is in it any more: what it stands on (a closure of another language, a
-//! C pointer) may be freed then. So each use is counted, while nobody can replace the function. Both happen behind the gate of
-//! `shm::fork`: a forked child never finds the place taken by a thread of its parent.
+//! A program that replaces a function must know when no thread runs it any more, because it may then free what the
+//! function uses (a closure of another language, a C pointer). Therefore each use is counted, while the function cannot
+//! be replaced. Both happen behind the gate of `shm::fork`, so a forked child never finds the place taken by a thread
+//! of its parent.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! sdp_dal_clients: who uses a store, and who holds what in it.
+//! sdp_dal_clients: the clients of a store, and the objects that they hold.
 
 use std::ffi::c_char;
 

@@ -1,5 +1,5 @@
-//! The structs of DLPack 1.0, as its ABI fixes them, and giving them out. The header only declares them: whoever uses
-//! them has their own.
+//! The structs of DLPack 1.0, as its ABI fixes them, and exporting them. The header only declares them, because
+//! programs that use DLPack have its header.
 
 use std::ffi::c_void;
 

@@ -1,5 +1,5 @@
-//! Memory that a call lends as a plain pointer; and copies of input tensors in memory of this process: for libraries that
-//! scribble on what they read, and in the order that a function wants.
+//! Memory that a call lends as a plain pointer, and copies of input tensors in memory of this process. The copies are
+//! for libraries that modify their inputs, and for the order that a function requests.
 
 use std::sync::Arc;
 

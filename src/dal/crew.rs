@@ -1,9 +1,9 @@
 //! The threads that work for a processor, and the functions that they run.
 //!
 //! A [`Turn`] is one run of a function, from the scan that found its call until the function has returned. A function
-//! that is not re-entrant has one turn at a time: a scan that meets it busy notes that somebody waits for it, and the
-//! end of the turn rings our own doorbell then. The waiter has read the bell before it scanned, so it does not sleep
-//! through that.
+//! that is not re-entrant has one turn at a time. A scan that finds it busy notes that a thread waits for it, and the
+//! end of the turn then rings the process's own doorbell. The waiter has read the bell before it scanned, so it does
+//! not miss the ring.
 
 use std::sync::Arc;
 use std::thread::{available_parallelism, ThreadId};

@@ -1,11 +1,11 @@
-//! The outputs of one call on the processor's side: who writes them, and how each of them ends.
+//! The outputs of one call on the processor's side: which code writes them, and how each of them ends.
 //!
 //! ```text
 //!          create                    seal
 //!   Open ──────────▶ Lent / Kept ──────────▶ Sealed
 //!    ▲                │      │
 //!    └────abort───────┘      └──fail──▶ Failed ◀──fail or end── Open
-//!                   Lent ──fail──▶ LentFailed ──its writer goes──▶ Failed
+//!                   Lent ──fail──▶ LentFailed ──writer dropped──▶ Failed
 //! ```
 //!
 //! *Lent* memory belongs to a [`TensorWriter`](super::TensorWriter), which keeps the call alive and may be

@@ -1,11 +1,12 @@
-//! Waits that could never end: a function waits for what a call is to make which cannot run before the function has returned.
+//! Waits that could never end: a function waits for the output of a call that cannot run before the function has
+//! returned.
 //!
-//! This file is the waiter's side: which processors a thread runs calls of ([`Place`]), and a wait that asks them. What leads to
-//! what they know ([`Threads`](super::threads::Threads)). Rings over several processors or processes are not seen, nor waits in
-//! threads that a function has started.
+//! This file is the waiter's side: which processors a thread runs calls of ([`Place`]), and a wait that asks them.
+//! [`Threads`](super::threads::Threads) is the processor's side. Cycles over several processors or processes are not
+//! detected, nor waits in threads that a function has started.
 //!
-//! Where the turns are free, but all threads that ever came for calls wait, another one may still come: that is given up after
-//! [`GRACE`].
+//! If the turns are free, but all threads that ever came for calls wait, another thread may still come. The wait then
+//! fails after [`GRACE`].
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};

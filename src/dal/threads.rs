@@ -1,10 +1,11 @@
 //! What the threads do that run a processor's functions, and whether one of them would wait for itself.
 //!
-//! Known is only what happens in one processor, in the threads that run its functions: `process` does, and who took a call with
-//! `next` says so ([`Call::run_here`](super::Call::run_here), as any thread may work on it). Of each is known which function's
-//! turn it holds, which outputs its call is to make, what it waits for. A thread that waits for an object waits for the turns of
-//! the functions whose calls must run before, and so for the threads that hold these; for those that run such a call; and so
-//! on. If that leads back to itself it is told so.
+//! This file sees only one processor, and only the threads that run its functions: those in `process`, and those that
+//! took a call with `next` and declare that they run it ([`Call::run_here`](super::Call::run_here), as any thread may
+//! work on it). For each thread it records which function's turn it holds, which outputs its call is to create, and
+//! what it waits for. A thread that waits for an object waits for the turns of the functions whose calls must run
+//! before, and so for the threads that hold these. It also waits for the threads that run such a call, and so on. If
+//! this chain leads back to the thread, its wait fails.
 
 use std::collections::HashSet;
 use std::sync::Arc;

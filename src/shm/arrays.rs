@@ -1,9 +1,9 @@
 //! Arrow buffers and arrays over bytes of the segment.
 //!
-//! Arrow takes foreign memory, and arrays whose values were not looked through, only from `unsafe` code; this is that
-//! code. What is checked before an array is made are its bounds: every buffer lies within the object and is long enough
-//! for the elements. What is trusted are the values (offsets, dictionary indices, UTF-8): whoever may write to the store
-//! writes what Arrow's libraries write. Looking through them would make getting a table as slow as copying it.
+//! Arrow accepts foreign memory, and arrays whose values were not validated, only from `unsafe` code. This is that
+//! code. The bounds are checked before an array is created: every buffer lies within the object and is long enough for
+//! the elements. The values (offsets, dictionary indices, UTF-8) are trusted, because every process that may write to
+//! the store writes what Arrow's libraries write. Checking them would make getting a table as slow as copying it.
 
 use std::panic::AssertUnwindSafe;
 use std::ptr::NonNull;

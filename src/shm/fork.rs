@@ -1,20 +1,23 @@
-//! Forks: what a child must not keep of its parent's, and what it must not find taken.
+//! Forks: what a child must not inherit from its parent, and what it must not find locked.
 //!
-//! A forked child has a copy of every descriptor and of all memory, and of the threads only the one that forked. So
+//! A forked child has a copy of every descriptor and of all memory, but only the thread that forked. Therefore:
 //!
-//! - a copy of a description that holds a byte lock would hold the parent's lock: the child closes its copies of all
-//!   [`LockFile`]s, or the parent would seem to live as long as the child;
-//! - the read-write mappings are not inherited and leave holes among the child's addresses: it lays an inaccessible range
-//!   over each ([`Unshared`]), so that a stale pointer of a creator faults and does not hit what the child maps there;
-//! - what another thread of the parent had locked stays locked: whatever the library keeps for the whole process is either
-//!   behind the [`gate`], which the one who forks holds meanwhile, or made anew by the child ([`PerProcess`]).
+//! - A copy of a file description that holds a byte lock would keep the parent's lock, and the parent would seem to run
+//!   as long as the child. The child closes its copies of all [`LockFile`]s.
+//! - The read-write mappings are not inherited and leave holes in the child's addresses. The child lays an inaccessible
+//!   range over each ([`Unshared`]), so that a stale pointer of a creator faults and does not hit what the child maps
+//!   there.
+//! - What another thread of the parent had locked stays locked. What the library keeps for the whole process is
+//!   therefore either behind the [`gate`], which the forking thread holds meanwhile, or created again by the child
+//!   ([`PerProcess`]).
 //!
-//! The three handlers of `pthread_atfork` see to this. No fork falls between opening a lock file (or mapping a range) and
-//! entering it in the table here, as both happen behind the gate. Behind it there are only a few system calls and stores:
-//! it is never held while a store's lock or a mutex is waited for, nor while anything of the program runs.
+//! The three handlers of `pthread_atfork` do this. No fork happens between opening a lock file (or mapping a range) and
+//! entering it in the table here, because both happen behind the gate. Work behind the gate is only a few system calls
+//! and stores. The gate is never held while a thread waits for a store's lock or a mutex, nor while code of the program
+//! runs.
 //!
-//! `_Fork()` and raw `fork`, `clone` and `vfork` system calls run no handlers: there a parent that dies counts as living
-//! until the child has ended or become another program.
+//! `_Fork()` and raw `fork`, `clone` and `vfork` system calls run no handlers. After these, a parent that crashes
+//! counts as running until the child has ended or become another program.
 
 use std::fs::File;
 use std::io;

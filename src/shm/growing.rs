@@ -1,15 +1,15 @@
-//! Growing: memory for the heap and the tables, in huge pages while they pay, else in plain ones.
+//! Growing: memory for the heap and the tables, in huge pages while they pay, otherwise in plain ones.
 //!
-//! A huge page (`MADV_COLLAPSE`) costs a tenth of what 512 plain ones cost, or several times as much. Where free memory lies
-//! in small pieces the kernel moves pages to join some; of the memory that a virtual machine has told its host is free, the
-//! large pieces must be supplied by the host again; and before it begins the kernel waits for one of its threads on every
-//! CPU, which takes a second where a real-time thread keeps a CPU busy. No figure of the system tells beforehand.
+//! A huge page (`MADV_COLLAPSE`) costs a tenth of 512 plain ones, or several times as much. Where free memory is in
+//! small pieces, the kernel moves pages to join some. Memory that a virtual machine has reported to its host as free
+//! must be supplied by the host again. Before it begins, the kernel waits for one of its threads on every CPU, which
+//! takes a second where a real-time thread keeps a CPU busy. No figure of the system shows this in advance.
 //!
-//! So every try is measured, and so are some plain pages just before. What tries have saved is credit, up to a limit; a loss
-//! is taken from it. When none is left the next try comes only after `PATIENCE` times what is missing was spent on plain
-//! pages: what trying costs stays below some per cent, whatever the reason. The credit is a word of the header, from which
-//! all clients learn. It is advice: a wrong value costs time, and a client that dies, or stops, between any two steps
-//! leaves a value that was right once.
+//! Therefore every attempt is measured, and some plain pages just before it. What attempts have saved is credit, up to
+//! a limit, and a loss is subtracted from it. When no credit is left, the next attempt comes only after plain pages
+//! have cost `PATIENCE` times the missing amount. Attempts thus cost at most a few per cent, whatever the reason. The
+//! credit is a word of the header, which all clients share. It is advice: a wrong value costs time, and a client that
+//! crashes or stops between any two steps leaves a value that was right once.
 
 use std::fs::File;
 use std::time::Duration;

@@ -1,17 +1,17 @@
-//! Where everything lies in a segment, and the types of what lies there.
+//! The layout of a segment, and the types of its words.
 //!
 //! ```text
 //! header | clients | buckets | heap control | events | entries … | extents … | scratch … | index … | small … | large …
 //! ```
-//! The regions with dots are sparse: their memory is reserved as they are used, up to watermarks in the header. All words
-//! are little-endian fixed-width atomics; offsets are from the start of the file.
+//! The regions with dots are sparse: their memory is reserved as they are used, up to watermarks in the header. All
+//! words are little-endian fixed-width atomics, and offsets are from the start of the file.
 //!
-//! The layout is the same on every machine: no size here is asked of one. Where the machine's pages matter, as only whole
-//! ones can be protected or given back, that is in the heap, whose regions begin and end at multiples of [`UNIT`], thus of a
-//! page. The bookkeeping is reserved, and that can be any bytes.
+//! The layout is the same on every machine, and depends on no property of the machine. The machine's pages matter only
+//! in the heap, because only whole pages can be protected or returned. The heap's regions begin and end at multiples of
+//! [`UNIT`], thus of a page. The bookkeeping is only reserved, which works for any range of bytes.
 //!
-//! *Entries are the truth; everything else is derived*: heap control, extents, index and the lists threaded through the
-//! entries are rebuilt from the entries after a death inside the lock.
+//! *Entries are the primary data, and everything else is derived*: heap control, extents, index and the linked lists of
+//! entries are rebuilt from the entries after a crash inside the lock.
 
 use std::mem::size_of;
 

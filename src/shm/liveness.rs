@@ -1,14 +1,14 @@
 //! Which clients have crashed: a byte lock of the kernel per attachment.
 //!
-//! Before an attachment touches anything it locks byte `2^40 + 2·number` of the file with an open-file-description lock.
-//! The kernel drops the lock when the process ends, however it ends and in whatever container. Numbers are never drawn
-//! twice, so a free byte means dead for ever, and "test, then act" cannot hit a successor. Byte `2·number + 1` is taken by
-//! whoever reaps that number, so that a reaper who dies is replaced.
+//! Before an attachment touches anything, it locks byte `2^40 + 2·number` of the file with an open-file-description
+//! lock. The kernel releases the lock when the process ends, for whatever reason and in whatever container. Numbers are
+//! never drawn twice, so a free byte means that the client has crashed, for ever, and "test, then act" cannot hit a
+//! successor. A reaper of that number takes byte `2·number + 1`, so that a reaper that crashes is replaced.
 //!
-//! The lock's file description is an open of its own: never mapped, never duplicated (a mapping or a forked child's copy
-//! would keep the lock); see `fork`. A program that closes the descriptor behind our back gives the lock up with it: then the
-//! others take this client for dead, and it must touch nothing of theirs any more. So whoever is about to wait, to grow or
-//! to reap asks first whether the lock is [kept](Liveness::kept).
+//! The lock's file description is an open of its own. It is never mapped and never duplicated, because a mapping or a
+//! forked child's copy would keep the lock (see `fork`). A program that closes the descriptor loses the lock. Other
+//! clients then conclude that this client has crashed, and it must not touch their data any more. Therefore a client
+//! that is about to wait, to grow or to reap first checks that the lock is [kept](Liveness::kept).
 
 use std::fs::File;
 use std::os::fd::AsRawFd;

@@ -1,10 +1,11 @@
-//! The system calls for the store's memory: reserving it, bringing it in, giving it back.
+//! The system calls for the store's memory: reserving it, bringing it in, returning it.
 //!
-//! Touching a page that a full tmpfs has no memory for is a SIGBUS. So memory is reserved with `fallocate`, outside the lock,
-//! before a watermark lets extents use it. Dying in between leaves pages that the next growth finds already there.
+//! Touching a page for which a full tmpfs has no memory raises SIGBUS. Therefore memory is reserved with `fallocate`,
+//! outside the lock, before a watermark lets extents use it. A crash in between leaves pages that the next growth
+//! finds.
 //!
-//! How large a page and a huge page are is asked here, once, and known nowhere else. Ranges that memory is reserved for may
-//! begin anywhere: the kernel takes every page that they touch. All others are whole pages.
+//! The sizes of a page and of a huge page are queried here, once, and known nowhere else. Ranges for which memory is
+//! reserved may begin anywhere, because the kernel takes every page that they touch. All other ranges are whole pages.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;

@@ -1,11 +1,14 @@
-//! The segment: one file that several processes map, and what lies where in it.
+//! The segment: one file that several processes map, and its layout.
 //!
-//! `layout` names every word; `segment` makes, opens, checks and maps the file; `place` turns the path of a store into the
-//! file; `memory` has the system calls for pages, which are reserved before they are touched, and `growing` decides when
-//! huge pages pay; `heap` allocates extents; `liveness` tells which clients have crashed, `fork` what a forked child must not
-//! keep, `own_file` whether a descriptor still refers to the store's file; `span` is the way in which bytes leave this module:
-//! read-only for what `get` returns, writable for a creator; `arrays` turns them into Arrow's buffers and arrays; `cgroup`
-//! finds the limits of memory, `mounts` the mounted file systems.
+//! - `layout` names every word. `segment` creates, opens, checks and maps the file. `place` finds the file of a store
+//!   from its path.
+//! - `memory` has the system calls for pages, which are reserved before they are touched, and `growing` decides when
+//!   huge pages pay. `heap` allocates extents.
+//! - `liveness` tells which clients have crashed, `fork` what a forked child must not keep, and `own_file` whether a
+//!   descriptor still refers to the store's file.
+//! - `span` is the way in which bytes leave this module: read-only for what `get` returns, writable for a creator.
+//!   `arrays` turns them into Arrow's buffers and arrays.
+//! - `cgroup` finds the limits of memory, and `mounts` the mounted file systems.
 //!
 //! Words in the segment are atomics at checked places. Nothing here ever forms a `&mut` to shared memory, except a
 //! creator's to the bytes that only it can see.

@@ -1,8 +1,8 @@
-//! A descriptor that the program may close behind our back.
+//! A descriptor that the program may close without telling the library.
 //!
-//! A program that becomes a daemon, or starts as many libraries' heirs do, closes every descriptor that it knows nothing
-//! of; the numbers then come to mean other files. So a descriptor that is kept is told by its file's identity: before it is
-//! closed, and before anything is done with it that would hurt another file.
+//! Programs that become daemons, and some libraries when they start a process, close every descriptor that they do not
+//! know. The numbers then refer to other files. Therefore a descriptor that is kept is recognised by its file's
+//! identity. This is checked before it is closed, and before any operation that would damage another file.
 
 use std::fs::File;
 use std::mem::ManuallyDrop;

@@ -1,12 +1,12 @@
 //! From the path of a store to its file.
 //!
-//! A path on tmpfs is the file itself. Elsewhere the path is a symbolic link to `/dev/shm/sdp-dal-<uid>-<32 hex>`. The link is
-//! read, never followed: its owner must be us, root or one that the options accept, and what it names is opened with
-//! `O_NOFOLLOW` and checked.
+//! A path on tmpfs is the file itself. Elsewhere the path is a symbolic link to `/dev/shm/sdp-dal-<uid>-<32 hex>`. The
+//! link is read, never followed. Its owner must be this user, root or a user that the options accept, and its target is
+//! opened with `O_NOFOLLOW` and checked.
 //!
-//! A maker who dies between linking the file in `/dev/shm` and making the symbolic link leaves a file that nobody can find.
-//! The next one who makes a store there removes such files: they are of our user, name a path that does not lead back to
-//! them, have no living client, and nobody holds their birth mark.
+//! If a creator crashes between linking the file in `/dev/shm` and creating the symbolic link, it leaves a file that no
+//! client can find. The next process that creates a store there removes these files. They belong to this user, name a
+//! path that does not lead back to them, have no running client, and no process holds their birth mark.
 
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};

@@ -1,8 +1,9 @@
-//! Calls as the store sees them: published with their promises, queued in order, claimed by one, ended.
+//! Calls in the store: published with their promises, queued in order, claimed by one client, ended.
 //!
-//! A call is an object in its processor's namespace. *Claim* and *cancel* are both one compare-and-swap on its state word (add the
-//! claimed flag; doom), so one of them wins. Dead while publishing: promised outputs that nobody wants vanish when the dead
-//! one's bits are cleared, and the call, still in creation, is aborted.
+//! A call is an object in its processor's namespace. *Claim* and *cancel* are both one compare-and-swap on its state
+//! word (add the claimed flag; doom), so one of them wins. After a crash while publishing, promised outputs that no
+//! client wants are removed when the crashed client's bits are cleared. The call, which is still in creation, is
+//! aborted.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! All stores of this machine, seen from outside: without attaching or writing.
 //!
-//! A store is a file on a tmpfs whose first page is a store's header. Looked at are `/dev/shm` and every mounted tmpfs that we
-//! see, with the folders directly below each. Who lives in a store is asked from the kernel, by the byte locks of
-//! the numbers in its clients' slots.
+//! A store is a file on a tmpfs whose first page is a store's header. The search covers `/dev/shm` and every mounted
+//! tmpfs that this process sees, with the folders directly below each. The kernel reports which clients of a store are
+//! running, by the byte locks of the numbers in its clients' slots.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,8 +1,8 @@
 //! Creating objects: memory first, then the bytes, then sealing.
 //!
-//! A creator pins what it creates, so that whoever deletes it meanwhile leaves the bytes to it. Its death at any step is
-//! found by the reaper, which aborts the object: between the commit of `create` and that of `seal` nobody but the creator can
-//! see the bytes.
+//! A creator pins what it creates, so that a client that deletes the object meanwhile leaves the bytes to the creator.
+//! If the creator crashes at any step, the reaper finds the object and aborts it: between the commit of `create` and
+//! that of `seal` only the creator can see the bytes.
 
 use super::attachment::Attachment;
 use super::buffer::Pin;

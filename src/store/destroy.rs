@@ -1,8 +1,8 @@
 //! Deleting a whole store, even while it is in use, or one without clients.
 //!
-//! The first needs neither a client slot nor the lock, so that it works on a full store, and on one whose lock is held by a process
-//! that is stopped. CLOSED first, then the names, as when the last client leaves: dying in between leaves a store that
-//! the next opener finds closed and replaces.
+//! The first needs neither a client slot nor the lock. It thus works on a full store, and on one whose lock is held by
+//! a stopped process. CLOSED is set first, and then the names are removed, as when the last client leaves. A crash in
+//! between leaves a store that the next opener finds closed and replaces.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};

@@ -1,13 +1,13 @@
-//! The event log: what happens to objects, for those who keep a table of them.
+//! The event log: what happens to objects, for clients that keep a table of them.
 //!
-//! A ring of slots in shared memory ([`crate::sync::slots`]). Events are appended under the lock, and only while somebody
-//! subscribes: the header's count of subscribers is derived from a row of bits, one a client, that stands behind the buckets. A
-//! change that is made without the lock (sealing, claiming, ending a call) takes the lock afterwards to tell of it, if that count
-//! is not 0.
+//! It is a ring of slots in shared memory ([`crate::sync::slots`]). Events are appended under the lock, and only while
+//! the log has subscribers. The header's count of subscribers is derived from a row of bits, one per client, that
+//! follows the buckets. A change that is made without the lock (sealing, claiming, ending a call) takes the lock
+//! afterwards to log it, if that count is not 0.
 //!
-//! A reader never slows a writer: one that is overtaken by the ring reads *resync* and lists again. So does everybody
-//! when events may have been lost: whoever changes an object and dies before he tells of it leaves that to the rebuild or
-//! to his reaper, who raise the epoch; whoever cannot have the lock soon raises it himself.
+//! A reader never slows a writer. A reader that is overtaken by the ring reads *resync* and lists again. So do all
+//! readers when events may have been lost. If a client changes an object and crashes before it logs the change, the
+//! rebuild or its reaper raises the epoch. A client that does not get the lock soon raises the epoch itself.
 
 use std::time::Duration;
 

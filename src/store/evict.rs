@@ -1,13 +1,13 @@
 //! Eviction: when the store is full, objects without wants and pins may be deleted, if they were marked for that.
 //!
-//! Only in stores made with eviction on. There an evictable object stays though nobody wants it, as if it were kept, until room
-//! is needed; then the one whose last release is longest ago goes first. What a queued call names is wanted by its caller,
-//! so it is never evicted. A program may also ask for it, before the store is full. Dying in between: an eviction is a
-//! deletion like any other.
+//! This happens only in stores that were created with eviction on. There an evictable object stays although no client
+//! wants it, as if it were kept, until space is needed. Then the object whose last release was earliest is deleted
+//! first. An object that a queued call names is wanted by its caller, so it is never evicted. A program may also
+//! request eviction before the store is full. An eviction is a deletion like any other, also in a crash.
 //!
-//! One walk over the entries finds the victims of many evictions: a process remembers the thousands whose last release is
-//! longest ago. Stamps of release only grow, so nothing that is released later can come before them; what was got or
-//! released again in the meantime has another stamp, and is passed over.
+//! One walk over the entries finds the victims of many evictions: a process remembers the thousands of objects whose
+//! last release was earliest. Stamps of release only grow, so an object that is released later cannot come before them.
+//! An object that was got or released again meanwhile has another stamp, and is skipped.
 
 use std::collections::VecDeque;
 

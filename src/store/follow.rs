@@ -1,11 +1,12 @@
-//! Following the lists through the entries without the lock, while others change them.
+//! Following the linked lists of entries without the lock, while other clients change them.
 //!
-//! What follows an entry counts only if the entry was on its list all the time: of the same life, as visible as those on the list
-//! are, and at the place where it was met (its sequence: a call that is issued moves to the end of its queue). And an entry that was
-//! met counts only if it still follows the one before it. So of two neighbours that we have met, nothing was between them at some
-//! moment; and as a list grows only at its end (that of what is held: at its beginning) and keeps its order, what is on it all the
-//! time is met. If the entry that we have come to goes meanwhile we go on from the one before it. A rebuild makes the lists anew:
-//! who follows them asks for that afterwards.
+//! The successor of an entry counts only if the entry was on its list all the time. It must have the same generation,
+//! be as visible as the entries on the list, and be at the position where it was met (its sequence: a call that is
+//! issued moves to the end of its queue). An entry that was met counts only if it still follows the one before it.
+//! Between two adjacent entries that were met there was thus nothing at some moment. A list grows only at its end (that
+//! of held objects: at its beginning) and keeps its order, so every entry that is on it all the time is met. If the
+//! current entry is removed meanwhile, the walk continues from the one before it. A rebuild creates the lists again, so
+//! a walk checks for a rebuild afterwards.
 
 use super::attachment::Attachment;
 use super::entries::EntryKey;

@@ -1,7 +1,8 @@
-//! The index of a store: hashes of IDs, and the tables in the segment. How it is read and changed: see [`crate::sync::index`].
+//! The index of a store: hashes of IDs, and the tables in the segment. [`crate::sync::index`] describes how it is read
+//! and changed.
 //!
-//! At most half full, so that a look-up costs the same at a thousand objects and at a million. Derived: rebuilt from the entries
-//! after a death.
+//! It is at most half full, so that a look-up costs the same at a thousand objects and at a million. It is derived, and
+//! rebuilt from the entries after a crash.
 
 use super::attachment::Attachment;
 use super::id::{ObjectId, PREFIX_SIZE};

@@ -1,9 +1,9 @@
-//! The lists threaded through the entries: declarations, the objects of each namespace in the order of their birth, and what is
-//! deleted and still held.
+//! The linked lists of entries: declarations, the objects of each namespace in the order of their creation, and deleted
+//! objects that are still held.
 //!
-//! A namespace's list hangs off its declaration's entry; objects whose prefix nobody declared are on the list of orphans in
-//! the header. Changed under the lock; derived. Damage shows as an error that makes the next holder rebuild. They may be
-//! followed without the lock: see `follow`, which says what it relies on.
+//! A namespace's list begins at its declaration's entry. Objects whose prefix was not declared are on the list of
+//! orphans in the header. Lists are changed under the lock and are derived. Damage shows as an error that makes the
+//! next holder rebuild. Lists may be followed without the lock: see `follow`, which says what it relies on.
 
 use super::id::ObjectId;
 use super::index::words_of;

@@ -1,4 +1,4 @@
-//! Namespaces: reserving a prefix by declaring it, and finding who has declared what.
+//! Namespaces: reserving a prefix by declaring it, and finding the declarations.
 
 use super::create::CreateSpec;
 use super::entries::EntryKey;

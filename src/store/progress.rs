@@ -1,10 +1,11 @@
 //! How far the creation of an object has come: one word of its entry, written and read without a lock.
 //!
-//! The upper half is the top bit and 31 bits of the entry's generation, so that a word of another life is not taken for
-//! this one's, and nobody can write into another life. (A declaration has its newest call's number in this word, which
-//! never comes near the top bit.) The lower half is 0 until the call that makes the object was taken, then 1 plus the
-//! fraction that was told last. The word is set at birth and means nothing any more once the object is sealed. It publishes
-//! nothing else, so its order with other words does not matter. Whoever dies leaves the last value.
+//! The upper half is the top bit and 31 bits of the entry's generation. A word of another generation is thus not taken
+//! for that of this one, and no client can write into another generation. (A declaration has its newest call's number
+//! in this word, which never comes near the top bit.) The lower half is 0 until the call that creates the object was
+//! taken, then 1 plus the fraction that was set last. The word is set when the entry is created, and has no meaning
+//! once the object is sealed. It publishes nothing else, so its order with other words does not matter. A client that
+//! crashes leaves the last value.
 
 use super::entries::EntryKey;
 use super::index::is_declaration;

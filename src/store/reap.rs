@@ -1,10 +1,15 @@
 //! Reaping: reclaiming what a crashed client held.
 //!
-//! The reaper takes the dead one's second byte, so that one at a time does it and a dying reaper is replaced. Then: mark it as
-//! dying under the lock, so that nobody promises anything in its name; clear its bits everywhere, and settle every entry
-//! that this leaves without a claim; bury what it was creating or was to produce (whoever waits for that does so too, and
-//! waits for no reaper); ring everybody; and only then free its slot under the lock. Every step can be done twice, so dying
-//! between any two costs nothing.
+//! The reaper takes the crashed client's second byte, so that one reaper at a time does it and a crashed reaper is
+//! replaced. Then it does these steps:
+//!
+//! 1. Mark the client as dying under the lock, so that nothing is promised in its name.
+//! 2. Clear its bits everywhere, and settle every entry that this leaves without a claim.
+//! 3. Bury what it was creating or was to produce. (A waiter for that does so too, and waits for no reaper.)
+//! 4. Ring all clients.
+//! 5. Free its slot under the lock.
+//!
+//! Every step can be repeated, so a crash between any two of them does no harm.
 
 use std::time::Instant;
 

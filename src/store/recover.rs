@@ -1,10 +1,10 @@
 //! Rebuilding everything derived from the entries, after a client crashed (or panicked) under the lock.
 //!
-//! The entries' states are the truth: one store committed each change, so every entry is either as before it or as after it.
-//! Heap, index, lists and counters are forgotten and made anew; an entry whose words make no sense (outside of the heap,
-//! overlapping another) is dropped. Needs no memory but the scratch region. Dead in the middle: the lock is still dirty, and the next
-//! holder starts over. Readers' hits and seals go on meanwhile; misses wait for the lock, because the index is marked as
-//! changing.
+//! The entries' states are the primary data. One store instruction committed each change, so every entry is either as
+//! before it or as after it. Heap, index, lists and counters are discarded and built again. An entry whose words make
+//! no sense (outside of the heap, overlapping another) is dropped. A rebuild needs no memory but the scratch region.
+//! After a crash in the middle the lock is still dirty, and the next holder starts over. Readers' hits and seals
+//! continue meanwhile. Misses wait for the lock, because the index is marked as changing.
 
 use super::index::id_of;
 use super::locked::Locked;

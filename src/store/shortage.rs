@@ -1,9 +1,9 @@
-//! What full means: what is done when something that a creation needs cannot be had, be it a run of bytes in the store, an
-//! entry in its table, or memory of the file system under it.
+//! What is done when a store is full: when a creation cannot get a run of bytes in the store, an entry in its table, or
+//! memory of the file system.
 //!
-//! Always the same, in rounds, each of which is followed by another try: reap (again while waiting, as holders may die
-//! meanwhile), evict, wait; within the creator's own deadline and interrupt. Only then it fails. Nothing here writes to
-//! shared memory by itself.
+//! It always works in rounds, each of which is followed by another attempt: reap (again while waiting, as holders may
+//! crash meanwhile), evict, wait. The rounds end at the creator's own deadline or interrupt, and only then the creation
+//! fails. Nothing here writes to shared memory by itself.
 
 use std::time::{Duration, Instant};
 

@@ -1,15 +1,16 @@
 //! Spares: free entries that have bytes already, each reserved for the next object that a client creates.
 //!
-//! Who frees a small object puts entry and bytes aside for the client that created it, which takes both for its next object of
-//! that size (and the bytes alone for an output, which has its entry). Who creates again and again what is deleted again,
-//! by whomever, thus changes neither heap nor list of free entries, whose words all clients share, and finds in its cache what it
-//! had there. If the creator has gone they are the freeing client's.
+//! A client that frees a small object reserves entry and bytes for the client that created it. That client takes both
+//! for its next object of that size (and only the bytes for an output, which has its entry). If objects are created and
+//! deleted again and again, whichever client deletes them, neither heap nor list of free entries changes. All clients
+//! share the words of these. The creator also finds its previous data in its cache. If the creator has gone, the spares
+//! belong to the client that frees.
 //!
-//! All of it happens under the lock, and is derived: a spare is a free entry that is on no list, with an extent that is no
-//! object's. So a client that dies between two steps leaves a dirty lock, and the rebuild forgets all spares. What a client
-//! has when it goes, or has died, is given back with its slot. Each has [`SPARES`] of less than [`SMALL`] bytes. The heap has them as
-//! used, figures show them as free: who lacks bytes or an entry takes back everybody's before anything is evicted, waited for
-//! or refused.
+//! All of this happens under the lock, and is derived: a spare is a free entry that is on no list, with an extent that
+//! belongs to no object. A client that crashes between two steps thus leaves a dirty lock, and the rebuild forgets all
+//! spares. The spares of a client that detaches or has crashed are freed with its slot. Each client has [`SPARES`] of
+//! less than [`SMALL`] bytes. The heap counts them as used, and statistics as free. A client that lacks bytes or an
+//! entry takes back the spares of all clients before an object is evicted, or the creation waits or is refused.
 
 use super::locked::Locked;
 use crate::error::{Error, Kind, Result};

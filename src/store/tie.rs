@@ -1,9 +1,10 @@
-//! How a store, and all that holds an object, keep the attachment: by counts that threads do not share.
+//! How a store, and everything that holds an object, keep the attachment open, with counts that threads do not share.
 //!
-//! What holds an object keeps the attachment, and is counted for that. With one count for the whole process, each get and each
-//! release of every thread would write the same word, and two threads would be slower than one. So a handle of the store has
-//! counts beside its own, and a thread uses the same one of them again and again. Each count keeps the attachment, and so does the
-//! handle: the last of them lets it go, whichever it is, in whatever thread.
+//! Everything that holds an object keeps the attachment, and is counted for that. With one count for the whole process,
+//! each get and each release of every thread would write the same word, and two threads would be slower than one.
+//! Therefore a handle of the store has several counts of its own, and a thread uses the same one of them again and
+//! again. Each count keeps the attachment, and so does the handle. The last of them releases it, whichever it is and in
+//! whatever thread.
 
 use std::cell::Cell;
 use std::ops::Deref;

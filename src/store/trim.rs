@@ -1,13 +1,14 @@
 //! Trimming: memory that no object uses is returned to the system, on request only.
 //!
-//! Everybody relies on the memory below a region's watermark: touching a hole of a full tmpfs is a SIGBUS. So the watermark
-//! comes down first, to the end of the last used extent at most, and then what lies above it is punched out. Both happen
-//! under the lock, in pieces, so that nobody can have raised the watermark in between: the one system call under it that
-//! takes time, some 16 MB of it at once. Who reserves memory outside of the lock at that moment finds, when he wants to raise
-//! the watermark, that the region was trimmed since, and reserves anew: what he had may be punched out.
+//! All clients rely on the memory below a region's watermark, because touching a hole of a full tmpfs raises SIGBUS.
+//! Therefore the watermark is lowered first, at most to the end of the last used extent, and then the memory above it
+//! is punched out. Both happen under the lock, in pieces, so that no client can raise the watermark in between. This is
+//! the one slow system call under the lock, some 16 MB at once. A client that reserves memory outside of the lock at
+//! that moment finds, when it is about to raise the watermark, that the region was trimmed since. It reserves again,
+//! because its memory may have been punched out.
 //!
-//! Dying between any two steps leaves memory above the watermark, or a free extent that is too long under a dirty lock. The
-//! next holder rebuilds; the next growth, or trim, finds the memory.
+//! A crash between any two steps leaves memory above the watermark, or a free extent that is too long under a dirty
+//! lock. The next holder rebuilds, and the next growth, or trim, finds the memory.
 
 use std::os::unix::fs::MetadataExt;
 

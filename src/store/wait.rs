@@ -1,14 +1,15 @@
-//! Waiting without a server: buckets say who waits, doorbells wake them.
+//! Waiting without a server: buckets show which clients wait, and doorbells wake them.
 //!
-//! To wait: join the bucket of each ID, read the bell, look, sleep. Who changes an object rings the clients of its bucket. One of
-//! the two sees the other: see [`crate::sync::ring`]. A changer killed before it rings costs its waiters one slice, at whose
-//! end they look again, and then also ask whether the producer lives.
+//! To wait: join the bucket of each ID, read the bell, check, sleep. A client that changes an object rings the clients
+//! of its bucket. One of the two sees the other: see [`crate::sync::ring`]. If a client is killed before it rings, its
+//! waiters wait one slice longer. At the end of the slice they check again, and then also check whether the producer is
+//! running.
 //!
-//! How long to spin before sleeping is learned: no fixed time wins everywhere (on two cores a neighbour that computes makes
-//! any spinning a loss). It grows while it pays off, shrinks when it does not, and grows again when a ring came so soon
-//! after falling asleep that spinning would have caught it. How long at most depends on what waking up costs on the machine
-//! (5 µs or 100): two processes that answer each other, and of which each spins no longer than the other needs to wake up,
-//! put each other to sleep for ever.
+//! The time to spin before sleeping is learned, because no fixed time is best everywhere (on two cores, another process
+//! that computes makes any spinning a loss). It grows while it pays off, and shrinks when it does not. It grows again
+//! when a ring came so soon after falling asleep that spinning would have caught it. Its maximum depends on the cost of
+//! waking up on the machine (5 µs or 100). Otherwise two processes that answer each other, and that spin for less time
+//! than the other needs to wake up, would put each other to sleep for ever.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
-//! Keeps `pthread_cancel` away from a thread that must go on to the end.
+//! Protects a thread that must run to the end from `pthread_cancel`.
 //!
-//! A thread that is cancelled at one of libc's cancellation points (`fallocate` is one) is unwound from there. Under the
-//! store's lock that would leave every other process waiting for a living one that does not go on.
+//! A thread that is cancelled at one of libc's cancellation points (`fallocate` is one) is unwound from there. Under
+//! the store's lock, that would leave every other process waiting for a running process that does not continue.
 
 extern "C" {
     // Not declared by the libc crate.

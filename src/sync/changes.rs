@@ -1,8 +1,8 @@
 //! A counter that lets a reader without a lock know that it missed nothing.
 //!
-//! It is odd while the one writer (who holds a lock) moves things to where a reader may not find them. A reader that found
-//! nothing between two equal even readings has truly found nothing. A writer that dies in between leaves it odd, and its
-//! successor, who puts everything in order, makes it even.
+//! The counter is odd while the one writer (which holds a lock) moves things to where a reader may not find them. If a
+//! reader found nothing between two equal even readings, the thing did not exist. A writer that crashes in between
+//! leaves the counter odd, and the next holder of the lock repairs everything and makes the counter even.
 
 use super::atomic::{fence, fence_behind, AtomicU64, Ordering};
 

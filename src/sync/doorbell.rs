@@ -1,14 +1,15 @@
-//! The doorbell: one word per client that whoever changes something rings, and on which the client's threads sleep; beside
-//! it, when that was, from which a sleeper learns whether spinning a little longer would have saved it the sleep.
+//! The doorbell: one word per client, which another client rings when it changes something, and on which the client's
+//! threads sleep. A second word holds the time of the ring, from which a sleeper learns whether spinning a little
+//! longer would have avoided the sleep.
 //!
-//! Bit 0 says that somebody sleeps; the rest counts rings. To wait: announce interest (a bucket bit), `fence`, read the
-//! bell, look at the condition, and only then sleep on the value read. To ring: change the condition, `fence`, look who is
-//! interested, add one ring, and wake if bit 0 was set. Either the waiter sees the new condition or the ringer sees the
-//! waiter, because both have a full fence between their write and their read.
+//! Bit 0 says that a thread sleeps, and the rest counts rings. To wait: announce interest (a bucket bit), `fence`, read
+//! the bell, check the condition, and only then sleep on the value read. To ring: change the condition, `fence`, check
+//! which clients are interested, add one ring, and wake if bit 0 was set. Either the waiter sees the new condition or
+//! the ringer sees the waiter, because both have a full fence between their write and their read.
 //!
-//! A wake names bits, so that of 64 threads only those who wait for such an object wake up. Therefore bit 0 may go only
-//! with the last sleeper: the threads of one process count themselves under a private mutex. A process that dies asleep
-//! leaves bit 0 set in a bell that nobody owns; attaching resets it.
+//! A wake names bits, so that of 64 threads only those that wait for this kind of object wake up. Therefore only the
+//! last sleeper may clear bit 0, and the threads of one process count themselves under a private mutex. A process that
+//! crashes asleep leaves bit 0 set in a bell without an owner, which attaching resets.
 
 use std::time::Duration;
 

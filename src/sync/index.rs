@@ -1,19 +1,21 @@
 //! The index: from the hash of an ID to an entry.
 //!
-//! Open addressing with linear probing, at most half full. A slot holds a 32-bit tag of the hash and the entry's number plus
-//! one; 0 is empty. The home of a tag is its upper bits, so moving and growing need no entry. There is one table for each level,
-//! which is the logarithm of its slots.
+//! It uses open addressing with linear probing, and is at most half full. A slot holds a 32-bit tag of the hash and the
+//! entry's number plus one; 0 is empty. The home of a tag is its upper bits, so moving and growing need no entry. There
+//! is one table for each level, which is the logarithm of its number of slots.
 //!
-//! *Readers take no lock.* A hit is proved by the entry itself. A miss is true between two equal even readings of the change
-//! counter, which is odd while a present entry may not be found. *Writers hold the store's lock.* Inserting fills an empty slot
-//! and hides nothing; removing moves entries, growing and rebuilding move all of them.
+//! *Readers take no lock.* A hit is confirmed by the entry itself. A miss is confirmed by two equal even readings of
+//! the change counter, which is odd while a present entry may not be found. *Writers hold the store's lock.* Inserting
+//! fills an empty slot and hides nothing. Removing moves entries, and growing and rebuilding move all of them.
 //!
-//! So slots and level are relaxed words. SYNC: what a slot names is read in the entry, which has an order of its own. Who knows of an
-//! insertion (he was told, or waits, or has the lock) has it before his look, and finds it. Who reads what a change of another kind
-//! has written does not believe his miss, by the fences of the counter; who reads the counter after the change reads what it left.
+//! Slots and level are therefore relaxed words. SYNC: what a slot names is read in the entry, which has an order of its
+//! own. A thread that knows of an insertion (because it was notified, waits, or has the lock) sees the insertion before
+//! its look-up, and finds it. A thread that reads a word that another kind of change has written does not trust its
+//! miss, because of the fences of the counter. A thread that reads the counter after the change reads what the change
+//! left.
 //!
-//! Dead while the counter is odd: it stays odd, every miss takes the lock, and the next holder, who finds that dirty, resets the
-//! index and fills it from the entries.
+//! If a client crashes while the counter is odd, it stays odd and every miss takes the lock. The next holder finds the
+//! lock dirty, resets the index and fills it from the entries.
 
 use super::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::changes::Changes;

@@ -3,16 +3,16 @@
 //! ```text
 //! Free ─▶ Awaited ─▶ Creating ─▶ Sealed    Awaited ─▶ Failed    all but Free ─▶ Doomed ─▶ Free of the next generation
 //! ```
-//! *Without the store's lock* an entry is only sealed and given up by its creator, and a call claimed and ended; everything
-//! else is done under it. Steps that meet others are a compare-and-swap each, so one of them wins: sealing and dooming, claiming
-//! and dooming (which cancels). Every one of them is followed by a full fence, so that who makes it can look who pins, waits or
-//! reads the log, or is seen by him.
+//! *Without the store's lock* an entry is only sealed and given up by its creator, and a call is claimed and ended. All
+//! other steps are made under the lock. Steps that can meet are one compare-and-swap each, so one of them wins: sealing
+//! and dooming, claiming and dooming (which cancels). Each is followed by a full fence. The client that makes the step
+//! then sees the clients that pin, wait or read the log, or they see the step.
 //!
-//! A step is one write: who dies before it has changed nothing, who dies after it leaves what follows (index, lists, bytes) to
-//! the next holder of the lock, or to the reaper.
+//! A step is one write. A client that crashes before it has changed nothing. A client that crashes after it leaves the
+//! consequences (index, lists, bytes) to the next holder of the lock, or to the reaper.
 //!
-//! The generation is in the word. Whoever looks an entry up keeps it, and every later step compares it: a life that is over is
-//! never taken for the next one.
+//! The generation is in the word. A client that looks up an entry keeps the generation, and every later step compares
+//! it. An old generation is thus never taken for the next one.
 
 use super::atomic::{fence, fence_behind, AtomicU32, AtomicU64, Ordering};
 use super::row::row_is_empty;

@@ -1,13 +1,13 @@
 //! The store's one lock: a futex word that records its holder and recovers if the holder crashes.
 //!
-//! The word holds the attachment number of the holder, and two bits. `DIRTY` is set together with the number and cleared
-//! by an orderly release; whoever finds it set when he gets the lock must rebuild what the lock guards. `WAITERS` says
-//! that somebody may sleep on the word.
+//! The word holds the attachment number of the holder, and two bits. `DIRTY` is set together with the number and
+//! cleared by a regular release. A client that finds it set when it gets the lock must rebuild what the lock guards.
+//! `WAITERS` says that a thread may sleep on the word.
 //!
-//! Dying at any step: before the acquiring CAS nothing has happened; after it the word names a number whose death the
-//! kernel knows for ever, so the exact word can be replaced by one CAS (two who try: one wins, and the other then sees a
-//! living holder). A holder that panics releases with `DIRTY` left. Dead after the releasing swap and before the wake:
-//! sleepers wake by themselves at the end of their slice.
+//! A crash at any step: before the acquiring CAS nothing has happened. After it, the word names a number that the
+//! kernel reports as free for ever, so the exact word can be replaced by one CAS. If two clients try, one wins, and the
+//! other then sees a running holder. A holder that panics releases with `DIRTY` left. After a crash between the
+//! releasing swap and the wake, sleepers wake by themselves at the end of their slice.
 
 use std::time::Duration;
 

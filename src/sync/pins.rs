@@ -1,18 +1,19 @@
 //! Pins: how a reader claims an object's bytes without a lock, and how a deleter finds out.
 //!
-//! Shared: an entry's state word (which carries the generation) and a row of bits, one a client. A reader sets its bit,
-//! fences, and looks at the state: if it is the one it looked up, the bytes stay. A deleter changes the state, fences,
-//! and looks at the row: if it is empty, the bytes may go. One of the two always sees the other.
+//! Shared: an entry's state word (which contains the generation) and a row of bits, one per client. A reader sets its
+//! bit, fences, and checks the state. If it is the state that it looked up, the bytes stay. A deleter changes the
+//! state, fences, and checks the row. If it is empty, the bytes may be freed. One of the two always sees the other.
 //!
-//! *Undoing a pin is releasing it*: a bit that was set for a moment may have made a deleter leave the bytes, so whoever
-//! clears it must look whether it is now the one to free them.
+//! *Undoing a pin is releasing it*: a bit that was set for a moment may have made a deleter leave the bytes. The client
+//! that clears the bit must therefore check whether it has to free them.
 //!
-//! Private: a process has one word per entry, `(generation, count)`. Its first pin sets the bit and *then* publishes the
-//! count, its last one takes the count away and *then* clears the bit, both under a mutex; between them pins come and go
-//! by compare-and-swap on the word. A count published before its bit, one that is set to zero by a store while a fast path
-//! adds to it, or a fast path that ignores the generation, loses pins (see `tests/loom`).
+//! Private: a process has one word per entry, `(generation, count)`. Its first pin sets the bit and *then* publishes
+//! the count. Its last pin removes the count and *then* clears the bit. Both happen under a mutex. Between them, pins
+//! are added and removed by compare-and-swap on the word. Three errors lose pins (see `tests/loom`): a count that is
+//! published before its bit, a count that is set to zero by a store while a fast path adds to it, and a fast path that
+//! ignores the generation.
 //!
-//! A process that dies at any step leaves its bit; reaping clears it and looks for bytes to free.
+//! A process that crashes at any step leaves its bit. Reaping clears it and checks for bytes to free.
 
 use super::atomic::{lock, AtomicU64, Mutex, Ordering};
 use super::life::StateWord;

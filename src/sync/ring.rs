@@ -1,11 +1,13 @@
 //! Ringing clients that wait: rows of bits say which clients wait, marks what for, and bells wake them.
 //!
-//! *To wait*: join (a bit in the row, and a fence), read the bell, look, sleep on what was read. *To ring*: change something, then
-//! fence, read the row, and for each client in it: mark, then ring the bell. One of the two sees the other. Who waits for too many
-//! things to look at them all takes his marks, and looks at what they stand for: also between reading the bell and sleeping.
+//! *To wait*: join (a bit in the row, and a fence), read the bell, check, sleep on the value that was read. *To ring*:
+//! change something, then fence, read the row, and for each client in it: mark, then ring the bell. One of the two sees
+//! the other. A client that waits for too many things to check them all takes its marks, and checks the marked buckets,
+//! also between reading the bell and sleeping.
 //!
-//! A ringer that dies before it has rung all costs the others a slice of their sleep; its reaper rings and marks everything for
-//! everybody. A waiter that dies leaves bits, which are rung in vain until its reaper clears them.
+//! If a ringer crashes before it has rung all clients, these notice the change at the end of a slice of their sleep.
+//! Its reaper rings and marks everything for all clients. A waiter that crashes leaves bits, which are rung in vain
+//! until its reaper clears them.
 
 use super::atomic::{fence, lock, AtomicU64, Mutex, Ordering};
 use super::doorbell::{self, Bell};

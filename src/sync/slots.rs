@@ -1,13 +1,16 @@
-//! The event log: a ring of slots that is written while others read it, and never waits for them.
+//! The event log: a ring of slots that is written while other clients read it, and never waits for them.
 //!
-//! One writes at a time, under the store's lock: the event's sequence before and after its words, then the newest sequence, which
-//! is the commit. A reader who finds the same sequence on both sides has read one event; one that was overtaken reads *resync*, and
-//! lists again. So does everybody when the epoch was raised: then events may have been lost.
+//! One client writes at a time, under the store's lock. It writes the event's sequence before and after its words, and
+//! then the newest sequence, which is the commit. A reader that finds the same sequence on both sides has read one
+//! event. A reader that was overtaken reads *resync*, and lists again. So do all readers when the epoch was raised,
+//! because events may have been lost.
 //!
-//! Who changes something without the lock looks afterwards whether anybody reads, and only then takes the lock to tell of it. Who
-//! begins to read says so, and then lists: the change is told, or listed.
+//! A client that changes something without the lock checks afterwards whether the log has readers, and only then takes
+//! the lock to log the change. A client that begins to read registers itself, and then lists. The change is thus logged
+//! or listed.
 //!
-//! Dead within an append: the sequence was not raised, so nobody has looked at the slot, and the next event is written over it.
+//! A crash within an append: the sequence was not raised, so no client has read the slot, and the next event is written
+//! over it.
 
 use super::atomic::{fence, AtomicU32, AtomicU64, Ordering};
 use super::fail;

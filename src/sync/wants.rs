@@ -1,11 +1,11 @@
 //! Wants: how a process claims that objects must exist.
 //!
-//! Shared: a row of bits for each entry, one a client. Private: how often this process claims an entry, and in which life. Count
-//! and bit change together under a mutex, and claims are made under the store's lock besides. So a thread that gives the last
-//! claim back either clears the bit before another is made, and then the entry is still there because deleting it takes the
-//! lock; or it does not clear the bit at all.
+//! Shared: a row of bits for each entry, one bit per client. Private: how often this process claims an entry, and in
+//! which generation. Count and bit change together under a mutex, and claims are also made under the store's lock. A
+//! thread that releases the last claim thus has two cases. Either it clears the bit before another claim is made, and
+//! the entry still exists because deleting it takes the lock, or it does not clear the bit at all.
 //!
-//! A process that dies leaves its bits. Reaping clears them, and looks for entries that nobody wants any more.
+//! A process that crashes leaves its bits. Reaping clears them, and checks for entries that no client wants any more.
 
 use std::collections::hash_map::Entry;
 

@@ -1,7 +1,7 @@
-//! Declarations: who owns a namespace, and which functions it offers.
+//! Declarations: the owner of a namespace, and the functions that it offers.
 //!
-//! An Arrow IPC stream whose schema's metadata say who, with one binary column `function`, a row for each: the bytes of
-//! the function's Arrow schema.
+//! A declaration is an Arrow IPC stream whose schema's metadata describe the owner. It has one binary column
+//! `function`, with a row for each function: the bytes of its Arrow schema.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Calls of one row whose values all have fixed places.
 //!
-//! The bytes of such a call differ from another one's of the same function only in the values, the validity bits and
-//! the numbers of nulls. They are made once, with Arrow's own layout, and afterwards values are written into (and read
-//! out of) their places. A call that is not byte for byte of this form is left to the general reader.
+//! Two calls of this form of the same function differ only in the values, the validity bits and the numbers of nulls.
+//! The other bytes are built once, with Arrow's own layout, and afterwards values are written into (and read from)
+//! their places. A call that does not match this form byte for byte is left to the general reader.
 
 use std::ops::Range;
 

@@ -1,7 +1,8 @@
-//! Who keeps what: references, the calls that were issued to make their objects, and the namespaces that name both.
+//! Ownership: references, the calls that were issued to create their objects, and the namespaces that name both.
 //!
-//! These three know each other by nature: a reference holds the calls that are to make its object, a call holds the references
-//! of its inputs, and a namespace remembers what is not done yet, which a reference that is disowned adds to.
+//! These three depend on each other by nature. A reference holds the calls that are to create its object, a call holds
+//! the references of its inputs, and a namespace remembers what is not done yet, to which a reference that is disowned
+//! adds.
 
 mod issued;
 mod namespace;

@@ -1,12 +1,13 @@
 //! The heap: which bytes of the segment are free.
 //!
-//! Two regions (small objects, and everything else), each dealt out by a two-level segregated fit whose book-keeping lies
-//! apart from the bytes, in a table of extents: a writer that overruns its tensor breaks no heap structure. Taking and
-//! giving are constant-time, neighbours that are free become one, and what was freed last, thus warm, is taken first.
+//! There are two regions, for small objects and for all others. Each is managed by a two-level segregated fit, whose
+//! bookkeeping is separate from the bytes, in a table of extents. A writer that overruns its tensor thus breaks no heap
+//! structure. Allocating and freeing take constant time, and adjacent free extents are merged. The extent that was
+//! freed last is allocated first, because it is still in the cache.
 //!
-//! Everything here happens under the store's lock, and is derived from the entries: after a death inside the lock
-//! [`Heap::reset`] and [`Heap::place`] build it anew. Only `reserved`, the watermark below which memory exists, is a truth of
-//! its own; it is one word, raised after the memory was reserved.
+//! Everything here happens under the store's lock, and is derived from the entries. After a crash inside the lock,
+//! [`Heap::reset`] and [`Heap::place`] rebuild it. Only `reserved`, the watermark below which memory exists, is primary
+//! data. It is one word, which is raised after the memory was reserved.
 
 mod check;
 mod trim;

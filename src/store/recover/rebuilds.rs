@@ -1,4 +1,4 @@
-//! Everything derived may be lost or wrong: it is made anew from the entries.
+//! Rebuilds with lost or wrong derived data, which is built again from the entries.
 
 use super::super::entries::EntryKey;
 use super::super::id::ObjectId;
