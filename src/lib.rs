@@ -16,7 +16,7 @@
 //! # For those who change it
 //!
 //! ```text
-//! capi     the C ABI: translation, one file per handle            include/sdp_dal.h, sdp_dal.hpp
+//! capi     the C ABI: translation, one file a handle            include/sdp_dal.h, sdp_dal.hpp
 //! dal      namespaces, references, caller, processor: decides
 //! wire     Arrow bytes of tensors, calls, declarations
 //! store    objects: create, seal, get, wait, delete, recovery: keeps

@@ -1,6 +1,6 @@
 //! Namespaces, references, callers and processors: what a program does with a store.
 //!
-//! # What keeps what alive
+//! # Who keeps what alive
 //!
 //! A process can have two claims on an object: it *wants* the object to exist, and it *pins* the bytes of the object. This
 //! module decides when claims are made and dropped:
