@@ -242,7 +242,7 @@ def test_times_are_not_negative(single: Any) -> None:
         lambda: dal.Caller([SINGLE], store, timeout=-1),
         lambda: ref.get(float("-inf")),
     ):
-        with pytest.raises(dal.InvalidArgument, match=r"the timeout is -.*give 0 or more seconds.*None waits for ever"):
+        with pytest.raises(dal.InvalidArgument, match=r"the timeout is -.*give 0 or more seconds.*None waits forever"):
             use()
     for wrong in ("5", float("nan"), [1], 1j):
         with pytest.raises(dal.InvalidArgument, match=r"the timeout is .*give seconds as a number; None"):

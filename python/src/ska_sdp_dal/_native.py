@@ -138,12 +138,12 @@ def own(out: Any, free: Any) -> Any:
 
 
 def nanoseconds(timeout: Optional[float]) -> int:
-    """Returns a time in seconds as the library accepts it; None waits for ever."""
+    """Returns a time in seconds as the library accepts it; None waits forever."""
     if timeout is None:
         return FOREVER
     try:
         if timeout >= 0:
-            # A longer time than the library can represent is for ever.
+            # A longer time than the library can represent is forever.
             return FOREVER if timeout > 9e9 else int(timeout * 1e9)
         negative = timeout < 0
     except (TypeError, ValueError):
@@ -153,7 +153,7 @@ def nanoseconds(timeout: Optional[float]) -> int:
         if negative
         else "give seconds as a number"
     )
-    raise errors.InvalidArgument(f"the timeout is {timeout!r}: {how}; None waits for ever") from None
+    raise errors.InvalidArgument(f"the timeout is {timeout!r}: {how}; None waits forever") from None
 
 
 def short(value: Any) -> str:

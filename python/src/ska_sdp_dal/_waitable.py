@@ -48,7 +48,7 @@ class Waitable:
         Raises:
             TimeoutException: The object was not created in time.
             FunctionError: The function that was to create it raised an exception.
-            ProcessorLost: The processor that was to create it has gone.
+            ProcessorLost: The processor that was to create it crashed or was closed.
         """
         status = lib.sdp_dal_ref_wait(self._handle, nanoseconds(timeout))
         if status:

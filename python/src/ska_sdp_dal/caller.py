@@ -39,8 +39,8 @@ Outputs = Dict[str, Any]
 
 
 class LostOutputs(Dict[str, Any]):
-    """The result in a broadcast for a processor that did not get the call, because it has gone or has no free place.
-    Accessing an output raises the reason."""
+    """The result in a broadcast for a processor that did not get the call, because it crashed, was closed,
+    or has no free place. Accessing an output raises the reason."""
 
     def __init__(self, error: DalError) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ class Caller(Closes):
 
         Raises:
             InvalidArgument: A parameter is wrong. Nothing was sent.
-            ProcessorLost: The processor has gone.
+            ProcessorLost: The processor crashed or was closed.
         """
         return self._issuer.call(self._issuer.function(call_schema), *args, **kwargs)
 
@@ -173,7 +173,7 @@ class Caller(Closes):
         return self._issuer.batch(self._issuer.function(call_schema), calls)
 
     def find_processors(self, verbose: bool = False) -> List[FoundProcessor]:
-        """Searches again for compatible processors. New ones are added only here. Those that have gone are removed anyway.
+        """Searches again for compatible processors. New ones are added only here, and lost ones are removed anyway.
 
         Args:
             verbose: Log the processors that are found.
@@ -219,7 +219,7 @@ class Caller(Closes):
             timeout: Seconds to wait; None for no limit.
 
         Returns:
-            The processor, or None if none has gone.
+            The processor, or None if none was lost.
         """
         prefix, length, buffer = ffi.new("uint8_t[4]"), ffi.new("size_t *", 2048), ffi.new("char[]", 2048)
         status = lib.sdp_dal_caller_next_lost(self._issuer.open, nanoseconds(timeout), prefix, buffer, length)
