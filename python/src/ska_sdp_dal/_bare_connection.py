@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The part of a connection that needs no namespaces and references: a store, and its objects by their IDs."""
+"""What a connection is without namespaces and references: a store, and its objects by their IDs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .ids import OBJECT_ID_SIZE, AnyID, ObjectID, whole_id
 
 _Self = TypeVar("_Self", bound="BareConnection")
 
-#: One update of the table of objects: ID, bytes of data, bytes of metadata. Both sizes are -1 for a deleted object.
+#: One update of the table of objects: ID, bytes of data, bytes of metadata; the sizes of what is gone are -1.
 Update = Tuple[ObjectID, int, int]
 _GONE = -1
 
@@ -37,14 +37,14 @@ class BareConnection(Closes):
 
     @classmethod
     def _with(cls: Type[_Self], plasma_path: str, options: Any) -> _Self:
-        """Returns a connection that is opened with the library's own options."""
+        """A connection by the library's own options."""
         made = cls.__new__(cls)
         made._attach(plasma_path, options)
         return made
 
     @classmethod
     def _existing(cls: Type[_Self], plasma_path: str) -> _Self:
-        """Returns a connection to an existing store. Raises :class:`.StoreNotFound` if it does not exist."""
+        """A connection to a store that must be there: if it is not, :class:`.StoreNotFound`."""
         options = filled("sdp_dal_store_options")
         options.create = lib.SDP_DAL_CREATE_NEVER
         return cls._with(plasma_path, options)
@@ -69,7 +69,7 @@ class BareConnection(Closes):
         return self._path
 
     def close(self) -> None:
-        """Closes the connection. References and buffers that were created from it stay valid."""
+        """Ends the connection. References and buffers that were made from it stay valid."""
         if self._store is not None:
             self._updates = None
             ffi.release(self._store)
@@ -80,7 +80,7 @@ class BareConnection(Closes):
 
     @property
     def _open(self) -> Any:
-        """The handle of the open store."""
+        """The handle of the store, which is open."""
         if self._store is None:
             raise InvalidArgument(f"the connection to {self._path} was closed")
         return self._store
@@ -88,14 +88,14 @@ class BareConnection(Closes):
     # ---- objects -------------------------------------------------------------------------------------------------
 
     def get_buffers(self, oids: Sequence[AnyID], timeout: Optional[float] = None) -> Any:
-        """Returns the bytes of objects, without a copy.
+        """The bytes of objects, without a copy.
 
         Args:
             oids: The objects' IDs; or a single one.
-            timeout: Seconds to wait until all of them exist; None for no limit.
+            timeout: Seconds to wait until all of them exist; None for as long as it takes.
 
         Returns:
-            A list of :class:`pyarrow.Buffer`, with None for an object that was not created in time; for a single ID, its
+            A list of :class:`pyarrow.Buffer`, with None for what did not come to exist in time; for a single ID, its
             buffer.
         """
         if isinstance(oids, (bytes, bytearray)) or hasattr(oids, "binary"):
@@ -107,7 +107,7 @@ class BareConnection(Closes):
         return [None if handle is None else _tables.buffer_of(handle) for handle in held]
 
     def _hold_many(self, ids: List[bytes], timeout: Optional[float]) -> List[Any]:
-        """Returns handles of the bytes of objects, which must be freed; None for an object that was not created in time."""
+        """Handles of the bytes of objects, which are to be freed; None for what did not come to exist in time."""
         out = ffi.new("sdp_dal_buffer *[]", max(len(ids), 1))
         check(
             lib.sdp_dal_object_get_many(
@@ -117,7 +117,7 @@ class BareConnection(Closes):
         return [out[at] if out[at] != ffi.NULL else None for at in range(len(ids))]
 
     def object_exists(self, oid: AnyID) -> bool:
-        """Returns whether an object with an ID exists now.
+        """Whether there is an object with an ID now.
 
         Args:
             oid: The ID.
@@ -127,18 +127,18 @@ class BareConnection(Closes):
         return bool(out[0])
 
     def object_size(self, oid: AnyID) -> int:
-        """Returns the size of an object's data in bytes.
+        """The bytes of an object's data.
 
         Args:
             oid: The object's ID.
 
         Raises:
-            NotFound: The object does not exist.
+            NotFound: There is no such object.
         """
         return int(self._info(oid).data_size)
 
     def _objects(self) -> Iterator[Any]:
-        """Returns the information about each object of the store, in one struct that is filled for each in turn."""
+        """What there is to know about each object of the store: one struct, which is filled for each in turn."""
         return every_object(self._open)
 
     def _info(self, oid: AnyID) -> Any:
@@ -147,14 +147,14 @@ class BareConnection(Closes):
         return info
 
     def _is_kept(self, oid: AnyID) -> bool:
-        """Returns whether an object stays until it is deleted, even if no client wants it."""
+        """Whether an object stays until it is deleted, even if no client wants it."""
         try:
             return bool(self._info(oid).flags & lib.SDP_DAL_INFO_KEPT)
         except NotFound:
             return False
 
     def delete(self, oids: Iterable[AnyID]) -> None:
-        """Deletes objects. Their bytes stay readable for clients that hold them. IDs without an object are ignored."""
+        """Deletes objects. Their bytes stay readable for clients that hold them; IDs of no object are passed over."""
         for oid in _listed(oids):
             status = lib.sdp_dal_object_delete(self._open, whole_id(oid), lib.SDP_DAL_DELETE_NOW)
             if status not in (lib.SDP_DAL_OK, lib.SDP_DAL_NOT_FOUND):
@@ -165,13 +165,13 @@ class BareConnection(Closes):
         return self._updates is not None
 
     def update_obj_table(self, timeout: Optional[float] = 0) -> List[Update]:
-        """Returns the objects that were created or deleted since the last call. The first call returns all objects.
+        """What has happened to objects since this was asked last; the first time, all that are there.
 
         Args:
-            timeout: Seconds to wait for a change, if there is none; None for no limit.
+            timeout: Seconds to wait until something happens, if nothing has; None for as long as it takes.
 
         Returns:
-            For each object its ID, bytes of data and bytes of metadata. Both sizes are -1 if the object was deleted.
+            For each object that came or went its ID, bytes of data and bytes of metadata; -1 for both if it is gone.
         """
         # A wrong one is refused before anything is begun.
         nanoseconds(timeout)
@@ -182,15 +182,15 @@ class BareConnection(Closes):
 
     @property
     def identity(self) -> int:
-        """A random number that distinguishes this store from every other one, including earlier and later stores at the
-        same path. Record it together with object IDs, which are valid only in this store.
+        """A random number that tells this store from every other one, also from one that was or will be made at the same
+        path: an object ID that is written down is good only with it.
         """
         out = filled("sdp_dal_store_info")
         check(lib.sdp_dal_store_get_info(self._open, out))
         return int(out.identity)
 
     def stat(self) -> Dict[str, int]:
-        """Returns statistics of the store: ``size``, ``used``, ``free``, ``objects``, ``clients`` and more."""
+        """Numbers about the store as it is now: ``size``, ``used``, ``free``, ``objects``, ``clients`` and more."""
         out = filled("sdp_dal_store_stat")
         check(lib.sdp_dal_store_get_stat(self._open, out))
         names = [name for name, _ in ffi.typeof("sdp_dal_store_stat").fields]
@@ -198,7 +198,7 @@ class BareConnection(Closes):
 
 
 def _listed(oids: Any) -> Iterable[AnyID]:
-    """Returns several IDs, and refuses a single one."""
+    """Several IDs, which are given as such."""
     if isinstance(oids, (str, bytes, bytearray)) or not isinstance(oids, Iterable):
         raise TypeError(f"{_native.short(oids)} is no list of object IDs: give a list of them")
     return oids
@@ -208,7 +208,7 @@ def _listed(oids: Any) -> Iterable[AnyID]:
 
 
 def every_object(store: Any) -> Iterator[Any]:
-    """Returns the information about each object, in one struct that is filled for each in turn."""
+    """What there is to know about each object: one struct, which is filled for each in turn."""
     out, count = ffi.new("sdp_dal_list **"), ffi.new("size_t *")
     check(lib.sdp_dal_store_list_objects(store, ffi.NULL, 0, out, count))
     objects = own(out, lib.sdp_dal_list_free)
@@ -231,7 +231,7 @@ class _Updates:
         self._listed = False
 
     def next(self, timeout: Optional[float]) -> List[Update]:
-        """Returns the changes. Waits for a change if there is none."""
+        """What has happened; waits for something to happen if nothing has."""
         deadline = None if timeout is None else time.monotonic() + timeout
         updates: List[Update] = []
         if not self._listed:
@@ -265,7 +265,7 @@ class _Updates:
         return []
 
     def _came(self, oid: ObjectID, data: int, metadata: int) -> List[Update]:
-        # Reported twice if it was listed after the event had been written.
+        # Told twice if it was listed after the event had been written.
         if self._known.get(oid) == (data, metadata):
             return []
         self._known[oid] = (data, metadata)
@@ -276,7 +276,7 @@ class _Updates:
         return [] if self._known.pop(oid, None) is None else [(oid, _GONE, _GONE)]
 
     def _list(self) -> List[Update]:
-        """Returns the differences between all existing objects and those that were known."""
+        """All that is there, against what was known."""
         there: Dict[ObjectID, Tuple[int, int]] = {}
         for info in every_object(self._store):
             if info.state == lib.SDP_DAL_STATE_SEALED:
