@@ -36,7 +36,7 @@ committed=tests/abi/libsdp_dal.abi
 new=$target/tmp/abi/libsdp_dal.abi
 [ -z "$update" ] || export SDP_DAL_UPDATE_ABI=1
 # As scripts/test.sh builds the tests, so that nothing is compiled anew.
-cargo test --quiet --workspace --exclude sdp-dal-mutants --locked --features failpoints,ndarray --test abi
+cargo test --quiet --workspace --exclude sdp-dal-mutants --locked --features failpoints,sdp-dal/ndarray --test abi
 
 abidw --no-corpus-path --no-comp-dir-path --no-show-locs --no-elf-needed --type-id-style hash \
     --out-file "$new" "$target/tmp/abi/libsdp_dal_shell.so"

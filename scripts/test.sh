@@ -246,8 +246,8 @@ run_lint() {
     [ "$found" = "$known" ] || warnings=(-W warnings)
     cargo clippy --workspace --locked --lib --bins -- "${warnings[@]}" || return
     # Tests may unwrap, cast and lock: a panic is how they fail.
-    cargo clippy --workspace --locked --all-targets --features failpoints,ndarray -- "${warnings[@]}" -A clippy::unwrap_used \
-        -A clippy::cast_possible_truncation -A clippy::disallowed_types -A clippy::disallowed_methods || return
+    cargo clippy --workspace --locked --all-targets --features failpoints,sdp-dal/ndarray -- "${warnings[@]}" \
+        -A clippy::unwrap_used -A clippy::cast_possible_truncation -A clippy::disallowed_types -A clippy::disallowed_methods || return
     RUSTDOCFLAGS="${warnings[*]}" cargo doc --quiet --workspace --no-deps --locked || return
     [ "$found" = "$known" ] ||
         echo "clippy is that of Rust $found: what it warns of fails only with $known (checked-with in Cargo.toml)"
@@ -300,8 +300,8 @@ sanitized=(CC=gcc CXX=g++ "CFLAGS=$sanitizers" "CXXFLAGS=$sanitizers" UBSAN_OPTI
 # once; what has none, as users get it, is tested by package and python.
 run_test() {
     local source folder program
-    cargo test --workspace --exclude sdp-dal-mutants --exclude sdp-dal-simulate --locked --features failpoints,ndarray --no-run \
-        --message-format=json-render-diagnostics >"$scratch/built.json" || return
+    cargo test --workspace --exclude sdp-dal-mutants --exclude sdp-dal-simulate --locked \
+        --features failpoints,sdp-dal/ndarray --no-run --message-format=json-render-diagnostics >"$scratch/built.json" || return
     test_programs "$scratch/built.json" >"$scratch/programs" && [ -s "$scratch/programs" ] || return
     build_ahead >"$scratch/ahead.log" 2>&1 &
     building=$!

@@ -182,11 +182,11 @@ def test_names_of_callers_are_refused() -> None:
     for name in taken:
         with pytest.raises(dal.InvalidArgument, match=f"the name '{name}'.*rename it, for example to '{name}_'"):
             dal.make_call_schema(name, [])
-        with pytest.raises(dal.InvalidArgument, match=f"the name '{name}'.*rename it, to '{name}_'"):
+        with pytest.raises(dal.InvalidArgument, match=f"the name '{name}'.*rename it, for example to '{name}_'"):
             dal.parse_call_schema(f"{name}(x: int64) -> (y: int64[i])")
     with pytest.raises(TypeError, match="give a text"):
         dal.parse_call_schema(["f"])  # type: ignore[arg-type]
-    with pytest.raises(dal.InvalidArgument, match=r"'self'.*rename it, to 'self_'"):
+    with pytest.raises(dal.InvalidArgument, match=r"'self'.*rename it, for example to 'self_'"):
         dal.make_call_schema("f", [dal.make_par("self", pa.int64())])
 
 

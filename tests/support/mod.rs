@@ -45,7 +45,7 @@ fn build_cdylib() -> PathBuf {
     cargo.arg("--target-dir").arg(target);
     cargo.args(["--profile", &name(profile).replace("debug", "dev")]);
     for (feature, is_on) in
-        [("failpoints", cfg!(feature = "failpoints")), ("ndarray", cfg!(feature = "ndarray"))]
+        [("failpoints", cfg!(feature = "failpoints")), ("sdp-dal/ndarray", cfg!(feature = "ndarray"))]
     {
         if is_on {
             cargo.args(["--features", feature]);

@@ -213,8 +213,8 @@ def make_call_schema(func_name: str, pars: List[pa.Field], metadata: Mapping[Any
 def _check_name(func_name: str) -> None:
     if func_name in CALLER_NAMES:
         raise InvalidArgument(
-            f"the function cannot have the name {func_name!r}, for callers have a method or property of this name: rename "
-            f"it, to '{func_name}_' for one"
+            f"the function cannot have the name {func_name!r}, because callers have a method or property of this name: "
+            f"rename it, for example to '{func_name}_'"
         )
 
 
