@@ -1,4 +1,8 @@
-/* What the examples share: errors end the program, Ctrl-C and SIGTERM end the waiting. */
+/* What the examples share: errors end the program, Ctrl-C and SIGTERM end the waiting.
+ *
+ * SIGTERM is what Kubernetes and systemd send. A program that runs until it is stopped then exits
+ * with status 0; one that had something left to do exits with 143 (130 after Ctrl-C), as shells
+ * report signals. In either case its stores are closed. */
 #ifndef COMMON_H
 #define COMMON_H
 
@@ -11,20 +15,22 @@
 
 #include <sdp_dal.h>
 
+/* The signal that was received, or 0. */
 static volatile sig_atomic_t stopped = 0;
 static sdp_dal_store *store_to_interrupt = NULL;
 
 static void on_signal(int number) {
-    (void)number;
-    stopped = 1;
+    stopped = number;
     /* Allowed in a signal handler: whatever waits on the store returns SDP_DAL_INTERRUPTED. */
     if (store_to_interrupt != NULL) (void)sdp_dal_store_interrupt(store_to_interrupt, true);
 }
 
-/* Prints what went wrong in the last function of the library, and ends the program. */
+/* Prints what went wrong in the last function of the library, and ends the program. A wait that a
+ * signal has ended is no error. */
 static inline void die(const char *what) {
     char text[SDP_DAL_MESSAGE_SIZE];
     size_t length = sizeof text;
+    if (stopped) exit(128 + stopped);
     if (sdp_dal_last_error(text, &length) != SDP_DAL_OK) text[0] = '\0';
     fprintf(stderr, "%s: %s\n", what, text);
     exit(1);

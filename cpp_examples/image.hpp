@@ -25,7 +25,6 @@ public:
     double operator()(std::int64_t x, std::int64_t y) const {
         return pixels_[std::size_t(x * size_ + y)];
     }
-    const double *data() const { return pixels_.data(); }
 
     struct pixel {
         std::int64_t x, y;

@@ -1,6 +1,7 @@
 // Images a real observation with the processors of a store: calibrate -> ms2dirty -> dirty2ms as
 // one graph of calls, none of whose results is looked at before all of it has finished. Then it
-// checks what came back against an explicit transform and against itself, and writes the image.
+// checks what came back against an explicit transform and against itself, and writes the images,
+// which draw_image.py draws.
 
 #include "beam.hpp"
 #include "checks.hpp"
@@ -9,7 +10,6 @@
 #include "graph.hpp"
 #include "image.hpp"
 #include "options.hpp"
-#include "png.hpp"
 #include "stopping.hpp"
 #include "uvfits.hpp"
 
@@ -211,11 +211,8 @@ void write_images(const images &made, const uvfits &file, double pixel_size,
     fits.add("PSF", made.psf);
     fits.add("OBSERVED", made.observed);
     fits.close();
-    picture({&made.observed, &made.dirty, &made.restored}).save(folder + "/image.png");
     std::cout << folder
-              << "/image.fits: the restored image; extensions DIRTY, RESIDUAL, PSF, OBSERVED\n"
-              << folder
-              << "/image.png: as observed, calibrated, and with the beam's sidelobes removed"
+              << "/image.fits: the restored image; extensions DIRTY, RESIDUAL, PSF, OBSERVED"
               << std::endl;
 }
 
@@ -257,6 +254,8 @@ int main(int argc, char **argv) {
             return EXIT_SUCCESS;
         }
         return run(chosen) ? EXIT_SUCCESS : EXIT_FAILURE;
+    } catch (const sdp_dal::interrupted &) {
+        return stopping::status();
     } catch (const std::exception &failure) {
         std::cerr << argv[0] << ": " << failure.what() << '\n';
         return EXIT_FAILURE;

@@ -6,12 +6,12 @@
 
 #include <getopt.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <deque>
 #include <iostream>
 #include <map>
-#include <thread>
 #include <vector>
 
 namespace {
@@ -19,6 +19,7 @@ namespace {
 using sdp_dal::table;
 using sdp_dal::table_builder;
 using clock_type = std::chrono::steady_clock;
+using seconds = std::chrono::duration<double>;
 
 struct settings {
     std::string store;
@@ -195,6 +196,16 @@ private:
     std::map<std::string, bool> lost_ = {};
 };
 
+/// Waits until some time; a signal ends it, which a sleep would go on after.
+void tell_of_lost(sdp_dal::caller &caller, ledger &done,
+                  std::chrono::time_point<clock_type, seconds> until) {
+    const auto left = [&] {
+        const seconds wait = std::max(seconds(0), seconds(until - clock_type::now()));
+        return std::chrono::duration_cast<sdp_dal::timeout>(wait);
+    };
+    while (auto lost = caller.next_lost(left())) done.lost(*lost);
+}
+
 bool receive(const settings &chosen) {
     stopping::listen();
     sdp_dal::store store(chosen.store);
@@ -210,23 +221,20 @@ bool receive(const settings &chosen) {
 
     ledger done;
     const auto began = clock_type::now();
+    const seconds interval(chosen.rate > 0 ? 1 / chosen.rate : 0);
     for (std::int64_t number = 0; number < chosen.payloads; number++) {
-        if (chosen.rate > 0)
-            std::this_thread::sleep_until(
-                began + std::chrono::duration_cast<clock_type::duration>(
-                            std::chrono::duration<double>(double(number) / chosen.rate)));
+        tell_of_lost(caller, done, began + double(number) * interval);
         sdp_dal::args arguments = write_payload(store, chosen, number);
         known.give(arguments);
         done.sent(number, caller.broadcast("read_payload", arguments));
-        while (auto lost = caller.next_lost(sdp_dal::poll)) done.lost(*lost);
         done.settle(false);
     }
     done.settle(true);
-    while (auto lost = caller.next_lost(sdp_dal::poll)) done.lost(*lost);
-    const double seconds = std::chrono::duration<double>(clock_type::now() - began).count();
+    tell_of_lost(caller, done, began);
+    const double taken = seconds(clock_type::now() - began).count();
 
-    const double rate = double(chosen.payloads) / seconds;
-    std::cout << "Sent " << chosen.payloads << " payloads in " << seconds << " s: " << rate
+    const double rate = double(chosen.payloads) / taken;
+    std::cout << "Sent " << chosen.payloads << " payloads in " << taken << " s: " << rate
               << " payloads/s, " << rate * chosen.bytes() / 1e9 << " GB/s to each processor"
               << std::endl;
     return done.report(chosen.payloads);
@@ -284,6 +292,8 @@ int main(int argc, char **argv) {
     try {
         if (!read_settings(argc, argv, chosen)) return usage(std::cerr, argv[0], 2);
         return receive(chosen) ? 0 : 1;
+    } catch (const sdp_dal::interrupted &) {
+        return stopping::status();
     } catch (const std::exception &problem) {
         std::cerr << argv[0] << ": " << problem.what() << '\n';
         return 1;

@@ -146,6 +146,8 @@ int main(int argc, char **argv) {
             one.run(store);
             return 0;
         }
+    } catch (const sdp_dal::interrupted &) {
+        return stopping::status();
     } catch (const sdp_dal::error &problem) {
         std::cerr << argv[0] << ": " << problem.what() << '\n';
         return 1;

@@ -8,18 +8,20 @@ export HOME=${HOME:-~}
 readonly build=build/demo output=demo-output target=${CARGO_TARGET_DIR:-$PWD/target}
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/sdp-dal
 readonly started=$SECONDS
+# The oldest that will do.
+rust=$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
 usage() {
     cat <<END
 usage: scripts/demo.sh
 
 Builds the library (in $target, as
-scripts/test.sh does) and its C++ examples (in $build), runs them on an observation of the EVLA, and leaves
+scripts/test.sh does) and its C++ examples (in $build), runs them on an observation of the EVLA, and writes
   $output/image.png   as observed, calibrated, and with the beam's sidelobes removed
   $output/image.fits  the same as FITS images
   $output/trace.json  the calls over time, for ui.perfetto.dev or chrome://tracing
   $output/graph.dot   the graph of calls, for Graphviz
-Missing Debian packages are installed if this runs as root; what is fetched is kept in
+Run as root, it installs missing Debian packages, Rust among them. What it fetches besides is kept in
   $cache
 Takes a few minutes the first time, seconds afterwards. Nothing is left running, and no store is left behind.
 Ends with a status other than 0 if a step fails or a checked value is out of its bounds.
@@ -96,27 +98,29 @@ trap 'exit 143' TERM
 problems=()
 
 check_rust() {
-    local needed found
-    needed=$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
+    local found
     if ! command -v cargo >/dev/null && [[ -x $HOME/.cargo/bin/cargo ]]; then
         PATH=$HOME/.cargo/bin:$PATH
     fi
-    if ! command -v cargo >/dev/null; then
-        problems+=("there is no cargo. Install Rust $needed or newer: https://www.rust-lang.org/tools/install")
-        return
-    fi
+    command -v cargo >/dev/null || return 0
     found=$(cargo --version | cut -d' ' -f2) || found='not working'
-    [[ $(printf '%s\n' "$needed" "$found" | sort -V | head -n 1) == "$needed" ]] ||
-        problems+=("Rust is $found, $needed or newer is needed. With rustup: rustup update stable; without:\
- https://www.rust-lang.org/tools/install")
+    at_least "$found" "$rust" ||
+        problems+=("Rust is $found, $rust or newer is needed. With rustup: rustup update stable; without:\
+ https://rustup.rs, or Debian's package cargo-web")
+}
+
+at_least() { # version, oldest
+    [[ $(printf '%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]
 }
 
 # A store of 40 MB; what is fetched, and what is built.
 check_room() {
-    local folder megabytes free
+    local folder megabytes free fetched=10 built=300
+    ((${#needed[@]} == 0)) || fetched=600
+    [[ -e $target/release/libsdp_dal.so ]] || built=1500
     [[ $(stat -f -c %T /dev/shm 2>/dev/null) == tmpfs && -w /dev/shm ]] ||
         problems+=("/dev/shm is not a tmpfs that can be written to: the store lies there")
-    for folder in "/dev/shm 45" "$cache 200" "$target 1500"; do
+    for folder in "/dev/shm 45" "$cache $fetched" "$target $built"; do
         megabytes=${folder##* } folder=${folder% *}
         while [[ ! -e $folder ]]; do folder=$(dirname "$folder"); done
         [[ -w $folder ]] || problems+=("$folder cannot be written to")
@@ -125,27 +129,73 @@ check_room() {
     done
 }
 
-install_packages() {
-    local missing=()
+missing=()
+
+check_packages() {
     command -v g++ >/dev/null && command -v make >/dev/null || missing+=(build-essential)
     command -v cmake >/dev/null || missing+=(cmake)
     command -v pkg-config >/dev/null || missing+=(pkg-config)
     pkg-config --exists cfitsio 2>/dev/null || missing+=(libcfitsio-dev)
-    pkg-config --exists libpng 2>/dev/null || missing+=(libpng-dev)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-    if ((${#missing[@]})); then
-        if ! command -v apt-get >/dev/null; then
-            problems+=("this needs what Debian calls ${missing[*]}: install it the way your system does")
-        elif ((EUID != 0)); then
-            problems+=("some packages are missing; install them with
-  sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${missing[*]}")
-        fi
+    command -v cargo >/dev/null && ((${#missing[@]} == 0)) && return
+    if ! command -v apt-get >/dev/null; then
+        ((${#missing[@]} == 0)) || problems+=("this needs what Debian calls ${missing[*]}: install it the way your system does")
+    elif ((EUID == 0)); then
+        # The lists of a fresh image are empty, and without them no package is known. Nothing that is missing
+        # otherwise should wait for that.
+        ((${#problems[@]} == 0)) || return 0
+        say "Reading the lists of packages"
+        run apt-get update --quiet=2
     fi
-    ((${#problems[@]} == 0)) || fail "${problems[@]}"
+    check_rust_package
+    ((${#missing[@]} == 0)) || ((EUID == 0)) || ! command -v apt-get >/dev/null ||
+        problems+=("some packages are missing; install them with
+  sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${missing[*]}")
+}
+
+# Debian's own cargo is too old, but the one that it builds browsers with is not.
+check_rust_package() {
+    local candidate
+    ! command -v cargo >/dev/null || return 0
+    candidate=$(LC_ALL=C apt-cache policy cargo-web 2>/dev/null | sed -n 's/ *Candidate: //p')
+    if at_least "${candidate:-0}" "$rust"; then
+        missing+=(cargo-web)
+    else
+        problems+=("there is no cargo. Install Rust $rust or newer: https://rustup.rs, or Debian's package cargo-web")
+    fi
+}
+
+# What will be transferred, before it is. As apt-get says it; crates that are there already count for nothing.
+tell_sizes() {
+    local size lines=()
+    if ((${#missing[@]})); then
+        size=$(LC_ALL=C apt-get install --assume-no --no-install-recommends "${missing[@]}" 2>/dev/null |
+            sed -n 's/^Need to get \(.*\) of archives.*/\1/p' || true)
+        lines+=("${size:-an unknown size} of Debian packages: ${missing[*]} and what they need")
+    fi
+    if ! command -v cargo >/dev/null ||
+        ! cargo fetch --quiet --offline --locked --target "$(rustc -vV | sed -n 's/^host: //p')" 2>/dev/null; then
+        lines+=("some 12 MB of Rust crates")
+    fi
+    lines+=("${needed[@]}")
+    ((${#lines[@]})) || return 0
+    say "What is fetched over the network"
+    printf '  %s\n' "${lines[@]}"
+}
+
+install_packages() {
     ((${#missing[@]})) || return 0
-    say "Installing ${missing[*]}"
-    run apt-get update --quiet
-    run env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends "${missing[@]}"
+    local log=$build/apt.log get=(apt-get install --yes --quiet=2 --no-install-recommends "${missing[@]}")
+    export DEBIAN_FRONTEND=noninteractive
+    say "Fetching Debian packages"
+    run "${get[@]}" --download-only
+    say "Installing them; Ctrl-C takes effect when all are installed"
+    mkdir -p "$build"
+    # A half-installed package has to be repaired by hand.
+    setsid --wait "${get[@]}" >"$log" 2>&1 || {
+        tail "$log" >&2
+        fail "the packages could not be installed, see above and $log"
+    }
 }
 
 fetch_and_build() {
@@ -157,8 +207,7 @@ fetch_and_build() {
     run cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DSDP_DAL_BUILD_EXAMPLES=OFF \
         -DCARGO_TARGET_DIR="$target"
     run cmake --build "$build" --parallel "$jobs"
-    finish "$fetching" ||
-        fail "fetching failed; scripts/fetch_demo_data.sh --help says what can be put into the cache by hand"
+    finish "$fetching" || fail "fetching failed, see above"
     say "Building the examples"
     run cmake -S . -B "$build" -DSDP_DAL_BUILD_EXAMPLES=ON -DSDP_DAL_DUCC0_DIR="$cache/ducc0-0.42.0"
     run cmake --build "$build" --parallel "$jobs"
@@ -190,6 +239,19 @@ observe() {
     ((status == 0)) || fail "the imaging failed or a check did not hold, see above"
 }
 
+draw() {
+    local python
+    say "Drawing"
+    for python in "$cache/python/bin/python" python3; do
+        if "$python" cpp_examples/draw_image.py --help >/dev/null 2>&1; then
+            run "$python" cpp_examples/draw_image.py "$output/image.fits" "$output/image.png"
+            return
+        fi
+    done
+    rm -f "$output/image.png"
+    echo "image.png is not drawn: there is no matplotlib. Install python3-matplotlib and python3-astropy, and run this again."
+}
+
 case ${1:-} in
 -h | --help)
     usage
@@ -199,9 +261,14 @@ case ${1:-} in
 *) fail "takes no arguments; see --help" ;;
 esac
 
+mapfile -t needed < <(scripts/fetch_demo_data.sh --needed)
 check_rust
 check_room
+check_packages
+((${#problems[@]} == 0)) || fail "${problems[@]}"
+tell_sizes
 install_packages
 fetch_and_build
 observe
-say "Done: all checks hold. The image is $PWD/$output/image.png (and image.fits beside it)"
+draw
+say "Done: all checks hold. The images are in $PWD/$output"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches what the demo needs and the repository does not hold: the sources of the gridder ducc0 (GPL, version 2 or
-# later) and a real observation, which comes inside a package of pyuvdata (BSD). Both end up in a cache folder; what is
-# there and intact is not fetched again.
+# later), a real observation, which comes inside a package of pyuvdata (BSD), and matplotlib and astropy for the picture.
+# All end up in a cache folder; what is there and intact is not fetched again.
 set -euo pipefail
 
 readonly ducc0=ducc0-0.42.0
@@ -12,24 +12,54 @@ readonly data_sha256=926ed6175d6725f6f27b04a97b658d13341f528a3847b5bc1b7246a24bd
 export HOME=${HOME:-~}
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/sdp-dal
 
-if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+usage() {
     cat <<END
-usage: scripts/fetch_demo_data.sh
+usage: scripts/fetch_demo_data.sh [--needed]
 
-Fetches into $cache (some 71 MB are transferred):
+Fetches into $cache
+what is not there yet:
   $ducc0/   sources of the gridder
   $data   the observation
-On a machine without a network, put these two files there by hand, ducc0 from PyPI:
-  $ducc0.tar.gz
-  $data   (from the wheel of pyuvdata 2.4.5)
-Needs python3 with its venv module and g++ (Debian: apt-get install g++ python3-venv).
+  python/   a Python environment with matplotlib and astropy, if python3 has not got them
+--needed only says how many MB of what it would transfer.
+$by_hand
+Needs python3 with its venv module (Debian: apt-get install python3-venv).
 END
+}
+
+readonly by_hand="On a machine without a network, put these files there by hand:
+  $cache/$ducc0.tar.gz   from PyPI
+  $cache/$data   from the wheel of pyuvdata 2.4.5, on PyPI"
+
+intact() { # file, sha256
+    [[ -f $1 ]] && echo "$2  $1" | sha256sum --check --status
+}
+
+draws() { # a Python
+    "$1" "$(dirname "$0")/../cpp_examples/draw_image.py" --help >/dev/null 2>&1
+}
+
+needed() {
+    intact "$cache/$ducc0.tar.gz" "$ducc0_sha256" || echo "4 MB of the gridder ducc0"
+    intact "$cache/$data" "$data_sha256" || echo "67 MB of a package with an observation of the EVLA"
+    draws "$cache/python/bin/python" || draws python3 || echo "54 MB of matplotlib and astropy, for the picture"
+}
+
+case ${1:-} in
+-h | --help)
+    usage
     exit 0
-fi
-if (($# > 0)); then
-    echo "fetch_demo_data.sh: takes no arguments; see --help" >&2
+    ;;
+--needed)
+    needed
+    exit 0
+    ;;
+'') ;;
+*)
+    echo "fetch_demo_data.sh: knows no '$1'; see --help" >&2
     exit 2
-fi
+    ;;
+esac
 
 # Everything is made in here and then renamed into place: whatever stops this script, nothing is left half done.
 mkdir -p "$cache"
@@ -40,10 +70,6 @@ trap 'exit 143' TERM
 # pip's own temporary folders, too.
 export TMPDIR=$work
 
-intact() { # file, sha256
-    [[ -f $1 ]] && echo "$2  $1" | sha256sum --check --status
-}
-
 check() { # file, sha256
     if ! intact "$1" "$2"; then
         echo "fetch_demo_data.sh: $(basename "$1") is not the file expected: its sha256 is" \
@@ -52,16 +78,22 @@ check() { # file, sha256
     fi
 }
 
-# pip downloads by package name from wherever this machine is set up to look. With the hash in the requirement it
-# refuses another file before it opens it.
-download() { # requirement, sha256, pip's options...
-    if [[ ! -x $work/venv/bin/pip ]] && ! python3 -m venv "$work/venv"; then
+pip() {
+    if [[ ! -x $work/venv/bin/python ]] && ! python3 -m venv "$work/venv"; then
         echo "fetch_demo_data.sh: python3 cannot make a virtual environment (Debian: apt-get install python3-venv)" >&2
         exit 1
     fi
+    "$work/venv/bin/python" -m pip "$1" --quiet --disable-pip-version-check --retries 2 "${@:2}"
+}
+
+# pip downloads by package name from wherever this machine is set up to look. With the hash in the requirement it
+# refuses another file before it opens it.
+download() { # requirement, sha256, pip's options...
     echo "$1 --hash=sha256:$2" >"$work/requirement"
-    "$work/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$work" "${@:3}" \
-        --requirement "$work/requirement"
+    if ! pip download --no-deps --dest "$work" "${@:3}" --requirement "$work/requirement"; then
+        printf '%s\n' "fetch_demo_data.sh: pip could not fetch ${1%%=*}, see above" "$by_hand" >&2
+        exit 1
+    fi
 }
 
 fetch_ducc0() {
@@ -99,6 +131,21 @@ fetch_data() {
     mv "$work/$data" "$cache/$data"
 }
 
+# Without it the demo has no picture, and all else.
+fetch_matplotlib() {
+    if draws "$cache/python/bin/python" || draws python3; then
+        return
+    fi
+    echo "fetching matplotlib and astropy"
+    if pip install --only-binary :all: 'matplotlib>=3.6' astropy; then
+        rm -rf "$cache/python"
+        mv -T "$work/venv" "$cache/python"
+    else
+        echo "fetch_demo_data.sh: pip could not fetch matplotlib and astropy, see above: there will be no picture" >&2
+    fi
+}
+
 fetch_ducc0
 fetch_data
+fetch_matplotlib
 echo "$cache holds $ducc0 and $data"

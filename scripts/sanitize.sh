@@ -57,7 +57,7 @@ need_packages() {
     fi
     if wants valgrind; then wanted+=(valgrind libc6-dbg); fi
     # What the examples use.
-    if wants asan || wants tsan || wants valgrind || wants analyze; then wanted+=(libfftw3-dev libcfitsio-dev libpng-dev); fi
+    if wants asan || wants tsan || wants valgrind || wants analyze; then wanted+=(libfftw3-dev libcfitsio-dev); fi
     for package in "${wanted[@]}"; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
     done
@@ -146,7 +146,7 @@ analyze_source() {
     ! grep -q '#include <ducc0/' "$source" || return 0
     case $source in *.cpp) compiler=clang++ flags=(-std=c++2b) ;; esac
     # shellcheck disable=SC2046
-    "$compiler" "${flags[@]}" -Wall -Wextra -Wpedantic -Werror -pthread -Iinclude $(pkg-config --cflags cfitsio libpng fftw3) \
+    "$compiler" "${flags[@]}" -Wall -Wextra -Wpedantic -Werror -pthread -Iinclude $(pkg-config --cflags cfitsio fftw3) \
         --analyze --analyzer-output text -Xclang -analyzer-werror -o /dev/null "$source"
 }
 

@@ -113,19 +113,20 @@ problems=()
 
 need_rust() {
     command -v cargo >/dev/null || PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
-    local oldest found tool
+    local oldest found
     if ! command -v cargo >/dev/null; then
-        problems+=("cargo is missing: install Rust with rustup (https://rustup.rs), and put ~/.cargo/bin into PATH")
+        problems+=("cargo is missing: install Rust with rustup (https://rustup.rs), or Debian's packages cargo-web and\
+ rustfmt-web, which have no clippy: all steps but lint run with them")
     elif ! found=$(cargo --version 2>/dev/null | cut -d ' ' -f 2); then
         problems+=("cargo does not run: rustup default stable")
     else
         oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
         [ "$(printf '%s\n%s\n' "$oldest" "$found" | sort -V | head -n 1)" = "$oldest" ] ||
-            problems+=("cargo is $found, at least $oldest is needed: rustup update stable")
-        for tool in clippy rustfmt; do
-            cargo "${tool/rustfmt/fmt}" --version >/dev/null 2>&1 ||
-                problems+=("cargo has no $tool: rustup component add $tool")
-        done
+            problems+=("cargo is $found, at least $oldest is needed: rustup update stable, or Debian's cargo-web")
+        ! wants lint || cargo clippy --version >/dev/null 2>&1 ||
+            problems+=("the step lint needs clippy: rustup component add clippy")
+        ! wants format || cargo fmt --version >/dev/null 2>&1 ||
+            problems+=("the step format needs rustfmt: rustup component add rustfmt, or Debian's package rustfmt-web")
     fi
 }
 
@@ -156,7 +157,7 @@ need_disk() {
 need_packages() {
     command -v dpkg-query >/dev/null || return 0
     local package missing=() line
-    for package in gcc g++ gfortran libc6-dev binutils cmake make pkg-config libcfitsio-dev libpng-dev \
+    for package in gcc g++ gfortran libc6-dev binutils cmake make pkg-config libcfitsio-dev \
         libfftw3-dev clang-format abigail-tools python3 python3-cffi python3-venv ca-certificates procps valgrind; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
     done

@@ -3,6 +3,7 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,14 @@ fn example(folder: &Path, name: &str) -> PathBuf {
 #[test]
 fn the_examples_explain_themselves() {
     let folder = scratch("examples-help");
-    for name in ["simple_processor", "simple_caller", "stream_processor", "streamer", "usage_guide"] {
-        let built = example(&folder, name);
-        let help = run(program(&folder, &built).arg("--help"));
+    let in_c = ["simple_processor", "simple_caller", "stream_processor", "streamer", "usage_guide"];
+    let in_cpp = guide(CPP17);
+    let built = in_c.map(|name| example(&folder, name));
+    for built in built.iter().chain([&in_cpp.guide]) {
+        let name = built.display();
+        let help = run(program(&folder, built).arg("--help"));
         assert!(String::from_utf8_lossy(&help.stdout).contains("usage:"), "{name} --help");
-        let without = program(&folder, &built).output().expect("the example starts");
+        let without = program(&folder, built).output().expect("the example starts");
         assert!(!without.status.success(), "{name} needs a path");
         assert!(String::from_utf8_lossy(&without.stderr).contains("usage:"), "{name} without a path");
     }
@@ -65,17 +69,57 @@ fn the_streaming_example() {
     assert_eq!(sent, count(&received, "Received "));
 }
 
+/// The status with which a program ends that SIGTERM stops before it is done.
+const STOPPED: i32 = 143;
+
+/// Starts a program on a store, waits for a line, and sends SIGTERM: it ends with a status, and without its store.
+fn ends_on_sigterm(command: &mut Command, path: &Path, line: &str, status: i32) {
+    let running = Running::start(command.arg(path));
+    running.says(line);
+    let (found, said) = running.terminate();
+    assert_eq!(found, Some(status), "{command:?}: {said}");
+    assert!(!path.exists(), "{command:?} has left the store behind");
+}
+
 #[test]
-fn sigterm_leaves_no_store_behind() {
-    for language in [C11, CPP17] {
+fn sigterm_ends_every_example_in_c() {
+    let folder = scratch("examples-sigterm");
+    install_library(&folder);
+    let stores = Stores::new();
+    let path = stores.path("store");
+    for (name, line, status) in [
+        ("simple_processor", "waiting for calls at prefix", 0),
+        ("stream_processor", "waiting for calls at prefix", 0),
+        // These wait for a processor.
+        ("simple_caller", "Store using prefix", STOPPED),
+        ("streamer", "Store using prefix", STOPPED),
+        ("fft_caller", "Store using prefix", STOPPED),
+    ] {
+        ends_on_sigterm(&mut installed(&folder, &example(&folder, name)), &path, line, status);
+    }
+    let fftw = compile_with(&folder, &root().join("c_examples/fft_processor.c"), C11, &["fftw3"]);
+    ends_on_sigterm(&mut installed(&folder, &fftw), &path, "waiting for calls at prefix", 0);
+
+    // In the middle of its work, too.
+    let processor = Running::start(installed(&folder, &folder.join("stream_processor-c11")).arg(&path));
+    let mut streamer = installed(&folder, &folder.join("streamer-c11"));
+    let streamer = Running::start(streamer.arg(&path).args(["--size", "1000000"]));
+    streamer.says("GB/s");
+    let (status, said) = streamer.terminate();
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("Sent "), "{said}");
+    let (status, said) = processor.terminate();
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("Received ") && !path.exists(), "{said}");
+}
+
+#[test]
+fn sigterm_ends_the_guide_at_any_moment() {
+    for language in BOTH {
         let Guide { folder, guide: program_of_guide, processor } = guide(language);
         let stores = Stores::new();
         let path = stores.path("store");
-        let serving = Running::start(installed(folder, processor).arg(&path));
-        serving.says("waiting for calls at prefix");
-        let (status, said) = serving.terminate();
-        assert_eq!(status, Some(0), "{said}");
-        assert!(!path.exists(), "the processor has left the store behind");
+        ends_on_sigterm(&mut installed(folder, processor), &path, "waiting for calls at prefix", 0);
         // It waits for a processor; at whatever moment the signal comes once there is a store.
         for delay in [0, 1, 200] {
             let waiting = Running::start(installed(folder, program_of_guide).arg(&path).arg("simple"));
@@ -86,8 +130,7 @@ fn sigterm_leaves_no_store_behind() {
             }
             std::thread::sleep(Duration::from_millis(delay));
             let (status, said) = waiting.terminate();
-            assert_eq!(status, Some(1), "{said}");
-            assert!(said.contains("interrupt"), "{said}");
+            assert_eq!(status, Some(STOPPED), "{said}");
             assert!(!path.exists(), "the caller has left the store behind");
         }
     }
@@ -218,4 +261,49 @@ fn the_fftw_example() {
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("freq"), "{wrong:?}");
     processor.interrupt();
     assert!(!path.exists(), "the last client has left the store behind");
+}
+
+/// The programs in a folder: its sources with an ending that have a main function.
+fn programs_in(folder: &str, ending: &str, main: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(root().join(folder)).into_iter().flatten().flatten();
+    let sources =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == ending));
+    let programs =
+        sources.filter(|path| std::fs::read_to_string(path).expect("sources are text").contains(main));
+    programs
+        .map(|path| format!("{folder}/{}", path.file_name().unwrap_or_default().to_string_lossy()))
+        .collect()
+}
+
+#[test]
+fn the_index_names_every_program() {
+    let index = std::fs::read_to_string(root().join("docs/examples.md")).expect("there is an index");
+    let rows = index.lines().filter(|line| line.starts_with("| `"));
+    let rows: Vec<Vec<&str>> =
+        rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();
+    let mut named: Vec<_> = rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+    let mut there = Vec::new();
+    for (folder, ending, language, main) in [
+        ("c_examples", "c", "C", "int main("),
+        ("cpp_examples", "cpp", "C++", "int main("),
+        ("cpp_examples", "py", "Python", "__main__"),
+        ("python/examples", "py", "Python", "__main__"),
+        ("examples", "rs", "Rust", "fn main("),
+    ] {
+        let found = programs_in(folder, ending, main);
+        for row in rows.iter().filter(|row| found.iter().any(|one| row[0].trim_matches('`') == one)) {
+            assert_eq!(row[1], language, "{row:?}");
+            let stem = Path::new(row[0].trim_matches('`')).file_stem().expect("a file has a name");
+            let stem = stem.to_string_lossy();
+            assert!(
+                row[3].contains(&*stem) || row[3].starts_with("`scripts/demo.sh"),
+                "how to run it: {row:?}"
+            );
+        }
+        there.extend(found);
+    }
+    named.sort();
+    there.sort();
+    assert!(there.len() >= 19, "{there:?}");
+    assert_eq!(named, there, "what docs/examples.md lists, and the programs in the folders");
 }

@@ -4,21 +4,38 @@
 mod common;
 mod support;
 
+use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use common::TestStore;
-use support::programs::{compile, program, Running};
-use support::{root, run, scratch, CPP17};
+use support::programs::{compile, installed, Running, Stores, WATCHDOG};
+use support::{install_library, root, run, scratch, CPP17};
 
 /// A payload of 74 kB, small enough for any machine. The defaults make it 75 MB.
 const SMALL: [&str; 6] = ["--times", "2", "--antennas", "8", "--channels", "32"];
 
+/// Compiled by the first test that needs them.
+struct Programs {
+    folder: PathBuf,
+    processor: PathBuf,
+    receiver: PathBuf,
+}
+
+fn programs() -> &'static Programs {
+    static BUILT: OnceLock<Programs> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = scratch("receiver");
+        let built = |name: &str| compile(&folder, &root().join(format!("cpp_examples/{name}.cpp")), CPP17);
+        let (processor, receiver) = (built("payload_processor"), built("receiver"));
+        install_library(&folder);
+        Programs { folder, processor, receiver }
+    })
+}
+
 #[test]
 fn a_processor_dies_and_the_others_go_on() {
-    let folder = scratch("receiver");
-    let built = |name: &str| compile(&folder, &root().join(format!("cpp_examples/{name}.cpp")), CPP17);
-    let processor = built("payload_processor");
-    let receiver = built("receiver");
+    let Programs { folder, processor, receiver } = programs();
     // This test uses the store as long as it lasts, and looks at it in the end.
     let store = TestStore::open("receiver", 64 << 20);
     let before = store.stat().unwrap();
@@ -26,12 +43,12 @@ fn a_processor_dies_and_the_others_go_on() {
     let path = common::path("receiver");
     let mut running: Vec<_> = (0..4)
         .map(|_| {
-            let one = Running::start(program(&folder, &processor).arg(&path));
+            let one = Running::start(installed(folder, processor).arg(&path));
             one.says("waiting for calls at prefix");
             one
         })
         .collect();
-    let mut command = program(&folder, &receiver);
+    let mut command = installed(folder, receiver);
     command.arg(&path).args(["--payloads", "20", "--rate", "20"]).args(SMALL);
     let receiver = Running::start(&mut command);
     let victim = running.remove(1);
@@ -65,16 +82,49 @@ fn a_processor_dies_and_the_others_go_on() {
     store.is_sound();
 }
 
+/// SIGTERM while the receiver waits for processors, and while it waits until the next payload is due.
+#[test]
+fn sigterm_ends_the_receiver_and_its_processors() {
+    let Programs { folder, processor, receiver } = programs();
+    let stores = Stores::new();
+    let path = stores.path("store");
+    // Once a year.
+    let receive = || {
+        let mut command = installed(folder, receiver);
+        command.arg(&path).args(["--processors", "1", "--rate", "3e-8"]).args(SMALL);
+        Running::start(&mut command)
+    };
+    let waiting = receive();
+    let begun = Instant::now();
+    while !path.exists() {
+        assert!(begun.elapsed() < WATCHDOG, "there is no store");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let (status, said) = waiting.terminate();
+    assert_eq!(status, Some(143), "{said}");
+    assert!(!path.exists(), "the receiver has left the store behind");
+
+    let processor = Running::start(installed(folder, processor).arg(&path));
+    processor.says("waiting for calls at prefix");
+    let sending = receive();
+    processor.says("payload 0,");
+    let (status, said) = sending.terminate();
+    assert_eq!(status, Some(143), "{said}");
+    let (status, said) = processor.terminate();
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("Received 1 payloads, 0 checksums wrong"), "{said}");
+    assert!(!path.exists(), "the processor has left the store behind");
+}
+
 #[test]
 fn the_programs_explain_themselves() {
-    let folder = scratch("receiver-help");
-    for name in ["payload_processor", "receiver", "usage_guide"] {
-        let built = compile(&folder, &root().join(format!("cpp_examples/{name}.cpp")), CPP17);
-        let help = run(program(&folder, &built).arg("--help"));
-        assert!(String::from_utf8_lossy(&help.stdout).contains("usage:"), "{name} --help");
-        let without = program(&folder, &built).output().expect("the program starts");
-        assert!(!without.status.success(), "{name} needs a path");
+    let Programs { folder, processor, receiver } = programs();
+    for built in [processor, receiver] {
+        let help = run(installed(folder, built).arg("--help"));
+        assert!(String::from_utf8_lossy(&help.stdout).contains("usage:"), "{built:?} --help");
+        let without = installed(folder, built).output().expect("the program starts");
+        assert!(!without.status.success(), "{built:?} needs a path");
         let said = [without.stdout, without.stderr].concat();
-        assert!(String::from_utf8_lossy(&said).contains("usage:"), "{name} without a path");
+        assert!(String::from_utf8_lossy(&said).contains("usage:"), "{built:?} without a path");
     }
 }

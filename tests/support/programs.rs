@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{cdylib, install_library, root, run, runs, Compiler};
 
@@ -140,8 +140,14 @@ impl Running {
     /// SIGTERM; its status if it ended by itself, and its output.
     pub fn terminate(mut self) -> (Option<i32>, String) {
         run(Command::new("kill").args(["-TERM", &self.child.id().to_string()]));
-        let status = self.child.wait().expect("a child can be waited for");
-        (status.code(), self.everything())
+        let sent = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                return (status.code(), self.everything());
+            }
+            assert!(sent.elapsed() < WATCHDOG, "SIGTERM does not end it");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Its output when it has ended well by itself.
