@@ -25,13 +25,21 @@ from matplotlib.patches import Ellipse
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 #: Extensions of the file, and what they are called in the picture.
-PANELS = {"OBSERVED": "as observed", "DIRTY": "calibrated", "RESTORED": "restored, sidelobes removed"}
+PANELS = {
+    "OBSERVED": "as observed, not calibrated",
+    "DIRTY": "calibrated, with the beam's sidelobes",
+    "RESTORED": "restored, sidelobes removed",
+}
 STYLE = {"font.size": 11, "axes.titlesize": 13, "figure.constrained_layout.use": True}
 
 
-def noise(pixels: np.ndarray) -> float:
-    """The standard deviation of a normal distribution with this median deviation: a source counts for little."""
-    return float(1.4826 * np.median(np.abs(pixels - np.median(pixels))))
+def noise(image: Any) -> float:
+    """The rms of all pixels that are three beams and more away from the phase centre, where the source is."""
+    header = image.header
+    x = (np.arange(header["NAXIS1"]) + 1 - header["CRPIX1"]) * header["CDELT1"]
+    y = (np.arange(header["NAXIS2"]) + 1 - header["CRPIX2"]) * header["CDELT2"]
+    away = np.hypot(x[np.newaxis, :], y[:, np.newaxis]) >= 3 * header["BMAJ"]
+    return float(np.sqrt(np.mean(image.data[away].astype(float) ** 2)))
 
 
 def extent(header: Any) -> List[float]:
@@ -43,25 +51,37 @@ def extent(header: Any) -> List[float]:
     return edges
 
 
-def shown(value: float) -> str:
-    """In Jy or mJy per beam, with three digits."""
-    return f"{value:#.3g} Jy/beam" if abs(value) >= 0.1 else f"{value * 1e3:#.3g} mJy/beam"
+def shown(value: float, header: Any) -> str:
+    if header["BUNIT"] != "JY/BEAM":
+        return rf"{value * 1e3:#.3g} $\times\ 10^{{-3}}$"
+    return f"{value:#.3g} Jy/beam" if value >= 0.1 else f"{value * 1e3:#.3g} mJy/beam"
 
 
 def draw_panel(axes: Any, image: Any, title: str, scale: AsinhNorm) -> Any:
-    pixels = image.data
     mapped = axes.imshow(
-        pixels, origin="lower", extent=extent(image.header), norm=scale, cmap="inferno", interpolation="nearest"
+        image.data, origin="lower", extent=extent(image.header), norm=scale, cmap="inferno", interpolation="nearest"
     )
     axes.set_title(title)
     axes.set_xlabel("offset east (arcsec)")
-    peak, deviation = float(pixels.max()), noise(pixels)
+    peak, deviation = float(image.data.max()), noise(image)
+    lines = [f"peak {shown(peak, image.header)}", f"noise {shown(deviation, image.header)}"]
     axes.text(
-        0.035, 0.965, f"peak {shown(peak)}\nnoise {shown(deviation)}\npeak/noise {peak / deviation:.0f}",
-        transform=axes.transAxes, va="top", color="white", fontsize=10, linespacing=1.4,
-        bbox={"facecolor": "black", "alpha": 0.55, "edgecolor": "none", "boxstyle": "round,pad=0.4"},
+        0.035, 0.965, "\n".join([*lines, f"peak/noise {peak / deviation:.0f}"]), transform=axes.transAxes, va="top",
+        color="white", fontsize=10, linespacing=1.4,
+        bbox={"facecolor": "black", "alpha": 0.65, "edgecolor": "none", "boxstyle": "round,pad=0.4"},
     )  # fmt: skip
     return mapped
+
+
+def draw_bar(axes: Any, mapped: Any, factor: float, label: str) -> None:
+    """A colour bar beside a panel; zero and round numbers from the noise upwards are marked."""
+    scale = mapped.norm
+    bar = axes.figure.colorbar(mapped, cax=axes.inset_axes((1.03, 0, 0.05, 1)), label=label)
+    steps = [sign * step * 10.0**power for sign in (-1, 1) for step in (1, 3) for power in range(-6, 6)]
+    ticks = [tick for tick in steps if scale.vmin <= tick <= scale.vmax and abs(tick) > 0.6 * scale.linear_width]
+    bar.ax.yaxis.set_major_locator(FixedLocator([0, *ticks]))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * factor:g}"))
 
 
 def draw_beam(axes: Any, header: Any) -> None:
@@ -69,33 +89,31 @@ def draw_beam(axes: Any, header: Any) -> None:
     left, right, bottom, top = extent(header)
     place = left + 0.08 * (right - left), bottom + 0.08 * (top - bottom)
     # Angles are counted from north through east here, and the other way round in matplotlib.
-    beam = Ellipse(place, 3600 * header["BMIN"], 3600 * header["BMAJ"], angle=-header["BPA"], color="white", lw=0)
-    axes.add_patch(beam)
-    axes.annotate("beam", place, (16, 0), textcoords="offset points", color="white", va="center", fontsize=10)
+    axes.add_patch(
+        Ellipse(place, 3600 * header["BMIN"], 3600 * header["BMAJ"], angle=-header["BPA"], color="white", lw=0)
+    )
+    axes.annotate("beam", place, (14, 0), textcoords="offset points", color="white", va="center", fontsize=10)
 
 
 def draw(images: Any, picture: str) -> None:
-    shown_images = {name: images[name] for name in PANELS}
-    header = images["RESTORED"].header
-    peak = max(float(image.data.max()) for image in shown_images.values())
-    deviation = noise(images["RESTORED"].data)
-    # Straight up to a few times the noise, which is to be seen, and logarithmic up to the peak, which is not to be cut off.
-    scale = AsinhNorm(linear_width=3 * deviation, vmin=-6 * deviation, vmax=peak)
+    observed, dirty, restored = (images[name] for name in PANELS)
+    # Linear as far as the noise goes, so that it is seen, and logarithmic up to the peak, which is not cut off.
+    peak, width, lowest = float(dirty.data.max()), 5 * noise(restored), float(dirty.data.min())
+    scale = AsinhNorm(linear_width=width, vmin=lowest, vmax=peak)
+    # Its numbers are those of the correlator: it has a scale of its own.
+    own = float(observed.data.max())
+    own_scale = AsinhNorm(linear_width=own * width / peak, vmin=float(observed.data.min()), vmax=own)
     with plt.rc_context(STYLE):
-        figure, row = plt.subplots(1, len(PANELS), figsize=(13.2, 4.9), sharey=True)
-        for axes, (name, image) in zip(row, shown_images.items()):
-            mapped = draw_panel(axes, image, PANELS[name], scale)
-        draw_beam(row[-1], header)
+        figure, row = plt.subplots(1, 3, figsize=(14.4, 4.75))
+        mapped = draw_panel(row[0], observed, PANELS["OBSERVED"], own_scale)
+        draw_bar(row[0], mapped, 1e3, r"correlator units $\times\ 10^{-3}$")
+        draw_panel(row[1], dirty, PANELS["DIRTY"], scale)
+        mapped = draw_panel(row[2], restored, PANELS["RESTORED"], scale)
+        draw_bar(row[2], mapped, 1, "Jy/beam, the same scale in both panels")
+        draw_beam(row[2], restored.header)
         row[0].set_ylabel("offset north (arcsec)")
-        bar = figure.colorbar(mapped, ax=row, pad=0.01, label="Jy/beam, the same scale in all panels (asinh)")
-        ticks = [sign * step * 10.0**power for sign in (-1, 1) for power in range(-6, 3) for step in (1, 3)]
-        ticks = [tick for tick in ticks if scale.vmin <= tick <= scale.vmax and abs(tick) >= 2 * deviation]
-        bar.ax.yaxis.set_major_locator(FixedLocator([0.0, *ticks]))
-        bar.ax.yaxis.set_minor_locator(NullLocator())
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        figure.suptitle(
-            f"{header['OBJECT']}, {header['TELESCOP']}, {header['DATE-OBS'][:10]}, {header['OBSFREQ'] / 1e9:.2f} GHz"
-        )
+        of = restored.header
+        figure.suptitle(f"{of['OBJECT']}, {of['TELESCOP']}, {of['DATE-OBS'][:10]}, {of['OBSFREQ'] / 1e9:.2f} GHz")
         figure.savefig(picture, dpi=100, metadata={"Software": None})
 
 

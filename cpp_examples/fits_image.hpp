@@ -80,7 +80,11 @@ private:
         key("OBJECT", sky_.object, "source");
         key("TELESCOP", sky_.telescope, "telescope");
         key("DATE-OBS", sky_.date, "start of the observation");
-        key("BUNIT", std::string("JY/BEAM"), "the calibrator counts as 1 Jy");
+        // As AIPS says it of what is in the correlator's units.
+        if (name == "OBSERVED")
+            key("BUNIT", std::string("UNCALIB"), "in the correlator's units");
+        else
+            key("BUNIT", std::string("JY/BEAM"), "the calibrator counts as 1 Jy");
         key("EQUINOX", sky_.equinox, "of the coordinates");
         key("CTYPE1", std::string("RA---SIN"), "right ascension");
         key("CRVAL1", sky_.right_ascension, "phase centre");

@@ -103,10 +103,12 @@ check_rust() {
         PATH=$HOME/.cargo/bin:$PATH
     fi
     command -v cargo >/dev/null || return 0
-    found=$(cargo --version | cut -d' ' -f2) || found='not working'
-    at_least "$found" "$rust" ||
+    if ! found=$(cargo --version | cut -d' ' -f2); then
+        problems+=("cargo does not run. With rustup: rustup default stable")
+    elif ! at_least "$found" "$rust"; then
         problems+=("Rust is $found, $rust or newer is needed. With rustup: rustup update stable; without:\
  https://rustup.rs, or Debian's package cargo-web")
+    fi
 }
 
 at_least() { # version, oldest
@@ -139,7 +141,8 @@ check_packages() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     command -v cargo >/dev/null && ((${#missing[@]} == 0)) && return
     if ! command -v apt-get >/dev/null; then
-        ((${#missing[@]} == 0)) || problems+=("this needs what Debian calls ${missing[*]}: install it the way your system does")
+        ((${#missing[@]} == 0)) ||
+            problems+=("this needs what Debian calls ${missing[*]}: install it the way your system does")
     elif ((EUID == 0)); then
         # The lists of a fresh image are empty, and without them no package is known. Nothing that is missing
         # otherwise should wait for that.
@@ -225,7 +228,7 @@ observe() {
     start "$programs/gridder_processor" "$work/store"
     processors+=($!)
     # It writes nothing of its own accord, and ends when it is asked to.
-    "$build/bin/sdp-dal" wait "$work/store" --processor GridderProcessor --timeout 60
+    run "$build/bin/sdp-dal" wait "$work/store" --processor GridderProcessor --timeout 60
     start "$build/bin/sdp-dal" trace "$work/store" -o "$output/trace.json" --dot "$output/graph.dot"
     tracer=$!
     run "$programs/imaging_caller" "$work/store" --data "$cache/day2_TDEM0003_10s_norx_1src_1spw.uvfits" \
@@ -249,7 +252,7 @@ draw() {
         fi
     done
     rm -f "$output/image.png"
-    echo "image.png is not drawn: there is no matplotlib. Install python3-matplotlib and python3-astropy, and run this again."
+    echo "image.png is not drawn: matplotlib and astropy are missing. Debian: python3-matplotlib python3-astropy"
 }
 
 case ${1:-} in

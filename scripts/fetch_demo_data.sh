@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches what the demo needs and the repository does not hold: the sources of the gridder ducc0 (GPL, version 2 or
-# later), a real observation, which comes inside a package of pyuvdata (BSD), and matplotlib and astropy for the picture.
+# later); a real observation, which comes inside a package of pyuvdata (BSD); matplotlib and astropy for the picture.
 # All end up in a cache folder; what is there and intact is not fetched again.
 set -euo pipefail
 

