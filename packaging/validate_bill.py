@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Says whether a bill of materials keeps to the schema of CycloneDX 1.6, and that nothing unknown is in it.
 
-    packaging/validate_bill.py FILE
+packaging/validate_bill.py FILE
 """
 
 import sys

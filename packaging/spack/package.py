@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# ruff: noqa: F403, F405
 """Spack recipe of the SDP Data Access Library. Untested: Spack was not at hand.
 
 Put it into a repository of your own as packages/sdp_dal/package.py, then `spack install sdp-dal`.
