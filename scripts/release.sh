@@ -43,11 +43,9 @@ problems=()
 # ---- what must agree ------------------------------------------------------------------------------------------------
 
 # A file, and the pattern whose first group is the version in it; more than one line may fit, and then all must be the same.
+# The crates and the Python package take version and address from Cargo.toml.
 VERSIONS='
-cli/Cargo.toml ^version = "([^"]+)".*
-cli/Cargo.toml ^sdp-dal = .*version = "([^"]+)".*
-capi/Cargo.toml ^version = "([^"]+)".*
-capi/Cargo.toml .*package = "sdp-dal".* version = "([^"]+)".*
+Cargo.toml ^sdp-dal = .*version = "=([^"]+)".*
 include/sdp_dal.h ^#define SDP_DAL_VERSION_STRING "([^"]+)".*
 CITATION.cff ^version: "?([^"]+)"?
 packaging/conda/recipe.yaml ^  version: "([0-9][^"]+)"
@@ -62,7 +60,6 @@ CITATION.cff ^repository-code: "?([^"]+)"?
 packaging/conda/recipe.yaml ^  repository: (.+)
 packaging/spack/package.py ^    homepage = "(.+)"
 packaging/spack/package.py ^    git = "(.+)\.git"
-python/pyproject.toml ^[Rr]epository = "(.+)"
 '
 
 stated() {
@@ -72,7 +69,7 @@ stated() {
 agree() {
     local wanted=$1 file pattern found
     while read -r file pattern; do
-        [ -e "$file" ] || continue
+        [ -n "$file" ] || continue
         found=$(stated "$file" "$pattern")
         [ "$found" = "$wanted" ] || problems+=("$file says '$found', and Cargo.toml '$wanted'")
     done <<<"$2"
@@ -169,9 +166,7 @@ make_wheels() {
         echo "note: there is no scripts/wheels.sh, and no wheel is made"
         return
     fi
-    scripts/wheels.sh || return
-    find dist "$CARGO_TARGET_DIR/wheels" -maxdepth 1 -name "ska_sdp_dal-${version}[-.]*" -exec cp {} "$out" \; 2>/dev/null
-    ls "$out"/*-manylinux*.whl "$out/ska_sdp_dal-$version.tar.gz"
+    scripts/wheels.sh --out "$out" && ls "$out/ska_sdp_dal-$version"-*.whl "$out/ska_sdp_dal-$version.tar.gz"
 }
 
 make_packages() {

@@ -12,8 +12,8 @@ from spack_repo.builtin.build_systems.cmake import CMakePackage
 class SdpDal(CMakePackage):
     """Tensors, tables and calls between the processes of one node, in shared memory, without copies and without a server."""
 
-    homepage = "https://gitlab.com/ska-telescope/sdp/ska-sdp-dal-rs"
-    git = "https://gitlab.com/ska-telescope/sdp/ska-sdp-dal-rs.git"
+    homepage = "https://gitlab.com/ska-telescope/sdp/ska-sdp-dal"
+    git = "https://gitlab.com/ska-telescope/sdp/ska-sdp-dal.git"
 
     license("BSD-3-Clause")
 
