@@ -6,10 +6,16 @@ cd "$(dirname "$0")/.."
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 environment=$target/python/packaging
-wanted=packaging/requirements.txt
-if ! cmp -s "$wanted" "$environment/installed.txt"; then
-    "${PYTHON:-python3}" -m venv --clear "$environment" >&2
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$wanted" >&2
-    cp "$wanted" "$environment/installed.txt"
+python=${PYTHON:-python3}
+# The versions are for Python 3.11 and newer.
+if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    wanted=$(cat packaging/requirements.txt)
+else
+    wanted=$(sed 's/==.*//' packaging/requirements.txt)
+fi
+if [ "$wanted" != "$(cat "$environment/installed.txt" 2>/dev/null)" ]; then
+    "$python" -m venv --clear "$environment" >&2
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --requirement <(echo "$wanted") >&2
+    echo "$wanted" >"$environment/installed.txt"
 fi
 echo "$environment/bin"

@@ -12,6 +12,7 @@
 #             gcc's sanitizers (more tools: scripts/sanitize.sh)
 #   abi       the ABI against the one under version control
 #   package   the release build, installed and moved elsewhere, used by programs that know nothing of this tree
+#   packaging .deb and .rpm packages, what they bring, the manifests for Kubernetes, and what a release requires
 #   python    the wheel, with the newest and the oldest packages and with none but its own
 #   torture   processes in C and Python that are killed, stopped, starved and scribbled over (scripts/torture.sh --short)
 #   bench     each row of scripts/bench.sh for a moment, so that it goes on working; times are not judged
@@ -35,7 +36,7 @@ export CARGO_TARGET_DIR
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 python=${PYTHON:-python3}
 jobs=$(nproc)
-steps=(format licences lint test abi package python torture bench counts simulate loom)
+steps=(format licences lint test abi package packaging python torture bench counts simulate loom)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX") || exit 1
 children=()
 # Makes Python's environments meanwhile; builds what later steps need.
@@ -158,7 +159,7 @@ need_packages() {
     command -v dpkg-query >/dev/null || return 0
     local package missing=() line
     for package in gcc g++ gfortran libc6-dev binutils cmake make pkg-config libcfitsio-dev \
-        libfftw3-dev clang-format abigail-tools python3 python3-cffi python3-venv ca-certificates procps valgrind; do
+        libfftw3-dev clang-format abigail-tools rpm python3 python3-cffi python3-venv ca-certificates procps valgrind; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
@@ -236,7 +237,7 @@ run_format() {
     (cd python && "$environment/bin/ruff" check . && "$environment/bin/ruff" format --check .) || return
     "$environment/bin/ruff" check --config python/pyproject.toml scripts/imports.py cpp_examples || return
     "$environment/bin/ruff" format --check --config python/pyproject.toml scripts/imports.py cpp_examples || return
-    "$environment/bin/shellcheck" scripts/*.sh .ci/run
+    "$environment/bin/shellcheck" scripts/*.sh packaging/*.sh .ci/run
 }
 
 run_lint() {
@@ -447,6 +448,15 @@ package_run() {
     "$1/bin/sdp-dal" ls "$store" >/dev/null 2>&1
     [ ! -e "$store" ] || { echo "$store is still there"; status=1; }
     return $status
+}
+
+# What is released beside the wheel, from the release build of the step package.
+run_packaging() {
+    local tools sources=(packaging tests/packaging scripts/sbom.py)
+    tools=$(PYTHON=$python packaging/tools.sh) || return
+    "$tools/ruff" check --config python/pyproject.toml "${sources[@]}" || return
+    "$tools/ruff" format --check --config python/pyproject.toml "${sources[@]}" || return
+    "${interruptible[@]}" "$tools/python" -m pytest -q -p no:cacheprovider tests/packaging
 }
 
 # As a user has it: one wheel, installed into environments of its own; the tests run from here.
