@@ -92,7 +92,7 @@ run_aarch64() {
     find_wheel aarch64
     say "aarch64: fetching an arm64 Python and qemu"
     apt_for arm64 amd64 "$scratch/apt"
-    apt-get --quiet --quiet --yes --no-install-recommends --download-only install python3 >"$scratch/log" 2>&1 ||
+    apt-get --quiet --quiet --yes --no-install-recommends --download-only install python3 libstdc++6 >"$scratch/log" 2>&1 ||
         { tail -n 20 "$scratch/log" >&2 && return 1; }
     mkdir "$root"
     for file in "$scratch"/apt/archives/*.deb; do dpkg -x "$file" "$root"; done
