@@ -142,7 +142,7 @@ class Terminal:
 
 @contextlib.contextmanager
 def watching_terminal() -> Iterator[Optional[Terminal]]:
-    """The terminal, if there is one, this runs in its foreground, and the output does not appear on it anyway."""
+    """The terminal, if there is one, this runs in its foreground, and pip was told to print neither all nor nothing."""
     try:
         descriptor = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY)
     except OSError:
@@ -150,7 +150,7 @@ def watching_terminal() -> Iterator[Optional[Terminal]]:
         return
     try:
         in_front = os.tcgetpgrp(descriptor) == os.getpgrp()
-        terminal = Terminal(descriptor) if in_front and not shows_output() else None
+        terminal = Terminal(descriptor) if in_front and not is_told_what_to_show() else None
         began = time.monotonic()
         yield terminal
         if terminal:
@@ -160,12 +160,12 @@ def watching_terminal() -> Iterator[Optional[Terminal]]:
         os.close(descriptor)
 
 
-def shows_output() -> bool:
-    """Whether the program that asked for the build (pip, uv) was told to show what it prints."""
-    if os.environ.get("PIP_VERBOSE"):
+def is_told_what_to_show() -> bool:
+    """Whether the program that asked for the build (pip, uv) was told to show all that it prints, or nothing."""
+    if os.environ.get("PIP_VERBOSE") or os.environ.get("PIP_QUIET"):
         return True
     try:
         words = Path(f"/proc/{os.getppid()}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
     except OSError:
         return False
-    return any(re.fullmatch(r"--verbose|-[A-Za-z]*v+", word) for word in words)
+    return any(re.fullmatch(r"--verbose|--quiet|-[A-Za-z]*[vq]", word) for word in words)

@@ -61,12 +61,12 @@ need_tools() {
         problems+=("${TMPDIR:-/tmp} has less than 1.5 GB free: TMPDIR names another folder")
 }
 
-# A mount that ends with this script, even if that is killed, and processes that do.
+# What is mounted goes with the processes that see it, and these with this script.
 run_bullseye() {
     local root=$scratch/bullseye
     find_wheel x86_64
     say "bullseye: making a root of Debian 11"
-    debootstrap --variant=minbase --include=python3-venv bullseye "$root" >"$scratch/log" 2>&1 ||
+    unshare --mount debootstrap --variant=minbase --include=python3-venv bullseye "$root" >"$scratch/log" 2>&1 ||
         { tail -n 20 "$scratch/log" >&2 && return 1; }
     say "bullseye: fetching what the wheel depends on"
     mkdir "$root/try"

@@ -41,6 +41,7 @@ def pip(tmp_path: Path) -> Tuple[List[str], Dict[str, str]]:
         **{name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "SDP_DAL_"))},
         "PATH": f"{cargo.parent}:{os.environ['PATH']}",
         "CARGO_TARGET_DIR": str(tmp_path),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "TERM": "xterm",
     }
     return [*command, str(PACKAGE)], environment
@@ -94,6 +95,11 @@ def test_verbose_output_on_a_terminal_has_cargos_lines_alone(pip: Tuple[List[str
     shown = on_a_terminal([*command, "-v"], environment)
     in_order(shown, "compiling Rust code", "Compiling crate1 v0.1.0\r\n", "Compiling crate3", "compiled in")
     assert "of 3 crates" not in shown and "Building [" not in shown
+
+
+def test_quiet_is_quiet(pip: Tuple[List[str], Dict[str, str]]) -> None:
+    command, environment = pip
+    assert on_a_terminal([*command, "-q"], environment) == ""
 
 
 def test_a_log_has_lines_only(pip: Tuple[List[str], Dict[str, str]]) -> None:
