@@ -4,27 +4,51 @@ use std::path::{Path, PathBuf};
 
 use super::{cdylib, install_library, root};
 
-/// A fenced block: its language, and its lines.
+/// A fenced block: its language, its lines, and what a directive of the site says about it.
 pub struct Block {
     pub language: String,
     pub text: String,
+    pub caption: String,
+    pub class: String,
 }
 
-/// All fenced blocks of a document.
+/// All fenced blocks of a document. One of the site's `{code-block}` directives is a block of its language; what other
+/// directives have inside is no code, and `{toctree}` is their language.
 pub fn blocks(document: &str) -> Vec<Block> {
     let mut found: Vec<Block> = Vec::new();
     let mut inside = false;
+    let mut options = false;
     for line in document.lines() {
         match line.strip_prefix("```") {
             Some(_) if inside => inside = false,
             Some(language) => {
                 inside = true;
-                found.push(Block { language: language.to_owned(), text: String::new() });
+                options = language.starts_with('{');
+                let language = language.strip_prefix("{code-block} ").unwrap_or(language).to_owned();
+                found.push(Block {
+                    language,
+                    text: String::new(),
+                    caption: String::new(),
+                    class: String::new(),
+                });
             }
             None if inside => {
                 let block = found.last_mut().expect("a block was begun");
-                block.text.push_str(line);
-                block.text.push('\n');
+                if options && line.is_empty() {
+                    options = false;
+                } else if let Some((name, value)) =
+                    line.strip_prefix(':').filter(|_| options).and_then(|rest| rest.split_once(": "))
+                {
+                    match name {
+                        "caption" => block.caption = value.to_owned(),
+                        "class" => block.class = value.to_owned(),
+                        _ => {}
+                    }
+                } else {
+                    options = false;
+                    block.text.push_str(line);
+                    block.text.push('\n');
+                }
             }
             None => {}
         }

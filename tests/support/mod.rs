@@ -10,6 +10,7 @@ pub mod messages;
 pub mod programs;
 pub mod prose;
 pub mod python;
+pub mod reader;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

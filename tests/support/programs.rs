@@ -137,6 +137,13 @@ impl Running {
         self.ended()
     }
 
+    /// Ctrl-C, and waits for its end, whatever its status is; what it has said.
+    pub fn press_ctrl_c(mut self) -> String {
+        run(Command::new("kill").args(["-INT", &self.child.id().to_string()]));
+        self.child.wait().expect("a child can be waited for");
+        self.everything()
+    }
+
     /// SIGTERM; its status if it ended by itself, and its output.
     pub fn terminate(mut self) -> (Option<i32>, String) {
         run(Command::new("kill").args(["-TERM", &self.child.id().to_string()]));
