@@ -13,8 +13,11 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "extensions"))
 
 import c_reference
+import pages
 import program_reference
 import python_reference
+from docutils import nodes
+from pygments.lexers.special import TextLexer
 
 import ska_sdp_dal
 
@@ -42,7 +45,7 @@ html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
 pygments_style = "friendly"
-pygments_dark_style = "monokai"
+pygments_dark_style = "github-dark"
 # What is copied are commands, without the prompt and without what they print.
 copybutton_prompt_text = "$ "
 copybutton_line_continuation_character = "\\"
@@ -53,6 +56,8 @@ work = Path(os.environ.get("SDP_DAL_SITE_WORK") or HERE / "_build")
 breathe_projects = c_reference.generate(HERE / "reference", work / "doxygen")
 python_reference.generate(HERE / "reference" / "python")
 program_reference.generate(HERE / "reference" / "sdp-dal.rst")
+for folder in ("c", "cpp", "python"):
+    pages.sweep(HERE / "reference" / folder)
 
 breathe_default_project = "c"
 breathe_domain_by_extension = {"h": "c", "hpp": "cpp"}
@@ -69,6 +74,8 @@ python_maximum_signature_line_length = 88
 cpp_maximum_signature_line_length = 88
 c_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
+# Dashes and ellipses, but no curved quotes: texts quote signatures.
+smartquotes_action = "De"
 
 # Names that stand on no page of this site: of the standard libraries, of other packages, and of private parts.
 nitpick_ignore_regex = [
@@ -76,7 +83,6 @@ nitpick_ignore_regex = [
     (r"cpp:.*", r".*"),
     (r"py:.*", r"(?!ska_sdp_dal\.[A-Z]).*"),
 ]
-
 
 
 def plain_first_line(_app: Any, what: str, _name: str, _found: Any, _options: Any, lines: list) -> None:
@@ -99,7 +105,19 @@ def public_name(app: Any, env: Any, node: Any, content: Any) -> Any:
     )
 
 
+def parameters_first(_app: Any, domain: str, _kind: str, content: Any) -> None:
+    """Of a C function the parameters stand before its errors, which breathe puts first."""
+    lists = [node for node in content.children if isinstance(node, nodes.field_list)]
+    heads = [node for node in content.children if node.next_node(nodes.definition_list) is not None]
+    if domain == "c" and lists and heads:
+        content.remove(lists[0])
+        content.insert(content.index(heads[0]), lists[0])
+
+
 def setup(app: Any) -> None:
     """Connects what is above."""
+    app.connect("object-description-transform", parameters_first)
     app.connect("autodoc-process-docstring", plain_first_line, priority=100)
     app.connect("missing-reference", public_name)
+    # GitHub draws these; here they are shown as they stand.
+    app.add_lexer("mermaid", TextLexer)

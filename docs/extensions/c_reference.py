@@ -167,9 +167,8 @@ def cpp_pages(into: Path, xml: Path) -> None:
     order = [re.sub(r"\.hpp$", "", name) for name in sorted(path.name for path in (INCLUDE / "sdp_dal").glob("*.hpp"))]
     pages: Dict[str, List[str]] = {name: [] for name in order}
     compounds = Tree.parse(xml / "index.xml").getroot()
-    for compound in compounds.iter("compound"):
-        if compound.get("kind") not in ("class", "struct"):
-            continue
+    classes = [found for found in compounds.iter("compound") if found.get("kind") in ("class", "struct")]
+    for compound in sorted(classes, key=lambda found: found.get("kind") != "class"):
         definition = Tree.parse(xml / f"{compound.get('refid')}.xml").getroot().find("compounddef")
         name = definition.findtext("compoundname")
         if definition.get("prot") == "private" or "::detail" in name or name.count("::") != 1 or "<" in name:

@@ -59,8 +59,22 @@ def entries(text: str) -> List[Tuple[str, str]]:
 
 
 def escaped(text: str) -> str:
-    """Text that reStructuredText takes as it is."""
-    return re.sub(r"([*`|_\\])", r"\\\1", text)
+    """Text that reStructuredText takes as it is, but for code between backticks."""
+    parts = re.split(r"`([^`]*)`", re.sub(r"(?<![\w`-])--[a-z-]+", r"`\g<0>`", text))
+    plain = [re.sub(r"([*`|_\\])", r"\\\1", part) for part in parts[::2]]
+    code = [f"``{part}``" for part in parts[1::2]]
+    return "".join(part for pair in zip(plain, [*code, ""]) for part in pair)
+
+
+def paragraphs(text: str) -> str:
+    """Paragraphs; the lines of one with indented lines stay apart."""
+    out = ""
+    for part in re.split(r"\n\s*\n", text):
+        lines = part.split("\n")
+        apart = any(line.startswith(" ") for line in lines)
+        out += "".join(f"| {escaped(line.strip())}\n" for line in lines) if apart else escaped(part) + "\n"
+        out += "\n"
+    return out
 
 
 def options(text: str) -> str:
@@ -77,7 +91,7 @@ def section(title: str, body: str) -> str:
     if title == "Usage":
         return f".. code-block:: text\n\n   {body.splitlines()[0]}\n\n"
     if title == "After":
-        return "".join(f"| {escaped(line.strip())}\n" if line else "\n" for line in body.split("\n")) + "\n\n"
+        return paragraphs(body)
     return f".. rubric:: {title}\n\n{options(body)}"
 
 

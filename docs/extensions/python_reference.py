@@ -121,7 +121,7 @@ def generate(folder: Path) -> None:
     errors = [name for name in names if is_error(getattr(package, name))]
     PAGES["errors"][2][:] = sorted(errors, key=lambda name: (name != "DalError", name))
     rest = [name for name in names if not any(name in listed for _, _, listed in PAGES.values())]
-    pages = {**PAGES, "more": ("More", "What else the package has.", rest)}
+    pages = {**PAGES, "constants": ("Constants", "", rest)}
     for at, (title, introduction, listed) in pages.items():
         present = [name for name in listed if name in names]
         write(folder / f"{at}.rst", page(at, title, introduction, present))
