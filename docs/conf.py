@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# ruff: noqa: E402
 """The site: `scripts/docs.sh` builds it, and says what it needs."""
 
 from __future__ import annotations

@@ -164,17 +164,15 @@ def linked(text: str, functions: Set[str]) -> str:
 
 def cpp_pages(into: Path, xml: Path) -> None:
     """A page per header of the C++ interface, in the order in which sdp_dal.hpp lists them."""
-    order = [re.sub(r"\.hpp$", "", name) for name in sorted(path.name for path in (INCLUDE / "sdp_dal").glob("*.hpp"))]
-    pages: Dict[str, List[str]] = {name: [] for name in order}
+    pages: Dict[str, List[str]] = {path.stem: [] for path in sorted((INCLUDE / "sdp_dal").glob("*.hpp"))}
     compounds = Tree.parse(xml / "index.xml").getroot()
     classes = [found for found in compounds.iter("compound") if found.get("kind") in ("class", "struct")]
     for compound in sorted(classes, key=lambda found: found.get("kind") != "class"):
         definition = Tree.parse(xml / f"{compound.get('refid')}.xml").getroot().find("compounddef")
         name = definition.findtext("compoundname")
-        if definition.get("prot") == "private" or "::detail" in name or name.count("::") != 1 or "<" in name:
+        if "::detail" in name or name.count("::") != 1 or "<" in name:
             continue
-        page = Path(definition.find("location").get("file")).stem
-        pages.setdefault(page, []).append(
+        pages[Path(definition.find("location").get("file")).stem].append(
             f".. doxygen{compound.get('kind')}:: {name}\n   :project: cpp\n   :members:\n   :undoc-members:\n\n"
         )
     for kind, page, name, signature in cpp_members(xml):
@@ -182,13 +180,16 @@ def cpp_pages(into: Path, xml: Path) -> None:
     listed = []
     for page, parts in pages.items():
         if parts:
-            purpose = re.search(r"\n/\* (.*?)\.? ?\*/", (INCLUDE / "sdp_dal" / f"{page}.hpp").read_text(encoding="utf-8"), re.DOTALL)
-            text = heading(f"{page}.hpp", "=")
-            if purpose:
-                text += re.sub(r"\s*\n \*? *", "\n", purpose[1]).strip().rstrip(".") + ".\n\n"
-            write(into / f"{page}.rst", text + "".join(parts))
+            write(into / f"{page}.rst", heading(f"{page}.hpp", "=") + purpose(page) + "".join(parts))
             listed.append(page)
     write(into / "index.rst", cpp_index(listed))
+
+
+def purpose(page: str) -> str:
+    """What the second comment of a header says that it is for."""
+    source = (INCLUDE / "sdp_dal" / f"{page}.hpp").read_text(encoding="utf-8")
+    found = re.search(r"\n/\* (.*?)\*/", source, re.DOTALL)
+    return re.sub(r"\s*\n \*? *", "\n", found[1]).strip() + "\n\n" if found else ""
 
 
 def cpp_members(xml: Path) -> List[Tuple[str, str, str, str]]:
@@ -196,7 +197,7 @@ def cpp_members(xml: Path) -> List[Tuple[str, str, str, str]]:
     found = []
     for member in Tree.parse(xml / "namespacesdp__dal.xml").getroot().iter("memberdef"):
         page = Path(member.find("location").get("file")).stem
-        kind = {"function": "function", "typedef": "typedef", "enum": "enum", "variable": "variable"}[member.get("kind")]
+        kind = member.get("kind")
         signature = ""
         if kind == "function":
             types = ["".join(param.find("type").itertext()) for param in member.findall("param")]
@@ -207,14 +208,15 @@ def cpp_members(xml: Path) -> List[Tuple[str, str, str, str]]:
 
 def cpp_index(pages: List[str]) -> str:
     """The first page of the C++ reference."""
-    return heading("C++", "=") + (
+    introduction = (
         "The C++ interface is C++17 over the C interface, header only: ``#include <sdp_dal.hpp>``. Everything is in the\n"
         "namespace ``sdp_dal``. Handles are objects that end themselves. They are move-only, except ``ref`` and\n"
         "``table``, which are shared. ``raw()`` returns the C handle, which the object still owns. A failure throws\n"
         "``sdp_dal::error`` or a class derived from it; no destructor throws. What :doc:`../c/conventions` says about\n"
         "threads, waits and the life of bytes holds here, too.\n\n"
         ".. toctree::\n   :maxdepth: 1\n\n"
-    ) + "".join(f"   {page}\n" for page in pages)
+    )
+    return heading("C++", "=") + introduction + "".join(f"   {page}\n" for page in pages)
 
 
 def generate(reference: Path, work: Path) -> Dict[str, str]:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
 #: The beginning of what stands behind the list of errors.
-BLOCKING = re.compile(r"(?<=[.;]) (?=(?:Does not|Do not|Blocks|Waits|With values|Nothing was|Missing|An object that)\b)")
+BLOCKING = re.compile(
+    r"(?<=[.;]) (?=(?:Does not|Do not|Blocks|Waits|With values|Nothing was|Missing|An object that)\b)"
+)
 ENUMERATOR = re.compile(r"^ +(SDP_DAL_\w+) = ", re.MULTILINE)
 
 
@@ -44,7 +46,7 @@ def parameters(declaration: str) -> List[str]:
     found = re.search(r"\w+\)?\((?!\*)(.*)\);?\s*$", declaration, re.DOTALL)
     if found is None:
         return []
-    return re.findall(r"(\w+)(?:\[\w*\])?\s*(?:,|$)", re.sub(r"\s+", " ", found[1]).replace("(*drop)(void *user_data)", "drop"))
+    return re.findall(r"(\w+)\s*(?:,|$)", re.sub(r"\s+", " ", found[1]))
 
 
 def paragraphs(comment: List[str]) -> List[List[str]]:
@@ -95,11 +97,8 @@ def converted(comment: List[str], declaration: List[str], constants: re.Pattern[
     names = parameters(" ".join(declaration))
     out: List[str] = []
     for lines in paragraphs(comment):
-        if re.match(r"Errors( and blocking)?: ", lines[0]):
-            lines = errors(lines)
-        else:
-            lines = described(lines, names)
-        out += [constants.sub(r"#\1", line) for line in lines] + [""]
+        told = errors(lines) if re.match(r"Errors( and blocking)?: ", lines[0]) else described(lines, names)
+        out += [constants.sub(r"#\1", line) for line in told] + [""]
     indent = re.match(r"\s*", comment[0])[0]
     return [f"{indent}/// {line}".rstrip() for line in out[:-1]]
 

@@ -48,7 +48,11 @@ PAGES: Dict[str, Tuple[str, str, List[str]]] = {
             "schema_compatible",
         ],
     ),
-    "errors": ("Errors", "Every error is a :class:`DalError`, and an error of Python's own kind where there is one.", []),
+    "errors": (
+        "Errors",
+        "Every error is a :class:`DalError`, and an error of Python's own kind where there is one.",
+        [],
+    ),
     "ids": (
         "Object IDs and versions",
         "",
@@ -96,7 +100,9 @@ def page(name: str, title: str, introduction: str, names: List[str]) -> str:
     """A page with some names of the package."""
     package = importlib.import_module(PACKAGE)
     text = heading(title, "=") + f".. py:currentmodule:: {PACKAGE}\n\n"
-    return text + (introduction and introduction + "\n\n") + "".join(directive(at, getattr(package, at)) for at in names)
+    return (
+        text + (introduction and introduction + "\n\n") + "".join(directive(at, getattr(package, at)) for at in names)
+    )
 
 
 def plasma() -> str:
