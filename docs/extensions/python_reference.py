@@ -12,16 +12,16 @@ from pages import heading, write
 
 PACKAGE = "ska_sdp_dal"
 
-#: Pages: a title, an introduction, and names in their order. Names that are new stand on the last page.
+#: Pages: a title, an introduction, and names in their order. Other names have a page at the end.
 PAGES: Dict[str, Tuple[str, str, List[str]]] = {
-    "store": ("Stores and connections", "", ["Store", "Connection"]),
-    "references": ("References", "", ["Ref", "TensorRef", "TableRef", "adopt"]),
+    "store": ("Stores and connections", "", ["Store", "Connection", "Events", "Event"]),
+    "references": ("References", "", ["Ref", "TensorRef", "TableRef", "adopt", "wait_any"]),
     "processor": (
         "Processors",
         "",
         ["Processor", "BasicProcessor", "LogProcessor", "end_on_sigterm"],
     ),
-    "caller": ("Callers", "", ["Caller", "FoundProcessor", "LostOutputs"]),
+    "caller": ("Callers", "", ["Caller", "AsyncCaller", "Results", "FoundProcessor", "LostOutputs"]),
     "schemas": (
         "Schemas of functions",
         "A schema says which parameters a function has. :doc:`../signatures` has the same in one line, for C and C++.",
@@ -127,7 +127,11 @@ def generate(folder: Path) -> None:
     errors = [name for name in names if is_error(getattr(package, name))]
     PAGES["errors"][2][:] = sorted(errors, key=lambda name: (name != "DalError", name))
     rest = [name for name in names if not any(name in listed for _, _, listed in PAGES.values())]
-    pages = {**PAGES, "constants": ("Constants", "", rest)}
+    values = [name for name in rest if not callable(getattr(package, name))]
+    others = [name for name in rest if name not in values]
+    pages = {**PAGES, "constants": ("Constants", "", values)}
+    if others:
+        pages["more"] = ("More", "", others)
     for at, (title, introduction, listed) in pages.items():
         present = [name for name in listed if name in names]
         write(folder / f"{at}.rst", page(at, title, introduction, present))
