@@ -29,7 +29,8 @@ fn all() -> Vec<Page> {
 fn every_page_works_when_it_is_typed() {
     let installed = Installed::new();
     let only = std::env::var("SDP_DAL_PAGE").unwrap_or_default();
-    let followed = all().iter().filter(|page| page.name.contains(&only)).map(|page| follow(&installed, page)).count();
+    let followed =
+        all().iter().filter(|page| page.name.contains(&only)).map(|page| follow(&installed, page)).count();
     assert!(followed > 0, "no page's name has '{only}' in it");
 }
 

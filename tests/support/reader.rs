@@ -146,7 +146,8 @@ fn used(page: &Page) {
         if FILES.contains(&block.language.as_str()) && block.class != "not-run" && block.language != "yaml" {
             let name = name(&block.text);
             let stem = name.trim_end_matches(".py");
-            let known = name == "CMakeLists.txt" || page.blocks[at + 1..].iter().any(|other| other.text.contains(stem));
+            let known = name == "CMakeLists.txt"
+                || page.blocks[at + 1..].iter().any(|other| other.text.contains(stem));
             assert!(known, "{}: nothing uses {name}", page.name);
         }
     }
@@ -208,7 +209,9 @@ impl Reader<'_> {
         path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
         command.env("PATH", std::env::join_paths(path).expect("folders without colons"));
         command.env("PYTHONPATH", prefix.with_file_name("python")).env("PYTHONUNBUFFERED", "1");
-        command.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig")).env("LD_LIBRARY_PATH", prefix.join("lib"));
+        command
+            .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"))
+            .env("LD_LIBRARY_PATH", prefix.join("lib"));
         command.env("CMAKE_PREFIX_PATH", prefix).env("HOME", &self.folder);
         command.env("SDP_DAL_STORE_SIZE", "64000000").env("SDP_DAL_PROTECT", "1").env_remove("SDP_DAL_STORE");
         command.env_remove("SDP_DAL_LIBRARY").env_remove("CARGO_TARGET_DIR");
@@ -219,11 +222,13 @@ impl Reader<'_> {
         let caption = block.caption.as_str();
         let terminal: String = caption.split([':', ',']).next().unwrap_or_default().replace(" shows", "");
         if caption.contains("press Ctrl-C") {
-            let running = self.terminals.remove(&terminal).unwrap_or_else(|| panic!("nothing runs in {terminal}"));
+            let running =
+                self.terminals.remove(&terminal).unwrap_or_else(|| panic!("nothing runs in {terminal}"));
             running.press_ctrl_c();
         }
         if caption.ends_with(" shows") {
-            let running = self.terminals.get(&terminal).unwrap_or_else(|| panic!("nothing runs in {terminal}"));
+            let running =
+                self.terminals.get(&terminal).unwrap_or_else(|| panic!("nothing runs in {terminal}"));
             return self.awaits(running, &block.text);
         }
         let mut all = commands(&block.text);
@@ -253,7 +258,8 @@ impl Reader<'_> {
     }
 
     fn session(&self, text: &str) {
-        std::fs::write(self.folder.join("session.txt"), self.placed(text)).expect("the test's folder is writable");
+        std::fs::write(self.folder.join("session.txt"), self.placed(text))
+            .expect("the test's folder is writable");
         run(&mut self.shell("python -m doctest -o ELLIPSIS -o NORMALIZE_WHITESPACE session.txt"));
     }
 }
