@@ -86,10 +86,19 @@ nitpick_ignore_regex = [
 ]
 
 
-def plain_first_line(_app: Any, what: str, _name: str, _found: Any, _options: Any, lines: list) -> None:
-    """A colon in the first line of a property is no type, which napoleon takes it for."""
-    if what in ("property", "attribute") and lines:
-        lines[0] = re.sub(r": ", r"\\: ", lines[0], count=1)
+# A character that stands for the colon in the first line of a property: napoleon takes what is before it for a type.
+COLON = "\0"
+
+
+def hide_colon(_app: Any, what: str, _name: str, _found: Any, _options: Any, lines: list) -> None:
+    """Before napoleon reads a docstring."""
+    if what == "property" and lines:
+        lines[0] = lines[0].replace(": ", f"{COLON} ")
+
+
+def show_colon(_app: Any, _what: str, _name: str, _found: Any, _options: Any, lines: list) -> None:
+    """After napoleon has read it."""
+    lines[:] = [line.replace(COLON, ":") for line in lines]
 
 
 def public_name(app: Any, env: Any, node: Any, content: Any) -> Any:
@@ -118,7 +127,8 @@ def parameters_first(_app: Any, domain: str, _kind: str, content: Any) -> None:
 def setup(app: Any) -> None:
     """Connects what is above."""
     app.connect("object-description-transform", parameters_first)
-    app.connect("autodoc-process-docstring", plain_first_line, priority=100)
+    app.connect("autodoc-process-docstring", hide_colon, priority=100)
+    app.connect("autodoc-process-docstring", show_colon, priority=900)
     app.connect("missing-reference", public_name)
     # GitHub draws these; here they are shown as they stand.
     app.add_lexer("mermaid", TextLexer)
