@@ -53,10 +53,11 @@ impl Installed {
     }
 }
 
-/// The program `sdp-dal`, which cargo builds beside the tests of the workspace.
+/// The program `sdp-dal`, which cargo builds with the tests of the workspace.
 fn program() -> PathBuf {
-    let deps = cdylib().parent().expect("it lies in a folder").to_owned();
-    let program = deps.with_file_name("sdp-dal");
+    let test = std::env::current_exe().expect("a test knows its own path");
+    // PROFILE/deps/TEST
+    let program = test.ancestors().nth(2).expect("a test is in a folder of its profile").join("sdp-dal");
     assert!(program.exists(), "cargo build --package sdp-dal-cli makes {}", program.display());
     program
 }
