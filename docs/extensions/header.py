@@ -61,8 +61,8 @@ def paragraphs(comment: List[str]) -> List[List[str]]:
     return [lines for lines in found if lines]
 
 
-def described(lines: List[str], names: List[str]) -> List[str]:
-    """A paragraph with its parameters as ``@param``."""
+def described(lines: List[str], names: List[str], command: str) -> List[str]:
+    """A paragraph with a command before each parameter."""
     if not names:
         return lines
     one = "|".join(map(re.escape, names))
@@ -75,7 +75,8 @@ def described(lines: List[str], names: List[str]) -> List[str]:
             if found:
                 # Several parameters with one description: it stands with the last of them.
                 *others, name = found[1].split(", ")
-                out += [f"@param {other} see {name}." for other in others] + [f"@param {name} {found[2]}"]
+                told = [*((other, f"see {name}.") for other in others), (name, found[2])]
+                out += [command.format(name=told_of, text=text) for told_of, text in told]
             else:
                 out.append(part)
     return out
@@ -93,12 +94,14 @@ def errors(lines: List[str]) -> List[str]:
 
 
 def converted(comment: List[str], declaration: List[str], constants: re.Pattern[str]) -> List[str]:
-    """A comment in Doxygen's notation, in which a # before a constant makes a link of it."""
+    """A comment in Doxygen's notation, in which a # before a constant or its type makes a link of it."""
     names = parameters(" ".join(declaration))
+    # A type has no parameters for breathe.
+    command = "@par {name}\n{text}" if declaration[0].startswith("typedef") else "@param {name} {text}"
     out: List[str] = []
     for lines in paragraphs(comment):
-        told = errors(lines) if re.match(r"Errors( and blocking)?: ", lines[0]) else described(lines, names)
-        out += [constants.sub(r"#\1", line) for line in told] + [""]
+        told = errors(lines) if re.match(r"Errors( and blocking)?: ", lines[0]) else described(lines, names, command)
+        out += [constants.sub(r"#\1", line) for line in "\n".join(told).split("\n")] + [""]
     indent = re.match(r"\s*", comment[0])[0]
     return [f"{indent}/// {line}".rstrip() for line in out[:-1]]
 
@@ -106,7 +109,8 @@ def converted(comment: List[str], declaration: List[str], constants: re.Pattern[
 def for_doxygen(text: str) -> str:
     """The header as Doxygen is to read it."""
     out: List[str] = []
-    constants = re.compile(rf"\b({'|'.join(ENUMERATOR.findall(text))})\b")
+    names = [*ENUMERATOR.findall(text), *declared(text)["enum"]]
+    constants = re.compile(rf"(?<![#\w])({'|'.join(names)})\b")
     for comment, declaration in blocks(text.split("\n")):
         out += (converted(comment, declaration, constants) if comment else []) + declaration
     return "\n".join(out)
