@@ -2830,10 +2830,26 @@ void sdp_dal_subscription_free(sdp_dal_subscription *subscription);
 sdp_dal_status sdp_dal_store_event_fd(const sdp_dal_store *store,
                                       int *out_fd);
 
-/// Clears the descriptor of sdp_dal_store_event_fd(): it is not readable until something is new.
+/// Clears the descriptor of sdp_dal_store_event_fd(): it is not readable until something is new. A loop that watches many
+/// objects calls sdp_dal_store_take_changed() instead.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
 sdp_dal_status sdp_dal_store_clear_event_fd(const sdp_dal_store *store);
+
+/// Clears the descriptor of sdp_dal_store_event_fd(), like sdp_dal_store_clear_event_fd(), and returns the IDs of watched objects
+/// that changed: those of sdp_dal_ref_watch() that may exist or have failed since the last call. It does not report processors
+/// and subscriptions. A program looks at them each time.
+///
+/// All threads of a process share one descriptor and one list of changes. Each change is returned by one call only.
+///
+/// out_ids: room for capacity IDs of SDP_DAL_ID_SIZE bytes. An ID can be there several times. out_count: the number of IDs that
+/// were written. If there are more, the descriptor stays readable, and the next call returns them.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_IO, SDP_DAL_FORKED. Does not block.
+sdp_dal_status sdp_dal_store_take_changed(const sdp_dal_store *store,
+                                          size_t capacity,
+                                          uint8_t *out_ids,
+                                          size_t *out_count);
 
 /// Sets whether the descriptor of sdp_dal_store_event_fd() becomes readable when the object of this reference may exist
 /// or have failed. This ends automatically when a function was called with the reference that returned this result.

@@ -57,6 +57,8 @@ const _: () = assert!(
         && EventKind::Resync as i32 == sdp_dal_event_kind::SDP_DAL_EVENT_RESYNC as i32
 );
 
+/// How many changed objects are told at once.
+const MOST_CHANGED: usize = 1024;
 /// Bytes of metadata in a sdp_dal_event.
 const METADATA: usize = 56;
 
@@ -192,7 +194,8 @@ pub unsafe extern "C" fn sdp_dal_store_event_fd(
     })
 }
 
-/// Clears the descriptor of sdp_dal_store_event_fd(): it is not readable until something is new.
+/// Clears the descriptor of sdp_dal_store_event_fd(): it is not readable until something is new. A loop that watches many
+/// objects calls sdp_dal_store_take_changed() instead.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
 #[no_mangle]
@@ -201,6 +204,42 @@ pub unsafe extern "C" fn sdp_dal_store_clear_event_fd(store: *const sdp_dal_stor
         // SAFETY: the header's rules for pointers.
         let namespace = unsafe { site.handle(store, "store")? };
         namespace.store().clear_event_descriptor()
+    })
+}
+
+/// Clears the descriptor of sdp_dal_store_event_fd(), like sdp_dal_store_clear_event_fd(), and returns the IDs of watched objects
+/// that changed: those of sdp_dal_ref_watch() that may exist or have failed since the last call. It does not report processors
+/// and subscriptions. A program looks at them each time.
+///
+/// All threads of a process share one descriptor and one list of changes. Each change is returned by one call only.
+///
+/// out_ids: room for capacity IDs of SDP_DAL_ID_SIZE bytes. An ID can be there several times. out_count: the number of IDs that
+/// were written. If there are more, the descriptor stays readable, and the next call returns them.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_IO, SDP_DAL_FORKED. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_take_changed(
+    store: *const sdp_dal_store,
+    capacity: usize,
+    out_ids: *mut u8,
+    out_count: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_take_changed", |site| {
+        let most = capacity.min(MOST_CHANGED);
+        // SAFETY: the header's rules for pointers.
+        let (count, ids, namespace) = unsafe {
+            (
+                site.out(out_count, "out_count")?,
+                site.out_array(out_ids.cast::<[u8; ID_SIZE]>(), most, "out_ids")?,
+                site.handle(store, "store")?,
+            )
+        };
+        let changed = namespace.store().take_changed(most)?;
+        count.set(changed.len());
+        for (out, id) in ids.into_iter().zip(&changed) {
+            out.set(*id.as_bytes());
+        }
+        Ok(())
     })
 }
 

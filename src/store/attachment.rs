@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 
-use super::descriptor::Descriptor;
+use super::descriptor::{Descriptor, Watched};
 use super::entries::EntryKey;
 use super::evict::Victims;
 use super::lists::REMEMBERED;
@@ -69,6 +69,8 @@ pub(super) struct Attachment {
     pub(super) rung: Mutex<Rung>,
     pub(super) sleepers: Arc<Sleepers>,
     pub(super) descriptor: Mutex<Option<Descriptor>>,
+    /// What the loops of this process watch.
+    pub(super) watched: Mutex<Watched>,
     pub(super) interrupted: AtomicU32,
     /// How long spinning has paid off lately, and what waking up costs, in nanoseconds; see `wait`.
     pub(super) spin: AtomicU32,
@@ -240,6 +242,7 @@ impl Attachment {
             rung: Mutex::default(),
             sleepers: Arc::default(),
             descriptor: Mutex::default(),
+            watched: Mutex::default(),
             interrupted: AtomicU32::new(0),
             spin: AtomicU32::new(2000),
             wake_cost: AtomicU32::new(0),

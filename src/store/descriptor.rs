@@ -4,7 +4,11 @@
 //! client's doorbell and writes an eventfd. It holds the mapping, not the attachment, which ends it when it goes. A
 //! change is seen because whoever waits in a loop has set his bits before he looked: a [`Watch`] keeps them set, and
 //! signals once when it is made, so that what happened before it is looked at too.
+//!
+//! A loop that watches many objects asks which of them to look at: those whose buckets rang, by the marks that a
+//! [`Lookout`](super::Lookout) goes by, too, and those that a watch has named itself.
 
+use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -15,10 +19,13 @@ use super::id::ObjectId;
 use super::wait::Interest;
 use super::Store;
 use crate::error::{Error, Result};
+use crate::shm::layout::BUCKETS;
+use crate::shm::segment::to_usize;
 use crate::sync::atomic::{lock, AtomicU32, Ordering};
 use crate::sync::clock;
 use crate::sync::doorbell::{self, Sleepers};
 use crate::sync::eventfd::{spawn_quiet, EventFd};
+use crate::sync::hash::FastMap;
 
 /// How long the thread sleeps without looking after the dead.
 const SLICE: Duration = Duration::from_millis(250);
@@ -33,7 +40,19 @@ pub(super) struct Descriptor {
 /// Keeps this client interested in some objects (a declaration: in its namespace's queue) while it lives.
 pub struct Watch {
     store: Store,
+    ids: Vec<ObjectId>,
     buckets: Vec<u64>,
+}
+
+/// What is watched, and what of it is to be looked at.
+#[derive(Default)]
+pub(super) struct Watched {
+    /// Up to which mark it has been told.
+    told: u64,
+    /// By bucket.
+    ids: FastMap<usize, Vec<ObjectId>>,
+    /// To be looked at, whether its bucket rang or not.
+    due: VecDeque<ObjectId>,
 }
 
 impl Store {
@@ -63,38 +82,106 @@ impl Store {
     /// changes make it readable again.
     pub fn clear_event_descriptor(&self) -> Result<()> {
         self.attachment.kept()?;
-        if let Some(descriptor) = &*lock(&self.attachment.descriptor) {
-            descriptor.fd.clear();
-        }
+        // Who does not ask what changed looks at everything.
+        lock(&self.attachment.watched).due.clear();
+        self.attachment.clear_descriptor();
         Ok(())
     }
 
-    /// Watches some objects.
+    /// Makes the descriptor unreadable as [`Store::clear_event_descriptor`] does, and gives what is watched and may have
+    /// changed since the last time: at most `most` of these objects, more keep the descriptor readable.
+    pub fn take_changed(&self, most: usize) -> Result<Vec<ObjectId>> {
+        let attachment = &self.attachment;
+        attachment.kept()?;
+        attachment.clear_descriptor();
+        let mut watched = lock(&attachment.watched);
+        let Watched { told, ids, due } = &mut *watched;
+        attachment.rung_since(
+            told,
+            |place| ids.contains_key(&place),
+            |place| {
+                due.extend(ids.get(&place).into_iter().flatten());
+            },
+        );
+        let count = due.len().min(most);
+        let changed = due.drain(..count).collect();
+        if !due.is_empty() {
+            attachment.signal_descriptor();
+        }
+        Ok(changed)
+    }
+
+    /// Watches some objects. The descriptor becomes readable, so that they are looked at.
     pub fn watch(&self, ids: &[ObjectId]) -> Result<Watch> {
-        self.attachment.kept()?;
-        let buckets = Interest::in_objects(&self.attachment, ids)?.keep();
-        if let Some(descriptor) = &*lock(&self.attachment.descriptor) {
+        let watch = self.watch_from_now(ids)?;
+        watch.call();
+        Ok(watch)
+    }
+
+    /// Watches some objects, at which is to be looked afterwards: what has happened to them before is not told.
+    pub fn watch_from_now(&self, ids: &[ObjectId]) -> Result<Watch> {
+        let attachment = &self.attachment;
+        attachment.here()?;
+        let buckets = Interest::in_objects(attachment, ids)?.keep();
+        let mut watched = lock(&attachment.watched);
+        for id in ids {
+            watched.ids.entry(attachment.place(id)).or_default().push(*id);
+        }
+        Ok(Watch { store: self.clone(), ids: ids.to_vec(), buckets })
+    }
+}
+
+impl Attachment {
+    fn signal_descriptor(&self) {
+        if let Some(descriptor) = &*lock(&self.descriptor) {
             descriptor.fd.signal();
         }
-        Ok(Watch { store: self.clone(), buckets })
+    }
+
+    fn clear_descriptor(&self) {
+        if let Some(descriptor) = &*lock(&self.descriptor) {
+            descriptor.fd.clear();
+        }
+    }
+
+    /// The bucket of an object.
+    fn place(&self, id: &ObjectId) -> usize {
+        to_usize(self.hash(id).bucket() % BUCKETS)
     }
 }
 
 impl Watch {
-    /// Ends it because what it watches has changed: whoever changed it may find nobody to ring any more.
-    pub fn fire(self) {
-        if self.store.attachment.kept().is_ok() {
-            if let Some(descriptor) = &*lock(&self.store.attachment.descriptor) {
-                descriptor.fd.signal();
-            }
+    /// Lets the loop look at what it watches.
+    pub fn call(&self) {
+        let attachment = &self.store.attachment;
+        if attachment.kept().is_err() {
+            return;
+        }
+        // Without a descriptor there is no loop.
+        if let Some(descriptor) = &*lock(&attachment.descriptor) {
+            lock(&attachment.watched).due.extend(&self.ids);
+            descriptor.fd.signal();
         }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if self.store.attachment.here().is_ok() {
-            Interest::end(&self.store.attachment, &self.buckets);
+        let attachment = &self.store.attachment;
+        if attachment.here().is_err() {
+            return;
+        }
+        Interest::end(attachment, &self.buckets);
+        let mut watched = lock(&attachment.watched);
+        for id in &self.ids {
+            let place = attachment.place(id);
+            let Some(ids) = watched.ids.get_mut(&place) else { continue };
+            if let Some(at) = ids.iter().position(|other| other == id) {
+                ids.swap_remove(at);
+            }
+            if ids.is_empty() {
+                watched.ids.remove(&place);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@
 //! a mark for the next. A changer that dies between its change and its marks is reaped, which marks everything; one that is
 //! stopped there is why everything must be looked at now and then all the same.
 
+use super::attachment::Attachment;
 use super::id::ObjectId;
 use super::Store;
 use crate::error::Result;
@@ -83,33 +84,45 @@ impl Lookout {
     }
 
     /// Calls `visit` for each bucket that rang since the last time and has objects of this lookout.
-    pub fn rung(&mut self, mut visit: impl FnMut(usize)) -> Result<()> {
+    pub fn rung(&mut self, visit: impl FnMut(usize)) -> Result<()> {
         let attachment = &self.store.attachment;
         attachment.here()?;
-        let mut rung = lock(&attachment.rung);
-        // Has another lookout taken marks since? Then the stamps tell of them, else what is taken here is all.
-        let behind = rung.clock != self.told;
-        ring::take(&attachment.segment.client(attachment.slot).rung, |place| {
-            rung.clock += 1;
-            let clock = rung.clock;
-            rung.stamps[place] = clock;
-            if !behind && self.counts[place] > 0 {
-                visit(place);
-            }
-        });
-        if behind {
-            let told = |(place, stamp): (usize, &u64)| {
-                (*stamp > self.told && self.counts[place] > 0).then_some(place)
-            };
-            rung.stamps.iter().enumerate().filter_map(told).for_each(visit);
-        }
-        self.told = rung.clock;
+        let counts = &self.counts;
+        attachment.rung_since(&mut self.told, |place| counts[place] > 0, visit);
         Ok(())
     }
 
     /// The bits by which a thread is woken that waits for what was added so far.
     pub fn wake_bits(&self) -> u32 {
         self.wake_bits
+    }
+}
+
+impl Attachment {
+    /// Takes the marks, and calls `visit` for each bucket that rang since the mark `told` and `has` something.
+    pub(super) fn rung_since(
+        &self,
+        told: &mut u64,
+        has: impl Fn(usize) -> bool,
+        mut visit: impl FnMut(usize),
+    ) {
+        let mut rung = lock(&self.rung);
+        // Has another lookout taken marks since? Then the stamps tell of them, else what is taken here is all.
+        let behind = rung.clock != *told;
+        ring::take(&self.segment.client(self.slot).rung, |place| {
+            rung.clock += 1;
+            let clock = rung.clock;
+            rung.stamps[place] = clock;
+            if !behind && has(place) {
+                visit(place);
+            }
+        });
+        if behind {
+            let since = *told;
+            let news = |(place, stamp): (usize, &u64)| (*stamp > since && has(place)).then_some(place);
+            rung.stamps.iter().enumerate().filter_map(news).for_each(visit);
+        }
+        *told = rung.clock;
     }
 }
 

@@ -29,7 +29,8 @@ array([10, 11, 12])
 (None, None, None)
 """
 
-from . import caller, common, connection, errors, ids, processor, references, store
+from . import caller, common, connection, errors, events, ids, processor, references, store
+from ._async_caller import AsyncCaller
 from ._ending import end_on_sigterm
 from ._native import get_include, get_library, library_version
 from .caller import Caller, FoundProcessor, LostOutputs
@@ -95,9 +96,10 @@ from .errors import (
     TimeoutException,
     Unsupported,
 )
+from .events import Event, Events
 from .ids import ObjectID
 from .processor import BasicProcessor, LogProcessor, Processor
-from .references import Ref, TableRef, TensorRef, adopt
+from .references import Ref, TableRef, TensorRef, adopt, wait_any
 from .store import Store
 
 __version__ = library_version()
@@ -112,6 +114,7 @@ __all__ = [
     "PROC_NAMESPACE_PID_META",
     "AlreadyExists",
     "AlreadyStarted",
+    "AsyncCaller",
     "BasicProcessor",
     "Busy",
     "Caller",
@@ -120,6 +123,8 @@ __all__ = [
     "Connection",
     "Corrupt",
     "DalError",
+    "Event",
+    "Events",
     "Forked",
     "FoundProcessor",
     "FunctionError",
@@ -158,6 +163,7 @@ __all__ = [
     "connection",
     "end_on_sigterm",
     "errors",
+    "events",
     "from_numpy_dtype",
     "get_include",
     "get_library",
@@ -186,4 +192,5 @@ __all__ = [
     "references",
     "schema_compatible",
     "store",
+    "wait_any",
 ]

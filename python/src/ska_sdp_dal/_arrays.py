@@ -59,7 +59,7 @@ def array_of(shown: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
     Args:
         shown: The tensor, in one of :data:`found`, which is put back.
         code: The element type that is expected, 0 for any.
-        what: What it is, for messages.
+        what: The reference to it, for messages.
     """
     view, raw, out = shown
     tensor = out[0]
@@ -67,7 +67,7 @@ def array_of(shown: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
     dtype = DTYPE_OF_CODE[found_code]
     if code and found_code != code:
         _free_tensor(tensor)
-        raise InvalidArgument(f"{what!r} is a tensor of {dtype}, expected {ELEM_OF_CODE[code]}")
+        raise InvalidArgument(f"{what._what()} is a tensor of {dtype}, expected {ELEM_OF_CODE[code]}")
     size = dtype.itemsize
     if ndim == 1:
         extent = view.shape[0]

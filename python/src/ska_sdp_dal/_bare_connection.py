@@ -57,11 +57,22 @@ class BareConnection(Closes):
             raise StoreNotFound(_native.last_error())
         check(status)
         self._store = own(out, lib.sdp_dal_store_close)
+        self._descriptor: Optional[int] = None
         self._path = os.fspath(plasma_path)
         #: For other processes, whose working directory may be another.
         self._absolute_path = os.path.abspath(self._path)
         self._updates: Optional[_Updates] = None
         self._updating = threading.Lock()
+
+    @property
+    def _event_fd(self) -> int:
+        """The descriptor of the store, for event loops."""
+        store = self._open
+        if self._descriptor is None:
+            out = ffi.new("int *")
+            check(lib.sdp_dal_store_event_fd(store, out))
+            self._descriptor = out[0]
+        return self._descriptor
 
     @property
     def plasma_path(self) -> str:
@@ -72,7 +83,9 @@ class BareConnection(Closes):
         """Ends the connection. References and buffers that were made from it stay valid."""
         if self._store is not None:
             self._updates = None
-            ffi.release(self._store)
+            # An event loop in which something still waits has a use for the handle, which then goes with the last of it.
+            if self._descriptor is None:
+                ffi.release(self._store)
             self._store = None
 
     def __repr__(self) -> str:

@@ -143,16 +143,26 @@ class Call:
 
     def run(self, function: Callable[..., Any]) -> None:
         """Runs the function, and ends the call, unless somebody still holds an output that is missing."""
-        outputs = CallOutputs(self)
-        function(**self.parameters(outputs))
+        held, _ = self.begin(function)
+        self.end(held)
+
+    def begin(self, function: Callable[..., Any]) -> Tuple[List[CallOutputs], Any]:
+        """Runs the function, or makes the coroutine that does: gives what :meth:`end` needs, and what the function gives."""
+        held = [CallOutputs(self)]
+        return held, function(**self.parameters(held[0]))
+
+    def end(self, held: List[CallOutputs]) -> None:
+        """The function has returned: ends the call, unless a reference to an output that is missing still lives. ``held``
+        keeps what these share, and is emptied to see that."""
+        outputs = held.pop()
         if outputs.in_place:
             outputs.seal_all()
         if outputs.missing:
             alive = weakref.ref(outputs)
             del outputs
-            held = alive()
-            if held is not None:
-                held.go_on(self._go_on())
+            living = alive()
+            if living is not None:
+                living.go_on(self._go_on())
                 return
         self.finish()
 

@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import weakref
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import pyarrow as pa
 
 from . import _native, _tables
 from ._bare_connection import BareConnection
-from ._native import check, ffi, filled, lib, nanoseconds, own
+from ._native import check, ffi, filled, lib, own
 from ._waitable import Waitable
+from ._waiting import listed, wait_many
 from .common import NAMESPACE_DECL_SUFFIX, parsed_schema
 from .errors import InvalidArgument, TimeoutException
+from .events import Events
 from .ids import NAMESPACE_ID_SIZE, ObjectID, raw_id
 from .plasma import PlasmaClient
 
@@ -37,6 +39,10 @@ class Connection(BareConnection):
 
     _client: Optional[PlasmaClient] = None
 
+    def _attach(self, plasma_path: str, options: Any) -> None:
+        super()._attach(plasma_path, options)
+        self._events: weakref.WeakSet[Events] = weakref.WeakSet()
+
     @property
     def client(self) -> PlasmaClient:
         """A client with the interface of Plasma's, for raw objects by their IDs, over this connection."""
@@ -58,24 +64,39 @@ class Connection(BareConnection):
             TimeoutException: Some objects were not created in time. Its ``refs`` are the references to them.
             DalError: An object will never exist. The error is that of the first of these.
         """
-        if not isinstance(refs, Iterable) or not all(isinstance(ref, Waitable) for ref in refs):
-            raise TypeError(
-                f"{_native.short(refs)} is no list of references: give a list of TensorRef, TableRef or Ref"
-            )
-        refs = list(refs)
-        count = len(refs)
+        refs = listed(refs)
         if not auto_delete:
             for ref in refs:
                 ref.disown()
-        handles = ffi.new("const sdp_dal_ref *[]", [ref._handle for ref in refs] or [ffi.NULL])
-        statuses = ffi.new("int32_t[]", max(count, 1))
-        result = lib.sdp_dal_ref_wait_many(handles, count, lib.SDP_DAL_WAIT_ALL, nanoseconds(timeout), statuses)
-        for at in range(count):
-            if statuses[at] not in (lib.SDP_DAL_OK, lib.SDP_DAL_TIMEOUT):
-                refs[at].wait(0)
+        result, statuses = wait_many(refs, lib.SDP_DAL_WAIT_ALL, timeout)
+        for ref, status in zip(refs, statuses):
+            if status not in (lib.SDP_DAL_OK, lib.SDP_DAL_TIMEOUT):
+                ref.wait(0)
         if result == lib.SDP_DAL_TIMEOUT:
-            raise TimeoutException([refs[at] for at in range(count) if statuses[at] == lib.SDP_DAL_TIMEOUT], timeout)
+            raise TimeoutException(
+                [ref for ref, status in zip(refs, statuses) if status == lib.SDP_DAL_TIMEOUT], timeout
+            )
         check(result)
+
+    def events(self, prefix: bytes = b"") -> Events:
+        """What happens to objects from now on, for ``async for event in conn.events()``.
+
+        To keep a table of objects, subscribe first and list them then: nothing is missed in between, though it may be told
+        twice. A program that reads slowly loses events, and gets one of kind ``resync``: list the objects again. Once the
+        connection is closed, the next event is :class:`.InvalidArgument`.
+
+        Args:
+            prefix: First bytes of the IDs of the objects.
+        """
+        events = Events(self, raw_id(prefix))
+        self._events.add(events)
+        return events
+
+    def close(self) -> None:
+        """Ends the connection. References and buffers that were made from it stay valid."""
+        super().close()
+        for events in tuple(self._events):
+            events._closed()
 
     # ---- namespaces ----------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import struct
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Set, Tuple
 
 from . import errors
 
@@ -209,12 +209,14 @@ class _Signals:
         os.register_at_fork(after_in_child=self._forked)
 
     def _forked(self) -> None:
+        hasty.clear()
         self._main = threading.get_ident()
         self._raised.clear()
 
     def _look(self, _data: Any) -> bool:
         # Handlers run in the main thread, between these very instructions.
-        return threading.get_ident() == self._main and bool(self._raised)
+        thread = threading.get_ident()
+        return (thread == self._main and bool(self._raised)) or thread in hasty
 
     def _keep(self, _kind: Any, value: BaseException, trace: Any) -> bool:
         self._raised.append(value.with_traceback(None))
@@ -227,6 +229,8 @@ class _Signals:
         return None
 
 
+#: Threads whose waits are to end soon, with :class:`.Interrupted`: those of event loops.
+hasty: Set[int] = set()
 _signals = _Signals()
 
 

@@ -17,10 +17,11 @@ from ._closes import Closes
 from ._connection import Connection
 from ._functions import ID, TABLE, TENSOR, VALUE, VALUE_WORDS, Function, Param, Values, functions_of, show_bytes
 from ._native import check, ffi, filled, lib, nanoseconds, own, whole
+from ._tensor_ref import tensor_ref
 from .common import call_name, object_id_hex
 from .errors import DalError, InvalidArgument
 from .ids import raw_id, whole_id
-from .references import Ref, TableRef, tensor_ref
+from .references import Ref, TableRef
 from .store import Store
 
 _log = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ class Caller(Closes):
             store, functions, minimum_processors, raw_id(processor_prefix), timeout, max_in_flight, select, strict_dims
         )
         self._issuer = _Issuer(handle, store, functions, broadcast, casting)
+        self._issuer.may_wait = max_in_flight is not None and timeout != 0
         self._wait = timeout
         for name in functions:
             if not hasattr(type(self), name):
@@ -273,12 +275,15 @@ def _open(
 class _Issuer:
     """The parts that a call needs: the library's caller, and its functions."""
 
+    #: Whether issuing a call may wait for room at a processor.
+    may_wait = False
+
     def __init__(
         self, handle: Any, store: Store, functions: Dict[str, Function], broadcast: bool, casting: str
     ) -> None:
         self._handle = handle
         self._store = store
-        self._conn = store.conn
+        self.conn = store.conn
         self.functions = functions
         self._broadcast = broadcast
         self._casting = casting
@@ -448,7 +453,7 @@ class _Issuer:
         if param.kind == ID:
             show_bytes(shown, lib.SDP_DAL_VALUE_ID, raw, kept)
             return
-        ref = Ref(self._conn, raw)
+        ref = Ref(self.conn, raw)
         kept.append(ref)
         shown.kind, shown.reference = _REF, ref._handle
 
@@ -470,15 +475,15 @@ class _Issuer:
             if not handle:
                 outputs[name] = None
             elif param.kind == TENSOR:
-                outputs[name] = tensor_ref(self._conn, handle, param.code, param.dims)
+                outputs[name] = tensor_ref(self.conn, handle, param.code, param.dims)
             else:
-                outputs[name] = _other(self._conn, handle, param)
+                outputs[name] = _other(self.conn, handle, param)
         return outputs
 
     def _from_id(self, given: Any) -> Any:
         """Returns the library's reference to an output that was given as an ID. The caller must free it."""
         out = new(_refs_t, 1)
-        check(lib.sdp_dal_ref_from_id(self._conn._open, whole_id(given), ffi.NULL, out))
+        check(lib.sdp_dal_ref_from_id(self.conn._open, whole_id(given), ffi.NULL, out))
         return out[0]
 
 

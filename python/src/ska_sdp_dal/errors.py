@@ -151,7 +151,7 @@ class TimeoutException(DalError, TimeoutError):
         self._refs = list(refs)
         self._timeout = timeout
         if not text:
-            what = ", ".join(str(ref) for ref in self._refs[:5]) + (", ..." if len(self._refs) > 5 else "")
+            what = ", ".join(map(_name, self._refs[:5])) + (", ..." if len(self._refs) > 5 else "")
             after = "" if timeout is None else f" within {timeout:g} s"
             text = f"not created{after}: {what}" if what else f"the wait did not end{after}"
         super().__init__(text)
@@ -168,6 +168,12 @@ class TimeoutException(DalError, TimeoutError):
     def timeout(self) -> Optional[float]:
         """The timeout in seconds."""
         return self._timeout
+
+
+def _name(ref: Any) -> str:
+    """A reference by its ID, for what else it shows does not matter."""
+    oid = getattr(ref, "oid", None)
+    return str(ref) if oid is None else f"<{type(ref).__name__} {oid.hex()}>"
 
 
 class RemoteTraceback(Exception):

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import abc
+import inspect
 import logging
 from collections import deque
+from contextvars import ContextVar
 from threading import get_ident
-from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Deque, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +32,8 @@ _free_call = lib.sdp_dal_call_free
 #: Where the library writes the handle of a call when it is taken, which is NULL before, and what is known of it.
 _rooms: Deque[Any] = deque()
 gc, NULL = ffi.gc, ffi.NULL
+#: The call whose function runs in a task of :meth:`BasicProcessor.serve`, and its processor.
+_served: ContextVar[Tuple[Any, Any]] = ContextVar("ska_sdp_dal.served", default=(None, None))
 
 #: What :meth:`BasicProcessor.tensor_parameters` takes for a tensor.
 TensorSpec = Union[str, Tuple[Any, ...]]
@@ -79,6 +83,8 @@ class BasicProcessor(Closes):
         self._by_index = list(self._functions.values())
         #: The call whose function runs in a thread, by the thread's number.
         self._running: Dict[int, Call] = {}
+        #: The event loops in which its calls are taken.
+        self._servings: Set[Any] = set()
         flags = (
             (lib.SDP_DAL_FUNCTION_REENTRANT if reentrant else 0)
             | (lib.SDP_DAL_FUNCTION_ORDERED if ordered else 0)
@@ -130,15 +136,20 @@ class BasicProcessor(Closes):
 
     @property
     def call(self) -> Call:
-        """The call whose function runs in this thread: its progress, its threads, whether it was cancelled.
+        """The call whose function runs in this thread, or in this task: its progress, its threads, whether it was cancelled.
 
         Raises:
             InvalidArgument: None is running.
         """
-        call = self._running.get(get_ident())
+        call = self._current()
         if call is None:
             raise InvalidArgument(f"no function of {self._name} is running in this thread")
         return call
+
+    def _current(self) -> Optional[Call]:
+        """The call whose function runs in this thread, or in this task."""
+        processor, call = _served.get()
+        return call if processor is self else self._running.get(get_ident())
 
     def set_progress(self, fraction: float) -> None:
         """Tells how far the function that runs in this thread has come: callers read it from the references to its
@@ -163,6 +174,8 @@ class BasicProcessor(Closes):
                 )
             handle, self._handle = self._handle, None
             check(lib.sdp_dal_processor_shutdown(handle))
+            for serving in tuple(self._servings):
+                serving.closed()
             # Threads that are still inside hold it: the last one that leaves frees it.
             del handle
             self._conn.close()
@@ -184,28 +197,11 @@ class BasicProcessor(Closes):
             False if no call came in time.
         """
         if not self._is_complete:
-            self._complete()
-        try:
-            room = _rooms.pop()
-        except IndexError:
-            room = ffi.new("sdp_dal_call **"), filled("sdp_dal_call_info")
-        taken, info = room
-        try:
-            status = _next(self._handle or self._open, -1 if timeout is None else nanoseconds(timeout), taken, info)
-            if status:
-                if status == _native.TIMEOUT:
-                    _rooms.append(room)
-                    return False
-                raise error(status)
-            handle = gc(taken[0], _free_call)
-        except BaseException:
-            # Ctrl-C may come between taking a call and knowing it; then it ends here, too.
-            if taken[0] != NULL and "handle" not in locals():
-                _free_call(taken[0])
-            raise
-        call = Call(handle, self._by_index[info.function_index], self._conn)
-        taken[0] = NULL
-        _rooms.append(room)
+            self._complete(by_serving=False)
+            self._is_complete = True
+        call = self._take(-1 if timeout is None else nanoseconds(timeout))
+        if call is None:
+            return False
         running, thread = self._running, get_ident()
         outer = running.get(thread)
         running[thread] = call
@@ -226,9 +222,50 @@ class BasicProcessor(Closes):
                 running[thread] = outer
         return True
 
-    def _complete(self) -> None:
-        """Looks whether there is something to run for each function, before the first call is taken."""
-        self._is_complete = True
+    def _take(self, timeout_ns: int) -> Optional[Call]:
+        """Takes a call that can run; None if none came in time."""
+        try:
+            room = _rooms.pop()
+        except IndexError:
+            room = ffi.new("sdp_dal_call **"), filled("sdp_dal_call_info")
+        taken, info = room
+        try:
+            status = _next(self._handle or self._open, timeout_ns, taken, info)
+            if status:
+                if status == _native.TIMEOUT:
+                    _rooms.append(room)
+                    return None
+                raise error(status)
+            handle = gc(taken[0], _free_call)
+        except BaseException:
+            # Ctrl-C may come between taking a call and knowing it; then it ends here, too.
+            if taken[0] != NULL and "handle" not in locals():
+                _free_call(taken[0])
+            raise
+        call = Call(handle, self._by_index[info.function_index], self._conn)
+        taken[0] = NULL
+        _rooms.append(room)
+        return call
+
+    async def serve(self) -> None:
+        """Takes calls in the event loop that runs, and runs their functions there, until the task is cancelled. Functions
+        may be coroutines (``async def``): several run interleaved, and each ends its own call.
+
+        The calls of one function run one at a time unless the processor is ``reentrant``. A function that is no coroutine
+        holds up the loop while it runs: let a long computation run in a thread, with ``await asyncio.to_thread(...)``. When
+        the task is cancelled, the functions that run are cancelled too, and their calls fail.
+
+        Raises:
+            ProcessorLost: The processor was closed.
+        """
+        from ._serving import Serving
+
+        self._complete(by_serving=True)
+        await Serving(self).run()
+
+    def _complete(self, by_serving: bool) -> None:
+        """Looks whether there is something to run for each function, before the first call is taken, by :meth:`serve` or by
+        :meth:`process`."""
 
     @property
     def _open(self) -> Any:
@@ -241,6 +278,11 @@ class BasicProcessor(Closes):
         """Runs the function of a call, and ends the call."""
         self._process_call(call.function, call.batch())
         call.finish()
+
+    async def _run_here(self, call: Call) -> None:
+        """Runs the function of a call in the task that runs, and ends the call."""
+        _served.set((self, call))
+        self._run(call)
 
     @abc.abstractmethod
     def _process_call(self, proc_func: str, batch: pa.RecordBatch) -> None:
@@ -367,7 +409,7 @@ class BasicProcessor(Closes):
 
     def _param(self, name: str, oid: Optional[ObjectID]) -> Optional[Param]:
         """The parameter of the call that runs, if it is this object."""
-        call = self._running.get(get_ident())
+        call = self._current()
         param = None if call is None else call._function.by_name.get(name)
         return param if param is not None and param.kind == TENSOR and self.call._id(param) == oid else None
 
@@ -390,7 +432,7 @@ class Processor(BasicProcessor):
 
     _runs_methods = False
 
-    def _complete(self) -> None:
+    def _complete(self, by_serving: bool) -> None:
         own = type(self)
         self._runs_methods = own._process_call is Processor._process_call
         if self._runs_methods:
@@ -405,13 +447,29 @@ class Processor(BasicProcessor):
                         f"{own.__name__} offers a function {name}(), but has no method of this name: add it, or take its "
                         "schema away"
                     )
-        super()._complete()
+                if not by_serving and inspect.iscoroutinefunction(getattr(self, name)):
+                    raise InvalidArgument(
+                        f"{own.__name__} has a coroutine for its function {name}(), which needs an event loop: run the "
+                        "processor with 'await processor.serve()'"
+                    )
 
     def _run(self, call: Call) -> None:
         if self._runs_methods:
             call.run(getattr(self, call._function.name))
         else:
             super()._run(call)
+
+    async def _run_here(self, call: Call) -> None:
+        if not self._runs_methods:
+            await super()._run_here(call)
+            return
+        _served.set((self, call))
+        held, result = call.begin(getattr(self, call._function.name))
+        if inspect.isawaitable(result):
+            await result
+        # A coroutine may keep references to outputs.
+        del result
+        call.end(held)
 
     def _process_call(self, proc_func: str, batch: pa.RecordBatch) -> None:
         self.call.run(getattr(self, proc_func))

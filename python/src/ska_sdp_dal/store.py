@@ -12,10 +12,11 @@ from . import _arrays, _tables
 from ._closes import Closes
 from ._connection import Connection, prefix_of
 from ._native import check, ffi, lib, own
+from ._tensor_ref import tensor_ref
 from .common import ElemType, elem_code, object_id_hex
 from .errors import InvalidArgument
 from .ids import AnyID
-from .references import TableRef, TensorRef, tensor_ref
+from .references import TableRef, TensorRef
 
 _log = logging.getLogger(__name__)
 _put = lib.sdp_dal_tensor_put

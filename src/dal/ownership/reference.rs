@@ -455,9 +455,15 @@ impl Ref {
 
     /// Sets whether the event descriptor of the store becomes readable when the object may have ended. Does not block.
     pub fn watch(&self, on: bool) -> Result<()> {
-        let watch = on.then(|| self.inner.store.watch(&[self.inner.id])).transpose()?;
+        let watch = on.then(|| self.inner.store.watch_from_now(&[self.inner.id])).transpose()?;
         let before = std::mem::replace(&mut self.inner.life.lock().watch, watch);
         drop(before);
+        // What is on its way is told when it ends, and needs no look before.
+        if on && !matches!(self.state(), Ok(ObjectState::Awaited { .. } | ObjectState::Creating { .. })) {
+            if let Some(watch) = &self.inner.life.lock().watch {
+                watch.call();
+            }
+        }
         Ok(())
     }
 
@@ -548,8 +554,9 @@ impl Ref {
             (life.call.take(), std::mem::take(&mut life.calls), dependencies, stays, life.watch.take())
         };
         if let Some(watch) = watch {
-            // The event loop has not looked, perhaps: this may be a sweep.
-            watch.fire();
+            // The event loop has not looked, perhaps: this may be a sweep. Whoever ended the object may find nobody to ring any
+            // more.
+            watch.call();
         }
         if let Some(key) = stays.filter(|_| call.is_some() || !calls.is_empty()) {
             // Gone already if this fails: deleted by its ID.

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Calls that are awaited in an event loop."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Callable, List, Sequence, Union
+
+import pyarrow as pa
+
+from ._functions import Function
+from ._native import hasty
+from .caller import Caller, LostOutputs
+from .errors import Interrupted
+from .references import Ref
+
+if TYPE_CHECKING:
+    from .caller import _Issuer
+
+#: Bytes of arguments from which on they are put in another thread: copying so much takes some 0.1 ms.
+_LARGE = 1 << 20
+
+
+class AsyncCaller(Caller):
+    """Calls the functions of processors, as :class:`Caller` does, from coroutines.
+
+    Its methods are coroutines. ``await caller.f(...)`` issues a call, waits until all outputs exist, and gives a dictionary
+    of their values by name: arrays, tables, None for an output that is not wanted. ``await caller.f_batch(calls)`` gives a
+    list of these. A caller with ``broadcast`` gives a list with the result of each processor. The first output that will
+    never exist raises its error, when all others have ended.
+
+    Cancelling the task, as :func:`asyncio.wait_for` does when the time is over, cancels a call that has not started.
+
+    Issuing does not block the loop. Arguments of more than 1 MiB are copied into the store in a thread of the loop's
+    executor. In a thread are also issued all calls of a caller that may wait for room: one with ``max_in_flight`` and a
+    ``timeout``, and one that has found the store full, which held up the loop for some 0.1 s once.
+
+    Making the caller, :meth:`find_processors` and :meth:`next_lost` are those of :class:`Caller`, and wait as long as their
+    ``timeout`` says: make the caller before the loop runs, or with :func:`asyncio.to_thread`.
+
+    Args:
+        procs, store: As of :class:`Caller`, and so are all others.
+
+    >>> import asyncio, numpy as np, pyarrow
+    >>> import ska_sdp_dal as dal
+    >>> schema = dal.make_call_schema("add", [
+    ...     dal.make_par("x", pyarrow.int64()),
+    ...     dal.make_tensor_input_par("ys", pyarrow.int64(), ["i"]),
+    ...     dal.make_tensor_output_par("zs", pyarrow.int64(), ["i"]),
+    ... ])
+    >>> class Adder(dal.Processor):
+    ...     async def add(self, x, ys, zs):
+    ...         zs.put(x + await ys)
+    >>> async def main():
+    ...     path = "/dev/shm/sdp-dal-doctest"
+    ...     with Adder([schema], path) as adder, dal.Store(path) as store, dal.AsyncCaller([schema], store) as caller:
+    ...         serving = asyncio.create_task(adder.serve())
+    ...         print((await caller.add(10, np.arange(3)))["zs"])
+    ...         serving.cancel()
+    >>> asyncio.run(main())
+    [10 11 12]
+    """
+
+    def _method(self, name: str) -> Callable[..., Any]:
+        return functools.partial(_call, self._issuer, self._issuer.functions[name])
+
+    def _batch_method(self, name: str) -> Callable[..., Any]:
+        return functools.partial(_batch, self._issuer, self._issuer.functions[name])
+
+    async def call(self, call_schema: Union[pa.Schema, str], *args: Any, **kwargs: Any) -> Any:
+        """Calls a function, and waits for its outputs.
+
+        Args:
+            call_schema: Schema of the function, or its name.
+            args, kwargs: Its parameters, as of :meth:`Caller.call`.
+
+        Returns:
+            A dictionary of the outputs' values, by name. A broadcasting caller gives a list with one for each processor.
+
+        Raises:
+            InvalidArgument: A parameter is wrong; nothing was sent then.
+            FunctionError: The function raised an exception.
+            ProcessorLost: The processor has gone.
+        """
+        return await _call(self._issuer, self._issuer.function(call_schema), *args, **kwargs)
+
+    async def batch_call(  # type: ignore[override]
+        self, call_schema: Union[pa.Schema, str], calls: Sequence[Mapping[str, Any]]
+    ) -> List[Any]:
+        """Calls a function many times at once, and waits for all outputs.
+
+        Args:
+            call_schema: Schema of the function, or its name.
+            calls: Parameters by name, for each call.
+
+        Returns:
+            A list with the dictionary of the values of each call. A broadcasting caller gives a list of these lists, one for
+            each processor.
+        """
+        return await _batch(self._issuer, self._issuer.function(call_schema), calls)
+
+    async def issue(self, call_schema: Union[pa.Schema, str], *args: Any, **kwargs: Any) -> Any:
+        """Calls a function, and does not wait for its outputs: for inputs of other calls.
+
+        Args:
+            call_schema: Schema of the function, or its name.
+            args, kwargs: Its parameters, as of :meth:`Caller.call`.
+
+        Returns:
+            What :meth:`Caller.call` gives: references to the outputs, each of which can be awaited.
+        """
+        issue = functools.partial(self._issuer.call, self._issuer.function(call_schema), *args, **kwargs)
+        outputs = _soon(self._issuer, issue, _weight((*args, *kwargs.values())))
+        return await _in_thread(issue) if outputs is None else outputs
+
+
+async def _call(issuer: _Issuer, function: Function, /, *args: Any, **kwargs: Any) -> Any:
+    """The values of the outputs of one call."""
+    issue = functools.partial(issuer.call, function, *args, **kwargs)
+    weight = _weight(args) + (_weight(kwargs.values()) if kwargs else 0)
+    outputs = _soon(issuer, issue, weight)
+    return await _values(issuer, await _in_thread(issue) if outputs is None else outputs)
+
+
+async def _batch(issuer: _Issuer, function: Function, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
+    """The values of the outputs of many calls."""
+    # Others than lists of dictionaries are refused.
+    rows: Any = list(calls) if isinstance(calls, Iterable) and not isinstance(calls, Mapping) else calls
+    issue = functools.partial(issuer.batch, function, rows)
+    outputs = _soon(issuer, issue, sum(_weight(row.values()) for row in rows if isinstance(row, Mapping)))
+    values: List[Any] = await _values(issuer, await _in_thread(issue) if outputs is None else outputs)
+    return values
+
+
+# ---- issuing ---------------------------------------------------------------------------------------------------------
+
+
+def _soon(issuer: _Issuer, issue: Callable[[], Any], weight: int) -> Any:
+    """Issues what has arguments of so many bytes, if that blocks for a moment only; else None."""
+    if issuer.may_wait or weight > _LARGE:
+        return None
+    thread = get_ident()
+    hasty.add(thread)
+    try:
+        return issue()
+    except Interrupted:
+        # The store is full, and nothing was issued.
+        issuer.may_wait = True
+        return None
+    finally:
+        hasty.discard(thread)
+
+
+async def _in_thread(issue: Callable[[], Any]) -> Any:
+    import asyncio
+
+    return await asyncio.get_running_loop().run_in_executor(None, issue)
+
+
+def _weight(values: Iterable[Any]) -> int:
+    """Bytes of what is to be copied, or what takes as long to convert; what cannot be told is large."""
+    weight = 0
+    for value in values:
+        if value is None or isinstance(value, (Ref, bool, int, float, complex, pa.Scalar)) or hasattr(value, "binary"):
+            continue
+        if isinstance(value, (str, bytes, bytearray, list, tuple)):
+            # A list of numbers takes longer than its bytes.
+            weight += len(value) if isinstance(value, (str, bytes, bytearray)) else 64 * len(value)
+        elif isinstance(value, Mapping):
+            weight += _weight(value.values())
+        else:
+            size = getattr(value, "nbytes", None)
+            weight += size if isinstance(size, int) else _LARGE + 1
+    return weight
+
+
+# ---- outputs ---------------------------------------------------------------------------------------------------------
+
+
+async def _values(issuer: _Issuer, outputs: Any) -> Any:
+    """The values of outputs: a dictionary of references, or lists of these."""
+    from ._event_loop import reader_of
+
+    refs: List[Ref] = []
+    _gather(outputs, refs)
+    if refs:
+        conn = issuer.conn
+        await reader_of(conn).ended(refs, conn._open)
+    return _got(outputs)
+
+
+def _gather(outputs: Any, refs: List[Ref]) -> None:
+    for one in (outputs,) if isinstance(outputs, dict) else outputs:
+        if not isinstance(one, dict):
+            _gather(one, refs)
+            continue
+        if isinstance(one, LostOutputs):
+            raise type(one.error)(str(one.error), one.error.status)
+        refs += [ref for ref in one.values() if ref is not None]
+
+
+def _got(outputs: Any) -> Any:
+    if isinstance(outputs, dict):
+        return {name: None if ref is None else ref._value() for name, ref in outputs.items()}
+    return [_got(one) for one in outputs]

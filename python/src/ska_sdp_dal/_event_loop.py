@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Waits in event loops: for objects, calls and events of a store, without a thread for each.
+
+A store has one descriptor in a process, which is readable when something may be new. A :class:`Reader` stands for one event
+loop and one store, and is registered with the loop as long as something waits there. When the loop wakes up for it, it asks
+the library for the IDs of watched objects that may have ended, and looks at these only.
+
+All loops of a process share the descriptor and the list of changes. The loop that wakes up first takes the list, and hands
+it to the other loops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set
+
+from ._native import TIMEOUT, check, error, ffi, filled, lib
+from .errors import DalError
+from .ids import OBJECT_ID_SIZE
+
+#: How many changed objects are taken at once.
+_MOST = 128
+#: Seconds after which everything is looked at, whether it changed or not: the descriptor may be lost to this process.
+_SWEEP = 1.0
+_ref_info = lib.sdp_dal_ref_get_info
+_take_changed = lib.sdp_dal_store_take_changed
+_wait_for_ref = lib.sdp_dal_ref_wait
+_watch = lib.sdp_dal_ref_watch
+
+#: The readers of this process, by descriptor. A loop keeps its own: one that was closed lets them go.
+_readers: Dict[int, List[weakref.ref[Reader]]] = {}
+_lock = threading.Lock()
+
+
+class Wait:
+    """A wait for several objects, which is over when the last of them has ended: it exists, or never will. One at a time is
+    watched, as all must end."""
+
+    __slots__ = ("future", "left", "oid")
+
+    def __init__(self, future: asyncio.Future[None], refs: Sequence[Any]) -> None:
+        self.future = future
+        #: The references, as the library has them, that have not been seen to end. The last is watched.
+        self.left = [ref._handle for ref in reversed(refs)]
+        #: The ID of the object that is watched.
+        self.oid = b""
+
+
+class Reader:
+    """What waits in one event loop for one store."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
+        self.loop = loop
+        self._descriptor = descriptor
+        #: The store's handle, as long as something waits.
+        self._handle: Any = None
+        #: The waits by the ID of the object that they watch.
+        self._waits: Dict[bytes, List[Wait]] = {}
+        #: What looks for something new each time: calls and events.
+        self._looks: List[Callable[[], None]] = []
+        self._timer: Optional[asyncio.TimerHandle] = None
+        self._ids = ffi.new("uint8_t[]", _MOST * OBJECT_ID_SIZE)
+        self._count = ffi.new("size_t *")
+        self._info = filled("sdp_dal_ref_info")
+        self._id = ffi.buffer(self._info.id)
+
+    # ---- what waits ----------------------------------------------------------------------------------------------
+
+    async def ended(self, refs: Sequence[Any], handle: Any) -> None:
+        """Waits until all of these objects exist or never will."""
+        wait = Wait(self.loop.create_future(), refs)
+        self._begin(handle)
+        try:
+            self._watch(wait)
+            await wait.future
+        finally:
+            self._forget(wait)
+            self._end()
+
+    def _watch(self, wait: Wait) -> None:
+        """Watches the next object of a wait. One that has ended already makes the descriptor readable."""
+        reference = wait.left[-1]
+        check(_ref_info(reference, self._info))
+        wait.oid = self._id[:]
+        self._waits.setdefault(wait.oid, []).append(wait)
+        check(_watch(reference, True))
+
+    def add_look(self, look: Callable[[], None], handle: Any) -> None:
+        """Lets something be called whenever anything may be new."""
+        self._begin(handle)
+        self._looks.append(look)
+
+    def remove_look(self, look: Callable[[], None]) -> None:
+        """Ends that."""
+        if look in self._looks:
+            self._looks.remove(look)
+        self._end()
+
+    def _forget(self, wait: Wait) -> None:
+        """Takes a wait back that may not be over."""
+        waits = self._waits.get(wait.oid, ())
+        if wait not in waits:
+            return
+        _watch(wait.left[-1], False)
+        others = [other for other in waits if other is not wait]
+        if others:
+            self._waits[wait.oid] = others
+            # They may stand for the same reference of the library's.
+            for other in others:
+                _watch(other.left[-1], True)
+        else:
+            del self._waits[wait.oid]
+
+    # ---- registered with the loop ----------------------------------------------------------------------------------
+
+    def _begin(self, handle: Any) -> None:
+        if self._handle is None:
+            self.loop.add_reader(self._descriptor, self._look)
+            self._handle = handle
+            with _lock:
+                living = [known for known in _readers.get(self._descriptor, ()) if known() is not None]
+                _readers[self._descriptor] = [*living, weakref.ref(self)]
+        if self._timer is None:
+            self._timer = self.loop.call_later(_SWEEP, self._sweep)
+
+    def _end(self) -> None:
+        if self._waits or self._looks or self._handle is None:
+            return
+        self._handle = None
+        with _lock:
+            others = [known for known in _readers.get(self._descriptor, ()) if known() not in (None, self)]
+            if others:
+                _readers[self._descriptor] = others
+            else:
+                _readers.pop(self._descriptor, None)
+        if not self.loop.is_closed():
+            self.loop.remove_reader(self._descriptor)
+
+    def _others(self) -> Iterator[Reader]:
+        known = _readers.get(self._descriptor, ())
+        if len(known) > 1:
+            for other in map(weakref.ref.__call__, tuple(known)):
+                if other is not None and other is not self:
+                    yield other
+
+    # ---- what is new -------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """The descriptor is readable."""
+        status = _take_changed(self._handle, _MOST, self._ids, self._count)
+        if status:
+            self._fail(error(status))
+            return
+        changed = bytes(ffi.buffer(self._ids, self._count[0] * OBJECT_ID_SIZE))
+        self._changed(changed)
+        for other in self._others():
+            try:
+                other.loop.call_soon_threadsafe(other._changed, changed)
+            except RuntimeError:
+                # It was closed.
+                continue
+
+    def _changed(self, changed: bytes) -> None:
+        """Some objects may have ended, whose IDs stand one behind the other."""
+        if self._waits:
+            for start in range(0, len(changed), OBJECT_ID_SIZE):
+                self._look_at(changed[start : start + OBJECT_ID_SIZE])
+        for look in tuple(self._looks):
+            look()
+
+    def _look_at(self, oid: bytes) -> None:
+        waits = self._waits.pop(oid, ())
+        for wait in waits:
+            # A watch that finds the end by itself would wake the loop once more. All of them before the first goes on: they may
+            # stand for the same reference of the library's.
+            _watch(wait.left[-1], False)
+        for wait in waits:
+            left = wait.left
+            while left and _wait_for_ref(left[-1], 0) != TIMEOUT:
+                left.pop()
+            if left:
+                self._watch(wait)
+            elif not wait.future.done():
+                wait.future.set_result(None)
+
+    def _sweep(self) -> None:
+        self._timer = None
+        if self._handle is None:
+            return
+        # Many are looked at less often.
+        self._timer = self.loop.call_later(_SWEEP * max(1.0, len(self._waits) / 1000), self._sweep)
+        ended = [
+            oid
+            for oid, waits in self._waits.items()
+            if any(_wait_for_ref(wait.left[-1], 0) != TIMEOUT for wait in waits)
+        ]
+        self._changed(b"".join(ended))
+
+    def _fail(self, problem: BaseException) -> None:
+        """The store cannot be waited for any more: whoever waits is told."""
+        for waits in self._waits.values():
+            for wait in waits:
+                if not wait.future.done():
+                    wait.future.set_exception(problem)
+        # They find the same problem.
+        for look in tuple(self._looks):
+            look()
+
+
+def reader_of(conn: Any) -> Reader:
+    """The reader of the loop that runs for the store of a connection, which is open."""
+    loop, descriptor = asyncio.get_running_loop(), conn._event_fd
+    for known in _readers.get(descriptor, ()):
+        reader = known()
+        if reader is not None and reader.loop is loop:
+            return reader
+    return Reader(loop, descriptor)
+
+
+async def ended(refs: Sequence[Any]) -> None:
+    """Waits until all of some objects of one store exist or never will."""
+    conn = refs[0]._conn
+    await reader_of(conn).ended(refs, conn._open)
+
+
+async def value_of(ref: Any) -> Any:
+    """What a reference gives when its object exists."""
+    if _wait_for_ref(ref._handle, 0) == TIMEOUT:
+        await ended((ref,))
+    return ref._value()
+
+
+# ---- callbacks -------------------------------------------------------------------------------------------------------
+
+#: What is to be called back; a loop itself keeps its tasks weakly.
+_tasks: Set[asyncio.Task[None]] = set()
+#: The loop of programs that run none, in a thread of its own.
+_background: Optional[asyncio.AbstractEventLoop] = None
+
+
+def call_back(ref: Any, callback: Callable[[Any], object]) -> None:
+    """Lets a function be called with a reference when its object exists or never will: in the loop that runs in this thread,
+    or in that of the thread for callbacks."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        loop = _background_loop()
+        loop.call_soon_threadsafe(_begin, loop, ref, callback)
+    else:
+        _begin(loop, ref, callback)
+
+
+def _begin(loop: asyncio.AbstractEventLoop, ref: Any, callback: Callable[[Any], object]) -> None:
+    task = loop.create_task(_call_back(ref, callback))
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _call_back(ref: Any, callback: Callable[[Any], object]) -> None:
+    try:
+        if _wait_for_ref(ref._handle, 0) == TIMEOUT:
+            await ended((ref,))
+    except DalError:
+        # It never will, and the reference says why.
+        pass
+    # What it raises is the loop's to report.
+    asyncio.get_running_loop().call_soon(callback, ref)
+
+
+def _background_loop() -> asyncio.AbstractEventLoop:
+    global _background
+    with _lock:
+        if _background is None:
+            _background = asyncio.new_event_loop()
+            threading.Thread(target=_background.run_forever, name="sdp-dal-callbacks", daemon=True).start()
+        return _background
+
+
+def _forked() -> None:
+    """The loops, and the thread, are the parent's."""
+    global _lock, _background
+    _lock, _background = threading.Lock(), None
+    _readers.clear()
+    _tasks.clear()
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""References that come from other processes: unpickled, or adopted from a text."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Tuple, Type, TypeVar, Union, overload
+
+from ._connection import Connection
+from ._native import encoded, error, ffi, last_error, lib, own
+from ._ref import Ref, advised, opened
+from ._table_ref import TableRef
+from ._tensor_ref import TensorRef
+from .errors import DalError, ObjectDeleted, StoreNotFound
+from .ids import ObjectID
+
+_tensor_pp = ffi.typeof("sdp_dal_tensor **")
+_ref_pp = ffi.typeof("sdp_dal_ref **")
+
+
+def unpickled(
+    kind: Type[Ref], plasma_path: str, oid: ObjectID, expected: Tuple[Any, ...], exported: Union[str, DalError, None]
+) -> Ref:
+    """The reference that was pickled, or one that says why it cannot be had."""
+    try:
+        if isinstance(exported, DalError):
+            raise exported
+        if exported is None:
+            return kind(_connection_to(plasma_path), oid, *expected)
+        made = kind.__new__(kind)
+        made._begin(*_imported(exported, plasma_path))
+    except DalError as problem:
+        # Raised here it would take whoever unpickles along: pools and engines lose a worker, or hang.
+        lost: Any = _LOST[kind]
+        made = lost.__new__(lost)
+        made._lose(problem.with_traceback(None), plasma_path, oid)
+    made._expect(*expected)
+    return made
+
+
+def _imported(text: str, plasma_path: str) -> Tuple[Connection, Any]:
+    """An owning handle of an exported object, and a connection to its store, which lies at a path."""
+    out = ffi.new(_ref_pp)
+    status = lib.sdp_dal_ref_import(ffi.NULL, encoded(text, "the exported reference"), out)
+    if status == lib.SDP_DAL_NOT_FOUND:
+        raise advised(StoreNotFound(last_error(), status))
+    if status:
+        raise advised(error(status))
+    handle = own(out, lib.sdp_dal_ref_free)
+    return _connection_to(plasma_path), handle
+
+
+def _connection_to(plasma_path: str) -> Connection:
+    """A connection to a store that must be there. It costs little: a process is one client, whatever it opens."""
+    try:
+        return Connection._existing(plasma_path)
+    except StoreNotFound as problem:
+        raise advised(problem) from None
+
+
+# ---- what cannot be had --------------------------------------------------------------------------------------------------
+
+
+class _Lost:
+    """A reference that was unpickled where its object cannot be had: what it is asked raises why."""
+
+    def _lose(self, why: DalError, place: str, oid: ObjectID) -> None:
+        self._why = why
+        self._place = place
+        self._id = oid
+
+    @property
+    def _handle(self) -> Any:
+        # Another one each time: where it is raised must not keep what the callers of this hold.
+        raise type(self._why)(str(self._why), self._why.status)
+
+    @property
+    def _conn(self) -> Any:
+        return self._handle
+
+    @_conn.setter
+    def _conn(self, conn: Any) -> None:
+        raise AttributeError("_conn")
+
+    @property
+    def oid(self) -> ObjectID:
+        """The object's ID."""
+        return self._id
+
+    @property
+    def is_owning(self) -> bool:
+        """It keeps nothing."""
+        return False
+
+    def exists(self) -> bool:
+        """Whether the object exists."""
+        return not isinstance(self._why, ObjectDeleted) and bool(self._handle)
+
+    def _path(self) -> str:
+        return self._place
+
+    def _exported(self) -> DalError:
+        return self._why
+
+
+class _LostRef(_Lost, Ref):
+    pass
+
+
+class _LostTensor(_Lost, TensorRef):
+    pass
+
+
+class _LostTable(_Lost, TableRef):
+    pass
+
+
+_LOST: Dict[Type[Ref], Any] = {Ref: _LostRef, TensorRef: _LostTensor, TableRef: _LostTable}
+
+
+# ---- adopting ------------------------------------------------------------------------------------------------------------
+
+_AnyRef = TypeVar("_AnyRef", bound=Ref)
+
+
+@overload
+def adopt(text: str, kind: None = None, *, store: Any = None) -> Any: ...
+
+
+@overload
+def adopt(text: str, kind: Type[_AnyRef], *, store: Any = None) -> _AnyRef: ...
+
+
+def adopt(text: str, kind: Any = None, *, store: Any = None) -> Any:
+    """Makes an owning reference from a text of :meth:`.Ref.export`, by whatever process of the machine, and in whatever
+    language, it was exported. No store is made.
+
+    Args:
+        text: The exported text.
+        kind: TensorRef, TableRef or Ref. Default: what the object is; Ref if it does not exist yet.
+        store: The Store, or Connection, in which the object lies. Default: it is opened at the path that it had for the
+            process that exported.
+
+    Raises:
+        InvalidArgument: The text is no exported reference, or is one to another store.
+        ObjectDeleted: The object is gone.
+        StoreNotFound: There is no store at the path.
+
+    >>> import ska_sdp_dal as dal
+    >>> store = dal.Store("/dev/shm/sdp-dal-doctest")
+    >>> ref = store.put_new_tensor([1, 2])
+    >>> dal.adopt(ref.export()).get()
+    array([1, 2])
+    >>> store.close()
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"the exported reference is {text!r}: give a text, as Ref.export() makes it")
+    if kind not in (None, *_LOST):
+        raise TypeError(f"the kind of the reference is {kind!r}: give TensorRef, TableRef or Ref")
+    if store is None:
+        # The path stands last in the text, and is absolute.
+        conn, handle = _imported(text, text[text.find("/") :])
+    else:
+        conn, out = getattr(store, "conn", store), ffi.new(_ref_pp)
+        status = lib.sdp_dal_ref_import(opened(conn), encoded(text, "the exported reference"), out)
+        if status:
+            raise advised(error(status))
+        handle = own(out, lib.sdp_dal_ref_free)
+    kind = kind or _kind_of(handle)
+    made = kind.__new__(kind)
+    made._begin(conn, handle)
+    made._expect()
+    return made
+
+
+def _kind_of(handle: Any) -> Type[Ref]:
+    """What an object is."""
+    tensor, stream = ffi.new(_tensor_pp), ffi.new("struct ArrowArrayStream *")
+    if lib.sdp_dal_ref_get_tensor(handle, 0, tensor, ffi.NULL) == lib.SDP_DAL_OK:
+        lib.sdp_dal_tensor_free(tensor[0])
+        return TensorRef
+    if lib.sdp_dal_ref_get_table(handle, 0, stream) == lib.SDP_DAL_OK:
+        stream.release(stream)
+        return TableRef
+    return Ref

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A processor whose functions run in an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Set
+
+from ._call import Call
+from ._event_loop import reader_of
+from ._native import check, lib
+from .errors import Cancelled, ProcessorLost
+
+if TYPE_CHECKING:
+    from .processor import BasicProcessor
+
+_log = logging.getLogger("ska_sdp_dal.processor")
+
+
+class Serving:
+    """Takes the calls of a processor in the event loop that runs. Each is a task, which ends it."""
+
+    def __init__(self, processor: BasicProcessor) -> None:
+        self._processor = processor
+        self._loop = asyncio.get_running_loop()
+        self._stopped: asyncio.Future[None] = self._loop.create_future()
+        self._tasks: Set[asyncio.Task[None]] = set()
+        self._looks_again = False
+
+    async def run(self) -> None:
+        """Until it is cancelled, or the processor is closed."""
+        processor = self._processor
+        reader, store = reader_of(processor._conn), processor._conn._open
+        check(lib.sdp_dal_processor_watch(processor._open, True))
+        reader.add_look(self._look, store)
+        processor._servings.add(self)
+        try:
+            self._look()
+            await self._stopped
+        except BaseException:
+            if not self._stopped.done() or self._stopped.cancelled():
+                for task in self._tasks:
+                    task.cancel()
+            raise
+        finally:
+            processor._servings.discard(self)
+            reader.remove_look(self._look)
+            if processor._handle is not None and not processor._servings:
+                lib.sdp_dal_processor_watch(processor._handle, False)
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+
+    def closed(self) -> None:
+        """The processor was closed, by whatever thread."""
+        try:
+            self._loop.call_soon_threadsafe(
+                self._stop, ProcessorLost(f"{self._processor._name} was closed while it served")
+            )
+        except RuntimeError:
+            # The loop was, too.
+            pass
+
+    def _stop(self, problem: BaseException) -> None:
+        if not self._stopped.done():
+            self._stopped.set_exception(problem)
+
+    # ---- calls -------------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """A call may have come, or one that waits may run."""
+        if self._stopped.done() or self._looks_again:
+            return
+        try:
+            call = self._processor._take(0)
+        except BaseException as problem:
+            self._stop(problem)
+            return
+        if call is None:
+            return
+        task = self._loop.create_task(self._drive(call))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        # One after the other, so that the loop gets its turn.
+        self._looks_again = True
+        self._loop.call_soon(self._look_again)
+
+    def _look_again(self) -> None:
+        self._looks_again = False
+        self._look()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # No function's: what ends programs.
+            self._stop(task.exception() or ProcessorLost())
+        # The next call of its function may run.
+        self._look()
+
+    async def _drive(self, call: Call) -> None:
+        """Runs the function of a call, and ends the call."""
+        processor = self._processor
+        try:
+            await processor._run_here(call)
+        except asyncio.CancelledError:
+            call.fail(Cancelled(f"{processor._name} stopped serving while {call.function}() ran"))
+            raise
+        except Exception as problem:
+            call.fail(problem)
+            _log.exception("%s: %s() failed", processor._name, call.function)
+        except BaseException as problem:
+            call.fail(problem)
+            raise

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""References to tensors."""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Sequence, Tuple, Type
+
+import numpy as np
+
+from . import _arrays, _dlpack, _show
+from ._connection import Connection
+from ._native import check, error, ffi, lib, nanoseconds, own
+from ._ref import Ref, opened
+from .common import DTYPE_OF_CODE, ELEM_OF_CODE, ElemType, elem_code
+from .errors import DalError, InvalidArgument
+from .ids import AnyID, whole_id
+
+_get_tensor = lib.sdp_dal_ref_get_tensor
+array_of, converted, found, view_of = _arrays.array_of, _arrays.converted, _arrays.found, _arrays.view_of
+_free_ref = lib.sdp_dal_ref_free
+gc = ffi.gc
+_ref_pp = ffi.typeof("sdp_dal_ref **")
+
+
+class TensorRef(Ref):
+    """Refers to a tensor, which may not exist yet: its ID, and what is expected of it.
+
+    Args:
+        conn: Connection to the store.
+        oid: ID of the tensor's object.
+        typ: Type of its elements; None for any.
+        dim_names: Names of its dimensions; None for any.
+        auto_delete: Delete what is written through this reference when it goes.
+    """
+
+    _code = 0
+    _dim_names: Optional[Sequence[str]] = None
+    #: The array through which it is being written.
+    _in_place: Optional[_arrays.InPlace] = None
+    #: The order in which it is made if none is given.
+    _order: str = "C"
+
+    def __init__(
+        self,
+        conn: Connection,
+        oid: AnyID,
+        typ: Optional[ElemType] = None,
+        dim_names: Optional[Sequence[str]] = None,
+        auto_delete: bool = True,
+    ) -> None:
+        out = ffi.new(_ref_pp)
+        code = 0 if typ is None else elem_code(typ)
+        expected, _kept = _arrays.expected(code, dim_names)
+        check(lib.sdp_dal_ref_from_id(opened(conn), whole_id(oid), expected, out))
+        self._begin_tensor(conn, own(out, lib.sdp_dal_ref_free), code, dim_names, auto_delete)
+
+    def _begin_tensor(
+        self,
+        conn: Connection,
+        handle: Any,
+        code: int,
+        dim_names: Optional[Sequence[str]],
+        auto_delete: bool = True,
+    ) -> None:
+        self._begin(conn, handle, auto_delete)
+        self._code = code
+        self._dim_names = dim_names
+
+    @property
+    def typ(self) -> Optional[ElemType]:
+        """The type of the elements: the one expected, else that of the tensor if it exists, else None."""
+        code = self._code or self._found()[0]
+        return ELEM_OF_CODE.get(code)
+
+    @property
+    def dim_names(self) -> Optional[List[str]]:
+        """The names of the dimensions: those expected, else those of the tensor if it exists, else None."""
+        return self._found()[1] if self._dim_names is None else list(self._dim_names)
+
+    def _found(self) -> Tuple[int, Optional[List[str]]]:
+        if not self.exists():
+            return 0, None
+        shown = self._hold(0)
+        try:
+            return _arrays.dim_names_of(shown)
+        finally:
+            lib.sdp_dal_tensor_free(shown[2][0])
+            found.append(shown)
+
+    def _array(self) -> Optional[np.ndarray[Any, Any]]:
+        """The tensor, if it exists and is what is expected."""
+        try:
+            return self.get(0) if self.exists() else None
+        except DalError:
+            return None
+
+    @property
+    def dtype(self) -> Optional[np.dtype[Any]]:
+        """The type of the elements as numpy names it; None if it is not known without waiting."""
+        try:
+            return DTYPE_OF_CODE.get(self._code or self._found()[0])
+        except DalError:
+            return None
+
+    @property
+    def shape(self) -> Optional[Tuple[int, ...]]:
+        """The sizes of the dimensions; None if the tensor does not exist."""
+        array = self._array()
+        return None if array is None else array.shape
+
+    @property
+    def nbytes(self) -> Optional[int]:
+        """The bytes of all elements; None if the tensor does not exist."""
+        array = self._array()
+        return None if array is None else array.nbytes
+
+    def __len__(self) -> int:
+        """The size of the first dimension. A tensor that does not exist raises what ``get(0)`` raises."""
+        return len(self.get(0))
+
+    def __bool__(self) -> bool:
+        # A reference is one, whatever the size of its tensor.
+        return True
+
+    def _shown(self) -> Tuple[str, Optional[np.ndarray[Any, Any]]]:
+        """What it is in one line, and the tensor if it exists."""
+        array = self._array()
+        elements = str(self.dtype or "any") if array is None else str(array.dtype)
+        about = _show.tensor_text(elements, self.dim_names, None if array is None else array.shape)
+        return _show.line_of(self, about, None if array is None else array.nbytes), array
+
+    def __repr__(self) -> str:
+        try:
+            return self._shown()[0]
+        except Exception as problem:
+            return _show.unknown(self, problem)
+
+    def _repr_html_(self) -> str:
+        try:
+            return _show.tensor_html(*self._shown())
+        except Exception as problem:
+            return _show.tensor_html(_show.unknown(self, problem), None)
+
+    def _hold(self, timeout: Optional[float]) -> Any:
+        """The tensor in one of :data:`_arrays.found`. Its handle is to be freed."""
+        try:
+            shown = found.pop()
+        except IndexError:
+            shown = _arrays.new_found()
+        view, _, out = shown
+        status = _get_tensor(self._handle, -1 if timeout is None else nanoseconds(timeout), out, view)
+        if status:
+            raise error(status, [self], timeout)
+        return shown
+
+    def _held(self, timeout: Optional[float] = None) -> Any:
+        """A handle of the tensor, which is freed with its last use."""
+        shown = self._hold(timeout)
+        tensor = own(shown[2], lib.sdp_dal_tensor_free)
+        found.append(shown)
+        return tensor
+
+    def get(self, timeout: Optional[float] = None) -> np.ndarray[Any, Any]:
+        """The tensor as a read-only array over its bytes in the store, without a copy. The array keeps them, whatever
+        becomes of the object.
+
+        Args:
+            timeout: Seconds to wait until the tensor exists; None for as long as it takes.
+
+        Raises:
+            TimeoutException: It did not come to exist in time.
+            FunctionError: The function that was to make it raised an exception.
+            ProcessorLost: The processor that was to make it has gone.
+        """
+        return array_of(self._hold(timeout), self._code, self)
+
+    def _value(self) -> Any:
+        return self.get(0)
+
+    def put(self, arr: Any = None, *, casting: str = "safe") -> None:
+        """Writes the tensor: one copy into the store.
+
+        Args:
+            arr: The values; None for an empty tensor.
+            casting: By which of numpy's rules values of another element type are converted: 'safe' loses nothing,
+                'same_kind' narrows, too, and 'unsafe' converts everything.
+
+        Raises:
+            AlreadyExists: Somebody has written it before.
+            InvalidArgument: The values are not what is expected.
+        """
+        dims, code = self._dim_names, self._code
+        array: Any = arr
+        # Arrays of the very type, as most are, need no more looking at.
+        if type(arr) is not np.ndarray or arr.dtype is not DTYPE_OF_CODE.get(code):
+            array, code = converted(arr, code, None if dims is None else len(dims), self, casting)
+        view = view_of(array, code, self._names() if dims and len(dims) == array.ndim else None)
+        self._put_view(view.raw)
+        view.done()
+
+    def _put_view(self, view: Any) -> None:
+        check(lib.sdp_dal_ref_put_tensor(self._handle, view))
+        self._written()
+
+    def _names(self) -> Any:
+        """The expected names of the dimensions, for the library."""
+        return _arrays.names_of(self._dim_names or [])
+
+    def create(
+        self, shape: Any, typ: Any = None, order: Optional[str] = None, zeroed: bool = False
+    ) -> np.ndarray[Any, Any]:
+        """Makes the tensor where it is to lie, and gives the array through which it is written: nothing is copied.
+
+        It exists for others from :meth:`seal` on, an output of a call at the latest when the function returns. The array
+        is read-only then; slices that were taken of it must not be written any more either.
+
+        Args:
+            shape: The sizes of its dimensions.
+            typ: The type of its elements, if the reference does not say it.
+            order: 'C' or 'F'; None for that which the parameter of an output asks for, else 'C'.
+            zeroed: Whether the elements begin as zeros; else they are what the memory held before.
+
+        Raises:
+            AlreadyExists: Somebody has written it before.
+            OutOfMemory: The store is full.
+        """
+        sizes = _arrays.shape_of(shape, self._what())
+        code = self._code or (elem_code(typ) if typ is not None else 0)
+        if not code:
+            raise InvalidArgument(f"{self._what()} has no element type yet: give 'typ'")
+        if self._code and typ is not None and elem_code(typ) != self._code:
+            raise InvalidArgument(f"{self._what()} has elements of type {self.typ}, not {typ}")
+        order = order or self._order
+        place = _arrays.InPlace(self._create(code, sizes, order, zeroed), sizes, DTYPE_OF_CODE[code], order)
+        self._in_place = place
+        array = place.array()
+        place.keep(self._writer())
+        return array
+
+    def _create(self, code: int, sizes: Tuple[int, ...], order: str, zeroed: bool) -> Any:
+        names = self._dim_names if self._dim_names and len(self._dim_names) == len(sizes) else None
+        spec, _kept = _arrays.spec_of(code, sizes, names, order, zeroed)
+        out = ffi.new("void **")
+        check(lib.sdp_dal_ref_create_tensor(self._handle, spec, out))
+        return out[0]
+
+    def _writer(self) -> Any:
+        """What must live as long as the tensor is being written."""
+        return self._handle
+
+    def seal(self) -> None:
+        """Makes a tensor that was created in place complete, and visible for others."""
+        check(lib.sdp_dal_ref_seal(self._handle))
+        self._written()
+        self._sealed()
+
+    def _sealed(self) -> None:
+        place, self._in_place = self._in_place, None
+        if place is not None:
+            place.ended(lambda: self._held(0))
+
+    def _what(self) -> str:
+        return f"the tensor {self.oid.hex()}"
+
+    def _expected(self) -> Tuple[Any, ...]:
+        return (ELEM_OF_CODE.get(self._code), None if self._dim_names is None else list(self._dim_names))
+
+    def _expect(self, typ: Optional[ElemType] = None, dim_names: Optional[Sequence[str]] = None) -> None:
+        self._code = 0 if typ is None else elem_code(typ)
+        self._dim_names = dim_names
+
+    @property
+    def _kind(self) -> Type[Ref]:
+        return TensorRef
+
+    # ---- others' ways to ask for an array ------------------------------------------------------------------------
+
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray[Any, Any]:
+        array = self.get()
+        if dtype is not None and np.dtype(dtype) != array.dtype:
+            if copy is False:
+                raise ValueError(f"a tensor of {array.dtype} cannot be an array of {np.dtype(dtype)} without a copy")
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: Optional[Tuple[int, int]] = None,
+        dl_device: Any = None,
+        copy: Optional[bool] = None,
+    ) -> Any:
+        if stream is not None or dl_device not in (None, (1, 0)) or copy:
+            raise BufferError("a tensor in the store can be had on the CPU only, without a stream, and not as a copy")
+        return _dlpack.capsule(self._held(), max_version)
+
+    def __dlpack_device__(self) -> Tuple[int, int]:
+        return (1, 0)
+
+
+def tensor_ref(conn: Connection, handle: Any, code: int, dim_names: Optional[Sequence[str]]) -> TensorRef:
+    """A reference to a tensor, from the library's, which it takes over."""
+    # By hand, for each call makes some.
+    made = TensorRef.__new__(TensorRef)
+    made._conn = conn
+    made._handle = gc(handle, _free_ref)
+    made._code = code
+    made._dim_names = dim_names
+    return made
