@@ -6,13 +6,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Callable, List, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Sequence, Union
 
 import pyarrow as pa
 
 from ._functions import Function
 from ._native import hasty
-from .caller import Caller, LostOutputs
+from .caller import Caller, LostOutputs, Outputs
 from .errors import Interrupted
 from .references import Ref
 
@@ -117,21 +117,21 @@ class AsyncCaller(Caller):
 
 
 async def _call(issuer: _Issuer, function: Function, /, *args: Any, **kwargs: Any) -> Any:
-    """The values of the outputs of one call."""
+    """The results of one call."""
     issue = functools.partial(issuer.call, function, *args, **kwargs)
     weight = _weight(args) + (_weight(kwargs.values()) if kwargs else 0)
     outputs = _soon(issuer, issue, weight)
-    return await _values(issuer, await _in_thread(issue) if outputs is None else outputs)
+    return await _results(issuer, await _in_thread(issue) if outputs is None else outputs)
 
 
 async def _batch(issuer: _Issuer, function: Function, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
-    """The values of the outputs of many calls."""
+    """The results of many calls."""
     # Others than lists of dictionaries are refused.
     rows: Any = list(calls) if isinstance(calls, Iterable) and not isinstance(calls, Mapping) else calls
     issue = functools.partial(issuer.batch, function, rows)
     outputs = _soon(issuer, issue, sum(_weight(row.values()) for row in rows if isinstance(row, Mapping)))
-    values: List[Any] = await _values(issuer, await _in_thread(issue) if outputs is None else outputs)
-    return values
+    results: List[Any] = await _results(issuer, await _in_thread(issue) if outputs is None else outputs)
+    return results
 
 
 # ---- issuing ---------------------------------------------------------------------------------------------------------
@@ -179,29 +179,56 @@ def _weight(values: Iterable[Any]) -> int:
 # ---- outputs ---------------------------------------------------------------------------------------------------------
 
 
-async def _values(issuer: _Issuer, outputs: Any) -> Any:
-    """The values of outputs: a dictionary of references, or lists of these."""
+class Results(Mapping[str, Any]):
+    """What a call has given: the values of its outputs, by name. Each is read when it is asked for; None is one that was not
+    wanted."""
+
+    __slots__ = ("_outputs",)
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._outputs = outputs
+
+    def __getitem__(self, name: str) -> Any:
+        ref = self._outputs[name]
+        return None if ref is None else ref._value()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._outputs)
+
+    def __len__(self) -> int:
+        return len(self._outputs)
+
+    def __repr__(self) -> str:
+        return f"Results({self._outputs!r})"
+
+    @property
+    def refs(self) -> Outputs:
+        """The references to the outputs, by name: for inputs of other calls."""
+        return self._outputs
+
+
+async def _results(issuer: _Issuer, outputs: Any) -> Any:
+    """The results of calls, whose outputs are a dictionary of references, or lists of these, when all have ended."""
     from ._event_loop import reader_of
 
     refs: List[Ref] = []
-    _gather(outputs, refs)
+    results = _gather(outputs, refs)
     if refs:
         conn = issuer.conn
-        await reader_of(conn).ended(refs, conn._open)
-    return _got(outputs)
+        if not await reader_of(conn).ended(refs, conn._open):
+            for ref in refs:
+                # One of them raises why.
+                ref.wait(0)
+    return results
 
 
-def _gather(outputs: Any, refs: List[Ref]) -> None:
-    for one in (outputs,) if isinstance(outputs, dict) else outputs:
-        if not isinstance(one, dict):
-            _gather(one, refs)
-            continue
-        if isinstance(one, LostOutputs):
-            raise type(one.error)(str(one.error), one.error.status)
-        refs += [ref for ref in one.values() if ref is not None]
-
-
-def _got(outputs: Any) -> Any:
-    if isinstance(outputs, dict):
-        return {name: None if ref is None else ref._value() for name, ref in outputs.items()}
-    return [_got(one) for one in outputs]
+def _gather(outputs: Any, refs: List[Ref]) -> Any:
+    """The results that outputs will give; ``refs`` gets the references."""
+    if not isinstance(outputs, dict):
+        return [_gather(one, refs) for one in outputs]
+    if isinstance(outputs, LostOutputs):
+        raise type(outputs.error)(str(outputs.error), outputs.error.status)
+    for ref in outputs.values():
+        if ref is not None:
+            refs.append(ref)
+    return Results(outputs)

@@ -58,6 +58,8 @@ class BareConnection(Closes):
         check(status)
         self._store = own(out, lib.sdp_dal_store_close)
         self._descriptor: Optional[int] = None
+        #: By which an event loop waited last.
+        self._reader: Any = None
         self._path = os.fspath(plasma_path)
         #: For other processes, whose working directory may be another.
         self._absolute_path = os.path.abspath(self._path)
@@ -86,7 +88,7 @@ class BareConnection(Closes):
             # An event loop in which something still waits has a use for the handle, which then goes with the last of it.
             if self._descriptor is None:
                 ffi.release(self._store)
-            self._store = None
+            self._store = self._reader = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} to {self._path}>"

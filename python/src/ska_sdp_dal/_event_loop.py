@@ -2,8 +2,11 @@
 """Waits in event loops: for objects, calls and events of a store, without a thread for each.
 
 A store has one descriptor in a process, which is readable when something may be new. A :class:`Reader` stands for one event
-loop and one store, and is registered with the loop as long as something waits there. When the loop wakes up for it, it asks
-the library for the IDs of watched objects that may have ended, and looks at these only.
+loop and one store, and is registered with the loop as long as something is watched there. When the loop wakes up for it, it
+asks the library for the IDs of watched objects that may have ended, and looks at these only.
+
+Waking up costs more than looking: a wait looks at its objects in the next turns of the loop, and watches them only when the
+loop has nothing else to do for longer than its patience. How long that is, is learned, as by the library's own waits.
 
 All loops of a process share the descriptor and the list of changes. The loop that wakes up first takes the list, and hands
 it to the other loops.
@@ -15,38 +18,61 @@ import asyncio
 import os
 import threading
 import weakref
+from time import perf_counter
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set
 
-from ._native import TIMEOUT, check, error, ffi, filled, lib
+from ._native import TIMEOUT, error, ffi, filled, lib
 from .errors import DalError
 from .ids import OBJECT_ID_SIZE
 
 #: How many changed objects are taken at once.
-_MOST = 128
+_MOST_CHANGED = 128
 #: Seconds after which everything is looked at, whether it changed or not: the descriptor may be lost to this process.
-_SWEEP = 1.0
+_SWEEP = 2.0
+#: The longest patience of a loop without other work, in seconds; and how often a wait is looked at for the most.
+_PATIENCE = 1e-4
+_MOST_LOOKS = 20
 _ref_info = lib.sdp_dal_ref_get_info
 _take_changed = lib.sdp_dal_store_take_changed
 _wait_for_ref = lib.sdp_dal_ref_wait
 _watch = lib.sdp_dal_ref_watch
 
-#: The readers of this process, by descriptor. A loop keeps its own: one that was closed lets them go.
+#: The readers of this process, by descriptor. Connections keep those that were used last.
 _readers: Dict[int, List[weakref.ref[Reader]]] = {}
 _lock = threading.Lock()
 
 
 class Wait:
     """A wait for several objects, which is over when the last of them has ended: it exists, or never will. One at a time is
-    watched, as all must end."""
+    looked at, as all must end."""
 
-    __slots__ = ("future", "left", "oid")
+    __slots__ = ("exist", "future", "left", "looks", "oid")
 
     def __init__(self, future: asyncio.Future[None], refs: Sequence[Any]) -> None:
         self.future = future
-        #: The references, as the library has them, that have not been seen to end. The last is watched.
-        self.left = [ref._handle for ref in reversed(refs)]
-        #: The ID of the object that is watched.
+        #: The references, as the library has them, that have not been seen to end.
+        self.left = [ref._handle for ref in refs]
+        #: Whether all that have ended exist.
+        self.exist = True
+        #: How often it was looked at.
+        self.looks = 0
+        #: The ID of the object that is watched; empty if none is.
         self.oid = b""
+
+    def is_over(self) -> bool:
+        """Looks at what is left, and ends the wait if nothing is."""
+        left = self.left
+        self.looks += 1
+        while left:
+            status = _wait_for_ref(left[-1], 0)
+            if status == TIMEOUT:
+                return False
+            if status:
+                self.exist = False
+            left.pop()
+        if not self.future.done():
+            self.future.set_result(None)
+        return True
 
 
 class Reader:
@@ -55,52 +81,83 @@ class Reader:
     def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
         self.loop = loop
         self._descriptor = descriptor
-        #: The store's handle, as long as something waits.
+        #: The store's handle, as long as this is registered with the loop.
         self._handle: Any = None
-        #: The waits by the ID of the object that they watch.
+        #: The waits that watch nothing yet.
+        self._fresh: List[Wait] = []
+        self._patience = _PATIENCE / 2
+        #: Since when they have been looked at in vain; 0 if not in vain.
+        self._idle = 0.0
+        #: When they were watched last.
+        self._armed = 0.0
+        #: The others by the ID of the object that they watch.
         self._waits: Dict[bytes, List[Wait]] = {}
         #: What looks for something new each time: calls and events.
         self._looks: List[Callable[[], None]] = []
         self._timer: Optional[asyncio.TimerHandle] = None
-        self._ids = ffi.new("uint8_t[]", _MOST * OBJECT_ID_SIZE)
+        self._ids = ffi.new("uint8_t[]", _MOST_CHANGED * OBJECT_ID_SIZE)
         self._count = ffi.new("size_t *")
         self._info = filled("sdp_dal_ref_info")
         self._id = ffi.buffer(self._info.id)
 
     # ---- what waits ----------------------------------------------------------------------------------------------
 
-    async def ended(self, refs: Sequence[Any], handle: Any) -> None:
-        """Waits until all of these objects exist or never will."""
+    async def ended(self, refs: Sequence[Any], store: Any) -> bool:
+        """Waits until all of these objects exist or never will. Whether all exist."""
         wait = Wait(self.loop.create_future(), refs)
-        self._begin(handle)
+        if not self._fresh:
+            self.loop.call_soon(self._peek, store)
+        self._fresh.append(wait)
         try:
-            self._watch(wait)
             await wait.future
         finally:
-            self._forget(wait)
-            self._end()
+            if wait.left:
+                self._forget(wait)
+            if self._handle is not None:
+                self._rest()
+        return wait.exist
+
+    def _peek(self, store: Any) -> None:
+        """Looks at the waits that watch nothing yet."""
+        before, now = len(self._fresh), perf_counter()
+        self._fresh = [wait for wait in self._fresh if not wait.is_over()]
+        if not self._idle or len(self._fresh) < before:
+            self._idle = now
+        if now - self._idle > self._patience:
+            self._patience /= 2
+            self._armed, due = now, self._fresh
+            self._fresh = []
+        else:
+            due = [wait for wait in self._fresh if wait.looks >= _MOST_LOOKS]
+            if due:
+                self._fresh = [wait for wait in self._fresh if wait.looks < _MOST_LOOKS]
+        if due:
+            self._register(store)
+            for wait in due:
+                self._watch(wait)
+        if self._fresh:
+            os.sched_yield()
+            self.loop.call_soon(self._peek, store)
+        else:
+            self._idle = 0.0
 
     def _watch(self, wait: Wait) -> None:
         """Watches the next object of a wait. One that has ended already makes the descriptor readable."""
         reference = wait.left[-1]
-        check(_ref_info(reference, self._info))
-        wait.oid = self._id[:]
+        status = _ref_info(reference, self._info)
+        if not status:
+            wait.oid = self._id[:]
+            status = _watch(reference, True)
+        if status:
+            if not wait.future.done():
+                wait.future.set_exception(error(status))
+            return
         self._waits.setdefault(wait.oid, []).append(wait)
-        check(_watch(reference, True))
-
-    def add_look(self, look: Callable[[], None], handle: Any) -> None:
-        """Lets something be called whenever anything may be new."""
-        self._begin(handle)
-        self._looks.append(look)
-
-    def remove_look(self, look: Callable[[], None]) -> None:
-        """Ends that."""
-        if look in self._looks:
-            self._looks.remove(look)
-        self._end()
 
     def _forget(self, wait: Wait) -> None:
-        """Takes a wait back that may not be over."""
+        """Takes a wait back that is not over."""
+        if wait in self._fresh:
+            self._fresh.remove(wait)
         waits = self._waits.get(wait.oid, ())
         if wait not in waits:
             return
@@ -114,54 +171,58 @@ class Reader:
         else:
             del self._waits[wait.oid]
 
+    def add_look(self, look: Callable[[], None], store: Any) -> None:
+        """Lets something be called whenever anything may be new."""
+        self._register(store)
+        self._looks.append(look)
+
+    def remove_look(self, look: Callable[[], None]) -> None:
+        """Ends that."""
+        self._looks.remove(look)
+        self._rest()
+
     # ---- registered with the loop ----------------------------------------------------------------------------------
 
-    def _begin(self, handle: Any) -> None:
+    def _register(self, store: Any) -> None:
         if self._handle is None:
             self.loop.add_reader(self._descriptor, self._look)
-            self._handle = handle
-            with _lock:
-                living = [known for known in _readers.get(self._descriptor, ()) if known() is not None]
-                _readers[self._descriptor] = [*living, weakref.ref(self)]
+            self._handle = store
         if self._timer is None:
             self._timer = self.loop.call_later(_SWEEP, self._sweep)
 
-    def _end(self) -> None:
+    def _rest(self) -> None:
+        """Leaves the loop if nothing is watched."""
         if self._waits or self._looks or self._handle is None:
             return
         self._handle = None
-        with _lock:
-            others = [known for known in _readers.get(self._descriptor, ()) if known() not in (None, self)]
-            if others:
-                _readers[self._descriptor] = others
-            else:
-                _readers.pop(self._descriptor, None)
         if not self.loop.is_closed():
             self.loop.remove_reader(self._descriptor)
 
     def _others(self) -> Iterator[Reader]:
         known = _readers.get(self._descriptor, ())
         if len(known) > 1:
-            for other in map(weakref.ref.__call__, tuple(known)):
-                if other is not None and other is not self:
+            for other in [reader() for reader in known]:
+                if other is not None and other is not self and other._handle is not None:
                     yield other
 
     # ---- what is new -------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
         """The descriptor is readable."""
-        status = _take_changed(self._handle, _MOST, self._ids, self._count)
+        if perf_counter() - self._armed < _PATIENCE:
+            self._patience = min(_PATIENCE, self._patience * 2 + _PATIENCE / 100)
+        status = _take_changed(self._handle, _MOST_CHANGED, self._ids, self._count)
         if status:
             self._fail(error(status))
             return
         changed = bytes(ffi.buffer(self._ids, self._count[0] * OBJECT_ID_SIZE))
-        self._changed(changed)
         for other in self._others():
             try:
                 other.loop.call_soon_threadsafe(other._changed, changed)
             except RuntimeError:
                 # It was closed.
                 continue
+        self._changed(changed)
 
     def _changed(self, changed: bytes) -> None:
         """Some objects may have ended, whose IDs stand one behind the other."""
@@ -173,18 +234,13 @@ class Reader:
 
     def _look_at(self, oid: bytes) -> None:
         waits = self._waits.pop(oid, ())
+        # A watch that finds the end by itself would wake the loop once more. All of them before the first goes on: they may
+        # stand for the same reference of the library's.
         for wait in waits:
-            # A watch that finds the end by itself would wake the loop once more. All of them before the first goes on: they may
-            # stand for the same reference of the library's.
             _watch(wait.left[-1], False)
         for wait in waits:
-            left = wait.left
-            while left and _wait_for_ref(left[-1], 0) != TIMEOUT:
-                left.pop()
-            if left:
+            if not wait.is_over():
                 self._watch(wait)
-            elif not wait.future.done():
-                wait.future.set_result(None)
 
     def _sweep(self) -> None:
         self._timer = None
@@ -212,18 +268,29 @@ class Reader:
 
 def reader_of(conn: Any) -> Reader:
     """The reader of the loop that runs for the store of a connection, which is open."""
-    loop, descriptor = asyncio.get_running_loop(), conn._event_fd
-    for known in _readers.get(descriptor, ()):
-        reader = known()
-        if reader is not None and reader.loop is loop:
-            return reader
-    return Reader(loop, descriptor)
+    loop, reader = asyncio.get_running_loop(), conn._reader
+    if reader is not None and reader.loop is loop:
+        return reader  # type: ignore[no-any-return]
+    descriptor = conn._event_fd
+    with _lock:
+        living = [known for known in _readers.get(descriptor, ()) if known() is not None]
+        for known in living:
+            reader = known()
+            if reader is not None and reader.loop is loop:
+                break
+        else:
+            reader = Reader(loop, descriptor)
+            living.append(weakref.ref(reader))
+        _readers[descriptor] = living
+    conn._reader = reader
+    return reader
 
 
-async def ended(refs: Sequence[Any]) -> None:
-    """Waits until all of some objects of one store exist or never will."""
+async def ended(refs: Sequence[Any]) -> bool:
+    """Waits until all of some objects of one store exist or never will. Whether all exist."""
     conn = refs[0]._conn
-    await reader_of(conn).ended(refs, conn._open)
+    store = conn._open
+    return await reader_of(conn).ended(refs, store)
 
 
 async def value_of(ref: Any) -> Any:
