@@ -210,6 +210,62 @@ fn who_waits_is_seen() {
 }
 
 #[test]
+fn a_loop_is_told_what_to_look_at() {
+    let store = TestStore::open("events-changed", SIZE);
+    let fd = store.event_descriptor().unwrap();
+    let ids: Vec<ObjectId> = (0..100).map(|n| id(0xa0, n)).collect();
+    let watches: Vec<_> = ids.iter().map(|id| store.watch_from_now(&[*id]).unwrap()).collect();
+    assert_eq!(store.take_changed(1000).unwrap(), [], "nothing has happened");
+    put(&store, &ids[7], b"");
+    put(&store, &id(0xa1, 1), b"");
+    until_readable(fd, "an object has come");
+    // Others may share its bucket, but not many.
+    let told = store.take_changed(1000).unwrap();
+    assert!(told.contains(&ids[7]) && told.len() < 20, "{} are told of", told.len());
+    assert_eq!(store.take_changed(1000).unwrap(), []);
+    // What does not fit comes next, and the descriptor says so.
+    ids.iter().skip(8).for_each(|id| put(&store, id, b""));
+    let mut told = Vec::new();
+    while !ids.iter().skip(8).all(|id| told.contains(id)) {
+        until_readable(fd, "more are to come");
+        let some = store.take_changed(10).unwrap();
+        assert!(some.len() <= 10);
+        told.extend(some);
+    }
+    drop(watches);
+    put_and_delete(&store, &ids[0]);
+    assert_eq!(store.take_changed(1000).unwrap(), []);
+}
+
+#[test]
+fn a_watch_names_what_has_ended_before_it_and_what_is_seen_elsewhere() {
+    let store = TestStore::open("events-named", SIZE);
+    let fd = store.event_descriptor().unwrap();
+    let namespace = Namespace::new(&store, None);
+    let (there, later) = (namespace.new_ref(None).unwrap(), namespace.new_ref(None).unwrap());
+    there.put_bytes(b"x", b"").unwrap();
+    store.take_changed(10).unwrap();
+    there.watch(true).unwrap();
+    until_readable(fd, "it is there already");
+    assert_eq!(store.take_changed(10).unwrap(), [there.id()]);
+    // Seen through the reference, by whatever thread: the loop is told once more.
+    later.watch(true).unwrap();
+    later.put_bytes(b"x", b"").unwrap();
+    store.take_changed(10).unwrap();
+    assert!(later.exists().unwrap());
+    until_readable(fd, "the watch has ended");
+    assert_eq!(store.take_changed(10).unwrap(), [later.id()]);
+    // What has not ended is told when it does.
+    let open = namespace.new_ref(None).unwrap();
+    open.watch(true).unwrap();
+    assert_eq!(store.take_changed(10).unwrap(), []);
+    // Who only clears looks at everything, and nothing is kept for it.
+    there.watch(true).unwrap();
+    store.clear_event_descriptor().unwrap();
+    assert_eq!(store.take_changed(10).unwrap(), []);
+}
+
+#[test]
 fn a_slow_reader_is_told_to_list_again() {
     let store = TestStore::open("events-slow", SIZE);
     let mut log = store.subscribe(b"").unwrap();

@@ -343,6 +343,19 @@ public:
     }
     void clear_event_fd() const { detail::check(sdp_dal_store_clear_event_fd(raw())); }
 
+    /// Clears the descriptor like clear_event_fd(), and returns the IDs of watched objects (ref::watch())
+    /// that may exist or have failed since the last call. A loop that watches many objects looks at
+    /// these only. If there are more than `most`, the descriptor stays readable.
+    std::vector<object_id> take_changed(std::size_t most = 128) const {
+        std::vector<std::array<std::uint8_t, SDP_DAL_ID_SIZE>> bytes(most);
+        std::size_t count = 0;
+        detail::check(sdp_dal_store_take_changed(
+            raw(), most, most == 0 ? nullptr : bytes.front().data(), &count));
+        std::vector<object_id> changed;
+        for (std::size_t at = 0; at < count; at++) changed.emplace_back(bytes[at].data());
+        return changed;
+    }
+
     /// Interrupts all waits of this process on this store while on is true. May be called from any
     /// thread or signal handler.
     void interrupt(bool on = true) { detail::check(sdp_dal_store_interrupt(raw(), on)); }

@@ -124,6 +124,33 @@ static void loop(sdp_dal_store *store, sdp_dal_processor *processor, int64_t *su
     sdp_dal_ref_free(one);
 }
 
+/* Of many objects that are watched, a loop looks at those that changed. */
+static void changes(sdp_dal_store *store) {
+    uint8_t ids[3][SDP_DAL_ID_SIZE], told[8][SDP_DAL_ID_SIZE];
+    sdp_dal_ref *refs[3] = {NULL, NULL, NULL};
+    size_t count = 9;
+    int fd = -1;
+    OK(sdp_dal_store_event_fd(store, &fd));
+    for (int i = 0; i < 3; i++) {
+        object_id(ids[i], (uint8_t)(10 + i));
+        OK(sdp_dal_ref_from_id(store, ids[i], NULL, &refs[i]));
+        OK(sdp_dal_ref_watch(refs[i], true));
+    }
+    OK(sdp_dal_store_take_changed(store, 8, *told, &count));
+    CHECK(count == 0);
+    put(store, 11);
+    CHECK(readable(fd, 60000));
+    OK(sdp_dal_store_take_changed(store, 8, *told, &count));
+    CHECK(count == 1 && memcmp(told[0], ids[1], SDP_DAL_ID_SIZE) == 0);
+    OK(sdp_dal_store_take_changed(store, 0, NULL, &count));
+    CHECK(count == 0);
+    FAILS(sdp_dal_store_take_changed(store, 8, NULL, &count), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("'out_ids' is NULL");
+    FAILS(sdp_dal_store_take_changed(store, 8, *told, NULL), SDP_DAL_INVALID_ARGUMENT);
+    SAYS("'out_count' is NULL");
+    for (int i = 0; i < 3; i++) sdp_dal_ref_free(refs[i]);
+}
+
 static void wait_for_many(sdp_dal_store *store) {
     uint8_t ids[2][SDP_DAL_ID_SIZE];
     sdp_dal_ref *refs[2] = {NULL, NULL};
@@ -162,6 +189,7 @@ int main(int argc, char **argv) {
     OK(sdp_dal_processor_open(store, NULL, &processor));
     OK(sdp_dal_processor_register(processor, signature, NULL, add, &sum, NULL));
     loop(store, processor, &sum);
+    changes(store);
     wait_for_many(store);
     CHECK(waitpid(child, &status, 0) == child);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);

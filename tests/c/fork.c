@@ -553,6 +553,7 @@ static void is_taken_for_dead(const char *path, const char *folder) {
     CLOSED(sdp_dal_object_get(store, id, SDP_DAL_POLL, &second));
     CLOSED(sdp_dal_tensor_put(store, &view, &ref));
     CLOSED(sdp_dal_store_clear_event_fd(store));
+    CLOSED(sdp_dal_store_take_changed(store, 0, NULL, &size));
     CLOSED(sdp_dal_object_delete(store, id, SDP_DAL_DELETE_NOW));
     /* What it holds it can read. */
     OK(buffer_data(buffer, &data, &size));

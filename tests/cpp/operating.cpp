@@ -236,6 +236,14 @@ static void event_loop(sdp_dal::store &store) {
     }
     writer.join();
     later.watch(false);
+    // Of many, those that changed.
+    auto watched = store.new_ref<double, 1>(), other = store.new_ref<double, 1>();
+    watched.watch(), other.watch();
+    CHECK(store.take_changed().empty());
+    watched.put(sdp_dal::view(one));
+    auto changed = store.take_changed();
+    CHECK(changed.size() == 1 && changed[0] == watched.id());
+    CHECK(store.take_changed(0).empty());
 }
 
 static void logging(sdp_dal::store &store) {

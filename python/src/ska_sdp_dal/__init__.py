@@ -30,7 +30,7 @@ array([10, 11, 12])
 """
 
 from . import caller, common, connection, errors, events, ids, processor, references, store
-from ._async_caller import AsyncCaller
+from ._async_caller import AsyncCaller, Results
 from ._ending import end_on_sigterm
 from ._native import get_include, get_library, library_version
 from .caller import Caller, FoundProcessor, LostOutputs
@@ -146,6 +146,7 @@ __all__ = [
     "Processor",
     "ProcessorLost",
     "Ref",
+    "Results",
     "Store",
     "StoreNotFound",
     "SystemFailure",

@@ -26,10 +26,10 @@ _LARGE = 1 << 20
 class AsyncCaller(Caller):
     """Calls the functions of processors, as :class:`Caller` does, from coroutines.
 
-    Its methods are coroutines. ``await caller.f(...)`` issues a call, waits until all outputs exist, and gives a dictionary
-    of their values by name: arrays, tables, None for an output that is not wanted. ``await caller.f_batch(calls)`` gives a
-    list of these. A caller with ``broadcast`` gives a list with the result of each processor. The first output that will
-    never exist raises its error, when all others have ended.
+    Its methods are coroutines. ``await caller.f(...)`` issues a call, waits until all outputs exist, and gives its
+    :class:`Results`: a mapping from the outputs' names to their values. ``await caller.f_batch(calls)`` gives a list of
+    these. A caller with ``broadcast`` gives a list with the result of each processor. If an output will never exist, its
+    error is raised when all others have ended.
 
     Cancelling the task, as :func:`asyncio.wait_for` does when the time is over, cancels a call that has not started.
 
@@ -77,7 +77,7 @@ class AsyncCaller(Caller):
             args, kwargs: Its parameters, as of :meth:`Caller.call`.
 
         Returns:
-            A dictionary of the outputs' values, by name. A broadcasting caller gives a list with one for each processor.
+            The :class:`Results`. A broadcasting caller gives a list with those of each processor.
 
         Raises:
             InvalidArgument: A parameter is wrong; nothing was sent then.
@@ -96,8 +96,8 @@ class AsyncCaller(Caller):
             calls: Parameters by name, for each call.
 
         Returns:
-            A list with the dictionary of the values of each call. A broadcasting caller gives a list of these lists, one for
-            each processor.
+            A list with the :class:`Results` of each call. A broadcasting caller gives a list of these lists, one for each
+            processor.
         """
         return await _batch(self._issuer, self._issuer.function(call_schema), calls)
 

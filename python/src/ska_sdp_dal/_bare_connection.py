@@ -91,7 +91,7 @@ class BareConnection(Closes):
             self._store = self._reader = None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} to {self._path}>"
+        return f"<{type(self).__name__} to {self._path}{', closed' if self._store is None else ''}>"
 
     @property
     def _open(self) -> Any:

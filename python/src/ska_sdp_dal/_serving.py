@@ -61,6 +61,9 @@ class Serving:
             # The loop was, too.
             pass
 
+    def _lost(self) -> ProcessorLost:
+        return ProcessorLost(f"the processor {self._processor._name} was closed while it served")
+
     def _stop(self, problem: BaseException) -> None:
         if not self._stopped.done():
             self._stopped.set_exception(problem)
@@ -70,6 +73,9 @@ class Serving:
     def _look(self) -> None:
         """A call may have come, or one that waits may run."""
         if self._stopped.done() or self._looks_again:
+            return
+        if self._processor._handle is None:
+            self._stop(self._lost())
             return
         try:
             call = self._processor._take(0)
@@ -93,7 +99,7 @@ class Serving:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             # No function's: what ends programs.
-            self._stop(task.exception() or ProcessorLost())
+            self._stop(task.exception() or self._lost())
         # The next call of its function may run.
         self._look()
 

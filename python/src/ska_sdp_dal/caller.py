@@ -234,6 +234,15 @@ class Caller(Closes):
         """Closes the caller. The calls that it issued continue."""
         self._issuer.close()
 
+    def __repr__(self) -> str:
+        issuer = self.__dict__.get("_issuer")
+        if issuer is None:
+            return f"<{type(self).__name__}>"
+        count = None if issuer.is_closed else int(lib.sdp_dal_caller_num_processors(issuer.open))
+        to = "closed" if count is None else f"to {count} processor{'' if count == 1 else 's'}"
+        names = ", ".join(f"{name}()" for name in issuer.functions)
+        return f"<{type(self).__name__} of {names or 'no functions'} in {issuer.conn.plasma_path}, {to}>"
+
 
 def _open(
     store: Store,
@@ -294,6 +303,11 @@ class _Issuer:
         if self._handle is None:
             raise InvalidArgument("the caller was closed")
         return self._handle
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+        return self._handle is None
 
     def close(self) -> None:
         """Closes the caller."""

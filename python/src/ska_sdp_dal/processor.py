@@ -181,7 +181,9 @@ class BasicProcessor(Closes):
             self._conn.close()
 
     def __repr__(self) -> str:
-        return f"<{self._name} {self._prefix.hex()} in {self._conn.plasma_path}>"
+        names = ", ".join(f"{name}()" for name in self._functions)
+        closed = ", closed" if self._handle is None else ""
+        return f"<{self._name} {self._prefix.hex()} of {names or 'no functions'} in {self._conn.plasma_path}{closed}>"
 
     # ---- running calls -------------------------------------------------------------------------------------------
 

@@ -63,7 +63,8 @@ class Store(Closes):
             self._conn.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._prefix.hex()} in {self._conn.plasma_path}>"
+        closed = ", closed" if self._space is None else ""
+        return f"<{type(self).__name__} {self._prefix.hex()} in {self._conn.plasma_path}{closed}>"
 
     @property
     def _open(self) -> Any:

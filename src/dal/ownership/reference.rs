@@ -458,13 +458,25 @@ impl Ref {
         let watch = on.then(|| self.inner.store.watch_from_now(&[self.inner.id])).transpose()?;
         let before = std::mem::replace(&mut self.inner.life.lock().watch, watch);
         drop(before);
-        // What is on its way is told when it ends, and needs no look before.
-        if on && !matches!(self.state(), Ok(ObjectState::Awaited { .. } | ObjectState::Creating { .. })) {
+        // What has not ended is told when it does, and needs no look before.
+        if on && !self.is_open() {
             if let Some(watch) = &self.inner.life.lock().watch {
                 watch.call();
             }
         }
         Ok(())
+    }
+
+    /// Whether the object may still be created.
+    fn is_open(&self) -> bool {
+        match self.state() {
+            Ok(ObjectState::Awaited { .. } | ObjectState::Creating { .. }) => true,
+            Ok(ObjectState::Absent) => {
+                let life = self.inner.life.lock();
+                life.key.is_none() && !life.lost && self.inner.pinned.is_none()
+            }
+            _ => false,
+        }
     }
 
     /// Keeps the object: it stays until it is deleted by its ID. If it is the output of a call that has not ended, the
