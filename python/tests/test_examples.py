@@ -45,6 +45,23 @@ def test_the_streamer_goes_on_until_ctrl_c(path: str, start: Callable[..., Progr
     processor.wait()
 
 
+def test_receiving_in_an_event_loop(path: str, start: Callable[..., Program]) -> None:
+    processors = [start(EXAMPLES / "stream_processor.py", path) for _ in range(2)]
+    receiver = start(EXAMPLES / "async_receiver.py", path, "--processors", "2", "--count", "50", "--timeout", "60")
+    assert receiver.check()[-1] == "50 payloads to 2 processors"
+    # One that dies takes nothing with it but its own part.
+    receiver = start(EXAMPLES / "async_receiver.py", path, "--processors", "2", "--count", "1000000")
+    while float(processors[0].line("GB/s").split()[0]) == 0:
+        pass
+    processors[1].process.kill()
+    receiver.line("has gone")
+    while float(processors[0].line("GB/s").split()[0]) == 0:
+        pass
+    receiver.signal(signal.SIGTERM)
+    assert receiver.wait() == 0, receiver.err
+    assert processors[0].interrupt() == 0 and processors[0].err == []
+
+
 def test_without_a_processor(path: str, start: Callable[..., Program]) -> None:
     streamer = start(EXAMPLES / "streamer.py", path, "--timeout", "0.1")
     assert streamer.wait() == 1

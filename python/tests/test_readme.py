@@ -7,6 +7,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+import signal
 from pathlib import Path
 from typing import Any, Callable
 
@@ -21,12 +22,19 @@ MODULES = [found.name for found in pkgutil.iter_modules(dal.__path__) if found.n
 
 
 def test_the_readmes_programs(path: str, start: Callable[..., Any]) -> None:
-    processor, caller = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    processor, caller, awaiting, serving = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
     served = start(processor, path)
     # As the text says, the caller waits for its processor: which may not be there yet.
-    called = start(processor.split("if __name__")[0] + caller, path)
+    begin = processor.split("if __name__")[0]
+    called = start(begin + caller, path)
     assert " ".join(called.check()).split() == str(1 + np.arange(100)).split()
+    expected = ["[[0, 1, 2], [1, 2, 3], [2, 3, 4]]", "[11 12 13]"]
+    assert start(begin + awaiting, path).check() == expected
     served.interrupt()
+    patient = start(begin + serving, path)
+    assert start(begin + awaiting, path).check() == expected
+    patient.signal(signal.SIGTERM)
+    assert patient.wait() == 0 and patient.err == []
 
 
 def test_the_program_of_the_projects_readme(path: str, start: Callable[..., Any]) -> None:

@@ -91,6 +91,8 @@ class BareConnection(Closes):
             self._store = self._reader = None
 
     def __repr__(self) -> str:
+        if "_path" not in self.__dict__:
+            return f"<{type(self).__name__}>"
         return f"<{type(self).__name__} to {self._path}{', closed' if self._store is None else ''}>"
 
     @property

@@ -125,9 +125,11 @@ class TensorRef(Ref):
     def _shown(self) -> Tuple[str, Optional[np.ndarray[Any, Any]]]:
         """What it is in one line, and the tensor if it exists."""
         array = self._array()
-        elements = str(self.dtype or "any") if array is None else str(array.dtype)
-        about = _show.tensor_text(elements, self.dim_names, None if array is None else array.shape)
-        return _show.line_of(self, about, None if array is None else array.nbytes), array
+        if array is None:
+            elements = str(DTYPE_OF_CODE.get(self._code, "any"))
+            return _show.line_of(self, _show.tensor_text(elements, self._dim_names, None)), None
+        about = _show.tensor_text(str(array.dtype), self.dim_names, array.shape)
+        return _show.line_of(self, about, array.nbytes), array
 
     def __repr__(self) -> str:
         try:

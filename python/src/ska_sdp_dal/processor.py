@@ -181,6 +181,8 @@ class BasicProcessor(Closes):
             self._conn.close()
 
     def __repr__(self) -> str:
+        if "_prefix" not in self.__dict__:
+            return f"<{type(self).__name__}>"
         names = ", ".join(f"{name}()" for name in self._functions)
         closed = ", closed" if self._handle is None else ""
         return f"<{self._name} {self._prefix.hex()} of {names or 'no functions'} in {self._conn.plasma_path}{closed}>"

@@ -63,6 +63,8 @@ class Store(Closes):
             self._conn.close()
 
     def __repr__(self) -> str:
+        if "_prefix" not in self.__dict__:
+            return f"<{type(self).__name__}>"
         closed = ", closed" if self._space is None else ""
         return f"<{type(self).__name__} {self._prefix.hex()} in {self._conn.plasma_path}{closed}>"
 
