@@ -265,6 +265,35 @@ def test_calls_to_all_processors_are_awaited(store: dal.Store, path: str, run: A
     run(main())
 
 
+def test_a_processor_that_has_gone_keeps_a_call_from_no_other(
+    store: dal.Store, adder: Program, path: str, schemas: Any, run: Any
+) -> None:
+    class Same(dal.Processor):
+        async def add(self, x: int, ys: dal.TensorRef, zs: dal.TensorRef) -> None:
+            added.append(x)
+            zs.put(await ys)
+
+        wait = fail = add
+
+    added: List[int] = []
+
+    async def main() -> None:
+        with Same(schemas, path) as one:
+            serving = asyncio.ensure_future(one.serve())
+            with dal.AsyncCaller(schemas, store, broadcast=True, minimum_processors=2, timeout=WATCHDOG) as caller:
+                await caller.add(1, [1])
+                adder.process.kill()
+                adder.wait()
+                with pytest.raises(dal.ProcessorLost):
+                    await caller.add(2, [1])
+                assert added == [1, 2]
+                assert len(await caller.add(3, [1])) == 1
+            serving.cancel()
+            await gathered([serving])
+
+    run(main())
+
+
 def test_a_call_that_is_cancelled_does_not_run(store: dal.Store, path: str, run: Any) -> None:
     async def main() -> None:
         with Adder(path) as processor, dal.AsyncCaller(SCHEMAS, store) as caller:
@@ -348,6 +377,37 @@ def test_a_full_store_does_not_hold_up_the_loop(store: dal.Store, path: str, run
 
     run(main())
     other.say("")
+
+
+class Timed(dal.AsyncCaller):
+    """Notes what it calls."""
+
+    def __init__(self, store: dal.Store) -> None:
+        super().__init__(SCHEMAS, store)
+        self.called: List[Any] = []
+
+    async def call(self, call_schema: Any, *args: Any, **kwargs: Any) -> Any:
+        self.called.append(call_schema)
+        return await super().call(call_schema, *args, **kwargs)
+
+    async def batch_call(self, call_schema: Any, calls: Any) -> Any:  # type: ignore[override]
+        self.called.append(calls)
+        return await super().batch_call(call_schema, calls)
+
+
+def test_methods_go_through_what_a_subclass_overrides(store: dal.Store, path: str, run: Any) -> None:
+    async def main() -> None:
+        with Adder(path) as processor, Timed(store) as caller:
+            serving = asyncio.ensure_future(processor.serve())
+            assert (await caller.add(1, [1]))["zs"].tolist() == [2]
+            assert (await caller.add_batch([dict(x=1, ys=[1])]))[0]["zs"].tolist() == [2]
+            assert caller.called == [SCHEMAS[0], [dict(x=1, ys=[1])]]
+            serving.cancel()
+            await gathered([serving])
+
+    run(main())
+    # The caller is in a ring with its methods.
+    gc.collect()
 
 
 # ---- events ----------------------------------------------------------------------------------------------------------

@@ -64,10 +64,16 @@ class AsyncCaller(Caller):
     """
 
     def _method(self, name: str) -> Callable[..., Any]:
-        return functools.partial(_call, self._issuer, self._issuer.functions[name])
+        function = self._issuer.functions[name]
+        if type(self).call is not AsyncCaller.call:
+            return functools.partial(self.call, function.schema)
+        return functools.partial(_call, self._issuer, function)
 
     def _batch_method(self, name: str) -> Callable[..., Any]:
-        return functools.partial(_batch, self._issuer, self._issuer.functions[name])
+        function = self._issuer.functions[name]
+        if type(self).batch_call is not AsyncCaller.batch_call:
+            return functools.partial(self.batch_call, function.schema)
+        return functools.partial(_batch, self._issuer, function)
 
     async def call(self, call_schema: Union[pa.Schema, str], *args: Any, **kwargs: Any) -> Any:
         """Calls a function, and waits for its outputs.
@@ -160,19 +166,22 @@ async def _in_thread(issue: Callable[[], Any]) -> Any:
 
 
 def _weight(values: Iterable[Any]) -> int:
-    """Bytes of what is to be copied, or what takes as long to convert; what cannot be told is large."""
+    """Bytes of what is to be copied, or what takes as long to convert; arrays and tables that do not tell are large."""
     weight = 0
     for value in values:
-        if value is None or isinstance(value, (Ref, bool, int, float, complex, pa.Scalar)) or hasattr(value, "binary"):
+        if value is None or isinstance(value, (Ref, bool, int, float, complex)):
             continue
-        if isinstance(value, (str, bytes, bytearray, list, tuple)):
+        if isinstance(value, (str, bytes, bytearray)):
+            weight += len(value)
+        elif isinstance(value, (list, tuple)):
             # A list of numbers takes longer than its bytes.
-            weight += len(value) if isinstance(value, (str, bytes, bytearray)) else 64 * len(value)
+            weight += 64 * len(value)
         elif isinstance(value, Mapping):
             weight += _weight(value.values())
-        else:
-            size = getattr(value, "nbytes", None)
-            weight += size if isinstance(size, int) else _LARGE + 1
+        elif isinstance(getattr(value, "nbytes", None), int):
+            weight += value.nbytes
+        elif any(hasattr(value, name) for name in ("__arrow_c_stream__", "__array__", "__dlpack__", "__iter__")):
+            weight += _LARGE + 1
     return weight
 
 
@@ -212,22 +221,25 @@ async def _results(issuer: _Issuer, outputs: Any) -> Any:
     from ._event_loop import reader_of
 
     refs: List[Ref] = []
-    results = _gather(outputs, refs)
+    lost: List[LostOutputs] = []
+    results = _gather(outputs, refs, lost)
     if refs:
         conn = issuer.conn
         if not await reader_of(conn).ended(refs, conn._open):
             for ref in refs:
                 # One of them raises why.
                 ref.wait(0)
+    if lost:
+        raise type(lost[0].error)(str(lost[0].error), lost[0].error.status)
     return results
 
 
-def _gather(outputs: Any, refs: List[Ref]) -> Any:
-    """The results that outputs will give; ``refs`` gets the references."""
+def _gather(outputs: Any, refs: List[Ref], lost: List[LostOutputs]) -> Any:
+    """The results that outputs will give; ``refs`` gets the references, and ``lost`` what will never give any."""
     if not isinstance(outputs, dict):
-        return [_gather(one, refs) for one in outputs]
+        return [_gather(one, refs, lost) for one in outputs]
     if isinstance(outputs, LostOutputs):
-        raise type(outputs.error)(str(outputs.error), outputs.error.status)
+        lost.append(outputs)
     for ref in outputs.values():
         if ref is not None:
             refs.append(ref)

@@ -19,10 +19,10 @@ import os
 import threading
 import weakref
 from time import perf_counter
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set
+from typing import Any, Callable, Coroutine, Dict, Iterator, List, Optional, Sequence, Set
 
 from ._native import TIMEOUT, error, ffi, filled, lib
-from .errors import DalError
+from .errors import DalError, SystemFailure
 from .ids import OBJECT_ID_SIZE
 
 #: How many changed objects are taken at once.
@@ -83,8 +83,9 @@ class Reader:
         self._descriptor = descriptor
         #: The store's handle, as long as this is registered with the loop.
         self._handle: Any = None
-        #: The waits that watch nothing yet.
+        #: The waits that watch nothing yet, and whether they are to be looked at.
         self._fresh: List[Wait] = []
+        self._peeks = False
         self._patience = _PATIENCE / 2
         #: Since when they have been looked at in vain; 0 if not in vain.
         self._idle = 0.0
@@ -105,9 +106,10 @@ class Reader:
     async def ended(self, refs: Sequence[Any], store: Any) -> bool:
         """Waits until all of these objects exist or never will. Whether all exist."""
         wait = Wait(self.loop.create_future(), refs)
-        if not self._fresh:
-            self.loop.call_soon(self._peek, store)
         self._fresh.append(wait)
+        if not self._peeks:
+            self._peeks = True
+            self.loop.call_soon(self._peek, store)
         try:
             await wait.future
         finally:
@@ -131,15 +133,27 @@ class Reader:
             due = [wait for wait in self._fresh if wait.looks >= _MOST_LOOKS]
             if due:
                 self._fresh = [wait for wait in self._fresh if wait.looks < _MOST_LOOKS]
-        if due:
-            self._register(store)
-            for wait in due:
-                self._watch(wait)
-        if self._fresh:
+        self._peeks = bool(self._fresh)
+        if self._peeks:
             os.sched_yield()
             self.loop.call_soon(self._peek, store)
         else:
             self._idle = 0.0
+        if due:
+            self._watch_all(due, store)
+
+    def _watch_all(self, waits: List[Wait], store: Any) -> None:
+        try:
+            self._register(store)
+        except OSError as problem:
+            for wait in waits:
+                if not wait.future.done():
+                    wait.future.set_exception(
+                        SystemFailure(f"the descriptor of the store cannot be watched: {problem}")
+                    )
+            return
+        for wait in waits:
+            self._watch(wait)
 
     def _watch(self, wait: Wait) -> None:
         """Watches the next object of a wait. One that has ended already makes the descriptor readable."""
@@ -266,12 +280,13 @@ class Reader:
             look()
 
 
-def reader_of(conn: Any) -> Reader:
-    """The reader of the loop that runs for the store of a connection, which is open."""
+def reader_of(conn: Any, descriptor: Optional[int] = None) -> Reader:
+    """The reader of the loop that runs for the store of a connection, which is open, or was when it had its descriptor."""
     loop, reader = asyncio.get_running_loop(), conn._reader
     if reader is not None and reader.loop is loop:
         return reader  # type: ignore[no-any-return]
-    descriptor = conn._event_fd
+    if descriptor is None:
+        descriptor = conn._event_fd
     with _lock:
         living = [known for known in _readers.get(descriptor, ()) if known() is not None]
         for known in living:
@@ -286,17 +301,11 @@ def reader_of(conn: Any) -> Reader:
     return reader
 
 
-async def ended(refs: Sequence[Any]) -> bool:
-    """Waits until all of some objects of one store exist or never will. Whether all exist."""
-    conn = refs[0]._conn
-    store = conn._open
-    return await reader_of(conn).ended(refs, store)
-
-
 async def value_of(ref: Any) -> Any:
     """What a reference gives when its object exists."""
     if _wait_for_ref(ref._handle, 0) == TIMEOUT:
-        await ended((ref,))
+        conn = ref._conn
+        await reader_of(conn).ended((ref,), conn._open)
     return ref._value()
 
 
@@ -311,28 +320,31 @@ _background: Optional[asyncio.AbstractEventLoop] = None
 def call_back(ref: Any, callback: Callable[[Any], object]) -> None:
     """Lets a function be called with a reference when its object exists or never will: in the loop that runs in this thread,
     or in that of the thread for callbacks."""
+    conn, store, descriptor = ref._conn, None, None
+    if _wait_for_ref(ref._handle, 0) == TIMEOUT:
+        store, descriptor = conn._open, conn._event_fd
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         loop = _background_loop()
-        loop.call_soon_threadsafe(_begin, loop, ref, callback)
+        loop.call_soon_threadsafe(_begin, loop, _call_back(ref, callback, store, descriptor))
     else:
-        _begin(loop, ref, callback)
+        _begin(loop, _call_back(ref, callback, store, descriptor))
 
 
-def _begin(loop: asyncio.AbstractEventLoop, ref: Any, callback: Callable[[Any], object]) -> None:
-    task = loop.create_task(_call_back(ref, callback))
+def _begin(loop: asyncio.AbstractEventLoop, call: Coroutine[Any, Any, None]) -> None:
+    task = loop.create_task(call)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
 
 
-async def _call_back(ref: Any, callback: Callable[[Any], object]) -> None:
-    try:
-        if _wait_for_ref(ref._handle, 0) == TIMEOUT:
-            await ended((ref,))
-    except DalError:
-        # It never will, and the reference says why.
-        pass
+async def _call_back(ref: Any, callback: Callable[[Any], object], store: Any, descriptor: Optional[int]) -> None:
+    if store is not None:
+        try:
+            await reader_of(ref._conn, descriptor).ended((ref,), store)
+        except DalError:
+            # It cannot be waited for any more, and the reference says why.
+            pass
     # What it raises is the loop's to report.
     asyncio.get_running_loop().call_soon(callback, ref)
 
