@@ -519,6 +519,10 @@ def test_outputs_may_be_written_after_the_coroutine(store: dal.Store, path: str,
     run(main())
 
 
+async def cancelling(tag: Any) -> None:
+    raise asyncio.CancelledError("its own")
+
+
 def test_serving_ends_when_its_task_is_cancelled(store: dal.Store, path: str, run: Any) -> None:
     class Endless(Adder):
         async def add(self, x: int, ys: dal.TensorRef, zs: dal.TensorRef) -> None:
@@ -537,6 +541,13 @@ def test_serving_ends_when_its_task_is_cancelled(store: dal.Store, path: str, ru
                 await serving
             with pytest.raises(dal.FunctionError, match="Endless stopped serving while add"):
                 await call
+            # What a function itself cancels is its own.
+            processor.fail = cancelling  # type: ignore[method-assign]
+            serving = asyncio.ensure_future(processor.serve())
+            with pytest.raises(dal.FunctionError, match="CancelledError: its own"):
+                await caller.fail()
+            serving.cancel()
+            await gathered([serving])
             # It can serve again, in the same loop or another.
             serving = asyncio.ensure_future(processor.serve())
             assert (await caller.add(0, [1]))["zs"].tolist() == [1]

@@ -143,13 +143,9 @@ class Call:
 
     def run(self, function: Callable[..., Any]) -> None:
         """Runs the function, and ends the call, unless somebody still holds an output that is missing."""
-        held, _ = self.begin(function)
-        self.end(held)
-
-    def begin(self, function: Callable[..., Any]) -> Tuple[List[CallOutputs], Any]:
-        """Runs the function, or makes the coroutine that does: gives what :meth:`end` needs, and what the function gives."""
         held = [CallOutputs(self)]
-        return held, function(**self.parameters(held[0]))
+        function(**self.parameters(held[0]))
+        self.end(held)
 
     def end(self, held: List[CallOutputs]) -> None:
         """The function has returned: ends the call, unless a reference to an output that is missing still lives. ``held``

@@ -27,6 +27,7 @@ class Serving:
         self._stopped: asyncio.Future[None] = self._loop.create_future()
         self._tasks: Set[asyncio.Task[None]] = set()
         self._looks_again = False
+        self._is_cancelled = False
 
     async def run(self) -> None:
         """Until it is cancelled, or the processor is closed."""
@@ -38,18 +39,30 @@ class Serving:
         try:
             self._look()
             await self._stopped
-        except BaseException:
-            if not self._stopped.done() or self._stopped.cancelled():
-                for task in self._tasks:
-                    task.cancel()
+        except asyncio.CancelledError:
+            self._cancel()
             raise
         finally:
             processor._servings.discard(self)
             reader.remove_look(self._look)
             if processor._handle is not None and not processor._servings:
                 lib.sdp_dal_processor_watch(processor._handle, False)
+            await self._rest()
+
+    def _cancel(self) -> None:
+        """Ends the functions that run."""
+        self._is_cancelled = True
+        for task in self._tasks:
+            task.cancel()
+
+    async def _rest(self) -> None:
+        """Waits until no function runs any more."""
+        try:
             if self._tasks:
                 await asyncio.wait(self._tasks)
+        except asyncio.CancelledError:
+            self._cancel()
+            raise
 
     def closed(self) -> None:
         """The processor was closed, by whatever thread."""
@@ -108,8 +121,10 @@ class Serving:
         processor = self._processor
         try:
             await processor._run_here(call)
-        except asyncio.CancelledError:
-            call.fail(Cancelled(f"{processor._name} stopped serving while {call.function}() ran"))
+        except asyncio.CancelledError as problem:
+            # Or what the function itself has cancelled.
+            stopped = Cancelled(f"{processor._name} stopped serving while {call.function}() ran")
+            call.fail(stopped if self._is_cancelled else problem)
             raise
         except Exception as problem:
             call.fail(problem)

@@ -183,8 +183,7 @@ class BasicProcessor(Closes):
     def __repr__(self) -> str:
         if "_prefix" not in self.__dict__:
             return f"<{type(self).__name__}>"
-        names = ", ".join(f"{name}()" for name in self._functions)
-        closed = ", closed" if self._handle is None else ""
+        names, closed = ", ".join(f"{name}()" for name in self._functions), ", closed" if self._handle is None else ""
         return f"<{self._name} {self._prefix.hex()} of {names or 'no functions'} in {self._conn.plasma_path}{closed}>"
 
     # ---- running calls -------------------------------------------------------------------------------------------
@@ -268,8 +267,7 @@ class BasicProcessor(Closes):
         await Serving(self).run()
 
     def _complete(self, by_serving: bool) -> None:
-        """Looks whether there is something to run for each function, before the first call is taken, by :meth:`serve` or by
-        :meth:`process`."""
+        """Looks whether there is something to run for each function, before the first call is taken."""
 
     @property
     def _open(self) -> Any:
@@ -465,13 +463,13 @@ class Processor(BasicProcessor):
 
     async def _run_here(self, call: Call) -> None:
         if not self._runs_methods:
-            await super()._run_here(call)
-            return
+            return await super()._run_here(call)
         _served.set((self, call))
-        held, result = call.begin(getattr(self, call._function.name))
+        held = [CallOutputs(call)]
+        result = getattr(self, call._function.name)(**call.parameters(held[0]))
         if inspect.isawaitable(result):
             await result
-        # A coroutine may keep references to outputs.
+        # It may keep references to outputs.
         del result
         call.end(held)
 
