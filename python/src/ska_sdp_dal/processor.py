@@ -463,14 +463,14 @@ class Processor(BasicProcessor):
 
     async def _run_here(self, call: Call) -> None:
         if not self._runs_methods:
-            return await super()._run_here(call)
+            await super()._run_here(call)
+            return
         _served.set((self, call))
         held = [CallOutputs(call)]
         result = getattr(self, call._function.name)(**call.parameters(held[0]))
         if inspect.isawaitable(result):
             await result
-        # It may keep references to outputs.
-        del result
+        del result  # It may keep references to outputs.
         call.end(held)
 
     def _process_call(self, proc_func: str, batch: pa.RecordBatch) -> None:
