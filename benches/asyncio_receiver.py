@@ -4,11 +4,11 @@
 
     python benches/asyncio_receiver.py [--count N] [--processors N] [--in-flight N] [--megabytes MB] [--rounds N]
 
-It needs the installed package, and shows uvloop's figures where uvloop is there. A receiver sends payloads to all processors,
-each a process of its own, which tell by a tag that they have seen the payload. Some payloads are always in flight. The figure
-is the processor time of the receiver's process for each payload: of the synchronous form (``get_ref_buffers``) and of the
-asynchronous one (``await caller.receive(payload)``), by turns, the best of some rounds, and their ratio. At the end it shows
-what waiting costs when nothing happens.
+It needs the installed package, and shows uvloop's figures where uvloop is there. A receiver sends payloads to all
+processors, each a process of its own, which tell by a tag that they have seen the payload. Some payloads are always in
+flight. The figure is the processor time of the receiver's process for each payload: of the synchronous form
+(``get_ref_buffers``) and of the asynchronous one (``await caller.receive(payload)``), by turns, the best of some rounds, and
+their ratio. At the end it shows what waiting costs when nothing happens.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def serve(path: str) -> None:
             processor.process()
 
 
-def synchronous(caller: dal.Caller, payload: Any, count: int, in_flight: int) -> None:
+def synchronous(caller: dal.Caller, conn: dal.Connection, payload: Any, count: int, in_flight: int) -> None:
     """The receiver as programs without an event loop write it."""
-    conn, waiting = caller.conn, deque()  # type: Any, Deque[List[dal.TensorRef]]
+    waiting: Deque[List[Any]] = deque()
     for _ in range(count):
         waiting.append([outputs["tag"] for outputs in caller.receive(payload)])
         if len(waiting) == in_flight:
@@ -102,7 +102,6 @@ def measure(options: argparse.Namespace, path: str) -> None:
     with dal.Store(path) as store:
         how: Dict[str, Any] = dict(broadcast=True, minimum_processors=options.processors, timeout=60)
         with dal.Caller([SCHEMA], store, **how) as caller, dal.AsyncCaller([SCHEMA], store, **how) as waiter:
-            caller.conn = store.conn
             count, in_flight = options.count, options.in_flight
             loops: Dict[str, Callable[[Any], Any]] = {"asyncio": asyncio.run}
             try:
@@ -112,7 +111,7 @@ def measure(options: argparse.Namespace, path: str) -> None:
             except ImportError:
                 pass
             forms: Dict[str, Callable[[], Any]] = {
-                "synchronous": lambda: synchronous(caller, payload, count, in_flight)
+                "synchronous": lambda: synchronous(caller, store.conn, payload, count, in_flight)
             }
             for name, run in loops.items():
                 forms[name] = lambda run=run: run(asynchronous(waiter, payload, count, in_flight))
@@ -121,7 +120,9 @@ def measure(options: argparse.Namespace, path: str) -> None:
                 for name, form in forms.items():
                     best[name] = min(best[name], cost(form, count))
             for name, found in best.items():
-                print(f"{name:12} {found:.3f} ms per payload, {found / best['synchronous']:.2f} times the synchronous form")
+                print(
+                    f"{name:12} {found:.3f} ms per payload, {found / best['synchronous']:.2f} times the synchronous form"
+                )
             print(f"{'idle':12} {100 * asyncio.run(idle(waiter, in_flight)):.3f} % of a processor")
 
 
