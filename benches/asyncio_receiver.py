@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from functools import partial
 from typing import Any, Callable, Deque, Dict, List
 
 import numpy as np
@@ -77,6 +78,10 @@ async def asynchronous(caller: dal.AsyncCaller, payload: Any, count: int, in_fli
     await asyncio.gather(*(send() for _ in range(in_flight)))
 
 
+def in_loop(run: Callable[[Any], Any], caller: dal.AsyncCaller, payload: Any, count: int, in_flight: int) -> None:
+    run(asynchronous(caller, payload, count, in_flight))
+
+
 def cost(run: Callable[[], Any], count: int) -> float:
     """Milliseconds of processor time for each payload."""
     begun = time.process_time()
@@ -114,7 +119,7 @@ def measure(options: argparse.Namespace, path: str) -> None:
                 "synchronous": lambda: synchronous(caller, store.conn, payload, count, in_flight)
             }
             for name, run in loops.items():
-                forms[name] = lambda run=run: run(asynchronous(waiter, payload, count, in_flight))
+                forms[name] = partial(in_loop, run, waiter, payload, count, in_flight)
             best = dict.fromkeys(forms, float("inf"))
             for _ in range(options.rounds):
                 for name, form in forms.items():
