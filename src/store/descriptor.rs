@@ -105,8 +105,13 @@ impl Store {
         );
         let count = due.len().min(most);
         let changed = due.drain(..count).collect();
-        if !due.is_empty() {
-            attachment.signal_descriptor();
+        let is_all = due.is_empty();
+        // A watch that calls has the descriptor's mutex when it takes this one.
+        drop(watched);
+        if !is_all {
+            if let Some(descriptor) = &*lock(&attachment.descriptor) {
+                descriptor.fd.signal();
+            }
         }
         Ok(changed)
     }
@@ -132,12 +137,6 @@ impl Store {
 }
 
 impl Attachment {
-    fn signal_descriptor(&self) {
-        if let Some(descriptor) = &*lock(&self.descriptor) {
-            descriptor.fd.signal();
-        }
-    }
-
     fn clear_descriptor(&self) {
         if let Some(descriptor) = &*lock(&self.descriptor) {
             descriptor.fd.clear();
