@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence, Tuple, Type
+from typing import TYPE_CHECKING, Any, Generator, List, Optional, Sequence, Tuple, Type
 
 import numpy as np
 
@@ -175,6 +175,10 @@ class TensorRef(Ref):
             ProcessorLost: The processor that was to make it has gone.
         """
         return array_of(self._hold(timeout), self._code, self)
+
+    if TYPE_CHECKING:
+
+        def __await__(self) -> Generator[Any, None, np.ndarray[Any, Any]]: ...
 
     def _value(self) -> Any:
         return self.get(0)
