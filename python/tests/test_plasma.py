@@ -94,6 +94,9 @@ def test_a_client_of_a_connection(path: str) -> None:
         (data,) = client.get_buffers([ref.oid])
         assert pa.ipc.read_tensor(data).to_numpy().tolist() == [0, 1, 2]
         client.subscribe()
+        # What is there first: the declaration of the store's namespace, and the tensor.
+        told = [client.get_next_notification()[0] for _ in range(2)]
+        assert told == [store.prefix + dal.NAMESPACE_DECL_SUFFIX, ref.oid]
         late = threading.Timer(0.1, lambda: client.put_raw_buffer(b"12345", oid(5), b"678"))
         late.start()
         assert client.get_next_notification() == (oid(5), 5, 3)

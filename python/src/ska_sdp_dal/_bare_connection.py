@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Type, TypeVar
 
 import pyarrow as pa
 
@@ -63,7 +63,9 @@ class BareConnection(Closes):
         self._path = os.fspath(plasma_path)
         #: For other processes, whose working directory may be another.
         self._absolute_path = os.path.abspath(self._path)
-        self._updates: Optional[_Updates] = None
+        self._updates: Optional[Updates] = None
+        #: What has to stop before the handle goes: threads that use it.
+        self._followers: List[Callable[[], None]] = []
         self._updating = threading.Lock()
 
     @property
@@ -83,6 +85,8 @@ class BareConnection(Closes):
 
     def close(self) -> None:
         """Ends the connection. References and buffers that were made from it stay valid."""
+        while self._followers:
+            self._followers.pop()()
         if self._store is not None:
             self._updates = None
             # An event loop in which something still waits has a use for the handle, which then goes with the last of it.
@@ -177,10 +181,6 @@ class BareConnection(Closes):
             if status not in (lib.SDP_DAL_OK, lib.SDP_DAL_NOT_FOUND):
                 raise error(status)
 
-    @property
-    def _is_updating(self) -> bool:
-        return self._updates is not None
-
     def update_obj_table(self, timeout: Optional[float] = 0) -> List[Update]:
         """What has happened to objects since this was asked last; the first time, all that are there.
 
@@ -194,7 +194,7 @@ class BareConnection(Closes):
         nanoseconds(timeout)
         with self._updating:
             if self._updates is None:
-                self._updates = _Updates(self._open)
+                self._updates = Updates(self._open)
             return self._updates.next(timeout)
 
     @property
@@ -235,7 +235,7 @@ def every_object(store: Any) -> Iterator[Any]:
         yield info
 
 
-class _Updates:
+class Updates:
     """Follows the objects of a store by its events, and by listing them when events were lost."""
 
     def __init__(self, store: Any) -> None:
@@ -247,14 +247,18 @@ class _Updates:
         self._known: Dict[ObjectID, Tuple[int, int]] = {}
         self._listed = False
 
-    def next(self, timeout: Optional[float]) -> List[Update]:
-        """What has happened; waits for something to happen if nothing has."""
+    def close(self) -> None:
+        """Ends the subscription."""
+        ffi.release(self._events)
+
+    def next(self, timeout: Optional[float], most: Optional[int] = None) -> List[Update]:
+        """What has happened; waits for something to happen if nothing has. No more than about ``most`` updates at once."""
         deadline = None if timeout is None else time.monotonic() + timeout
         updates: List[Update] = []
         if not self._listed:
             self._listed = True
             updates += self._list()
-        while True:
+        while most is None or len(updates) < most:
             # Once there is something, only what is there already.
             left = 0 if updates else None if deadline is None else max(0.0, deadline - time.monotonic())
             status = lib.sdp_dal_subscription_next(self._events, nanoseconds(left), self._event)
@@ -264,6 +268,7 @@ class _Updates:
                 continue
             check(status)
             updates += self._told()
+        return updates
 
     def _told(self) -> List[Update]:
         event = self._event
@@ -293,12 +298,14 @@ class _Updates:
         return [] if self._known.pop(oid, None) is None else [(oid, _GONE, _GONE)]
 
     def _list(self) -> List[Update]:
-        """All that is there, against what was known."""
-        there: Dict[ObjectID, Tuple[int, int]] = {}
+        """All that is there, against what was known: in the order in which it was sealed."""
+        there: List[Tuple[int, ObjectID, int, int]] = []
         for info in every_object(self._store):
             if info.state == lib.SDP_DAL_STATE_SEALED:
-                there[ObjectID(bytes(ffi.buffer(info.id, OBJECT_ID_SIZE)))] = (info.data_size, info.metadata_size)
-        updates = [update for oid in list(self._known) if oid not in there for update in self._went(oid)]
-        for oid, (data, metadata) in there.items():
+                oid = ObjectID(bytes(ffi.buffer(info.id, OBJECT_ID_SIZE)))
+                there.append((info.created_ns + info.construct_ns, oid, info.data_size, info.metadata_size))
+        gone = self._known.keys() - {oid for _, oid, _, _ in there}
+        updates = [update for oid in list(self._known) if oid in gone for update in self._went(oid)]
+        for _, oid, data, metadata in sorted(there):
             updates += self._came(oid, data, metadata)
         return updates

@@ -1,52 +1,31 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What programs used of ``pyarrow.plasma``: raw objects by their IDs, over the same stores.
-
->>> from ska_sdp_dal import plasma
->>> client = plasma.connect("/dev/shm/sdp-dal-doctest", create=True)
->>> oid = client.put({"gains": np.arange(3)})
->>> client.get(oid)
-{'gains': array([0, 1, 2])}
->>> client.disconnect()
-
-Objects that are created here stay until they are deleted; in a store made by ``plasma_store`` those that nobody uses go,
-the one unused for longest first, when the store is full, as Plasma's did. Times are in milliseconds here, -1 for ever.
-"""
+"""Plasma's client over a connection, and the program that Plasma's tests start."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
-import pickle
-import struct
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+import weakref
+from typing import Any, Dict, Iterator, List, NoReturn, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import pyarrow as pa
 
-from . import _tables
-from ._arrays import InPlace
-from ._bare_connection import BareConnection
-from ._native import check, error, ffi, filled, lib, own
-from .errors import AlreadyExists, InvalidArgument, NotFound, OutOfMemory, StoreNotFound
-from .ids import OBJECT_ID_SIZE, AnyID, ObjectID, whole_id
-
-__all__ = [
-    "ObjectID",
-    "ObjectNotAvailable",
-    "PlasmaBuffer",
-    "PlasmaClient",
-    "PlasmaObjectExists",
-    "PlasmaObjectNotFound",
-    "PlasmaStoreFull",
-    "connect",
-    "start_plasma_store",
-]
+from .. import _tables
+from .._arrays import InPlace
+from .._bare_connection import BareConnection
+from .._native import check, error, ffi, filled, lib, own
+from ..errors import AlreadyExists, InvalidArgument, NotFound, OutOfMemory, StoreNotFound, Unsupported
+from ..ids import OBJECT_ID_SIZE, AnyID, ObjectID, whole_id
+from ._notifications import Notifications, decoded
+from ._values import PICKLED, head, pickled, places, value_of
 
 #: Plasma's exceptions, by the names that programs catch; they are also :class:`pyarrow.lib.ArrowException`, as before.
 PlasmaObjectExists = AlreadyExists
@@ -54,14 +33,6 @@ PlasmaObjectNotFound = NotFound
 PlasmaStoreFull = OutOfMemory
 #: What buffers are.
 PlasmaBuffer = pa.Buffer
-
-#: Metadata of objects that :meth:`PlasmaClient.put` wrote.
-_PICKLED = b"pickle5"
-
-
-class ObjectNotAvailable:
-    """Stands in the place of an object that did not come to exist in time."""
-
 
 #: How often a store is looked for by default, and how long one look is from the next, in seconds: as Plasma did.
 _RETRIES, _PAUSE = 80, 0.1
@@ -130,7 +101,7 @@ class PlasmaClient:
         # What is being written: its writer, and where.
         self._writers: Dict[ObjectID, Tuple[Any, InPlace]] = {}
         self._lock = threading.Lock()
-        self._told: List[Tuple[ObjectID, int, int]] = []
+        self._notifications: Optional[Notifications] = None
 
     @property
     def store_socket_name(self) -> str:
@@ -230,28 +201,29 @@ class PlasmaClient:
         Args:
             value: The value.
             object_id: The ID; None for a random one.
-            memcopy_threads, serialization_context: Not needed any more.
+            memcopy_threads: Not needed any more.
+            serialization_context: Only None: anything else is an error that says what to use instead.
 
         Returns:
             The ID.
         """
-        parts: List[Any] = []
-        pickled = pickle.dumps(value, protocol=5, buffer_callback=lambda part: parts.append(part.raw()))
+        _check_context(serialization_context)
         oid = ObjectID.from_random() if object_id is None else ObjectID(object_id)
-        self._put([pickled, *parts], oid, _PICKLED, framed=True)
+        self._put(pickled(value), oid, PICKLED, framed=True)
         return oid
 
     def _put(self, parts: List[Any], oid: ObjectID, metadata: bytes, framed: bool = False) -> None:
         views = [memoryview(part).cast("B") if memoryview(part).nbytes else memoryview(b"") for part in parts]
-        places, size = _places([view.nbytes for view in views]) if framed else ([0], views[0].nbytes)
+        sizes = [view.nbytes for view in views]
+        begins, size = places(sizes) if framed else ([0], sizes[0])
         data, writer = self._create(oid, size, metadata)
         if size:
             into = memoryview(ffi.buffer(data, size))
             if framed:
-                head = struct.pack(f"<{1 + len(views)}Q", len(views), *(view.nbytes for view in views))
-                into[: len(head)] = head
-            for place, view in zip(places, views):
-                np.copyto(np.frombuffer(into[place : place + view.nbytes], np.uint8), np.frombuffer(view, np.uint8))
+                before = head(sizes)
+                into[: len(before)] = before
+            for begin, view in zip(begins, views):
+                np.copyto(np.frombuffer(into[begin : begin + view.nbytes], np.uint8), np.frombuffer(view, np.uint8))
         check(lib.sdp_dal_writer_seal(writer))
 
     # ---- reading -------------------------------------------------------------------------------------------------
@@ -297,14 +269,15 @@ class PlasmaClient:
         Args:
             object_ids: A list of IDs, or one of them.
             timeout_ms: Milliseconds to wait until all of them exist; -1 for as long as it takes.
-            serialization_context: Not needed any more.
+            serialization_context: Only None: anything else is an error that says what to use instead.
 
         Returns:
             A list of values, or one value; :class:`ObjectNotAvailable` for what did not come to exist in time.
         """
+        _check_context(serialization_context)
         if isinstance(object_ids, (list, tuple)):
-            return [_value(*found) for found in self.get_buffers(object_ids, timeout_ms, with_meta=True)]
-        return _value(*self.get_buffers([object_ids], timeout_ms, with_meta=True)[0])
+            return [value_of(*found) for found in self.get_buffers(object_ids, timeout_ms, with_meta=True)]
+        return value_of(*self.get_buffers([object_ids], timeout_ms, with_meta=True)[0])
 
     def _handles(self, object_ids: Sequence[AnyID], timeout_ms: int) -> List[Any]:
         return self._conn._hold_many(
@@ -385,25 +358,64 @@ class PlasmaClient:
     # ---- events --------------------------------------------------------------------------------------------------
 
     def subscribe(self) -> None:
-        """Begins to follow the objects of the store, for :meth:`get_next_notification`."""
-        if not self._conn._is_updating:
-            # What is there already is no news.
-            self._conn.update_obj_table(0)
+        """Follows the objects of the store from now on, for :meth:`get_next_notification` and
+        :meth:`get_notification_socket`. A second call has no effect.
+
+        Objects that are in the store already are reported first, as with Plasma. A thread queues what follows without a
+        limit, so that a program may read it late.
+        """
+        if self._notifications is None:
+            self._notifications = Notifications(self._conn)
+            # Its thread holds no client, and ends with the last reference to this one.
+            weakref.finalize(self, self._notifications.give_up)
 
     def get_next_notification(self) -> Tuple[ObjectID, int, int]:
-        """Waits for an object to come or go.
+        """Waits until an object is sealed or deleted.
 
         Returns:
-            Its ID, its bytes, those of its metadata; -1 for both if it has gone.
+            Its ID, the bytes of its data, the bytes of its metadata; -1 for both if it was deleted.
         """
-        if not self._conn._is_updating:
+        return self._subscribed().next()
+
+    def get_notification_socket(self) -> socket.socket:
+        """A socket for ``select`` and event loops: readable when there is a notification.
+
+        On it a message for each notification follows: its length (8 bytes, as of ``struct.unpack("L", ...)``), and then
+        so many bytes for :meth:`decode_notifications`. :meth:`get_next_notification` reads the next message, too.
+
+        Returns:
+            The socket. The caller owns it; it ends (``recv`` returns no bytes) when the client is disconnected.
+        """
+        return self._subscribed().open_socket()
+
+    def decode_notifications(self, buf: Any) -> Tuple[List[ObjectID], List[int], List[int]]:
+        """The notifications of a message of the socket.
+
+        Args:
+            buf: The message, without its length.
+
+        Returns:
+            Object IDs, bytes of data and bytes of metadata; -1 for both of a deleted object.
+        """
+        found = decoded(bytes(buf))
+        return [oid for oid, _, _ in found], [data for _, data, _ in found], [metadata for _, _, metadata in found]
+
+    def _subscribed(self) -> Notifications:
+        if self._notifications is None:
             raise InvalidArgument("call subscribe() first")
-        while not self._told:
-            self._told += self._conn.update_obj_table(None)
-        return self._told.pop(0)
+        return self._notifications
+
+    # ---- the end -------------------------------------------------------------------------------------------------
+
+    def to_capsule(self) -> NoReturn:
+        """Raises Unsupported: there is no Plasma client in C++. Its text says what to use instead."""
+        raise Unsupported(
+            "there is no C++ Plasma client to hand over: C and C++ programs open the store by its path, with sdp_dal.h or "
+            "sdp_dal.hpp (ska_sdp_dal.get_include())"
+        )
 
     def disconnect(self) -> None:
-        """Ends the connection. Buffers that were got stay valid; what is being written is given up."""
+        """Ends the connection. Buffers that were got stay valid; objects that this client is creating are aborted."""
         with self._lock:
             self._writers.clear()
         self._conn.close()
@@ -412,32 +424,12 @@ class PlasmaClient:
         return f"<PlasmaClient of {self.store_socket_name}>"
 
 
-# ---- values ----------------------------------------------------------------------------------------------------------
-#
-# A pickled value is: the number of its parts, the bytes of each (little-endian, 8 bytes), and the parts, each from a
-# multiple of 64 bytes. The first is the pickle, the others are the buffers that it takes out of band.
-
-
-def _places(sizes: List[int]) -> Tuple[List[int], int]:
-    """Where each part begins, and the bytes of all."""
-    at, places = 8 * (1 + len(sizes)), []
-    for size in sizes:
-        at = -(-at // 64) * 64
-        places.append(at)
-        at += size
-    return places, at
-
-
-def _value(metadata: Optional[bytes], data: Optional[pa.Buffer]) -> Any:
-    if data is None:
-        return ObjectNotAvailable
-    if metadata != _PICKLED:
-        return data
-    (count,) = struct.unpack_from("<Q", data)
-    sizes = list(struct.unpack_from(f"<{count}Q", data, 8))
-    places, _ = _places(sizes)
-    parts = [data.slice(place, size) for place, size in zip(places, sizes)]
-    return pickle.loads(parts[0], buffers=parts[1:])
+def _check_context(serialization_context: Any) -> None:
+    if serialization_context is not None:
+        raise Unsupported(
+            "serialization_context: values are pickled, so that there is no such context. Give the class a __reduce__() "
+            "method, or register it with copyreg.pickle()"
+        )
 
 
 def _metadata(handle: Any) -> bytes:
