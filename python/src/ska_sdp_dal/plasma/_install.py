@@ -20,7 +20,7 @@ _NAMES = ("plasma", "_plasma")
 _PTH, _HOOK = "ska_sdp_dal_plasma.pth", "_ska_sdp_dal_plasma.py"
 
 _WRITE = "use pickle.dumps(value, protocol=5), or PlasmaClient.put(value), which pickles it"
-_READ = "use pickle.loads(data), or PlasmaClient.get(object_id)"
+_READ = "use PlasmaClient.get(object_id) for what put() wrote, pickle.loads(data) for what pickle.dumps() wrote"
 _CONTEXT = (
     "values are pickled: give the class a __reduce__() method, or register it with copyreg.pickle(), and leave "
     "serialization_context out"

@@ -20,13 +20,15 @@ from socket import SHUT_RDWR, socket, socketpair
 from typing import Deque, List, Optional, Tuple
 
 from .._bare_connection import BareConnection, Update, Updates
-from ..errors import DalError, Forked, InvalidArgument
+from ..errors import Forked, InvalidArgument
 from ..ids import ObjectID
 
 #: Seconds after which the thread looks whether it is to end, and most events that it takes at once.
 _TURN, _MOST = 0.1, 256
 #: A message on the socket: the bytes that follow, and for each object its ID, bytes of data, bytes of metadata.
 _LENGTH, _RECORD = struct.Struct("<q"), struct.Struct("<20sqq")
+
+_DISCONNECTED = "the client was disconnected: there are no more notifications"
 
 _SocketPair = Tuple[socket, socket]
 
@@ -41,11 +43,11 @@ class Notifications:
     def __init__(self, conn: BareConnection) -> None:
         self._process = os.getpid()
         self._updates = Updates(conn._open)
-        self._queue: Deque[Update] = collections.deque(self._updates.next(0))
+        self._queue: Deque[Update] = collections.deque(self._updates.next(0, 1))
         self._changed = threading.Condition()
         self._stopping = False
         # Why nothing more will come.
-        self._end: Optional[DalError] = None
+        self._end: Optional[Exception] = None
         self._pair: Optional[_SocketPair] = None
         self._thread = threading.Thread(target=self._follow, name="plasma-notifications", daemon=True)
         self._thread.start()
@@ -62,12 +64,13 @@ class Notifications:
         with self._changed:
             if self._pair is None:
                 self._pair = socketpair()
-                sender = threading.Thread(target=self._send, args=self._pair[:1], daemon=True)
-                sender.start()
+                threading.Thread(target=self._send, args=self._pair[:1], daemon=True).start()
             return self._pair[1].dup()
 
     def give_up(self) -> None:
-        """Lets the threads end soon."""
+        """Lets the threads end soon. They are not in a forked child, where their lock may be held for ever."""
+        if os.getpid() != self._process:
+            return
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -78,8 +81,8 @@ class Notifications:
 
     def stop(self) -> None:
         """Stops the notifications. The store is not used any more afterwards."""
+        self.give_up()
         if os.getpid() == self._process:
-            self.give_up()
             self._thread.join()
 
     def _check_process(self) -> None:
@@ -87,7 +90,7 @@ class Notifications:
             raise Forked("the subscription was made before a fork(): connect and subscribe in the child")
 
     def _follow(self) -> None:
-        end = InvalidArgument("the client was disconnected: there are no more notifications")
+        end: Exception = InvalidArgument(_DISCONNECTED)
         try:
             while not self._stopping:
                 found = self._updates.next(_TURN, _MOST)
@@ -96,8 +99,8 @@ class Notifications:
                         self._queue.extend(found)
                         self._changed.notify_all()
             self._updates.close()
-        except DalError as problem:
-            end = problem  # type: ignore[assignment]
+        except Exception as problem:
+            end = problem
         finally:
             with self._changed:
                 self._end = end
@@ -112,7 +115,7 @@ class Notifications:
             return self._queue.popleft()
 
     def _send(self, into: socket) -> None:
-        with into, contextlib.suppress(OSError, DalError):
+        with into, contextlib.suppress(Exception):
             while True:
                 record = _RECORD.pack(*self._queued())
                 into.sendall(_LENGTH.pack(len(record)) + record)
@@ -125,10 +128,12 @@ class Notifications:
         read = b""
         while len(read) < size:
             # The program may have made the socket one that does not block.
-            select.select([come], [], [])
+            poll = select.poll()
+            poll.register(come, select.POLLIN)
+            poll.poll()
             part = come.recv(size - len(read))
             if not part:
-                raise self._end or InvalidArgument("the client was disconnected: there are no more notifications")
+                raise self._end or InvalidArgument(_DISCONNECTED)
             read += part
         return read
 
