@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """``plasma_store -s PATH -m BYTES``: keeps a store until a signal, as the program of that name did.
 
-A store needs no server: the first client that opens its path makes it. This program gives it its size, keeps it while no
-other client uses it, and gives back what clients held that were killed. If the store is there already, it must have the
-size that is asked for, and eviction: a store keeps what it was made with. Anything else is an error that names both.
+A store needs no server, as the first client that opens its path creates it. This program gives the store its size, keeps it
+while no other client uses it, and releases what crashed clients held. If the store exists already, it must have the size of
+``-m``, and eviction; otherwise this program ends with an error that names both.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .errors import DalError, TimeoutException
 from .ids import ObjectID
 from .references import Ref
 
-#: How often dead clients are looked for, in seconds.
+#: How often the program looks for crashed clients, in seconds.
 _TURN = 0.25
 
 
 class _Signal(BaseException):
-    """A signal came that ends the program."""
+    """A signal that ends the program has come."""
 
 
 def _ended(number: int, _frame: Optional[FrameType]) -> None:
@@ -34,19 +34,19 @@ def _ended(number: int, _frame: Optional[FrameType]) -> None:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Runs the program. Its exit status."""
+    """Runs the program. Returns its exit status."""
     parser = argparse.ArgumentParser(
         prog="plasma_store", description="Keeps a store until a signal (SIGINT, SIGTERM or SIGHUP).", add_help=False
     )
     parser.add_argument("-s", dest="path", required=True, metavar="PATH", help="path of the store")
     parser.add_argument(
-        "-m", dest="memory", required=True, type=_memory, metavar="BYTES", help="bytes that fit into it"
+        "-m", dest="memory", required=True, type=_memory, metavar="BYTES", help="bytes that fit into the store"
     )
     parser.add_argument(
-        "-d", dest="directory", metavar="DIRECTORY", help="not needed any more: it is /dev/shm, or a tmpfs at PATH"
+        "-d", dest="directory", metavar="DIRECTORY", help="ignored: the store is on the tmpfs of PATH, or on /dev/shm"
     )
     parser.add_argument(
-        "-h", dest="huge", action="store_true", help="not needed any more: huge pages are taken where they are"
+        "-h", dest="huge", action="store_true", help="ignored: huge pages are used where the kernel gives them"
     )
     parser.add_argument("-z", dest="quiet", action="store_true", help="print nothing")
     parser.add_argument("--help", action="help", help="show this text")
@@ -65,7 +65,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             say(f"Ready: the store {options.path}; a signal ends this program")
             _keep(conn)
     except _Signal as name:
-        say(f"Ended by {name}: the store goes with its last client")
+        say(f"Ended by {name}: the store is removed when its last client closes")
     except DalError as problem:
         print(f"plasma_store: {problem}", file=sys.stderr)
         return 1
@@ -75,13 +75,13 @@ def main(arguments: Optional[List[str]] = None) -> int:
 def _open(path: str, memory: int) -> Connection:
     options = filled("sdp_dal_store_options")
     options.size = memory
-    # As Plasma did with what nobody used; and nothing else than what was asked for.
+    # As Plasma evicted unused objects; and no other store than the one that was asked for.
     options.flags = lib.SDP_DAL_STORE_EVICTION | lib.SDP_DAL_STORE_EXACT
     return Connection._with(path, options)
 
 
 def _keep(conn: Connection) -> None:
-    """Waits for what never comes: whoever waits gives back what the dead held."""
+    """Waits for an object that never exists: a client that waits releases what crashed clients held."""
     kept = Ref(conn, ObjectID.from_random())
     while True:
         try:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The API of ``pyarrow.plasma``: raw objects by their IDs, in the same stores.
 
+>>> import numpy as np
 >>> from ska_sdp_dal import plasma
 >>> client = plasma.connect("/dev/shm/sdp-dal-doctest", create=True)
 >>> oid = client.put({"gains": np.arange(3)})
@@ -8,13 +9,14 @@
 {'gains': array([0, 1, 2])}
 >>> client.disconnect()
 
-Objects that are created here stay until they are deleted. A store of ``plasma_store`` evicts objects that no client uses
-when it is full, beginning with the one unused for longest, as Plasma's did.
+Objects that are created here stay until they are deleted. A store of ``plasma_store`` evicts objects that no client
+uses when it is full, beginning with the one unused for longest, as Plasma's did.
 
 Timeouts are in milliseconds here, as they were with Plasma: ``timeout_ms=-1`` waits for ever and is the default, 0 does
 not wait. Elsewhere in ska_sdp_dal timeouts are in seconds, and ``None`` waits for ever.
 
-Programs that import ``pyarrow.plasma`` and cannot be changed: :func:`install`, or ``python -m ska_sdp_dal.plasma install``.
+For programs that import ``pyarrow.plasma`` and cannot be changed there is :func:`install`, and for all programs of a Python
+``python -m ska_sdp_dal.plasma install``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Plasma's client over a connection, and the program that Plasma's tests start."""
+"""Plasma's client, over a connection; and ``start_plasma_store``."""
 
 from __future__ import annotations
 
@@ -39,16 +39,19 @@ _RETRIES, _PAUSE = 80, 0.1
 
 
 def connect(store_socket_name: str, num_retries: int = -1, *, create: bool = False) -> PlasmaClient:
-    """A client of a store, for which it waits as Plasma's did: ``plasma_store`` may be starting.
+    """Connects to a store. Waits for the store, as Plasma's function did, because ``plasma_store`` may be starting.
 
     Args:
         store_socket_name: Path of the store.
-        num_retries: How often the store is looked for again, every 0.1 seconds, if there is none; -1: 80 times.
-        create: Make a store if there is none, at once. It is removed when its last client disconnects. Its size is
-            SDP_DAL_STORE_SIZE of the environment, or half of what the machine has.
+        num_retries: How often to look for the store again, every 0.1 seconds. Default: -1, which is 80 times.
+        create: Create the store at once if there is none. It is removed when its last client disconnects. Its size is
+            SDP_DAL_STORE_SIZE of the environment. Default of the size: half of what the machine has.
+
+    Returns:
+        The client.
 
     Raises:
-        StoreNotFound: There is no store. It is a :class:`ConnectionError`, thus an :class:`OSError`, as Plasma's.
+        StoreNotFound: There is no store. This is a :class:`ConnectionError`, and thus an :class:`OSError`, as Plasma's.
     """
     if create:
         return PlasmaClient(BareConnection(store_socket_name))
@@ -68,12 +71,12 @@ def start_plasma_store(
     use_hugepages: bool = False,
     external_store: Optional[str] = None,
 ) -> Iterator[Tuple[str, subprocess.Popen[bytes]]]:
-    """Runs ``plasma_store`` as long as the block does.
+    """Runs ``plasma_store`` until the block ends.
 
     Args:
-        plasma_store_memory: Bytes that fit into it.
-        use_valgrind, use_profiler, plasma_directory, use_hugepages: Not needed any more.
-        external_store: There is none: an error.
+        plasma_store_memory: Bytes that fit into the store.
+        use_valgrind, use_profiler, plasma_directory, use_hugepages: Accepted and ignored.
+        external_store: Must be None, as there is no external store.
 
     Returns:
         The path of the store, and the process.
@@ -94,11 +97,11 @@ def start_plasma_store(
 
 
 class PlasmaClient:
-    """What Plasma's client did, over a connection."""
+    """Reads and writes raw objects by their IDs, as Plasma's client did. :func:`connect` returns one."""
 
     def __init__(self, conn: BareConnection) -> None:
         self._conn = conn
-        # What is being written: its writer, and where.
+        # Objects that are being created: the writer of each, and where its bytes are.
         self._writers: Dict[ObjectID, Tuple[Any, InPlace]] = {}
         self._lock = threading.Lock()
         self._notifications: Optional[Notifications] = None
@@ -114,16 +117,16 @@ class PlasmaClient:
         """Creates an object, to be filled and then sealed.
 
         Args:
-            object_id: Its ID.
-            data_size: Its bytes.
-            metadata: What is to be readable beside it.
+            object_id: The ID of the object.
+            data_size: Bytes of the object.
+            metadata: Bytes to store beside the object.
 
         Returns:
-            The memory, until the object is sealed. It must not be written afterwards.
+            The memory of the object. It may be written until the object is sealed.
 
         Raises:
-            PlasmaObjectExists: There is such an object.
-            PlasmaStoreFull: There is no room for it.
+            PlasmaObjectExists: An object with this ID exists, or is being created.
+            PlasmaStoreFull: The store has no room for the object.
         """
         data, writer = self._create(object_id, data_size, metadata)
         place = InPlace(data, (data_size,), np.dtype(np.uint8), "C")
@@ -143,18 +146,22 @@ class PlasmaClient:
         return data[0], own(out, lib.sdp_dal_writer_free)
 
     def seal(self, object_id: AnyID) -> None:
-        """Makes an object complete, and visible for others.
+        """Completes an object. From now on all clients can get it.
 
         Raises:
-            PlasmaObjectNotFound: This client is not writing such an object.
+            PlasmaObjectNotFound: This client is not creating such an object.
         """
         writer, place = self._written(object_id)
         check(lib.sdp_dal_writer_seal(writer))
-        # What the creator still holds stays his, whatever becomes of the object.
+        # The memory that the program still holds stays readable, whatever becomes of the object.
         place.ended(lambda: own(self._conn._hold_many([whole_id(object_id)], 0), lib.sdp_dal_buffer_free))
 
     def abort(self, object_id: AnyID) -> None:
-        """Gives an object up that is being written."""
+        """Removes an object that this client is creating.
+
+        Raises:
+            PlasmaObjectNotFound: This client is not creating such an object.
+        """
         writer, _ = self._written(object_id)
         ffi.release(writer)
 
@@ -162,32 +169,40 @@ class PlasmaClient:
         with self._lock:
             found = self._writers.pop(ObjectID(object_id), None)
         if found is None:
-            raise NotFound(f"this client is not writing the object {whole_id(object_id).hex()}")
+            raise NotFound(f"this client is not creating the object {whole_id(object_id).hex()}")
         return found
 
     def create_and_seal(self, object_id: AnyID, data: Any, metadata: bytes = b"") -> None:
-        """Puts bytes under an ID: one copy.
+        """Creates an object of given bytes, and seals it. The bytes are copied once.
 
         Args:
-            object_id: Its ID.
-            data: Its bytes: anything with a buffer.
-            metadata: What is to be readable beside it.
+            object_id: The ID of the object.
+            data: The bytes, as any object with a buffer.
+            metadata: Bytes to store beside the object.
+
+        Raises:
+            PlasmaObjectExists: An object with this ID exists, or is being created.
+            PlasmaStoreFull: The store has no room for the object.
         """
         self._put([data], ObjectID(object_id), metadata)
 
     def put_raw_buffer(
         self, value: Any, object_id: Optional[AnyID] = None, metadata: bytes = b"", memcopy_threads: int = 6
     ) -> ObjectID:
-        """Puts bytes: one copy.
+        """Stores bytes. They are copied once.
 
         Args:
-            value: The bytes: anything with a buffer.
-            object_id: The ID; None for a random one.
-            metadata: What is to be readable beside it.
-            memcopy_threads: Not needed any more.
+            value: The bytes, as any object with a buffer.
+            object_id: The ID of the object. Default: a random one.
+            metadata: Bytes to store beside the object.
+            memcopy_threads: Accepted and ignored.
 
         Returns:
             The ID.
+
+        Raises:
+            PlasmaObjectExists: An object with this ID exists, or is being created.
+            PlasmaStoreFull: The store has no room for the object.
         """
         oid = ObjectID.from_random() if object_id is None else ObjectID(object_id)
         self._put([value], oid, metadata)
@@ -196,16 +211,21 @@ class PlasmaClient:
     def put(
         self, value: Any, object_id: Optional[AnyID] = None, memcopy_threads: int = 6, serialization_context: Any = None
     ) -> ObjectID:
-        """Puts any Python value, pickled; arrays in it are copied once.
+        """Stores any Python value that can be pickled. Arrays in it are copied once.
 
         Args:
             value: The value.
-            object_id: The ID; None for a random one.
-            memcopy_threads: Not needed any more.
-            serialization_context: Only None: anything else is an error that says what to use instead.
+            object_id: The ID of the object. Default: a random one.
+            memcopy_threads: Accepted and ignored.
+            serialization_context: Must be None. The error for anything else says what to use instead.
 
         Returns:
             The ID.
+
+        Raises:
+            PlasmaObjectExists: An object with this ID exists, or is being created.
+            PlasmaStoreFull: The store has no room for the object.
+            Unsupported: There is a ``serialization_context``.
         """
         _check_context(serialization_context)
         oid = ObjectID.from_random() if object_id is None else ObjectID(object_id)
@@ -229,16 +249,16 @@ class PlasmaClient:
     # ---- reading -------------------------------------------------------------------------------------------------
 
     def get_buffers(self, object_ids: Sequence[AnyID], timeout_ms: int = -1, with_meta: bool = False) -> List[Any]:
-        """The bytes of objects, without a copy.
+        """Returns the bytes of objects, without a copy.
 
         Args:
-            object_ids: Their IDs.
-            timeout_ms: Milliseconds to wait until all of them exist; -1 for as long as it takes.
-            with_meta: Give their metadata, too.
+            object_ids: The IDs of the objects.
+            timeout_ms: Milliseconds to wait until all objects exist, 0 not to wait. Default: -1, to wait for ever.
+            with_meta: Return the metadata, too.
 
         Returns:
-            For each its buffer, None if it did not come to exist in time; with ``with_meta`` a tuple of metadata (bytes)
-            and buffer, both None.
+            A list with the buffer of each object, or None if it was not sealed in time. With ``with_meta`` a list of
+            tuples of metadata (bytes) and buffer, or of two None.
         """
         found: List[Any] = []
         for handle in self._handles(object_ids, timeout_ms):
@@ -248,11 +268,14 @@ class PlasmaClient:
         return found
 
     def get_metadata(self, object_ids: Sequence[AnyID], timeout_ms: int = -1) -> List[Optional[pa.Buffer]]:
-        """The metadata of objects.
+        """Returns the metadata of objects.
 
         Args:
-            object_ids: Their IDs.
-            timeout_ms: Milliseconds to wait until all of them exist; -1 for as long as it takes.
+            object_ids: The IDs of the objects.
+            timeout_ms: Milliseconds to wait until all objects exist, 0 not to wait. Default: -1, to wait for ever.
+
+        Returns:
+            A list with a buffer for each object, or None if it was not sealed in time.
         """
         return [
             None if metadata is None else pa.py_buffer(metadata)
@@ -262,17 +285,23 @@ class PlasmaClient:
     def get(
         self, object_ids: Union[AnyID, Sequence[AnyID]], timeout_ms: int = -1, serialization_context: Any = None
     ) -> Any:
-        """Values that :meth:`put` wrote; of other objects their bytes. Arrays lie in the store, and are read-only.
+        """Returns values that :meth:`put` stored, and the bytes of other objects.
 
-        Only values of trusted writers should be got: unpickling runs what they wrote.
+        Arrays stay in the store and are read-only.
+
+        Unpickling a value can run code of its writer. Fix: get values only from stores whose clients are trusted.
 
         Args:
-            object_ids: A list of IDs, or one of them.
-            timeout_ms: Milliseconds to wait until all of them exist; -1 for as long as it takes.
-            serialization_context: Only None: anything else is an error that says what to use instead.
+            object_ids: A list of IDs, or a single ID.
+            timeout_ms: Milliseconds to wait until all objects exist, 0 not to wait. Default: -1, to wait for ever.
+            serialization_context: Must be None. The error for anything else says what to use instead.
 
         Returns:
-            A list of values, or one value; :class:`ObjectNotAvailable` for what did not come to exist in time.
+            A list of values, or the value of the single ID. :class:`ObjectNotAvailable` stands in the place of an object
+            that was not sealed in time.
+
+        Raises:
+            Unsupported: There is a ``serialization_context``.
         """
         _check_context(serialization_context)
         if isinstance(object_ids, (list, tuple)):
@@ -287,14 +316,14 @@ class PlasmaClient:
     # ---- about objects -------------------------------------------------------------------------------------------
 
     def contains(self, object_id: AnyID) -> bool:
-        """Whether there is a complete object with an ID."""
+        """Returns whether a sealed object with an ID exists."""
         return self._conn.object_exists(object_id)
 
     def hash(self, object_id: AnyID) -> bytes:
-        """A digest of an object's bytes and metadata: equal for equal ones.
+        """Returns a digest of an object's bytes and metadata, 8 bytes. It is equal for equal bytes and metadata.
 
         Raises:
-            PlasmaObjectNotFound: There is no such object.
+            PlasmaObjectNotFound: There is no sealed object with this ID.
         """
         ((metadata, data),) = self.get_buffers([object_id], 0, with_meta=True)
         if data is None:
@@ -304,8 +333,13 @@ class PlasmaClient:
         return digest.digest()
 
     def list(self) -> Dict[ObjectID, Dict[str, Any]]:
-        """All objects, by ID: ``data_size``, ``metadata_size``, ``ref_count`` (clients that hold it), ``create_time``
-        (seconds since 1970), ``construct_duration`` (seconds), ``state`` ('created' or 'sealed')."""
+        """Lists all objects of the store.
+
+        Returns:
+            By the ID of each object a dictionary: ``data_size`` and ``metadata_size`` (bytes), ``ref_count`` (clients that
+            hold it), ``create_time`` (seconds since 1970), ``construct_duration`` (seconds, -1 before it is sealed) and
+            ``state`` ('created' or 'sealed').
+        """
         found: Dict[ObjectID, Dict[str, Any]] = {}
         for info in self._conn._objects():
             if info.state in (lib.SDP_DAL_STATE_SEALED, lib.SDP_DAL_STATE_CREATING):
@@ -321,41 +355,45 @@ class PlasmaClient:
         return found
 
     def delete(self, object_ids: Sequence[AnyID]) -> None:
-        """Deletes objects; those that somebody holds when the last holder lets go. What is not there is passed over."""
+        """Deletes objects. An object that clients hold is deleted when the last of them releases it. IDs of no object are
+        ignored."""
         for oid in object_ids:
             status = lib.sdp_dal_object_delete(self._conn._open, whole_id(oid), lib.SDP_DAL_DELETE_WHEN_RELEASED)
             if status not in (lib.SDP_DAL_OK, lib.SDP_DAL_NOT_FOUND):
                 raise error(status)
 
     def evict(self, num_bytes: int) -> int:
-        """Deletes objects that nobody uses, the one unused for longest first, until so many bytes are free again. Only in
-        a store that was made for that, as ``plasma_store`` does.
+        """Deletes objects that no client uses, beginning with the one unused for longest, until they had so many bytes
+        together. Only the stores of ``plasma_store`` evict.
+
+        Args:
+            num_bytes: Bytes of data and metadata to free.
 
         Returns:
-            The bytes that were given back.
+            The bytes of data and metadata of the objects that were deleted.
         """
         out = ffi.new("uint64_t *")
         check(lib.sdp_dal_store_evict(self._conn._open, num_bytes, out))
         return int(out[0])
 
     def store_capacity(self) -> int:
-        """Bytes that fit into the empty store."""
+        """Returns the bytes that fit into the empty store."""
         return self._conn.stat()["size"]
 
     def debug_string(self) -> str:
-        """Figures of the store, for people."""
+        """Returns figures of the store as a text."""
         return ", ".join(f"{name} {value}" for name, value in self._conn.stat().items())
 
     def set_client_options(self, client_name: str, limit_output_memory: int = -1) -> None:
-        """Names this client in displays.
+        """Names this client, for displays such as ``sdp-dal top``.
 
         Args:
             client_name: The name.
-            limit_output_memory: Not kept: all clients share the memory of the store.
+            limit_output_memory: Accepted and ignored: all clients share the memory of the store.
         """
         check(lib.sdp_dal_store_set_client_name(self._conn._open, client_name.encode()))
 
-    # ---- events --------------------------------------------------------------------------------------------------
+    # ---- notifications ----------------------------------------------------------------------------------------------
 
     def subscribe(self) -> None:
         """Follows the objects of the store from now on, for :meth:`get_next_notification` and

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Plasma's notifications: what happens to the objects of a store, in order, however late a program asks for it.
 
-A thread reads the store's event log as events come and queues them without a limit, as Plasma's server did: the log itself
+A thread reads the store's event log as events come, and queues them without a limit, as Plasma's server did. The log itself
 holds some thousand events. A second thread writes the queue to a socket, once the program has asked for the socket.
 
 If events come faster than the thread can read them, the store is listed again. Objects are then reported in the order in
-which they were sealed; a deletion is reported, but its place among the other events is not known.
+which they were sealed. Deletions are reported before them, and objects that came and went meanwhile are not reported.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..errors import Forked, InvalidArgument
 from ..ids import ObjectID
 
 #: Seconds after which the thread looks whether it is to end, and most events that it takes at once.
-_TURN, _MOST = 0.1, 256
+_TURN, _MOST = 0.25, 256
 #: A message on the socket: the bytes that follow, and for each object its ID, bytes of data, bytes of metadata.
 _LENGTH, _RECORD = struct.Struct("<q"), struct.Struct("<20sqq")
 
