@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Lets ``import pyarrow.plasma`` find ``ska_sdp_dal.plasma``, in every program of this Python.
 
-``python -m ska_sdp_dal.plasma install`` writes it into site-packages, and ``--remove`` removes it. It imports nothing until a
-program imports ``pyarrow.plasma`` or ``pyarrow._plasma``. A Plasma that pyarrow itself has is left alone.
+``python -m ska_sdp_dal.plasma install`` writes it into site-packages, and ``--remove`` removes it. It imports nothing until
+a program imports ``pyarrow.plasma`` or ``pyarrow._plasma``. A Plasma that pyarrow itself has is left alone.
 """
 # mypy: allow-untyped-defs
 # Without types, for which each start of Python would have to import typing.

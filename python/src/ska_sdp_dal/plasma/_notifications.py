@@ -43,7 +43,9 @@ class Notifications:
     def __init__(self, conn: BareConnection) -> None:
         self._process = os.getpid()
         self._updates = Updates(conn._open)
-        self._queue: Deque[Update] = collections.deque(self._updates.next(0, 1))
+        # As records, not as tuples: many of these would make Python's garbage collector look through all objects again and
+        # again, and events be lost meanwhile.
+        self._queue: Deque[bytes] = collections.deque(_RECORD.pack(*update) for update in self._updates.next(0, 1))
         self._changed = threading.Condition()
         self._stopping = False
         # Why nothing more will come.
@@ -56,7 +58,7 @@ class Notifications:
     def next(self) -> Update:
         """Waits for the next notification."""
         self._check_process()
-        return self._queued() if self._pair is None else self._received(self._pair[1])
+        return decoded(self._queued() if self._pair is None else self._received(self._pair[1]))[0]
 
     def open_socket(self) -> socket:
         """A socket from which the notifications are read from now on."""
@@ -96,7 +98,7 @@ class Notifications:
                 found = self._updates.next(_TURN, _MOST)
                 if found:
                     with self._changed:
-                        self._queue.extend(found)
+                        self._queue.extend(_RECORD.pack(*update) for update in found)
                         self._changed.notify_all()
             self._updates.close()
         except Exception as problem:
@@ -106,7 +108,7 @@ class Notifications:
                 self._end = end
                 self._changed.notify_all()
 
-    def _queued(self) -> Update:
+    def _queued(self) -> bytes:
         with self._changed:
             while not self._queue:
                 if self._end is not None:
@@ -117,12 +119,12 @@ class Notifications:
     def _send(self, into: socket) -> None:
         with into, contextlib.suppress(Exception):
             while True:
-                record = _RECORD.pack(*self._queued())
+                record = self._queued()
                 into.sendall(_LENGTH.pack(len(record)) + record)
 
-    def _received(self, come: socket) -> Update:
+    def _received(self, come: socket) -> bytes:
         (length,) = _LENGTH.unpack(self._read(come, _LENGTH.size))
-        return decoded(self._read(come, length))[0]
+        return self._read(come, length)
 
     def _read(self, come: socket, size: int) -> bytes:
         read = b""
