@@ -18,7 +18,7 @@ import ska_sdp_dal as dal
 
 FOLDER = Path(__file__).resolve().parent
 README = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
-MODULES = [found.name for found in pkgutil.iter_modules(dal.__path__) if found.name != "_ffi"]
+MODULES = [found.name for found in pkgutil.iter_modules(dal.__path__) if found.name not in ("_ffi", "__main__")]
 
 
 def test_the_readmes_programs(path: str, start: Callable[..., Any]) -> None:
@@ -37,14 +37,42 @@ def test_the_readmes_programs(path: str, start: Callable[..., Any]) -> None:
     assert patient.wait() == 0 and patient.err == []
 
 
-def test_the_program_of_the_projects_readme(path: str, start: Callable[..., Any]) -> None:
-    readme = (FOLDER.parent.parent / "README.md").read_text(encoding="utf-8")
-    ((program, output),) = re.findall(
-        r"^```python\n(.*?)^```\n\n```console\n\$ python call.py /dev/shm/readme\n(.*?)^```",
-        readme,
-        re.DOTALL | re.MULTILINE,
-    )
-    assert start(program, path).check() == output.splitlines()
+def test_the_programs_of_the_projects_readme(path: str, tmp_path: Path, start: Callable[..., Any]) -> None:
+    readme = (FOLDER.parent.parent / "README.md").read_text(encoding="utf-8").replace("/dev/shm/quick", path)
+    named = re.findall(r"^```(?:python|cpp)\n((?:#|//) ([a-z.]+): .*?)^```", readme, re.DOTALL | re.MULTILINE)
+    programs = {name: text for text, name in named}
+    assert list(programs) == ["processor.py", "caller.py", "scale.cpp"]
+    in_python, in_cpp = re.findall(r"^```console\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    first, printed = in_python.splitlines()
+    assert first == "$ python caller.py"
+
+    processor = start(programs["processor.py"])
+    assert start(programs["caller.py"]).check() == [printed]
+    processor.interrupt()
+
+    compiling, starting, *rest = in_cpp.splitlines()
+    assert (starting, rest) == ("$ ./scale &", [first, printed])
+    (tmp_path / "scale.cpp").write_text(programs["scale.cpp"], encoding="utf-8")
+    command = compiling.removeprefix("$ ").replace("python ", f"{sys.executable} ")
+    subprocess.run(["bash", "-euc", command], cwd=tmp_path, check=True)
+    with subprocess.Popen([tmp_path / "scale"]) as processor_in_cpp:
+        try:
+            assert start(programs["caller.py"]).check() == [printed]
+        finally:
+            # It has no handler of signals, so that its store is left.
+            processor_in_cpp.kill()
+
+
+def test_flags_for_compilers() -> None:
+    def says(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "ska_sdp_dal", *options], capture_output=True, text=True)
+
+    assert says("--cflags").stdout == f"-I{dal.get_include()}\n"
+    library, runtime_path = says("--libs").stdout.split()
+    assert Path(library).samefile(dal.get_library()) and runtime_path == f"-Wl,-rpath,{Path(library).parent}"
+    assert says("--version").stdout.strip() == dal.__version__
+    nothing = says()
+    assert nothing.returncode == 2 and "say --cflags, --libs or both" in nothing.stderr
 
 
 def test_what_the_readme_names_is_there() -> None:

@@ -73,13 +73,12 @@ fn package(folder: &Path, library: &Path) -> PathBuf {
     let python = python::environment("site", &packages);
     let into = folder.join("python/ska_sdp_dal");
     let _ = std::fs::remove_dir_all(&into);
-    std::fs::create_dir_all(into.join("lib")).expect("cargo's folder for tests is writable");
-    let sources = root().join("python/src/ska_sdp_dal");
-    for entry in std::fs::read_dir(sources).expect("a folder of sources").flatten() {
-        if entry.path().extension().is_some_and(|extension| extension == "py") {
-            std::fs::copy(entry.path(), into.join(entry.file_name())).expect("a copy");
-        }
+    copy_modules(&root().join("python/src/ska_sdp_dal"), &into);
+    // What an editable install puts there.
+    for built in ["lib", "include"] {
+        let _ = std::fs::remove_dir_all(into.join(built));
     }
+    std::fs::create_dir_all(into.join("lib")).expect("cargo's folder for tests is writable");
     link(library, &into.join("lib").join(soname()));
     link(&root().join("include"), &into.join("include"));
     run(Command::new(&python)
@@ -87,6 +86,19 @@ fn package(folder: &Path, library: &Path) -> PathBuf {
         .arg(root().join("include/sdp_dal.h"))
         .arg(into.join("_ffi.py")));
     python
+}
+
+/// The modules of a package and of those in it.
+fn copy_modules(from: &Path, into: &Path) {
+    std::fs::create_dir_all(into).expect("cargo's folder for tests is writable");
+    for entry in std::fs::read_dir(from).expect("a folder of sources").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            copy_modules(&path, &into.join(entry.file_name()));
+        } else if path.extension().is_some_and(|extension| extension == "py") {
+            std::fs::copy(&path, into.join(entry.file_name())).expect("a copy");
+        }
+    }
 }
 
 /// A reader at a page.
