@@ -117,7 +117,7 @@ need_rust() {
     local oldest found
     if ! command -v cargo >/dev/null; then
         problems+=("cargo is missing: install Rust with rustup (https://rustup.rs), or Debian's packages cargo-web and\
- rustfmt-web, which have no clippy: all steps but lint run with them")
+ rustfmt-web; only rustup has clippy, which the step lint needs")
     elif ! found=$(cargo --version 2>/dev/null | cut -d ' ' -f 2); then
         problems+=("cargo does not run: rustup default stable")
     else
