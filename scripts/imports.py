@@ -15,11 +15,11 @@ import ast
 import pathlib
 import re
 import sys
-from typing import Dict, Iterator, List, NamedTuple, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Set, Tuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RUST = ["src/sync", "src/wire", "src/dal", "src/capi", "cli/src"]
-PYTHON = ["python/src/ska_sdp_dal"]
+PYTHON = ["python/src/ska_sdp_dal", "python/src/ska_sdp_dal/plasma"]
 DRAWN = "src/dal"
 DOCUMENT = ROOT / "docs" / "architecture.md"
 BEGIN = "<!-- Written by scripts/imports.py --write -->"
@@ -222,12 +222,13 @@ def rust_graph(folder: str) -> Graph:
 # ---- Python ---------------------------------------------------------------------------------------------------------
 
 
-def python_imports(tree: ast.Module, package: str) -> Iterator[Tuple[str, str, str]]:
-    """What a module imports of its package: module or "", name, and how it is called from then on."""
+def python_imports(tree: ast.Module, package: str, depth: int = 1) -> Iterator[Tuple[str, str, str]]:
+    """What a module imports of a package: module or "", name, and how it is called from then on. The module is so many
+    levels below the package's folder."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             whole = node.module or ""
-            if not node.level and whole.split(".")[0] != package:
+            if node.level != depth and (node.level or whole.split(".")[0] != package):
                 continue
             module = whole if node.level else whole[len(package) + 1 :]
             for alias in node.names:
@@ -250,20 +251,31 @@ def is_python_face(tree: ast.Module) -> bool:
     return all(is_plain(node) for node in tree.body)
 
 
+def parsed(paths: Iterable[pathlib.Path]) -> Dict[str, ast.Module]:
+    return {
+        path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(paths) if path.stem not in GENERATED
+    }
+
+
 def python_graph(folder: str) -> Graph:
-    paths = sorted((ROOT / folder).glob("*.py"))
-    trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in paths if path.stem not in GENERATED}
-    package = (ROOT / folder).name
+    place = ROOT / folder
+    trees = parsed(place.glob("*.py"))
+    parts = {path.parent.name: parsed(path.parent.glob("*.py")) for path in place.glob("*/__init__.py")}
     face = trees["__init__"]
-    handed_on = {called: module or name for module, name, called in python_imports(face, package)}
+    handed_on = {called: module or name for module, name, called in python_imports(face, place.name)}
     graph: Graph = {name: {} for name, tree in trees.items() if name != "__init__" or not is_python_face(tree)}
-    for importer in graph:
-        for module, name, _ in python_imports(trees[importer], package):
-            imported = module or (name if name in trees else handed_on.get(name, "__init__"))
+    importers = [(name, trees[name], 1) for name in graph]
+    graph.update({f"{name}/": {} for name in parts})
+    importers += [(f"{name}/", tree, 2) for name, inside in parts.items() for tree in inside.values()]
+    for importer, tree, depth in importers:
+        for module, name, _ in python_imports(tree, place.name, depth):
+            imported = module or (name if name in trees or name in parts else handed_on.get(name, "__init__"))
+            top = imported.split(".")[0]
+            imported = f"{top}/" if top in parts else imported
             if imported in graph:
                 add(graph, importer, imported, name or module)
             elif imported not in GENERATED:
-                sys.exit(f"imports.py: {folder}/{importer}.py: what is {module}.{name}?")
+                sys.exit(f"imports.py: {folder}/{importer}: what is {module}.{name}?")
     return graph
 
 

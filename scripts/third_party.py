@@ -64,13 +64,18 @@ def chosen(package):
     """The licences that are taken, of an expression such as `MIT OR Apache-2.0`."""
     expression = package["license"]
     if not expression:
-        sys.exit(f"third_party.py: the crate {package['name']} names no licence: look at it, and leave it out if in doubt")
+        sys.exit(
+            f"third_party.py: the crate {package['name']} names no licence: look at it, and leave it out if in doubt"
+        )
     result = []
     for part in re.split(r"\s+AND\s+", expression):
         offered = [name.strip(" ()") for name in re.split(r"\s+OR\s+|/", part)]
         known = [name for name in PREFERENCE if name in offered]
         if not known:
-            sys.exit(f"third_party.py: {package['name']} is under '{expression}', a licence that was not reviewed yet: add it to PREFERENCE if it is acceptable")
+            sys.exit(
+                f"third_party.py: {package['name']} is under '{expression}', a licence that was not reviewed yet: "
+                "add it to PREFERENCE if it is acceptable"
+            )
         result.append(known[0])
     return result
 
@@ -126,7 +131,9 @@ def compose():
         sys.exit(f"third_party.py: {APACHE_FROM} is not linked any more: name another crate in APACHE_FROM")
     folder = pathlib.Path(apache[0]["manifest_path"]).parent
     rule = "=" * 100
-    out.append(f"\n\n{rule}\nApache License, Version 2.0, for all that is under it\n{rule}\n\n{read(folder / 'LICENSE-APACHE')}")
+    out.append(
+        f"\n\n{rule}\nApache License, Version 2.0, for all that is under it\n{rule}\n\n{read(folder / 'LICENSE-APACHE')}"
+    )
     for text, labels in owners.items():
         out.append(f"\n\n{rule}\n" + "\n".join(labels) + f"\n{rule}\n\n{text}")
     return "\n".join(out) + "\n"

@@ -8,6 +8,8 @@ import importlib
 import pkgutil
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Callable
 
@@ -53,7 +55,7 @@ def test_the_programs_of_the_projects_readme(path: str, tmp_path: Path, start: C
     compiling, starting, *rest = in_cpp.splitlines()
     assert (starting, rest) == ("$ ./scale &", [first, printed])
     (tmp_path / "scale.cpp").write_text(programs["scale.cpp"], encoding="utf-8")
-    command = compiling.removeprefix("$ ").replace("python ", f"{sys.executable} ")
+    command = compiling[2:].replace("python ", f"{sys.executable} ")
     subprocess.run(["bash", "-euc", command], cwd=tmp_path, check=True)
     with subprocess.Popen([tmp_path / "scale"]) as processor_in_cpp:
         try:

@@ -10,7 +10,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from . import __version__, get_include, get_library
+from ._native import get_include, get_library, library_version
 
 
 def main() -> None:
@@ -20,8 +20,10 @@ def main() -> None:
         epilog="Example: c++ -std=c++17 program.cpp -o program $(python -m ska_sdp_dal --cflags --libs)",
     )
     parser.add_argument("--cflags", action="store_true", help="print options that find the headers")
-    parser.add_argument("--libs", action="store_true", help="print the library, and an option that finds it at run time")
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument(
+        "--libs", action="store_true", help="print the library, and an option that finds it at run time"
+    )
+    parser.add_argument("--version", action="version", version=library_version())
     options = parser.parse_args()
     if not (options.cflags or options.libs):
         parser.error("say --cflags, --libs or both")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tensors as numpy arrays: what is in the store is looked at in place, what goes there is described, not copied."""
+"""Tensors as numpy arrays. Tensors in the store are read in place. Arrays to be put are described to the library, which
+copies them."""
 
 from __future__ import annotations
 
@@ -37,14 +38,14 @@ def _new_view() -> Any:
     return view
 
 
-#: What the library fills when a tensor is got. Such things are put aside after use, for making them costs more than taking
-#: them: in a deque, from which any thread may take one, and a signal handler at any moment, for its pop() and append() are
-#: whole steps. (Whether it is empty shows only when one is taken.)
+#: Structs that the library fills in a get. They are kept after use, because creating them costs more than reusing them.
+#: They are in a deque, from which any thread, and a signal handler at any moment, may take one, because its pop() and
+#: append() are atomic. (Only taking one shows whether the deque is empty.)
 found: Deque[Any] = deque()
 
 
 def new_found() -> Any:
-    """A view, its bytes, and room for the tensor's handle."""
+    """Returns a view, its bytes, and space for the tensor's handle."""
     view = _new_view()
     return view, ffi.buffer(view), ffi.new("sdp_dal_tensor **")
 
@@ -54,7 +55,7 @@ _EMPTY = {code: ndarray(0, dtype, b"") for code, dtype in DTYPE_OF_CODE.items()}
 
 
 def array_of(shown: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
-    """A read-only array over the elements of a tensor, whose handle it takes over: it is freed with the array.
+    """Returns a read-only array over the elements of a tensor. It takes over the handle and frees it with the array.
 
     Args:
         shown: The tensor, in one of :data:`found`, which is put back.
@@ -81,8 +82,8 @@ def array_of(shown: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
     if size == 0:
         _free_tensor(tensor)
         return _EMPTY[found_code].view() if ndim == 1 else ndarray(shape, dtype, b"")
-    # Arrow's buffer keeps the tensor, and the array keeps the buffer, which cannot be made writable. (numpy asks for a
-    # writable one first: a memoryview refuses that in fewer steps than Arrow does.)
+    # Arrow's buffer keeps the tensor, and the array keeps the buffer, which cannot be made writable. (numpy requests a
+    # writable one first, which a memoryview refuses in fewer steps than Arrow does.)
     bytes_ = memoryview(foreign_buffer(start, size, gc(tensor, _free_tensor)))
     if order == _F_ORDER:
         return ndarray(shape, dtype, bytes_, order="F")
@@ -90,7 +91,7 @@ def array_of(shown: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
 
 
 def dim_names_of(shown: Any) -> Tuple[int, List[str]]:
-    """The element type and the names of the dimensions of a tensor that is held, by its view."""
+    """Returns the element type and the names of the dimensions of a tensor that is held, from its view."""
     view = shown[0]
     if view.dim_names == ffi.NULL:
         return view.dtype, [""] * view.ndim
@@ -103,14 +104,14 @@ def dim_names_of(shown: Any) -> Tuple[int, List[str]]:
 def converted(
     value: Any, code: int, ndim: Optional[int], what: Any, casting: str = "safe"
 ) -> Tuple[np.ndarray[Any, Any], int]:
-    """A value as an array that the library can copy from, and its element type.
+    """Returns a value as an array that the library can copy from, and its element type.
 
     Args:
-        value: Anything numpy takes; None is an empty tensor.
-        code: The element type, 0 for that of the value.
-        ndim: Number of dimensions, None for that of the value.
-        what: What it is, for messages: a text, or a reference.
-        casting: By which of numpy's rules another element type is converted.
+        value: Any value that numpy accepts; None is an empty tensor.
+        code: The element type; 0 for that of the value.
+        ndim: Number of dimensions; None for that of the value.
+        what: The name of the value for messages: a text, or a reference.
+        casting: numpy's rule by which another element type is converted.
     """
     if type(value) is ndarray:
         found_code = CODE_OF_DTYPE.get(value.dtype)
@@ -118,14 +119,14 @@ def converted(
             return value, found_code
     dtype = DTYPE_OF_CODE.get(code)
     if value is None:
-        # A tensor without dimensions has one element: empty is what real processors write there, too.
+        # A tensor without dimensions has one element. Real processors write an empty one there, too.
         array = np.zeros((0,) * (ndim or 1), dtype or np.float64)
         return array, CODE_OF_DTYPE[array.dtype]
     if not isinstance(what, str):
         what = what._what()
     _refuse_masked(value, what)
     if not isinstance(value, np.ndarray):
-        # What describes itself is what is written; numbers and lists of them take the type that is wanted.
+        # A value with a type of its own keeps it; numbers and lists of them get the requested type.
         described = hasattr(value, "__array__") or hasattr(value, "__array_interface__") or hasattr(value, "__dlpack__")
         value = np.asarray(value) if described or dtype is None else _listed(value, dtype, what)
     array = value
@@ -139,14 +140,14 @@ def converted(
             )
     if given == dtype:
         return array, code
-    # An empty tag says nothing, whatever its type.
+    # An empty tag has no information, whatever its type.
     if array.size and not np.can_cast(given, dtype, checked_casting(casting)):
         raise InvalidArgument(_refusal(given, dtype, what))
     return array.astype(dtype), code
 
 
 def checked_casting(casting: str) -> Any:
-    """A casting rule, if it is one of numpy's."""
+    """Returns a casting rule, if it is one of numpy's."""
     if casting not in _CASTINGS:
         raise InvalidArgument(f"casting is {casting!r}: give one of {', '.join(map(repr, _CASTINGS))}")
     return casting
@@ -156,7 +157,7 @@ _CASTINGS = ("no", "equiv", "safe", "same_kind", "unsafe")
 
 
 def _refusal(found: np.dtype[Any], dtype: np.dtype[Any], what: str) -> str:
-    """Why an array is not converted, and what converts it."""
+    """Returns the reason why an array is not converted, and the line that converts it."""
     if np.can_cast(found, dtype, "same_kind"):
         why, rule = "would lose precision or range", "same_kind"
     else:
@@ -170,7 +171,7 @@ def _refusal(found: np.dtype[Any], dtype: np.dtype[Any], what: str) -> str:
 
 
 def _refuse_masked(value: Any, what: str) -> None:
-    """A tensor has no mask: what is masked would become good data."""
+    """Refuses masked arrays. A tensor has no mask, so masked values would become valid data."""
     parts = value if isinstance(value, (list, tuple)) else (value,)
     if any(isinstance(part, np.ndarray) and hasattr(part, "mask") for part in parts):
         raise InvalidArgument(
@@ -185,16 +186,17 @@ def _refuse_masked(value: Any, what: str) -> None:
 
 
 def _has_nulls(value: Any) -> bool:
-    """Whether something is a column of Arrow's, or one of pandas' that may have nulls, and has some."""
+    """Returns whether a value is a column of Arrow, or one of pandas that may have nulls, and contains nulls."""
     if isinstance(value, (pa.Array, pa.ChunkedArray)):
         return bool(value.null_count)
-    # Of pandas' types these only are told from NaN.
+    # Of pandas' types only these distinguish null from NaN.
     nullable = repr(getattr(getattr(value, "dtype", None), "na_value", None)) == "<NA>"
     return nullable and bool(value.isna().any())
 
 
 def _listed(value: Any, dtype: np.dtype[Any], what: str) -> np.ndarray[Any, Any]:
-    """Numbers, or lists of them. Python's have no width: 1 may become an int8, and 1.5 a float32, but 1.5 no integer."""
+    """Returns numbers, or lists of them, as an array. Python's numbers have no width: 1 may become an int8, and 1.5 a
+    float32, but 1.5 not an integer."""
     try:
         found = np.asarray(value)
     except (TypeError, ValueError) as problem:
@@ -229,15 +231,15 @@ class View:
         self._shape = ffi.new("int64_t[]", _MAX_DIMS)
         self.raw.shape = self._shape
         self._kept: Any = None
-        # What is described already: setting it costs more than looking whether that is needed.
+        # The values already written: writing them costs more than checking whether that is needed.
         self._code = 0
         self._sizes: Tuple[int, ...] = ()
         self._names: Any = None
-        #: Where the library writes the reference to what it put.
+        #: Where the library writes the reference to the object that it put.
         self.out = ffi.new("sdp_dal_ref **")
 
     def done(self) -> None:
-        """The library has copied what was shown."""
+        """Releases the array, after the library has copied it."""
         if type(self._kept) is tuple:
             self.raw.strides = NULL
         self._kept = None
@@ -248,8 +250,8 @@ _views: Deque[View] = deque()
 
 
 def view_of(array: np.ndarray[Any, Any], code: int, names: Any = None) -> View:
-    """A view that describes an array of an element type, which it keeps until it is done; ``names`` are those of its
-    dimensions, as :func:`names_of` makes them."""
+    """Returns a view that describes an array of an element type. The view keeps the array until :meth:`View.done`.
+    ``names`` are those of its dimensions, as :func:`names_of` returns them."""
     try:
         view = _views.pop()
     except IndexError:
@@ -280,13 +282,13 @@ def view_of(array: np.ndarray[Any, Any], code: int, names: Any = None) -> View:
 
 
 def names_of(dim_names: Sequence[str]) -> Tuple[Any, Any]:
-    """Names of dimensions for the library, and what must live as long as they are used."""
+    """Returns names of dimensions for the library, and what must be kept as long as they are used."""
     kept = [ffi.new("char[]", encoded(name or "", "the dimension name")) for name in dim_names]
     return ffi.new("const char *[]", kept) if kept else ffi.NULL, kept
 
 
 def expected(code: int, dim_names: Optional[Sequence[str]]) -> Tuple[Any, Any]:
-    """What a reference expects of a tensor (NULL without an element type, or names), and what must live as long as that."""
+    """Returns what a reference expects of a tensor (NULL without an element type or names), and what to keep with it."""
     if not code or dim_names is None:
         return NULL, None
     names, kept = names_of(dim_names)
@@ -299,10 +301,10 @@ def expected(code: int, dim_names: Optional[Sequence[str]]) -> Tuple[Any, Any]:
 
 
 class InPlace:
-    """A tensor that is being written where it lies.
+    """A tensor that is being written in place.
 
-    The array through which it is written keeps its writer until the tensor is sealed, and from then on its bytes. It is
-    read-only from then on, too.
+    The array through which it is written keeps its writer until the tensor is sealed. From then on the array keeps the
+    tensor's bytes and is read-only.
     """
 
     def __init__(self, address: Any, shape: Tuple[int, ...], dtype: np.dtype[Any], order: Any) -> None:
@@ -320,16 +322,17 @@ class InPlace:
         self._first: Any = array
 
     def array(self) -> np.ndarray[Any, Any]:
-        """The array, once; it lives as long as its user wants it."""
+        """Returns the array, once. It exists as long as its user keeps it."""
         array, self._first = self._first, None
         return array  # type: ignore[no-any-return]
 
     def keep(self, held: Any) -> None:
-        """What the array keeps from now on."""
+        """Sets what the array keeps from now on."""
         self._held[:] = [held]
 
     def ended(self, hold: Any = None) -> None:
-        """The tensor was sealed, and ``hold`` gives what keeps its bytes; or it will never exist."""
+        """Ends the writing. Either the tensor was sealed, and ``hold`` returns what keeps its bytes, or it will never
+        exist."""
         array = self._array()
         if array is not None:
             array.setflags(write=False)
@@ -337,7 +340,7 @@ class InPlace:
 
 
 def shape_of(shape: Any, what: str) -> Tuple[int, ...]:
-    """A shape in any form that numpy takes."""
+    """Returns a shape that is given in any form that numpy accepts."""
     try:
         sizes = tuple(int(size) for size in shape) if hasattr(shape, "__iter__") else (int(shape),)
     except (TypeError, ValueError):
@@ -348,7 +351,7 @@ def shape_of(shape: Any, what: str) -> Tuple[int, ...]:
 
 
 def order_of(order: str) -> int:
-    """A memory order as the library names it."""
+    """Returns a memory order as the library names it."""
     orders = {"C": lib.SDP_DAL_ORDER_C, "F": lib.SDP_DAL_ORDER_F}
     if order not in orders:
         raise InvalidArgument(f"the order is {order!r}: give 'C' or 'F'")
@@ -358,7 +361,7 @@ def order_of(order: str) -> int:
 def spec_of(
     code: int, shape: Tuple[int, ...], dim_names: Optional[Sequence[str]], order: str, zeroed: bool
 ) -> Tuple[Any, Any]:
-    """The library's description of a tensor that is to be made, and what must live as long as it is used."""
+    """Returns the library's description of a tensor to be created, and what must be kept as long as it is used."""
     spec = ffi.new("sdp_dal_tensor_spec *")
     spec.struct_size = _SPEC_SIZE
     sizes = ffi.new(_shape_t, shape)

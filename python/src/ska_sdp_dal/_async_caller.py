@@ -19,29 +19,30 @@ from .references import Ref
 if TYPE_CHECKING:
     from .caller import _Issuer
 
-#: Bytes of arguments from which on they are put in another thread: copying so much takes some 0.1 ms.
+#: Arguments of at least so many bytes are put in another thread, because copying them takes some 0.1 ms.
 _LARGE = 1 << 20
 
 
 class AsyncCaller(Caller):
     """Calls the functions of processors, as :class:`Caller` does, from coroutines.
 
-    Its methods are coroutines. ``await caller.f(...)`` issues a call, waits until all outputs exist, and gives its
-    :class:`Results`: a mapping from the outputs' names to their values. ``await caller.f_batch(calls)`` gives a list of
-    these. A caller with ``broadcast`` gives a list with the result of each processor. If an output will never exist, its
+    Its methods are coroutines. ``await caller.f(...)`` issues a call, waits until all outputs exist, and returns its
+    :class:`Results`, a mapping from the outputs' names to their values. ``await caller.f_batch(calls)`` returns a list of
+    these. A caller with ``broadcast`` returns a list with the result of each processor. If an output will never exist, its
     error is raised when all others have ended.
 
-    Cancelling the task, as :func:`asyncio.wait_for` does when the time is over, cancels a call that has not started.
+    Cancelling the task, as :func:`asyncio.wait_for` does at its timeout, cancels a call that has not started.
 
     Issuing does not block the loop. Arguments of more than 1 MiB are copied into the store in a thread of the loop's
-    executor. In a thread are also issued all calls of a caller that may wait for room: one with ``max_in_flight`` and a
-    ``timeout``, and one that has found the store full, which held up the loop for some 0.1 s once.
+    executor. All calls of a caller that may wait for a free place or free space are also issued in a thread. This is a
+    caller with ``max_in_flight`` and a ``timeout``, or one that has found the store full, which blocked the loop for some
+    0.1 s once.
 
-    Making the caller, :meth:`find_processors` and :meth:`next_lost` are those of :class:`Caller`, and wait as long as their
-    ``timeout`` says: make the caller before the loop runs, or with :func:`asyncio.to_thread`.
+    Creating the caller, :meth:`find_processors` and :meth:`next_lost` work as in :class:`Caller`, and block for up to their
+    ``timeout``. Create the caller before the loop runs, or with :func:`asyncio.to_thread`.
 
     Args:
-        procs, store: As of :class:`Caller`, and so are all others.
+        procs, store: As in :class:`Caller`, and so are all others.
 
     >>> import asyncio, numpy as np, pyarrow
     >>> import ska_sdp_dal as dal
@@ -80,15 +81,15 @@ class AsyncCaller(Caller):
 
         Args:
             call_schema: Schema of the function, or its name.
-            args, kwargs: Its parameters, as of :meth:`Caller.call`.
+            args, kwargs: Its parameters, as in :meth:`Caller.call`.
 
         Returns:
-            The :class:`Results`. A broadcasting caller gives a list with those of each processor.
+            The :class:`Results`. A broadcasting caller returns a list with those of each processor.
 
         Raises:
-            InvalidArgument: A parameter is wrong; nothing was sent then.
+            InvalidArgument: A parameter is wrong. Nothing was sent.
             FunctionError: The function raised an exception.
-            ProcessorLost: The processor has gone.
+            ProcessorLost: The processor crashed or was closed.
         """
         return await _call(self._issuer, self._issuer.function(call_schema), *args, **kwargs)
 
@@ -102,20 +103,20 @@ class AsyncCaller(Caller):
             calls: Parameters by name, for each call.
 
         Returns:
-            A list with the :class:`Results` of each call. A broadcasting caller gives a list of these lists, one for each
+            A list with the :class:`Results` of each call. A broadcasting caller returns a list of these lists, one for each
             processor.
         """
         return await _batch(self._issuer, self._issuer.function(call_schema), calls)
 
     async def issue(self, call_schema: Union[pa.Schema, str], *args: Any, **kwargs: Any) -> Any:
-        """Calls a function, and does not wait for its outputs: for inputs of other calls.
+        """Calls a function without waiting for its outputs, which can be inputs of other calls.
 
         Args:
             call_schema: Schema of the function, or its name.
-            args, kwargs: Its parameters, as of :meth:`Caller.call`.
+            args, kwargs: Its parameters, as in :meth:`Caller.call`.
 
         Returns:
-            What :meth:`Caller.call` gives: references to the outputs, each of which can be awaited.
+            References to the outputs as from :meth:`Caller.call`, each of which can be awaited.
         """
         issue = functools.partial(self._issuer.call, self._issuer.function(call_schema), *args, **kwargs)
         outputs = _soon(self._issuer, issue, _weight((*args, *kwargs.values())))
@@ -123,7 +124,7 @@ class AsyncCaller(Caller):
 
 
 async def _call(issuer: _Issuer, function: Function, /, *args: Any, **kwargs: Any) -> Any:
-    """The results of one call."""
+    """Returns the results of one call."""
     issue = functools.partial(issuer.call, function, *args, **kwargs)
     weight = _weight(args) + (_weight(kwargs.values()) if kwargs else 0)
     outputs = _soon(issuer, issue, weight)
@@ -131,7 +132,7 @@ async def _call(issuer: _Issuer, function: Function, /, *args: Any, **kwargs: An
 
 
 async def _batch(issuer: _Issuer, function: Function, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
-    """The results of many calls."""
+    """Returns the results of many calls."""
     # Others than lists of dictionaries are refused.
     rows: Any = list(calls) if isinstance(calls, Iterable) and not isinstance(calls, Mapping) else calls
     issue = functools.partial(issuer.batch, function, rows)
@@ -144,7 +145,7 @@ async def _batch(issuer: _Issuer, function: Function, calls: Sequence[Mapping[st
 
 
 def _soon(issuer: _Issuer, issue: Callable[[], Any], weight: int) -> Any:
-    """Issues what has arguments of so many bytes, if that blocks for a moment only; else None."""
+    """Issues calls with arguments of ``weight`` bytes, if that blocks only for a moment. Returns None otherwise."""
     if issuer.may_wait or weight > _LARGE:
         return None
     thread = get_ident()
@@ -166,7 +167,7 @@ async def _in_thread(issue: Callable[[], Any]) -> Any:
 
 
 def _weight(values: Iterable[Any]) -> int:
-    """Bytes of what is to be copied, or what takes as long to convert; arrays and tables that do not tell are large."""
+    """Returns the bytes to copy, or an equivalent for values to convert. Arrays and tables of unknown size are large."""
     weight = 0
     for value in values:
         if value is None or isinstance(value, (Ref, bool, int, float, complex)):
@@ -189,8 +190,8 @@ def _weight(values: Iterable[Any]) -> int:
 
 
 class Results(Mapping[str, Any]):
-    """What a call has given: the values of its outputs, by name. Each is read when it is asked for; None is one that was not
-    wanted."""
+    """The values of a call's outputs, by name. Each is read when it is accessed. None stands for an output that was not
+    requested."""
 
     __slots__ = ("_outputs",)
 
@@ -212,12 +213,12 @@ class Results(Mapping[str, Any]):
 
     @property
     def refs(self) -> Outputs:
-        """The references to the outputs, by name: for inputs of other calls."""
+        """The references to the outputs, by name, which can be inputs of other calls."""
         return self._outputs
 
 
 async def _results(issuer: _Issuer, outputs: Any) -> Any:
-    """The results of calls, whose outputs are a dictionary of references, or lists of these, when all have ended."""
+    """Returns the results of calls when all have ended. Outputs are a dictionary of references, or lists of these."""
     from ._event_loop import reader_of
 
     refs: List[Ref] = []
@@ -235,7 +236,7 @@ async def _results(issuer: _Issuer, outputs: Any) -> Any:
 
 
 def _gather(outputs: Any, refs: List[Ref], lost: List[LostOutputs]) -> Any:
-    """The results that outputs will give; ``refs`` gets the references, and ``lost`` what will never give any."""
+    """Returns the future results of outputs. ``refs`` gets the references, and ``lost`` the outputs that will not exist."""
     if not isinstance(outputs, dict):
         return [_gather(one, refs, lost) for one in outputs]
     if isinstance(outputs, LostOutputs):

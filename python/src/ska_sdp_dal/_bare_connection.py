@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a connection is without namespaces and references: a store, and its objects by their IDs."""
+"""The part of a connection that needs no namespaces and references: a store, and its objects by their IDs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .ids import OBJECT_ID_SIZE, AnyID, ObjectID, whole_id
 
 _Self = TypeVar("_Self", bound="BareConnection")
 
-#: One update of the table of objects: ID, bytes of data, bytes of metadata; the sizes of what is gone are -1.
+#: One update of the table of objects: ID, bytes of data, bytes of metadata. Both sizes are -1 for a deleted object.
 Update = Tuple[ObjectID, int, int]
 _GONE = -1
 
@@ -37,14 +37,14 @@ class BareConnection(Closes):
 
     @classmethod
     def _with(cls: Type[_Self], plasma_path: str, options: Any) -> _Self:
-        """A connection by the library's own options."""
+        """Returns a connection that is opened with the library's own options."""
         made = cls.__new__(cls)
         made._attach(plasma_path, options)
         return made
 
     @classmethod
     def _existing(cls: Type[_Self], plasma_path: str) -> _Self:
-        """A connection to a store that must be there: if it is not, :class:`.StoreNotFound`."""
+        """Returns a connection to an existing store. Raises :class:`.StoreNotFound` if it does not exist."""
         options = filled("sdp_dal_store_options")
         options.create = lib.SDP_DAL_CREATE_NEVER
         return cls._with(plasma_path, options)
@@ -84,7 +84,7 @@ class BareConnection(Closes):
         return self._path
 
     def close(self) -> None:
-        """Ends the connection. References and buffers that were made from it stay valid."""
+        """Closes the connection. References and buffers that were created from it stay valid."""
         while self._followers:
             self._followers.pop()()
         if self._store is not None:
@@ -101,7 +101,7 @@ class BareConnection(Closes):
 
     @property
     def _open(self) -> Any:
-        """The handle of the store, which is open."""
+        """The handle of the open store."""
         if self._store is None:
             raise InvalidArgument(f"the connection to {self._path} was closed")
         return self._store
@@ -109,14 +109,14 @@ class BareConnection(Closes):
     # ---- objects -------------------------------------------------------------------------------------------------
 
     def get_buffers(self, oids: Sequence[AnyID], timeout: Optional[float] = None) -> Any:
-        """The bytes of objects, without a copy.
+        """Returns the bytes of objects, without a copy.
 
         Args:
             oids: The objects' IDs; or a single one.
-            timeout: Seconds to wait until all of them exist; None for as long as it takes.
+            timeout: Seconds to wait until all of them exist; None for no limit.
 
         Returns:
-            A list of :class:`pyarrow.Buffer`, with None for what did not come to exist in time; for a single ID, its
+            A list of :class:`pyarrow.Buffer`, with None for an object that was not created in time; for a single ID, its
             buffer.
         """
         if isinstance(oids, (bytes, bytearray)) or hasattr(oids, "binary"):
@@ -128,7 +128,7 @@ class BareConnection(Closes):
         return [None if handle is None else _tables.buffer_of(handle) for handle in held]
 
     def _hold_many(self, ids: List[bytes], timeout: Optional[float]) -> List[Any]:
-        """Handles of the bytes of objects, which are to be freed; None for what did not come to exist in time."""
+        """Returns handles of the bytes of objects, which must be freed; None for an object that was not created in time."""
         out = ffi.new("sdp_dal_buffer *[]", max(len(ids), 1))
         check(
             lib.sdp_dal_object_get_many(
@@ -138,7 +138,7 @@ class BareConnection(Closes):
         return [out[at] if out[at] != ffi.NULL else None for at in range(len(ids))]
 
     def object_exists(self, oid: AnyID) -> bool:
-        """Whether there is an object with an ID now.
+        """Returns whether an object with an ID exists now.
 
         Args:
             oid: The ID.
@@ -148,18 +148,18 @@ class BareConnection(Closes):
         return bool(out[0])
 
     def object_size(self, oid: AnyID) -> int:
-        """The bytes of an object's data.
+        """Returns the size of an object's data in bytes.
 
         Args:
             oid: The object's ID.
 
         Raises:
-            NotFound: There is no such object.
+            NotFound: The object does not exist.
         """
         return int(self._info(oid).data_size)
 
     def _objects(self) -> Iterator[Any]:
-        """What there is to know about each object of the store: one struct, which is filled for each in turn."""
+        """Returns the information about each object of the store, in one struct that is filled for each in turn."""
         return every_object(self._open)
 
     def _info(self, oid: AnyID) -> Any:
@@ -168,27 +168,27 @@ class BareConnection(Closes):
         return info
 
     def _is_kept(self, oid: AnyID) -> bool:
-        """Whether an object stays until it is deleted, even if no client wants it."""
+        """Returns whether an object stays until it is deleted, even if no client wants it."""
         try:
             return bool(self._info(oid).flags & lib.SDP_DAL_INFO_KEPT)
         except NotFound:
             return False
 
     def delete(self, oids: Iterable[AnyID]) -> None:
-        """Deletes objects. Their bytes stay readable for clients that hold them; IDs of no object are passed over."""
+        """Deletes objects. Their bytes stay readable for clients that hold them. IDs without an object are ignored."""
         for oid in _listed(oids):
             status = lib.sdp_dal_object_delete(self._open, whole_id(oid), lib.SDP_DAL_DELETE_NOW)
             if status not in (lib.SDP_DAL_OK, lib.SDP_DAL_NOT_FOUND):
                 raise error(status)
 
     def update_obj_table(self, timeout: Optional[float] = 0) -> List[Update]:
-        """What has happened to objects since this was asked last; the first time, all that are there.
+        """Returns the objects that were created or deleted since the last call. The first call returns all objects.
 
         Args:
-            timeout: Seconds to wait until something happens, if nothing has; None for as long as it takes.
+            timeout: Seconds to wait for a change, if there is none; None for no limit.
 
         Returns:
-            For each object that came or went its ID, bytes of data and bytes of metadata; -1 for both if it is gone.
+            For each object its ID, bytes of data and bytes of metadata. Both sizes are -1 if the object was deleted.
         """
         # A wrong one is refused before anything is begun.
         nanoseconds(timeout)
@@ -199,15 +199,15 @@ class BareConnection(Closes):
 
     @property
     def identity(self) -> int:
-        """A random number that tells this store from every other one, also from one that was or will be made at the same
-        path: an object ID that is written down is good only with it.
+        """A random number that distinguishes this store from every other one, including earlier and later stores at the
+        same path. Record it together with object IDs, which are valid only in this store.
         """
         out = filled("sdp_dal_store_info")
         check(lib.sdp_dal_store_get_info(self._open, out))
         return int(out.identity)
 
     def stat(self) -> Dict[str, int]:
-        """Numbers about the store as it is now: ``size``, ``used``, ``free``, ``objects``, ``clients`` and more."""
+        """Returns statistics of the store: ``size``, ``used``, ``free``, ``objects``, ``clients`` and more."""
         out = filled("sdp_dal_store_stat")
         check(lib.sdp_dal_store_get_stat(self._open, out))
         names = [name for name, _ in ffi.typeof("sdp_dal_store_stat").fields]
@@ -215,7 +215,7 @@ class BareConnection(Closes):
 
 
 def _listed(oids: Any) -> Iterable[AnyID]:
-    """Several IDs, which are given as such."""
+    """Returns several IDs, and refuses a single one."""
     if isinstance(oids, (str, bytes, bytearray)) or not isinstance(oids, Iterable):
         raise TypeError(f"{_native.short(oids)} is no list of object IDs: give a list of them")
     return oids
@@ -225,7 +225,7 @@ def _listed(oids: Any) -> Iterable[AnyID]:
 
 
 def every_object(store: Any) -> Iterator[Any]:
-    """What there is to know about each object: one struct, which is filled for each in turn."""
+    """Returns the information about each object, in one struct that is filled for each in turn."""
     out, count = ffi.new("sdp_dal_list **"), ffi.new("size_t *")
     check(lib.sdp_dal_store_list_objects(store, ffi.NULL, 0, out, count))
     objects = own(out, lib.sdp_dal_list_free)
@@ -252,7 +252,7 @@ class Updates:
         ffi.release(self._events)
 
     def next(self, timeout: Optional[float], most: Optional[int] = None) -> List[Update]:
-        """What has happened; waits for something to happen if nothing has. No more than about ``most`` updates at once."""
+        """Returns the changes, about ``most`` of them at once. Waits for a change if there is none."""
         deadline = None if timeout is None else time.monotonic() + timeout
         updates: List[Update] = []
         if not self._listed:
@@ -287,7 +287,7 @@ class Updates:
         return []
 
     def _came(self, oid: ObjectID, data: int, metadata: int) -> List[Update]:
-        # Told twice if it was listed after the event had been written.
+        # Reported twice if it was listed after the event had been written.
         if self._known.get(oid) == (data, metadata):
             return []
         self._known[oid] = (data, metadata)
@@ -298,7 +298,7 @@ class Updates:
         return [] if self._known.pop(oid, None) is None else [(oid, _GONE, _GONE)]
 
     def _list(self) -> List[Update]:
-        """All that is there, against what was known: in the order in which it was sealed."""
+        """Returns the differences between all existing objects and the known ones, in the order of their sealing."""
         there: List[Tuple[int, ObjectID, int, int]] = []
         for info in every_object(self._store):
             if info.state == lib.SDP_DAL_STATE_SEALED:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A call that a processor has taken: its parameters as the function gets them, and how it ends.
 
-As long as the function runs, and beyond that as long as a reference to one of its outputs lives, the outputs can be
-written: real processors keep the tag of a payload and write it when they are done. Inputs stay as long as anything that
-was made from them.
+The outputs can be written as long as the function runs, and after that as long as a reference to one of them exists. Real
+processors keep the tag of a payload and write it when they are done. Inputs stay as long as anything that was created from
+them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _values = lib.sdp_dal_call_values
 NULL = ffi.NULL
 _NULL: int = lib.SDP_DAL_VALUE_NULL
 _NOT_WRITTEN: int = lib.SDP_DAL_OUTPUT_NOT_WRITTEN
-#: Bytes of a failed call's text that the library keeps, but for a little.
+#: Bytes of a failed call's text that the library keeps, with a small margin.
 _TEXT = 2040
 
 
@@ -52,17 +52,17 @@ class Call:
 
     @property
     def row(self) -> int:
-        """Which call of a batch this is; 0 for a single one."""
+        """The number of this call in its batch; 0 for a single call."""
         return int(self._info().row)
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nobody wants the outputs any more: a long function may stop then."""
+        """Whether the call was cancelled, because no reference to its outputs is left. A long function may then stop."""
         return bool(lib.sdp_dal_call_is_cancelled(self._handle))
 
     @property
     def thread_budget(self) -> int:
-        """How many threads the function may use."""
+        """The number of threads that the function may use."""
         out = ffi.new("int32_t *")
         check(lib.sdp_dal_call_get_threads(self._handle, out))
         return int(out[0])
@@ -83,7 +83,7 @@ class Call:
         return info
 
     def set_progress(self, fraction: float) -> None:
-        """Tells how far the function has come, to whoever has a reference to one of its outputs.
+        """Sets the progress of the function, which references to its outputs show.
 
         Args:
             fraction: From 0 to 1.
@@ -91,13 +91,13 @@ class Call:
         check(lib.sdp_dal_call_set_progress(self._handle, fraction))
 
     def batch(self) -> pa.RecordBatch:
-        """The parameters as they were sent: a record batch of one row."""
+        """Returns the parameters as they were sent, as a record batch of one row."""
         out = ffi.new("sdp_dal_buffer **")
         check(lib.sdp_dal_call_get_buffer(self._handle, out))
         return pa.ipc.open_stream(_tables.buffer_of(out[0])).read_next_batch().slice(self.row, 1)
 
     def parameters(self, outputs: CallOutputs) -> Dict[str, Any]:
-        """The parameters as the function gets them: values, and references to objects; None for what was left out."""
+        """Returns the parameters for the function: values, and references to objects; None for those that were left out."""
         function = self._function
         params = function.params
         values: Dict[str, Any] = {}
@@ -134,7 +134,7 @@ class Call:
         return ObjectID(bytes(ffi.buffer(out, 20)))
 
     def reference(self, param: Param) -> Any:
-        """The library's reference to the object of a parameter."""
+        """Returns the library's reference to the object of a parameter."""
         out = ffi.new("sdp_dal_ref **")
         check(lib.sdp_dal_call_get_ref(self._handle, param.raw, out))
         return own(out, lib.sdp_dal_ref_free)
@@ -142,14 +142,14 @@ class Call:
     # ---- its end -------------------------------------------------------------------------------------------------
 
     def run(self, function: Callable[..., Any]) -> None:
-        """Runs the function, and ends the call, unless somebody still holds an output that is missing."""
+        """Runs the function, and ends the call, unless a reference to a missing output still exists."""
         held = [CallOutputs(self)]
         function(**self.parameters(held[0]))
         self.end(held)
 
     def end(self, held: List[CallOutputs]) -> None:
-        """The function has returned: ends the call, unless a reference to an output that is missing still lives. ``held``
-        keeps what these share, and is emptied to see that."""
+        """Ends the call after the function has returned, unless a reference to a missing output still exists. ``held`` keeps
+        the state that these share, and is emptied to check that."""
         outputs = held.pop()
         if outputs.in_place:
             outputs.seal_all()
@@ -163,7 +163,7 @@ class Call:
         self.finish()
 
     def finish(self) -> None:
-        """Ends the call: what was not written fails."""
+        """Ends the call. Outputs that were not written fail."""
         status = _finish(self._handle, NULL, 0)
         if status == _NOT_WRITTEN:
             # No exception, for there is nobody to catch it; who waits for the output gets it.
@@ -172,13 +172,13 @@ class Call:
             check(status)
 
     def fail(self, problem: BaseException) -> None:
-        """Ends the call: its outputs fail with an exception's text."""
+        """Ends the call. Its outputs fail with an exception's text."""
         text = errors.tell(problem, _TEXT).encode(errors="replace").replace(b"\0", b" ")
         check(lib.sdp_dal_call_fail(self._handle, lib.SDP_DAL_FUNCTION_FAILED, text))
         self.finish()
 
     def _go_on(self) -> Any:
-        """Lets the function have returned, and the call be open: the handle by which its outputs are written."""
+        """Ends the run of the function and keeps the call open. Returns the handle with which its outputs are written."""
         out = ffi.new(_call_pp)
         check(lib.sdp_dal_call_defer(self._handle, out))
         deferred = own(out, _free_call)
@@ -190,7 +190,7 @@ class Call:
 
 
 class CallOutputs:
-    """What the references to the outputs of a call share. As long as one of them lives, so does this."""
+    """The state that the references to the outputs of a call share. It exists as long as one of them."""
 
     #: The handle that keeps the call open once its function has returned.
     deferred: Any = None
@@ -203,15 +203,15 @@ class CallOutputs:
 
     @property
     def handle(self) -> Any:
-        """The handle by which outputs are written."""
+        """The handle with which outputs are written."""
         return self.call._handle if self.deferred is None else self.deferred
 
     def created(self, tensor: OutputTensor) -> None:
-        """An output is being written in place."""
+        """Records that an output is being written in place."""
         self.in_place.append(tensor)
 
     def written(self, tensor: Optional[OutputTensor] = None) -> None:
-        """One more output exists."""
+        """Records that one more output exists."""
         if tensor is not None and tensor in self.in_place:
             self.in_place.remove(tensor)
         self.missing.pop()
@@ -219,7 +219,7 @@ class CallOutputs:
             self._end()
 
     def go_on(self, deferred: Any) -> None:
-        """The function has returned, but some outputs are to be written later, with another handle."""
+        """Records that the function has returned. Other outputs will be written later, with another handle."""
         self.deferred = deferred
         self._end()
 
@@ -229,14 +229,14 @@ class CallOutputs:
             check(_finish(self.deferred, NULL, 0))
 
     def seal_all(self) -> None:
-        """The function has returned: what it made in place is complete."""
+        """Seals all outputs that were created in place, when the function has returned."""
         for tensor in list(self.in_place):
             tensor.seal()
 
 
 class _OfCall:
-    """A reference to a parameter of a call. The library's own reference is made when it is needed, which for reading and
-    writing it is not."""
+    """A reference to a parameter of a call. The library's own reference is created when it is needed, which is not the case
+    for reading and writing."""
 
     _call: Call
     _param: Param
@@ -254,7 +254,7 @@ class _OfCall:
 
 
 class InputTensor(_OfCall, TensorRef):
-    """An input of a call: what the call has pinned, whatever became of the object."""
+    """An input of a call. The call has pinned it, so it stays readable even if the object is deleted."""
 
     def __init__(self, call: Call, param: Param) -> None:
         self._call = call
@@ -275,13 +275,13 @@ class InputTensor(_OfCall, TensorRef):
         return shown
 
     def copy(self) -> np.ndarray[Any, Any]:
-        """A private copy, which may be written: for functions that scribble on their inputs. In C order unless the
-        parameter asks for F order."""
+        """Returns a private copy, which may be written, for functions that modify their inputs. The copy is in C order
+        unless the parameter requests F order."""
         return self.get().copy("F" if self._param.order == "F" else "C")
 
 
 class InputTable(_OfCall, TableRef):
-    """An input of a call: what the call has pinned, whatever became of the object."""
+    """An input of a call. The call has pinned it, so it stays readable even if the object is deleted."""
 
     def __init__(self, call: Call, param: Param) -> None:
         self._call = call
@@ -294,7 +294,7 @@ class InputTable(_OfCall, TableRef):
 
 
 class OutputTensor(_OfCall, TensorRef):
-    """An output of a call, to be written by its function; or later, as long as this reference lives."""
+    """An output of a call, to be written by its function, or later, as long as this reference exists."""
 
     def __init__(self, outputs: CallOutputs, param: Param) -> None:
         self._outputs = outputs
@@ -329,7 +329,7 @@ class OutputTensor(_OfCall, TensorRef):
         return self._outputs
 
     def seal(self) -> None:
-        """Makes an output that was created in place complete, before the function returns."""
+        """Seals an output that was created in place, before the function returns."""
         check(lib.sdp_dal_call_seal(self._outputs.handle, self._param.raw))
         self._sealed()
         self._outputs.written(self)
@@ -339,7 +339,7 @@ class OutputTensor(_OfCall, TensorRef):
 
 
 class OutputTable(_OfCall, TableRef):
-    """An output of a call, to be written by its function; or later, as long as this reference lives."""
+    """An output of a call, to be written by its function, or later, as long as this reference exists."""
 
     def __init__(self, outputs: CallOutputs, param: Param) -> None:
         self._outputs = outputs

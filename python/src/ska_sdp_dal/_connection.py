@@ -79,7 +79,7 @@ class Connection(BareConnection):
         check(result)
 
     def events(self, prefix: bytes = b"") -> Events:
-        """What happens to objects from now on, for ``async for event in conn.events()``.
+        """Returns the events of objects from now on, for ``async for event in conn.events()``.
 
         To keep a table of objects, subscribe first and list them then: nothing is missed in between, though it may be told
         twice. A program that reads slowly loses events, and gets one of kind ``resync``: list the objects again. Once the

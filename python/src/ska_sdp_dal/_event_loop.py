@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Waits in event loops: for objects, calls and events of a store, without a thread for each.
 
-A store has one descriptor in a process, which is readable when something may be new. A :class:`Reader` stands for one event
-loop and one store, and is registered with the loop as long as something is watched there. When the loop wakes up for it, it
-asks the library for the IDs of watched objects that may have ended, and looks at these only.
+A store has one descriptor in a process, which is readable when something may be new. A :class:`Reader` belongs to one event
+loop and one store, and is registered with the loop as long as it watches something. When the loop wakes up for it, it
+asks the library for the IDs of watched objects that may have ended, and checks only these.
 
-Waking up costs more than looking: a wait looks at its objects in the next turns of the loop, and watches them only when the
-loop has nothing else to do for longer than its patience. How long that is, is learned, as by the library's own waits.
+Waking up costs more than checking. A wait therefore checks its objects in the next turns of the loop, and watches them only
+when the loop has had no other work for longer than its patience. That time is learned, as by the library's own waits.
 
-All loops of a process share the descriptor and the list of changes. The loop that wakes up first takes the list, and hands
-it to the other loops.
+All loops of a process share the descriptor and the list of changes. The loop that wakes up first takes the list, and passes
+it on to the other loops.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _lock = threading.Lock()
 
 
 class Wait:
-    """A wait for several objects, which is over when the last of them has ended: it exists, or never will. One at a time is
-    looked at, as all must end."""
+    """A wait for several objects, which ends when each of them exists or never will. It checks one object at a time, because
+    all must end."""
 
     __slots__ = ("exist", "future", "left", "looks", "oid")
 
@@ -60,7 +60,7 @@ class Wait:
         self.oid = b""
 
     def is_over(self) -> bool:
-        """Looks at what is left, and ends the wait if nothing is."""
+        """Checks the remaining objects, and ends the wait if there are none."""
         left = self.left
         self.looks += 1
         while left:
@@ -76,7 +76,7 @@ class Wait:
 
 
 class Reader:
-    """What waits in one event loop for one store."""
+    """The waits in one event loop for one store."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
         self.loop = loop
@@ -104,7 +104,7 @@ class Reader:
     # ---- what waits ----------------------------------------------------------------------------------------------
 
     async def ended(self, refs: Sequence[Any], store: Any) -> bool:
-        """Waits until all of these objects exist or never will. Whether all exist."""
+        """Waits until all of these objects exist or never will. Returns whether all exist."""
         wait = Wait(self.loop.create_future(), refs)
         self._fresh.append(wait)
         if not self._peeks:
@@ -120,7 +120,7 @@ class Reader:
         return wait.exist
 
     def _peek(self, store: Any) -> None:
-        """Looks at the waits that watch nothing yet."""
+        """Checks the waits that watch nothing yet."""
         before, now = len(self._fresh), perf_counter()
         self._fresh = [wait for wait in self._fresh if not wait.is_over()]
         if not self._idle or len(self._fresh) < before:
@@ -169,7 +169,7 @@ class Reader:
         self._waits.setdefault(wait.oid, []).append(wait)
 
     def _forget(self, wait: Wait) -> None:
-        """Takes a wait back that is not over."""
+        """Removes a wait that is not over."""
         if wait in self._fresh:
             self._fresh.remove(wait)
         waits = self._waits.get(wait.oid, ())
@@ -186,12 +186,12 @@ class Reader:
             del self._waits[wait.oid]
 
     def add_look(self, look: Callable[[], None], store: Any) -> None:
-        """Lets something be called whenever anything may be new."""
+        """Adds a function that is called whenever something may be new."""
         self._register(store)
         self._looks.append(look)
 
     def remove_look(self, look: Callable[[], None]) -> None:
-        """Ends that."""
+        """Removes a function that :meth:`add_look` added."""
         self._looks.remove(look)
         self._rest()
 
@@ -222,7 +222,7 @@ class Reader:
     # ---- what is new -------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """The descriptor is readable."""
+        """Handles a readable descriptor."""
         if perf_counter() - self._armed < _PATIENCE:
             self._patience = min(_PATIENCE, self._patience * 2 + _PATIENCE / 100)
         status = _take_changed(self._handle, _MOST_CHANGED, self._ids, self._count)
@@ -239,7 +239,7 @@ class Reader:
         self._changed(changed)
 
     def _changed(self, changed: bytes) -> None:
-        """Some objects may have ended, whose IDs stand one behind the other."""
+        """Handles objects that may have ended, given as their concatenated IDs."""
         if self._waits:
             for start in range(0, len(changed), OBJECT_ID_SIZE):
                 self._look_at(changed[start : start + OBJECT_ID_SIZE])
@@ -270,7 +270,7 @@ class Reader:
         self._changed(b"".join(ended))
 
     def _fail(self, problem: BaseException) -> None:
-        """The store cannot be waited for any more: whoever waits is told."""
+        """Ends all waits with an error, when the store can no longer be watched."""
         for waits in self._waits.values():
             for wait in waits:
                 if not wait.future.done():
@@ -281,7 +281,8 @@ class Reader:
 
 
 def reader_of(conn: Any, descriptor: Optional[int] = None) -> Reader:
-    """The reader of the loop that runs for the store of a connection, which is open, or was when it had its descriptor."""
+    """Returns the running loop's reader for a connection's store. The connection is open, or was open when it got its
+    descriptor."""
     loop, reader = asyncio.get_running_loop(), conn._reader
     if reader is not None and reader.loop is loop:
         return reader  # type: ignore[no-any-return]
@@ -302,7 +303,7 @@ def reader_of(conn: Any, descriptor: Optional[int] = None) -> Reader:
 
 
 async def value_of(ref: Any) -> Any:
-    """What a reference gives when its object exists."""
+    """Returns the value of a reference when its object exists."""
     if _wait_for_ref(ref._handle, 0) == TIMEOUT:
         conn = ref._conn
         await reader_of(conn).ended((ref,), conn._open)
@@ -318,8 +319,8 @@ _background: Optional[asyncio.AbstractEventLoop] = None
 
 
 def call_back(ref: Any, callback: Callable[[Any], object]) -> None:
-    """Lets a function be called with a reference when its object exists or never will: in the loop that runs in this thread,
-    or in that of the thread for callbacks."""
+    """Calls a function with a reference when its object exists or never will. It is called in the loop that runs in this
+    thread, or in the loop of the thread for callbacks."""
     conn, store, descriptor = ref._conn, None, None
     if _wait_for_ref(ref._handle, 0) == TIMEOUT:
         store, descriptor = conn._open, conn._event_fd
@@ -359,7 +360,7 @@ def _background_loop() -> asyncio.AbstractEventLoop:
 
 
 def _forked() -> None:
-    """The loops, and the thread, are the parent's."""
+    """Drops the loops and the thread in a forked child, because they are the parent's."""
     global _lock, _background
     _lock, _background = threading.Lock(), None
     _readers.clear()

@@ -20,7 +20,7 @@ _ref_pp = ffi.typeof("sdp_dal_ref **")
 def unpickled(
     kind: Type[Ref], plasma_path: str, oid: ObjectID, expected: Tuple[Any, ...], exported: Union[str, DalError, None]
 ) -> Ref:
-    """The reference that was pickled, or one that says why it cannot be had."""
+    """Returns the reference that was pickled, or one that raises the reason why its object is not available."""
     try:
         if isinstance(exported, DalError):
             raise exported
@@ -29,7 +29,7 @@ def unpickled(
         made = kind.__new__(kind)
         made._begin(*_imported(exported, plasma_path))
     except DalError as problem:
-        # Raised here it would take whoever unpickles along: pools and engines lose a worker, or hang.
+        # Raised here, the error would end the process that unpickles: pools and engines lose a worker, or hang.
         lost: Any = _LOST[kind]
         made = lost.__new__(lost)
         made._lose(problem.with_traceback(None), plasma_path, oid)
@@ -37,8 +37,11 @@ def unpickled(
     return made
 
 
+Ref._unpickled = unpickled
+
+
 def _imported(text: str, plasma_path: str) -> Tuple[Connection, Any]:
-    """An owning handle of an exported object, and a connection to its store, which lies at a path."""
+    """Returns an owning handle of an exported object, and a connection to its store at a path."""
     out = ffi.new(_ref_pp)
     status = lib.sdp_dal_ref_import(ffi.NULL, encoded(text, "the exported reference"), out)
     if status == lib.SDP_DAL_NOT_FOUND:
@@ -50,7 +53,7 @@ def _imported(text: str, plasma_path: str) -> Tuple[Connection, Any]:
 
 
 def _connection_to(plasma_path: str) -> Connection:
-    """A connection to a store that must be there. It costs little: a process is one client, whatever it opens."""
+    """Returns a connection to an existing store. It costs little, because a process is one client, whatever it opens."""
     try:
         return Connection._existing(plasma_path)
     except StoreNotFound as problem:
@@ -61,7 +64,7 @@ def _connection_to(plasma_path: str) -> Connection:
 
 
 class _Lost:
-    """A reference that was unpickled where its object cannot be had: what it is asked raises why."""
+    """A reference that was unpickled where its object is not available. Every use raises the reason."""
 
     def _lose(self, why: DalError, place: str, oid: ObjectID) -> None:
         self._why = why
@@ -88,11 +91,11 @@ class _Lost:
 
     @property
     def is_owning(self) -> bool:
-        """It keeps nothing."""
+        """False, because this reference keeps nothing."""
         return False
 
     def exists(self) -> bool:
-        """Whether the object exists."""
+        """Returns whether the object exists."""
         return not isinstance(self._why, ObjectDeleted) and bool(self._handle)
 
     def _path(self) -> str:
@@ -131,19 +134,18 @@ def adopt(text: str, kind: Type[_AnyRef], *, store: Any = None) -> _AnyRef: ...
 
 
 def adopt(text: str, kind: Any = None, *, store: Any = None) -> Any:
-    """Makes an owning reference from a text of :meth:`.Ref.export`, by whatever process of the machine, and in whatever
-    language, it was exported. No store is made.
+    """Creates an owning reference from a text of :meth:`.Ref.export`. Any process of the machine, in any language, may have
+    exported it. No store is created.
 
     Args:
         text: The exported text.
-        kind: TensorRef, TableRef or Ref. Default: what the object is; Ref if it does not exist yet.
-        store: The Store, or Connection, in which the object lies. Default: it is opened at the path that it had for the
-            process that exported.
+        kind: TensorRef, TableRef or Ref. Default: the kind of the object; Ref if it does not exist yet.
+        store: The Store or Connection of the object's store. Default: opened at the path that the exporting process used.
 
     Raises:
-        InvalidArgument: The text is no exported reference, or is one to another store.
-        ObjectDeleted: The object is gone.
-        StoreNotFound: There is no store at the path.
+        InvalidArgument: The text is not an exported reference, or refers to another store.
+        ObjectDeleted: The object was deleted.
+        StoreNotFound: The store does not exist at the path.
 
     >>> import ska_sdp_dal as dal
     >>> store = dal.Store("/dev/shm/sdp-dal-doctest")
@@ -157,7 +159,7 @@ def adopt(text: str, kind: Any = None, *, store: Any = None) -> Any:
     if kind not in (None, *_LOST):
         raise TypeError(f"the kind of the reference is {kind!r}: give TensorRef, TableRef or Ref")
     if store is None:
-        # The path stands last in the text, and is absolute.
+        # The path is the last part of the text, and is absolute.
         conn, handle = _imported(text, text[text.find("/") :])
     else:
         conn, out = getattr(store, "conn", store), ffi.new(_ref_pp)
@@ -173,7 +175,7 @@ def adopt(text: str, kind: Any = None, *, store: Any = None) -> Any:
 
 
 def _kind_of(handle: Any) -> Type[Ref]:
-    """What an object is."""
+    """Returns the kind of an object."""
     tensor, stream = ffi.new(_tensor_pp), ffi.new("struct ArrowArrayStream *")
     if lib.sdp_dal_ref_get_tensor(handle, 0, tensor, ffi.NULL) == lib.SDP_DAL_OK:
         lib.sdp_dal_tensor_free(tensor[0])

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, Callable, Dict, Generator, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Callable, ClassVar, Dict, Generator, Optional, Sequence, Tuple, Type, Union
 
 import pyarrow as pa
 
@@ -22,23 +22,25 @@ class Ref(Waitable):
     """Refers to an object in the store, which may not exist yet.
 
     There are two kinds. An *owning* reference (from putting, from :meth:`.Store.new_tensor_ref`, or an output of a call)
-    keeps its object: when the last one goes the object is deleted, and a call that was to make it is cancelled. A
-    *borrowed* one (made from an ID, or received in a call) never deletes what others wrote.
+    keeps its object. When the last one is dropped, the object is deleted, and a call that was to create it is cancelled. A
+    *borrowed* one (created from an ID, or received in a call) never deletes objects that others wrote.
 
-    References pickle. What is unpickled, in whatever process of the machine, is an owning reference to the same object, and
-    to no later one of the same ID; it is enough to keep the pickled reference until then. If the object is gone or lies in
-    another store, every use of the reference raises why, at once. (An object that was not written yet, and that no call is
-    to make, is pickled by its ID: as a borrowed reference.)
+    References can be pickled. Unpickling, in any process of the machine, returns an owning reference to the same object,
+    and never to a later one with the same ID. It is enough to keep the pickled reference until then. If the object was
+    deleted or is in another store, every use of the reference raises the reason at once. (An object that was not written
+    yet, and that no call will create, is pickled by its ID as a borrowed reference.)
 
     Args:
         conn: Connection to the store.
         oid: ID of the object.
-        auto_delete: Delete what is written through this reference when it goes.
-        dependencies: Objects that must live until this one exists.
-        references: Objects that must live as long as this one is needed.
+        auto_delete: Delete the object that is written through this reference when the reference is dropped.
+        dependencies: Objects that must be kept until this one exists.
+        references: Objects that must be kept as long as this one is needed.
     """
 
     _conn: Connection
+    #: Makes references of all kinds from what they are pickled as: set by the module _passing, which knows the kinds.
+    _unpickled: ClassVar[Callable[..., Ref]]
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class Ref(Waitable):
 
     @property
     def conn(self) -> Connection:
-        """The connection to the store that the object lies in."""
+        """The connection to the store of the object."""
         return self._conn
 
     def __repr__(self) -> str:
@@ -76,39 +78,38 @@ class Ref(Waitable):
             return _show.unknown(self, problem)
 
     def export(self) -> str:
-        """A text from which :func:`.adopt` makes an owning reference to the same object: in another process, or by the C,
-        C++ or Rust library. The text keeps nothing: keep this reference until it was adopted.
+        """Returns a text from which :func:`.adopt` creates an owning reference to the same object.
+
+        Another process, or the C, C++ or Rust library, can adopt it, too. The text does not keep the object. Keep this
+        reference until the text was adopted.
 
         Raises:
-            NotFound: There is no object yet, and no call is to make it.
-            ObjectDeleted: The object is gone.
+            NotFound: The object does not exist yet, and no call will create it.
+            ObjectDeleted: The object was deleted.
         """
         return text_of(lib.sdp_dal_ref_export, self._handle)
 
     def __reduce__(self) -> Any:
-        # It makes references of all kinds.
-        from ._passing import unpickled
-
-        return (unpickled, (self._kind, self._path(), self.oid, self._expected(), self._exported()))
+        return (Ref._unpickled, (self._kind, self._path(), self.oid, self._expected(), self._exported()))
 
     @property
     def _kind(self) -> Type[Ref]:
-        """What it is unpickled as."""
+        """The class as which the reference is unpickled."""
         return Ref
 
     def _path(self) -> str:
-        """Where other processes find the store."""
+        """Returns the path at which other processes find the store."""
         return self._conn._absolute_path
 
     def _expected(self) -> Tuple[Any, ...]:
-        """What is expected of the object, as the class takes it behind the ID."""
+        """Returns what is expected of the object, as the class accepts it after the ID."""
         return ()
 
     def _expect(self) -> None:
-        """Takes what :meth:`_expected` gave."""
+        """Sets what :meth:`_expected` returned."""
 
     def _exported(self) -> Union[str, DalError, None]:
-        """The exported text; or why the object is gone; None if it has no life yet, so that only its ID is known."""
+        """Returns the exported text, or the reason why the object is gone; None if the object has only an ID so far."""
         try:
             return self.export()
         except ObjectDeleted as problem:
@@ -120,14 +121,14 @@ class Ref(Waitable):
     # ---- what lives with it --------------------------------------------------------------------------------------
 
     def add_dependency(self, ref: Ref, timeout: Optional[float] = 0) -> None:
-        """Keeps another object alive until this one exists: a call, as a rule.
+        """Keeps another object until this one exists. The other object is usually a call.
 
         Args:
-            ref: What must live until then.
-            timeout: Seconds to wait until that exists.
+            ref: The object that must be kept.
+            timeout: Seconds to wait until that object exists.
 
         Raises:
-            TimeoutException: It did not come to exist in time.
+            TimeoutException: It was not created in time.
         """
         if not isinstance(ref, Ref):
             raise TypeError(f"the dependency is {ref!r}: give a reference, as Ref(conn, oid)")
@@ -136,14 +137,14 @@ class Ref(Waitable):
             raise error(status, [ref], timeout)
 
     def add_reference(self, ref: Union[Ref, AnyID], timeout: Optional[float] = 0) -> None:
-        """Keeps another object alive as long as this one is referred to.
+        """Keeps another object as long as references to this one exist.
 
         Args:
-            ref: What must live as long, as a reference or an ID.
-            timeout: Seconds to wait until that exists.
+            ref: The object that must be kept, as a reference or an ID.
+            timeout: Seconds to wait until that object exists.
 
         Raises:
-            TimeoutException: It did not come to exist in time.
+            TimeoutException: It was not created in time.
         """
         other = ref if isinstance(ref, Ref) else Ref(self._conn, ref)
         status = lib.sdp_dal_ref_add_reference(self._handle, other._handle, nanoseconds(timeout))
@@ -153,21 +154,21 @@ class Ref(Waitable):
     # ---- without blocking ----------------------------------------------------------------------------------------
 
     def __await__(self) -> Generator[Any, None, Any]:
-        """Waits in an event loop, and gives what ``get()`` gives (of a :class:`.Ref` what :meth:`get_buffer` gives)."""
+        """Waits in an event loop, and returns the result of ``get()`` (for a :class:`.Ref` of :meth:`get_buffer`)."""
         from ._event_loop import value_of
 
         return value_of(self).__await__()
 
     def _value(self) -> Any:
-        """What awaiting it gives: the object exists, or never will."""
+        """Returns the value of awaiting the reference. The object exists, or never will."""
         return self.get_buffer(0)
 
     def add_done_callback(self, callback: Callable[[Any], object]) -> None:
-        """Lets a function be called once, with this reference, when the object exists or never will: ``get(0)`` then gives
-        the value, or raises why there is none.
+        """Calls a function once, with this reference, when the object exists or never will. ``get(0)`` then returns the
+        value, or raises the reason why there is none.
 
-        In a thread whose event loop runs it is called by that loop. All others share one thread in which their callbacks are
-        called, one after the other: they must not block. The reference is kept until then.
+        In a thread with a running event loop, that loop calls the function. The callbacks of all other threads are called in
+        one shared thread, one after the other, and must not block. The reference is kept until then.
 
         Args:
             callback: The function. An exception that it raises is logged.
@@ -179,14 +180,14 @@ class Ref(Waitable):
     # ---- its bytes -----------------------------------------------------------------------------------------------
 
     def get_buffer(self, timeout: Optional[float] = None, auto_delete: bool = True) -> pa.Buffer:
-        """The object's bytes, whatever it is, without a copy. The buffer keeps them.
+        """Returns the object's bytes without a copy, for objects of any kind. The buffer keeps the bytes.
 
         Args:
-            timeout: Seconds to wait until the object exists; None for as long as it takes.
-            auto_delete: False makes the object stay when its last reference goes.
+            timeout: Seconds to wait until the object exists; None for no limit.
+            auto_delete: False keeps the object when its last reference is dropped.
 
         Raises:
-            TimeoutException: It did not come to exist in time.
+            TimeoutException: It was not created in time.
         """
         if not auto_delete:
             self.disown()
@@ -197,16 +198,16 @@ class Ref(Waitable):
         return _tables.buffer_of(out[0])
 
     def _written(self) -> None:
-        """The object was written through this reference."""
+        """Records that the object was written through this reference."""
         if not self._auto_delete:
             check(lib.sdp_dal_ref_disown(self._handle))
         elif not self.is_owning and self._conn._is_kept(self.oid):
-            # An ID that nobody had promised, so that nobody wants it: then it lives as long as this reference.
+            # No client had promised this ID, so no client wants it: the object then exists as long as this reference.
             weakref.finalize(self, _delete, self._conn, self.oid)
 
 
 def opened(conn: Any) -> Any:
-    """The handle of a connection that was given."""
+    """Returns the handle of a given connection."""
     if not hasattr(conn, "_open"):
         raise TypeError(f"the connection is {conn!r}: give a Connection, as Store(path).conn")
     return conn._open
@@ -219,7 +220,7 @@ def _delete(conn: Connection, oid: ObjectID) -> None:
 
 # ---- to other processes ------------------------------------------------------------------------------------------------
 
-#: What to do about what keeps a reference from being adopted.
+#: Advice for the errors that prevent a reference from being adopted.
 _ADVICE: Dict[Type[DalError], str] = {
     ObjectDeleted: "an owning reference to it must be kept until this one was unpickled or adopted; for one that a function "
     "returns from a worker process call disown() on it there, and the object stays until it is deleted by its ID",
@@ -229,7 +230,7 @@ _ADVICE: Dict[Type[DalError], str] = {
 
 
 def advised(problem: Any) -> Any:
-    """An error that also says what to do about it."""
+    """Returns an error with advice on what to do."""
     # That it is another store's, the library says with what to do.
     advice = None if "another store" in str(problem) else _ADVICE.get(type(problem))
     return problem if advice is None else type(problem)(f"{problem}; {advice}", problem.status)

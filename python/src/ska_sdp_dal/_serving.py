@@ -5,23 +5,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Set
+from typing import Any, Set
 
 from ._call import Call
 from ._event_loop import reader_of
 from ._native import check, lib
 from .errors import Cancelled, ProcessorLost
 
-if TYPE_CHECKING:
-    from .processor import BasicProcessor
-
 _log = logging.getLogger("ska_sdp_dal.processor")
 
 
 class Serving:
-    """Takes the calls of a processor in the event loop that runs. Each is a task, which ends it."""
+    """Takes the calls of a processor in the running event loop. Each call is a task, which ends it.
 
-    def __init__(self, processor: BasicProcessor) -> None:
+    Args:
+        processor: A :class:`.BasicProcessor`, whose module imports this one.
+    """
+
+    def __init__(self, processor: Any) -> None:
         self._processor = processor
         self._loop = asyncio.get_running_loop()
         self._stopped: asyncio.Future[None] = self._loop.create_future()
@@ -30,7 +31,7 @@ class Serving:
         self._is_cancelled = False
 
     async def run(self) -> None:
-        """Until it is cancelled, or the processor is closed."""
+        """Runs until it is cancelled, or the processor is closed."""
         processor = self._processor
         reader, store = reader_of(processor._conn), processor._conn._open
         check(lib.sdp_dal_processor_watch(processor._open, True))
@@ -65,7 +66,7 @@ class Serving:
             raise
 
     def closed(self) -> None:
-        """The processor was closed, by whatever thread."""
+        """Handles the closing of the processor, by any thread."""
         try:
             self._loop.call_soon_threadsafe(
                 self._stop, ProcessorLost(f"{self._processor._name} was closed while it served")
@@ -84,7 +85,7 @@ class Serving:
     # ---- calls -------------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """A call may have come, or one that waits may run."""
+        """Checks for new calls, and for waiting calls that may run."""
         if self._stopped.done() or self._looks_again:
             return
         if self._processor._handle is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How references show themselves: in one line, and in a notebook. Showing never waits and never raises."""
+"""How references are displayed, in one line and in a notebook. This never waits and never raises."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def size_text(size: int) -> str:
-    """A number of bytes for people."""
+    """Returns a number of bytes in readable form."""
     number, unit = float(size), 0
     while number >= 1000 and unit < len(_UNITS) - 1:
         number, unit = number / 1000, unit + 1
@@ -32,7 +32,7 @@ def size_text(size: int) -> str:
 
 
 def state_of(ref: Any) -> str:
-    """Whether the object of a reference exists, or why not."""
+    """Returns whether the object of a reference exists, or the reason why not."""
     handle = ref._handle
     state = filled("sdp_dal_ref_state")
     if lib.sdp_dal_ref_get_state(handle, state):
@@ -49,13 +49,13 @@ def state_of(ref: Any) -> str:
 
 
 def _line(text: str) -> str:
-    """The first line of a text."""
+    """Returns the first line of a text."""
     first = text.strip().partition("\n")[0]
     return first if len(first) <= 80 else first[:77] + "..."
 
 
 def line_of(ref: Any, about: str, size: Optional[int] = None) -> str:
-    """A reference in one line."""
+    """Returns a reference in one line."""
     parts = [about] if about else []
     parts.append(state_of(ref))
     if size is not None:
@@ -64,12 +64,12 @@ def line_of(ref: Any, about: str, size: Optional[int] = None) -> str:
 
 
 def unknown(ref: Any, problem: Exception) -> str:
-    """The same of one of which nothing is to be had."""
+    """Returns a reference in one line, if its object is not available."""
     return f"<{type(ref).__name__}: {_line(str(problem))}>"
 
 
 def tensor_text(elements: str, names: Optional[Sequence[str]], shape: Optional[Tuple[int, ...]]) -> str:
-    """A tensor's type: ``float64[row=100, uvw=3]``; without sizes if it does not exist."""
+    """Returns a tensor's type, such as ``float64[row=100, uvw=3]``; without sizes if it does not exist."""
     if shape is not None:
         given = names if names is not None and len(names) == len(shape) else [""] * len(shape)
         dims = [f"{name}={size}" if name else str(size) for name, size in zip(given, shape)]
@@ -81,7 +81,7 @@ def tensor_text(elements: str, names: Optional[Sequence[str]], shape: Optional[T
 
 
 def table_text(schema: Optional[pa.Schema], rows: Optional[int]) -> str:
-    """A table's columns: ``3 columns (a: int64, b: double, ...)``."""
+    """Returns a table's columns, such as ``3 columns (a: int64, b: double, ...)``."""
     if schema is None:
         return "any columns"
     shown = [f"{field.name}: {field.type}" for field in list(schema)[:5]] + ["..."] * (len(schema) > 5)
@@ -94,7 +94,7 @@ def table_text(schema: Optional[pa.Schema], rows: Optional[int]) -> str:
 
 
 def tensor_html(line: str, array: Optional[np.ndarray[Any, Any]]) -> str:
-    """A tensor in a notebook: what it is, and its first and last values."""
+    """Returns a tensor for a notebook, with its description and its first and last values."""
     head = f"<div><code>{html.escape(line)}</code></div>"
     if array is None:
         return head
@@ -103,7 +103,7 @@ def tensor_html(line: str, array: Optional[np.ndarray[Any, Any]]) -> str:
 
 
 def table_html(line: str, table: Optional[pa.Table]) -> str:
-    """A table in a notebook: what it is, and its first rows."""
+    """Returns a table for a notebook, with its description and its first rows."""
     head = f"<div><code>{html.escape(line)}</code></div>"
     if table is None:
         return head

@@ -18,13 +18,13 @@ _ref_pp = ffi.typeof("sdp_dal_ref **")
 
 
 class TableRef(Ref):
-    """Refers to a table, which may not exist yet: its ID, and what is expected of it.
+    """Refers to a table, which may not exist yet, by its ID and what is expected of it.
 
     Args:
         conn: Connection to the store.
         oid: ID of the table's object.
         schema: Its columns; None for any.
-        auto_delete: Delete what is written through this reference when it goes.
+        auto_delete: Delete the object that is written through this reference when the reference is dropped.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class TableRef(Ref):
 
     @property
     def schema(self) -> Optional[pa.Schema]:
-        """The columns: those expected, else those of the table if it exists, else None."""
+        """The expected columns, or those of the existing table, or None."""
         if self._schema is None and self.exists():
             return self.get(0).schema
         return self._schema
 
     def _table(self) -> Optional[pa.Table]:
-        """The table, if it exists and is what is expected."""
+        """Returns the table, if it exists and matches what is expected."""
         try:
             return self.get(0) if self.exists() else None
         except DalError:
@@ -68,7 +68,7 @@ class TableRef(Ref):
         return None if table is None else int(table.nbytes)
 
     def __len__(self) -> int:
-        """The number of rows. A table that does not exist raises what ``get(0)`` raises."""
+        """Returns the number of rows. If the table does not exist, raises the same error as ``get(0)``."""
         return int(self.get(0).num_rows)
 
     def __bool__(self) -> bool:
@@ -76,7 +76,7 @@ class TableRef(Ref):
         return True
 
     def _shown(self) -> Tuple[str, Optional[pa.Table]]:
-        """What it is in one line, and the table if it exists."""
+        """Returns a description in one line, and the table if it exists."""
         table = self._table()
         if table is None:
             return _show.line_of(self, _show.table_text(self._schema, None)), None
@@ -95,15 +95,15 @@ class TableRef(Ref):
             return _show.table_html(_show.unknown(self, problem), None)
 
     def get(self, timeout: Optional[float] = None) -> pa.Table:
-        """The table, over its bytes in the store, without a copy. It keeps them, whatever becomes of the object.
+        """Returns the table over its bytes in the store, without a copy. It keeps the bytes, even if the object is deleted.
 
         Args:
-            timeout: Seconds to wait until the table exists; None for as long as it takes.
+            timeout: Seconds to wait until the table exists; None for no limit.
 
         Raises:
-            TimeoutException: It did not come to exist in time.
-            FunctionError: The function that was to make it raised an exception.
-            ProcessorLost: The processor that was to make it has gone.
+            TimeoutException: It was not created in time.
+            FunctionError: The function that was to create it raised an exception.
+            ProcessorLost: The processor that was to create it crashed or was closed.
         """
         stream = ffi.new("struct ArrowArrayStream *")
         status = self._get_stream(timeout, stream)
@@ -115,12 +115,12 @@ class TableRef(Ref):
         return int(lib.sdp_dal_ref_get_table(self._handle, nanoseconds(timeout), stream))
 
     def get_dict(self) -> Dict[str, List[Any]]:
-        """The table as a dictionary from the columns' names to lists of Python values. Waits until it exists."""
+        """Returns the table as a dictionary from the columns' names to lists of Python values. Waits until it exists."""
         columns: Dict[str, List[Any]] = self.get().to_pydict()
         return columns
 
     def get_pandas(self, *args: Any, **kwargs: Any) -> Any:
-        """The table as a pandas data frame. Waits until it exists.
+        """Returns the table as a pandas data frame. Waits until it exists.
 
         Args:
             args, kwargs: For :meth:`pyarrow.Table.to_pandas`.
@@ -132,7 +132,7 @@ class TableRef(Ref):
         return self.get().to_pandas(*args, **kwargs)
 
     def get_awkward(self) -> Any:
-        """The table as an awkward array, in general without a copy. Waits until it exists.
+        """Returns the table as an awkward array, in general without a copy. Waits until it exists.
 
         Raises:
             ImportError: awkward is not installed.
@@ -147,16 +147,16 @@ class TableRef(Ref):
         table: Union[pa.Table, Mapping[str, Any], Iterable[Any], Any],
         max_chunksize: Optional[int] = None,
     ) -> None:
-        """Writes the table: one copy into the store.
+        """Writes the table, with one copy into the store.
 
         Args:
-            table: The table: a :class:`pyarrow.Table` or record batch, a pandas data frame, a dictionary from names to
-                arrays or lists, or anything with ``__arrow_c_stream__``. The chunks of all columns must be equally long.
-            max_chunksize: Most rows of a record batch.
+            table: A :class:`pyarrow.Table` or record batch, a pandas data frame, a dictionary from names to arrays or
+                lists, or an object with ``__arrow_c_stream__``. The chunks of all columns must be equally long.
+            max_chunksize: Maximum number of rows of a record batch.
 
         Raises:
-            AlreadyExists: Somebody has written it before.
-            InvalidArgument: The table is not what is expected.
+            AlreadyExists: It was written before.
+            InvalidArgument: The table does not match the expected columns.
         """
         self._put_stream(_tables.stream_of(_tables.table_from(table, self._schema)), _tables.options(max_chunksize))
 

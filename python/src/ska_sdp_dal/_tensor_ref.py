@@ -23,21 +23,21 @@ _ref_pp = ffi.typeof("sdp_dal_ref **")
 
 
 class TensorRef(Ref):
-    """Refers to a tensor, which may not exist yet: its ID, and what is expected of it.
+    """Refers to a tensor, which may not exist yet, by its ID and what is expected of it.
 
     Args:
         conn: Connection to the store.
         oid: ID of the tensor's object.
         typ: Type of its elements; None for any.
         dim_names: Names of its dimensions; None for any.
-        auto_delete: Delete what is written through this reference when it goes.
+        auto_delete: Delete the object that is written through this reference when the reference is dropped.
     """
 
     _code = 0
     _dim_names: Optional[Sequence[str]] = None
     #: The array through which it is being written.
     _in_place: Optional[_arrays.InPlace] = None
-    #: The order in which it is made if none is given.
+    #: The order in which it is created by default.
     _order: str = "C"
 
     def __init__(
@@ -68,13 +68,13 @@ class TensorRef(Ref):
 
     @property
     def typ(self) -> Optional[ElemType]:
-        """The type of the elements: the one expected, else that of the tensor if it exists, else None."""
+        """The expected type of the elements, or that of the existing tensor, or None."""
         code = self._code or self._found()[0]
         return ELEM_OF_CODE.get(code)
 
     @property
     def dim_names(self) -> Optional[List[str]]:
-        """The names of the dimensions: those expected, else those of the tensor if it exists, else None."""
+        """The expected names of the dimensions, or those of the existing tensor, or None."""
         return self._found()[1] if self._dim_names is None else list(self._dim_names)
 
     def _found(self) -> Tuple[int, Optional[List[str]]]:
@@ -88,7 +88,7 @@ class TensorRef(Ref):
             found.append(shown)
 
     def _array(self) -> Optional[np.ndarray[Any, Any]]:
-        """The tensor, if it exists and is what is expected."""
+        """Returns the tensor, if it exists and matches what is expected."""
         try:
             return self.get(0) if self.exists() else None
         except DalError:
@@ -115,7 +115,7 @@ class TensorRef(Ref):
         return None if array is None else array.nbytes
 
     def __len__(self) -> int:
-        """The size of the first dimension. A tensor that does not exist raises what ``get(0)`` raises."""
+        """Returns the size of the first dimension. If the tensor does not exist, raises the same error as ``get(0)``."""
         return len(self.get(0))
 
     def __bool__(self) -> bool:
@@ -123,7 +123,7 @@ class TensorRef(Ref):
         return True
 
     def _shown(self) -> Tuple[str, Optional[np.ndarray[Any, Any]]]:
-        """What it is in one line, and the tensor if it exists."""
+        """Returns a description in one line, and the tensor if it exists."""
         array = self._array()
         if array is None:
             elements = str(DTYPE_OF_CODE.get(self._code, "any"))
@@ -144,7 +144,7 @@ class TensorRef(Ref):
             return _show.tensor_html(_show.unknown(self, problem), None)
 
     def _hold(self, timeout: Optional[float]) -> Any:
-        """The tensor in one of :data:`_arrays.found`. Its handle is to be freed."""
+        """Returns the tensor in one of :data:`_arrays.found`. Its handle must be freed."""
         try:
             shown = found.pop()
         except IndexError:
@@ -156,23 +156,23 @@ class TensorRef(Ref):
         return shown
 
     def _held(self, timeout: Optional[float] = None) -> Any:
-        """A handle of the tensor, which is freed with its last use."""
+        """Returns a handle of the tensor, which is freed after its last use."""
         shown = self._hold(timeout)
         tensor = own(shown[2], lib.sdp_dal_tensor_free)
         found.append(shown)
         return tensor
 
     def get(self, timeout: Optional[float] = None) -> np.ndarray[Any, Any]:
-        """The tensor as a read-only array over its bytes in the store, without a copy. The array keeps them, whatever
-        becomes of the object.
+        """Returns the tensor as a read-only array over its bytes in the store, without a copy. The array keeps the bytes,
+        even if the object is deleted.
 
         Args:
-            timeout: Seconds to wait until the tensor exists; None for as long as it takes.
+            timeout: Seconds to wait until the tensor exists; None for no limit.
 
         Raises:
-            TimeoutException: It did not come to exist in time.
-            FunctionError: The function that was to make it raised an exception.
-            ProcessorLost: The processor that was to make it has gone.
+            TimeoutException: It was not created in time.
+            FunctionError: The function that was to create it raised an exception.
+            ProcessorLost: The processor that was to create it crashed or was closed.
         """
         return array_of(self._hold(timeout), self._code, self)
 
@@ -184,20 +184,20 @@ class TensorRef(Ref):
         return self.get(0)
 
     def put(self, arr: Any = None, *, casting: str = "safe") -> None:
-        """Writes the tensor: one copy into the store.
+        """Writes the tensor, with one copy into the store.
 
         Args:
             arr: The values; None for an empty tensor.
-            casting: By which of numpy's rules values of another element type are converted: 'safe' loses nothing,
+            casting: numpy's rule by which values of another element type are converted: 'safe' loses nothing,
                 'same_kind' narrows, too, and 'unsafe' converts everything.
 
         Raises:
-            AlreadyExists: Somebody has written it before.
-            InvalidArgument: The values are not what is expected.
+            AlreadyExists: It was written before.
+            InvalidArgument: The values do not match the expected type or dimensions.
         """
         dims, code = self._dim_names, self._code
         array: Any = arr
-        # Arrays of the very type, as most are, need no more looking at.
+        # Most arrays have exactly this type and need no further check.
         if type(arr) is not np.ndarray or arr.dtype is not DTYPE_OF_CODE.get(code):
             array, code = converted(arr, code, None if dims is None else len(dims), self, casting)
         view = view_of(array, code, self._names() if dims and len(dims) == array.ndim else None)
@@ -209,25 +209,25 @@ class TensorRef(Ref):
         self._written()
 
     def _names(self) -> Any:
-        """The expected names of the dimensions, for the library."""
+        """Returns the expected names of the dimensions, for the library."""
         return _arrays.names_of(self._dim_names or [])
 
     def create(
         self, shape: Any, typ: Any = None, order: Optional[str] = None, zeroed: bool = False
     ) -> np.ndarray[Any, Any]:
-        """Makes the tensor where it is to lie, and gives the array through which it is written: nothing is copied.
+        """Creates the tensor in the store, and returns the array through which it is written. Nothing is copied.
 
-        It exists for others from :meth:`seal` on, an output of a call at the latest when the function returns. The array
-        is read-only then; slices that were taken of it must not be written any more either.
+        The tensor exists for other clients from :meth:`seal` on. An output of a call is sealed at the latest when the
+        function returns. The array is then read-only, and slices of it must not be written any more either.
 
         Args:
             shape: The sizes of its dimensions.
-            typ: The type of its elements, if the reference does not say it.
-            order: 'C' or 'F'; None for that which the parameter of an output asks for, else 'C'.
-            zeroed: Whether the elements begin as zeros; else they are what the memory held before.
+            typ: The type of its elements, if the reference does not determine it.
+            order: 'C' or 'F'. Default: the order that the parameter of an output requests, or 'C'.
+            zeroed: Whether the elements begin as zeros. Otherwise they have the previous content of the memory.
 
         Raises:
-            AlreadyExists: Somebody has written it before.
+            AlreadyExists: It was written before.
             OutOfMemory: The store is full.
         """
         sizes = _arrays.shape_of(shape, self._what())
@@ -251,11 +251,11 @@ class TensorRef(Ref):
         return out[0]
 
     def _writer(self) -> Any:
-        """What must live as long as the tensor is being written."""
+        """Returns what must be kept as long as the tensor is being written."""
         return self._handle
 
     def seal(self) -> None:
-        """Makes a tensor that was created in place complete, and visible for others."""
+        """Seals a tensor that was created in place, so that other clients can read it."""
         check(lib.sdp_dal_ref_seal(self._handle))
         self._written()
         self._sealed()
@@ -306,8 +306,8 @@ class TensorRef(Ref):
 
 
 def tensor_ref(conn: Connection, handle: Any, code: int, dim_names: Optional[Sequence[str]]) -> TensorRef:
-    """A reference to a tensor, from the library's, which it takes over."""
-    # By hand, for each call makes some.
+    """Returns a reference to a tensor, from the library's reference, which it takes over."""
+    # Written out, because each call creates some.
     made = TensorRef.__new__(TensorRef)
     made._conn = conn
     made._handle = gc(handle, _free_ref)

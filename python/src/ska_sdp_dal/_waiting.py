@@ -14,7 +14,7 @@ _AnyRef = TypeVar("_AnyRef", bound=Waitable)
 
 
 def listed(refs: Any) -> List[Any]:
-    """Several references, which are given as such."""
+    """Returns several references, and refuses a single one."""
     made = list(refs) if isinstance(refs, Iterable) else [None]
     if not all(isinstance(ref, Waitable) for ref in made):
         raise TypeError(f"{short(refs)} is no list of references: give a list of TensorRef, TableRef or Ref")
@@ -22,7 +22,7 @@ def listed(refs: Any) -> List[Any]:
 
 
 def wait_many(refs: Sequence[Waitable], mode: int, timeout: Optional[float]) -> Tuple[int, List[int]]:
-    """Waits for several objects of one store: the status of the wait, and those of the objects."""
+    """Waits for several objects of one store. Returns the status of the wait, and those of the objects."""
     handles = ffi.new("const sdp_dal_ref *[]", [ref._handle for ref in refs] or [ffi.NULL])
     statuses = ffi.new("int32_t[]", max(len(refs), 1))
     result = lib.sdp_dal_ref_wait_many(handles, len(refs), mode, nanoseconds(timeout), statuses)
@@ -33,15 +33,14 @@ def wait_any(refs: Sequence[_AnyRef], timeout: Optional[float] = None) -> List[_
     """Waits until one of several objects exists or never will.
 
     Args:
-        refs: References to them, all of one store.
-        timeout: Seconds to wait; None for as long as it takes.
+        refs: References to the objects, all of one store.
+        timeout: Seconds to wait; None for no limit.
 
     Returns:
-        The references whose objects exist now or never will, in the order in which they were given: ``get()`` of these does
-        not wait.
+        The references whose objects exist now or never will, in the given order. Their ``get()`` does not wait.
 
     Raises:
-        TimeoutException: None came to exist in time.
+        TimeoutException: None of the objects was created in time.
 
     >>> import ska_sdp_dal as dal
     >>> store = dal.Store("/dev/shm/sdp-dal-doctest")

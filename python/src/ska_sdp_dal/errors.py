@@ -171,7 +171,7 @@ class TimeoutException(DalError, TimeoutError):
 
 
 def _name(ref: Any) -> str:
-    """A reference by its ID, for what else it shows does not matter."""
+    """Returns a reference as its ID, because its other details do not matter here."""
     oid = getattr(ref, "oid", None)
     return str(ref) if oid is None else f"<{type(ref).__name__} {oid.hex()}>"
 

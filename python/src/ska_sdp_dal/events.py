@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What happens to the objects of a store, as it happens."""
+"""Events of a store's objects, as they happen."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KINDS: Dict[int, str] = {
 
 
 class Event(NamedTuple):
-    """One thing that happened to an object of a store."""
+    """An event of one object of a store."""
 
     #: ``sealed`` (it is complete), ``failed`` (it will never exist), ``deleted``; ``namespace_appeared`` and
     #: ``namespace_gone`` of declarations; ``call_issued``, ``call_claimed`` and ``call_ended`` of calls. ``resync`` says
@@ -48,7 +48,7 @@ class Event(NamedTuple):
 
 
 class Events:
-    """The events of a store from a moment on: what :meth:`.Connection.events` gives, for ``async for``."""
+    """The events of a store from a moment on, which :meth:`.Connection.events` returns for ``async for``."""
 
     def __init__(self, conn: Any, prefix: bytes) -> None:
         self._conn = conn
@@ -83,7 +83,7 @@ class Events:
             reader.remove_look(self._look)
 
     def _look(self) -> None:
-        """Something may be new."""
+        """Checks for new events."""
         if self._future is None or self._future.done():
             return
         try:
@@ -95,7 +95,7 @@ class Events:
                 self._future.set_result(event)
 
     def _closed(self) -> None:
-        """The connection was closed, by whatever thread."""
+        """Handles the closing of the connection, by any thread."""
         future = self._future
         if future is not None:
             try:

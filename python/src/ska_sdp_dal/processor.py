@@ -20,6 +20,7 @@ from ._closes import Closes
 from ._connection import Connection
 from ._functions import TENSOR, Param, functions_of
 from ._native import check, error, ffi, filled, lib, nanoseconds, own, whole
+from ._serving import Serving
 from .common import ElemType, elem_code, object_id_hex
 from .errors import InvalidArgument
 from .ids import NAMESPACE_ID_SIZE, ObjectID, raw_id
@@ -49,17 +50,17 @@ class BasicProcessor(Closes):
 
     Args:
         procs: Schemas of the functions.
-        plasma_path: Path of the store. If there is none it is made; it goes with its last client then.
+        plasma_path: Path of the store. It is created if it does not exist, and removed when its last client closes.
         prefix: First bytes of the prefix of its namespace.
-        name: Its name, which callers see; None for the class's.
+        name: Its name, which callers see. Default: the name of the class.
         reentrant: Whether a function may run in several threads at once, if they all call :meth:`process`.
         ordered: Whether the calls of a function run strictly in the order in which they were issued.
         strict_dims: Compare the sizes of dimensions of equal names.
-        threads: How many threads the functions may use all together; None for what the machine leaves.
-        size: Bytes that can be put into a store that is made; see :class:`.Store`.
+        threads: Total number of threads that the functions may use. Default: the CPUs that affinity and cgroup allow.
+        size: Size of a new store in bytes; see :class:`.Store`.
 
     Raises:
-        NamespaceInUse: The prefix belongs to a living process.
+        NamespaceInUse: The prefix belongs to a running process.
     """
 
     _is_complete = False
@@ -97,7 +98,7 @@ class BasicProcessor(Closes):
         _log.info("%s waiting for calls at prefix %s", self._name, object_id_hex(self._prefix))
 
     def _begin(self, prefix: bytes, threads: Optional[int], flags: int) -> Any:
-        """The library's processor, with its functions, and visible for callers."""
+        """Returns the library's processor, with its functions, which callers can find."""
         if len(prefix) > NAMESPACE_ID_SIZE:
             raise InvalidArgument(f"the prefix {prefix.hex()} has {len(prefix)} bytes, at most 4 are possible")
         if threads is not None:
@@ -136,7 +137,7 @@ class BasicProcessor(Closes):
 
     @property
     def call(self) -> Call:
-        """The call whose function runs in this thread, or in this task: its progress, its threads, whether it was cancelled.
+        """The call whose function runs in this thread or task, with its progress, its threads and its cancellation.
 
         Raises:
             InvalidArgument: None is running.
@@ -147,13 +148,13 @@ class BasicProcessor(Closes):
         return call
 
     def _current(self) -> Optional[Call]:
-        """The call whose function runs in this thread, or in this task."""
+        """Returns the call whose function runs in this thread or task."""
         processor, call = _served.get()
         return call if processor is self else self._running.get(get_ident())
 
     def set_progress(self, fraction: float) -> None:
-        """Tells how far the function that runs in this thread has come: callers read it from the references to its
-        outputs (:attr:`.Ref.progress`).
+        """Sets the progress of the function that runs in this thread. Callers read it from the references to its outputs
+        (:attr:`.Ref.progress`).
 
         Args:
             fraction: From 0 to 1.
@@ -161,11 +162,11 @@ class BasicProcessor(Closes):
         self.call.set_progress(fraction)
 
     def close(self) -> None:
-        """Ends the processor: calls that wait for it fail, and threads that wait in :meth:`process` get
+        """Closes the processor. Calls that wait for it fail, and threads that wait in :meth:`process` get
         :class:`.ProcessorLost`. Functions that run in other threads can still end their calls.
 
         Raises:
-            InvalidArgument: A function of it is running in this thread.
+            InvalidArgument: One of its functions is running in this thread.
         """
         if self._handle is not None:
             if get_ident() in self._running:
@@ -192,12 +193,12 @@ class BasicProcessor(Closes):
         """Takes a call, and runs its function. Several threads may do so at once.
 
         Args:
-            timeout: Seconds to wait for a call; None for as long as it takes.
-            catch_exceptions: Log what a function raises, and go on. Otherwise it is raised here. In both cases the
-                outputs of the call fail with it, so that the caller's ``get()`` tells it.
+            timeout: Seconds to wait for a call; None for no limit.
+            catch_exceptions: Log an exception of a function, and continue. Otherwise it is raised here. In both cases
+                the outputs of the call fail with it, so the caller's ``get()`` raises it.
 
         Returns:
-            False if no call came in time.
+            False if no call arrived in time.
         """
         if not self._is_complete:
             self._complete(by_serving=False)
@@ -261,17 +262,15 @@ class BasicProcessor(Closes):
         Raises:
             ProcessorLost: The processor was closed.
         """
-        from ._serving import Serving
-
         self._complete(by_serving=True)
         await Serving(self).run()
 
     def _complete(self, by_serving: bool) -> None:
-        """Looks whether there is something to run for each function, before the first call is taken."""
+        """Checks that each function has something to run, before the first call is taken."""
 
     @property
     def _open(self) -> Any:
-        """The handle of the processor, which is open."""
+        """The handle of the open processor."""
         if self._handle is None:
             raise InvalidArgument(f"the processor {self._name} was closed")
         return self._handle
@@ -291,8 +290,8 @@ class BasicProcessor(Closes):
         """Runs a function.
 
         Args:
-            proc_func: Its name.
-            batch: Its parameters: the first row.
+            proc_func: Name of the function.
+            batch: Its parameters, in the first row.
         """
 
     # ---- parameters ----------------------------------------------------------------------------------------------
@@ -300,7 +299,7 @@ class BasicProcessor(Closes):
     def parameter(
         self, batch: pa.RecordBatch, name: str, typ: Optional[pa.DataType] = None, allow_null: bool = False
     ) -> Any:
-        """The value of a parameter, from the first row of a record batch.
+        """Returns the value of a parameter, from the first row of a record batch.
 
         Args:
             batch: The batch with the parameters.
@@ -309,7 +308,7 @@ class BasicProcessor(Closes):
             allow_null: Whether it may be null; then None is returned.
 
         Raises:
-            InvalidArgument: There is no such parameter, or it is of another type, or null.
+            InvalidArgument: The parameter does not exist, has another type, or is null.
         """
         index = batch.schema.get_field_index(name)
         if index < 0:
@@ -323,7 +322,7 @@ class BasicProcessor(Closes):
         return value
 
     def oid_parameter(self, batch: pa.RecordBatch, name: str, allow_null: bool = False) -> Optional[ObjectID]:
-        """The object ID that a parameter is, from the first row of a record batch.
+        """Returns the object ID that a parameter contains, from the first row of a record batch.
 
         Args:
             batch: The batch with the parameters.
@@ -341,7 +340,7 @@ class BasicProcessor(Closes):
         dim_names: Optional[List[str]] = None,
         allow_null: bool = False,
     ) -> Optional[pa.Tensor]:
-        """The tensor that a parameter refers to, without a copy. Complex numbers have one more dimension, ``re_im``.
+        """Returns the tensor that a parameter refers to, without a copy. Complex numbers have a further dimension ``re_im``.
 
         Args:
             batch: The batch with the parameters.
@@ -368,12 +367,12 @@ class BasicProcessor(Closes):
         return pa.Tensor.from_numpy(array, dim_names=names if len(names) == array.ndim else None)
 
     def tensor_parameters(self, batch: pa.RecordBatch, tensor_specs: Sequence[TensorSpec]) -> List[pa.Tensor]:
-        """The tensors that parameters refer to, without a copy.
+        """Returns the tensors that parameters refer to, without a copy.
 
         Args:
             batch: The batch with the parameters.
-            tensor_specs: For each its name, or a tuple of name, element type, dimension names, and whether it may be
-                null (see :meth:`tensor_parameter`), of which those at the end may be left out.
+            tensor_specs: For each tensor its name, or a tuple of name, element type, dimension names, and whether it may
+                be null (see :meth:`tensor_parameter`). The last members of the tuple may be left out.
         """
         specs = [(spec,) if isinstance(spec, str) else tuple(spec) for spec in tensor_specs]
         return [self.tensor_parameter(batch, *spec) for spec in specs]
@@ -393,8 +392,8 @@ class BasicProcessor(Closes):
             batch: The batch with the parameters.
             name: Name of the parameter.
             array: The values.
-            typ: The type of its elements; None for that of the schema.
-            casting: By which of numpy's rules values of another element type are converted; see :meth:`.TensorRef.put`.
+            typ: The type of its elements. Default: that of the schema.
+            casting: numpy's rule by which values of another element type are converted; see :meth:`.TensorRef.put`.
         """
         oid = self.oid_parameter(batch, name)
         param = self._param(name, oid)
@@ -405,12 +404,12 @@ class BasicProcessor(Closes):
         OutputTensor(CallOutputs(self.call), param).put(array, casting=casting)
 
     def _input(self, name: str, oid: ObjectID) -> TensorRef:
-        """A tensor of the call that runs, which has pinned it; any other by its ID."""
+        """Returns a tensor that the running call has pinned, or any other tensor by its ID."""
         param = self._param(name, oid)
         return InputTensor(self.call, param) if param is not None else TensorRef(self._conn, oid)
 
     def _param(self, name: str, oid: Optional[ObjectID]) -> Optional[Param]:
-        """The parameter of the call that runs, if it is this object."""
+        """Returns the parameter of the running call, if it is this object."""
         call = self._current()
         param = None if call is None else call._function.by_name.get(name)
         return param if param is not None and param.kind == TENSOR and self.call._id(param) == oid else None
@@ -419,16 +418,16 @@ class BasicProcessor(Closes):
 class Processor(BasicProcessor):
     """Offers functions to callers, and runs their calls.
 
-    A subclass has a method for each function, of its name, which gets the parameters by name: values as they are, tensors
-    and tables as references (:class:`.TensorRef`, :class:`.TableRef`) to read inputs from and to write outputs to. What
-    is not written when it returns fails, unless it keeps the reference, and writes it later. A function without a method is
-    an error when the processor starts: at the first :meth:`process`.
+    A subclass has a method for each function, with the function's name. The method gets the parameters by name. Values are
+    passed unchanged. Tensors and tables are references (:class:`.TensorRef`, :class:`.TableRef`), from which inputs are read
+    and to which outputs are written. An output that is not written when the method returns fails, unless the method keeps
+    the reference and writes the output later. If a function has no method, the first :meth:`process` raises an error.
 
     Args:
         procs: Schemas of the functions.
-        plasma_path: Path of the store. If there is none it is made; it goes with its last client then.
+        plasma_path: Path of the store. It is created if it does not exist, and removed when its last client closes.
         prefix: First bytes of the prefix of its namespace.
-        name: Its name, which callers see; None for the class's.
+        name: Its name, which callers see. Default: the name of the class.
         reentrant, ordered, strict_dims, threads, size: As in :class:`BasicProcessor`.
     """
 
@@ -442,12 +441,13 @@ class Processor(BasicProcessor):
                 # Methods may be set after the processor was made, but not after it was started.
                 if hasattr(Processor, name) and getattr(own, name) is getattr(Processor, name):
                     raise InvalidArgument(
-                        f"{own.__name__} offers a function {name}(), a name that processors have for other things: rename it"
+                        f"{own.__name__} offers a function {name}(), a name that processors have for other purposes: "
+                        "rename it"
                     )
                 if not callable(getattr(self, name, None)):
                     raise InvalidArgument(
-                        f"{own.__name__} offers a function {name}(), but has no method of this name: add it, or take its "
-                        "schema away"
+                        f"{own.__name__} offers a function {name}(), but has no method of this name: add it, or remove "
+                        "its schema"
                     )
                 if not by_serving and inspect.iscoroutinefunction(getattr(self, name)):
                     raise InvalidArgument(
@@ -482,9 +482,9 @@ class LogProcessor(BasicProcessor):
 
     Args:
         procs: Schemas of the functions.
-        plasma_path: Path of the store. If there is none it is made; it goes with its last client then.
+        plasma_path: Path of the store. It is created if it does not exist, and removed when its last client closes.
         prefix: First bytes of the prefix of its namespace.
-        name: Its name, which callers see; None for the class's.
+        name: Its name, which callers see. Default: the name of the class.
         reentrant, ordered, strict_dims, threads, size: As in :class:`BasicProcessor`.
     """
 

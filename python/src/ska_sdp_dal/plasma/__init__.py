@@ -12,8 +12,8 @@
 Objects that are created here stay until they are deleted. A store of ``plasma_store`` evicts objects that no client
 uses when it is full, beginning with the one unused for longest, as Plasma's did.
 
-Timeouts are in milliseconds here, as they were with Plasma: ``timeout_ms=-1`` waits for ever and is the default, 0 does
-not wait. Elsewhere in ska_sdp_dal timeouts are in seconds, and ``None`` waits for ever.
+Timeouts are in milliseconds here, as they were with Plasma: ``timeout_ms=-1`` waits forever and is the default, 0 does
+not wait. Elsewhere in ska_sdp_dal timeouts are in seconds, and ``None`` waits forever.
 
 For programs that import ``pyarrow.plasma`` and cannot be changed there is :func:`install`, and for all programs of a Python
 ``python -m ska_sdp_dal.plasma install``.

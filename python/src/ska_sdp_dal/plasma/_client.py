@@ -253,7 +253,7 @@ class PlasmaClient:
 
         Args:
             object_ids: The IDs of the objects.
-            timeout_ms: Milliseconds to wait until all objects exist, 0 not to wait. Default: -1, to wait for ever.
+            timeout_ms: Milliseconds to wait until all objects exist, 0 not to wait. Default: -1, to wait forever.
             with_meta: Return the metadata, too.
 
         Returns:
@@ -272,7 +272,7 @@ class PlasmaClient:
 
         Args:
             object_ids: The IDs of the objects.
-            timeout_ms: Milliseconds to wait until all objects exist, 0 not to wait. Default: -1, to wait for ever.
+            timeout_ms: Milliseconds to wait until all objects exist, 0 not to wait. Default: -1, to wait forever.
 
         Returns:
             A list with a buffer for each object, or None if it was not sealed in time.
@@ -293,12 +293,12 @@ class PlasmaClient:
 
         Args:
             object_ids: A list of IDs, or a single ID.
-            timeout_ms: Milliseconds to wait until all objects exist, 0 not to wait. Default: -1, to wait for ever.
+            timeout_ms: Milliseconds to wait until all objects exist, 0 not to wait. Default: -1, to wait forever.
             serialization_context: Must be None. The error for anything else says what to use instead.
 
         Returns:
-            A list of values, or the value of the single ID. :class:`ObjectNotAvailable` stands in the place of an object
-            that was not sealed in time.
+            A list of values, or the value of the single ID. :class:`ObjectNotAvailable` replaces an object that was not
+            sealed in time.
 
         Raises:
             Unsupported: There is a ``serialization_context``.

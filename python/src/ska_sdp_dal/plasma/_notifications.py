@@ -70,7 +70,7 @@ class Notifications:
             return self._pair[1].dup()
 
     def give_up(self) -> None:
-        """Lets the threads end soon. They are not in a forked child, where their lock may be held for ever."""
+        """Lets the threads end soon. They are not in a forked child, where their lock may be held forever."""
         if os.getpid() != self._process:
             return
         with self._changed:

@@ -18,7 +18,7 @@ PICKLED = b"pickle5"
 
 
 class ObjectNotAvailable:
-    """Stands in the place of an object that was not sealed within the timeout."""
+    """Replaces an object that was not sealed within the timeout."""
 
 
 def pickled(value: Any) -> List[Any]:
