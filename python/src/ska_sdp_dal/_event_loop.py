@@ -247,13 +247,14 @@ class Reader:
             look()
 
     def _look_at(self, oid: bytes) -> None:
-        waits = self._waits.pop(oid, ())
-        # A watch that finds the end by itself would wake the loop once more. All of them before the first goes on: they may
-        # stand for the same reference of the library's.
-        for wait in waits:
-            _watch(wait.left[-1], False)
-        for wait in waits:
-            if not wait.is_over():
+        for wait in self._waits.pop(oid, ()):
+            reference = wait.left[-1]
+            if wait.is_over():
+                _watch(reference, False)
+            elif wait.left[-1] is reference:
+                self._waits.setdefault(oid, []).append(wait)
+            else:
+                _watch(reference, False)
                 self._watch(wait)
 
     def _sweep(self) -> None:
