@@ -79,7 +79,7 @@ need_packages() {
 # left out: what only compiles, and compares g++'s sentences.
 run_programs() {
     # As scripts/test.sh builds it, so that nothing is built twice.
-    local tests=(--workspace --features failpoints,sdp-dal/ndarray --locked --no-fail-fast)
+    local tests=(--workspace --features "failpoints,sdp-dal/ndarray" --locked --no-fail-fast)
     if [ -n "$quick" ]; then
         cargo test "${tests[@]}" --test c_programs -- --skip compile "$@"
         return

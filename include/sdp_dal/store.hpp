@@ -343,9 +343,9 @@ public:
     }
     void clear_event_fd() const { detail::check(sdp_dal_store_clear_event_fd(raw())); }
 
-    /// Clears the descriptor like clear_event_fd(), and returns the IDs of watched objects (ref::watch())
-    /// that may exist or have failed since the last call. A loop that watches many objects looks at
-    /// these only. If there are more than `most`, the descriptor stays readable.
+    /// Clears the descriptor like clear_event_fd(), and returns the IDs of watched objects
+    /// (ref::watch()) that may exist or have failed since the last call. A loop that watches many
+    /// objects looks at these only. If there are more than `most`, the descriptor stays readable.
     std::vector<object_id> take_changed(std::size_t most = 128) const {
         std::vector<std::array<std::uint8_t, SDP_DAL_ID_SIZE>> bytes(most);
         std::size_t count = 0;
