@@ -32,6 +32,7 @@ SOURCES = [
     "Cargo.toml",
     "Cargo.lock",
     "src",
+    "examples",
     "include",
     "capi/Cargo.toml",
     "capi/build.rs",
