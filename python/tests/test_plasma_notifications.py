@@ -60,14 +60,18 @@ def test_what_is_there_is_reported_first(client: plasma.PlasmaClient) -> None:
         client.create_and_seal(oid(number), b"12", b"3")
     unsealed = client.create(oid(5), 6)
     client.delete([oid(1)])
+    # In the order of sealing, not of creating.
+    kept = [client.create(oid(number), 2, b"3") for number in (6, 7)]
+    client.seal(oid(7))
+    client.seal(oid(6))
     client.subscribe()
     client.subscribe()
-    assert [client.get_next_notification() for _ in range(3)] == [(oid(number), 2, 1) for number in (3, 2, 4)]
+    assert [client.get_next_notification() for _ in range(5)] == [(oid(number), 2, 1) for number in (3, 2, 4, 7, 6)]
     client.seal(oid(5))
     assert client.get_next_notification() == (oid(5), 6, 0)
     client.delete([oid(2)])
     assert client.get_next_notification() == (oid(2), -1, -1)
-    del unsealed
+    del unsealed, kept
 
 
 def test_what_the_log_lost_is_listed_in_the_order_of_sealing(path: str) -> None:
