@@ -399,8 +399,9 @@ class PlasmaClient:
         """Follows the objects of the store from now on, for :meth:`get_next_notification` and
         :meth:`get_notification_socket`. A second call has no effect.
 
-        Objects that are in the store already are reported first, as with Plasma. A thread queues what follows without a
-        limit, so that a program may read it late.
+        Objects that are in the store already are reported first, as with Plasma, in the order in which they were sealed.
+        Small ones that were sealed within some milliseconds are in the order in which they were created. A thread queues
+        what follows without a limit, so that a program may read it late.
         """
         if self._notifications is None:
             self._notifications = Notifications(self._conn)

@@ -5,7 +5,9 @@ A thread reads the store's event log as events come, and queues them without a l
 holds some thousand events. A second thread writes the queue to a socket, once the program has asked for the socket.
 
 If events come faster than the thread can read them, the store is listed again. Objects are then reported in the order in
-which they were sealed. Deletions are reported before them, and objects that came and went meanwhile are not reported.
+which they were sealed. Deletions are reported before them, and objects that came and went meanwhile are not reported. Of
+objects below 4096 bytes the store knows the time of sealing to some milliseconds only: within these they are reported in the
+order in which they were created.
 """
 
 from __future__ import annotations
