@@ -24,8 +24,9 @@ PAGES: Dict[str, Tuple[str, str, List[str]]] = {
     "caller": ("Callers", "", ["Caller", "AsyncCaller", "Results", "FoundProcessor", "LostOutputs"]),
     "schemas": (
         "Schemas of functions",
-        "A schema says which parameters a function has. :doc:`../signatures` has the same in one line, for C and C++.",
+        "A schema says which parameters a function has. :doc:`../signatures` describes its form in one line.",
         [
+            "parse_call_schema",
             "make_call_schema",
             "make_par",
             "make_tensor_input_par",
