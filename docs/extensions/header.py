@@ -16,6 +16,7 @@ from typing import Dict, Iterator, List, Tuple
 BLOCKING = re.compile(
     r"(?<=[.;]) (?=(?:Does not|Do not|Blocks|Waits|With values|Nothing was|Missing|An object that)\b)"
 )
+DECLARED = re.compile(r"^(?!typedef)\w[\w \*]*?\b(sdp_dal_\w+)\(", re.MULTILINE)
 ENUMERATOR = re.compile(r"^ +(SDP_DAL_\w+) = ", re.MULTILINE)
 
 
@@ -131,6 +132,9 @@ def declared(text: str) -> Dict[str, List[str]]:
             found["typedef"].append(name[1] or name[2])
         elif comment and (name := re.match(r"[\w \*]*?(sdp_dal_\w+)\(", line)):
             found["function"].append(name[1])
+    missing = set(DECLARED.findall(text)) - set(found["function"])
+    if missing:
+        raise ValueError(f"these functions of the header are without a comment, or were not read: {sorted(missing)}")
     return found
 
 
