@@ -874,7 +874,7 @@ typedef struct {
 typedef struct {
     /// sizeof(sdp_dal_buffer_info).
     size_t struct_size;
-    /// The data. Borrowed: valid until the buffer is freed; must not be written.
+    /// The data. Borrowed: valid until the buffer is freed. Must not be written.
     const void *data;
     /// Size of the data in bytes.
     size_t data_size;
@@ -1215,7 +1215,7 @@ sdp_dal_status sdp_dal_set_log(int32_t level,
 /// signal handlers only while their own code runs (Python, Julia, R): the check runs the handlers, and can end the
 /// wait. In C a signal handler can call sdp_dal_store_interrupt().
 ///
-/// check: the check; NULL: none. user_data: passed to it. It must stay valid until another check is set.
+/// check: the check. NULL removes it. user_data: passed to it. It must stay valid until another check is set.
 ///
 /// When this returns, the check that was set before is not running and will not be called again. So do not hold a lock
 /// that the check takes. If it is called from within the check, it does not wait.
@@ -1257,7 +1257,7 @@ void sdp_dal_store_close(sdp_dal_store *store);
 
 /// Returns the path and the identity of the store of a handle.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
 sdp_dal_status sdp_dal_store_get_info(const sdp_dal_store *store, sdp_dal_store_info *out);
@@ -1273,7 +1273,7 @@ sdp_dal_status sdp_dal_store_get_prefix(const sdp_dal_store *store,
 
 /// Returns the current statistics of a store.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for other clients.
 sdp_dal_status sdp_dal_store_get_stat(const sdp_dal_store *store,
@@ -1336,7 +1336,7 @@ sdp_dal_status sdp_dal_stores_list(sdp_dal_stores **out,
 
 /// Returns one store of a list.
 ///
-/// index: from 0 to the number of stores, exclusive. out: filled; set its struct_size first.
+/// index: from 0 to the number of stores, exclusive. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_stores_get_summary(const sdp_dal_stores *stores,
@@ -1357,7 +1357,7 @@ sdp_dal_status sdp_dal_store_list_clients(const sdp_dal_store *store,
 
 /// Returns one client of a list.
 ///
-/// index: from 0 to the number of clients, exclusive. out: filled; set its struct_size first.
+/// index: from 0 to the number of clients, exclusive. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_clients_get_info(const sdp_dal_clients *clients,
@@ -1468,7 +1468,7 @@ void sdp_dal_schema_free(sdp_dal_schema *schema);
 
 /// Returns the name and the metadata of the function.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_schema_get_info(const sdp_dal_schema *schema, sdp_dal_schema_info *out);
@@ -1482,7 +1482,7 @@ sdp_dal_status sdp_dal_schema_get_index(const sdp_dal_schema *schema,
 
 /// Returns the description of a parameter.
 ///
-/// index: 0 to num_params - 1 of sdp_dal_schema_info, in positional order. out: filled; set its struct_size first.
+/// index: 0 to num_params - 1 of sdp_dal_schema_info, in positional order. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_schema_get_param(const sdp_dal_schema *schema,
@@ -1578,7 +1578,7 @@ sdp_dal_status sdp_dal_store_list_namespaces(const sdp_dal_store *store,
 
 /// Returns one namespace of a list.
 ///
-/// index: from 0 to the number of namespaces, exclusive. out: filled; set its struct_size first.
+/// index: from 0 to the number of namespaces, exclusive. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_namespaces_get_info(const sdp_dal_namespaces *list,
@@ -1687,7 +1687,7 @@ sdp_dal_status sdp_dal_object_set_keep(const sdp_dal_store *store,
 
 /// Returns a description of one object.
 ///
-/// id: SDP_DAL_ID_SIZE bytes. out: filled; set its struct_size first.
+/// id: SDP_DAL_ID_SIZE bytes. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_FORKED. Does not wait for other clients.
 sdp_dal_status sdp_dal_object_get_info(const sdp_dal_store *store,
@@ -1720,7 +1720,7 @@ void sdp_dal_writer_free(sdp_dal_writer *writer);
 
 /// Returns the addresses and sizes of the bytes of an object.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_buffer_get_info(const sdp_dal_buffer *buffer, sdp_dal_buffer_info *out);
@@ -1737,7 +1737,7 @@ void sdp_dal_buffer_free(sdp_dal_buffer *buffer);
 
 /// Returns one object of a list.
 ///
-/// index: from 0 to the number of objects, exclusive. out: filled; set its struct_size first.
+/// index: from 0 to the number of objects, exclusive. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_list_get_info(const sdp_dal_list *list,
@@ -1764,7 +1764,7 @@ sdp_dal_status sdp_dal_tensor_put(const sdp_dal_store *store,
 ///
 /// spec: element type, shape, names and order.
 /// out_data: the elements, without gaps in the order of spec, 64-byte aligned. Not zeroed unless requested. Borrowed:
-/// valid until the reference is sealed or freed; must not be written after sealing.
+/// valid until the reference is sealed or freed. Must not be written after sealing.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free(), which aborts the tensor if it
 /// was not sealed.
 ///
@@ -1777,7 +1777,7 @@ sdp_dal_status sdp_dal_tensor_create(const sdp_dal_store *store,
 
 /// Returns the view of a tensor.
 ///
-/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the tensor is freed. The elements
+/// out: filled in. Set its struct_size first. Borrowed: its pointers are valid until the tensor is freed. The elements
 /// must not be written.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
@@ -1888,7 +1888,7 @@ sdp_dal_status sdp_dal_ref_wait_many(const sdp_dal_ref *const *refs,
 /// Waits until the object exists, and holds it as a tensor. Nothing is copied.
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
-/// out_view: filled as by sdp_dal_tensor_get_view(); set its struct_size first. May be NULL.
+/// out_view: filled in as by sdp_dal_tensor_get_view(). Set its struct_size first. May be NULL.
 ///
 /// Errors: like sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is not a tensor.
 /// Blocks up to timeout_ns.
@@ -1951,14 +1951,14 @@ void sdp_dal_ref_free(sdp_dal_ref *reference);
 
 /// Returns the description of a reference, and of the object that it expects.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_ref_get_info(const sdp_dal_ref *reference, sdp_dal_ref_info *out);
 
 /// Returns the state and the progress of the object of a reference.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for other clients.
 sdp_dal_status sdp_dal_ref_get_state(const sdp_dal_ref *reference,
@@ -2121,7 +2121,7 @@ sdp_dal_status sdp_dal_tensor_to_dlpack(const sdp_dal_tensor *tensor,
 /// tensor: not taken over. Its deleter is not called.
 /// version: 1 for a DLManagedTensorVersioned, 0 for a DLManagedTensor.
 /// strides: an array of SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
-/// out: filled; set its struct_size first. Borrowed: it points to strides and to the memory of tensor.
+/// out: filled in. Set its struct_size first. Borrowed: it points to strides and to the memory of tensor.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, also for a tensor that is not in CPU memory, has more than one lane, or has an
 /// element type without a sdp_dal_dtype. Does not block.
@@ -2256,7 +2256,7 @@ sdp_dal_status sdp_dal_caller_open(const sdp_dal_store *store,
 /// are dropped automatically.
 ///
 /// timeout_ns: how long to wait until there are as many as the options require.
-/// out_count: how many there are; may be NULL.
+/// out_count: how many there are. May be NULL.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.
@@ -2364,7 +2364,7 @@ sdp_dal_status sdp_dal_caller_broadcast(const sdp_dal_caller *caller,
 
 /// Returns the result of issuing the rows to one processor.
 ///
-/// processor: from 0 to the number of processors, exclusive. out: filled; set its struct_size first.
+/// processor: from 0 to the number of processors, exclusive. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_replies_get_reply(const sdp_dal_replies *replies,
@@ -2452,7 +2452,7 @@ sdp_dal_status sdp_dal_processor_process(const sdp_dal_processor *processor,
 /// sdp_dal_call_finish(). Until then, or until *out is freed, the function counts as running.
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
-/// out_info: filled as by sdp_dal_call_get_info(); set its struct_size first. May be NULL.
+/// out_info: filled in as by sdp_dal_call_get_info(). Set its struct_size first. May be NULL.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if no call arrived, SDP_DAL_INTERRUPTED, SDP_DAL_PROCESSOR_LOST if
 /// the processor was closed, SDP_DAL_FORKED.
@@ -2504,7 +2504,7 @@ void sdp_dal_processor_close(sdp_dal_processor *processor);
 
 /// Returns the description of a call.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_call_get_info(const sdp_dal_call *call, sdp_dal_call_info *out);
@@ -2620,7 +2620,7 @@ sdp_dal_status sdp_dal_call_get_binary(const sdp_dal_call *call,
 ///
 /// order: one of sdp_dal_order. SDP_DAL_ORDER_ANY: the order in the signature, as in "float64[row,chan] C". If the
 /// signature has none, the order in which it is stored, C or F, as out->order and out->strides tell.
-/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the callback returns or the last
+/// out: filled in. Set its struct_size first. Borrowed: its pointers are valid until the callback returns or the last
 /// handle of the call is freed. The elements must not be written.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
@@ -2634,7 +2634,7 @@ sdp_dal_status sdp_dal_call_get_tensor(const sdp_dal_call *call,
 /// sdp_dal_call_get_tensor().
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
-/// out_view: filled as by sdp_dal_tensor_get_view(); set its struct_size first. May be NULL.
+/// out_view: filled in as by sdp_dal_tensor_get_view(). Set its struct_size first. May be NULL.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
 /// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.
@@ -2777,7 +2777,7 @@ sdp_dal_status sdp_dal_call_defer(const sdp_dal_call *call,
 /// Returns a private copy of an input tensor, which may be written, for libraries that overwrite their inputs. The
 /// first call for a parameter creates the copy. Later calls return the same memory, with any changes.
 ///
-/// out_view: filled; set its struct_size first. The copy is in the order in the signature ("float64[row,chan] C"). If
+/// out_view: filled in. Set its struct_size first. The copy is in the order in the signature ("float64[row,chan] C"). If
 /// the signature has none, it is in the order in which the tensor is stored, C or F, as its order and strides tell.
 /// out_data: its elements, 64-byte aligned, writable. Both are borrowed: valid until the callback returns or the last
 /// handle of the call is freed.
@@ -2806,7 +2806,7 @@ sdp_dal_status sdp_dal_store_subscribe(const sdp_dal_store *store,
 
 /// Returns the next event.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if there was none, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.

@@ -24,7 +24,7 @@ impl Handle for sdp_dal_buffer {
 pub struct sdp_dal_buffer_info {
     /// sizeof(sdp_dal_buffer_info).
     pub struct_size: usize,
-    /// The data. Borrowed: valid until the buffer is freed; must not be written.
+    /// The data. Borrowed: valid until the buffer is freed. Must not be written.
     pub data: *const c_void,
     /// Size of the data in bytes.
     pub data_size: usize,
@@ -46,7 +46,7 @@ const _: () = assert!(size_of::<sdp_dal_buffer_info>() == 5 * size_of::<usize>()
 
 /// Returns the addresses and sizes of the bytes of an object.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

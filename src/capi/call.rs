@@ -150,7 +150,7 @@ const _: () = assert!(size_of::<sdp_dal_call_info>() == 5 * size_of::<usize>() +
 
 /// Returns the description of a call.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

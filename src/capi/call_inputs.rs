@@ -302,7 +302,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_binary(
 ///
 /// order: one of sdp_dal_order. SDP_DAL_ORDER_ANY: the order in the signature, as in "float64[row,chan] C". If the
 /// signature has none, the order in which it is stored, C or F, as out->order and out->strides tell.
-/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the callback returns or the last
+/// out: filled in. Set its struct_size first. Borrowed: its pointers are valid until the callback returns or the last
 /// handle of the call is freed. The elements must not be written.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
@@ -330,7 +330,7 @@ pub unsafe extern "C" fn sdp_dal_call_get_tensor(
 /// sdp_dal_call_get_tensor().
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
-/// out_view: filled as by sdp_dal_tensor_get_view(); set its struct_size first. May be NULL.
+/// out_view: filled in as by sdp_dal_tensor_get_view(). Set its struct_size first. May be NULL.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a parameter of another type, or null), SDP_DAL_NOT_FOUND,
 /// SDP_DAL_OUT_OF_MEMORY (for a copy). Does not block.

@@ -143,7 +143,7 @@ impl CopyOuts {
 /// Returns a private copy of an input tensor, which may be written, for libraries that overwrite their inputs. The
 /// first call for a parameter creates the copy. Later calls return the same memory, with any changes.
 ///
-/// out_view: filled; set its struct_size first. The copy is in the order in the signature ("float64[row,chan] C"). If
+/// out_view: filled in. Set its struct_size first. The copy is in the order in the signature ("float64[row,chan] C"). If
 /// the signature has none, it is in the order in which the tensor is stored, C or F, as its order and strides tell.
 /// out_data: its elements, 64-byte aligned, writable. Both are borrowed: valid until the callback returns or the last
 /// handle of the call is freed.

@@ -105,7 +105,7 @@ pub unsafe extern "C" fn sdp_dal_caller_open(
 /// are dropped automatically.
 ///
 /// timeout_ns: how long to wait until there are as many as the options require.
-/// out_count: how many there are; may be NULL.
+/// out_count: how many there are. May be NULL.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.

@@ -105,7 +105,7 @@ pub unsafe extern "C" fn sdp_dal_store_list_clients(
 
 /// Returns one client of a list.
 ///
-/// index: from 0 to the number of clients, exclusive. out: filled; set its struct_size first.
+/// index: from 0 to the number of clients, exclusive. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

@@ -135,7 +135,7 @@ pub unsafe extern "C" fn sdp_dal_tensor_to_dlpack(
 /// tensor: not taken over. Its deleter is not called.
 /// version: 1 for a DLManagedTensorVersioned, 0 for a DLManagedTensor.
 /// strides: an array of SDP_DAL_MAX_DIMS numbers, for the strides in bytes.
-/// out: filled; set its struct_size first. Borrowed: it points to strides and to the memory of tensor.
+/// out: filled in. Set its struct_size first. Borrowed: it points to strides and to the memory of tensor.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, also for a tensor that is not in CPU memory, has more than one lane, or has an
 /// element type without a sdp_dal_dtype. Does not block.

@@ -39,7 +39,7 @@ impl Asked {
 /// signal handlers only while their own code runs (Python, Julia, R): the check runs the handlers, and can end the
 /// wait. In C a signal handler can call sdp_dal_store_interrupt().
 ///
-/// check: the check; NULL: none. user_data: passed to it. It must stay valid until another check is set.
+/// check: the check. NULL removes it. user_data: passed to it. It must stay valid until another check is set.
 ///
 /// When this returns, the check that was set before is not running and will not be called again. So do not hold a lock
 /// that the check takes. If it is called from within the check, it does not wait.

@@ -102,7 +102,7 @@ pub(super) fn info_of(info: &ObjectInfo) -> sdp_dal_object_info {
 
 /// Returns one object of a list.
 ///
-/// index: from 0 to the number of objects, exclusive. out: filled; set its struct_size first.
+/// index: from 0 to the number of objects, exclusive. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

@@ -188,7 +188,7 @@ pub unsafe extern "C" fn sdp_dal_store_list_namespaces(
 
 /// Returns one namespace of a list.
 ///
-/// index: from 0 to the number of namespaces, exclusive. out: filled; set its struct_size first.
+/// index: from 0 to the number of namespaces, exclusive. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

@@ -271,7 +271,7 @@ pub unsafe extern "C" fn sdp_dal_object_set_keep(
 
 /// Returns a description of one object.
 ///
-/// id: SDP_DAL_ID_SIZE bytes. out: filled; set its struct_size first.
+/// id: SDP_DAL_ID_SIZE bytes. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]

@@ -364,7 +364,7 @@ pub unsafe extern "C" fn sdp_dal_processor_process(
 /// sdp_dal_call_finish(). Until then, or until *out is freed, the function counts as running.
 ///
 /// out: The caller owns *out and must call sdp_dal_call_free().
-/// out_info: filled as by sdp_dal_call_get_info(); set its struct_size first. May be NULL.
+/// out_info: filled in as by sdp_dal_call_get_info(). Set its struct_size first. May be NULL.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if no call arrived, SDP_DAL_INTERRUPTED, SDP_DAL_PROCESSOR_LOST if
 /// the processor was closed, SDP_DAL_FORKED.

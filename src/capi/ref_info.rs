@@ -42,7 +42,7 @@ const _: () = assert!(size_of::<sdp_dal_ref_info>() == 2 * size_of::<usize>() + 
 
 /// Returns the description of a reference, and of the object that it expects.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -97,7 +97,7 @@ const _: () = assert!(size_of::<sdp_dal_ref_state>() == size_of::<usize>() + 8 +
 
 /// Returns the state and the progress of the object of a reference.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]

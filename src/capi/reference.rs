@@ -281,7 +281,7 @@ pub unsafe extern "C" fn sdp_dal_ref_wait_many(
 /// Waits until the object exists, and holds it as a tensor. Nothing is copied.
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
-/// out_view: filled as by sdp_dal_tensor_get_view(); set its struct_size first. May be NULL.
+/// out_view: filled in as by sdp_dal_tensor_get_view(). Set its struct_size first. May be NULL.
 ///
 /// Errors: like sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is not a tensor.
 /// Blocks up to timeout_ns.

@@ -186,7 +186,7 @@ const _: () = assert!(size_of::<sdp_dal_reply>() == 2 * size_of::<usize>() + 4 +
 
 /// Returns the result of issuing the rows to one processor.
 ///
-/// processor: from 0 to the number of processors, exclusive. out: filled; set its struct_size first.
+/// processor: from 0 to the number of processors, exclusive. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

@@ -323,7 +323,7 @@ pub unsafe extern "C" fn sdp_dal_schema_free(schema: *mut sdp_dal_schema) {
 
 /// Returns the name and the metadata of the function.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]
@@ -360,7 +360,7 @@ pub unsafe extern "C" fn sdp_dal_schema_get_index(
 
 /// Returns the description of a parameter.
 ///
-/// index: 0 to num_params - 1 of sdp_dal_schema_info, in positional order. out: filled; set its struct_size first.
+/// index: 0 to num_params - 1 of sdp_dal_schema_info, in positional order. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

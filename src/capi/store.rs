@@ -233,7 +233,7 @@ const _: () = assert!(size_of::<sdp_dal_store_info>() == 2 * size_of::<usize>() 
 
 /// Returns the path and the identity of the store of a handle.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_FORKED. Does not block.
 #[no_mangle]
@@ -279,7 +279,7 @@ pub unsafe extern "C" fn sdp_dal_store_get_prefix(
 
 /// Returns the current statistics of a store.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for other clients.
 #[no_mangle]

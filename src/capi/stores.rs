@@ -102,7 +102,7 @@ pub unsafe extern "C" fn sdp_dal_stores_list(
 
 /// Returns one store of a list.
 ///
-/// index: from 0 to the number of stores, exclusive. out: filled; set its struct_size first.
+/// index: from 0 to the number of stores, exclusive. out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

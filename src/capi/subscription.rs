@@ -142,7 +142,7 @@ pub unsafe extern "C" fn sdp_dal_store_subscribe(
 
 /// Returns the next event.
 ///
-/// out: filled; set its struct_size first.
+/// out: filled in. Set its struct_size first.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_TIMEOUT if there was none, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.

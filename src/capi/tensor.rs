@@ -57,7 +57,7 @@ impl HeldTensor {
 
 /// Returns the view of a tensor.
 ///
-/// out: filled; set its struct_size first. Borrowed: its pointers are valid until the tensor is freed. The elements
+/// out: filled in. Set its struct_size first. Borrowed: its pointers are valid until the tensor is freed. The elements
 /// must not be written.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.

@@ -41,7 +41,7 @@ pub unsafe extern "C" fn sdp_dal_tensor_put(
 ///
 /// spec: element type, shape, names and order.
 /// out_data: the elements, without gaps in the order of spec, 64-byte aligned. Not zeroed unless requested. Borrowed:
-/// valid until the reference is sealed or freed; must not be written after sealing.
+/// valid until the reference is sealed or freed. Must not be written after sealing.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free(), which aborts the tensor if it
 /// was not sealed.
 ///
