@@ -70,6 +70,8 @@ def test_a_receiver_and_four_processors_share_a_volume_in_memory(spec):
         assert set(container["resources"]["limits"]) == {"memory"}
         assert container["resources"]["requests"]["memory"] == container["resources"]["limits"]["memory"]
     assert spec["securityContext"]["runAsUser"] > 0
+    # A probe that opened the store before `store` has would be its first client and its last.
+    assert spec["initContainers"][0]["startupProbe"]["exec"]["command"] == ["test", "-e", "/stores/pipeline"]
 
 
 def test_the_whole_store_fits_the_volume_and_the_limit(spec, debian, store):
