@@ -168,7 +168,7 @@ make_sdist() {
     "$tools/bin/twine" check --strict "$sdist"
     say "building a wheel from the sdist in a folder of its own, 2 to 5 minutes on two cores"
     mkdir "$place"
-    (cd "$place" && env -u CARGO_TARGET_DIR "$tools/bin/pip" wheel --quiet --no-deps --wheel-dir . "$sdist")
+    (cd "$place" && env -u CARGO_TARGET_DIR "$tools/bin/pip" wheel --no-deps --wheel-dir . "$sdist")
     "$python" scripts/wheels/contents.py "$place"/*.whl
 }
 

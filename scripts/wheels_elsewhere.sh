@@ -83,7 +83,7 @@ environment/bin/pip install --quiet --no-index --find-links . ska-sdp-dal
 exec environment/bin/python first_example.py README.md --program /try/environment/bin/sdp-dal
 EOF
     say "bullseye: installing the wheel and running it"
-    unshare --mount --pid --fork --kill-child chroot "$root" /bin/sh /try/run
+    unshare --mount --pid --fork --kill-child chroot "$root" /usr/bin/env -i PATH="$PATH" /bin/sh /try/run
     rm -rf "$root"
 }
 
