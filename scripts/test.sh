@@ -515,7 +515,7 @@ python_bare() {
 python_oldest() {
     local environment
     python_environment oldest --force-reinstall --no-deps "$1" || return
-    python_tests "$environment" tests/test_{calls,guide,objects,passing,plasma,reference}.py
+    python_tests "$environment" tests/test_{calls,guide,objects,passing,plasma,plasma_install,plasma_notifications,reference}.py
 }
 
 # The short form, with the packages that the Python tests have.

@@ -13,6 +13,7 @@ from typing import Any, Callable, List
 import numpy as np
 import pyarrow as pa
 import pytest
+import uvloop
 from conftest import PROCESSOR, WATCHDOG, Program
 
 import ska_sdp_dal as dal
@@ -55,7 +56,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
     if request.param == "asyncio":
         new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
     else:
-        new_loop = pytest.importorskip("uvloop").new_event_loop
+        new_loop = uvloop.new_event_loop
 
     def run(main: Any) -> Any:
         loop = new_loop()
