@@ -117,6 +117,7 @@ impl Header {
             ("size_t *", "length") => "m.length()".into(),
             ("size_t *", "count") => "m.length()".into(),
             ("uint32_t *", "numbers") => "m.buffer()".into(),
+            ("uint8_t *", "out_ids") => "m.room_for_ids()".into(),
             ("const char *const *", _) => "m.texts()".into(),
             ("const int64_t *", _) => "m.shape()".into(),
             ("const uint8_t *" | "const void *", _) => "m.bytes()".into(),
@@ -126,7 +127,9 @@ impl Header {
             ("int64_t", "timeout_ns") => "m.timeout()".into(),
             ("int32_t", "ndim") => "m.ndim()".into(),
             ("size_t", _) if name == "size" || name.ends_with("_size") => "m.size()".into(),
-            ("size_t", _) if name == "count" || name.starts_with("num_") => "m.count()".into(),
+            ("size_t", _) if name == "count" || name == "capacity" || name.starts_with("num_") => {
+                "m.count()".into()
+            }
             ("size_t", _) => "m.index()".into(),
             ("int32_t", _) => "m.small()".into(),
             ("_Bool", _) => "m.flag()".into(),

@@ -250,7 +250,7 @@ fn a_watch_names_what_has_ended_before_it_and_what_is_seen_elsewhere() {
     assert_eq!(store.take_changed(10).unwrap(), [there.id()]);
     // Seen through the reference, by whatever thread: the loop is told once more.
     later.watch(true).unwrap();
-    later.put_bytes(b"x", b"").unwrap();
+    put(&store, &later.id(), b"");
     store.take_changed(10).unwrap();
     assert!(later.exists().unwrap());
     until_readable(fd, "the watch has ended");

@@ -139,6 +139,7 @@ ENDINGS = {
     "stream_processor.py": ("waiting for calls", 0),
     "ng_processor.py": ("waiting for calls", 0),
     "streamer.py": ("Store using prefix", 0),
+    "async_receiver.py": ("Store using prefix", 0),
     "demo_wstack.py": ("Store using prefix", 143),
 }
 

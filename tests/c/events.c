@@ -131,6 +131,8 @@ static void changes(sdp_dal_store *store) {
     size_t count = 9;
     int fd = -1;
     OK(sdp_dal_store_event_fd(store, &fd));
+    /* What the loop before saw by itself. */
+    OK(sdp_dal_store_clear_event_fd(store));
     for (int i = 0; i < 3; i++) {
         object_id(ids[i], (uint8_t)(10 + i));
         OK(sdp_dal_ref_from_id(store, ids[i], NULL, &refs[i]));

@@ -254,6 +254,14 @@ impl Machine<'_, '_> {
         self.count
     }
 
+    /// For as many IDs as the last count says.
+    pub(super) fn room_for_ids(&mut self) -> P {
+        if self.count == 0 && self.rarely(2) {
+            return null_mut();
+        }
+        self.chunk(self.count * 20).cast()
+    }
+
     pub(super) fn index(&mut self) -> usize {
         self.pick(&[0, 1, 2, 3, 7, usize::MAX, 1 << 40, 0])
     }

@@ -68,7 +68,8 @@ class Notifications:
         with self._changed:
             if self._pair is None:
                 self._pair = socketpair()
-                threading.Thread(target=self._send, args=self._pair[:1], daemon=True).start()
+                sender = threading.Thread(target=self._send, args=self._pair[:1], name="plasma-socket", daemon=True)
+                sender.start()
             return self._pair[1].dup()
 
     def give_up(self) -> None:
