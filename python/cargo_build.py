@@ -19,7 +19,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 #: As CMakeLists.txt selects them: together, so that nothing is compiled again with other features.
 BUILD = ["build", "--release", "--locked", "--package", "sdp-dal-capi", "--package", "sdp-dal-cli"]
-EXPECTED = "compiling Rust code: 4 minutes of processor time if nothing is built yet"
+EXPECTED = "compiling Rust code: 4.5 minutes of processor time if nothing is built yet"
 
 
 def build(folder: Path, oldest: str) -> Path:
@@ -109,7 +109,7 @@ def progress(text: str) -> str:
     """What a text of cargo's progress bar tells: `Building [==> ] 12/160: names` and the like."""
     counted = re.search(r"(\d+)/(\d+)", text)
     if counted and text.lstrip().startswith("Building"):
-        return f"{counted.group(1)} of {counted.group(2)} crates"
+        return f"{counted.group(1)} of {counted.group(2)} steps"
     return text.strip()
 
 

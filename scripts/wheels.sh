@@ -124,7 +124,7 @@ compile() {
         fetch_debian_rust
         environment+=(RUSTC="$debian/rustc" CARGO_TARGET_DIR="$work/cargo-debian")
     fi
-    say "$1: compiling and linking as a whole, 5 to 10 minutes on two cores"
+    say "$1: compiling and linking as a whole, 5 to 12 minutes on two cores"
     env "${environment[@]}" cargo zigbuild --profile dist --locked --package sdp-dal-capi --package sdp-dal-cli \
         --target "$triple.$2"
     built=$(printf '%s\n' "${environment[@]}" | sed -n 's/^CARGO_TARGET_DIR=//p' | tail -n 1)/$triple/dist
@@ -168,7 +168,7 @@ make_sdist() {
     "$tools/bin/twine" check --strict "$sdist"
     say "building a wheel from the sdist in a folder of its own, 2 to 5 minutes on two cores"
     mkdir "$place"
-    (cd "$place" && env -u CARGO_TARGET_DIR "$tools/bin/pip" wheel --no-deps --wheel-dir . "$sdist")
+    (cd "$place" && env -u CARGO_TARGET_DIR "$tools/bin/pip" wheel --no-cache-dir --no-deps --wheel-dir . "$sdist")
     "$python" scripts/wheels/contents.py "$place"/*.whl
 }
 

@@ -86,7 +86,7 @@ def in_order(text: str, *parts: str) -> None:
 
 def test_a_terminal_shows_what_happens_and_how_far_it_is(pip: Tuple[List[str], Dict[str, str]]) -> None:
     shown = on_a_terminal(*pip)
-    in_order(shown, "compiling Rust code", "1 of 3 crates", "3 of 3 crates", "cargo has ended", "Successfully built")
+    in_order(shown, "compiling Rust code", "1 of 3 steps", "3 of 3 steps", "cargo has ended", "Successfully built")
     assert "Compiling crate1" not in shown and "Building [" not in shown
 
 
@@ -94,7 +94,7 @@ def test_verbose_output_on_a_terminal_has_cargos_lines_alone(pip: Tuple[List[str
     command, environment = pip
     shown = on_a_terminal([*command, "-v"], environment)
     in_order(shown, "compiling Rust code", "Compiling crate1 v0.1.0\r\n", "Compiling crate3", "compiled in")
-    assert "of 3 crates" not in shown and "Building [" not in shown
+    assert "of 3 steps" not in shown and "Building [" not in shown
 
 
 def test_quiet_is_quiet(pip: Tuple[List[str], Dict[str, str]]) -> None:
