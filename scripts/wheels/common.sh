@@ -15,6 +15,8 @@ fail() { # sentences, a line each
 # A folder for what is in the making, which is removed however this ends.
 make_scratch() {
     scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-wheels.XXXXXX")
+    # Where pip and the others have their temporary folders, too.
+    export TMPDIR=$scratch
     trap 'rm -rf "$scratch"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
