@@ -65,7 +65,7 @@ prepare() {
         cp docs/requirements.txt "$done"
     fi
     say "Building the library, sdp-dal and the Python package"
-    cargo build --quiet --release --locked --package sdp-dal-cli
+    cargo build --quiet --release --locked --package sdp-dal-capi --package sdp-dal-cli
     "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
         --no-index --force-reinstall ./python
 }

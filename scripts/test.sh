@@ -14,6 +14,7 @@
 #   package   the release build, installed and moved elsewhere, used by programs that know nothing of this tree
 #   packaging .deb and .rpm packages, what they bring, the manifests for Kubernetes, and what a release requires
 #   python    the wheel, with the newest and the oldest packages and with none but its own
+#   docs      the site is built, and no warning comes (scripts/docs.sh)
 #   torture   processes in C and Python that are killed, stopped, starved and scribbled over (scripts/torture.sh --short)
 #   bench     each row of scripts/bench.sh for a moment, so that it goes on working; times are not judged
 #   counts    instructions of operations, against those under version control (scripts/counts.sh)
@@ -36,7 +37,7 @@ export CARGO_TARGET_DIR
 unset SDP_DAL_STORE SDP_DAL_STORE_SIZE SDP_DAL_FAIL
 python=${PYTHON:-python3}
 jobs=$(nproc)
-steps=(format licences lint test abi package packaging python torture bench counts simulate loom)
+steps=(format licences lint test abi package packaging python docs torture bench counts simulate loom)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdp-dal-test.XXXXXX") || exit 1
 children=()
 # Makes Python's environments meanwhile; builds what later steps need.
@@ -159,7 +160,7 @@ need_packages() {
     command -v dpkg-query >/dev/null || return 0
     local package missing=() line
     for package in gcc g++ gfortran libc6-dev binutils cmake make pkg-config libcfitsio-dev \
-        libfftw3-dev clang-format abigail-tools rpm python3 python3-cffi python3-venv ca-certificates procps valgrind; do
+        libfftw3-dev clang-format abigail-tools doxygen rpm python3 python3-cffi python3-venv ca-certificates procps valgrind; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
@@ -516,6 +517,11 @@ python_oldest() {
     local environment
     python_environment oldest --force-reinstall --no-deps "$1" || return
     python_tests "$environment" tests/test_{calls,guide,objects,passing,plasma,plasma_install,plasma_notifications,reference}.py
+}
+
+run_docs() {
+    [ -z "$preparing" ] || wait "$preparing"
+    scripts/docs.sh --check
 }
 
 # The short form, with the packages that the Python tests have.
