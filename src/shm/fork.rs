@@ -247,6 +247,11 @@ impl LockFile {
         self.file.file()
     }
 
+    /// Whether this process opened it. In a forked child the handler has closed it; the number may be another file's by now.
+    pub fn is_ours(&self) -> bool {
+        self.forks == forks()
+    }
+
     /// As [`OwnFile::let_go`].
     pub fn let_go(&mut self) {
         self.file.let_go();
@@ -255,8 +260,7 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // After a fork the handler has closed it; the number may be another file's by now.
-        if self.forks == forks() {
+        if self.is_ours() {
             let _gate = gate();
             LOCK_FILES[self.place].fd.store(0, Ordering::Release);
             // SAFETY: dropped only here. Behind the gate: no child gets a copy that is in no table.

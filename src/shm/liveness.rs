@@ -21,7 +21,7 @@ use crate::sync::atomic::{AtomicU32, Ordering};
 pub use super::fork::forks;
 
 const BASE: i64 = 1 << 40;
-/// Locked by a creator until its store can be found under its path.
+/// Locked by a creator until it is a client of its store.
 const BIRTH: i64 = BASE - 1;
 /// Locked by whoever removes the store's names.
 const REMOVAL: i64 = BASE - 2;
@@ -145,12 +145,31 @@ pub fn closed() -> Error {
     )
 }
 
-/// Marks a file as one whose name is still being made. Gone with `file`.
+/// Marks a file as a store whose creator is not a client of it yet. The mark ends with `file`.
 pub fn mark_birth(file: &LockFile) {
     set(file.file(), libc::F_WRLCK, BIRTH);
 }
 
-/// Whether somebody is still making this file's name.
+/// The mark of a store whose creator is not a client of it yet.
+pub struct Birth(LockFile);
+
+impl Birth {
+    /// Takes over a file that is [marked](mark_birth).
+    pub fn of(file: LockFile) -> Birth {
+        Birth(file)
+    }
+}
+
+impl Drop for Birth {
+    fn drop(&mut self) {
+        // Not only by closing it: a child that is about to run another program may have a copy of the description.
+        if self.0.is_ours() {
+            set(self.0.file(), libc::F_UNLCK, BIRTH);
+        }
+    }
+}
+
+/// Whether the creator of this store is not a client of it yet: it still creates the names, or is about to attach.
 pub fn being_born(file: &File) -> bool {
     matches!(ask(file, BIRTH), Ok(Answer::Held))
 }

@@ -20,7 +20,7 @@ use super::layout::{
     EVENT_SIZE, FIRST_OBJECTS, LAYOUT_HASH, LOG_BUCKET, MAGIC, NEVER_BUILT, NONE, OPTION_EVICTION, UNIT,
     VERSION,
 };
-use super::liveness::{self, Liveness};
+use super::liveness::{self, Birth, Liveness};
 use super::memory;
 use super::own_file::{Identity, OwnFile};
 use super::place::{owner_is_fine, random, Place};
@@ -129,8 +129,9 @@ unsafe impl Send for Segment {}
 unsafe impl Sync for Segment {}
 
 impl Segment {
-    /// Makes a whole store and names it. False if there is one by now.
-    pub fn make(place: &Place, plan: &Plan) -> Result<bool> {
+    /// Creates a whole store and its name; `None` if there is one by now. As long as the returned mark lives, other
+    /// clients do not remove the store when they leave: its creator is not one of its clients yet.
+    pub fn make(place: &Place, plan: &Plan) -> Result<Option<Birth>> {
         let geometry = Geometry::new(plan.size, plan.max_objects, plan.max_clients)?;
         let mode = if plan.group.is_some() { 0o660 } else { 0o600 };
         let file = place.make_unnamed(mode)?;
@@ -191,7 +192,7 @@ impl Segment {
         }
         // The file has no name yet, so the order of these stores does not matter; the magic comes last all the same.
         header.magic.store(MAGIC, Ordering::Release);
-        place.publish(&file)
+        Ok(place.publish(&file)?.then(|| Birth::of(file)))
     }
 
     /// Opens what is at the place and checks that it is a store that we may use.

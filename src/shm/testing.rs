@@ -31,7 +31,7 @@ impl Fresh {
     pub fn with_plan(name: &str, plan: &Plan) -> Fresh {
         let path = PathBuf::from(format!("/dev/shm/sdp-dal-test-segment-{name}-{}", std::process::id()));
         let Found::Nothing(place) = find(&path, None).unwrap() else { panic!("{} is there", path.display()) };
-        assert!(Segment::make(&place, plan).unwrap());
+        assert!(Segment::make(&place, plan).unwrap().is_some());
         Fresh { segment: Segment::open(&place, None, false).unwrap(), place }
     }
 

@@ -5,6 +5,9 @@
 //! dead; after it, a slot that the next one who looks reaps. Detaching clears the slot under the lock; whoever finds that it was
 //! the last one marks the store closed and takes its names away. Dead between those two: the next opener sees CLOSED, or
 //! finds no living client, and starts over.
+//!
+//! A store has its name before its creator attaches. A client that comes and goes in between does not close it: the creator
+//! keeps a mark on the file until it has a slot. If it crashes first, the store stays, and the next client to leave closes it.
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
@@ -123,6 +126,8 @@ impl Store {
         let mut registry = lock(REGISTRY.get());
         registry.retain(|_, held| held.strong_count() > 0);
         let until = clock::now() + LOCK_PATIENCE;
+        // Marks a store that we created until we are attached.
+        let mut _mark = None;
         for _ in (0u32..).take_while(|attempt| tries_again(*attempt, until)) {
             let place = match place::find(path, options.accept_owner)? {
                 Found::There(place) => place,
@@ -142,12 +147,14 @@ impl Store {
                 }
                 Found::Nothing(place) => {
                     let plan = options.plan(&place.file)?;
-                    if Segment::make(&place, &plan)? {
+                    let made = Segment::make(&place, &plan)?;
+                    if made.is_some() {
                         log::write(Level::Debug, || {
                             let (path, file) = (place.path.display(), place.file.display());
                             format!("{path}: created a store of {} bytes in {file}", plan.size)
                         });
                     }
+                    _mark = made;
                     continue;
                 }
             };
@@ -353,7 +360,7 @@ impl Attachment {
             if for_good {
                 locked.set_reader(false)?;
             }
-            let last = locked.others() != Others::Living;
+            let last = locked.others() != Others::Living && !liveness::being_born(self.segment.file());
             if last {
                 // First: a store without clients that is not closed would pass for a new one.
                 self.segment.header().closed.store(1, Ordering::SeqCst);

@@ -1,5 +1,6 @@
 //! Two clients, of which one stops in the window that matters while the other one goes through it.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -134,6 +135,36 @@ fn attach_beside_the_last_close(drawn_before: bool) {
 fn whoever_attaches_beside_the_last_close_keeps_the_store() {
     attach_beside_the_last_close(false);
     attach_beside_the_last_close(true);
+}
+
+/// A store has its name before its creator is a client of it. A monitor that opens and closes it in between is its first client
+/// and its last one.
+#[test]
+fn a_store_stays_until_its_creator_is_in_it() {
+    let path = super::common::path("crash-not-in-yet");
+    let _removed = Removed(path.clone());
+    let number = || std::fs::metadata(&path).unwrap().ino();
+    let never = StoreOptions { create: Create::Never, ..options() };
+    let creator = Guest::new(&path, "attach.number_drawn:1:stop");
+    wait_until_stopped(&creator.child);
+    let created = number();
+    drop(Store::open(&path, &never).unwrap());
+    assert_eq!(number(), created, "the store was removed");
+    continue_child(&creator.child);
+    creator.is_in();
+    assert_eq!(number(), created, "the store was created again");
+    creator.told_to_go();
+    creator.ends_well();
+    assert!(!path.exists());
+
+    // It crashes before it is in: then the last one is the last one.
+    let mut creator = spawn_child("guest", &path, "attach.number_drawn:1:stop");
+    wait_until_stopped(&creator);
+    let store = Store::open(&path, &never).unwrap();
+    creator.kill().unwrap();
+    creator.wait().unwrap();
+    drop(store);
+    assert!(!path.exists());
 }
 
 #[test]
