@@ -30,7 +30,7 @@ _MOST_CHANGED = 128
 #: Seconds after which everything is looked at, whether it changed or not: the descriptor may be lost to this process.
 _SWEEP = 2.0
 #: The longest patience of a loop without other work, in seconds; and how often a wait is looked at for the most.
-_PATIENCE = 1e-4
+_PATIENCE = 3e-4
 _MOST_LOOKS = 20
 _ref_info = lib.sdp_dal_ref_get_info
 _take_changed = lib.sdp_dal_store_take_changed
