@@ -542,7 +542,7 @@ run_bench() {
     wants python || python_wheel "$environment" || return
     "$environment/bin/ruff" check --config python/pyproject.toml benches || return
     "$environment/bin/ruff" format --check --config python/pyproject.toml benches || return
-    (cd benches && "$environment/bin/mypy" --strict --ignore-missing-imports run.py pictures.py counts*.py) || return
+    (cd benches && "$environment/bin/mypy" --strict --ignore-missing-imports run.py pictures.py asyncio_receiver.py counts*.py) || return
     (cd benches/peers && "$environment/bin/mypy" --strict --ignore-missing-imports job.py dal_program.py of_*.py) || return
     scripts/bench.sh --check --python "$environment/bin/python"
 }
