@@ -39,7 +39,8 @@ fn build_cdylib() -> PathBuf {
     // Of the workspace, as the tests are: other features of the crates below would compile all of it again.
     cargo.args(["build", "--quiet", "--locked", "--lib", "--workspace"]).current_dir(root());
     cargo.args(["--exclude", "sdp-dal-mutants", "--exclude", "sdp-dal-simulate"]);
-    if !target.join("CACHEDIR.TAG").exists() {
+    // Cargo keeps in the target folder what it knows of the compiler.
+    if !target.join(".rustc_info.json").exists() {
         cargo.arg("--target").arg(name(target));
         target = target.parent().expect("a target's folder lies in the target folder");
     }
