@@ -81,7 +81,7 @@ def test_the_whole_store_fits_the_volume_and_the_limit(spec, debian, store):
     assert len(words) == len(keeper["command"]) - 1
     running = subprocess.Popen(words, env=debian.environment(), stdout=subprocess.PIPE, text=True)
     try:
-        assert "Made the store" in running.stdout.readline()
+        assert "Created the store" in running.stdout.readline()
         length = store.stat().st_size
     finally:
         running.terminate()
