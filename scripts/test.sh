@@ -281,7 +281,7 @@ test_programs() {
     "$python" - "$1" <<'END'
 import json, os, sys
 
-LONG = ["c_programs", "crash", "receiver", "sdp_dal", "examples", "header", "clients", "wire_pyarrow", "readme"]
+LONG = ["c_programs", "site", "crash", "receiver", "sdp_dal", "examples", "header", "clients", "wire_pyarrow", "readme"]
 found = []
 for line in open(sys.argv[1]):
     built = json.loads(line)

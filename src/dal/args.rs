@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::store::ObjectId;
-use crate::wire::{ArraySource, CallSchema, Cell, Direction, Param, ParamType, TableSource, TensorSource};
+use crate::wire::{
+    ArraySource, CallSchema, Cell, Direction, Layout, Param, ParamType, TableSource, TensorSource,
+};
 
 use super::expect::{DimSizes, Expectation};
 use super::ownership::Ref;
@@ -20,7 +22,7 @@ pub enum Arg<'a> {
     /// issued, after all arguments were checked.
     Tensor(TensorSource<'a>),
     /// A slice, a vector or an array in the memory of the caller, copied like a tensor.
-    Array(ArraySource<'a>),
+    Array(Box<ArraySource<'a>>),
     /// A table in the memory of the caller, copied like a tensor.
     Table(&'a TableSource),
     /// Null, for a nullable parameter. A null output is neither created nor returned.
@@ -152,7 +154,8 @@ impl Results {
 /// A value that is put when the call is issued.
 #[derive(Clone, Copy)]
 pub(super) enum PutValue<'a> {
-    Tensor(TensorSource<'a>),
+    Tensor(&'a TensorSource<'a>),
+    Array(&'a ArraySource<'a>),
     Table(&'a TableSource),
 }
 
@@ -160,7 +163,8 @@ impl PutValue<'_> {
     /// A tensor in the order that the parameter asks for.
     pub(super) fn put(self, reference: &Ref, param: &Param) -> Result<()> {
         match self {
-            PutValue::Tensor(source) => reference.put_tensor_in(&source, param.ty.order()),
+            PutValue::Tensor(source) => reference.put_tensor_in(source, param.ty.order()),
+            PutValue::Array(array) => reference.put_tensor_in(&array.source(), param.ty.order()),
             PutValue::Table(source) => reference.put_table(source),
         }
     }
@@ -249,8 +253,8 @@ fn plan_input<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>)
         Some(Arg::Ref(reference)) => {
             check_reference(expect, reference).map(|()| Planned::Object(reference.clone()))
         }
-        Some(Arg::Tensor(source)) => plan_tensor(param, expect, *source),
-        Some(Arg::Array(array)) => plan_tensor(param, expect, array.source()),
+        Some(Arg::Tensor(source)) => plan_tensor(param, expect, source.layout, PutValue::Tensor(source)),
+        Some(Arg::Array(array)) => plan_tensor(param, expect, array.layout(), PutValue::Array(array)),
         Some(Arg::Table(source)) => {
             if !matches!(param.ty, ParamType::Table(_) | ParamType::Oid) {
                 return Err(Error::invalid(format!("expected {}, found a table", kind_name(&param.ty))));
@@ -261,12 +265,17 @@ fn plan_input<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>)
     }
 }
 
-fn plan_tensor<'a>(param: &Param, expect: &Expectation, source: TensorSource<'a>) -> Result<Planned<'a>> {
+fn plan_tensor<'a>(
+    param: &Param,
+    expect: &Expectation,
+    layout: &Layout,
+    value: PutValue<'a>,
+) -> Result<Planned<'a>> {
     if matches!(param.ty, ParamType::Table(_) | ParamType::Id) {
         return Err(Error::invalid(format!("expected {}, found a tensor", kind_name(&param.ty))));
     }
-    expect.check(source.layout)?;
-    Ok(Planned::Put(PutValue::Tensor(source)))
+    expect.check(layout)?;
+    Ok(Planned::Put(value))
 }
 
 fn plan_output<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>) -> Result<Planned<'a>> {
@@ -304,6 +313,7 @@ fn check_reference(expected: &Expectation, reference: &Ref) -> Result<()> {
 fn learn_sizes(sizes: &mut DimSizes, params: &[Param], place: usize, planned: &Planned<'_>) -> Result<()> {
     match planned {
         Planned::Put(PutValue::Tensor(source)) => sizes.learn(params, place, &source.layout.shape),
+        Planned::Put(PutValue::Array(array)) => sizes.learn(params, place, &array.layout().shape),
         Planned::Object(reference) => match reference.known_tensor() {
             Some(known) => sizes.learn(params, place, &known.layout().shape),
             None => Ok(()),

@@ -69,6 +69,6 @@ impl<'a, T: Element, S: Data<Elem = T>, D: Dimension> From<&'a ArrayBase<S, D>> 
 
 impl<'a, T: Element, S: Data<Elem = T>, D: Dimension> From<&'a ArrayBase<S, D>> for Arg<'a> {
     fn from(array: &'a ArrayBase<S, D>) -> Self {
-        Arg::Array(array.into())
+        Arg::Array(Box::new(array.into()))
     }
 }

@@ -119,25 +119,25 @@ impl From<&Ref> for Arg<'_> {
 
 impl<'a> From<ArraySource<'a>> for Arg<'a> {
     fn from(value: ArraySource<'a>) -> Self {
-        Arg::Array(value)
+        Arg::Array(Box::new(value))
     }
 }
 
 impl<'a, T: Element> From<&'a [T]> for Arg<'a> {
     fn from(value: &'a [T]) -> Self {
-        Arg::Array(value.into())
+        Arg::Array(Box::new(value.into()))
     }
 }
 
 impl<'a, T: Element> From<&'a Vec<T>> for Arg<'a> {
     fn from(value: &'a Vec<T>) -> Self {
-        Arg::Array(value.into())
+        Arg::Array(Box::new(value.into()))
     }
 }
 
 impl<'a, T: Element, const N: usize> From<&'a [T; N]> for Arg<'a> {
     fn from(value: &'a [T; N]) -> Self {
-        Arg::Array(value.into())
+        Arg::Array(Box::new(value.into()))
     }
 }
 

@@ -293,6 +293,7 @@ impl Attachment {
     /// Fails with `Forked` in a child that inherited this, with `Io` if the others take us for dead, as our descriptors were
     /// closed behind our back: in both cases what the segment has of us is not ours to change, and may be another's by now.
     /// Costs a few loads.
+    #[inline(always)]
     pub(super) fn here(&self) -> Result<()> {
         if self.forks != forks() {
             return Err(liveness::forked());

@@ -111,6 +111,11 @@ impl<'a> ArraySource<'a> {
         self
     }
 
+    /// Element type, shape, byte strides and dimension names.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// What the functions that take tensors want.
     pub fn source(&self) -> super::TensorSource<'_> {
         super::TensorSource { bytes: &self.bytes, origin: self.origin, layout: &self.layout }
