@@ -15,8 +15,8 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 
 # The program: the library with its stand-ins, built in the same folder and with the same crates as the release.
 build() {
-    cargo test --release --locked --package sdp-dal-capi --package sdp-dal-cli --package sdp-dal-simulate --test simulate --no-run \
-        --message-format=json 2>"$1.log" >"$1.json" || { cat "$1.log" >&2; exit 1; }
+    cargo test --release --locked --package sdp-dal-capi --package sdp-dal-cli --package sdp-dal-simulate --test simulate \
+        --no-run --message-format=json 2>"$1.log" >"$1.json" || { cat "$1.log" >&2; exit 1; }
     python3 - "$1.json" <<'END'
 import json, sys
 for line in open(sys.argv[1]):
