@@ -165,32 +165,22 @@ macro_rules! integers {
 
 integers!(i8, i16, i32, i64, u8, u16, u32, u64);
 
-impl TryFrom<&Cell> for f64 {
-    type Error = Error;
-    fn try_from(cell: &Cell) -> Result<f64> {
-        match cell {
-            Cell::Float(value) => Ok(*value),
-            _ => Err(not_of(cell, "a float")),
+macro_rules! plain {
+    ($($rust:ty: $cell:ident, $name:literal);* $(;)?) => {$(
+        impl TryFrom<&Cell> for $rust {
+            type Error = Error;
+            fn try_from(cell: &Cell) -> Result<$rust> {
+                match cell {
+                    Cell::$cell(value) => Ok(value.clone()),
+                    _ => Err(not_of(cell, $name)),
+                }
+            }
         }
-    }
+    )*};
 }
 
-impl TryFrom<&Cell> for bool {
-    type Error = Error;
-    fn try_from(cell: &Cell) -> Result<bool> {
-        match cell {
-            Cell::Bool(value) => Ok(*value),
-            _ => Err(not_of(cell, "a bool")),
-        }
-    }
-}
-
-impl TryFrom<&Cell> for String {
-    type Error = Error;
-    fn try_from(cell: &Cell) -> Result<String> {
-        match cell {
-            Cell::Utf8(text) => Ok(text.clone()),
-            _ => Err(not_of(cell, "a text")),
-        }
-    }
+plain! {
+    f64: Float, "a float";
+    bool: Bool, "a bool";
+    String: Utf8, "a text";
 }
