@@ -71,9 +71,13 @@ class Ref(Waitable):
         """The connection to the store of the object."""
         return self._conn
 
+    def _shown(self) -> Tuple[str, Any]:
+        """Returns a description in one line, and the value if it exists and can be shown."""
+        return _show.line_of(self, ""), None
+
     def __repr__(self) -> str:
         try:
-            return _show.line_of(self, "")
+            return self._shown()[0]
         except Exception as problem:
             return _show.unknown(self, problem)
 

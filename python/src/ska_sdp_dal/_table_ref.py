@@ -82,12 +82,6 @@ class TableRef(Ref):
             return _show.line_of(self, _show.table_text(self._schema, None)), None
         return _show.line_of(self, _show.table_text(table.schema, table.num_rows), table.nbytes), table
 
-    def __repr__(self) -> str:
-        try:
-            return self._shown()[0]
-        except Exception as problem:
-            return _show.unknown(self, problem)
-
     def _repr_html_(self) -> str:
         try:
             return _show.table_html(*self._shown())

@@ -131,12 +131,6 @@ class TensorRef(Ref):
         about = _show.tensor_text(str(array.dtype), self.dim_names, array.shape)
         return _show.line_of(self, about, array.nbytes), array
 
-    def __repr__(self) -> str:
-        try:
-            return self._shown()[0]
-        except Exception as problem:
-            return _show.unknown(self, problem)
-
     def _repr_html_(self) -> str:
         try:
             return _show.tensor_html(*self._shown())
