@@ -236,13 +236,15 @@ static void event_loop(sdp_dal::store &store) {
     }
     writer.join();
     later.watch(false);
-    // Of many, those that changed.
+    // Of many, those that changed; and what rang before is not theirs, though objects share buckets.
+    store.take_changed();
     auto watched = store.new_ref<double, 1>(), other = store.new_ref<double, 1>();
     watched.watch(), other.watch();
     CHECK(store.take_changed().empty());
     watched.put(sdp_dal::view(one));
     auto changed = store.take_changed();
-    CHECK(changed.size() == 1 && changed[0] == watched.id());
+    CHECK(changed.size() == 1 || (changed.size() == 2 && changed[1] == other.id()));
+    CHECK(changed[0] == watched.id());
     CHECK(store.take_changed(0).empty());
 }
 
