@@ -131,8 +131,8 @@ static void changes(sdp_dal_store *store) {
     size_t count = 9;
     int fd = -1;
     OK(sdp_dal_store_event_fd(store, &fd));
-    /* What the loop before saw by itself. */
-    OK(sdp_dal_store_clear_event_fd(store));
+    /* What the loop before saw by itself, and what rang before. */
+    OK(sdp_dal_store_take_changed(store, 8, *told, &count));
     for (int i = 0; i < 3; i++) {
         object_id(ids[i], (uint8_t)(10 + i));
         OK(sdp_dal_ref_from_id(store, ids[i], NULL, &refs[i]));
@@ -143,7 +143,11 @@ static void changes(sdp_dal_store *store) {
     put(store, 11);
     CHECK(readable(fd, 60000));
     OK(sdp_dal_store_take_changed(store, 8, *told, &count));
-    CHECK(count == 1 && memcmp(told[0], ids[1], SDP_DAL_ID_SIZE) == 0);
+    /* Others may share its bucket. */
+    bool found = false;
+    for (size_t i = 0; i < count; i++)
+        found = found || memcmp(told[i], ids[1], SDP_DAL_ID_SIZE) == 0;
+    CHECK(found && count <= 3);
     OK(sdp_dal_store_take_changed(store, 0, NULL, &count));
     CHECK(count == 0);
     FAILS(sdp_dal_store_take_changed(store, 8, NULL, &count), SDP_DAL_INVALID_ARGUMENT);

@@ -236,7 +236,8 @@ static void event_loop(sdp_dal::store &store) {
     }
     writer.join();
     later.watch(false);
-    // Of many, those that changed; and what rang before is not theirs, though objects share buckets.
+    // Of many, those that changed; and what rang before is not theirs, though objects share
+    // buckets.
     store.take_changed();
     auto watched = store.new_ref<double, 1>(), other = store.new_ref<double, 1>();
     watched.watch(), other.watch();
