@@ -28,7 +28,7 @@ from .ids import OBJECT_ID_SIZE
 #: How many changed objects are taken at once.
 _MOST_CHANGED = 128
 #: Seconds after which everything is looked at, whether it changed or not: the descriptor may be lost to this process.
-_SWEEP = 2.0
+_SWEEP = 5.0
 #: The longest patience of a loop without other work, in seconds; and how often a wait is looked at for the most.
 _PATIENCE = 3e-4
 _MOST_LOOKS = 20
