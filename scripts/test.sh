@@ -3,7 +3,7 @@
 #
 #   scripts/test.sh [STEP...]
 #
-# Without a step all of them, in this order:
+# Without a step all of them, in this order, but docs, bench, counts and loom at the end, side by side:
 #
 #   format    how the sources of all languages are laid out, and what shellcheck says
 #   licences  THIRD-PARTY.txt names what is linked
@@ -520,7 +520,6 @@ python_oldest() {
 }
 
 run_docs() {
-    [ -z "$preparing" ] || wait "$preparing"
     scripts/docs.sh --check
 }
 
@@ -536,7 +535,6 @@ run_torture() {
 
 # Each row runs for a moment: ours, without peers. The package in the environment is that of the step python, if that runs.
 run_bench() {
-    [ -z "$preparing" ] || wait "$preparing"
     local environment wheel
     python_environment current --requirement python/tests/current.txt || return
     wants python || python_wheel "$environment" || return
@@ -549,7 +547,6 @@ run_bench() {
 
 # The counted figures, and that one which is 5 % off is noticed.
 run_counts() {
-    [ -z "$preparing" ] || wait "$preparing"
     local environment status last=$CARGO_TARGET_DIR/counts/last.txt
     python_environment current --requirement python/tests/current.txt || return
     scripts/counts.sh --python "$environment/bin/python" || return
@@ -648,16 +645,14 @@ if wants python; then
     preparing=$!
 fi
 
-left_behind ''
-passed=() failed=()
-began=$SECONDS
-for step in "${steps[@]}"; do
+# One step in the foreground.
+run_alone() {
+    local step=$1 result='passed in' start=$SECONDS used
     measure
-    start=$SECONDS used=$processor_time
+    used=$processor_time
     printf '\n==== %s\n' "$step"
     if "run_$step" && left_behind "$step"; then
         passed+=("$step")
-        result='passed in'
     else
         failed+=("$step")
         result='FAILED after'
@@ -665,7 +660,33 @@ for step in "${steps[@]}"; do
     measure
     printf '==== %s: %s %d s (%d s of processor time)\n' "$step" "$result" $((SECONDS - start)) \
         $((processor_time - used))
+}
+
+# Steps that compute in one thread each and do not judge times, side by side. Each begins with what python has installed.
+run_beside() {
+    local step start=$SECONDS
+    printf '\n==== %s\n' "$*"
+    for step in "$@"; do start "$step" "run_$step"; done
+    while [ ${#running[@]} -gt 0 ]; do collect; done
+    left_behind "$*" || unsuccessful+=("$1")
+    for step in "$@"; do
+        if [[ " ${unsuccessful[*]} " == *" $step "* ]]; then failed+=("$step"); else passed+=("$step"); fi
+    done
+    unsuccessful=()
+    printf '==== %s: %d s side by side\n' "$*" $((SECONDS - start))
+}
+
+left_behind ''
+passed=() failed=()
+began=$SECONDS
+singles=()
+for step in "${steps[@]}"; do
+    case $step in
+    docs | bench | counts | loom) ! wants python || { singles+=("$step") && continue; } ;;
+    esac
+    run_alone "$step"
 done
+[ ${#singles[@]} -eq 0 ] || run_beside "${singles[@]}"
 
 printf '\ntest.sh: %d passed (%s), %d failed (%s), %d s\n' ${#passed[@]} "${passed[*]:-none}" ${#failed[@]} \
     "${failed[*]:-none}" $((SECONDS - began))
