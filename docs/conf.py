@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, List
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "extensions"))
@@ -17,7 +18,6 @@ import pages
 import program_reference
 import python_reference
 from docutils import nodes
-from pygments.lexers.special import TextLexer
 
 import ska_sdp_dal
 
@@ -123,11 +123,17 @@ def parameters_first(_app: Any, domain: str, _kind: str, content: Any) -> None:
         content.insert(content.index(heads[0]), lists[0])
 
 
+def without_graphs(_app: Any, _page: str, source: List[str]) -> None:
+    """Graphs that only the repository's browser draws are not shown as text here."""
+    source[0] = re.sub(
+        r"```mermaid\n.*?```\n", "(The repository's own view of this page draws the graph.)\n", source[0], flags=re.S
+    )
+
+
 def setup(app: Any) -> None:
     """Connects what is above."""
     app.connect("object-description-transform", parameters_first)
     app.connect("autodoc-process-docstring", hide_colon, priority=100)
     app.connect("autodoc-process-docstring", show_colon, priority=900)
     app.connect("missing-reference", public_name)
-    # GitHub draws these; here they are shown as they stand.
-    app.add_lexer("mermaid", TextLexer)
+    app.connect("source-read", without_graphs)
