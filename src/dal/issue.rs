@@ -252,7 +252,7 @@ impl Caller {
         let row = |row: usize| &prepared.cells[row * width..(row + 1) * width];
         encoder.encode_rows(prepared.rows, row, &mut bytes)?;
         let data = bytes.len();
-        encoder.metadata_into(prepared.there(encoder.schema()), &mut bytes);
+        encoder.metadata_into(prepared.there(encoder.schema()), std::iter::empty(), &mut bytes);
         Ok(Written { bytes, data })
     }
 

@@ -8,6 +8,7 @@
 //! | field | `proc:elem` | a tensor's element type |
 //! | field | `proc:dims` | a tensor's dimensions, as in a signature: `row,uvw=3` |
 //! | field | `proc:order` | the order in which a tensor is wanted or made: `C` or `F`; not there if any will do |
+//! | field | `proc:from` | of an output: the input that it starts from |
 //! | field | `proc:table` | a table's columns: the base64 text of an Arrow schema message |
 //!
 //! The Arrow type of objects is FixedSizeBinary(20). A field without `proc:par` is a plain value, or an `id` if it has
@@ -22,7 +23,7 @@ use crate::arrow::ipc::writer::StreamWriter;
 use crate::error::{Error, Result};
 use crate::store::ID_SIZE;
 
-use super::keys::{DIMS, ELEM, FUNCTION, ORDER, OUR_KEYS, PAR, TABLE, TYPE};
+use super::keys::{DIMS, ELEM, FROM, FUNCTION, ORDER, OUR_KEYS, PAR, TABLE, TYPE};
 use super::message::{corrupt, Head};
 use super::schema_bytes::read_schema;
 use super::signature::{dims_text, parse_dims};
@@ -82,6 +83,9 @@ impl Param {
                 if let Some(order) = order {
                     set(ORDER, order.name());
                 }
+                if let Some(input) = &self.starts_from {
+                    set(FROM, input);
+                }
             }
             ParamType::Table(schema) => {
                 set(PAR, self.direction.name());
@@ -133,7 +137,8 @@ impl Param {
             (true, _, Some(other)) => return Err(unknown(TYPE, other, "tensor, table or oid")),
         };
         let metadata = others(field.metadata());
-        Ok(Param { name: field.name().clone(), direction, ty, nullable: field.is_nullable(), metadata })
+        let (name, starts_from) = (field.name().clone(), value(FROM).map(str::to_owned));
+        Ok(Param { name, direction, ty, nullable: field.is_nullable(), starts_from, metadata })
     }
 }
 
@@ -202,7 +207,8 @@ mod tests {
     #[test]
     fn the_metadata_are_those_of_the_document() {
         let schema = CallSchema::parse(
-            "f(x: int64, y: complex64[row,uvw=3] F, i: id, b: binary<20>, o: oid) -> (t: table)",
+            "f(x: int64, y: complex64[row,uvw=3] F, i: id, b: binary<20>, o: oid) -> (t: table, \
+             s: complex64[row,uvw=3] F = y)",
         );
         let arrow = schema.unwrap().to_arrow();
         let field = |name: &str, key: &str| arrow.field_with_name(name).unwrap().metadata().get(key).cloned();
@@ -219,11 +225,13 @@ mod tests {
             ("o", "proc:type", "oid"),
             ("t", "proc:par", "out"),
             ("t", "proc:type", "table"),
+            ("s", "proc:from", "y"),
         ] {
             assert_eq!(field(name, key).as_deref(), Some(value), "{name} {key}");
         }
         assert_eq!(field("t", "proc:table"), None);
         assert_eq!(field("o", "proc:order"), None);
+        assert_eq!(field("y", "proc:from"), None);
         assert_eq!(arrow.field_with_name("t").unwrap().data_type(), &DataType::FixedSizeBinary(20));
     }
 

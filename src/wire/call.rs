@@ -12,7 +12,9 @@ use super::arrow_schema::schema_message;
 use super::cell::{Cell, Column, ColumnKind};
 use super::columns::read_stream;
 use super::message::corrupt;
-use super::metadata::{add_there, call_metadata, expect_kind, there_behind, there_of};
+use super::metadata::{
+    add_given, add_there, call_metadata, expect_kind, given_behind, given_of, there_behind, there_of,
+};
 use super::template::Template;
 use super::{CallSchema, ObjectKind};
 
@@ -57,14 +59,20 @@ impl CallEncoder {
     /// The metadata of a call which is issued while the objects that these columns name are there.
     pub fn metadata_with(&self, there: &[bool]) -> Vec<u8> {
         let mut metadata = Vec::new();
-        self.metadata_into(there.iter().copied(), &mut metadata);
+        self.metadata_into(there.iter().copied(), std::iter::empty(), &mut metadata);
         metadata
     }
 
-    /// Adds that metadata.
-    pub(crate) fn metadata_into(&self, there: impl Iterator<Item = bool>, out: &mut Vec<u8>) {
+    /// Adds that metadata, and which columns name objects that the caller gives away.
+    pub(crate) fn metadata_into(
+        &self,
+        there: impl Iterator<Item = bool>,
+        given: impl Iterator<Item = bool>,
+        out: &mut Vec<u8>,
+    ) {
         out.extend_from_slice(&self.metadata);
         add_there(there, out);
+        add_given(given, out);
     }
 
     /// The bytes of a call with these rows, each with a cell for every parameter in positional order.
@@ -144,7 +152,8 @@ impl CallEncoder {
     /// The call, if it is one of this function's as its template makes them.
     fn decode_known(&self, data: &[u8]) -> Option<DecodedRows> {
         let cells = self.template.as_ref()?.decode(&self.columns, data)?;
-        Some(DecodedRows { schema: Arc::clone(&self.schema), rows: vec![cells], there: Vec::new() })
+        let schema = Arc::clone(&self.schema);
+        Some(DecodedRows { schema, rows: vec![cells], there: Vec::new(), given: Vec::new() })
     }
 }
 
@@ -159,6 +168,8 @@ pub struct DecodedCall {
     pub rows: Vec<Vec<Cell>>,
     /// By parameter: whether the objects that it names were there when the call was issued, as far as its writer said.
     pub there: Vec<bool>,
+    /// By parameter: whether the caller gives the objects that it names away, to whichever output starts from them.
+    pub given: Vec<bool>,
 }
 
 /// What there is in a call, of which the schema names the function.
@@ -167,11 +178,12 @@ pub(crate) struct DecodedRows {
     pub(crate) schema: Arc<CallSchema>,
     pub(crate) rows: Vec<Vec<Cell>>,
     pub(crate) there: Vec<bool>,
+    pub(crate) given: Vec<bool>,
 }
 
 impl From<DecodedRows> for DecodedCall {
-    fn from(DecodedRows { schema, rows, there }: DecodedRows) -> DecodedCall {
-        DecodedCall { function: schema.name.clone(), schema, rows, there }
+    fn from(DecodedRows { schema, rows, there, given }: DecodedRows) -> DecodedCall {
+        DecodedCall { function: schema.name.clone(), schema, rows, there, given }
     }
 }
 
@@ -201,14 +213,14 @@ impl CallDecoder {
         });
         if let Some((known, rest)) = of_known.next() {
             if let Some(call) = known.decode_known(data) {
-                return Ok(DecodedRows { there: there_behind(rest), ..call });
+                return Ok(DecodedRows { there: there_behind(rest), given: given_behind(rest), ..call });
             }
         }
         expect_kind(metadata, ObjectKind::Call)?;
         // Calls of several rows, or with values of no fixed size: the schema need not be understood again.
         let known = self.known.iter().find(|known| data.starts_with(&known.schema_message));
         let call = decode_any(data, |_| known.map(|known| Arc::clone(&known.schema)))?;
-        Ok(DecodedRows { there: there_of(metadata), ..call })
+        Ok(DecodedRows { there: there_of(metadata), given: given_of(metadata), ..call })
     }
 }
 
@@ -218,7 +230,7 @@ impl CallDecoder {
 pub fn decode_call(data: &[u8], metadata: &[u8], known: &[Arc<CallSchema>]) -> Result<DecodedCall> {
     expect_kind(metadata, ObjectKind::Call)?;
     let call = decode_any(data, |schema| known.iter().find(|known| known.bare() == schema.bare()).cloned())?;
-    Ok(DecodedRows { there: there_of(metadata), ..call }.into())
+    Ok(DecodedRows { there: there_of(metadata), given: given_of(metadata), ..call }.into())
 }
 
 fn decode_any(
@@ -244,7 +256,7 @@ fn decode_any(
         }
         rows.push(cells);
     }
-    Ok(DecodedRows { schema, rows, there: Vec::new() })
+    Ok(DecodedRows { schema, rows, there: Vec::new(), given: Vec::new() })
 }
 
 #[cfg(test)]

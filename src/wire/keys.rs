@@ -15,8 +15,10 @@ pub(crate) const ELEM: &str = "proc:elem";
 pub(crate) const DIMS: &str = "proc:dims";
 /// Field metadata: the order of a tensor.
 pub(crate) const ORDER: &str = "proc:order";
+/// Field metadata of an output: the input that it starts from.
+pub(crate) const FROM: &str = "proc:from";
 /// Field metadata: a table's schema.
 pub(crate) const TABLE: &str = "proc:table";
 
 /// The keys that mean something here: metadata under them would be taken for ours.
-pub(crate) const OUR_KEYS: [&str; 7] = [FUNCTION, PAR, TYPE, ELEM, DIMS, ORDER, TABLE];
+pub(crate) const OUR_KEYS: [&str; 8] = [FUNCTION, PAR, TYPE, ELEM, DIMS, ORDER, FROM, TABLE];

@@ -11,7 +11,8 @@ impl CallSchema {
     ///
     /// Every expected parameter must exist with the same name, direction, kind, type, element type, dimension names,
     /// sizes (if both fix them) and table schema. Other parameters must be inputs that may be null. The order of the
-    /// parameters, and that of the elements of a tensor, may differ.
+    /// parameters, and that of the elements of a tensor, may differ. An output may start from an input though only one of
+    /// them says so, but not from another one.
     pub fn mismatches(&self, actual: &CallSchema) -> Vec<String> {
         let mut wrong = Vec::new();
         if self.name != actual.name {
@@ -52,7 +53,10 @@ fn mismatch(function: &str, expected: &Param, found: &Param) -> Option<String> {
         ));
     }
     if same(&expected.ty, &found.ty) {
-        return None;
+        let (Some(from), Some(other)) = (&expected.starts_from, &found.starts_from) else { return None };
+        return (from != other).then(|| {
+            format!("output '{}' of '{function}' starts from '{other}', expected '{from}'", expected.name)
+        });
     }
     Some(format!("parameter '{}' of '{function}' is {}, expected {}", expected.name, found.ty, expected.ty))
 }
@@ -104,6 +108,8 @@ mod tests {
             ("f(x: list<int8>)", "f(x: list<element:int8>)"),
             ("f(x: map<utf8,int8>)", "f(x: map<pairs:struct<k:utf8!,v:int8>!>)"),
             ("f(t: table{a: int8?})", "f(t: table{a: int8?})"),
+            ("f(a: int8[i]) -> (s: int8[i])", "f(a: int8[i]) -> (s: int8[i] = a)"),
+            ("f(a: int8[i]) -> (s: int8[i] = a)", "f(a: int8[i]) -> (s: int8[i])"),
         ] {
             assert_eq!(mismatches(expected, actual), Vec::<String>::new(), "{expected} {actual}");
         }
@@ -140,6 +146,11 @@ mod tests {
                 "f()",
                 "f(y: int8)",
                 "'f' needs a parameter 'y' that the caller does not know, and it must not be null",
+            ),
+            (
+                "f(a: int8[i], b: int8[i]) -> (s: int8[i] = a)",
+                "f(a: int8[i], b: int8[i]) -> (s: int8[i] = b)",
+                "output 's' of 'f' starts from 'b', expected 'a'",
             ),
             ("f()", "f() -> (y: oid?)", "'f' has an output 'y' that the caller does not know"),
         ] {

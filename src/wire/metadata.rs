@@ -17,6 +17,10 @@ const FUNCTION: &str = "sdp:func";
 const THERE: &str = "sdp:there";
 /// What stands before the digits behind a function's name.
 const THERE_PAIR: &str = ";sdp:there=";
+/// Key of the columns of a call whose objects its caller gives away.
+const GIVEN: &str = "sdp:given";
+/// What stands before the digits of those.
+const GIVEN_PAIR: &str = ";sdp:given=";
 
 /// The metadata of a table object.
 pub const TABLE_METADATA: &[u8] = b"sdp:kind=table";
@@ -82,10 +86,19 @@ pub(crate) fn call_metadata(function: &str) -> Vec<u8> {
 /// Adds to the metadata of a call which columns name objects that are there as it is issued: a hexadecimal digit for every four
 /// columns, the first of them in its lowest bit; what comes after the last such column is left out.
 pub(crate) fn add_there(there: impl Iterator<Item = bool>, metadata: &mut Vec<u8>) {
-    let start = metadata.len() + THERE_PAIR.len();
-    for place in there.enumerate().filter_map(|(place, there)| there.then_some(place)) {
+    add_bits(THERE_PAIR, there, metadata);
+}
+
+/// Adds which columns name objects that the caller gives away, in the same way: no call without any says anything.
+pub(crate) fn add_given(given: impl Iterator<Item = bool>, metadata: &mut Vec<u8>) {
+    add_bits(GIVEN_PAIR, given, metadata);
+}
+
+fn add_bits(pair: &str, bits: impl Iterator<Item = bool>, metadata: &mut Vec<u8>) {
+    let start = metadata.len() + pair.len();
+    for place in bits.enumerate().filter_map(|(place, set)| set.then_some(place)) {
         if metadata.len() < start {
-            metadata.extend_from_slice(THERE_PAIR.as_bytes());
+            metadata.extend_from_slice(pair.as_bytes());
         }
         metadata.resize(start + place / 4 + 1, b'0');
         let digit = &mut metadata[start + place / 4];
@@ -100,12 +113,26 @@ pub(crate) fn there_of(metadata: &[u8]) -> Vec<bool> {
     bits_of(value(metadata, THERE).unwrap_or_default())
 }
 
+/// Whether the caller gives the objects of each column away.
+pub(crate) fn given_of(metadata: &[u8]) -> Vec<bool> {
+    bits_of(value(metadata, GIVEN).unwrap_or_default())
+}
+
 /// The same, of what stands behind a function's name in a call's metadata: mostly nothing, or this pair alone.
 pub(crate) fn there_behind(rest: &[u8]) -> Vec<bool> {
     match rest.strip_prefix(THERE_PAIR.as_bytes()).and_then(|digits| std::str::from_utf8(digits).ok()) {
         _ if rest.is_empty() => Vec::new(),
         Some(digits) if !digits.contains(';') => bits_of(digits),
         _ => there_of(rest),
+    }
+}
+
+/// As [`given_of`], of what stands behind a function's name.
+pub(crate) fn given_behind(rest: &[u8]) -> Vec<bool> {
+    match rest.strip_prefix(THERE_PAIR.as_bytes()) {
+        Some(digits) if !digits.contains(&b';') => Vec::new(),
+        None if rest.is_empty() => Vec::new(),
+        _ => given_of(rest),
     }
 }
 
@@ -187,6 +214,26 @@ mod tests {
         assert_eq!(there_behind(b";sdp:later=1;sdp:there=1"), [true, false, false, false]);
         assert_eq!(there_behind(b";sdp:there=1;sdp:later=1"), [true, false, false, false]);
         assert!(there_behind(b";sdp:there=\xff1").is_empty());
+    }
+
+    #[test]
+    fn columns_that_are_given_are_read_back() {
+        for (there, given, text) in [
+            ([false, true], [false, true], ";sdp:there=2;sdp:given=2"),
+            ([false, false], [true, false], ";sdp:given=1"),
+            ([true, false], [false, false], ";sdp:there=1"),
+            ([false, false], [false, false], ""),
+        ] {
+            let mut metadata = call_metadata("f");
+            let start = metadata.len();
+            add_there(there.into_iter(), &mut metadata);
+            add_given(given.into_iter(), &mut metadata);
+            assert_eq!(std::str::from_utf8(&metadata[start..]), Ok(text));
+            let first = |bits: Vec<bool>| [0, 1].map(|place| bits.get(place).copied().unwrap_or(false));
+            assert_eq!(first(given_of(&metadata)), given);
+            assert_eq!(first(given_behind(&metadata[start..])), given);
+            assert_eq!((first(there_of(&metadata)), first(there_behind(&metadata[start..]))), (there, there));
+        }
     }
 
     #[test]

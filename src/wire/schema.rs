@@ -102,6 +102,9 @@ pub struct Param {
     pub ty: ParamType,
     /// Whether it may be null or left out.
     pub nullable: bool,
+    /// For an output: the input whose elements it has before the function writes it, and whose memory it may take over. It is
+    /// no part of what makes two functions one, unless both say something else.
+    pub starts_from: Option<String>,
     /// Its metadata, which the library does not interpret.
     pub metadata: Metadata,
 }
@@ -189,6 +192,11 @@ impl CallSchema {
         self.params.iter().enumerate().filter(|(_, param)| param.direction == Direction::Out)
     }
 
+    /// The output that starts from this input, with its position.
+    pub fn started_by(&self, input: &str) -> Option<(usize, &Param)> {
+        self.outputs().find(|(_, output)| output.starts_from.as_deref() == Some(input))
+    }
+
     /// Checks what the types alone do not: names, that outputs are objects, numbers and sizes of dimensions.
     /// InvalidArgument with a sentence that names the parameter.
     pub fn check(&self) -> Result<()> {
@@ -215,6 +223,40 @@ impl CallSchema {
                 )));
             }
         }
+        self.check_starts().map_err(|wrong| wrong.context(format!("function '{}'", self.name)))
+    }
+
+    /// An output starts from a tensor input of its own type, and no other output from the same.
+    fn check_starts(&self) -> Result<()> {
+        let mut taken: Vec<(&str, &str)> = Vec::new();
+        for param in &self.params {
+            let Some(from) = param.starts_from.as_deref() else { continue };
+            let name = &param.name;
+            let wrong =
+                |what: String| Err(Error::invalid(format!("output '{name}' starts from '{from}', {what}")));
+            if param.direction == Direction::In {
+                return Err(Error::invalid(format!(
+                    "input '{name}' starts from '{from}', but only an output starts from an input"
+                )));
+            }
+            let Some((_, input)) = self.param(from) else {
+                let inputs: Vec<_> = self.inputs().map(|(_, input)| input.name.as_str()).collect();
+                return wrong(format!("which is no input: the inputs are {}", inputs.join(", ")));
+            };
+            if input.direction == Direction::Out {
+                return wrong("which is an output too: only an input has elements before the call".into());
+            }
+            if !matches!(param.ty, ParamType::Tensor { .. }) || param.ty != input.ty {
+                return wrong(format!(
+                    "but is {} and that is {}: both must be tensors of one type",
+                    param.ty, input.ty
+                ));
+            }
+            if let Some((_, other)) = taken.iter().find(|(input, _)| *input == from) {
+                return wrong(format!("from which output '{other}' starts already"));
+            }
+            taken.push((from, name));
+        }
         Ok(())
     }
 }
@@ -222,7 +264,7 @@ impl CallSchema {
 impl Param {
     /// Creates a parameter without metadata.
     pub fn new(name: impl Into<String>, direction: Direction, ty: ParamType, nullable: bool) -> Param {
-        Param { name: name.into(), direction, ty, nullable, metadata: Metadata::new() }
+        Param { name: name.into(), direction, ty, nullable, starts_from: None, metadata: Metadata::new() }
     }
 
     /// Whether a call waits for the objects that it names.

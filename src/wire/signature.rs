@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! signature = name "(" [ list ] ")" [ "->" "(" [ list ] ")" ]        list  = param { "," param } [ "," ]
-//! param     = [ "in" | "out" ] name ":" type [ "?" ]
+//! param     = [ "in" | "out" ] name ":" type [ "?" ] [ "=" name ]
 //! type      = elem "[" [ dim { "," dim } ] "]" [ "C" | "F" ] | "table" [ "{" [ name ":" scalar ["?"] { "," … } ] "}" ]
 //!           | "oid" | "id" | scalar
 //! dim       = name [ "=" digits ] | digits | "*"
 //! ```
 //! `out` in the first list keeps the positional order; what the second list holds are outputs. A dimension `*` has
-//! neither name nor size. `C` or `F` behind a tensor's dimensions is the order in which the function wants its elements, or
+//! neither name nor size. `= name` behind an output names the input that it starts from: a tensor of the same type, whose
+//! elements the function finds in the output. `C` or `F` behind a tensor's dimensions is the order in which the function wants its elements, or
 //! makes them; without it the function takes any order and makes C. Names of dimensions and columns that are not identifiers stand in quotes. The scalars are
 //! those of `type_text`.
 
@@ -30,6 +31,24 @@ impl CallSchema {
             .and_then(|schema| schema.check().map(|()| schema))
             .map_err(|wrong| in_signature(wrong, text))?;
         Ok(schema)
+    }
+}
+
+impl Param {
+    /// Creates a parameter of a type that is written as in a signature, with the input behind it that an output starts from:
+    /// `complex128[u,v] = grid`. Errors like [`ParamType::parse`].
+    pub fn parse(name: &str, direction: Direction, text: &str, nullable: bool) -> Result<Param> {
+        let mut scanner = Scanner::new(text);
+        let param = read_param_type(&mut scanner, direction).and_then(|ty| {
+            let starts_from = read_start(&mut scanner, direction)?;
+            let param = Param { starts_from, ..Param::new(name, direction, ty, nullable) };
+            if scanner.at_end() {
+                Ok(param)
+            } else {
+                Err(scanner.wrong("the end of the type"))
+            }
+        });
+        param.map_err(|wrong| wrong.context(format!("type \"{text}\"")))
     }
 }
 
@@ -96,9 +115,18 @@ fn read_param(scanner: &mut Scanner<'_>, list: Direction) -> Result<Param> {
     }
     scanner.require(":", "':' and the parameter's type")?;
     let ty = read_param_type(scanner, direction)?;
-    Ok(Param::new(name, direction, ty, scanner.eat("?")))
+    let param = Param::new(name, direction, ty, scanner.eat("?"));
+    Ok(Param { starts_from: read_start(scanner, direction)?, ..param })
 }
 
+/// The input that an output starts from, if `=` comes next.
+fn read_start(scanner: &mut Scanner<'_>, direction: Direction) -> Result<Option<String>> {
+    if direction == Direction::In || !scanner.eat("=") {
+        return Ok(None);
+    }
+    let what = "the name of the input that the output starts from";
+    scanner.name().map(|input| Some(input.to_owned())).ok_or_else(|| scanner.wrong(what))
+}
 fn read_param_type(scanner: &mut Scanner<'_>, direction: Direction) -> Result<ParamType> {
     let mark = scanner.mark();
     match scanner.name() {
@@ -265,9 +293,10 @@ impl fmt::Display for ParamType {
 }
 
 impl fmt::Display for Param {
-    /// `name: type`, with `?` behind it if it may be left out.
+    /// `name: type`, with `?` behind it if it may be left out, and `= input` if it starts from one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}{}", self.name, self.ty, if self.nullable { "?" } else { "" })
+        write!(f, "{}: {}{}", self.name, self.ty, if self.nullable { "?" } else { "" })?;
+        self.starts_from.as_ref().map_or(Ok(()), |input| write!(f, " = {input}"))
     }
 }
 
@@ -336,6 +365,8 @@ mod tests {
             "f(x: int8[C,F] C, y: bool[] F?, C: int8[i]) -> (F: int8[i] F, out: float64[i]?)",
             "f(t: table{}, u: table{time: timestamp<ns,UTC>, \"my col\": list<float64!>?})",
             "f(z: complex64, s: struct<a:int8,\"b c\":utf8!>?)",
+            "f(vis: complex64[row,chan], grid: complex128[u,v] C) -> (sum: complex128[u,v] C = grid, n: oid)",
+            "f(out b: int8[i]? = a, a: int8[i]?, C: int8[i]) -> (D: int8[i] = C)",
         ] {
             assert_eq!(CallSchema::parse(text).unwrap().to_string(), text);
         }
@@ -365,6 +396,22 @@ mod tests {
             ("f(x: int8[i] C F)", "column 16: found 'F', expected ',' or ')' after the parameter"),
             ("f(x: int8[i]? C)", "column 15: found 'C', expected ',' or ')' after the parameter"),
             ("f(x: int8 C)", "column 11: found 'C', expected ',' or ')' after the parameter"),
+            ("f(x: int8[i] = y)", "column 14: found '=', expected ',' or ')' after the parameter"),
+            (
+                "f(x: int8[i]) -> (y: int8[i] = 2)",
+                "found '2', expected the name of the input that the output",
+            ),
+            (
+                "f(x: int8[i]) -> (y: int8[i] = z)",
+                "output 'y' starts from 'z', which is no input: the inputs are x",
+            ),
+            (
+                "f(x: int8[i]) -> (y: int8[j] = x)",
+                "but is int8[j] and that is int8[i]: both must be tensors of one",
+            ),
+            ("f(x: oid) -> (y: oid = x)", "but is oid and that is oid: both must be tensors of one type"),
+            ("f() -> (x: int8[i], y: int8[i] = x)", "output 'y' starts from 'x', which is an output too"),
+            ("f(x: int8[]) -> (y: int8[] = x, z: int8[] = x)", "from which output 'y' starts already"),
             ("f(x: int8[i j])", "column 13: found 'j', expected ',' or ']' after the dimension"),
             ("f(x: int8[i=-1])", "column 13: found '-', expected the size of the dimension"),
             ("f(x: int8[-1])", "column 11: found '-', expected a dimension: a name, a size or '*'"),

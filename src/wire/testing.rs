@@ -209,7 +209,22 @@ pub(crate) fn any_schema(random: &mut Random) -> CallSchema {
         let nullable = random.below(2) == 0;
         Param { metadata: any_metadata(random), ..Param::new(name, direction, ty, nullable) }
     });
-    let params = params.collect();
+    let mut params: Vec<Param> = params.collect();
+    for at in 0..params.len() {
+        // A twin of a tensor that is an input: an output that starts from it.
+        let input = params[at].clone();
+        if matches!(input.ty, ParamType::Tensor { .. })
+            && input.direction == Direction::In
+            && random.below(2) == 0
+        {
+            let mut output =
+                Param::new(format!("{}_next", input.name), Direction::Out, input.ty, random.below(2) == 0);
+            output.starts_from = Some(input.name);
+            let place = random.below(params.len() + 1);
+            params.insert(place, output);
+            break;
+        }
+    }
     CallSchema { metadata: any_metadata(random), ..CallSchema::new("any_fn", params) }
 }
 

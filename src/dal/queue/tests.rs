@@ -26,6 +26,7 @@ fn rows_follow_our_own_order_of_parameters() {
         schema: schema.clone(),
         rows: vec![vec![Cell::Int(1), Cell::Int(2)]],
         there: vec![false, true],
+        given: vec![true, false],
     };
     let (same, there) = match_rows(&schema, decoded()).unwrap();
     assert!(matches!(same[0][..], [Cell::Int(1), Cell::Int(2)]));
