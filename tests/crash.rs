@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{
-    Claim, CreateSpec, DeleteMode, EntryKey, NewCall, ObjectId, ObjectState, Store, StoreOptions, Want,
+    Claim, CreateSpec, DeleteMode, EntryKey, NewCall, ObjectId, ObjectState, Store, StoreOptions, TakenOver,
+    Want,
 };
 use sdp_dal::timeout::Timeout;
 
@@ -65,7 +66,7 @@ fn call_id(declaration: ObjectId, n: u32) -> ObjectId {
 /// What the children do. Each is run with one fail point set, until one of them comes to it and dies.
 type Role = (&'static str, fn(&Path) -> Result<()>);
 
-const ROLES: [Role; 11] = [
+const ROLES: [Role; 12] = [
     ("objects", objects),
     ("caller", caller),
     ("processor", processor),
@@ -75,6 +76,7 @@ const ROLES: [Role; 11] = [
     ("awaited", awaited),
     ("reader", reader),
     ("successor", successor),
+    ("heir", heir),
     ("server", server),
     ("untouched", untouched),
 ];
@@ -183,6 +185,26 @@ fn successor(path: &Path) -> Result<()> {
     put(&store, &id(0xcc, 1), 100, false)?;
     drop(declaration);
     declare(&store, &[0xcc; 4])?;
+    Ok(())
+}
+
+/// Issues calls to itself in which each output takes the memory of the one before over, and shrinks what it creates.
+fn heir(path: &Path) -> Result<()> {
+    let store = Store::open(path, &options())?;
+    let own = declare(&store, b"")?;
+    let mut wants = vec![put(&store, &id(0xce, 1), 2 << 20, true)?];
+    for n in 2..4 {
+        let spec = CreateSpec { data_size: 300, want: true, ..CreateSpec::default() };
+        let (_call, outputs) =
+            store.issue(store.create(&call_id(own.id(), n), &spec)?, own.key(), &[id(0xce, n)])?;
+        let (input, output) = (store.get(&id(0xce, n - 1), Timeout::Poll)?, outputs[0].key());
+        if let TakenOver::Taken(mut writer) = store.take_over(input, store.number(), output, &id(0xce, n))? {
+            assert!(writer.data_mut().iter().all(|byte| *byte == 7));
+            writer.shrink(1 << 20)?;
+            writer.seal()?;
+        }
+        wants.extend(outputs.into_iter().map(Some));
+    }
     Ok(())
 }
 

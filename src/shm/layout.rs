@@ -228,6 +228,8 @@ pub struct Entry {
 pub const KEEP: u32 = 1;
 /// The object may be evicted.
 pub const EVICTABLE: u32 = 2;
+/// An output that has taken an input's memory over: if it is not made, that input is lost with it.
+pub const TOOK_OVER: u32 = 4;
 
 /// A run of bytes of the heap, used or free. Derived.
 #[repr(C)]

@@ -71,6 +71,19 @@ impl WriteSpan {
         Some(WriteSpan { start: scratch.0, owner: Owner::Scratch { _memory: scratch }, length })
     }
 
+    /// Ends it after the first `length` bytes. With write protection on, whole pages behind them are protected: they are to
+    /// become somebody else's.
+    pub fn shorten(&mut self, length: usize) {
+        let length = length.min(self.length);
+        if let Owner::Segment(mapped) = &self.owner {
+            let rest = self.start.wrapping_add(length);
+            if let Err(error) = mapped.segment().protect(rest, self.length - length, false) {
+                log::write(Level::Error, || error.to_string());
+            }
+        }
+        self.length = length;
+    }
+
     /// Whether this is private memory.
     pub fn is_scratch(&self) -> bool {
         matches!(self.owner, Owner::Scratch { .. })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use once_cell::sync::OnceCell;
 
 use super::attachment::Attachment;
+use super::calls::what_is_left;
 use super::entries::EntryKey;
 use super::id::ObjectId;
 use super::index::id_of;
@@ -16,7 +17,7 @@ use crate::shm::span::ReadSpan;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fail;
 use crate::sync::pins::Outcome;
-use crate::sync::row::{bit_of, RowBit};
+use crate::sync::row::{bit_of, row_is_only, RowBit};
 use crate::timeout::Timeout;
 
 /// One of this process's pins.
@@ -115,6 +116,14 @@ impl Buffer {
         })
     }
 
+    /// The only handle of its bytes in this process, as far as handles go; or else the buffer again.
+    pub(super) fn into_only(self) -> std::result::Result<Pin, Buffer> {
+        match Arc::try_unwrap(self.held) {
+            Ok(held) => Ok(held.pin),
+            Err(held) => Err(Buffer { held }),
+        }
+    }
+
     fn bytes(&self) -> &[u8] {
         let bytes = self.store().attachment.segment.sealed(self.held.offset, self.held.length);
         bytes.unwrap_or_else(|_| unreachable!("it was checked when the object was got"))
@@ -168,6 +177,20 @@ impl Attachment {
         let (word, mutex) = self.pin_word(key.index)?;
         word.pin_creation(mutex, bit, key.generation);
         Ok(())
+    }
+
+    /// Whether nobody but us pins a life, and we once: a hint, as that may change.
+    pub(super) fn pins_alone(&self, key: EntryKey) -> Result<bool> {
+        let bit = self.bit(self.segment.pins(key.index)?)?;
+        let (word, _) = self.pin_word(key.index)?;
+        Ok(word.holds_once(key.generation) && row_is_only(self.segment.pins(key.index)?, bit))
+    }
+
+    /// Gives our pin of a doomed life up if it is the only one: see [`crate::sync::pins`].
+    pub(super) fn give_up_only_pin(&self, key: EntryKey) -> Result<bool> {
+        let bit = self.bit(self.segment.pins(key.index)?)?;
+        let (word, mutex) = self.pin_word(key.index)?;
+        Ok(word.give_up_only(mutex, bit, key.generation, self.segment.pins(key.index)?))
     }
 
     fn unpin(&self, key: EntryKey) -> Result<()> {
@@ -299,14 +322,14 @@ fn failure_of(code: u32, pin: Pin) -> Error {
     };
     let segment = Arc::clone(&pin.store.attachment.segment);
     let has_text = segment.entry(pin.key.index).is_ok_and(|entry| entry.offset.load(Ordering::Relaxed) != 0);
+    let left = segment.entry(pin.key.index).ok().map(what_is_left);
     let text = if has_text { pin.into_buffer().ok() } else { None };
     let text = text.map(|buffer| String::from_utf8_lossy(buffer.data()).into_owned());
-    let short = if kind == Kind::ProcessorLost {
-        "the processor crashed or was closed; the inputs of the call still exist"
-    } else {
-        "it failed; the store had no room for the reason"
+    let short = || match left {
+        Some(left) if kind == Kind::ProcessorLost => format!("the processor crashed or was closed; {left}"),
+        _ => "it failed; the store had no room for the reason".to_owned(),
     };
-    Error::new(kind, text.unwrap_or_else(|| short.to_owned()))
+    Error::new(kind, text.unwrap_or_else(short))
 }
 
 #[cfg(test)]

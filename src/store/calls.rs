@@ -18,7 +18,7 @@ use super::locked::Locked;
 use super::want::Want;
 use super::{CreateSpec, Store, Writer};
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{Entry, State, Word, CALL, CLAIMED, ENDED};
+use crate::shm::layout::{Entry, State, Word, CALL, CLAIMED, ENDED, TOOK_OVER};
 use crate::shm::segment::{low_half, Mapped};
 use crate::sync::atomic::{lock, Ordering};
 use crate::sync::fail;
@@ -358,6 +358,15 @@ impl Store {
     }
 }
 
+/// What a caller that calls again must know of the inputs of the call that was to make this output.
+pub(super) fn what_is_left(output: &Entry) -> &'static str {
+    if output.flags.load(Ordering::Relaxed) & TOOK_OVER == 0 {
+        "the inputs of the call still exist"
+    } else {
+        "the input that was given away to it is lost, the other inputs of the call still exist"
+    }
+}
+
 /// Whether an output's entry names this call. (Its generation is cut to 32 bits there.)
 fn is_of(output: &Entry, call: EntryKey) -> bool {
     output.first.load(Ordering::Relaxed) == call.index
@@ -410,9 +419,8 @@ impl Locked<'_> {
             }
             State::Awaited if entry.producer.load(Ordering::Relaxed) == dead => {
                 let name = self.attachment.name_of(dead);
-                let text = format!(
-                    "the processor {name}(client {dead}) crashed or was closed; the inputs of the call still exist"
-                );
+                let left = what_is_left(entry);
+                let text = format!("the processor {name}(client {dead}) crashed or was closed; {left}");
                 self.fail(key, &Error::new(Kind::ProcessorLost, text))
             }
             _ => Ok(false),

@@ -118,14 +118,27 @@ impl Store {
     }
 
     fn writer(&self, id: &ObjectId, hash: Hash, key: EntryKey, spec: &CreateSpec<'_>) -> Result<Writer> {
-        let entry = self.attachment.segment.entry(key.index)?;
-        let data_size = to_usize(spec.data_size);
-        let total = spec.data_size + spec.metadata.len() as u64;
-        let pin = Pin::held(self, *id, key);
-        let span = pin.store().attachment.mapped().write_span(entry.offset.load(Ordering::Relaxed), total)?;
-        let mut writer = Writer { of: Of::Object(pin), span, data_size, hash, want: spec.want };
-        writer.span.open()?;
+        let mut writer = self.writer_of(id, hash, key, (spec.data_size, spec.metadata.len() as u64))?;
+        writer.want = spec.want;
         writer.fill(spec);
+        Ok(writer)
+    }
+
+    /// A writer of a creation that we pin, over so many bytes of data and of metadata, as they are.
+    pub(super) fn writer_of(
+        &self,
+        id: &ObjectId,
+        hash: Hash,
+        key: EntryKey,
+        (data_size, meta_size): (u64, u64),
+    ) -> Result<Writer> {
+        let entry = self.attachment.segment.entry(key.index)?;
+        let pin = Pin::held(self, *id, key);
+        let offset = entry.offset.load(Ordering::Relaxed);
+        let span = pin.store().attachment.mapped().write_span(offset, data_size + meta_size)?;
+        let data_size = to_usize(data_size);
+        let writer = Writer { of: Of::Object(pin), span, data_size, hash, want: false };
+        writer.span.open()?;
         Ok(writer)
     }
 
@@ -313,6 +326,21 @@ impl Locked<'_> {
         Ok(Ok(key))
     }
 
+    /// Gives back what lies behind the first bytes of a creation of ours.
+    fn shrink(&self, key: EntryKey, data_size: u64, total: u64) -> Result<()> {
+        // Deleted meanwhile: its bytes go when its creator lets them go.
+        let Some((entry, word)) = self.entry_of(key)? else { return Ok(()) };
+        if word.state() != State::Creating {
+            return Ok(());
+        }
+        // Dead between the two, the rebuild places so many bytes as the entry says.
+        entry.data_size.store(data_size, Ordering::Relaxed);
+        fail::point("shrink.sized");
+        self.heap().shrink(entry.extent.load(Ordering::Relaxed), total)?;
+        fail::point("shrink.given");
+        Ok(())
+    }
+
     /// Ends a creation that will not be sealed: an output is awaited again, anything else goes.
     pub(super) fn abort(&self, key: EntryKey) -> Result<()> {
         let Some((entry, word)) = self.entry_of(key)? else { return Ok(()) };
@@ -395,6 +423,28 @@ impl Writer {
     pub fn copy_from(&mut self, offset: usize, bytes: &[u8]) {
         assert!(offset + bytes.len() <= self.data_size, "a copy beyond the end of the object");
         self.span.copy_from(offset, bytes);
+    }
+
+    /// Makes the object smaller, to the first `data_size` bytes of its data: the store gets the rest of its memory back at
+    /// once. The metadata stay. INVALID_ARGUMENT if it has fewer bytes.
+    pub fn shrink(&mut self, data_size: usize) -> Result<()> {
+        if data_size > self.data_size {
+            let text = format!("an object of {} bytes cannot be shrunk to {data_size} bytes", self.data_size);
+            return Err(Error::invalid(text));
+        }
+        let (before, length) = (self.data_size, self.span.bytes_mut().len());
+        if data_size == before {
+            return Ok(());
+        }
+        // Dead from here on, it is a creation like any other: only we have seen its bytes.
+        self.span.bytes_mut().copy_within(before..length, data_size);
+        let total = length - (before - data_size);
+        self.data_size = data_size;
+        self.span.shorten(total);
+        let Of::Object(pin) = &self.of else { return Ok(()) };
+        let (attachment, key): (&Attachment, _) = (&pin.store().attachment, pin.key());
+        attachment.here()?;
+        attachment.locked(|locked| locked.shrink(key, data_size as u64, total as u64))
     }
 
     /// Whether nobody wants the result any more: then it is private memory, and sealing drops it.

@@ -253,7 +253,7 @@ impl Locked<'_> {
     }
 
     /// Frees a doomed entry that nobody pins. `listed`: it was held before.
-    fn free_if_unpinned(&self, key: EntryKey, listed: bool) -> Result<bool> {
+    pub(super) fn free_if_unpinned(&self, key: EntryKey, listed: bool) -> Result<bool> {
         let Some((entry, word)) = self.entry_of(key)? else { return Ok(false) };
         if !entry.state.free_if_unpinned(self.segment().pins(key.index)?) {
             return Ok(false);

@@ -35,6 +35,7 @@ mod reap;
 mod recover;
 mod shortage;
 mod spares;
+mod take_over;
 #[cfg(test)]
 mod testing;
 mod tie;
@@ -64,6 +65,7 @@ pub use locked::Patience;
 pub use lookout::Lookout;
 pub use namespaces::NamespaceInfo;
 pub use options::{Create, StoreOptions};
+pub use take_over::TakenOver;
 pub use want::Want;
 
 pub use crate::shm::cgroup::memory_limit;

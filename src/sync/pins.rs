@@ -13,11 +13,15 @@
 //! published before its bit, a count that is set to zero by a store while a fast path adds to it, and a fast path that
 //! ignores the generation.
 //!
+//! *Taking an object over* is giving up its only pin. The client that deleted it asks whether no other client's bit is in
+//! the row, and takes its own count from one to zero by compare-and-swap. No thread of its process can then add to the
+//! count without the mutex, and behind the mutex it sees that the life is over. The bytes are the taker's alone.
+//!
 //! A process that crashes at any step leaves its bit. Reaping clears it and checks for bytes to free.
 
 use super::atomic::{lock, AtomicU64, Mutex, Ordering};
 use super::life::StateWord;
-use super::row::RowBit;
+use super::row::{row_is_only, RowBit};
 
 /// What a generation leaves of a word.
 const COUNT_BITS: u32 = 20;
@@ -125,6 +129,36 @@ impl PinWord {
         bit.clear();
         super::fail::point("release.bit_cleared");
         Outcome::Left
+    }
+
+    /// Whether this process holds life `generation` once: a hint, as another thread may pin it next.
+    pub fn holds_once(&self, generation: u64) -> bool {
+        self.0.load(Ordering::Relaxed) == generation << COUNT_BITS | 1
+    }
+
+    /// Gives the only pin up that there is in the row of a life that was doomed, under the store's lock, by the client that
+    /// has it. From then on nobody has a pin, nor gets one. False, and nothing has changed, if another client pins it, or
+    /// this one more than once.
+    pub fn give_up_only<'a>(
+        &self,
+        shard: &Mutex<()>,
+        bit: RowBit<'_>,
+        generation: u64,
+        row: impl IntoIterator<Item = &'a AtomicU64>,
+    ) -> bool {
+        let _guard = lock(shard);
+        // SYNC: behind the fence of `doom`: either we see the bit of another client, or that client sees that the life is over.
+        if !row_is_only(row, bit) {
+            return false;
+        }
+        // SYNC: by compare-and-swap, as the fast path of another thread may add to the count until it is zero. Acquire: what a
+        // thread that has released its pin read of the bytes comes before whatever we write there.
+        let (one, none) = (generation << COUNT_BITS | 1, generation << COUNT_BITS);
+        if self.0.compare_exchange(one, none, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            return false;
+        }
+        bit.clear();
+        true
     }
 
     /// The fast path: `(generation, n)` to `(generation, n ± 1)`, never from or to zero.

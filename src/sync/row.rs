@@ -67,6 +67,14 @@ pub fn bit_of<'a>(row: impl IntoIterator<Item = &'a AtomicU64>, slot: u32) -> Op
     Some(RowBit { word, mask: 1 << (slot % 64) })
 }
 
+/// Whether no other client than that of `bit`, which is one of the row, has its bit in the row. As [`row_is_empty`].
+pub fn row_is_only<'a>(row: impl IntoIterator<Item = &'a AtomicU64>, bit: RowBit<'_>) -> bool {
+    row.into_iter().all(|word| {
+        let ours = if std::ptr::eq(word, bit.word) { bit.mask } else { 0 };
+        word.load(Ordering::SeqCst) & !ours == 0
+    })
+}
+
 /// Whether no client has its bit in the row. The caller has put a fence between its own write and this.
 pub fn row_is_empty<'a>(row: impl IntoIterator<Item = &'a AtomicU64>) -> bool {
     row.into_iter().all(|word| word.load(Ordering::SeqCst) == 0)

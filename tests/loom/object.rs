@@ -95,10 +95,11 @@ impl Entry {
     fn free_if_unpinned(&self) {
         let life = self.word().generation();
         if self.state.free_if_unpinned(&self.pins) {
-            // From here on the bytes are another object's.
-            self.freed_life.store(life, Order::SeqCst);
             self.frees.fetch_add(1, Order::SeqCst);
-            self.bytes.write();
+            // From here on the bytes are another object's, if they were not taken over before.
+            if self.freed_life.swap(life, Order::SeqCst) < life {
+                self.bytes.write();
+            }
         }
     }
 
@@ -146,6 +147,25 @@ impl Process {
         if self.word.unpin(&self.shard, self.bit(), life) == Outcome::Left {
             self.after_release();
         }
+    }
+
+    /// As `store::take_over`, of a life that this process pins: deletes it, and gives the only pin up. Whether the bytes are
+    /// this process's alone, which then writes them.
+    pub fn take_over(&self, life: u64) -> bool {
+        let _store = lock(&self.entry.store);
+        if self.entry.state.doom(life).is_none() {
+            return false;
+        }
+        if !self.word.give_up_only(&self.shard, self.bit(), life, &self.entry.pins) {
+            return false;
+        }
+        // From here on the bytes are the output's.
+        self.entry.freed_life.store(life, Order::SeqCst);
+        self.entry.bytes.write();
+        if self.entry.state.free_if_unpinned(&self.entry.pins) {
+            self.entry.frees.fetch_add(1, Order::SeqCst);
+        }
+        true
     }
 
     fn after_release(&self) {

@@ -95,6 +95,35 @@ fn the_last_release_of_one_thread_meets_the_pin_of_another() {
     });
 }
 
+/// A process that pins an object takes its bytes over while others pin it: a thread of its own, or another process. Either the
+/// taker has them alone, or it leaves them to whoever holds them.
+#[test]
+fn what_is_taken_over_is_pinned_by_nobody() {
+    for others in [&[0][..], &[1], &[0, 1]] {
+        search(if others.len() == 1 { 3 } else { 2 }, move || {
+            let entry = Entry::sealed();
+            let processes: Vec<_> = (0..2).map(|nth| Process::new(&entry, nth)).collect();
+            assert!(processes[0].pin(LIFE));
+            let running: Vec<_> = others
+                .iter()
+                .map(|nth| {
+                    let process = processes[*nth].clone();
+                    thread::spawn(move || process.use_it(LIFE))
+                })
+                .collect();
+            if !processes[0].take_over(LIFE) {
+                processes[0].assert_held(LIFE);
+                processes[0].unpin(LIFE);
+            }
+            for reader in running {
+                reader.join().unwrap();
+            }
+            assert!(!processes[0].pin(LIFE), "a life that is over was pinned");
+            entry.assert_freed_once();
+        });
+    }
+}
+
 /// What its creator seals or gives up while it is deleted: a creator whose object is gone keeps the bytes until he lets them go,
 /// and a reader who gets it reads all that was written.
 #[test]

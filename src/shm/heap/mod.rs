@@ -420,6 +420,23 @@ impl<'a> Heap<'a> {
         self.list(pool, index)
     }
 
+    /// Gives back what of a used extent lies behind so many bytes (rounded up).
+    pub fn shrink(&self, index: u32, size: u64) -> Result<()> {
+        let (size, extent) = (rounded(size), self.extent(index)?);
+        let before = get64(&extent.size);
+        if before & USED == 0 {
+            return Err(Error::new(Kind::Corrupt, format!("extent {index} is shrunk, but is free")));
+        }
+        let before = before & !USED;
+        if before <= size {
+            return Ok(());
+        }
+        let rest = self.split(index, size)?;
+        set64(&extent.size, size | USED);
+        set64(&self.extent(rest)?.size, (before - size) | USED);
+        self.give(rest)
+    }
+
     /// Bytes of a used extent that may be put aside: it is of the small region.
     pub fn spare_bytes(&self, index: u32) -> Result<Option<u64>> {
         let extent = self.extent(index)?;
