@@ -1,4 +1,5 @@
-// Offers ducc0's w-gridder (the maintained successor of nifty_gridder) as two processing functions.
+// Offers ducc0's w-gridder (the maintained successor of nifty_gridder) as two processing functions,
+// each in two forms: for visibilities in single and in double precision.
 //
 // The visibilities and images lie in the store: the gridder reads its inputs and writes its outputs
 // there, in place. ducc0 is licensed under the GPL (version 2 or later), so the program that this
@@ -20,7 +21,9 @@ namespace {
 
 using sdp_dal::output;
 using sdp_dal::tensor_view;
-using visibility = std::complex<double>;
+
+// T: the precision of visibilities, weights and images. Coordinates are always double.
+template <class T> using visibility = std::complex<T>;
 
 // ducc0 counts strides in elements, the store in bytes.
 template <class T, std::size_t N>
@@ -69,39 +72,41 @@ constexpr bool flip_u = false, flip_v = false, flip_w = false, divide_by_n = tru
 
 const auto no_mask = ducc0::cmav<std::uint8_t, 2>::build_empty();
 
+template <class T>
 void ms2dirty(tensor_view<const double, 2> uvw, tensor_view<const double, 1> freq,
-              tensor_view<const visibility, 2> ms, std::optional<tensor_view<const double, 2>> wgt,
+              tensor_view<const visibility<T>, 2> ms, std::optional<tensor_view<const T, 2>> wgt,
               std::int64_t npix_x, std::int64_t npix_y, double pixsize_x, double pixsize_y,
               double epsilon, bool do_wstacking, std::int64_t nthreads, std::int64_t verbosity,
-              output<double, 2> dirty) {
+              output<T, 2> dirty) {
     auto image = dirty.create({npix_x, npix_y});
-    ducc0::ms2dirty<double, double>(read(uvw), read(freq), read(ms), read(wgt), no_mask, pixsize_x,
-                                    pixsize_y, epsilon, do_wstacking, count(nthreads, "nthreads"),
-                                    write(image), count(verbosity, "verbosity"), flip_u, flip_v,
-                                    flip_w, divide_by_n, sigma_min, sigma_max, phase_centre,
-                                    phase_centre, shift_n);
+    ducc0::ms2dirty<T, T>(read(uvw), read(freq), read(ms), read(wgt), no_mask, pixsize_x, pixsize_y,
+                          epsilon, do_wstacking, count(nthreads, "nthreads"), write(image),
+                          count(verbosity, "verbosity"), flip_u, flip_v, flip_w, divide_by_n,
+                          sigma_min, sigma_max, phase_centre, phase_centre, shift_n);
 }
 
+template <class T>
 void dirty2ms(tensor_view<const double, 2> uvw, tensor_view<const double, 1> freq,
-              tensor_view<const double, 2> dirty, std::optional<tensor_view<const double, 2>> wgt,
+              tensor_view<const T, 2> dirty, std::optional<tensor_view<const T, 2>> wgt,
               double pixsize_x, double pixsize_y, double epsilon, bool do_wstacking,
-              std::int64_t nthreads, std::int64_t verbosity, output<visibility, 2> ms) {
+              std::int64_t nthreads, std::int64_t verbosity, output<visibility<T>, 2> ms) {
     auto visibilities = ms.create({uvw.shape(0), freq.shape(0)});
-    ducc0::dirty2ms<double, double>(
-        read(uvw), read(freq), read(dirty), read(wgt), no_mask, pixsize_x, pixsize_y, epsilon,
-        do_wstacking, count(nthreads, "nthreads"), write(visibilities),
-        count(verbosity, "verbosity"), flip_u, flip_v, flip_w, divide_by_n, sigma_min, sigma_max,
-        phase_centre, phase_centre, shift_n);
+    ducc0::dirty2ms<T, T>(read(uvw), read(freq), read(dirty), read(wgt), no_mask, pixsize_x,
+                          pixsize_y, epsilon, do_wstacking, count(nthreads, "nthreads"),
+                          write(visibilities), count(verbosity, "verbosity"), flip_u, flip_v,
+                          flip_w, divide_by_n, sigma_min, sigma_max, phase_centre, phase_centre,
+                          shift_n);
 }
 
 void offer(sdp_dal::processor &processor) {
-    processor.add<ms2dirty>("ms2dirty",
-                            {"uvw[row,uvw=3]", "freq[chan]", "ms[row,chan]", "wgt[row,chan]",
-                             "npix_x", "npix_y", "pixsize_x", "pixsize_y", "epsilon",
-                             "do_wstacking", "nthreads", "verbosity", "dirty[x,y]"});
-    processor.add<dirty2ms>("dirty2ms", {"uvw[row,uvw=3]", "freq[chan]", "dirty[x,y]",
-                                         "wgt[row,chan]", "pixsize_x", "pixsize_y", "epsilon",
-                                         "do_wstacking", "nthreads", "verbosity", "ms[row,chan]"});
+    processor.add<ms2dirty<float>, ms2dirty<double>>(
+        "ms2dirty", {"uvw[row,uvw=3]", "freq[chan]", "ms[row,chan]", "wgt[row,chan]", "npix_x",
+                     "npix_y", "pixsize_x", "pixsize_y", "epsilon", "do_wstacking", "nthreads",
+                     "verbosity", "dirty[x,y]"});
+    processor.add<dirty2ms<float>, dirty2ms<double>>(
+        "dirty2ms",
+        {"uvw[row,uvw=3]", "freq[chan]", "dirty[x,y]", "wgt[row,chan]", "pixsize_x", "pixsize_y",
+         "epsilon", "do_wstacking", "nthreads", "verbosity", "ms[row,chan]"});
 }
 
 } // namespace

@@ -1089,7 +1089,7 @@ typedef struct {
     size_t struct_size;
     /// The name of the function that is called. Borrowed: valid until the last handle of the call is freed.
     const char *function;
-    /// Its index in the order in which the functions of the processor were registered, from 0.
+    /// Its index in the order in which the functions of the processor were registered, from 0. Each form counts as one.
     size_t function_index;
     /// Index of the row of a batch, 0 for a single call.
     size_t row;
@@ -1585,7 +1585,7 @@ sdp_dal_status sdp_dal_namespaces_get_info(const sdp_dal_namespaces *list,
                                            size_t index,
                                            sdp_dal_namespace_info *out);
 
-/// Returns the schema of a function that a namespace offers.
+/// Returns the schema of a function that a namespace offers. Forms of a function are functions of the same name.
 ///
 /// index: from 0 to the number of namespaces, exclusive. function: 0 to the info's num_functions - 1.
 /// out: The caller owns *out and must call sdp_dal_schema_free().
@@ -2240,7 +2240,8 @@ void sdp_dal_results_free(sdp_dal_results *results);
 /// Creates a caller, and looks for the processors that offer its functions.
 ///
 /// store: the store for calls and their values.
-/// signatures: num_signatures signatures of the functions to call. May be NULL if there are none.
+/// signatures: num_signatures signatures of the functions to call. May be NULL if there are none. Signatures with one
+/// name that differ only in element types are forms of one function.
 /// options: NULL for the defaults. They can contain more functions, as schemas.
 /// out: The caller of this function owns *out and must call sdp_dal_caller_close().
 ///
@@ -2300,7 +2301,11 @@ sdp_dal_status sdp_dal_caller_next_lost(const sdp_dal_caller *caller,
 /// All arguments are checked before anything is written. Tensors given by value are put into the store, and their
 /// memory may be used again as soon as this returns.
 ///
-/// function: the name of one of the caller's functions. args: its arguments, which are not freed.
+/// function: the name of one of the caller's functions. If the function has several forms, the types of the arguments
+/// choose one, see sdp_dal_caller_choose_form(). The name of a form chooses it, "ms2dirty<complex64,float32>": the name
+/// of the function, then types of parameters in which its forms differ, in the order of these parameters. Any of these
+/// types may be left out.
+/// args: its arguments, which are not freed.
 /// out: references to the outputs, which will exist later. The caller of this function owns *out and must call
 /// sdp_dal_results_free(). Freeing all references to the outputs cancels a call that has not started.
 ///
@@ -2324,8 +2329,10 @@ void sdp_dal_caller_close(sdp_dal_caller *caller);
 /// outputs were freed, and freeing all references to all outputs cancels the rows that have not started. A batch counts
 /// as one call for max_in_flight.
 ///
-/// function: the name of one of the caller's functions. rows: num_rows sets of arguments, up to 1048576. They are not
-/// freed, and one may be used for several rows. The same output must not be given twice.
+/// function: the name of one of the caller's functions or of a form, as in sdp_dal_caller_call(). All rows are of one
+/// form.
+/// rows: num_rows sets of arguments, up to 1048576. They are not freed, and one may be used for several rows. The same
+/// output must not be given twice.
 /// out: one processor with num_rows results. If num_rows is 0, nothing is issued and there is no processor. The caller
 /// of this function owns *out and must call sdp_dal_replies_free().
 /// out_count: the number of processors. May be NULL.
@@ -2346,8 +2353,8 @@ sdp_dal_status sdp_dal_caller_batch(const sdp_dal_caller *caller,
 /// function but the status of its reply, and the others get the call. The status is SDP_DAL_PROCESSOR_LOST if the
 /// processor crashed or was closed (the caller drops it then), or SDP_DAL_TIMEOUT if max_in_flight is still reached.
 ///
-/// function: the name of one of the caller's functions. rows: num_rows sets of arguments, as in sdp_dal_caller_batch();
-/// a single call is one row.
+/// function: the name of one of the caller's functions or of a form. rows: num_rows sets of arguments. Both are as in
+/// sdp_dal_caller_batch(); a single call is one row.
 /// out: the processors in the order of their prefixes, each with num_rows results. It is empty if the caller has no
 /// processors. The caller of this function owns *out and must call sdp_dal_replies_free().
 /// out_count: the number of processors. May be NULL.
@@ -2401,6 +2408,11 @@ sdp_dal_status sdp_dal_processor_open(const sdp_dal_store *store,
 
 /// Registers a function that the processor offers. Default: its calls run one at a time, in no strict order.
 ///
+/// A signature with the name of a registered function adds a form to that function: a form has the same parameters,
+/// with other element types of tensors or values, and the same options. Each form has its own callback. In all other
+/// respects the forms are one function: their calls wait for each other, and if the function is
+/// SDP_DAL_FUNCTION_ORDERED, the calls of all forms run in order. sdp_dal_call_get_schema() shows which form is called.
+///
 /// signature: name and parameters, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
 /// options: how its calls are run. NULL for the defaults.
 /// function: runs its calls. NULL: they can only be taken with sdp_dal_processor_next().
@@ -2408,7 +2420,8 @@ sdp_dal_status sdp_dal_processor_open(const sdp_dal_store *store,
 /// NULL. On failure drop is not called, and the caller keeps user_data.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for SDP_DAL_FUNCTION_REENTRANT with SDP_DAL_FUNCTION_ORDERED),
-/// SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
+/// SDP_DAL_ALREADY_EXISTS if the name is registered and this is no form of its function, SDP_DAL_ALREADY_STARTED. Does
+/// not block.
 sdp_dal_status sdp_dal_processor_register(sdp_dal_processor *processor,
                                           const char *signature,
                                           const sdp_dal_function_options *options,
@@ -2416,7 +2429,7 @@ sdp_dal_status sdp_dal_processor_register(sdp_dal_processor *processor,
                                           void *user_data,
                                           sdp_dal_drop drop);
 
-/// Like sdp_dal_processor_register(), but takes the function as a schema, with metadata that callers can read.
+/// Like sdp_dal_processor_register(), but takes the function, or a form of it, as a schema, with metadata that callers can read.
 ///
 /// schema: not freed by the library. options: NULL for the defaults. function, user_data, drop: as in
 /// sdp_dal_processor_register().
@@ -2509,7 +2522,7 @@ void sdp_dal_processor_close(sdp_dal_processor *processor);
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_call_get_info(const sdp_dal_call *call, sdp_dal_call_info *out);
 
-/// Returns the schema of the called function, as the processor registered it.
+/// Returns the schema of the called function or form, as the processor registered it.
 ///
 /// out: Borrowed: valid until the last handle of the call is freed.
 ///
@@ -2876,9 +2889,31 @@ sdp_dal_status sdp_dal_args_set_values(sdp_dal_args *args,
                                        const sdp_dal_value *values,
                                        size_t count);
 
+/// Returns which form of a function sdp_dal_caller_call() would call with these arguments, for sdp_dal_caller_issue().
+///
+/// The forms of a function differ in element types. What is known of the types of the arguments rules out forms, and one
+/// must be left. A tensor has a type. A reference has one if it expects one, or if its object exists. A number fits all
+/// forms in which the parameter is a number of its kind. Null and what is not known fit all forms. Nothing else is
+/// checked.
+///
+/// function: the name of one of the caller's functions, or of one of its forms, as in sdp_dal_caller_call().
+/// values: as in sdp_dal_caller_issue(), but no Arrow struct is read or moved. Of a tensor only the type of the view
+/// counts. For a parameter that is a value, a tensor stands for a value of its type.
+/// out_function: the index of the form in the signatures and schemas with which the caller was opened.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT with the forms if none fits or several do. SDP_DAL_NOT_FOUND. SDP_DAL_FORKED. Does
+/// not wait for other clients.
+sdp_dal_status sdp_dal_caller_choose_form(const sdp_dal_caller *caller,
+                                          const char *function,
+                                          const sdp_dal_value *values,
+                                          size_t count,
+                                          size_t num_rows,
+                                          size_t *out_function);
+
 /// Issues a call, or many rows of one function at once, with all arguments. Does not wait for them.
 ///
-/// function: its index in the signatures and schemas with which the caller was opened, from 0.
+/// function: its index in the signatures and schemas with which the caller was opened, from 0. For a function with
+/// several forms it is that of a form, see sdp_dal_caller_choose_form().
 /// values: for each row one value for each parameter, in the order of the signature. For an output, null creates a new
 /// object. SDP_DAL_VALUE_UNWANTED is for a nullable output that is not wanted. Tensors are copied into the store, and
 /// their elements must not change until this function has returned. Arrow structs are moved: the library releases them,

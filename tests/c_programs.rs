@@ -117,6 +117,16 @@ fn batches_broadcasts_and_losses_with_processors_of_their_own() {
 }
 
 #[test]
+fn forms_of_a_function_with_a_processor_of_their_own() {
+    compile_and_run("c/forms.c", &C_AND_CPP, true);
+}
+
+#[test]
+fn forms_of_a_function_by_the_wrapper() {
+    compile_and_run("cpp/forms.cpp", &[CPP17], true);
+}
+
+#[test]
 fn batches_broadcasts_and_the_call_itself_by_the_wrapper() {
     compile_and_run("cpp/calling.cpp", &[CPP17], true);
 }

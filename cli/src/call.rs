@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use sdp_dal::dal::{Caller, CallerOptions, Namespace, Ref, Results};
+use sdp_dal::dal::{Arg, Caller, CallerOptions, Namespace, Ref, Results};
 use sdp_dal::error::{Error, Kind, Result};
-use sdp_dal::store::{Buffer, Prefix, Store};
+use sdp_dal::store::{Buffer, Store};
 use sdp_dal::timeout::{Deadline, Timeout};
-use sdp_dal::wire::{read_tensor, CallSchema};
+use sdp_dal::wire::{form_params, read_tensor, CallSchema, FormName, Param};
 use serde_json::{Map, Value};
 
 use crate::contents::{self, Depth};
-use crate::declared::{living, Declared};
+use crate::declared::{living, names_of_forms, Declared};
 use crate::give;
 use crate::interrupt::{Interrupt, SLICE};
 use crate::npy;
@@ -26,6 +26,7 @@ const AFTER_HELP: &str = "\
 Arguments are written NAME=VALUE, where VALUE is, by the type of the parameter:
   a number, true, false, a text (\"null\" in quotes is a text), 1+2j, 0xff for bytes, null
   @FILE.npy or [1,2,3] or [[1,2],[3,4]] for a tensor, id:ID for an object that is there
+Of a function with several forms (element types), files and objects choose one, or its name does: 'scale<float32>'.
 Exit status: 0 fine; 1 the call failed, or did not end in time; 2 wrong usage; 130 cancelled by Ctrl-C.";
 
 /// How long a call may take until we say that we wait.
@@ -61,15 +62,17 @@ pub fn run(which: &Call, accept_owner: Option<u32>, output: &mut Output) -> Resu
     let interrupt = Interrupt::watch()?;
     let store = open(&path, accept_owner)?;
     let deadline = which.timeout.map_or(Timeout::Poll, Timeout::After).deadline();
-    let Some(schema) = offered(&store, function, digits, &deadline, &interrupt)? else {
+    let Some(forms) = offered(&store, function, digits, &deadline, &interrupt)? else {
         return Ok(Outcome::Interrupted);
     };
-    let given = give::read(&store, &schema, words)?;
-    let files = files(&schema, &which.outputs)?;
     let namespace = Namespace::new(&store, Some("sdp-dal call"));
     let options = CallerOptions { processor_prefix: prefix, ..CallerOptions::default() };
+    let schema = choose(&namespace, &options, function, forms, words)?;
+    let given = give::read(&store, &schema, words)?;
+    let files = files(&schema, &which.outputs)?;
+    let name = schema.name.clone();
     let caller = Caller::new(&namespace, vec![schema], &options)?;
-    let results = caller.call(function, &give::args(&given))?;
+    let results = caller.call(&name, &give::args(&given))?;
     let until = which.timeout.map(|_| deadline);
     match collect(&namespace, &results, until.as_ref(), &interrupt) {
         Ok(Some(made)) => write(&made, &files, which.json, output).map(|()| Outcome::Fine),
@@ -114,26 +117,66 @@ fn whole_prefix(digits: &str) -> Result<Vec<u8>> {
     whole_bytes(digits)
 }
 
-/// The schema of the function as the first processor offers it; none if a signal came.
+/// The form that the arguments choose: what has a type decides, which are files and objects.
+fn choose(
+    namespace: &Namespace,
+    options: &CallerOptions,
+    function: &str,
+    forms: Vec<CallSchema>,
+    words: &[String],
+) -> Result<CallSchema> {
+    let read: Vec<_> = forms.iter().map(|form| give::read(namespace.store(), form, words)).collect();
+    if read.iter().all(Result::is_err) {
+        // What cannot be read at all is told of the first.
+        return forms.into_iter().next().ok_or_else(|| Error::internal("a function without a form"));
+    }
+    let (mut forms, given): (Vec<_>, Vec<_>) =
+        forms.into_iter().zip(read).filter_map(|(form, read)| Some((form, read.ok()?))).unzip();
+    if let ([_], _) | (_, []) = (&forms[..], &given[..]) {
+        return Ok(forms.remove(0));
+    }
+    let typed = |name: &str| {
+        let has_type = |text: &str| text.starts_with('@') || text.starts_with("id:");
+        let words = words.iter().filter_map(|word| word.split_once('='));
+        words.filter(|(_, text)| has_type(text)).any(|(other, _)| other == name)
+    };
+    let arg = |param: &Param| match given[0].iter().find(|(name, _)| *name == param.name && typed(name)) {
+        Some((_, given)) => give::arg(given),
+        None => Arg::Missing,
+    };
+    let args: Vec<_> = forms[0].params.iter().map(arg).collect();
+    let caller = Caller::new(namespace, forms.clone(), options)?;
+    let name = forms[0].name.clone();
+    let chosen = caller.choose_form(&name, &args, 1).map_err(|error| match function == name {
+        true => error,
+        false => error.context(function),
+    })?;
+    Ok(forms.swap_remove(chosen))
+}
+
+/// The forms of the function as the first processor offers it, if the name is a form's those that it means. None if a
+/// signal came.
 fn offered(
     store: &Store,
     function: &str,
     digits: &str,
     deadline: &Deadline,
     interrupt: &Interrupt,
-) -> Result<Option<CallSchema>> {
+) -> Result<Option<Vec<CallSchema>>> {
     let start = whole_bytes(digits)?;
     let mut declared = Declared::default();
     loop {
         let mut others = BTreeSet::new();
         for namespace in living(store)? {
-            let fits = |prefix: Prefix| prefix.starts_with(&start);
-            for schema in declared.functions(store, &namespace) {
-                if schema.name == function && fits(namespace.prefix) {
-                    return Ok(Some(schema));
+            let functions = declared.functions(store, &namespace);
+            if namespace.prefix.starts_with(&start) {
+                let forms = forms_named(function, &functions);
+                if !forms.is_empty() {
+                    return Ok(Some(forms));
                 }
-                others.insert(schema.name);
             }
+            let names = names_of_forms(&functions);
+            others.extend(names);
         }
         let Some(left) = deadline.left(SLICE) else {
             let others: Vec<String> = others.into_iter().collect();
@@ -148,6 +191,17 @@ fn offered(
             return Ok(None);
         }
     }
+}
+
+/// The forms that have a name: all of a function, or those that the name of a form means.
+fn forms_named(name: &str, functions: &[CallSchema]) -> Vec<CallSchema> {
+    let named = FormName::parse(name);
+    let function = named.as_ref().map_or(name, |named| named.function);
+    let all: Vec<&CallSchema> = functions.iter().filter(|schema| schema.name == function).collect();
+    let params = form_params(all.iter().copied());
+    let is_meant =
+        |form: &&CallSchema| named.as_ref().is_none_or(|named| form.has_form_types(&params, &named.types));
+    all.into_iter().filter(is_meant).cloned().collect()
 }
 
 /// Output names and the files they go to.

@@ -1,5 +1,7 @@
 //! What is inside an object.
 
+use std::collections::BTreeSet;
+
 use sdp_dal::dal::Table;
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{Buffer, ObjectInfo, ObjectState, Store};
@@ -52,6 +54,8 @@ pub enum Contents {
     Call {
         /// Its function.
         function: String,
+        /// The signature with which it was called, which tells the form.
+        signature: String,
         /// How many rows it has.
         rows: usize,
         /// The first rows: parameter and value as text.
@@ -136,6 +140,7 @@ pub fn read(buffer: &Buffer, depth: Depth) -> Result<Contents> {
             Contents::Call {
                 first_rows: call.rows.iter().take(ROWS).map(row).collect(),
                 rows: call.rows.len(),
+                signature: call.schema.to_string(),
                 function: call.function,
             }
         }
@@ -168,8 +173,13 @@ impl Contents {
             Contents::Call { function, rows: 1, .. } => format!("{function}()"),
             Contents::Call { function, rows, .. } => format!("{function}(), {rows} rows"),
             Contents::Declaration { name, functions, .. } => {
-                let plural = if functions.len() == 1 { "" } else { "s" };
-                format!("{name}: {} function{plural}", functions.len())
+                let name_of = |signature: &String| signature.split('(').next().unwrap_or_default().to_owned();
+                let names: BTreeSet<String> = functions.iter().map(name_of).collect();
+                let forms = match functions.len() == names.len() {
+                    true => String::new(),
+                    false => format!(" in {} forms", functions.len()),
+                };
+                format!("{name}: {}{forms}", count(names.len(), "function"))
             }
             Contents::Raw { .. } => String::new(),
         }
@@ -187,8 +197,8 @@ impl Contents {
                 }
                 lines
             }
-            Contents::Call { rows, first_rows, .. } => {
-                let mut lines = Vec::new();
+            Contents::Call { rows, first_rows, signature, .. } => {
+                let mut lines = vec![signature.clone()];
                 for (at, row) in first_rows.iter().enumerate() {
                     let start = if *rows == 1 { String::new() } else { format!("row {at}: ") };
                     lines.extend(row.iter().map(|(name, value)| format!("{start}{name} = {value}")));
@@ -289,7 +299,12 @@ mod tests {
         assert_eq!(tensor("C").details(), ["[1, 2]"]);
         assert_eq!(tensor("C").line(), "complex128[row=3, 4]");
         assert_eq!(tensor("F").line(), "complex128[row=3, 4], F order");
-        let call = |rows| Contents::Call { function: "f".to_owned(), rows, first_rows: vec![] };
+        let call = |rows| Contents::Call {
+            function: "f".to_owned(),
+            signature: "f()".to_owned(),
+            rows,
+            first_rows: vec![],
+        };
         assert_eq!(call(1).line(), "f()");
         assert_eq!(call(2).line(), "f(), 2 rows");
         assert_eq!(call(2).details(), ["and 2 rows more"]);

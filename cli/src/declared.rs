@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sdp_dal::error::Result;
 use sdp_dal::store::{EntryKey, NamespaceInfo, ObjectId, Prefix, Store};
 use sdp_dal::timeout::Timeout;
-use sdp_dal::wire::{CallSchema, Declaration};
+use sdp_dal::wire::{form_params, CallSchema, Declaration};
 
 /// A prefix in hexadecimal digits.
 pub fn prefix_text(prefix: Prefix) -> String {
@@ -36,6 +36,15 @@ impl Declared {
     pub fn functions(&mut self, store: &Store, namespace: &NamespaceInfo) -> Vec<CallSchema> {
         self.of(store, namespace).map_or_else(Vec::new, |declaration| declaration.functions.clone())
     }
+}
+
+/// The names of functions; of one with several forms those of the forms.
+pub fn names_of_forms(functions: &[CallSchema]) -> Vec<String> {
+    let name = |function: &CallSchema| {
+        let forms = functions.iter().filter(|other| other.name == function.name);
+        function.form_name(&form_params(forms))
+    };
+    functions.iter().map(name).collect()
 }
 
 /// The namespaces whose owners live.

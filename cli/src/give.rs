@@ -54,18 +54,20 @@ pub fn read(store: &Store, schema: &CallSchema, words: &[String]) -> Result<Vec<
 pub fn args(given: &[(String, Given)]) -> Args<'_> {
     let mut args = Args::new();
     for (name, value) in given {
-        args.set(
-            name,
-            match value {
-                Given::Cell(cell) => Arg::Cell(cell.clone()),
-                Given::Tensor(array) => {
-                    Arg::Tensor(TensorSource { bytes: &array.bytes, origin: 0, layout: &array.layout })
-                }
-                Given::Null => Arg::Null,
-            },
-        );
+        args.set(name, arg(value));
     }
     args
+}
+
+/// One of them.
+pub fn arg(given: &Given) -> Arg<'_> {
+    match given {
+        Given::Cell(cell) => Arg::Cell(cell.clone()),
+        Given::Tensor(array) => {
+            Arg::Tensor(TensorSource { bytes: &array.bytes, origin: 0, layout: &array.layout })
+        }
+        Given::Null => Arg::Null,
+    }
 }
 
 fn value(store: &Store, param: &Param, text: &str) -> Result<Given> {

@@ -8,7 +8,7 @@ use sdp_dal::store::Prefix;
 use serde::Serialize;
 use std::path::PathBuf;
 
-use crate::declared::{prefix_text, Declared};
+use crate::declared::{names_of_forms, prefix_text, Declared};
 use crate::outcome::Outcome;
 use crate::people::{People, Person};
 use crate::table::{age, count, human_size, Cell, Output, Shade, Table};
@@ -72,7 +72,7 @@ pub fn run(which: &Namespaces, accept_owner: Option<u32>, output: &mut Output) -
             objects,
             bytes,
             owner_number: namespace.owner,
-            names: functions.into_iter().map(|function| function.name).collect(),
+            names: names_of_forms(&functions),
         });
     }
     if which.json {

@@ -58,11 +58,14 @@ public:
     /// order, tensors with their dimensions, tables with their columns if these are fixed: {"x",
     /// "ys[i]", "uvw[row,uvw=3]", "dirty[x,y] F", "antennas{name: utf8}"}. Kinds and types come
     /// from the C++ function, which may have a `call &` as its first parameter.
-    template <auto Fn>
+    ///
+    /// Several functions are forms of one function: add<ms2dirty<float>, ms2dirty<double>>(...).
+    /// They differ in element types only. The types of the arguments of a call choose the form.
+    template <auto Fn, auto... Forms>
     void add(const std::string &name, const std::vector<std::string> &params,
              const function_options &options = {}) {
-        detail::deduce<std::decay_t<decltype(Fn)>>::type::add(raw(), name, params, options.flags(),
-                                                              detail::fixed<Fn>{});
+        add_form<Fn>(name, params, options);
+        (add_form<Forms>(name, params, options), ...);
     }
 
     /// Registers anything that can be called, for instance a lambda with its state. It is kept
@@ -144,6 +147,13 @@ public:
     sdp_dal_processor *raw() const { return handle_.get(); }
 
 private:
+    template <auto Fn>
+    void add_form(const std::string &name, const std::vector<std::string> &params,
+                  const function_options &options) {
+        detail::deduce<std::decay_t<decltype(Fn)>>::type::add(raw(), name, params, options.flags(),
+                                                              detail::fixed<Fn>{});
+    }
+
     static store_options named(const std::string &name) {
         store_options options;
         options.name = name;

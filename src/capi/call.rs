@@ -130,7 +130,7 @@ pub struct sdp_dal_call_info {
     pub struct_size: usize,
     /// The name of the function that is called. Borrowed: valid until the last handle of the call is freed.
     pub function: *const c_char,
-    /// Its index in the order in which the functions of the processor were registered, from 0.
+    /// Its index in the order in which the functions of the processor were registered, from 0. Each form counts as one.
     pub function_index: usize,
     /// Index of the row of a batch, 0 for a single call.
     pub row: usize,
@@ -179,7 +179,7 @@ pub(super) fn info_of(call: &Call) -> sdp_dal_call_info {
     }
 }
 
-/// Returns the schema of the called function, as the processor registered it.
+/// Returns the schema of the called function or form, as the processor registered it.
 ///
 /// out: Borrowed: valid until the last handle of the call is freed.
 ///

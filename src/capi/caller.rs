@@ -66,7 +66,8 @@ const _: () = assert!(size_of::<sdp_dal_caller_options>() == 5 * size_of::<usize
 /// Creates a caller, and looks for the processors that offer its functions.
 ///
 /// store: the store for calls and their values.
-/// signatures: num_signatures signatures of the functions to call. May be NULL if there are none.
+/// signatures: num_signatures signatures of the functions to call. May be NULL if there are none. Signatures with one
+/// name that differ only in element types are forms of one function.
 /// options: NULL for the defaults. They can contain more functions, as schemas.
 /// out: The caller of this function owns *out and must call sdp_dal_caller_close().
 ///
@@ -208,7 +209,11 @@ pub unsafe extern "C" fn sdp_dal_caller_next_lost(
 /// All arguments are checked before anything is written. Tensors given by value are put into the store, and their
 /// memory may be used again as soon as this returns.
 ///
-/// function: the name of one of the caller's functions. args: its arguments, which are not freed.
+/// function: the name of one of the caller's functions. If the function has several forms, the types of the arguments
+/// choose one, see sdp_dal_caller_choose_form(). The name of a form chooses it, "ms2dirty<complex64,float32>": the name
+/// of the function, then types of parameters in which its forms differ, in the order of these parameters. Any of these
+/// types may be left out.
+/// args: its arguments, which are not freed.
 /// out: references to the outputs, which will exist later. The caller of this function owns *out and must call
 /// sdp_dal_results_free(). Freeing all references to the outputs cancels a call that has not started.
 ///

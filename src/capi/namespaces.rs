@@ -205,7 +205,7 @@ pub unsafe extern "C" fn sdp_dal_namespaces_get_info(
     })
 }
 
-/// Returns the schema of a function that a namespace offers.
+/// Returns the schema of a function that a namespace offers. Forms of a function are functions of the same name.
 ///
 /// index: from 0 to the number of namespaces, exclusive. function: 0 to the info's num_functions - 1.
 /// out: The caller owns *out and must call sdp_dal_schema_free().

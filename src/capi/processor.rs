@@ -174,6 +174,11 @@ pub unsafe extern "C" fn sdp_dal_processor_open(
 
 /// Registers a function that the processor offers. Default: its calls run one at a time, in no strict order.
 ///
+/// A signature with the name of a registered function adds a form to that function: a form has the same parameters,
+/// with other element types of tensors or values, and the same options. Each form has its own callback. In all other
+/// respects the forms are one function: their calls wait for each other, and if the function is
+/// SDP_DAL_FUNCTION_ORDERED, the calls of all forms run in order. sdp_dal_call_get_schema() shows which form is called.
+///
 /// signature: name and parameters, for instance "simple_fn(x: int64, ys: int64[i]) -> (zs: int64[i])".
 /// options: how its calls are run. NULL for the defaults.
 /// function: runs its calls. NULL: they can only be taken with sdp_dal_processor_next().
@@ -181,7 +186,8 @@ pub unsafe extern "C" fn sdp_dal_processor_open(
 /// NULL. On failure drop is not called, and the caller keeps user_data.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for SDP_DAL_FUNCTION_REENTRANT with SDP_DAL_FUNCTION_ORDERED),
-/// SDP_DAL_ALREADY_EXISTS, SDP_DAL_ALREADY_STARTED. Does not block.
+/// SDP_DAL_ALREADY_EXISTS if the name is registered and this is no form of its function, SDP_DAL_ALREADY_STARTED. Does
+/// not block.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_processor_register(
     processor: *mut sdp_dal_processor,
@@ -252,7 +258,7 @@ impl Site {
     }
 }
 
-/// Like sdp_dal_processor_register(), but takes the function as a schema, with metadata that callers can read.
+/// Like sdp_dal_processor_register(), but takes the function, or a form of it, as a schema, with metadata that callers can read.
 ///
 /// schema: not freed by the library. options: NULL for the defaults. function, user_data, drop: as in
 /// sdp_dal_processor_register().

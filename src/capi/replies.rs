@@ -79,8 +79,10 @@ impl Site {
 /// outputs were freed, and freeing all references to all outputs cancels the rows that have not started. A batch counts
 /// as one call for max_in_flight.
 ///
-/// function: the name of one of the caller's functions. rows: num_rows sets of arguments, up to 1048576. They are not
-/// freed, and one may be used for several rows. The same output must not be given twice.
+/// function: the name of one of the caller's functions or of a form, as in sdp_dal_caller_call(). All rows are of one
+/// form.
+/// rows: num_rows sets of arguments, up to 1048576. They are not freed, and one may be used for several rows. The same
+/// output must not be given twice.
 /// out: one processor with num_rows results. If num_rows is 0, nothing is issued and there is no processor. The caller
 /// of this function owns *out and must call sdp_dal_replies_free().
 /// out_count: the number of processors. May be NULL.
@@ -124,8 +126,8 @@ pub unsafe extern "C" fn sdp_dal_caller_batch(
 /// function but the status of its reply, and the others get the call. The status is SDP_DAL_PROCESSOR_LOST if the
 /// processor crashed or was closed (the caller drops it then), or SDP_DAL_TIMEOUT if max_in_flight is still reached.
 ///
-/// function: the name of one of the caller's functions. rows: num_rows sets of arguments, as in sdp_dal_caller_batch();
-/// a single call is one row.
+/// function: the name of one of the caller's functions or of a form. rows: num_rows sets of arguments. Both are as in
+/// sdp_dal_caller_batch(); a single call is one row.
 /// out: the processors in the order of their prefixes, each with num_rows results. It is empty if the caller has no
 /// processors. The caller of this function owns *out and must call sdp_dal_replies_free().
 /// out_count: the number of processors. May be NULL.

@@ -1,6 +1,6 @@
 //! sdp_dal_value: parameters of a call as an array, so that each phase of a call crosses the boundary once.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use crate::arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
@@ -181,6 +181,18 @@ impl Site {
         }
     }
 
+    /// As [`Site::argument`], for what tells its type; anything else is as if it was not given.
+    ///
+    /// # Safety
+    /// The header's rules for pointers, for what the kind says.
+    unsafe fn hint(self, value: &sdp_dal_value, nth: usize) -> Result<Value> {
+        match kind::from_code(value.kind) {
+            Some(kind::SDP_DAL_VALUE_TABLE | kind::SDP_DAL_VALUE_ARROW) => Ok(Value::Missing),
+            // SAFETY: the caller's promise.
+            _ => unsafe { self.argument(value, nth) },
+        }
+    }
+
     fn no_flags(self, value: &sdp_dal_value, nth: usize) -> Result<()> {
         if value.flags == 0 {
             return Ok(());
@@ -261,9 +273,49 @@ pub unsafe extern "C" fn sdp_dal_args_set_values(
     })
 }
 
+/// Returns which form of a function sdp_dal_caller_call() would call with these arguments, for sdp_dal_caller_issue().
+///
+/// The forms of a function differ in element types. What is known of the types of the arguments rules out forms, and one
+/// must be left. A tensor has a type. A reference has one if it expects one, or if its object exists. A number fits all
+/// forms in which the parameter is a number of its kind. Null and what is not known fit all forms. Nothing else is
+/// checked.
+///
+/// function: the name of one of the caller's functions, or of one of its forms, as in sdp_dal_caller_call().
+/// values: as in sdp_dal_caller_issue(), but no Arrow struct is read or moved. Of a tensor only the type of the view
+/// counts. For a parameter that is a value, a tensor stands for a value of its type.
+/// out_function: the index of the form in the signatures and schemas with which the caller was opened.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT with the forms if none fits or several do. SDP_DAL_NOT_FOUND. SDP_DAL_FORKED. Does
+/// not wait for other clients.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_caller_choose_form(
+    caller: *const sdp_dal_caller,
+    function: *const c_char,
+    values: *const sdp_dal_value,
+    count: usize,
+    num_rows: usize,
+    out_function: *mut usize,
+) -> sdp_dal_status {
+    guard("sdp_dal_caller_choose_form", |site| {
+        // SAFETY: the header's rules for pointers; the tensors' memory is not used.
+        unsafe {
+            let out = site.out(out_function, "out_function")?;
+            let caller = site.handle(caller, "caller")?;
+            let function = site.text(function, "function")?;
+            let values = site.items(values, count, "values")?;
+            let taken = values.iter().enumerate().map(|(nth, value)| site.hint(value, nth));
+            let taken = taken.collect::<Result<Vec<Value>>>()?;
+            let args: Vec<Arg<'_>> = taken.iter().map(|value| value.to_dal()).collect();
+            out.set(caller.choose_form(function, &args, num_rows)?);
+        }
+        Ok(())
+    })
+}
+
 /// Issues a call, or many rows of one function at once, with all arguments. Does not wait for them.
 ///
-/// function: its index in the signatures and schemas with which the caller was opened, from 0.
+/// function: its index in the signatures and schemas with which the caller was opened, from 0. For a function with
+/// several forms it is that of a form, see sdp_dal_caller_choose_form().
 /// values: for each row one value for each parameter, in the order of the signature. For an output, null creates a new
 /// object. SDP_DAL_VALUE_UNWANTED is for a nullable output that is not wanted. Tensors are copied into the store, and
 /// their elements must not change until this function has returned. Arrow structs are moved: the library releases them,
@@ -311,7 +363,7 @@ pub unsafe extern "C" fn sdp_dal_caller_issue(
                 return Err(error);
             }
             let args: Vec<Arg<'_>> = taken.iter().map(|value| value.to_dal()).collect();
-            let issued = caller.batch_flat(&schema.name, &args, num_rows, caller.timeout())?;
+            let issued = caller.batch_flat(function, &args, num_rows, caller.timeout())?;
             drop(args);
             let of_output = |nth: &usize| schema.params[nth % params].direction == Direction::Out;
             let given = (0..values.len()).filter(of_output).map(|nth| values[nth].kind);

@@ -86,6 +86,14 @@ pub(super) enum GivenRows<'a> {
     Flat(&'a [Arg<'a>], usize, usize),
 }
 
+impl<'a> RowArgs<'a> {
+    /// What was given for the parameter at a place.
+    pub(super) fn arg(&self, place: usize, param: &Param) -> Option<&'a Arg<'a>> {
+        let named = || self.named.iter().find(|(name, _)| *name == param.name).map(|(_, arg)| arg);
+        self.positional.get(place).or_else(named)
+    }
+}
+
 impl<'a> GivenRows<'a> {
     pub(super) fn count(&self) -> usize {
         match self {
@@ -195,8 +203,7 @@ pub(super) fn plan<'a>(
     let start = planned.len();
     let mut sizes = DimSizes::default();
     for (place, param) in schema.params.iter().enumerate() {
-        let named = || args.named.iter().find(|(name, _)| *name == param.name).map(|(_, arg)| arg);
-        let arg = args.positional.get(place).or_else(named);
+        let arg = args.arg(place, param);
         let wrong = |error: Error| error.context(format!("{}: parameter '{}'", schema.name, param.name));
         let checked = match (param.direction, arg) {
             (Direction::In, arg) => plan_input(param, &expects[place], arg),

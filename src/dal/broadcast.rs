@@ -33,7 +33,7 @@ impl Caller {
     /// PROCESSOR_LOST: it crashed or was closed (the caller drops it then). TIMEOUT: it still has `max_in_flight`
     /// unfinished calls after `timeout`. The other processors get the call after this wait.
     pub fn broadcast_batch(&self, function: &str, rows: &[Args<'_>], timeout: Timeout) -> Result<Vec<Reply>> {
-        let known = self.function(function)?;
+        let known = self.form(function, GivenRows::Each(rows))?;
         let mut prepared = self.prepare(known, GivenRows::Each(rows), Vec::new())?;
         let targets = self.found();
         if prepared.given && targets.len() > 1 {

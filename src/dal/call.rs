@@ -264,9 +264,9 @@ impl Call {
         &self.inner.object.function.schema
     }
 
-    /// The index of the function in the order of registration.
+    /// The index of the function, or of its form that is called, in the order of registration.
     pub fn function_index(&self) -> usize {
-        self.inner.object.function.index
+        self.inner.object.function.place
     }
 
     /// The bytes of the call object, which the rows of a batch share: an Arrow IPC stream. INVALID_ARGUMENT if all rows

@@ -9,7 +9,7 @@ use crate::log::{self, Level};
 use crate::store::{id_text, EntryKey, ObjectId, Want};
 use crate::sync::atomic::Mutex;
 use crate::timeout::{Deadline, Timeout};
-use crate::wire::{CallEncoder, CallSchema, Cell, Direction};
+use crate::wire::{form_params, CallEncoder, CallSchema, Cell, Direction};
 
 use super::discovery::{too_few, Declarations, FoundProcessor, Target};
 use super::expect::Expectation;
@@ -82,6 +82,8 @@ pub(super) struct Function {
     pub(super) expects: Vec<Arc<Expectation>>,
     /// The places of its outputs.
     pub(super) outputs: Vec<usize>,
+    /// The places of the parameters in which the forms of the function differ; empty if it has one form.
+    pub(super) differs: Vec<usize>,
 }
 
 /// Memory for issuing a call, which the next one uses again.
@@ -111,13 +113,15 @@ impl Spare {
 }
 
 impl Function {
-    fn new(schema: &Arc<CallSchema>) -> Result<Function> {
+    fn new(schema: &Arc<CallSchema>, all: &[Arc<CallSchema>]) -> Result<Function> {
         let params = &schema.params;
+        let forms = all.iter().filter(|other| other.name == schema.name);
         let is_output = |place: &usize| params[*place].direction == Direction::Out;
         Ok(Function {
             encoder: CallEncoder::new(schema.clone())?,
             expects: params.iter().map(|param| Arc::new(Expectation::of_param(param))).collect(),
             outputs: (0..params.len()).filter(is_output).collect(),
+            differs: form_params(forms.map(|form| &**form)),
         })
     }
 
@@ -155,16 +159,21 @@ impl Processors {
 }
 
 impl Caller {
-    /// Creates a caller for these functions, with outputs and values in `namespace`. NO_PROCESSOR if there are fewer
-    /// compatible processors than the minimum within the timeout of the options.
+    /// Creates a caller for these functions, with outputs and values in `namespace`. Several of one name are forms of one
+    /// function, which differ in element types only. Then the arguments of a call choose the form, unless it is called by
+    /// the name of a form ([`CallSchema::form_name`]). NO_PROCESSOR if there are fewer compatible processors than the
+    /// minimum within the timeout of the options.
     pub fn new(namespace: &Namespace, schemas: Vec<CallSchema>, options: &CallerOptions) -> Result<Caller> {
         let schemas: Vec<_> = schemas.into_iter().map(Arc::new).collect();
         for (nth, schema) in schemas.iter().enumerate() {
-            if schemas[..nth].iter().any(|other| other.name == schema.name) {
-                return Err(Error::invalid(format!("the function '{}' is given twice", schema.name)));
+            for other in schemas[..nth].iter().filter(|other| other.name == schema.name) {
+                let twice =
+                    |wrong: Error| wrong.context(format!("the function '{}' is given twice", schema.name));
+                other.check_form(schema).map_err(twice)?;
             }
         }
-        let functions = schemas.iter().map(Function::new).collect::<Result<_>>()?;
+        let functions =
+            schemas.iter().map(|schema| Function::new(schema, &schemas)).collect::<Result<_>>()?;
         let caller = Caller {
             namespace: namespace.clone(),
             options: options.clone(),
@@ -263,7 +272,7 @@ impl Caller {
         &self.namespace
     }
 
-    /// The functions it can call.
+    /// The functions it can call, each form by itself, in the order in which they were given.
     pub fn functions(&self) -> impl Iterator<Item = &CallSchema> {
         self.schemas.iter().map(|schema| &**schema)
     }

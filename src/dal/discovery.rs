@@ -107,13 +107,23 @@ fn judge(
     let mut mismatches = Vec::new();
     let mut offers_any = false;
     for schema in schemas {
-        match declaration.functions.iter().find(|function| function.name == schema.name) {
-            Some(function) => {
-                offers_any = true;
-                let reasons = schema.mismatches(function);
-                mismatches.extend(reasons.into_iter().map(|reason| format!("{}: {reason}", schema.name)));
-            }
-            None => mismatches.push(format!("{}: not offered", schema.name)),
+        let mut forms =
+            declaration.functions.iter().filter(|function| function.name == schema.name).peekable();
+        if forms.peek().is_none() {
+            mismatches.push(format!("{}: not offered", schema.name));
+            continue;
+        }
+        offers_any = true;
+        let reasons: Vec<Vec<String>> = forms.map(|form| schema.mismatches(form)).collect();
+        if reasons.iter().any(Vec::is_empty) {
+            continue;
+        }
+        let several = reasons.len() > 1;
+        for (nth, reason) in
+            reasons.into_iter().enumerate().flat_map(|(nth, all)| all.into_iter().map(move |one| (nth, one)))
+        {
+            let form = if several { format!("form {}: ", nth + 1) } else { String::new() };
+            mismatches.push(format!("{}: {form}{reason}", schema.name));
         }
     }
     if mismatches.is_empty() && !declaration.functions.is_empty() {

@@ -28,25 +28,33 @@ pub struct FunctionOptions {
 
 /// A function that a processor offers.
 pub(super) struct Offered {
-    /// Its place in the list of functions.
+    /// The place of its first form in the list of functions. The forms of a function are one for all that decides when its
+    /// calls run: they wait for each other, and an ordered function runs the calls of all its forms in order.
     pub(super) index: usize,
+    /// Its own place in the list of functions.
+    pub(super) place: usize,
     pub(super) schema: Arc<CallSchema>,
     pub(super) options: FunctionOptions,
     /// By parameter.
     pub(super) expects: Vec<Arc<Expectation>>,
     /// By parameter: the form of the output that was made last. Outputs of one function mostly have one form.
-    forms: Vec<Mutex<Option<(Order, TensorForm)>>>,
+    lasts: Vec<Mutex<Option<(Order, TensorForm)>>>,
     /// The schema's name, for C.
     name: CString,
 }
 
 impl Offered {
-    pub(super) fn new(index: usize, schema: CallSchema, options: FunctionOptions) -> Offered {
+    /// The function at a place of the list; `index` is that of its first form.
+    pub(super) fn new(
+        (index, place): (usize, usize),
+        schema: CallSchema,
+        options: FunctionOptions,
+    ) -> Offered {
         // Names have no NUL.
         let name = CString::new(schema.name.as_str()).unwrap_or_default();
         let expects = schema.params.iter().map(|param| Arc::new(Expectation::of_param(param))).collect();
-        let forms = schema.params.iter().map(|_| Mutex::default()).collect();
-        Offered { index, schema: Arc::new(schema), options, expects, forms, name }
+        let lasts = schema.params.iter().map(|_| Mutex::default()).collect();
+        Offered { index, place, schema: Arc::new(schema), options, expects, lasts, name }
     }
 
     pub(super) fn name(&self) -> &CStr {
@@ -61,7 +69,7 @@ impl Offered {
         order: Order,
         make: impl FnOnce() -> Result<TensorForm>,
     ) -> Result<TensorForm> {
-        let Some(last) = self.forms.get(param) else { return make() };
+        let Some(last) = self.lasts.get(param) else { return make() };
         match &*last.lock() {
             Some((known, form)) if *known == order && form.shape() == shape => return Ok(form.clone()),
             _ => {}
@@ -112,7 +120,7 @@ mod tests {
             param("done", Direction::In, ParamType::Oid),
             param("dirty", Direction::Out, tensor()),
         ];
-        let offered = Offered::new(0, CallSchema::new("f", params), FunctionOptions::default());
+        let offered = Offered::new((0, 0), CallSchema::new("f", params), FunctionOptions::default());
         let id = |byte| ObjectId::new([byte; 20]);
         let row =
             [Cell::Int(1), Cell::Id(id(1)), Cell::Null, Cell::Id(id(2)), Cell::Id(id(3)), Cell::Id(id(4))];

@@ -102,25 +102,23 @@ impl Caller {
         rows: &[Args<'_>],
         timeout: Timeout,
     ) -> Result<Option<(FoundProcessor, Vec<Results>)>> {
-        let function = self.function(function)?;
+        let function = self.form(function, GivenRows::Each(rows))?;
         let issued = self.issue_rows(function, GivenRows::Each(rows), timeout)?;
         Ok(issued.map(|(target, outputs)| (target.found(), results_of(function, rows.len(), outputs))))
     }
 
-    /// Like [`Caller::batch`], but takes the arguments by position, row after row, one for each parameter. The
-    /// references to the outputs are returned in the same way, None for a null one.
+    /// Like [`Caller::batch`], but takes the function by its index in [`Caller::functions`], and the arguments by position,
+    /// row after row, one for each parameter. The references to the outputs are returned in the same way, None for a null
+    /// one.
     pub fn batch_flat(
         &self,
-        function: &str,
+        function: usize,
         args: &[Arg<'_>],
         rows: usize,
         timeout: Timeout,
     ) -> Result<Vec<Option<Ref>>> {
-        let function = self.function(function)?;
-        let width = function.schema().params.len();
-        if rows.checked_mul(width) != Some(args.len()) {
-            return Err(Error::invalid(format!("{} arguments for {rows} rows of {width}", args.len())));
-        }
+        let function = self.nth(function)?;
+        let width = function.width_of(args, rows)?;
         let issued = self.issue_rows(function, GivenRows::Flat(args, width, rows), timeout)?;
         Ok(issued.map(|(_, outputs)| outputs).unwrap_or_default())
     }
@@ -173,14 +171,6 @@ impl Caller {
                 Err(error) => return Err(error.context(name)),
             }
         }
-    }
-
-    pub(super) fn function(&self, name: &str) -> Result<&Function> {
-        self.functions.iter().find(|function| function.schema().name == name).ok_or_else(|| {
-            let names: Vec<_> = self.schemas.iter().map(|schema| schema.name.as_str()).collect();
-            let text = format!("this caller has no function '{name}', only: {}", names.join(", "));
-            Error::new(Kind::NotFound, text)
-        })
     }
 
     /// Checks all rows, gives the values their IDs and claims the inputs. Nothing is written. The cells go into `cells`.

@@ -49,6 +49,7 @@ mod discovery;
 mod expect;
 mod failure;
 mod flight;
+mod forms;
 mod function;
 mod issue;
 mod many;

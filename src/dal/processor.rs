@@ -95,8 +95,9 @@ impl Processor {
         })
     }
 
-    /// Registers a function. With None its calls can only be taken with [`Processor::next`]. ALREADY_STARTED after
-    /// `start`, ALREADY_EXISTS for a name that is already registered.
+    /// Registers a function. With None its calls can only be taken with [`Processor::next`]. A name that is already registered
+    /// adds a form to its function, which must differ in element types only and have the same options. ALREADY_STARTED after
+    /// `start`, ALREADY_EXISTS for a name that is already registered if this is no such form.
     pub fn register(&mut self, schema: CallSchema, function: Option<Function>) -> Result<()> {
         self.register_with(schema, FunctionOptions::default(), function)
     }
@@ -121,13 +122,28 @@ impl Processor {
             );
             return Err(Error::new(Kind::AlreadyStarted, text));
         }
-        if self.functions.iter().any(|(offered, _)| offered.schema.name == *name) {
-            let text = format!("processor '{}' already has a function '{name}'", self.name);
-            return Err(Error::new(Kind::AlreadyExists, text));
-        }
-        let index = self.functions.len();
-        self.functions.push((Arc::new(Offered::new(index, schema, options)), function));
+        let place = self.functions.len();
+        let index = self.check_form(&schema, options)?.unwrap_or(place);
+        self.functions.push((Arc::new(Offered::new((index, place), schema, options)), function));
         Ok(())
+    }
+
+    /// The place of the first form of this function; none if it has none yet.
+    fn check_form(&self, schema: &CallSchema, options: FunctionOptions) -> Result<Option<usize>> {
+        let mut forms =
+            self.functions.iter().map(|(form, _)| form).filter(|form| form.schema.name == schema.name);
+        let Some(first) = forms.next() else { return Ok(None) };
+        let refused = |why: &str| {
+            let text = format!("processor '{}' already has a function '{}'", self.name, schema.name);
+            Error::new(Kind::AlreadyExists, format!("{text}, and this is no further form of it: {why}"))
+        };
+        for form in std::iter::once(first).chain(forms) {
+            form.schema.check_form(schema).map_err(|wrong| refused(wrong.message()))?;
+        }
+        if first.options != options {
+            return Err(refused("it has other options than the other form"));
+        }
+        Ok(Some(first.index))
     }
 
     /// Publishes the functions, so that callers find them. The first `next` or `process` does this too.

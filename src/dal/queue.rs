@@ -63,7 +63,7 @@ pub(super) struct CallQueue {
     /// Which of them is to make an object.
     makers: FastMap<ObjectId, u64>,
     watchlist: Watchlist,
-    /// By function: the rows that can be taken.
+    /// By function, for all its forms at the place of the first: the rows that can be taken.
     ready: Vec<BinaryHeap<Reverse<u64>>>,
     /// By function, for those that are ordered.
     lines: Vec<Line>,
@@ -153,21 +153,14 @@ impl CallQueue {
             Err(error) => return reject(store, call, &not_understood(&error)),
         };
         let refused = |error: &Error, name: &str| reject(store, call, &in_function(error, name));
-        let offered = |function: &&Arc<Offered>| {
-            Arc::ptr_eq(&function.schema, &decoded.schema) || function.schema.name == decoded.schema.name
+        let function = match self.form_of(&decoded.schema) {
+            Ok(function) => function,
+            Err(error) => return refused(&error, &decoded.schema.name),
         };
-        let Some(function) = self.functions.iter().find(offered) else {
-            let error = Error::new(Kind::NotFound, "the processor does not offer this function");
-            return refused(&error, &decoded.schema.name);
-        };
-        let function = function.clone();
-        let (rows, there) = match match_rows(&function.schema, decoded) {
-            Ok((rows, _)) if rows.is_empty() => {
-                return refused(&Error::new(Kind::Corrupt, "the call has no rows"), &function.schema.name)
-            }
-            Ok(matched) => matched,
-            Err(error) => return refused(&error, &function.schema.name),
-        };
+        if decoded.rows.is_empty() {
+            return refused(&Error::new(Kind::Corrupt, "the call has no rows"), &function.schema.name);
+        }
+        let (rows, there) = match_rows(&function.schema, decoded);
         let object = CallObject::new(store, *call, function.clone(), rows, buffer);
         self.let_go();
         self.fresh = Some(object.clone());
@@ -185,6 +178,26 @@ impl CallQueue {
             self.look_at_front(&function);
         }
         Ok(())
+    }
+
+    /// The form that a call is for: the one with its schema, or the first that is compatible with it.
+    fn form_of(&self, schema: &Arc<CallSchema>) -> Result<Arc<Offered>> {
+        if let Some(known) = self.functions.iter().find(|function| Arc::ptr_eq(&function.schema, schema)) {
+            return Ok(known.clone());
+        }
+        let mut reasons = Vec::new();
+        for function in self.functions.iter().filter(|function| function.schema.name == schema.name) {
+            let mismatches = schema.mismatches(&function.schema);
+            if mismatches.is_empty() {
+                return Ok(function.clone());
+            }
+            reasons.push(mismatches.join("; "));
+        }
+        if reasons.is_empty() {
+            return Err(Error::new(Kind::NotFound, "the processor does not offer this function"));
+        }
+        let reasons = reasons.join("; or: ");
+        Err(Error::invalid(format!("the schema of the caller is not compatible: {reasons}")))
     }
 
     fn insert(&mut self, row: PendingRow) {
@@ -467,16 +480,9 @@ impl CallQueue {
 
 /// The decoded rows in the order of our parameters, and which of these were there at issue; a caller's schema may lack
 /// nullable inputs.
-fn match_rows(offered: &Arc<CallSchema>, decoded: DecodedRows) -> Result<(Vec<Vec<Cell>>, Vec<bool>)> {
+fn match_rows(offered: &Arc<CallSchema>, decoded: DecodedRows) -> (Vec<Vec<Cell>>, Vec<bool>) {
     if Arc::ptr_eq(&decoded.schema, offered) || *decoded.schema == **offered {
-        return Ok((decoded.rows, decoded.there));
-    }
-    let mismatches = decoded.schema.mismatches(offered);
-    if !mismatches.is_empty() {
-        return Err(Error::invalid(format!(
-            "the schema of the caller is not compatible: {}",
-            mismatches.join("; ")
-        )));
+        return (decoded.rows, decoded.there);
     }
     let place = |name: &str| decoded.schema.params.iter().position(|param| param.name == name);
     let places: Vec<_> = offered.params.iter().map(|param| place(&param.name)).collect();
@@ -488,7 +494,7 @@ fn match_rows(offered: &Arc<CallSchema>, decoded: DecodedRows) -> Result<(Vec<Ve
     };
     let was_there = |place: usize| decoded.there.get(place).copied().unwrap_or(false);
     let there = places.iter().map(|place| place.is_some_and(was_there)).collect();
-    Ok((decoded.rows.iter().map(pick).collect(), there))
+    (decoded.rows.iter().map(pick).collect(), there)
 }
 
 fn not_understood(error: &Error) -> Error {

@@ -19,7 +19,7 @@ const MOST_THREADS: usize = 1024;
 
 /// A call, as its thread's fellows see it.
 pub(super) trait Task: Send + Sync {
-    /// The place of its function in the order of registration.
+    /// The place of its function, for all its forms that of the first, in the order of registration.
     fn function_index(&self) -> usize;
 
     /// The name of the function.

@@ -211,10 +211,12 @@ impl CallDecoder {
             let rest = metadata.strip_prefix(&*known.metadata)?;
             (rest.is_empty() || rest.starts_with(b";")).then_some((known, rest))
         });
-        if let Some((known, rest)) = of_known.next() {
-            if let Some(call) = known.decode_known(data) {
-                return Ok(DecodedRows { there: there_behind(rest), given: given_behind(rest), ..call });
-            }
+        // The forms of a function have the same metadata; one schema is that of the call.
+        if let Some(call) = of_known.find_map(|(known, rest)| {
+            let call = known.decode_known(data)?;
+            Some(DecodedRows { there: there_behind(rest), given: given_behind(rest), ..call })
+        }) {
+            return Ok(call);
         }
         expect_kind(metadata, ObjectKind::Call)?;
         // Calls of several rows, or with values of no fixed size: the schema need not be understood again.
@@ -459,6 +461,25 @@ mod tests {
             }
         }
         assert!(passed > 1200, "{passed}");
+    }
+
+    #[test]
+    fn a_call_tells_its_form() {
+        let forms =
+            ["float32", "float64", "int8"].map(|elem| encoder(&format!("f(x: {elem}[i], n: {elem})")));
+        let known: Vec<_> = forms.iter().map(|form| Arc::clone(form.schema())).collect();
+        let decoder = CallDecoder::new(&known).unwrap();
+        for (nth, form) in forms.iter().enumerate() {
+            let number = if nth == 2 { Cell::Int(1) } else { Cell::Float(1.0) };
+            for rows in [1, 2] {
+                let data = form.encode(&vec![vec![id(1), number.clone()]; rows]).unwrap();
+                let metadata = form.metadata_with(&[true, false]);
+                let call = decoder.decode(&data, &metadata).unwrap();
+                assert!(Arc::ptr_eq(&call.schema, &known[nth]), "{nth} {rows}");
+                assert_eq!(call.there[..2], [true, false]);
+                assert_eq!(decode_call(&data, &metadata, &known[1..]).unwrap().schema, known[nth]);
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Declarations: the owner of a namespace, and the functions that it offers.
 //!
 //! A declaration is an Arrow IPC stream whose schema's metadata describe the owner. It has one binary column
-//! `function`, with a row for each function: the bytes of its Arrow schema.
+//! `function`, with a row for each function: the bytes of its Arrow schema. The forms of a function have a row each.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::arrow::array::{Array, AsArray, BinaryArray};
@@ -51,16 +51,20 @@ pub struct Declaration {
 }
 
 impl Declaration {
-    /// The object's data and metadata. InvalidArgument if a function is not valid, two have one name, or an argument
-    /// holds a NUL.
+    /// The object's data and metadata. InvalidArgument if a function is not valid, two have one name but are not forms of
+    /// one function, or an argument holds a NUL.
     pub fn encode(&self, prefix: Prefix) -> Result<(Vec<u8>, Vec<u8>)> {
-        let mut names = HashSet::new();
+        let mut forms: HashMap<&str, Vec<&CallSchema>> = HashMap::new();
         let mut schemas = Vec::with_capacity(self.functions.len());
         for function in &self.functions {
             function.check()?;
-            if !names.insert(&function.name) {
-                return Err(Error::invalid(format!("the function '{}' is declared twice", function.name)));
+            let forms = forms.entry(&function.name).or_default();
+            for form in &*forms {
+                form.check_form(function).map_err(|wrong| {
+                    wrong.context(format!("the function '{}' is declared twice", function.name))
+                })?;
             }
+            forms.push(function);
             schemas.push(schema_message(&function.to_arrow())?);
         }
         if schemas.len() > MAX_FUNCTIONS {
@@ -163,10 +167,27 @@ mod tests {
     }
 
     #[test]
+    fn forms_of_one_function_come_back() {
+        let forms =
+            ["int8", "int16", "complex64"].map(|elem| format!("f(n: utf8, x: {elem}[i]) -> (y: {elem}[i])"));
+        let mut functions: Vec<_> = forms.iter().map(|form| CallSchema::parse(form).unwrap()).collect();
+        functions.insert(1, CallSchema::parse("g(x: int8)").unwrap());
+        let written = declaration(functions);
+        let (data, metadata) = written.encode([0; 4]).unwrap();
+        assert_eq!(Declaration::decode(&data, &metadata).unwrap(), written);
+    }
+
+    #[test]
     fn wrong_declarations_are_refused() {
         let f = CallSchema::parse("f()").unwrap();
         let twice = declaration(vec![f.clone(), f.clone()]).encode([0; 4]).unwrap_err();
-        assert_eq!(twice.message(), "the function 'f' is declared twice");
+        assert_eq!(
+            twice.message(),
+            "the function 'f' is declared twice: all its types are those of the other form"
+        );
+        let other = CallSchema::parse("f(x: int8)").unwrap();
+        let twice = declaration(vec![f.clone(), other]).encode([0; 4]).unwrap_err();
+        assert!(twice.message().contains("'f' is declared twice: its parameters are x, but"), "{twice}");
         let mut nul = declaration(vec![]);
         nul.argv[0] = "a\0b".into();
         assert!(nul.encode([0; 4]).unwrap_err().message().contains("NUL"));

@@ -7,7 +7,7 @@
 //!   Elem, Layout ──> tensor object      (tensor.rs, copy.rs)
 //!   record batches ──> table object    (table.rs, record.rs, columns.rs)
 //!   CallSchema   <── one-line signature (signature.rs, type_text.rs)
-//!   CallSchema   <─> Arrow schema       (schema.rs, arrow_schema.rs)
+//!   CallSchema   <─> Arrow schema       (schema.rs, arrow_schema.rs; which are forms of one function: forms.rs)
 //!   CallEncoder  ──> call object ──> CallDecoder        (call.rs, cell.rs, template.rs, columns.rs)
 //!   Declaration  <─> declaration object (declaration.rs)
 //! ```
@@ -25,6 +25,7 @@ mod copy;
 mod declaration;
 mod dtype;
 mod element;
+mod forms;
 mod keys;
 mod layout;
 mod matching;
@@ -53,6 +54,7 @@ pub use declaration::Declaration;
 pub use dtype::Elem;
 pub(crate) use element::check_element;
 pub use element::{ArraySource, Element};
+pub use forms::{form_params, FormName};
 pub use layout::{Layout, Order, TensorSource, MAX_DIMS};
 pub use metadata::{object_kind, ObjectKind, TABLE_METADATA};
 pub use schema::{CallSchema, Dim, Direction, Metadata, Param, ParamType};

@@ -67,13 +67,13 @@ class AsyncCaller(Caller):
     def _method(self, name: str) -> Callable[..., Any]:
         function = self._issuer.functions[name]
         if type(self).call is not AsyncCaller.call:
-            return functools.partial(self.call, function.schema)
+            return functools.partial(self.call, function.schema if len(function.forms) == 1 else name)
         return functools.partial(_call, self._issuer, function)
 
     def _batch_method(self, name: str) -> Callable[..., Any]:
         function = self._issuer.functions[name]
         if type(self).batch_call is not AsyncCaller.batch_call:
-            return functools.partial(self.batch_call, function.schema)
+            return functools.partial(self.batch_call, function.schema if len(function.forms) == 1 else name)
         return functools.partial(_batch, self._issuer, function)
 
     async def call(self, call_schema: Union[pa.Schema, str], *args: Any, **kwargs: Any) -> Any:
@@ -131,11 +131,13 @@ async def _call(issuer: _Issuer, function: Function, /, *args: Any, **kwargs: An
     return await _results(issuer, await _in_thread(issue) if outputs is None else outputs)
 
 
-async def _batch(issuer: _Issuer, function: Function, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
+async def _batch(
+    issuer: _Issuer, function: Function, calls: Sequence[Mapping[str, Any]], form: Any = None
+) -> List[Any]:
     """Returns the results of many calls."""
     # Others than lists of dictionaries are refused.
     rows: Any = list(calls) if isinstance(calls, Iterable) and not isinstance(calls, Mapping) else calls
-    issue = functools.partial(issuer.batch, function, rows)
+    issue = functools.partial(issuer.batch, function, rows, form)
     outputs = _soon(issuer, issue, sum(_weight(row.values()) for row in rows if isinstance(row, Mapping)))
     results: List[Any] = await _results(issuer, await _in_thread(issue) if outputs is None else outputs)
     return results

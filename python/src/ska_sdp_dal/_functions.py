@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Tuple
 
 import numpy as np
 import pyarrow as pa
@@ -90,6 +90,19 @@ class Function:
         #: The position of the first output, or the number of parameters if there is none.
         self.first_output = min((param.index for param in self.outputs), default=len(self.params))
         self.handle = common.parsed_schema(schema)
+        #: All its forms. Most functions have one, which is the function itself.
+        self.forms: List[Function] = [self]
+
+    def add_form(self, schema: pa.Schema, place: int) -> None:
+        """Adds another form. The function then stands for all of them, and no longer for its first form."""
+        if len(self.forms) == 1:
+            self.forms = [Function(self.schema, self.place)]
+        self.forms.append(Function(schema, place))
+
+    @property
+    def shown(self) -> str:
+        """The function with the number of its forms, for messages."""
+        return f"{self.name}()" if len(self.forms) == 1 else f"{self.name}() in {len(self.forms)} forms"
 
 
 class Values:
@@ -125,13 +138,28 @@ def _usual_values(params: List[Param]) -> bytes:
 
 
 def functions_of(procs: Any) -> Dict[str, Function]:
-    """Returns the functions of a list of schemas, by name."""
+    """Returns the functions of a list of schemas, by name. Schemas of one name are forms of one function."""
     schemas = None if isinstance(procs, pa.Schema) or not isinstance(procs, Iterable) else list(procs)
     if schemas is None or not all(isinstance(schema, pa.Schema) for schema in schemas):
         raise TypeError(
             f"the functions are {_native.short(procs)}: give a list of schemas, as make_call_schema() returns them"
         )
-    return {function.name: function for function in map(Function, schemas, itertools.count())}
+    functions: Dict[str, Function] = {}
+    places = itertools.count()
+    for schema in schemas:
+        first = functions.get(common.call_name(schema))
+        if first is None:
+            first = Function(schema, next(places))
+            functions[first.name] = first
+        elif not any(form.schema.equals(schema, check_metadata=True) for form in first.forms):
+            first.add_form(schema, next(places))
+    return functions
+
+
+def all_forms(functions: Mapping[str, Function]) -> List[Function]:
+    """Returns all forms of functions, each at its place."""
+    forms = [form for function in functions.values() for form in function.forms]
+    return sorted(forms, key=lambda form: form.place)
 
 
 def _kind(field: pa.Field, meta: Optional[str]) -> str:
@@ -175,6 +203,19 @@ def _shower(typ: pa.DataType) -> Callable[[Any, Any, List[Any]], None]:
     if _is_complex(typ):
         return _show_complex
     return lambda shown, value, kept: _show_arrow(typ, shown, value, kept)
+
+
+def show_plain(shown: Any, value: Any, types: List[pa.DataType], kept: List[Any]) -> None:
+    """Writes a value of one of Python's own types for the library to compare its kind with that of parameters of ``types``,
+    if one of them is of this very kind."""
+    show = _PLAIN[type(value)]
+    showers = [_shower(typ) for typ in types]
+    if show in showers or (show is _show_int64 and _show_uint64 in showers):
+        try:
+            show(shown, value, kept)
+        except OverflowError:
+            # Larger than any signed integer.
+            _show_uint64(shown, value, kept)
 
 
 def show_bytes(shown: Any, kind: int, raw: bytes, kept: List[Any]) -> None:
@@ -271,6 +312,17 @@ def _is_complex(typ: pa.DataType) -> bool:
 def _show_complex(shown: Any, value: Any, _kept: List[Any]) -> None:
     number = complex(_plain(value))
     shown.kind, shown.real, shown.imag = lib.SDP_DAL_VALUE_COMPLEX, number.real, number.imag
+
+
+#: What shows values of Python's own types.
+_PLAIN: Dict[type, Callable[[Any, Any, List[Any]], None]] = {
+    bool: _show_bool,
+    int: _show_int64,
+    float: _show_double,
+    complex: _show_complex,
+    str: _show_text,
+    bytes: _show_bytes,
+}
 
 
 def _show_arrow(typ: pa.DataType, shown: Any, value: Any, kept: List[Any]) -> None:

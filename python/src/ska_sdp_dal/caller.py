@@ -12,10 +12,22 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 import pyarrow as pa
 
-from . import _arrays, _tables
+from . import _arrays, _forms, _tables
 from ._closes import Closes
 from ._connection import Connection
-from ._functions import ID, TABLE, TENSOR, VALUE, VALUE_WORDS, Function, Param, Values, functions_of, show_bytes
+from ._functions import (
+    ID,
+    TABLE,
+    TENSOR,
+    VALUE,
+    VALUE_WORDS,
+    Function,
+    Param,
+    Values,
+    all_forms,
+    functions_of,
+    show_bytes,
+)
 from ._native import check, ffi, filled, lib, nanoseconds, own, whole
 from ._tensor_ref import tensor_ref
 from .common import call_name, object_id_hex
@@ -67,6 +79,11 @@ class Caller(Closes):
 
     For each function the caller has a method of its name, which calls it. A second method with ``_batch`` after the name
     calls it many times at once. Calls do not wait. They return references to the outputs, which will exist later.
+
+    Schemas of one name are forms of one function, which differ in element types only. The types of the arrays, references
+    and numpy scalars of a call choose the form. Numbers and lists fit all forms. The argument ``form`` of a call, and of a
+    batch, names the form by some of the types in which it differs from the others, in the order of the parameters:
+    ``form="complex64"``.
 
     Args:
         procs: Schemas of the functions. Processors that offer all of them in compatible form are used.
@@ -125,14 +142,20 @@ class Caller(Closes):
         self._tell(verbose)
 
     def _method(self, name: str) -> Callable[..., Any]:
-        issuer, schema = self._issuer, self._issuer.functions[name].schema
+        issuer = self._issuer
+        # Of several forms the name, by which the arguments choose one.
+        forms = issuer.functions[name].forms
+        schema = forms[0].schema if len(forms) == 1 else name
         if type(self).call is not Caller.call:
             return lambda *args, **kwargs: self.call(schema, *args, **kwargs)
         # Without the caller in it, which then goes with its last use.
         return functools.partial(issuer.call, issuer.functions[name])
 
     def _batch_method(self, name: str) -> Callable[..., Any]:
-        issuer, schema = self._issuer, self._issuer.functions[name].schema
+        issuer = self._issuer
+        # Of several forms the name, by which the arguments choose one.
+        forms = issuer.functions[name].forms
+        schema = forms[0].schema if len(forms) == 1 else name
         if type(self).batch_call is not Caller.batch_call:
             return lambda calls: self.batch_call(schema, calls)
         return functools.partial(issuer.batch, issuer.functions[name])
@@ -146,7 +169,8 @@ class Caller(Closes):
         """Calls a function. Does not wait for it.
 
         Args:
-            call_schema: Schema of the function, or its name.
+            call_schema: Schema of the function, or its name. The schema of one of several forms chooses that form, and so
+                does the name of a form, "ms2dirty<complex64>".
             args: Its parameters by position.
             kwargs: Its parameters by name. Tensors and tables are given as references, or as values, which are put
                 first. Outputs may be left out, and are then created.
@@ -240,7 +264,7 @@ class Caller(Closes):
             return f"<{type(self).__name__}>"
         count = None if issuer.is_closed else int(lib.sdp_dal_caller_num_processors(issuer.open))
         to = "closed" if count is None else f"to {count} processor{'' if count == 1 else 's'}"
-        names = ", ".join(f"{name}()" for name in issuer.functions)
+        names = ", ".join(function.shown for function in issuer.functions.values())
         return f"<{type(self).__name__} of {names or 'no functions'} in {issuer.conn.plasma_path}, {to}>"
 
 
@@ -271,8 +295,9 @@ def _open(
     options.flags = 0 if strict_dims else lib.SDP_DAL_CALLER_LOOSE_DIMS
     if minimum_processors == 0:
         options.flags |= lib.SDP_DAL_CALLER_NONE_NEEDED
-    schemas = ffi.new("const sdp_dal_schema *[]", [function.handle for function in functions.values()] or [ffi.NULL])
-    options.schemas, options.num_schemas = schemas, len(functions)
+    forms = all_forms(functions)
+    schemas = ffi.new("const sdp_dal_schema *[]", [form.handle for form in forms] or [ffi.NULL])
+    options.schemas, options.num_schemas = schemas, len(forms)
     out = ffi.new("sdp_dal_caller **")
     check(lib.sdp_dal_caller_open(store._open, ffi.NULL, 0, options, out))
     return own(out, lib.sdp_dal_caller_close)
@@ -294,6 +319,7 @@ class _Issuer:
         self._store = store
         self.conn = store.conn
         self.functions = functions
+        self._forms = all_forms(functions)
         self._broadcast = broadcast
         self._casting = casting
 
@@ -319,6 +345,8 @@ class _Issuer:
 
     def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Any:
         """Issues one call."""
+        if len(function.forms) > 1 or ("form" in kwargs and "form" not in function.by_name):
+            function, kwargs = self._form_of(function, args, kwargs)
         if self._broadcast:
             replies = self._rows(function, [_by_name(function, args, kwargs)])
             return [outputs[0] for outputs in replies]
@@ -339,21 +367,48 @@ class _Issuer:
         return outputs
 
     def function(self, schema: Union[pa.Schema, str]) -> Function:
-        """Returns the function of a schema, or of a name."""
+        """Returns the function of a schema, or of a name. A schema, or the name of a form, is that of a form."""
         name = schema if isinstance(schema, str) else call_name(schema)
         function = self.functions.get(name)
+        if function is None and "<" in name:
+            function = self.functions.get(name.partition("<")[0].strip())
+            if function is not None:
+                return self._forms_named(name, function)
         if function is None:
             raise InvalidArgument(f"{name!r} is not a function of this caller, which has {', '.join(self.functions)}")
+        if not isinstance(schema, str):
+            for form in function.forms:
+                if form.schema.equals(schema, check_metadata=True):
+                    return form
         return function
+
+    def _forms_named(self, name: str, function: Function) -> Function:
+        """Returns the form that a name means."""
+        return self._forms[_forms.choose(self.open, name, function, [{}], self._casting)]
+
+    def _form_of(
+        self, function: Function, args: Tuple[Any, ...], kwargs: Dict[str, Any]
+    ) -> Tuple[Function, Dict[str, Any]]:
+        """Returns the form that the arguments of a call choose, and the arguments by name without that for the form."""
+        name, kwargs = function.name, dict(kwargs)
+        if "form" in kwargs and "form" not in function.by_name:
+            name = _forms.form_name(name, kwargs.pop("form"))
+        given = {param.name: value for param, value in _pairs(function, args, kwargs, None)}
+        return self._forms[_forms.choose(self.open, name, function, [given], self._casting)], kwargs
 
     # ---- many calls --------------------------------------------------------------------------------------------------
 
-    def batch(self, function: Function, calls: Sequence[Mapping[str, Any]]) -> List[Any]:
+    def batch(self, function: Function, calls: Sequence[Mapping[str, Any]], form: Any = None) -> List[Any]:
         """Issues many calls at once."""
         rows: Any = None if isinstance(calls, Mapping) or not isinstance(calls, Iterable) else list(calls)
         # A dict is told in fewer steps than a mapping.
         if rows is None or not all(isinstance(row, (dict, Mapping)) for row in rows):
             raise TypeError(f"{function.name}_batch() takes a list of dictionaries, one for each call")
+        if len(function.forms) > 1 or form is not None:
+            for at, row in enumerate(rows):
+                _pairs(function, (), row, at if len(rows) > 1 else None)
+            name = function.name if form is None else _forms.form_name(function.name, form)
+            function = self._forms[_forms.choose(self.open, name, function, rows, self._casting)]
         if self._broadcast:
             return self._rows(function, rows)
         kept: List[Any] = []

@@ -161,6 +161,11 @@ def elem_code(typ: Any) -> int:
     return code
 
 
+def elem_name(typ: Any) -> str:
+    """Returns the name of an element type in signatures: 'complex64'."""
+    return _NAME_OF_CODE[elem_code(typ)]
+
+
 def from_numpy_dtype(dtype: Any) -> ElemType:
     """Returns the element type for a numpy type; a :class:`ComplexType` for complex numbers."""
     found = np.dtype(dtype)

@@ -18,7 +18,7 @@ from . import _native
 from ._call import Call, CallOutputs, InputTensor, OutputTensor
 from ._closes import Closes
 from ._connection import Connection
-from ._functions import TENSOR, Param, functions_of
+from ._functions import TENSOR, Param, all_forms, functions_of
 from ._native import check, error, ffi, filled, lib, nanoseconds, own, whole
 from ._serving import Serving
 from .common import ElemType, elem_code, object_id_hex
@@ -81,7 +81,7 @@ class BasicProcessor(Closes):
         self._functions = functions_of(procs)
         self._conn = Connection(plasma_path, size=size)
         self._name = name or type(self).__name__
-        self._by_index = list(self._functions.values())
+        self._by_index = all_forms(self._functions)
         #: The call whose function runs in a thread, by the thread's number.
         self._running: Dict[int, Call] = {}
         #: The event loops in which its calls are taken.
@@ -115,7 +115,7 @@ class BasicProcessor(Closes):
         handle = own(out, lib.sdp_dal_processor_close)
         how = filled("sdp_dal_function_options")
         how.flags = flags
-        for function in self._functions.values():
+        for function in self._by_index:
             check(lib.sdp_dal_processor_register_schema(handle, function.handle, how, ffi.NULL, ffi.NULL, ffi.NULL))
         check(lib.sdp_dal_processor_start(handle))
         return handle
@@ -184,7 +184,8 @@ class BasicProcessor(Closes):
     def __repr__(self) -> str:
         if "_prefix" not in self.__dict__:
             return f"<{type(self).__name__}>"
-        names, closed = ", ".join(f"{name}()" for name in self._functions), ", closed" if self._handle is None else ""
+        names = ", ".join(function.shown for function in self._functions.values())
+        closed = ", closed" if self._handle is None else ""
         return f"<{self._name} {self._prefix.hex()} of {names or 'no functions'} in {self._conn.plasma_path}{closed}>"
 
     # ---- running calls -------------------------------------------------------------------------------------------
@@ -422,6 +423,9 @@ class Processor(BasicProcessor):
     passed unchanged. Tensors and tables are references (:class:`.TensorRef`, :class:`.TableRef`), from which inputs are read
     and to which outputs are written. An output that is not written when the method returns fails, unless the method keeps
     the reference and writes the output later. If a function has no method, the first :meth:`process` raises an error.
+
+    Schemas of one name are forms of one function, which differ in element types only. All forms have one method, which sees
+    from the types of its parameters which form is called.
 
     Args:
         procs: Schemas of the functions.

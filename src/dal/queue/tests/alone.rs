@@ -32,10 +32,9 @@ impl Alone {
         let schemas: Vec<_> =
             functions.iter().map(|(signature, _)| CallSchema::parse(signature).unwrap()).collect();
         let declaration = declare(&store, b"", name, schemas.clone(), Metadata::new()).unwrap();
-        let offered =
-            schemas.iter().zip(functions).enumerate().map(|(index, (schema, (_, options)))| {
-                Arc::new(Offered::new(index, schema.clone(), *options))
-            });
+        let offered = schemas.iter().zip(functions).enumerate().map(|(index, (schema, (_, options)))| {
+            Arc::new(Offered::new((index, index), schema.clone(), *options))
+        });
         let queue = CallQueue::new(&store, declaration.key(), offered.collect()).unwrap();
         let crew = Crew::new(&store, declaration.id(), functions.len(), 1);
         let namespace = Namespace::new(&store, None);
