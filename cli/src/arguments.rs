@@ -10,8 +10,10 @@ use crate::holders::Holders;
 use crate::list::Listing;
 use crate::namespaces::Namespaces;
 use crate::remove::{Destruction, Removal};
+use crate::run::Run;
 use crate::serve::ServeOptions;
 use crate::show::OneObject;
+use crate::start::Start;
 use crate::stat::Statistics;
 use crate::stores::{Stores, Trim};
 use crate::top::Top;
@@ -24,7 +26,7 @@ hexadecimal digits, as long as no other ID starts with them. A first argument of
 ./cafe for a store with such a name. These commands attach to the store, but do not list themselves as clients.
 
 Exit status: 0 success; 1 the store is inconsistent (check), the call failed (call), or the timeout has passed (wait);
-2 wrong usage, or an error; 130 ended by Ctrl-C before the result (call, wait).";
+2 wrong usage, or an error; 130 ended by Ctrl-C before the result (call, wait). `run` ends with the status of its program.";
 
 /// Serve, inspect, check and clear stores of the SDP Data Access Library.
 #[derive(Debug, Parser)]
@@ -74,6 +76,16 @@ pub enum Command {
     Wait(Wait),
     /// Call a function of a processor, and show its outputs or write them to .npy files.
     Call(Call),
+    /// Run copies of a processor's program, and restart those that end.
+    ///
+    /// It is for processors whose libraries call exit() or abort() on bad input. A copy that ends is started again after
+    /// 0.1 seconds, and each time after twice as long, up to 10 seconds. The delay is reset when a copy has run for 10
+    /// seconds. SIGTERM, SIGINT or SIGHUP ends all copies. If this command is killed, the copies are killed too. Each copy
+    /// is a process group of its own, reads nothing, and finds its number, from 0, in SDP_DAL_COPY.
+    Run(Run),
+    /// Become a copy of a program: what `run` starts.
+    #[command(hide = true, name = "start-copy")]
+    Start(Start),
     /// Record the calls as a trace for Perfetto, or as a graph for Graphviz.
     Trace(Trace),
     /// Check the whole store and list all inconsistencies.

@@ -1,13 +1,13 @@
 //! `sdp-dal`: serves a store, looks into it, checks it, deletes from it.
 //!
 //! One file a command, or a pair of them: `serve` (store), `list` (ls), `show`, `stat`, `holders`, `namespaces`, `events`,
-//! `top`, `trace`, `wait`, `call`, `check`, `remove` (rm and destroy), `stores` (and trim). Every command but `store` only
-//! opens a store that is there.
+//! `top`, `trace`, `wait`, `call`, `run`, `check`, `remove` (rm and destroy), `stores` (and trim). Every command but `store`
+//! only opens a store that is there.
 //!
 //! `arguments` puts them together to a command line. What they share: `words` says what a path and an ID are, `contents` what
 //! is inside an object, `people` who is who, `declared` what namespaces offer, `table` how it all looks, `outcome` how a command
 //! can end. `feed` is what `events`, `trace` and `top` read; of a trace, `recorder` makes sense of events with what `history`
-//! remembers, `chrome` and `graph` write. `give` reads the arguments of a call, `elements` numbers, `npy` files. `interrupt`
+//! remembers, `chrome` and `graph` write. Of `run`, `copies` are the processes, each of which begins in `start`. `give` reads the arguments of a call, `elements` numbers, `npy` files. `interrupt`
 //! hears Ctrl-C, `screen` has the terminal.
 
 #![forbid(unsafe_code)]
@@ -17,6 +17,7 @@ mod call;
 mod check;
 mod chrome;
 mod contents;
+mod copies;
 mod declared;
 mod elements;
 mod events;
@@ -33,9 +34,11 @@ mod outcome;
 mod people;
 mod recorder;
 mod remove;
+mod run;
 mod screen;
 mod serve;
 mod show;
+mod start;
 mod stat;
 mod stores;
 mod table;
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::FoundWrong) => ExitCode::from(1),
         Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Ok(Outcome::Status(status)) => ExitCode::from(status),
         Err(error) => {
             // What was done before the error is worth knowing; a second error adds nothing.
             let _ = output.flush();
@@ -87,6 +91,8 @@ fn run(arguments: &Arguments, output: &mut Output) -> Result<Outcome> {
         Command::Namespaces(which) => namespaces::run(which, accept, output),
         Command::Wait(which) => wait::run(which, accept, output),
         Command::Call(which) => call::run(which, accept, output),
+        Command::Run(which) => run::run(which),
+        Command::Start(which) => start::run(which),
         Command::Stores(which) => stores::run(which, accept, output),
         Command::Trim(which) => stores::trim(which, accept, output),
         Command::Completions(which) => Ok(complete(which, output)),

@@ -9,4 +9,6 @@ pub enum Outcome {
     FoundWrong,
     /// A signal came before it was done.
     Interrupted,
+    /// It ends with the exit status of the program that it ran.
+    Status(u8),
 }

@@ -15,12 +15,14 @@ pub fn path_or_default(path: Option<&PathBuf>) -> Result<PathBuf> {
     if let Some(path) = path {
         return Ok(path.clone());
     }
-    match std::env::var_os(STORE) {
-        Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
-        _ => Err(Error::invalid(format!(
-            "no store is given: write its path after the command, or set {STORE}"
-        ))),
-    }
+    store_of_environment().ok_or_else(|| {
+        Error::invalid(format!("no store is given: write its path after the command, or set {STORE}"))
+    })
+}
+
+/// The store that the environment names.
+pub fn store_of_environment() -> Option<PathBuf> {
+    std::env::var_os(STORE).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 /// Splits words into the path of a store (the environment's if the first word can only be an ID) and IDs in lower case.
