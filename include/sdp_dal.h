@@ -663,6 +663,9 @@ typedef struct {
     uint32_t reserved_0;
     /// Bytes in use by objects below 4 KiB, which have memory of their own besides size.
     uint64_t used_small;
+    /// Bytes of arguments that calls have copied since the store was created: tensors and tables that were passed as
+    /// values and were not in the store, or could not be passed as they are there.
+    uint64_t copied;
 } sdp_dal_store_stat;
 
 /// Description of a store, without opening it.

@@ -45,6 +45,7 @@ struct Figures {
     namespaces: u32,
     recoveries: u64,
     reaped: u64,
+    copied: u64,
 }
 
 impl Figures {
@@ -68,6 +69,7 @@ impl Figures {
             ("namespaces", "gauge", "Declared namespaces.", u64::from(self.namespaces)),
             ("recoveries_total", "counter", "How often the bookkeeping was rebuilt.", self.recoveries),
             ("reaped_clients_total", "counter", "Crashed clients whose objects were reclaimed.", self.reaped),
+            ("copied_bytes_total", "counter", "Bytes of arguments that calls have copied.", self.copied),
         ];
         let store = label(&self.path);
         let mut lines = Vec::new();
@@ -121,6 +123,7 @@ pub fn run(which: &Statistics, accept_owner: Option<u32>, output: &mut Output) -
         namespaces: stat.namespaces,
         recoveries: stat.recoveries,
         reaped: stat.reaped,
+        copied: stat.copied,
     };
     if which.json {
         output.json(&figures)?;
@@ -160,6 +163,7 @@ pub fn run(which: &Statistics, accept_owner: Option<u32>, output: &mut Output) -
     table.pair("objects", format!("{} of {}{states}", figures.objects, figures.max_objects));
     table.pair("clients", format!("{} of {}", figures.clients, figures.max_clients));
     table.pair("namespaces", figures.namespaces.to_string());
+    table.pair("copied", format!("{} by calls", both_sizes(figures.copied)));
     table.pair("rebuilt", format!("{} times", figures.recoveries));
     table.pair("reaped", format!("{} crashed clients", figures.reaped));
     output.table(&table);

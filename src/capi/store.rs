@@ -122,13 +122,16 @@ pub struct sdp_dal_store_stat {
     pub reserved_0: u32,
     /// Bytes in use by objects below 4 KiB, which have memory of their own besides size.
     pub used_small: u64,
+    /// Bytes of arguments that calls have copied since the store was created: tensors and tables that were passed as
+    /// values and were not in the store, or could not be passed as they are there.
+    pub copied: u64,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_store_stat {
     const NAME: &'static str = "sdp_dal_store_stat";
 }
-const _: () = assert!(size_of::<sdp_dal_store_stat>() == size_of::<usize>() + 15 * 8 + 4 * 4);
+const _: () = assert!(size_of::<sdp_dal_store_stat>() == size_of::<usize>() + 16 * 8 + 4 * 4);
 
 const NO_STAT: sdp_dal_store_stat = sdp_dal_store_stat {
     struct_size: 0,
@@ -151,6 +154,7 @@ const NO_STAT: sdp_dal_store_stat = sdp_dal_store_stat {
     namespaces: 0,
     reserved_0: 0,
     used_small: 0,
+    copied: 0,
 };
 
 /// Opens the store at a path, and creates it if there is none.
@@ -295,6 +299,7 @@ pub unsafe extern "C" fn sdp_dal_store_get_stat(
             size: stat.size,
             used: stat.used,
             used_small: stat.used_small,
+            copied: stat.copied,
             free: stat.free,
             largest_free: stat.largest_free,
             reserved: stat.reserved,

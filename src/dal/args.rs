@@ -18,12 +18,13 @@ pub enum Arg<'a> {
     Cell(Cell),
     /// A reference to an input, or to the object that an output is written to.
     Ref(Ref),
-    /// A tensor in the memory of the caller. It is copied once into the namespace of the caller when the call is
-    /// issued, after all arguments were checked.
+    /// A tensor in the memory of this process. If that is a sealed object of the store, a reference to it is passed. It
+    /// is copied once into the namespace of the caller otherwise, when the call is issued, after all arguments were
+    /// checked.
     Tensor(TensorSource<'a>),
-    /// A slice, a vector or an array in the memory of the caller, copied like a tensor.
+    /// A slice, a vector or an array in the memory of this process, passed or copied like a tensor.
     Array(Box<ArraySource<'a>>),
-    /// A table in the memory of the caller, copied like a tensor.
+    /// A table in the memory of this process, passed or copied like a tensor.
     Table(&'a TableSource),
     /// Null, for a nullable parameter. A null output is neither created nor returned.
     Null,
@@ -168,12 +169,15 @@ pub(super) enum PutValue<'a> {
 }
 
 impl PutValue<'_> {
-    /// A tensor in the order that the parameter asks for.
-    pub(super) fn put(self, reference: &Ref, param: &Param) -> Result<()> {
+    /// Copies it, a tensor in the order that the parameter asks for; how many bytes.
+    pub(super) fn put(self, reference: &Ref, param: &Param) -> Result<u64> {
+        let tensor = |source: &TensorSource<'_>| {
+            reference.put_tensor_in(source, param.ty.order()).map(|()| source.layout.byte_len())
+        };
         match self {
-            PutValue::Tensor(source) => reference.put_tensor_in(source, param.ty.order()),
-            PutValue::Array(array) => reference.put_tensor_in(&array.source(), param.ty.order()),
-            PutValue::Table(source) => reference.put_table(source),
+            PutValue::Tensor(source) => tensor(source),
+            PutValue::Array(array) => tensor(&array.source()),
+            PutValue::Table(source) => reference.put_whole_table(source),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::discovery::FoundProcessor;
 use super::discovery::Target;
 use super::flight::Flight;
 use super::ownership::{fresh_id, Held, IssuedCall, Ref, Unfinished};
+use super::passed::{copied, Passed, Reason};
 
 /// An output of a row, before its call has a processor.
 pub(super) enum Output {
@@ -30,6 +31,16 @@ pub(super) enum Output {
 /// The outputs of all rows, one row behind the other: as many in each as the function has. None for a null one.
 pub(super) type AllOutputs = Vec<Option<Ref>>;
 
+/// A value that is not in the store, or cannot be passed as it is there.
+struct CopiedValue<'a> {
+    /// Under which it is put.
+    reference: Ref,
+    value: PutValue<'a>,
+    row: usize,
+    param: usize,
+    why: Reason,
+}
+
 /// Rows with their objects, before anything is written.
 #[derive(Default)]
 pub(super) struct Prepared<'a> {
@@ -39,8 +50,8 @@ pub(super) struct Prepared<'a> {
     /// As [`AllOutputs`].
     outputs: Vec<Output>,
     inputs: Held,
-    /// Tensors and tables given by value: the references under which they are put, with row and parameter.
-    values: Vec<(Ref, PutValue<'a>, usize, usize)>,
+    /// Tensors and tables given by value that are copied.
+    values: Vec<CopiedValue<'a>>,
     /// Outputs of one row that another row takes: the call claims them, as a reference of its own would keep it alive.
     passed_on: Vec<ObjectId>,
     /// By parameter: whether its object is not there in some row when the call is issued. As long as the last such one.
@@ -205,7 +216,8 @@ impl Caller {
         prepared.cells.reserve(planned.len());
         prepared.outputs.reserve_exact(count * function.outputs.len());
         let many = given.map(|given| Many { given, seen: FastMap::default() });
-        let mut all = Rows { caller: self, many, prepared };
+        let outputs = outputs_given(schema, &planned);
+        let mut all = Rows { caller: self, many, outputs: &outputs, prepared };
         let mut planned = planned.into_iter();
         for row in 0..count {
             all.add(function, row, planned.by_ref().take(width)).map_err(|error| in_row(row, error))?;
@@ -252,11 +264,15 @@ impl Caller {
         schema: &CallSchema,
         prepared: &mut Prepared<'_>,
     ) -> Result<Option<Arc<Held>>> {
-        for (reference, source, row, param) in std::mem::take(&mut prepared.values) {
-            source.put(&reference, &schema.params[param]).map_err(|error| {
+        let store = self.namespace.store();
+        for CopiedValue { reference, value, row, param, why } in std::mem::take(&mut prepared.values) {
+            let param = &schema.params[param];
+            let named = || {
                 let row = if prepared.rows > 1 { format!("row {row}: ") } else { String::new() };
-                error.context(format!("{row}{}: parameter '{}'", schema.name, schema.params[param].name))
-            })?;
+                format!("{row}{}: parameter '{}'", schema.name, param.name)
+            };
+            let bytes = value.put(&reference, param).map_err(|error| error.context(named()))?;
+            copied(store, bytes, named, why);
         }
         let held = std::mem::take(&mut prepared.inputs);
         Ok((!held.is_empty()).then(|| Arc::new(held)))
@@ -320,6 +336,21 @@ pub(super) fn results_of(function: &Function, rows: usize, outputs: AllOutputs) 
     let mut outputs = outputs.into_iter();
     let mut row = || function.outputs.iter().map(|place| (*place, outputs.next().flatten())).collect();
     (0..rows).map(|_| Results::new(function.schema().clone(), row())).collect()
+}
+
+/// The outputs that were given, of all rows, if there are values that must not be one of them.
+fn outputs_given(schema: &CallSchema, planned: &[Planned<'_>]) -> Vec<ObjectId> {
+    if !planned.iter().any(|planned| matches!(planned, Planned::Put(_))) {
+        return Vec::new();
+    }
+    let outputs = schema.params.iter().cycle().zip(planned);
+    let outputs = outputs.filter(|(param, _)| param.direction == Direction::Out);
+    let given = outputs.filter_map(|(_, planned)| match planned {
+        Planned::Object(reference) => Some(reference.id()),
+        Planned::ObjectId(id) => Some(*id),
+        _ => None,
+    });
+    given.collect()
 }
 
 /// The outputs that were given; two rows must not have the same.
@@ -446,6 +477,8 @@ struct Rows<'c, 'a> {
     caller: &'c Caller,
     /// None for a single row.
     many: Option<Many>,
+    /// The outputs that were given.
+    outputs: &'c [ObjectId],
     prepared: Prepared<'a>,
 }
 
@@ -481,11 +514,25 @@ impl<'a> Rows<'_, 'a> {
                 }
                 Planned::ObjectId(id) => Ref::borrowed(namespace.store(), id, expect),
                 Planned::Object(reference) => reference,
-                Planned::Put(source) => {
-                    let reference = namespace.unswept_ref(expect)?;
+                Planned::Put(value) => {
+                    let order = param.ty.order();
+                    let reference = match Passed::of(namespace.store(), value, expect, order, self.outputs)
+                        .and_then(|passed| passed.into_input(expect))
+                    {
+                        Ok((reference, claim)) => {
+                            self.prepared.inputs.claims.extend(claim);
+                            reference
+                        }
+                        Err(why) => {
+                            let reference = namespace.unswept_ref(expect)?;
+                            let copied =
+                                CopiedValue { reference: reference.clone(), value, row, param: place, why };
+                            self.prepared.values.push(copied);
+                            reference
+                        }
+                    };
                     self.prepared.cells.push(Cell::Id(reference.id()));
-                    self.prepared.inputs.refs.push(reference.clone());
-                    self.prepared.values.push((reference, source, row, place));
+                    self.prepared.inputs.refs.push(reference);
                     continue;
                 }
             };

@@ -58,6 +58,7 @@ mod namespaces;
 mod ndarrays;
 mod output;
 mod ownership;
+mod passed;
 mod passing;
 mod pending;
 mod processor;

@@ -12,7 +12,7 @@ use crate::wire::{
 
 use super::call::Call;
 use super::expect::Expectation;
-use super::ownership::{raw_spec, Namespace, Ref};
+use super::ownership::{raw_spec, Ref};
 
 /// A sealed table. Its bytes are valid as long as this, a clone, or an array of its batches exists, even if the object
 /// is deleted or the store is closed.
@@ -74,26 +74,23 @@ impl TableMemory for ObjectMemory<'_> {
     }
 }
 
-impl Namespace {
-    /// Copies a table into shared memory, once. Waits for space if the store is full (OUT_OF_MEMORY).
-    pub fn put_table(&self, value: &TableSource) -> Result<Ref> {
-        let reference = self.new_ref(Expectation::default())?;
-        reference.put_table(value)?;
-        Ok(reference)
-    }
-}
-
 impl Ref {
     /// Writes the table, with one copy. ALREADY_EXISTS if the object exists or is being created. INVALID_ARGUMENT if
     /// the value is not what this reference expects. If the reference is borrowed and its object is not the output of a
     /// call, the object stays until it is deleted.
     pub fn put_table(&self, value: &TableSource) -> Result<()> {
+        self.put_whole_table(value).map(drop)
+    }
+
+    /// As [`Ref::put_table`]; how many bytes were copied.
+    pub(super) fn put_whole_table(&self, value: &TableSource) -> Result<u64> {
         let context = |error: Error| error.context(format!("object {}", self.id()));
         self.expectation().check_table(value.schema(), value.batches()).map_err(context)?;
         let form = TableForm::of(value).map_err(context)?;
         let mut writer = self.create(|want, keep| raw_spec(form.size(), TABLE_METADATA, want, keep))?;
         form.write(&mut ObjectMemory(&mut writer));
-        self.born(writer.seal()?, None)
+        self.born(writer.seal()?, None)?;
+        Ok(form.size() as u64)
     }
 
     /// Waits like [`Ref::wait`], pins the object and reads it as a table. INVALID_ARGUMENT, with the name of the

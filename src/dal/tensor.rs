@@ -70,6 +70,16 @@ impl Tensor {
         }
     }
 
+    /// Where the elements begin in the data of the object.
+    pub(super) fn body_start(&self) -> usize {
+        self.body.start
+    }
+
+    /// The object, without what was read of it.
+    pub(super) fn into_buffer(self) -> Buffer {
+        self.buffer
+    }
+
     /// The object of the tensor.
     pub fn buffer(&self) -> &Buffer {
         &self.buffer

@@ -136,6 +136,8 @@ pub struct Header {
     pub huge_credit: AtomicU64,
     /// The same for entries and index.
     pub table_credit: AtomicU64,
+    /// Bytes that calls copied into the store. Raised without the lock by whoever copies.
+    pub copied: AtomicU64,
 }
 
 /// Something that has its cache line to itself: lines have 64 bytes, on some machines 128, and x86 fetches them in pairs.
@@ -318,6 +320,7 @@ pub const LAYOUT_HASH: u64 = {
         std::mem::offset_of!(Header, lock) as u64,
         std::mem::offset_of!(Header, entries_used) as u64,
         std::mem::offset_of!(Header, table_credit) as u64,
+        std::mem::offset_of!(Header, copied) as u64,
         std::mem::offset_of!(Client, spares) as u64,
         std::mem::offset_of!(Entry, newest_call) as u64,
     ];

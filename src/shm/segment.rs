@@ -384,6 +384,16 @@ impl Segment {
         self.at(self.geometry.events + sequence % EVENTS * EVENT_SIZE)
     }
 
+    /// The offset of an address of this process, if it lies in one of the two mappings.
+    #[inline]
+    pub fn offset_of(&self, address: usize) -> Option<u64> {
+        let within = |mapping: &Mapping| {
+            let offset = address.wrapping_sub(mapping.start.addr());
+            (offset < mapping.length).then_some(offset as u64)
+        };
+        within(&self.reading).or_else(|| within(&self.bookkeeping))
+    }
+
     fn check_heap_range(&self, offset: u64, length: u64) -> Result<()> {
         let end = offset.checked_add(length);
         if offset < self.geometry.small

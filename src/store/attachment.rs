@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 
+use super::addresses::Addresses;
 use super::descriptor::{Descriptor, Watched};
 use super::entries::EntryKey;
 use super::evict::Victims;
@@ -64,6 +65,8 @@ pub(super) struct Attachment {
     pins: Vec<OnceCell<Box<[PinLine]>>>,
     /// Entries whose counts have been made.
     pins_ready: AtomicU32,
+    /// Which objects the addresses of this process belong to.
+    pub(super) addresses: Addresses,
     /// This process's wants.
     pub(super) wants: Wants,
     /// How many threads of this process wait at each bucket.
@@ -244,6 +247,7 @@ impl Attachment {
             forks: forks(),
             pins: (0..chunks).map(|_| OnceCell::new()).collect(),
             pins_ready: AtomicU32::new(0),
+            addresses: Addresses::new(segment.geometry().max_objects),
             wants: Wants::default(),
             waiting: (0..BUCKETS).map(|_| Waiters::default()).collect(),
             rung: Mutex::default(),

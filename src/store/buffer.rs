@@ -11,7 +11,7 @@ use super::id::ObjectId;
 use super::index::id_of;
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{State, Word, EVICTABLE};
+use crate::shm::layout::{State, Word, EVICTABLE, SMALL};
 use crate::shm::segment::to_usize;
 use crate::shm::span::ReadSpan;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -71,6 +71,9 @@ impl Pin {
         let total = data_size.saturating_add(u64::from(entry.meta_size.load(Ordering::Relaxed)));
         let offset = entry.offset.load(Ordering::Relaxed);
         segment.sealed(offset, total)?;
+        if data_size >= SMALL {
+            self.store.attachment.addresses.pinned(self.key.index);
+        }
         let (data_size, span) = (to_usize(data_size), OnceCell::new());
         Ok(Buffer { held: Arc::new(Held { offset, length: total, data_size, pin: self, span }) })
     }
@@ -122,6 +125,11 @@ impl Buffer {
             Ok(held) => Ok(held.pin),
             Err(held) => Err(Buffer { held }),
         }
+    }
+
+    /// Where the data begin in the segment.
+    pub(super) fn offset(&self) -> u64 {
+        self.held.offset
     }
 
     fn bytes(&self) -> &[u8] {

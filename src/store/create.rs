@@ -486,6 +486,9 @@ impl Writer {
             };
         }
         fail::point("seal.sealed");
+        if self.data_size >= to_usize(SMALL) {
+            attachment.note_sealed(key.index)?;
+        }
         attachment.ring_step(self.hash);
         fail::point("seal.rung");
         let declares = id.is_declaration();

@@ -144,6 +144,8 @@ pub struct StoreStat {
     pub recoveries: u64,
     /// How many crashed clients were reaped.
     pub reaped: u64,
+    /// Bytes of arguments that calls have copied since the store was created.
+    pub copied: u64,
 }
 
 pub(super) fn state_name(state: State) -> &'static str {
@@ -355,6 +357,14 @@ impl Store {
         self.attachment.segment.file().metadata().map_or(true, |meta| meta.mode() & 0o070 != 0)
     }
 
+    /// Counts bytes that a call has copied. Does nothing in a child that inherited the store.
+    pub fn count_copied(&self, bytes: u64) {
+        if self.attachment.here().is_ok() {
+            // SYNC: a figure, which orders nothing. A process that dies before it has not counted its last copy.
+            self.attachment.segment.header().copied.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
     /// Returns the statistics of the store.
     pub fn stat(&self) -> Result<StoreStat> {
         let segment = &self.attachment.segment;
@@ -374,6 +384,7 @@ impl Store {
             max_clients: segment.geometry().max_clients,
             recoveries: u64::from(header.recoveries.load(Ordering::Relaxed)),
             reaped: u64::from(header.reaped.load(Ordering::Relaxed)),
+            copied: header.copied.load(Ordering::Relaxed),
             ..StoreStat::default()
         };
         for (_, entry) in self.entries() {

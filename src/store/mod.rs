@@ -8,6 +8,7 @@
 //! absent → awaited → creating → sealed → (doomed) → gone          failed: a second end of awaited
 //! ```
 
+mod addresses;
 mod attachment;
 mod buffer;
 mod calls;

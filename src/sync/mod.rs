@@ -20,6 +20,7 @@ pub mod hash;
 pub mod index;
 pub mod life;
 pub mod lock;
+pub mod marks;
 #[cfg(not(loom))]
 pub mod mutex;
 pub mod pins;

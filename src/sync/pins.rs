@@ -50,6 +50,12 @@ pub enum Outcome {
 }
 
 impl PinWord {
+    /// The generation that was pinned last, also if it is not any more; 0: none was. Who pinned it first has left the mutex.
+    pub fn last_life(&self, shard: &Mutex<()>) -> u64 {
+        let _guard = lock(shard);
+        self.0.load(Ordering::Acquire) >> COUNT_BITS
+    }
+
     /// Has the processor fetch it, and does not wait for that.
     #[inline]
     pub fn fetch(&self) {

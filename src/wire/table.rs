@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::arrow::array::{make_array, Array, ArrayRef};
+use crate::arrow::array::{make_array, Array, ArrayData, ArrayRef};
 use crate::arrow::buffer::Buffer;
 use crate::arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use crate::arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
@@ -102,6 +102,27 @@ impl TableSource {
         TableSource { schema: self.schema, batches }
     }
 
+    /// An address at which it has values; None if it has none.
+    pub fn address(&self) -> Option<usize> {
+        let columns = self.batches.iter().flat_map(RecordBatch::columns);
+        columns.filter(|column| !column.is_empty()).find_map(|column| address_in(&column.to_data()))
+    }
+
+    /// Whether the other table has the same columns, and its values in the same places.
+    pub fn is_same_memory(&self, other: &TableSource) -> bool {
+        let same = |(one, two): (&RecordBatch, &RecordBatch)| {
+            one.num_rows() == two.num_rows()
+                && one
+                    .columns()
+                    .iter()
+                    .zip(two.columns())
+                    .all(|(one, two)| lies_as(&one.to_data(), &two.to_data()))
+        };
+        self.schema == other.schema
+            && self.batches.len() == other.batches.len()
+            && self.batches.iter().zip(&other.batches).all(same)
+    }
+
     /// The names and types of the columns.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
@@ -127,6 +148,30 @@ fn chunk_of(chunk: &ArrayRef, field: &FieldRef) -> Result<ArrayRef> {
         type_text(chunk.data_type()),
         type_text(field.data_type())
     )))
+}
+
+/// Where an array has values, or one inside it.
+fn address_in(data: &ArrayData) -> Option<usize> {
+    let buffer = data.buffers().iter().find(|buffer| !buffer.is_empty());
+    let inside = || data.child_data().iter().find_map(address_in);
+    buffer.map(|buffer| buffer.as_ptr().addr()).or_else(inside)
+}
+
+/// Whether two arrays have the same values in the same places. Where a library puts what is empty says nothing.
+fn lies_as(one: &ArrayData, two: &ArrayData) -> bool {
+    let at = |buffer: &Buffer| (!buffer.is_empty()).then(|| buffer.as_ptr());
+    let nulls = |data: &ArrayData| {
+        let nulls = data.nulls().filter(|nulls| nulls.null_count() > 0);
+        nulls.map(|nulls| (nulls.validity().as_ptr(), nulls.offset()))
+    };
+    one.data_type() == two.data_type()
+        && one.len() == two.len()
+        && one.offset() == two.offset()
+        && nulls(one) == nulls(two)
+        && one.buffers().len() == two.buffers().len()
+        && one.buffers().iter().zip(two.buffers()).all(|(one, two)| at(one) == at(two))
+        && one.child_data().len() == two.child_data().len()
+        && one.child_data().iter().zip(two.child_data()).all(|(one, two)| lies_as(one, two))
 }
 
 /// A few numbers in words.

@@ -116,6 +116,11 @@ impl Entry {
 }
 
 impl Process {
+    /// The life that it pinned last.
+    pub fn last_life(&self) -> u64 {
+        self.word.last_life(&self.shard)
+    }
+
     pub fn new(entry: &Arc<Entry>, nth: u32) -> Arc<Process> {
         Arc::new(Process {
             entry: entry.clone(),

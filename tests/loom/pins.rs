@@ -1,8 +1,11 @@
 //! Pins against deleting: what is pinned stays, and what is deleted is freed, exactly once.
 
+use std::sync::Arc;
+
 use loom::thread;
 
 use sdp_dal::sync::life::{State, Word};
+use sdp_dal::sync::marks::Marks;
 
 use crate::object::{Entry, Process, LIFE};
 use crate::search;
@@ -152,6 +155,42 @@ fn a_creation_is_deleted_while_it_is_sealed_or_given_up() {
             assert!(sealed || !read, "what was not sealed was read");
             assert_eq!(sealed, was.is_some_and(|was| was.state() == State::Sealed), "one of the two wins");
             entry.assert_freed_once();
+        });
+    }
+}
+
+/// A thread pins and marks while another one takes the marks: what that one does not see is marked.
+#[test]
+fn what_is_pinned_is_seen_or_marked() {
+    // With the mark of an earlier pin, which saves setting it, and without.
+    for marked in [false, true] {
+        search(3, move || {
+            let entry = Entry::sealed();
+            let process = Process::new(&entry, 0);
+            let marks = Arc::new(Marks::new(1));
+            if marked {
+                marks.mark(0);
+            }
+            let pins = {
+                let (process, marks) = (process.clone(), marks.clone());
+                thread::spawn(move || {
+                    assert!(process.pin(LIFE));
+                    marks.mark(0);
+                })
+            };
+            let mut seen = false;
+            let mut look = || {
+                let taken: Result<(), ()> = marks.take(|_| {
+                    seen |= process.last_life() == LIFE;
+                    Ok(())
+                });
+                taken.unwrap();
+            };
+            look();
+            pins.join().unwrap();
+            look();
+            assert!(seen, "a pin was neither seen nor marked");
+            process.unpin(LIFE);
         });
     }
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::log::{self, Level};
 use crate::store::{id_text, CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
 use crate::sync::atomic::{AtomicU64, Mutex, Ordering};
-use crate::wire::{CallSchema, Declaration, Metadata, TensorSource};
+use crate::wire::{CallSchema, Declaration, Metadata};
 
 use super::super::expect::Expectation;
 use super::issued::{Backlog, IssuedCall, Unfinished};
@@ -130,14 +130,6 @@ impl Namespace {
     /// Returns a new ID, which is never returned again.
     pub fn new_id(&self) -> Result<ObjectId> {
         Ok(fresh_id(self.prefix()?, &self.inner.store))
-    }
-
-    /// Copies a tensor into shared memory, once. F order is kept if the source is F contiguous and not C contiguous.
-    /// Everything else is written in C order. Waits for space if the store is full (OUT_OF_MEMORY).
-    pub fn put_tensor(&self, value: &TensorSource<'_>) -> Result<Ref> {
-        let reference = self.new_ref(Expectation::default())?;
-        reference.put_tensor(value)?;
-        Ok(reference)
     }
 
     /// Puts these bytes as a raw object.
