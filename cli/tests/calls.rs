@@ -3,8 +3,12 @@
 mod common;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use sdp_dal::dal::Namespace;
+use sdp_dal::dal::{Call, Namespace, Processor, ProcessorOptions};
 use sdp_dal::error::{Error, Kind};
 use sdp_dal::store::{Create, Store};
 use sdp_dal::timeout::Timeout;
@@ -99,6 +103,89 @@ fn tensors_come_from_files_and_go_to_files() {
     let wrong = place.run("call", &["add", "x=1", &format!("ys=@{ys}")]);
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.err.contains("int64") && wrong.err.contains("float64"), "{}", wrong.err);
+}
+
+const FORMS: [&str; 2] = [
+    "double(x: float32[i], n: int64?) -> (y: float32[i])",
+    "double(x: float64[i], n: int64?) -> (y: float64[i])",
+];
+
+/// Offers both forms until it is dropped.
+struct Doubler(Arc<AtomicBool>, Option<JoinHandle<()>>);
+
+impl Doubler {
+    fn start(store: &Store) -> Doubler {
+        let mut processor = Processor::new(store, &ProcessorOptions::default()).unwrap();
+        let double = |call: &Call| {
+            let x = call.tensor("x")?;
+            match x.as_slice::<f32>() {
+                Ok(x) => call.put("y", &x.iter().map(|x| 2.0 * x).collect::<Vec<_>>()),
+                Err(_) => call.put("y", &x.as_slice::<f64>()?.iter().map(|x| 2.0 * x).collect::<Vec<_>>()),
+            }
+        };
+        FORMS.iter().for_each(|form| processor.add(form, double).unwrap());
+        processor.start().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::SeqCst) {
+                let _ = processor.process(Timeout::After(Duration::from_millis(20)));
+            }
+        });
+        Doubler(stop, Some(thread))
+    }
+}
+
+impl Drop for Doubler {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+        self.1.take().map(JoinHandle::join);
+    }
+}
+
+#[test]
+fn the_form_of_a_function_is_chosen_by_files_objects_and_names() {
+    let place = Place::new("forms");
+    let store = place.make();
+    let _doubler = Doubler::start(&store);
+    let folder = Folder::new("forms");
+    let (small, large) = (folder.file("small.npy"), folder.file("large.npy"));
+    std::fs::write(&small, npy("<f4", "(1,)", &3_f32.to_le_bytes())).unwrap();
+    std::fs::write(&large, npy("<f8", "(1,)", &bytes(&[4.0]))).unwrap();
+    let namespace = Namespace::new(&store, None);
+    let there = namespace.put(&[5_f32]).unwrap();
+    let id = format!("x=id:{}", there.id());
+    for (function, x, shown) in [
+        ("double", format!("x=@{small}"), "y: float32[i=1]\n  [6.0]\n"),
+        ("double", format!("x=@{large}"), "y: float64[i=1]\n  [8.0]\n"),
+        ("double", id, "y: float32[i=1]\n  [10.0]\n"),
+        ("double<float32>", "x=[1]".to_owned(), "y: float32[i=1]\n  [2.0]\n"),
+        ("double<float64,float64>", "x=[1]".to_owned(), "y: float64[i=1]\n  [2.0]\n"),
+    ] {
+        let ended = place.run("call", &[function, &x, "n=1"]);
+        assert_eq!((ended.code, ended.out.as_str()), (Some(0), shown), "{function} {x}: {}", ended.err);
+    }
+    for (arguments, sentence) in [
+        (
+            vec!["double", "x=[1]"],
+            "double<float32,float32>, double<float64,float64>. Call one of them by this name",
+        ),
+        (
+            vec!["double<int8>", "x=[1]"],
+            "offered functions: double<float32,float32>, double<float64,float64>",
+        ),
+        (vec!["double<float64>", &format!("x=@{small}")], "found float32[?], expected float64[i]"),
+        (vec!["double", "x=[a]"], "'a' is not a value of type float32"),
+    ] {
+        let ended = place.run("call", &arguments);
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.err);
+        assert!(ended.err.contains(sentence), "{arguments:?}: {}", ended.err);
+    }
+    let listed = place.run("namespaces", &["--long"]);
+    assert!(listed.out.contains("double<float32,float32>, double<float64,float64>"), "{}", listed.out);
+    assert!(FORMS.iter().all(|form| listed.out.contains(form)), "{}", listed.out);
+    let declared = place.run("show", &[&"0".repeat(40)]);
+    assert!(declared.out.contains("1 function in 2 forms"), "{}", declared.out);
 }
 
 #[test]

@@ -9,7 +9,7 @@ import argparse
 import logging
 import sys
 
-from gridding import NIFTY_SCHEMAS
+from gridding import NIFTY_FORMS
 
 import ska_sdp_dal as dal
 
@@ -20,10 +20,11 @@ except ImportError:
 
 
 class NiftyProcessor(dal.Processor):
-    """Visibilities to a dirty image, and back. Inputs are read where they lie, outputs written where they will be read."""
+    """Visibilities to a dirty image, and back, in single or in double precision. Inputs are read where they lie, outputs
+    written where they will be read."""
 
     def __init__(self, plasma_path: str, **kwargs: object) -> None:
-        super().__init__(NIFTY_SCHEMAS, plasma_path, **kwargs)
+        super().__init__(NIFTY_FORMS, plasma_path, **kwargs)
 
     def ms2dirty(self, uvw, freq, ms, wgt, npix_x, npix_y, dirty, **how):
         wgridder.vis2dirty(

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import signal
 from pathlib import Path
 from typing import Any, Callable
 
-from conftest import Program
+import numpy as np
+from conftest import WATCHDOG, Program
+
+import ska_sdp_dal as dal
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -84,6 +88,31 @@ def test_the_gridder(path: str, start: Callable[..., Program]) -> None:
     adjointness = numbers(out, "adjointness test: ")
     assert len(adjointness) == 2 and all(error < 1e-12 for error in adjointness)
     assert processor.interrupt() == 0 and processor.err == []
+
+
+def test_the_gridder_in_both_precisions(path: str, start: Callable[..., Program]) -> None:
+    start(EXAMPLES / "ng_processor.py", path).line("NiftyProcessor waiting for calls")
+    spec: Any = importlib.util.spec_from_file_location("gridding", EXAMPLES / "gridding.py")
+    gridding = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(gridding)
+    random = np.random.default_rng(7)
+    uvw, freq = random.uniform(-500, 500, (100, 3)), np.linspace(1e9, 1.1e9, 4)
+    vis = random.normal(size=(100, 4)) + 1j * random.normal(size=(100, 4))
+    how: Any = dict(pixsize_x=1e-4, pixsize_y=1e-4, epsilon=1e-5, do_wstacking=True, nthreads=1, verbosity=0)
+    with dal.Store(path) as store, dal.Caller(gridding.NIFTY_FORMS, store) as gridder:
+        many: Any = gridder
+        assert "of ms2dirty() in 2 forms, dirty2ms() in 2 forms in" in repr(gridder)
+        images, back = [], []
+        for ms in (vis, vis.astype("complex64")):
+            dirty = many.ms2dirty(uvw, freq, ms, npix_x=32, npix_y=32, **how)["dirty"]
+            # The image is yet to come when it is passed on.
+            again = many.dirty2ms(uvw, freq, dirty, **how)["ms"]
+            images.append(dirty.get(WATCHDOG))
+            back.append(again.get(WATCHDOG))
+        assert [image.dtype for image in images] == [np.float64, np.float32]
+        assert [ms.dtype for ms in back] == [np.complex128, np.complex64]
+        for double, single in (images, back):
+            assert 0 < np.linalg.norm(double - single) < 1e-4 * np.linalg.norm(double)
 
 
 def numbers(lines: Any, begin: str) -> Any:

@@ -93,6 +93,10 @@ def test_what_does_not_choose_is_told(caller: Any) -> None:
         assert caller.scale([1, 2], by=1, form=form)["out"].get(WATCHDOG).dtype == np.complex64
         assert caller.scale_batch([dict(vis=[1, 2], by=1)], form=form)[0]["out"].get(WATCHDOG).dtype == np.complex64
     assert caller.scale([1, 2], by=1, form="complex128")["out"].get(WATCHDOG).dtype == np.complex128
+    # It converts its arguments as a function of one form does.
+    assert caller.scale(SMALL, np.ones(2, "float32"), 1, form="complex128")["out"].get(WATCHDOG).dtype == np.complex128
+    with pytest.raises(dal.InvalidArgument, match=r"parameter 'wgt': .*float64"):
+        caller.scale(SMALL, np.ones(2), 1, form="complex64")
     assert caller.call("scale<complex64>", [1], by=1)["out"].get(WATCHDOG).dtype == np.complex64
     for nth, dtype in enumerate((np.complex64, np.complex128)):
         assert caller.call(schemas(FORMS)[nth], [1], by=1)["out"].get(WATCHDOG).dtype == dtype

@@ -211,6 +211,34 @@ static void wrong_calls(sdp_dal_store *store) {
     sdp_dal_processor_close(second);
 }
 
+static void wrong_forms(sdp_dal_store *store) {
+    static const char *const forms[] = {"scale(xs: float32[i]) -> (ys: float32[i])",
+                                        "scale(xs: float64[i]) -> (ys: float64[i])"};
+    const int64_t number = 1;
+    sdp_dal_tensor_view whole;
+    sdp_dal_caller_options options;
+    sdp_dal_caller *caller = NULL;
+    sdp_dal_results *results = NULL;
+    sdp_dal_args *args = NULL;
+    sdp_dal_value values[2];
+    size_t form = 0;
+    CLEAR(whole);
+    whole.data = &number;
+    whole.dtype = SDP_DAL_INT64;
+    CLEAR(options);
+    options.flags = SDP_DAL_CALLER_NONE_NEEDED;
+    OK(sdp_dal_caller_open(store, forms, 2, &options, &caller));
+    OK(sdp_dal_args_create(&args));
+    memset(values, 0, sizeof values);
+    show(sdp_dal_caller_choose_form(caller, "scale", values, 2, 1, &form));
+    values[0].kind = SDP_DAL_VALUE_TENSOR;
+    values[0].view = &whole;
+    show(sdp_dal_caller_choose_form(caller, "scale", values, 2, 1, &form));
+    show(sdp_dal_caller_call(caller, "scale<int8>", args, &results));
+    sdp_dal_args_free(args);
+    sdp_dal_caller_close(caller);
+}
+
 int main(int argc, char **argv) {
     sdp_dal_store *store = NULL;
     CHECK(argc == 2);
@@ -219,6 +247,7 @@ int main(int argc, char **argv) {
     wrong_tensors();
     wrong_values();
     wrong_calls(store);
+    wrong_forms(store);
     CHECK(arrow_alive == 0);
     sdp_dal_store_close(store);
     return 0;

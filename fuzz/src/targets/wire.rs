@@ -246,11 +246,13 @@ fn make_seeds() -> Result<Vec<(String, Vec<u8>)>> {
         }
     }
     let functions = KNOWN.map(CallSchema::parse).into_iter().collect::<Result<Vec<_>>>()?;
+    // Two forms of a function, too.
+    let form = CallSchema::parse("f(x: int16, y: float32?, z: float32[i], b: bool) -> (o: oid?)")?;
     let declaration = Declaration {
         name: "fuzz".into(),
         pid: 1,
         argv: vec!["a".into(), String::new()],
-        functions: functions[1..3].to_vec(),
+        functions: [&functions[1..3], &[form]].concat(),
         metadata: [("key".to_owned(), "value".to_owned())].into(),
     };
     let (data, metadata) = declaration.encode([1, 2, 3, 4])?;

@@ -39,16 +39,25 @@ def choose(conn_caller: Any, name: str, function: Function, rows: Sequence[Mappi
         rows: The arguments of each call by name.
         casting: numpy's rule by which arrays will be converted.
     """
-    width = len(function.params)
-    values, kept = ffi.new("sdp_dal_value[]", max(width * len(rows), 1)), []  # type: ignore[var-annotated]
+    raw, count = encoded(name, "the name of the form"), len(function.params) * len(rows)
+    values, out = ffi.new("sdp_dal_value[]", max(count, 1)), ffi.new("size_t *")
+
+    def status() -> int:
+        return int(lib.sdp_dal_caller_choose_form(conn_caller, raw, values, count, len(rows), out))
+
+    if name != function.name:
+        # A form that is named converts its arguments like a function of one form.
+        found = status()
+        if found != lib.SDP_DAL_INVALID_ARGUMENT:
+            check(found)
+            return int(out[0])
+    kept: List[Any] = []
     for param, others in _different(function):
         for at, row in enumerate(rows):
             value = row.get(param.name)
             if value is not None:
-                _hint(values[at * width + param.index], param, others, value, casting, kept)
-    out = ffi.new("size_t *")
-    raw = encoded(name, "the name of the form")
-    check(lib.sdp_dal_caller_choose_form(conn_caller, raw, values, width * len(rows), len(rows), out))
+                _hint(values[at * len(function.params) + param.index], param, others, value, casting, kept)
+    check(status())
     return int(out[0])
 
 
@@ -97,7 +106,9 @@ def _dtype_of(value: Any) -> Any:
     try:
         found = np.dtype(dtype) if dtype is not None else np.asarray(value).dtype
     except TypeError:
-        found = (np.from_dlpack(value) if hasattr(value, "__dlpack__") else np.asarray(value)).dtype
+        found = (
+            np.from_dlpack(value) if hasattr(value, "__dlpack__") and hasattr(np, "from_dlpack") else np.asarray(value)
+        ).dtype
     return found.newbyteorder("=")
 
 
