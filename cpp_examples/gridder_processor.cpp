@@ -9,7 +9,9 @@
 
 #include <ducc0/wgridder/wgridder.h>
 
-#include <array>
+// Its views of the tensors in the store.
+#include <sdp_dal/adapt/ducc0.hpp>
+
 #include <complex>
 #include <cstddef>
 #include <cstdint>
@@ -19,45 +21,12 @@
 
 namespace {
 
+using sdp_dal::as_ducc0;
 using sdp_dal::output;
 using sdp_dal::tensor_view;
 
 // T: the precision of visibilities, weights and images. Coordinates are always double.
 template <class T> using visibility = std::complex<T>;
-
-// ducc0 counts strides in elements, the store in bytes.
-template <class T, std::size_t N>
-std::array<std::ptrdiff_t, N> element_strides(const tensor_view<T, N> &view) {
-    std::array<std::ptrdiff_t, N> strides;
-    for (std::size_t i = 0; i < N; ++i) {
-        if (view.stride(i) % std::int64_t(sizeof(T)) != 0)
-            throw std::invalid_argument("the stride of dimension " + std::to_string(i) + " is " +
-                                        std::to_string(view.stride(i)) +
-                                        " bytes, not a whole number of elements");
-        strides[i] = std::ptrdiff_t(view.stride(i) / std::int64_t(sizeof(T)));
-    }
-    return strides;
-}
-
-template <class T, std::size_t N>
-std::array<std::size_t, N> extents(const tensor_view<T, N> &view) {
-    std::array<std::size_t, N> shape;
-    for (std::size_t i = 0; i < N; ++i) shape[i] = std::size_t(view.shape(i));
-    return shape;
-}
-
-template <class T, std::size_t N> ducc0::cmav<T, N> read(const tensor_view<const T, N> &view) {
-    return {view.first(), extents(view), element_strides(view)};
-}
-
-template <class T, std::size_t N>
-ducc0::cmav<T, N> read(const std::optional<tensor_view<const T, N>> &view) {
-    return view ? read(*view) : ducc0::cmav<T, N>::build_empty();
-}
-
-template <class T, std::size_t N> ducc0::vmav<T, N> write(const tensor_view<T, N> &view) {
-    return {view.first(), extents(view), element_strides(view)};
-}
 
 std::size_t count(std::int64_t value, const char *name) {
     if (value < 0)
@@ -79,10 +48,10 @@ void ms2dirty(tensor_view<const double, 2> uvw, tensor_view<const double, 1> fre
               double epsilon, bool do_wstacking, std::int64_t nthreads, std::int64_t verbosity,
               output<T, 2> dirty) {
     auto image = dirty.create({npix_x, npix_y});
-    ducc0::ms2dirty<T, T>(read(uvw), read(freq), read(ms), read(wgt), no_mask, pixsize_x, pixsize_y,
-                          epsilon, do_wstacking, count(nthreads, "nthreads"), write(image),
-                          count(verbosity, "verbosity"), flip_u, flip_v, flip_w, divide_by_n,
-                          sigma_min, sigma_max, phase_centre, phase_centre, shift_n);
+    ducc0::ms2dirty<T, T>(as_ducc0(uvw), as_ducc0(freq), as_ducc0(ms), as_ducc0(wgt), no_mask,
+                          pixsize_x, pixsize_y, epsilon, do_wstacking, count(nthreads, "nthreads"),
+                          as_ducc0(image), count(verbosity, "verbosity"), flip_u, flip_v, flip_w,
+                          divide_by_n, sigma_min, sigma_max, phase_centre, phase_centre, shift_n);
 }
 
 template <class T>
@@ -91,9 +60,9 @@ void dirty2ms(tensor_view<const double, 2> uvw, tensor_view<const double, 1> fre
               double pixsize_x, double pixsize_y, double epsilon, bool do_wstacking,
               std::int64_t nthreads, std::int64_t verbosity, output<visibility<T>, 2> ms) {
     auto visibilities = ms.create({uvw.shape(0), freq.shape(0)});
-    ducc0::dirty2ms<T, T>(read(uvw), read(freq), read(dirty), read(wgt), no_mask, pixsize_x,
-                          pixsize_y, epsilon, do_wstacking, count(nthreads, "nthreads"),
-                          write(visibilities), count(verbosity, "verbosity"), flip_u, flip_v,
+    ducc0::dirty2ms<T, T>(as_ducc0(uvw), as_ducc0(freq), as_ducc0(dirty), as_ducc0(wgt), no_mask,
+                          pixsize_x, pixsize_y, epsilon, do_wstacking, count(nthreads, "nthreads"),
+                          as_ducc0(visibilities), count(verbosity, "verbosity"), flip_u, flip_v,
                           flip_w, divide_by_n, sigma_min, sigma_max, phase_centre, phase_centre,
                           shift_n);
 }

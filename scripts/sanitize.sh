@@ -56,8 +56,10 @@ need_packages() {
         wanted+=(clang "libclang-rt-$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')-dev" llvm)
     fi
     if wants valgrind; then wanted+=(valgrind libc6-dbg); fi
-    # What the examples use.
-    if wants asan || wants tsan || wants valgrind || wants analyze; then wanted+=(libfftw3-dev libcfitsio-dev); fi
+    # What the examples and the tests use.
+    if wants asan || wants tsan || wants valgrind || wants analyze; then
+        wanted+=(libfftw3-dev libcfitsio-dev libeigen3-dev libxtensor-dev casacore-dev)
+    fi
     for package in "${wanted[@]}"; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
     done

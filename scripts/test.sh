@@ -160,7 +160,8 @@ need_packages() {
     command -v dpkg-query >/dev/null || return 0
     local package missing=() line
     for package in gcc g++ gfortran libc6-dev binutils cmake make pkg-config libcfitsio-dev \
-        libfftw3-dev clang-format abigail-tools doxygen rpm python3 python3-cffi python3-venv ca-certificates procps valgrind; do
+        libfftw3-dev libeigen3-dev libxtensor-dev casacore-dev clang-format abigail-tools doxygen rpm \
+        python3 python3-cffi python3-venv ca-certificates procps valgrind; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
@@ -359,7 +360,8 @@ package_files() {
     abi=${version%.*}
     [ "${abi%%.*}" = 0 ] || abi=${abi%%.*}
     for file in "lib/libsdp_dal.so.$version" "lib/libsdp_dal.so.$abi" lib/libsdp_dal.so lib/libsdp_dal.a \
-        include/sdp_dal.h include/sdp_dal.hpp include/sdp_dal/processor.hpp lib/pkgconfig/sdp_dal.pc \
+        include/sdp_dal.h include/sdp_dal.hpp include/sdp_dal/processor.hpp include/sdp_dal/adapt.hpp \
+        include/sdp_dal/adapt/eigen.hpp lib/pkgconfig/sdp_dal.pc \
         lib/cmake/sdp_dal/sdp_dalConfig.cmake lib/cmake/sdp_dal/sdp_dalConfigVersion.cmake bin/sdp-dal; do
         [ -s "$1/$file" ] || { echo "the package has no $file"; return 1; }
     done

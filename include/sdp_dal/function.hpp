@@ -31,7 +31,7 @@ std::string signature(const std::string &function, const std::vector<std::string
             text += one.name + ": " + P::type(one.has_dims ? &one.dims : nullptr);
             if (is_dense<typename decltype(type)::type> && one.order.empty()) one.order = "C";
             if (is_dense<typename decltype(type)::type> && one.order != "C")
-                wrong("a dense_view is in C order: take tensor_view<const T, N>");
+                wrong("a dense_view or a span is in C order: take tensor_view<const T, N>");
             if (!one.order.empty()) text += " " + one.order;
             if (P::nullable) text += "?";
         } catch (const error &problem) {

@@ -64,7 +64,7 @@ template <class T, class = void> struct parameter {
         always_false<T>::value,
         "a parameter of a processing function is bool, an integer, float, double, std::complex, "
         "std::string, std::string_view, std::vector<std::byte>, object_id, tensor_view<const T, "
-        "N>, dense_view<const T, N>, "
+        "N>, dense_view<const T, N>, std::span<const T>, "
         "table, ref, output<T, N>, table_output, object_output, or std::optional of one of these; "
         "before them there may be call &");
 };
@@ -272,9 +272,32 @@ struct parameter<dense_view<T, N>> : parameter<tensor_view<T, N>> {
     dense_view<T, N> value = {};
 };
 
+#ifdef __cpp_lib_span
+/// One dimension without gaps.
+template <class T, std::size_t Size>
+struct parameter<std::span<T, Size>> : parameter<dense_view<const T, 1>> {
+    static_assert(std::is_const_v<T>, "an input is read-only: write std::span<const T>, and "
+                                      "output<T, 1> for what the function is to write");
+    static_assert(Size == std::dynamic_extent,
+                  "write std::span<const T>, and the size into the name of the parameter: xyz[3]");
+    std::span<T> get() { return this->value.span(); }
+};
+#endif
+
+/// The elements of an input are in the store.
+template <class T, class A>
+struct parameter<std::vector<T, A>> : parameter<tensor_view<const T, 1>> {
+    static_assert(always_false<T>::value,
+                  "a std::vector would be a copy of what is in the store: take tensor_view<const "
+                  "T, 1>, which has to_vector(), or in C++20 std::span<const T>");
+};
+
 /// Whether the type of a parameter requires C order.
 template <class T> constexpr bool is_dense = false;
 template <class T, std::size_t N> constexpr bool is_dense<dense_view<T, N>> = true;
+#ifdef __cpp_lib_span
+template <class T> constexpr bool is_dense<std::span<T>> = true;
+#endif
 template <class T> constexpr bool is_dense<std::optional<T>> = is_dense<T>;
 
 template <class T, std::size_t N> struct parameter<output<T, N>> : output_parameter<output<T, N>> {

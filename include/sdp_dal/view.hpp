@@ -8,6 +8,7 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -69,11 +70,21 @@ template <class C> struct elements_of {
     static constexpr bool owns = false;
 };
 template <class T, class A> struct elements_of<std::vector<T, A>> {
-    using type = std::conditional_t<std::is_same_v<T, bool>, void, T>;
+    using type = T;
     static constexpr bool owns = true;
 };
 template <class T, std::size_t Size> struct elements_of<std::array<T, Size>> {
     using type = T;
+    static constexpr bool owns = true;
+};
+// An array of char is a text.
+template <class T, std::size_t Size> struct elements_of<T[Size]> {
+    using type = std::conditional_t<std::is_arithmetic_v<T> && !std::is_same_v<T, char>, T, void>;
+    static constexpr bool owns = true;
+};
+template <class T, std::size_t Size>
+struct elements_of<std::complex<T>[Size]> {
+    using type = std::complex<T>;
     static constexpr bool owns = true;
 };
 #ifdef __cpp_lib_span
@@ -85,8 +96,8 @@ template <class T, std::size_t Size> struct elements_of<std::span<T, Size>> {
 
 template <class C> using element_of = typename elements_of<std::remove_cv_t<C>>::type;
 
-/// A std::vector, a std::array or a std::span with an element type of tensors. Vectors of bytes are
-/// the values of binary parameters.
+/// A std::vector, a std::array, a std::span or an array of C with an element type of tensors.
+/// Vectors of bytes are the values of binary parameters.
 template <class C>
 constexpr bool has_elements =
     !std::is_void_v<element_of<C>> && !std::is_same_v<element_of<C>, std::byte>;
@@ -97,7 +108,21 @@ using if_owner = std::enable_if_t<has_elements<C> && elements_of<std::remove_cv_
 template <class C>
 using if_span = std::enable_if_t<has_elements<C> && !elements_of<std::remove_cv_t<C>>::owns, int>;
 
+/// The first element of a container.
+template <class C> auto *first_of(C &elements) {
+    constexpr bool bits = std::is_same_v<std::remove_cv_t<C>, std::vector<bool>>;
+    static_assert(!bits, "a std::vector<bool> has no elements in memory: fill a tensor of bool in "
+                         "the store, or pass a std::vector<std::uint8_t>");
+    if constexpr (bits) {
+        return static_cast<bool *>(nullptr);
+    } else {
+        return std::data(elements);
+    }
+}
+
 } // namespace detail
+
+template <class T, std::size_t N> class dense_view;
 
 /// A view of elements of type T in N dimensions. It owns nothing. A const T means read-only.
 /// Strides are in bytes and may be negative.
@@ -136,7 +161,8 @@ public:
     /// A view of a vector or an array, which must outlive the view.
     template <class C, detail::if_owner<C> = 0>
     tensor_view(C &elements)
-        : tensor_view(elements.data(), {static_cast<std::int64_t>(elements.size())}) {
+        : tensor_view(detail::first_of(elements),
+                      {static_cast<std::int64_t>(std::size(elements))}) {
         static_assert(N == 1, "a vector or an array is a tensor of one dimension");
     }
     template <class C, detail::if_owner<C> = 0> tensor_view(const C &&) = delete;
@@ -167,10 +193,32 @@ public:
 
     shape_type shape() const { return shape_; }
     std::int64_t shape(std::size_t i) const { return shape_[i]; }
+    /// The shape in the type that C++ libraries use.
+    std::array<std::size_t, N> extents() const {
+        std::array<std::size_t, N> sizes{};
+        for (std::size_t i = 0; i < N; i++) sizes[i] = static_cast<std::size_t>(shape_[i]);
+        return sizes;
+    }
     /// In bytes.
     shape_type strides() const { return strides_; }
     /// In bytes.
     std::int64_t stride(std::size_t i) const { return strides_[i]; }
+    /// The strides in elements, as C++ libraries count them. Throws if a stride is no multiple of
+    /// the size of an element, as in a column of structs.
+    std::array<std::ptrdiff_t, N> element_strides() const {
+        constexpr auto size = static_cast<std::int64_t>(sizeof(T));
+        std::array<std::ptrdiff_t, N> steps{};
+        for (std::size_t i = 0; i < N; i++) {
+            // That of a single element leads nowhere.
+            if (shape_[i] > 1 && strides_[i] % size != 0)
+                detail::wrong("the stride of dimension " + std::to_string(i) + " is " +
+                              std::to_string(strides_[i]) + " bytes, not a multiple of the " +
+                              std::to_string(size) +
+                              " bytes of an element: copy the elements with to_vector()");
+            steps[i] = static_cast<std::ptrdiff_t>(strides_[i] / size);
+        }
+        return steps;
+    }
 
     /// Number of elements.
     std::size_t size() const {
@@ -189,6 +237,18 @@ public:
         }
         return true;
     }
+
+    /// The same elements as a view that is known to be in C order without gaps. Throws if they are
+    /// in another layout.
+    dense_view<T, N> dense() const { return dense_view<T, N>(*this); }
+#ifdef __cpp_lib_span
+    /// The elements of a view of one dimension. Throws if there are gaps between them.
+    std::span<T> span() const {
+        static_assert(N == 1, "a span has one dimension: dense().span() has the elements of "
+                              "several, in C order");
+        return {data(), size()};
+    }
+#endif
 
     /// Returns a copy of the elements, in C order.
     std::vector<std::remove_const_t<T>> to_vector() const {
@@ -250,6 +310,10 @@ public:
     }
 
     T *data() const { return this->first(); }
+#ifdef __cpp_lib_span
+    /// All elements, in C order.
+    std::span<T> span() const { return {data(), this->size()}; }
+#endif
 };
 
 namespace detail {
@@ -345,8 +409,7 @@ tensor_view<const T, N> view_from_dlpack(const Managed *tensor) {
 
 /// A view of a vector, which must outlive the view.
 template <class T> dense_view<const T, 1> view(const std::vector<T> &elements) {
-    static_assert(!std::is_same_v<T, bool>, "std::vector<bool> has no elements in memory");
-    return {elements.data(), {static_cast<std::int64_t>(elements.size())}};
+    return {detail::first_of(elements), {static_cast<std::int64_t>(elements.size())}};
 }
 template <class T> void view(const std::vector<T> &&) = delete;
 

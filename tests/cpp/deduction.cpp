@@ -77,6 +77,59 @@ static void views() {
     static_assert(!std::is_convertible_v<tensor_view<const double, 2>, tensor_view<double, 2>>);
 }
 
+// What other libraries ask of a view.
+static void layouts() {
+    double values[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+    tensor_view<double, 2> turned(values, {3, 2}, {8, 24});
+    CHECK((turned.extents() == std::array<std::size_t, 2>{3, 2}));
+    CHECK((turned.element_strides() == std::array<std::ptrdiff_t, 2>{1, 3}));
+    CHECK((tensor_view<double, 1>(values + 5, {6}, {-8}).element_strides()[0] == -1));
+    CHECK((tensor_view<double, 0>(values, {}).element_strides().empty()));
+    struct row {
+        double value;
+        float weight;
+    };
+    row rows[2] = {{1, 2}, {3, 4}};
+    tensor_view<float, 1> weights(&rows[0].weight, {2}, {sizeof(row)});
+    CHECK(weights.element_strides()[0] == 4 && weights(1) == 4);
+    tensor_view<double, 2> uneven(values, {2, 2}, {24, 12});
+    THROWS(sdp_dal::invalid_argument,
+           "the stride of dimension 1 is 12 bytes, not a multiple of the 8 bytes of an element",
+           uneven.element_strides());
+    // A stride that no element follows does not matter.
+    CHECK((tensor_view<double, 2>(values, {2, 1}, {24, 12}).element_strides()[0] == 3));
+
+    auto dense = tensor_view<const double, 2>(values, {3, 4}).dense();
+    static_assert(std::is_same_v<decltype(dense), sdp_dal::dense_view<const double, 2>>);
+    CHECK(dense.data() == values);
+    THROWS(sdp_dal::invalid_argument, "not in C order", turned.dense());
+    sdp_dal::tensor_view<const double, 1> of_array(values);
+    CHECK(of_array.size() == 12 && of_array.first() == values);
+    const std::complex<float> pair[2] = {{1, 2}, {3, 4}};
+    CHECK((tensor_view<const std::complex<float>, 1>(pair)(1).imag() == 4));
+#ifdef __cpp_lib_span
+    static_assert(std::is_same_v<decltype(of_array.span()), std::span<const double>>);
+    CHECK(of_array.span().size() == 12 && of_array.span()[11] == 11);
+    CHECK(dense.span().size() == 12 && dense.span().data() == values);
+    CHECK((tensor_view<double, 1>(values, {12}).span()[3] = 3) == 3);
+    THROWS(sdp_dal::invalid_argument, "not in C order",
+           tensor_view<double, 1>(values, {4}, {16}).span());
+    CHECK((tensor_view<double, 1>(nullptr, {0}).span().empty()));
+#endif
+}
+
+#ifdef __cpp_lib_span
+static void spans(std::span<const double>, std::optional<std::span<const std::int64_t>>,
+                  output<double, 1>) {}
+
+static void span_parameters() {
+    CHECK((signature_of<spans>("spans", {"a[i]", "b[3]", "c[i]"}) ==
+           "spans(in a: float64[i] C, in b: int64[3] C?, out c: float64[i])"));
+    THROWS(sdp_dal::invalid_argument, "a dense_view or a span is in C order",
+           signature_of<spans>("spans", {"a[i] F", "b[3]", "c[i]"}));
+}
+#endif
+
 static void ownership() {
     static_assert(!std::is_copy_constructible_v<sdp_dal::store>);
     static_assert(std::is_nothrow_move_constructible_v<sdp_dal::store>);
@@ -104,6 +157,10 @@ int main() {
     signatures();
     mismatches();
     views();
+    layouts();
+#ifdef __cpp_lib_span
+    span_parameters();
+#endif
     ownership();
     errors();
     return 0;

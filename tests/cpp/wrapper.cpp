@@ -1,5 +1,6 @@
 // Tensors, calls, exceptions and optional parameters by the wrapper. argv[1]: the store's path.
 #include <atomic>
+#include <numeric>
 #include <thread>
 
 #include "check.hpp"
@@ -165,6 +166,13 @@ static void sum(tensor_view<const double, 1> xs, output<double, 0> sum, output<d
     again.put(xs.to_vector());
 }
 
+#ifdef __cpp_lib_span
+static void span_sum(std::span<const double> xs, output<double, 0> sum, output<double, 1> again) {
+    sum.create({})() = std::accumulate(xs.begin(), xs.end(), 0.0);
+    again.put(xs);
+}
+#endif
+
 static void letters(const std::string &text, std::string_view same, output<std::uint8_t, 1> of) {
     CHECK(text == same);
     of.put(std::vector<std::uint8_t>(text.begin(), text.end()));
@@ -174,9 +182,15 @@ static void arguments(sdp_dal::store &store) {
     sdp_dal::processor processor(store, "Arguments");
     processor.add<sum>("sum", {"xs[i]", "sum[]", "again[i]"});
     processor.add<letters>("letters", {"text", "same", "of[n]"});
+    std::vector<std::string> expected = {
+        "sum(xs: float64[i]) -> (sum: float64[], again: float64[i])",
+        "letters(text: utf8, same: utf8) -> (of: uint8[n])"};
+#ifdef __cpp_lib_span
+    processor.add<span_sum>("span_sum", {"xs[i]", "sum[]", "again[i]"});
+    expected.push_back("span_sum(xs: float64[i]) -> (sum: float64[], again: float64[i])");
+#endif
     processor.start();
-    sdp_dal::caller caller(store, {"sum(xs: float64[i]) -> (sum: float64[], again: float64[i])",
-                                   "letters(text: utf8, same: utf8) -> (of: uint8[n])"});
+    sdp_dal::caller caller(store, expected);
     auto sum_of = [&](const sdp_dal::results &results) {
         CHECK(processor.process());
         CHECK((results["again"].get<double, 1>().to_vector().size() > 0));
@@ -205,6 +219,12 @@ static void arguments(sdp_dal::store &store) {
     const std::array<double, 2> pair = {4, 5};
     CHECK((store.put(values, {"i"}).get<double, 1>().to_vector() == values));
     CHECK((store.put(pair).get<double, 1>()(1) == 5));
+    const double three[3] = {6, 7, 8};
+    std::complex<float> turns[2] = {{0, 1}, {1, 0}};
+    CHECK((store.put(three).get<double, 1>()(2) == 8));
+    CHECK((store.put(turns).get<std::complex<float>, 1>()(0).imag() == 1));
+    CHECK(sum_of(caller.call("sum", three)) == 21);
+    CHECK(sum_of(caller.call("sum", {{"xs", three}})) == 21);
     auto later = store.new_ref<double, 1>();
     later.put(values);
     CHECK(sum_of(caller.call("sum", values)) == 6 && sum_of(caller.call("sum", pair)) == 9);
@@ -216,6 +236,10 @@ static void arguments(sdp_dal::store &store) {
 #ifdef __cpp_lib_span
     CHECK(sum_of(caller.call("sum", std::span<const double>(values).subspan(1))) == 5);
     CHECK((store.put(std::span(values)).get<double, 1>().size() == 3));
+    // A function of spans, which gets gaps and turned order as they are in C order.
+    CHECK(sum_of(caller.call("span_sum", values)) == 15);
+    CHECK(sum_of(caller.call("span_sum", tensor_view<double, 1>(&values[2], {2}, {-16}))) == 13);
+    CHECK(sum_of(caller.call("span_sum", twos[0])) == 2000);
 #endif
 
     // A NUL byte is a letter as any other in a text, but ends what C takes for a name.

@@ -79,6 +79,8 @@ pub const C11: Compiler = Compiler { language: "c", standard: "c11" };
 pub const CPP17: Compiler = Compiler { language: "c++", standard: "c++17" };
 /// C++20 by the system's C++ compiler.
 pub const CPP20: Compiler = Compiler { language: "c++", standard: "c++20" };
+/// The newest.
+pub const CPP23: Compiler = Compiler { language: "c++", standard: "c++23" };
 
 impl Compiler {
     /// The command so far, with every warning an error.

@@ -44,7 +44,9 @@ pub fn compile_with(folder: &Path, source: &Path, compiler: Compiler, needs: &[&
     command.arg(source).args(["-x", "none"]).arg(cdylib()).args(["-pthread", "-lm", "-o"]).arg(&program);
     if !needs.is_empty() {
         let flags = run(Command::new("pkg-config").args(["--cflags", "--libs"]).args(needs));
-        command.args(String::from_utf8_lossy(&flags.stdout).split_whitespace());
+        // Warnings are for this project's sources.
+        let flags = String::from_utf8_lossy(&flags.stdout).replace("-I", "-isystem");
+        command.args(flags.split_whitespace());
     }
     run(&mut command);
     program
