@@ -280,6 +280,7 @@ pub fn cell_text(cell: &Cell) -> String {
         Cell::Complex(re, im) => format!("{re:?}{}{im:?}j", if im.is_sign_negative() { "" } else { "+" }),
         Cell::Array(array) => array_text(array, 0).unwrap_or_else(|wrong| wrong.to_string()),
         Cell::Id(id) => id.to_string(),
+        Cell::Part(id, part) => format!("{id}{part}"),
     }
 }
 

@@ -78,9 +78,9 @@ impl Call {
         for (at, row) in decoded.rows.iter().enumerate() {
             for (param, cell) in decoded.schema.params.iter().zip(row) {
                 let waits = param.ty.is_object() && param.ty != ParamType::Id;
-                match cell {
-                    Cell::Id(id) if waits => {
-                        let part = Part { name: param.name.clone(), id: *id, bytes: None, maker: None };
+                match cell.object() {
+                    Some(id) if waits => {
+                        let part = Part { name: param.name.clone(), id, bytes: None, maker: None };
                         match param.direction {
                             Direction::In => call.inputs.push(part),
                             Direction::Out => call.outputs.push(part),

@@ -130,7 +130,9 @@ impl<'a> Input<'a> {
             Cell::Float(_) => "is a floating-point number: use sdp_dal_call_get_double()",
             Cell::Utf8(_) => "is a text: use sdp_dal_call_get_string()",
             Cell::Binary(_) => "is binary: use sdp_dal_call_get_binary()",
-            Cell::Id(_) => "is an object: use sdp_dal_call_get_tensor() or sdp_dal_call_get_ref()",
+            Cell::Id(_) | Cell::Part(..) => {
+                "is an object: use sdp_dal_call_get_tensor() or sdp_dal_call_get_ref()"
+            }
             Cell::Complex(..) => "is a complex number: use sdp_dal_call_get_complex()",
             Cell::Array(_) => "has another type: use sdp_dal_call_get_arrow()",
         };

@@ -126,8 +126,15 @@ impl<M> Given<M> {
         for (to, from) in strides.iter_mut().zip(&layout.strides) {
             *to = from / size;
         }
+        // Only of parts: a field of larger records.
+        if layout.shape.iter().zip(&layout.strides).any(|(len, stride)| *len > 1 && stride % size != 0) {
+            return Err(Error::invalid(format!(
+                "the byte strides {:?} are no multiples of the {size} bytes of an element, as DLPack requires: copy the part",
+                layout.strides
+            )));
+        }
         let described = Tensor {
-            data: tensor.bytes().as_ptr().cast_mut().cast(),
+            data: tensor.bytes().as_ptr().wrapping_add(tensor.origin()).cast_mut().cast(),
             device: Device { device_type: CPU, device_id: 0 },
             ndim: i32::try_from(ndim).map_err(|_| Error::internal("a tensor's dimensions"))?,
             dtype: dlpack_type(layout.elem),

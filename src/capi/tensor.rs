@@ -31,7 +31,9 @@ unsafe impl Sync for HeldTensor {}
 impl HeldTensor {
     pub(super) fn new(tensor: Tensor) -> HeldTensor {
         let names = DimNames::new(&tensor.layout().names);
-        let view = view_of(tensor.layout(), &names, tensor.bytes());
+        let bytes = tensor.bytes();
+        let data = bytes.as_ptr().wrapping_add(tensor.origin()).cast();
+        let view = sdp_dal_tensor_view { data, ..view_of(tensor.layout(), &names, bytes) };
         HeldTensor { tensor, names, view }
     }
 

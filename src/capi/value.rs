@@ -115,7 +115,8 @@ fn plain(cell: &Cell) -> sdp_dal_value {
         Cell::Float(value) => sdp_dal_value { kind: kind::SDP_DAL_VALUE_DOUBLE as i32, real: *value, ..NULL },
         Cell::Utf8(text) => bytes_of(kind::SDP_DAL_VALUE_STRING, text.as_bytes()),
         Cell::Binary(bytes) => bytes_of(kind::SDP_DAL_VALUE_BINARY, bytes),
-        Cell::Id(id) => bytes_of(kind::SDP_DAL_VALUE_ID, id.as_bytes()),
+        // Parts are inputs, which are not plain.
+        Cell::Id(id) | Cell::Part(id, _) => bytes_of(kind::SDP_DAL_VALUE_ID, id.as_bytes()),
         Cell::Complex(..) | Cell::Array(_) => match cell.complex() {
             Some((real, imag)) => {
                 sdp_dal_value { kind: kind::SDP_DAL_VALUE_COMPLEX as i32, real, imag, ..NULL }

@@ -262,6 +262,7 @@ fn plan_input<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>)
             Err(Error::invalid("expected a plain value, found an object"))
         }
         Some(Arg::Ref(reference)) => {
+            check_part(param, reference)?;
             check_reference(expect, reference).map(|()| Planned::Object(reference.clone()))
         }
         Some(Arg::Tensor(source)) => plan_tensor(param, expect, source.layout, PutValue::Tensor(source)),
@@ -298,11 +299,23 @@ fn plan_output<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>
         }
         Some(Arg::Cell(Cell::Id(id))) => Ok(Planned::ObjectId(*id)),
         Some(Arg::Ref(reference)) => {
+            reference.refuse_part("this is an output, which is an object of its own")?;
             check_reference(expect, reference).map(|()| Planned::Object(reference.clone()))
         }
         Some(Arg::Cell(_) | Arg::Tensor(_) | Arg::Array(_) | Arg::Table(_)) => {
             Err(Error::invalid("this is an output: expected a reference, found a value"))
         }
+    }
+}
+
+/// Only tensors have parts, and no ID names one.
+fn check_part(param: &Param, reference: &Ref) -> Result<()> {
+    match &param.ty {
+        ParamType::Table(_) => reference.refuse_part("expected a table, and only tensors have parts"),
+        ParamType::Id => {
+            reference.refuse_part("expected an ID, which names whole objects only: pass the whole")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -343,9 +343,10 @@ impl Call {
         let Some(order) = order.filter(|order| !stored.layout().is_contiguous(*order)) else {
             return Ok(stored);
         };
-        // There are two orders, so that there is one copy at most.
+        // A whole tensor is stored in one of two orders, so that there is one copy at most; of a part there may be two.
         let mut turned = self.inner.turned.lock();
-        if let Some((_, tensor)) = turned.iter().find(|(other, _)| *other == param) {
+        let is_it = |tensor: &Tensor| tensor.layout().is_contiguous(order);
+        if let Some((_, tensor)) = turned.iter().find(|(other, tensor)| *other == param && is_it(tensor)) {
             return Ok(tensor.clone());
         }
         let tensor = stored.turned(order)?;
@@ -356,7 +357,10 @@ impl Call {
     fn stored_tensor(&self, param: usize) -> Result<Tensor> {
         match self.input(param)? {
             Input::Tensor(tensor) => Ok(tensor.clone()),
-            Input::Object(buffer) => Tensor::read(buffer.clone()),
+            Input::Object(buffer) => match self.cell(param)?.part() {
+                Some(part) => Tensor::read_part(buffer.clone(), part),
+                None => Tensor::read(buffer.clone()),
+            },
         }
     }
 
@@ -369,7 +373,7 @@ impl Call {
         if let Some((_, copy)) = copies.iter_mut().find(|(other, _)| *other == param) {
             return Ok(copy.memory());
         }
-        let mut copy = PrivateCopy::of(tensor.layout(), tensor.bytes(), order)?;
+        let mut copy = PrivateCopy::of(&tensor.source(), order)?;
         let memory = copy.memory();
         copies.push((param, copy));
         Ok(memory)
@@ -409,7 +413,10 @@ impl Call {
                     Input::Tensor(tensor) => tensor.buffer().clone(),
                     Input::Object(buffer) => buffer.clone(),
                 };
-                Ok(Ref::pinned(buffer, self.expects(param)))
+                Ok(match self.cell(param)?.part() {
+                    Some(part) => Ref::pinned_part(buffer, part, self.expects(param)),
+                    None => Ref::pinned(buffer, self.expects(param)),
+                })
             }
             (_, Cell::Id(id)) => Ok(Ref::borrowed(self.store(), *id, self.expects(param))),
             (_, Cell::Null) => Err(self.wrong(spec, "is null in this call")),

@@ -29,24 +29,28 @@ pub(super) struct PrivateCopy {
 }
 
 impl PrivateCopy {
-    /// Copies a tensor without gaps, given as its layout and its elements: in an order, or as they lie.
-    pub(super) fn of(layout: &Layout, from: &[u8], order: Option<Order>) -> Result<PrivateCopy> {
-        let mut bytes: Vec<u8> = Vec::new();
-        bytes.try_reserve_exact(from.len().saturating_add(ALIGNMENT)).map_err(|_| {
-            let len = from.len();
+    /// Copies a tensor: in an order, or as its elements lie. Those with gaps between them are copied in C order.
+    pub(super) fn of(from: &TensorSource<'_>, order: Option<Order>) -> Result<PrivateCopy> {
+        let layout = from.layout;
+        let no_memory = || {
+            let len = layout.byte_len();
             Error::new(Kind::OutOfMemory, format!("out of memory: a copy of an input needs {len} bytes"))
-        })?;
+        };
+        let len = usize::try_from(layout.byte_len()).map_err(|_| no_memory())?;
+        let mut bytes: Vec<u8> = Vec::new();
+        bytes.try_reserve_exact(len.saturating_add(ALIGNMENT)).map_err(|_| no_memory())?;
         let body = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         bytes.resize(body, 0);
-        let Some(order) = order.filter(|order| !layout.is_contiguous(*order)) else {
-            bytes.extend_from_slice(from);
-            return Ok(PrivateCopy { bytes, body, layout: Arc::new(layout.clone()) });
-        };
-        bytes.resize(body + from.len(), 0);
-        let turned = layout.packed(order);
-        let source = TensorSource { bytes: from, origin: 0, layout };
-        wire::copy_tensor(&source, &turned, &mut bytes[body..])?;
-        Ok(PrivateCopy { bytes, body, layout: Arc::new(turned) })
+        let order = order.or(layout.order()).unwrap_or(Order::C);
+        let packed = layout.packed(order);
+        match from.contiguous_bytes(order) {
+            Some(elements) => bytes.extend_from_slice(elements),
+            None => {
+                bytes.resize(body + len, 0);
+                wire::copy_tensor(from, &packed, &mut bytes[body..])?;
+            }
+        }
+        Ok(PrivateCopy { bytes, body, layout: Arc::new(packed) })
     }
 
     pub(super) fn layout(&self) -> &Arc<Layout> {

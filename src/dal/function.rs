@@ -82,7 +82,7 @@ impl Offered {
     /// The parameters that a call waits for, with their IDs in this row. Null ones are left out.
     pub(super) fn inputs<'a>(&'a self, row: &'a [Cell]) -> impl Iterator<Item = (usize, ObjectId)> + 'a {
         self.schema.params.iter().zip(row).enumerate().filter_map(|(param, (spec, cell))| match cell {
-            Cell::Id(id) if spec.is_awaited() => Some((param, *id)),
+            Cell::Id(id) | Cell::Part(id, _) if spec.is_awaited() => Some((param, *id)),
             _ => None,
         })
     }

@@ -536,7 +536,7 @@ impl<'a> Rows<'_, 'a> {
                     continue;
                 }
             };
-            self.prepared.cells.push(Cell::Id(reference.id()));
+            self.prepared.cells.push(reference.cell());
             if is_output {
                 self.caller.check_store(&reference).map_err(named)?;
                 self.prepared.given = true;

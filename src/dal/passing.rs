@@ -16,12 +16,13 @@ use std::sync::Arc;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Create, EntryKey, ObjectId, ObjectState, Store, StoreOptions, Want};
 use crate::timeout::Timeout;
-use crate::wire::{decode_call, Cell, Direction, ParamType};
+use crate::wire::{decode_call, Direction, ParamType, Part};
 
 use super::ownership::{IssuedCall, Namespace, Ref};
 
-/// How every text begins; the number is that of its format.
+/// How every text begins; the number is that of its format. The second is for parts.
 const START: &str = "sdp-dal-ref:1:";
+const START_OF_PART: &str = "sdp-dal-ref:2:";
 
 /// Most calls that one text names.
 const MOST_CALLS: usize = 1000;
@@ -33,7 +34,8 @@ struct Named {
     key: EntryKey,
 }
 
-/// What a text says: `sdp-dal-ref:1:<store>:<object>[,<call>…]:<path>`, where an object is `<ID>.<entry>.<generation>`.
+/// What a text says: `sdp-dal-ref:1:<store>:<object>[,<call>…]:<path>`, where an object is `<ID>.<entry>.<generation>`. The text
+/// of a part is `sdp-dal-ref:2:<store>:<object>[,<call>…]:<bytes>:<part>:<path>`, with the length of the part's text before it.
 #[derive(Debug, PartialEq, Eq)]
 struct Exported {
     /// Which store lies at the path: another one may by now.
@@ -41,6 +43,7 @@ struct Exported {
     object: Named,
     /// The calls on which it depends; one that is to make it comes first.
     calls: Vec<Named>,
+    part: Option<Part>,
     path: String,
 }
 
@@ -73,8 +76,13 @@ impl FromStr for Named {
 
 impl std::fmt::Display for Exported {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{START}{:016x}:{}", self.identity, self.object)?;
+        let start = if self.part.is_some() { START_OF_PART } else { START };
+        write!(f, "{start}{:016x}:{}", self.identity, self.object)?;
         self.calls.iter().try_for_each(|call| write!(f, ",{call}"))?;
+        if let Some(part) = &self.part {
+            let part = part.to_string();
+            write!(f, ":{}:{part}", part.len())?;
+        }
         f.write_char(':')?;
         f.write_str(&self.path)
     }
@@ -85,17 +93,26 @@ impl FromStr for Exported {
 
     fn from_str(text: &str) -> Result<Exported> {
         let wrong = |what: &str| Error::invalid(format!("the text is not an exported reference: {what}"));
+        let of_part = text.strip_prefix(START_OF_PART);
+        let rest = of_part.or_else(|| text.strip_prefix(START));
         let rest =
-            text.strip_prefix(START).ok_or_else(|| wrong("it does not begin with 'sdp-dal-ref:1:'"))?;
-        let mut parts = rest.splitn(3, ':');
-        let (Some(identity), Some(names), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(wrong("it was cut off"));
-        };
+            rest.ok_or_else(|| wrong("it does not begin with 'sdp-dal-ref:1:' or 'sdp-dal-ref:2:'"))?;
+        let cut_off = || wrong("it was cut off");
+        let (identity, rest) = rest.split_once(':').ok_or_else(cut_off)?;
+        let (names, mut path) = rest.split_once(':').ok_or_else(cut_off)?;
+        let mut part = None;
+        if of_part.is_some() {
+            let (len, rest) = path.split_once(':').ok_or_else(cut_off)?;
+            let len = len.parse::<usize>().map_err(|_| wrong("the length of the part is missing"))?;
+            let behind = rest.get(len..).ok_or_else(cut_off)?;
+            part = Some(rest[..len].parse()?);
+            path = behind.strip_prefix(':').ok_or_else(cut_off)?;
+        }
         let identity =
             u64::from_str_radix(identity, 16).map_err(|_| wrong("the identity of its store is missing"))?;
         let mut names = names.split(',').map(Named::from_str);
         let object = names.next().ok_or_else(|| wrong("it does not name an object"))??;
-        Ok(Exported { identity, object, calls: names.collect::<Result<_>>()?, path: path.to_owned() })
+        Ok(Exported { identity, object, calls: names.collect::<Result<_>>()?, part, path: path.to_owned() })
     }
 }
 
@@ -122,6 +139,7 @@ impl Ref {
             identity: self.store().identity(),
             object: Named { id, key },
             calls: self.all_calls()?,
+            part: self.as_part().cloned(),
             path: path.ok_or_else(|| Error::invalid("the path of the store is not UTF-8"))?,
         }
         .to_string())
@@ -200,7 +218,11 @@ impl Namespace {
         }
         let want = store.want_life(object.key, &object.id)?;
         let calls = if ended(store, object)? { Vec::new() } else { claim_calls(store, exported)? };
-        Ok(self.adopt(want, calls))
+        let whole = self.adopt(want, calls);
+        match &exported.part {
+            None => Ok(whole),
+            Some(part) => whole.part_of(part),
+        }
     }
 }
 
@@ -237,9 +259,9 @@ fn claim_inputs(store: &Store, call: Want) -> Result<IssuedCall> {
     let mut claims = Vec::new();
     for (param, cell) in decoded.rows.iter().flat_map(|row| decoded.schema.params.iter().zip(row)) {
         let waits = !matches!(param.ty, ParamType::Scalar(_) | ParamType::Id);
-        let Cell::Id(id) = cell else { continue };
-        if param.direction == Direction::In && waits && seen.insert(*id) {
-            match store.want(id) {
+        let Some(id) = cell.object() else { continue };
+        if param.direction == Direction::In && waits && seen.insert(id) {
+            match store.want(&id) {
                 Ok(want) => claims.push(want),
                 Err(error) if error.kind() == Kind::NotFound => {}
                 Err(error) => return Err(error),
@@ -265,11 +287,14 @@ mod tests {
             identity: 0xab,
             object: named(1, 0),
             calls: vec![named(2, 1 << 43), named(3, 5)],
+            part: None,
             path: "/dev/shm/a:b,c store".to_owned(),
         };
         let text = exported.to_string();
         assert_eq!(text.parse::<Exported>().unwrap(), exported);
-        let alone = Exported { calls: Vec::new(), ..exported };
+        let part = Exported { part: Some("@64 int8 [2] (1) {\"a:b é\"}[::2]".parse().unwrap()), ..exported };
+        assert_eq!(part.to_string().parse::<Exported>().unwrap(), part);
+        let alone = Exported { calls: Vec::new(), part: None, ..part };
         assert_eq!(alone.to_string().parse::<Exported>().unwrap(), alone);
         for end in 0..text.find(":/dev").unwrap() {
             let error = text[..end].parse::<Exported>().unwrap_err();

@@ -96,6 +96,7 @@ impl Ref {
     /// Waits like [`Ref::wait`], pins the object and reads it as a table. INVALID_ARGUMENT, with the name of the
     /// column, if it is not the table that this reference expects.
     pub fn get_table(&self, timeout: Timeout) -> Result<Table> {
+        self.refuse_part("a part is read as a tensor, not as a table")?;
         let table = Table::read(self.get_buffer(timeout)?)?;
         table.check(self.expectation()).map_err(|error| error.context(format!("object {}", self.id())))
     }
@@ -147,7 +148,7 @@ impl Call {
     pub fn object_id(&self, param: usize) -> Result<ObjectId> {
         let spec = self.spec(param)?;
         match self.cell(param)? {
-            crate::wire::Cell::Id(id) => Ok(*id),
+            crate::wire::Cell::Id(id) | crate::wire::Cell::Part(id, _) => Ok(*id),
             crate::wire::Cell::Null => Err(self.wrong(spec, "is null in this call")),
             _ => Err(self.wrong(spec, "is a plain value, not an object")),
         }

@@ -1,10 +1,12 @@
 //! Taking a call whose inputs exist: claim, pin, check.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
 use crate::store::{Buffer, ObjectId, ObjectState, Store};
 use crate::timeout::Timeout;
-use crate::wire::{Param, ParamType};
+use crate::wire::{Cell, Param, ParamType, Part};
 
 use super::call::{Call, Input, Taken};
 use super::crew::Turn;
@@ -89,7 +91,10 @@ fn pin_inputs(
         if pinned.is_empty() {
             pinned.resize_with(params.len(), || None);
         }
-        if let Some(tensor) = read_before(store, pending, nth, (param, &id)) {
+        let part = pending.cells().get(param).and_then(Cell::part);
+        // Rows that take different parts of one object share nothing but its bytes.
+        let before = if part.is_none() { read_before(store, pending, nth, (param, &id)) } else { None };
+        if let Some(tensor) = before {
             if let Some(sizes) = sizes {
                 let learnt = sizes.learn(params, param, &tensor.layout().shape);
                 learnt.map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?;
@@ -103,7 +108,7 @@ fn pin_inputs(
         };
         let buffer = got.map_err(|error| missing(pending, outputs, spec, error))?;
         pinned[param] = Some(
-            read(pending, param, buffer, sizes)
+            read(pending, param, part, buffer, sizes)
                 .map_err(|error| Refusal::Failed(of_input(&error, &spec.name)))?,
         );
     }
@@ -135,7 +140,13 @@ fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: Error) 
 }
 
 /// Reads a tensor or a table and compares it with the parameter and with the other inputs' sizes.
-fn read(pending: &PendingRow, param: usize, buffer: Buffer, sizes: Option<&mut DimSizes>) -> Result<Input> {
+fn read(
+    pending: &PendingRow,
+    param: usize,
+    part: Option<&Arc<Part>>,
+    buffer: Buffer,
+    sizes: Option<&mut DimSizes>,
+) -> Result<Input> {
     let function = &pending.object.function;
     let (spec, expect) = (&function.schema.params[param], &function.expects[param]);
     match &spec.ty {
@@ -146,7 +157,10 @@ fn read(pending: &PendingRow, param: usize, buffer: Buffer, sizes: Option<&mut D
         }
         _ => return Ok(Input::Object(buffer)),
     }
-    let tensor = pending.object.read(param, buffer)?;
+    let tensor = match part {
+        Some(part) => Tensor::read_part(buffer, part)?,
+        None => pending.object.read(param, buffer)?,
+    };
     let layout = tensor.layout();
     expect.check(layout)?;
     if let Some(sizes) = sizes {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::store::{Buffer, CreateSpec, Want, Writer};
-use crate::wire::{self, Layout, Order, TensorHeader, TensorSource};
+use crate::wire::{self, Layout, Order, Part, Placed, TensorHeader, TensorSource};
 
 use super::call_memory::PrivateCopy;
 use super::expect::Expectation;
@@ -19,7 +19,10 @@ const ALIGNMENT: usize = 64;
 pub struct Tensor {
     buffer: Buffer,
     layout: Arc<Layout>,
+    /// The bytes of the object from the lowest element to behind the highest.
     body: Range<usize>,
+    /// Where the first element lies in the body: not at its start if a stride is negative.
+    origin: usize,
     /// Its elements in another order than that in which they are stored.
     turned: Option<Arc<PrivateCopy>>,
 }
@@ -34,7 +37,25 @@ impl Tensor {
             Some(end) if end <= buffer.data().len() => start..end,
             _ => return Err(outside(&buffer)),
         };
-        Ok(Tensor { buffer, layout, body, turned: None })
+        Ok(Tensor { buffer, layout, body, origin: 0, turned: None })
+    }
+
+    /// The tensor that a part of an object is, which need not hold a tensor if the part has a layout of its own.
+    pub(super) fn read_part(buffer: Buffer, part: &Part) -> Result<Tensor> {
+        let whole = match part.placed() {
+            Some(_) => None,
+            None => Some(Tensor::read(buffer.clone())?.placed()),
+        };
+        let header = KnownTensor::of_part(part, whole.as_ref(), buffer.data().len())
+            .map_err(|error| error.context(format!("object {}", buffer.id())))?;
+        Tensor::known(buffer, &header)
+    }
+
+    /// A part of this tensor, over the same bytes. INVALID_ARGUMENT for elements that are not there.
+    pub fn part(&self, part: &Part) -> Result<Tensor> {
+        let header = KnownTensor::of_part(part, Some(&self.placed()), self.buffer.data().len())
+            .map_err(|error| error.context(format!("object {}", self.buffer.id())))?;
+        Tensor::known(self.buffer.clone(), &header)
     }
 
     /// The same object's tensor without reading its header again. CORRUPT if the object is shorter than it was then: somebody
@@ -43,26 +64,34 @@ impl Tensor {
         if header.body.end > buffer.data().len() {
             return Err(outside(&buffer));
         }
-        Ok(Tensor { buffer, layout: header.layout.clone(), body: header.body.clone(), turned: None })
+        let KnownTensor { layout, body, origin } = header.clone();
+        Ok(Tensor { buffer, layout, body, origin, turned: None })
     }
 
     /// The same tensor in another order than it is stored in: a copy in memory of this process, which clones share.
     pub(super) fn turned(&self, order: Order) -> Result<Tensor> {
-        let copy = PrivateCopy::of(&self.layout, self.bytes(), Some(order))?;
-        Ok(Tensor { layout: copy.layout().clone(), turned: Some(Arc::new(copy)), ..self.clone() })
+        let copy = PrivateCopy::of(&self.source(), Some(order))?;
+        let layout = copy.layout().clone();
+        Ok(Tensor { layout, origin: 0, turned: Some(Arc::new(copy)), ..self.clone() })
     }
 
     /// What [`Tensor::known`] needs; holds no pin.
     pub(super) fn header(&self) -> KnownTensor {
-        KnownTensor { layout: self.layout.clone(), body: self.body.clone() }
+        KnownTensor { layout: self.layout.clone(), body: self.body.clone(), origin: self.origin }
     }
 
-    /// Element type, shape, byte strides and dimension names. C or F contiguous.
+    /// Layout and place in the object's data.
+    pub(super) fn placed(&self) -> Placed {
+        Placed { layout: (*self.layout).clone(), origin: self.body.start + self.origin }
+    }
+
+    /// Element type, shape, byte strides and dimension names. C or F contiguous, unless it is a part.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// The elements without gaps, 64-byte aligned, immutable.
+    /// The immutable bytes from the lowest element to behind the highest one. Those of a whole tensor are its elements without
+    /// gaps, and 64-byte aligned. Among those of a part may lie others.
     pub fn bytes(&self) -> &[u8] {
         match &self.turned {
             Some(copy) => copy.elements(),
@@ -80,6 +109,16 @@ impl Tensor {
         self.buffer
     }
 
+    /// Where the first element lies in [`Tensor::bytes`]: 0, unless it is a part with a negative stride.
+    pub fn origin(&self) -> usize {
+        self.origin
+    }
+
+    /// Bytes, origin and layout in one: for functions that take tensors of any strides.
+    pub fn source(&self) -> TensorSource<'_> {
+        TensorSource { bytes: self.bytes(), origin: self.origin, layout: &self.layout }
+    }
+
     /// The object of the tensor.
     pub fn buffer(&self) -> &Buffer {
         &self.buffer
@@ -95,9 +134,23 @@ fn outside(buffer: &Buffer) -> Error {
 pub(super) struct KnownTensor {
     layout: Arc<Layout>,
     body: Range<usize>,
+    origin: usize,
 }
 
 impl KnownTensor {
+    /// Where a part of an object lies whose data have so many bytes.
+    pub(super) fn of_part(part: &Part, whole: Option<&Placed>, data: usize) -> Result<KnownTensor> {
+        let placed = part.resolve(whole, data)?;
+        let body = placed.span();
+        let origin = placed.origin - body.start;
+        Ok(KnownTensor { layout: Arc::new(placed.layout), body, origin })
+    }
+
+    /// Layout and place in the object's data.
+    pub(super) fn placed(&self) -> Placed {
+        Placed { layout: (*self.layout).clone(), origin: self.body.start + self.origin }
+    }
+
     pub(super) fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -206,7 +259,7 @@ impl TensorMemory {
     pub(super) fn header(&self) -> KnownTensor {
         // What was created fits the address space.
         let len = usize::try_from(self.layout.byte_len()).unwrap_or(0);
-        KnownTensor { layout: self.layout.clone(), body: self.body..self.body + len }
+        KnownTensor { layout: self.layout.clone(), body: self.body..self.body + len, origin: 0 }
     }
 
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {

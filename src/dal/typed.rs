@@ -14,9 +14,17 @@ use super::tensor_writer::TensorWriter;
 
 impl Tensor {
     /// Returns all elements in the order in which they are stored, without a copy. INVALID_ARGUMENT if they are of another
-    /// type. [`Tensor::layout`] tells shape and order.
+    /// type, or are a part with other elements in between. [`Tensor::layout`] tells shape and order.
     pub fn as_slice<T: Element>(&self) -> Result<&[T]> {
         check_element::<T>(self.layout())?;
+        if self.layout().order().is_none() {
+            return Err(Error::invalid(format!(
+                "the elements of this part do not lie side by side: its shape is {:?} and its byte strides are {:?}; \
+                 use them where they lie, or copy them",
+                self.layout().shape,
+                self.layout().strides
+            )));
+        }
         bytemuck::try_cast_slice(self.bytes()).map_err(misplaced)
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::arrow::datatypes::SchemaRef;
+use crate::arrow::array::ArrayRef;
+use crate::arrow::datatypes::{Schema, SchemaRef};
 use crate::arrow::ipc::writer::StreamWriter;
 use crate::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
@@ -16,7 +17,7 @@ use super::metadata::{
     add_given, add_there, call_metadata, expect_kind, given_behind, given_of, there_behind, there_of,
 };
 use super::template::Template;
-use super::{CallSchema, ObjectKind};
+use super::{part_column, CallSchema, ObjectKind};
 
 /// Maximum number of rows of a call.
 pub const MAX_ROWS: usize = 1 << 20;
@@ -105,7 +106,16 @@ impl CallEncoder {
     ) -> Result<()> {
         out.clear();
         match &self.template {
-            Some(template) if count == 1 => template.encode(&self.columns, &self.schema.name, row(0), out),
+            Some(template) if count == 1 => {
+                let written = template.encode(&self.columns, &self.schema.name, row(0), out);
+                match written {
+                    Err(_) if row(0).iter().any(|cell| cell.part().is_some()) => {
+                        out.clear();
+                        self.encode_any(count, row, out)
+                    }
+                    written => written,
+                }
+            }
             _ => self.encode_any(count, row, out),
         }
     }
@@ -135,18 +145,40 @@ impl CallEncoder {
         }
         let mut arrays = Vec::with_capacity(self.columns.len());
         for (at, column) in self.columns.iter().enumerate() {
-            let values = (0..count).map(|nth| column.fit(&row(nth)[at], nth, &self.schema.name));
+            let values = (0..count).map(|nth| column.fit_whole(&row(nth)[at], nth, &self.schema.name));
             let values = values.collect::<Result<Vec<_>>>()?;
             arrays.push(column.array(&values)?);
         }
+        let parts = self.part_columns(count, &row, &mut arrays);
+        let arrow = parts.as_ref().unwrap_or(&self.arrow);
         let refused =
             |wrong| Error::invalid(format!("the call of '{}' cannot be written: {wrong}", self.schema.name));
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         let batch =
-            RecordBatch::try_new_with_options(Arc::clone(&self.arrow), arrays, &options).map_err(refused)?;
-        let mut writer = StreamWriter::try_new(out, &self.arrow).map_err(refused)?;
+            RecordBatch::try_new_with_options(Arc::clone(arrow), arrays, &options).map_err(refused)?;
+        let mut writer = StreamWriter::try_new(out, arrow).map_err(refused)?;
         writer.write(&batch).map_err(refused)?;
         writer.finish().map_err(refused)
+    }
+
+    /// Adds the columns for parts, and returns the schema with them; none if there are none.
+    fn part_columns<'c>(
+        &self,
+        count: usize,
+        row: &impl Fn(usize) -> &'c [Cell],
+        arrays: &mut Vec<ArrayRef>,
+    ) -> Option<SchemaRef> {
+        let columns = self.columns.iter().enumerate().filter_map(|(at, column)| {
+            let cells = (0..count).map(|nth| &row(nth)[at]);
+            part_column::column(cells).map(|texts| (part_column::field(&column.name), texts))
+        });
+        let (fields, texts): (Vec<_>, Vec<_>) = columns.unzip();
+        if fields.is_empty() {
+            return None;
+        }
+        arrays.extend(texts);
+        let all = self.arrow.fields().iter().cloned().chain(fields.into_iter().map(Arc::new));
+        Some(Arc::new(Schema::new_with_metadata(all.collect::<Vec<_>>(), self.arrow.metadata().clone())))
     }
 
     /// The call, if it is one of this function's as its template makes them.
@@ -240,7 +272,9 @@ fn decode_any(
     known: impl FnOnce(&CallSchema) -> Option<Arc<CallSchema>>,
 ) -> Result<DecodedRows> {
     let batch = read_stream(data, MAX_ROWS)?;
-    let schema = CallSchema::from_arrow(&batch.schema).map_err(|wrong| corrupt(wrong.message()))?;
+    let (params, parts) = part_column::split(&batch.schema)?;
+    let schema = CallSchema::from_arrow(params.as_ref().unwrap_or(&batch.schema));
+    let schema = schema.map_err(|wrong| corrupt(wrong.message()))?;
     let schema = known(&schema).unwrap_or_else(|| Arc::new(schema));
     let columns = Column::of(&schema);
     let mut rows = Vec::with_capacity(batch.rows);
@@ -255,6 +289,18 @@ fn decode_any(
                 )));
             }
             cells.push(cell);
+        }
+        for (column, param) in &parts {
+            let name = &columns[*param].name;
+            if !schema.params[*param].takes_parts() {
+                return Err(corrupt(format!(
+                    "the call of '{}' has parts for parameter '{name}', which takes none",
+                    schema.name
+                )));
+            }
+            part_column::read(&batch.columns[*column], row, &mut cells[*param]).map_err(|wrong| {
+                wrong.context(format!("row {row} of the call of '{}', parameter '{name}'", schema.name))
+            })?;
         }
         rows.push(cells);
     }
@@ -345,6 +391,83 @@ mod tests {
             let known = [Arc::clone(encoder.schema())];
             assert!(Arc::ptr_eq(&decode_call(&fast, encoder.metadata(), &known).unwrap().schema, &known[0]));
         }
+    }
+
+    #[test]
+    fn parts_stand_beside_their_objects() {
+        let encoder = encoder("f(a: int8[i], n: int8, b: oid?, c: id, d: table) -> (y: int8[i])");
+        let decoder = CallDecoder::new(&[Arc::clone(encoder.schema())]).unwrap();
+        let part = |byte, text: &str| Cell::Part(ObjectId::new([byte; 20]), Arc::new(text.parse().unwrap()));
+        let row = |a, b| vec![a, Cell::Int(7), b, id(3), id(4), id(5)];
+        let plain = [row(id(1), Cell::Null)];
+        let whole = encoder.encode(&plain).unwrap();
+        for rows in [
+            vec![row(part(1, "[2:4]"), Cell::Null)],
+            vec![row(id(1), part(2, "@64 float64 [2] (-8) {row}"))],
+            vec![
+                row(part(1, "[0]"), id(2)),
+                row(id(1), Cell::Null),
+                row(part(6, "[..., ::-1]"), part(1, "[0]")),
+            ],
+        ] {
+            let data = encoder.encode(&rows).unwrap();
+            for call in [
+                decoder.decode(&data, encoder.metadata()).unwrap(),
+                decode_call(&data, encoder.metadata(), &[]).unwrap(),
+            ] {
+                assert_eq!(call.schema, *encoder.schema());
+                assert_eq!(texts(&call.rows), texts(&rows));
+            }
+            // Whatever becomes of the bytes: an error, or cells that can be used.
+            some_mutations(&data, 7, |bytes| {
+                if let Ok(call) = decoder.decode(bytes, encoder.metadata()) {
+                    let fits = |row: &Vec<Cell>| row.len() == call.schema.params.len();
+                    assert!(call.rows.iter().all(fits));
+                }
+            });
+        }
+        // A call without parts has the bytes that it had before, however it is written.
+        assert_eq!(encoder.encode(&plain).unwrap(), whole);
+        assert!(!whole.windows(5).any(|bytes| bytes == b":part"));
+        for (place, name) in [(3, "'c'"), (4, "'d'"), (5, "'y'"), (1, "'n'")] {
+            let mut cells = row(part(1, "[0]"), Cell::Null);
+            cells[place] = part(1, "[2:4]");
+            let wrong = encoder.encode(&[cells]).unwrap_err();
+            assert_eq!(wrong.kind(), Kind::InvalidArgument);
+            assert!(wrong.message().contains(name) && wrong.message().contains("the part [2:4]"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn columns_of_parts_that_make_no_sense_are_told() {
+        use crate::arrow::array::{ArrayRef, StringArray};
+        let encoder = encoder("f(a: int8[i]?, b: table)");
+        let fields = encoder.arrow.fields();
+        let wrong = |names: &[&str], text: &str, object: Cell| {
+            let mut all: Vec<_> = fields.iter().cloned().collect();
+            let mut arrays: Vec<ArrayRef> = Vec::new();
+            for (column, cell) in encoder.columns.iter().zip([object, id(2)]) {
+                arrays.push(column.array(&[column.fit(&cell, 0, "f").unwrap()]).unwrap());
+            }
+            for name in names {
+                all.push(Arc::new(part_column::field(name)));
+                arrays.push(Arc::new(StringArray::from(vec![text])));
+            }
+            let schema = Arc::new(Schema::new_with_metadata(all, encoder.arrow.metadata().clone()));
+            let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).unwrap();
+            let mut data = Vec::new();
+            let mut writer = StreamWriter::try_new(&mut data, &schema).unwrap();
+            writer.write(&batch).and_then(|()| writer.finish()).unwrap();
+            drop(writer);
+            let wrong = decode_call(&data, encoder.metadata(), &[]).unwrap_err();
+            assert_eq!(wrong.kind(), Kind::Corrupt);
+            wrong.message().to_owned()
+        };
+        assert!(wrong(&["a"], "[x]", id(1)).starts_with("row 0 of the call of 'f', parameter 'a'"));
+        assert!(wrong(&["a"], "[0]", Cell::Null).contains("it has a part, but no object"));
+        assert!(wrong(&["b"], "[0]", id(1)).contains("parts for parameter 'b', which takes none"));
+        assert!(wrong(&["c"], "[0]", id(1)).contains("column 'c:part'"));
+        assert!(wrong(&["a", "a"], "[0]", id(1)).contains("column 'a:part'"));
     }
 
     #[test]

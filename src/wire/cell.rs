@@ -20,7 +20,7 @@ use crate::store::{ObjectId, ID_SIZE};
 use super::arrow_schema::ID_TYPE;
 use super::type_text::type_text;
 use super::types::{retyped, same_type};
-use super::{CallSchema, Elem, Param, ParamType};
+use super::{CallSchema, Elem, Param, ParamType, Part};
 
 /// One value of a call's row, before it is written and after it is read.
 ///
@@ -48,9 +48,27 @@ pub enum Cell {
     Array(ArrayRef),
     /// An object's ID.
     Id(ObjectId),
+    /// An object's ID, and which part of it: for inputs that are tensors or objects of any kind.
+    Part(ObjectId, Arc<Part>),
 }
 
 impl Cell {
+    /// The object, if it is one or a part of one.
+    pub fn object(&self) -> Option<ObjectId> {
+        match self {
+            Cell::Id(id) | Cell::Part(id, _) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The part, if it is one.
+    pub fn part(&self) -> Option<&Arc<Part>> {
+        match self {
+            Cell::Part(_, part) => Some(part),
+            _ => None,
+        }
+    }
+
     /// The parts of a complex number, if it is one.
     pub fn complex(&self) -> Option<(f64, f64)> {
         match self {
@@ -88,6 +106,7 @@ impl Cell {
             Cell::Binary(bytes) => format!("{} bytes", bytes.len()),
             Cell::Array(array) => format!("an array of {} {}", array.len(), type_text(array.data_type())),
             Cell::Id(id) => format!("the object {id}"),
+            Cell::Part(id, part) => format!("the part {part} of the object {id}"),
         }
     }
 }
@@ -162,6 +181,8 @@ pub(crate) struct Column {
     pub(crate) kind: ColumnKind,
     pub(crate) data_type: DataType,
     pub(crate) nullable: bool,
+    /// Whether its objects may be parts.
+    parts: bool,
     /// The type as the signature writes it.
     expected: String,
 }
@@ -188,6 +209,7 @@ impl Column {
             kind: ColumnKind::of(&param.ty),
             data_type,
             nullable: param.nullable,
+            parts: param.takes_parts(),
             expected: param.ty.to_string(),
         }
     }
@@ -209,6 +231,14 @@ impl Column {
             _ => self.fit_other(cell),
         };
         fitted.ok_or_else(|| self.unfit(cell, row, function))
+    }
+
+    /// As [`Column::fit`], of a column that has one for its parts beside it.
+    pub(crate) fn fit_whole<'c>(&self, cell: &'c Cell, row: usize, function: &str) -> Result<Value<'c>> {
+        match cell {
+            Cell::Part(id, _) if self.parts => Ok(Value::Id(*id)),
+            _ => self.fit(cell, row, function),
+        }
     }
 
     fn fit_other<'c>(&self, cell: &'c Cell) -> Option<Value<'c>> {
@@ -237,7 +267,7 @@ impl Column {
                         ColumnKind::Float(width) => small_float(width, value),
                         _ => None,
                     },
-                    Cell::Complex(..) | Cell::Array(_) => None,
+                    Cell::Complex(..) | Cell::Array(_) | Cell::Part(..) => None,
                 }
             }
             _ => None,

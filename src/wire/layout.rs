@@ -115,6 +115,42 @@ impl Layout {
         [Order::C, Order::F].into_iter().find(|order| self.is_contiguous(*order))
     }
 
+    /// Where the elements lie if the first of all dimensions is at `origin`: the lowest byte, and the one behind the highest.
+    pub(crate) fn reach(&self, origin: usize) -> (i128, i128) {
+        let (mut first, mut last) = (origin as i128, origin as i128);
+        if self.is_empty() {
+            return (first, last);
+        }
+        for (&size, &stride) in self.shape.iter().zip(&self.strides) {
+            let span = i128::from(size - 1) * i128::from(stride);
+            first += span.min(0);
+            last += span.max(0);
+        }
+        (first, last + self.elem.size() as i128)
+    }
+
+    /// Checks that the layout is well-formed, and that every element lies inside so many bytes.
+    pub(crate) fn check_inside(&self, origin: usize, len: usize) -> Result<()> {
+        check_shape(self.elem, &self.shape)?;
+        if self.strides.len() != self.shape.len() || self.names.len() != self.shape.len() {
+            return Err(Error::invalid(format!(
+                "a tensor of {} dimensions has {} strides and {} names; it needs one of each per dimension",
+                self.shape.len(),
+                self.strides.len(),
+                self.names.len()
+            )));
+        }
+        let (first, last) = self.reach(origin);
+        if !self.is_empty() && (first < 0 || last > len as i128) {
+            return Err(Error::invalid(format!(
+                "a {} tensor of shape {:?} and byte strides {:?} reaches from byte {first} to byte {last} of \
+                 a buffer of {len} bytes: check the strides and the address of the first element",
+                self.elem, self.shape, self.strides
+            )));
+        }
+        Ok(())
+    }
+
     /// The same tensor without gaps.
     pub fn packed(&self, order: Order) -> Layout {
         let strides = contiguous_strides(self.elem, &self.shape, order);
@@ -199,37 +235,7 @@ impl<'a> TensorSource<'a> {
 
     /// Checks that every element lies inside `bytes`, and that the layout is well-formed.
     pub fn check(&self) -> Result<()> {
-        let layout = self.layout;
-        check_shape(layout.elem, &layout.shape)?;
-        if layout.strides.len() != layout.shape.len() || layout.names.len() != layout.shape.len() {
-            return Err(Error::invalid(format!(
-                "a tensor of {} dimensions has {} strides and {} names; it needs one of each per dimension",
-                layout.shape.len(),
-                layout.strides.len(),
-                layout.names.len()
-            )));
-        }
-        if layout.is_empty() {
-            return Ok(());
-        }
-        let (mut first, mut last) = (self.origin as i128, self.origin as i128);
-        for (&size, &stride) in layout.shape.iter().zip(&layout.strides) {
-            let span = i128::from(size - 1) * i128::from(stride);
-            first += span.min(0);
-            last += span.max(0);
-        }
-        last += layout.elem.size() as i128;
-        if first < 0 || last > self.bytes.len() as i128 {
-            return Err(Error::invalid(format!(
-                "a {} tensor of shape {:?} and byte strides {:?} reaches from byte {first} to byte {last} of \
-                 a buffer of {} bytes: check the strides and the address of the first element",
-                layout.elem,
-                layout.shape,
-                layout.strides,
-                self.bytes.len()
-            )));
-        }
-        Ok(())
+        self.layout.check_inside(self.origin, self.bytes.len())
     }
 }
 

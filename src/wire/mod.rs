@@ -9,6 +9,7 @@
 //!   CallSchema   <── one-line signature (signature.rs, type_text.rs)
 //!   CallSchema   <─> Arrow schema       (schema.rs, arrow_schema.rs; which are forms of one function: forms.rs)
 //!   CallEncoder  ──> call object ──> CallDecoder        (call.rs, cell.rs, template.rs, columns.rs)
+//!   Part         <── one line             (part.rs, part_text.rs, part_column.rs)
 //!   Declaration  <─> declaration object (declaration.rs)
 //! ```
 //!
@@ -31,6 +32,9 @@ mod layout;
 mod matching;
 mod message;
 mod metadata;
+mod part;
+mod part_column;
+mod part_text;
 mod recent;
 mod record;
 mod scanner;
@@ -57,6 +61,8 @@ pub use element::{ArraySource, Element};
 pub use forms::{form_params, FormName};
 pub use layout::{Layout, Order, TensorSource, MAX_DIMS};
 pub use metadata::{object_kind, ObjectKind, TABLE_METADATA};
+pub use part::{Along, Part, Placed, MAX_SLICES};
+pub use part_text::MAX_PART_TEXT;
 pub use schema::{CallSchema, Dim, Direction, Metadata, Param, ParamType};
 pub use table::{check_columns, read_table, TableForm, TableMemory, TableSource};
 pub use tensor::{read_tensor, tensor_header, TensorHeader};

@@ -273,6 +273,11 @@ impl Param {
         is_object && self.direction == Direction::In
     }
 
+    /// Whether its object may be a part of one.
+    pub fn takes_parts(&self) -> bool {
+        matches!(self.ty, ParamType::Tensor { .. } | ParamType::Oid) && self.direction == Direction::In
+    }
+
     fn check(&self) -> Result<()> {
         let name = &self.name;
         if !is_name(name) {

@@ -6,6 +6,7 @@
 
 mod issued;
 mod namespace;
+mod part;
 mod reference;
 
 pub(super) use issued::{call_ended, Held, IssuedCall, Unfinished};

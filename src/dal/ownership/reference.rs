@@ -14,6 +14,7 @@ use super::super::standstill;
 use super::super::tensor::{KnownTensor, Tensor, TensorForm};
 use super::issued::{Held, IssuedCall, Unfinished};
 use super::namespace::{raw_spec, Home, Namespace};
+use super::part::PartOf;
 
 /// A reference to an object that may not exist yet. Clones share it, and any thread may use it.
 ///
@@ -21,20 +22,25 @@ use super::namespace::{raw_spec, Home, Namespace};
 /// the output of a call. It keeps the object. When this process drops the last one, the object is deleted, or, if it
 /// does not exist yet, the call that would create it is cancelled. A *borrowed* reference comes from an ID, or is
 /// received in a call. It never deletes the object.
+///
+/// A reference to a [`part`](Ref::part) of an object is one to the whole object, of which it uses some elements. It keeps the
+/// whole, and waits for it.
 #[derive(Clone)]
 pub struct Ref {
-    inner: Arc<RefInner>,
+    pub(super) inner: Arc<RefInner>,
+    /// Which elements it means. None: the whole object.
+    pub(super) part: Option<Arc<PartOf>>,
 }
 
 pub(in crate::dal) struct RefInner {
     store: Store,
     id: ObjectId,
-    expect: Expected,
+    pub(super) expect: Expected,
     /// Owning references only.
     home: Option<Home>,
     /// An input of a call that was taken: its bytes are held, whatever became of the object.
     pinned: Option<Buffer>,
-    life: Mutex<Life>,
+    pub(super) life: Mutex<Life>,
 }
 
 /// What a reference expects: something of its own, or what a parameter does, which many references share.
@@ -81,7 +87,7 @@ pub(in crate::dal) struct Life {
     lost: bool,
     /// Stays though nobody holds it.
     kept: bool,
-    tensor: Option<KnownTensor>,
+    pub(super) tensor: Option<KnownTensor>,
     /// An event loop is to be woken when the object has ended.
     watch: Option<Watch>,
     /// What must live as long as the object. Dropped after the claim on it.
@@ -159,14 +165,15 @@ impl Ref {
         life: Life,
     ) -> Ref {
         let life = Mutex::new(life);
-        Ref { inner: Arc::new(RefInner { store: store.clone(), id, expect, home, pinned, life }) }
+        let inner = Arc::new(RefInner { store: store.clone(), id, expect, home, pinned, life });
+        Ref { inner, part: None }
     }
 
     pub(in crate::dal) fn from_inner(inner: Arc<RefInner>) -> Ref {
-        Ref { inner }
+        Ref { inner, part: None }
     }
 
-    /// The ID of the object.
+    /// The ID of the object. That of a part is the ID of the whole: no ID names a part.
     pub fn id(&self) -> ObjectId {
         self.inner.id
     }
@@ -178,7 +185,10 @@ impl Ref {
 
     /// The expected kind of object.
     pub fn expectation(&self) -> &Expectation {
-        &self.inner.expect
+        match &self.part {
+            None => &self.inner.expect,
+            Some(part) => part.expectation(),
+        }
     }
 
     /// Tells references to one handle from others.
@@ -306,9 +316,13 @@ impl Ref {
     }
 
     /// Waits like [`Ref::wait`], pins the object and reads it as a tensor. INVALID_ARGUMENT, with what was found and
-    /// what was expected, if it is not the tensor that this reference expects.
+    /// what was expected, if it is not the tensor that this reference expects. A part is a tensor over the same bytes, with
+    /// the strides of the whole. INVALID_ARGUMENT, too, if the whole has not all its elements.
     pub fn get_tensor(&self, timeout: Timeout) -> Result<Tensor> {
         let buffer = self.get_buffer(timeout)?;
+        if let Some(part) = &self.part {
+            return part.read(&self.inner, buffer);
+        }
         let known = self.inner.life.lock().tensor.clone();
         if let Some(known) = known {
             return Tensor::known(buffer, &known);
@@ -324,7 +338,10 @@ impl Ref {
 
     /// The tensor's layout if it was read before.
     pub(in crate::dal) fn known_tensor(&self) -> Option<KnownTensor> {
-        self.inner.life.lock().tensor.clone()
+        match &self.part {
+            None => self.inner.life.lock().tensor.clone(),
+            Some(part) => part.known(&self.inner),
+        }
     }
 
     /// Writes the tensor, with one copy. ALREADY_EXISTS if the object exists or is being created. INVALID_ARGUMENT if
@@ -358,6 +375,7 @@ impl Ref {
         &self,
         spec: impl FnOnce(bool, bool) -> Result<CreateSpec<'a>>,
     ) -> Result<Writer> {
+        self.refuse_part("a part cannot be written: write the whole object, or an object of its own")?;
         let state = self.state()?;
         let owning = self.is_owning();
         let (kept, seen) = {
@@ -482,6 +500,7 @@ impl Ref {
     /// Keeps the object: it stays until it is deleted by its ID. If it is the output of a call that has not ended, the
     /// call is kept as long as the namespace exists.
     pub fn disown(&self) -> Result<()> {
+        self.refuse_part("a part cannot be kept without its whole: disown the reference to the whole")?;
         let (key, promised) = {
             let mut life = self.inner.life.lock();
             life.kept = true;
