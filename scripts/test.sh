@@ -350,8 +350,9 @@ run_package() {
     cmake --build "$build" --parallel "$jobs" || return
     cmake --install "$build" || return
     mkdir "$scratch/moved" && mv "$scratch/first" "$prefix" || return
-    package_files "$prefix" && package_cmake "$prefix" && package_pkgconfig "$prefix" &&
-        package_run "$prefix" "$scratch/by-cmake" && package_run "$prefix" "$scratch/by-pkgconfig"
+    package_files "$prefix" && package_cmake "$prefix" && package_pkgconfig "$prefix" && package_fortran "$prefix" &&
+        package_run "$prefix" "$scratch/by-cmake" && package_run "$prefix" "$scratch/by-pkgconfig" &&
+        package_run "$prefix" "$scratch/fortran-by-cmake" && package_run "$prefix" "$scratch/fortran-by-pkgconfig"
 }
 
 package_files() {
@@ -361,7 +362,7 @@ package_files() {
     [ "${abi%%.*}" = 0 ] || abi=${abi%%.*}
     for file in "lib/libsdp_dal.so.$version" "lib/libsdp_dal.so.$abi" lib/libsdp_dal.so lib/libsdp_dal.a \
         include/sdp_dal.h include/sdp_dal.hpp include/sdp_dal/processor.hpp include/sdp_dal/adapt.hpp \
-        include/sdp_dal/adapt/eigen.hpp lib/pkgconfig/sdp_dal.pc \
+        include/sdp_dal/adapt/eigen.hpp include/sdp_dal.f90 include/sdp_dal/fortran_c.inc lib/pkgconfig/sdp_dal.pc \
         lib/cmake/sdp_dal/sdp_dalConfig.cmake lib/cmake/sdp_dal/sdp_dalConfigVersion.cmake bin/sdp-dal; do
         [ -s "$1/$file" ] || { echo "the package has no $file"; return 1; }
     done
@@ -384,6 +385,9 @@ package_cmake() {
     cp -r c_examples "$scratch/c_examples" || return
     cmake -S "$scratch/c_examples" -B "$scratch/by-cmake" -DCMAKE_PREFIX_PATH="$1" &&
         cmake --build "$scratch/by-cmake" --parallel "$jobs" || return
+    cp -r fortran_examples "$scratch/fortran_examples" || return
+    cmake -S "$scratch/fortran_examples" -B "$scratch/fortran-by-cmake" -DCMAKE_PREFIX_PATH="$1" &&
+        cmake --build "$scratch/fortran-by-cmake" --parallel "$jobs" || return
     cat >"$consumer/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.22)
 project(consumer LANGUAGES C CXX)
@@ -425,6 +429,20 @@ package_pkgconfig() {
         # shellcheck disable=SC2086
         "${CC:-cc}" -std=c11 -Wall -Wextra -o "$scratch/by-pkgconfig/$source" "c_examples/$source.c" $flags \
             -Wl,-rpath,"$1/lib" || return
+    done
+}
+
+# Fortran's module is compiled with the program.
+package_fortran() {
+    local module libraries source
+    mkdir -p "$scratch/fortran-by-pkgconfig" || return
+    module=$(PKG_CONFIG_PATH=$1/lib/pkgconfig pkg-config --variable=fortran sdp_dal) || return
+    libraries=$(PKG_CONFIG_PATH=$1/lib/pkgconfig pkg-config --libs sdp_dal) || return
+    for source in simple_processor simple_caller; do
+        # shellcheck disable=SC2086
+        "${FC:-gfortran}" -std=f2008 -Wall -Wextra -J "$scratch/fortran-by-pkgconfig" "$module" \
+            fortran_examples/stopping.f90 "fortran_examples/$source.f90" -o "$scratch/fortran-by-pkgconfig/$source" \
+            $libraries -Wl,-rpath,"$1/lib" || return
     done
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 
 use parking_lot::Mutex;
 
-use support::{root, run, scratch, Compiler, CPP17};
+use support::{fortran, root, run, scratch, Compiler, CPP17};
 
 /// The files of `src/capi` with something for the header, in the header's order.
 const FILES: [&str; 38] = [
@@ -122,6 +122,8 @@ fn the_header_is_up_to_date() {
     let path = root().join("include/sdp_dal.h");
     if std::env::var_os("SDP_DAL_UPDATE_HEADER").is_some() {
         fs::write(&path, &header).expect("the header is writable");
+        // What of the Fortran module follows from it; tests/fortran.rs compares.
+        fortran::write_module(&path, &root().join("include/sdp_dal"));
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
     let different = committed.lines().zip(header.lines()).position(|(old, new)| old != new);
@@ -206,7 +208,8 @@ fn every_part_of_the_cpp_header_compiles_alone() {
     let mut count = 0;
     for entry in fs::read_dir(root().join("include/sdp_dal")).expect("its parts lie beside it").flatten() {
         let part = format!("sdp_dal/{}", entry.file_name().to_string_lossy());
-        if part.starts_with("sdp_dal/adapt") {
+        // The Fortran module has .inc.
+        if part.starts_with("sdp_dal/adapt") || part.ends_with(".inc") {
             continue;
         }
         assert!(umbrella.contains(&format!("#include \"{part}\"")), "sdp_dal.hpp includes {part}");

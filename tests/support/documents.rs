@@ -74,7 +74,7 @@ pub fn package(folder: &Path) -> PathBuf {
     let _ = std::fs::remove_file(&link);
     std::os::unix::fs::symlink(cdylib(), &link).expect("a link in the test's own folder");
     let text = format!(
-        "includedir={}\nName: sdp_dal\nDescription: as built\nVersion: {}\nCflags: -I${{includedir}}\n\
+        "includedir={}\nfortran=${{includedir}}/sdp_dal.f90\nName: sdp_dal\nDescription: as built\nVersion: {}\nCflags: -I${{includedir}}\n\
          Libs: -L{} -lsdp_dal\n",
         root().join("include").display(),
         env!("CARGO_PKG_VERSION"),

@@ -6,6 +6,7 @@
 
 pub mod declarations;
 pub mod documents;
+pub mod fortran;
 pub mod messages;
 pub mod programs;
 pub mod prose;
