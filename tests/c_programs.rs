@@ -161,6 +161,18 @@ fn c_libraries_get_the_order_that_they_want() {
 }
 
 #[test]
+fn what_is_in_the_store_is_passed_and_not_put_again() {
+    for compiler in BOTH_CPP {
+        let folder = scratch("programs-cpp-passed-cpp");
+        let stores = Stores::new();
+        let built = compile(&folder, &root().join("tests/cpp/passed.cpp"), compiler);
+        let processor = Running::start(program(&folder, &built).arg(stores.path("store")).arg("processor"));
+        run(program(&folder, &built).arg(stores.path("store")).arg("caller"));
+        processor.ended();
+    }
+}
+
+#[test]
 fn what_the_wrapper_deduces() {
     compile_and_run("cpp/deduction.cpp", &BOTH_CPP, false);
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tensors as numpy arrays. Tensors in the store are read in place. Arrays to be put are described to the library, which
-copies them."""
+"""Tensors as numpy arrays. Tensors in the store are read in place. Arrays to be put or passed are described to the library,
+which finds out whether their memory is in the store already, and copies them if it is not."""
 
 from __future__ import annotations
 
@@ -125,9 +125,12 @@ def converted(
     if not isinstance(what, str):
         what = what._what()
     _refuse_masked(value, what)
+    if isinstance(value, pa.ChunkedArray) and value.num_chunks == 1:
+        # The column of a table: numpy reads one chunk in place, but copies a chunked array.
+        value = value.chunk(0)
     if not isinstance(value, np.ndarray):
         # A value with a type of its own keeps it; numbers and lists of them get the requested type.
-        described = hasattr(value, "__array__") or hasattr(value, "__array_interface__") or hasattr(value, "__dlpack__")
+        described = isinstance(value, memoryview) or any(hasattr(value, name) for name in _DESCRIBED)
         value = np.asarray(value) if described or dtype is None else _listed(value, dtype, what)
     array = value
     given = array.dtype
@@ -144,6 +147,21 @@ def converted(
     if array.size and not np.can_cast(given, dtype, checked_casting(casting)):
         raise InvalidArgument(_refusal(given, dtype, what))
     return array.astype(dtype), code
+
+
+#: What describes the memory of an array.
+_DESCRIBED = ("__array__", "__array_interface__", "__dlpack__")
+
+
+def dims_of(value: Any) -> Optional[List[str]]:
+    """Returns the names of the dimensions that a value has itself, as xarray's do; None for other values. The names that
+    xarray makes up (``dim_0``) are none."""
+    if type(value) is ndarray:
+        return None
+    dims = getattr(value, "dims", None)
+    if not isinstance(dims, tuple) or len(dims) != getattr(value, "ndim", None):
+        return None
+    return ["" if dim == f"dim_{at}" else str(dim) for at, dim in enumerate(dims)]
 
 
 def checked_casting(casting: str) -> Any:

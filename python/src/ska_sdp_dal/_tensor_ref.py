@@ -17,6 +17,7 @@ from .ids import AnyID, whole_id
 
 _get_tensor = lib.sdp_dal_ref_get_tensor
 array_of, converted, found, view_of = _arrays.array_of, _arrays.converted, _arrays.found, _arrays.view_of
+dims_of, names_of = _arrays.dims_of, _arrays.names_of
 _free_ref = lib.sdp_dal_ref_free
 gc = ffi.gc
 _ref_pp = ffi.typeof("sdp_dal_ref **")
@@ -181,7 +182,7 @@ class TensorRef(Ref):
         """Writes the tensor, with one copy into the store.
 
         Args:
-            arr: The values; None for an empty tensor.
+            arr: The values; None for an empty tensor. An ``xarray.DataArray`` brings the names of its dimensions.
             casting: numpy's rule by which values of another element type are converted: 'safe' loses nothing,
                 'same_kind' narrows, too, and 'unsafe' converts everything.
 
@@ -194,7 +195,11 @@ class TensorRef(Ref):
         # Most arrays have exactly this type and need no further check.
         if type(arr) is not np.ndarray or arr.dtype is not DTYPE_OF_CODE.get(code):
             array, code = converted(arr, code, None if dims is None else len(dims), self, casting)
-        view = view_of(array, code, self._names() if dims and len(dims) == array.ndim else None)
+        own = dims_of(arr)
+        if own is not None:
+            view = view_of(array, code, names_of(own))
+        else:
+            view = view_of(array, code, self._names() if dims and len(dims) == array.ndim else None)
         self._put_view(view.raw)
         view.done()
 

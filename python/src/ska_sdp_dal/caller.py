@@ -507,7 +507,8 @@ class _Issuer:
             raise TypeError(f"an output is given as a reference or an ID, not as {type(value).__name__}")
         elif param.kind == TENSOR:
             array, code = _arrays.converted(value, param.code, len(param.dims or ()), "the value", self._casting)
-            view = _arrays.view_of(array, code)
+            dims = _arrays.dims_of(value)
+            view = _arrays.view_of(array, code, dims and _arrays.names_of(dims))
             kept.append(view)
             shown.kind, shown.view = lib.SDP_DAL_VALUE_TENSOR, view.raw
         elif param.kind == TABLE:

@@ -85,12 +85,13 @@ class Store(Closes):
         *,
         casting: str = "safe",
     ) -> TensorRef:
-        """Puts a tensor, with one copy into the store.
+        """Puts a tensor, with one copy into the store. Values that are in the store already, as those of an array from
+        :meth:`.TensorRef.get`, are not copied: the reference is then to the object that has them.
 
         Args:
             arr: The values, in any layout.
             typ: The type of its elements. Default: that of the values.
-            dim_names: The names of its dimensions.
+            dim_names: The names of its dimensions. Default: those of an ``xarray.DataArray``, and none for other values.
             casting: numpy's rule by which values of another element type are converted; see :meth:`.TensorRef.put`.
 
         Returns:
@@ -101,6 +102,8 @@ class Store(Closes):
             InvalidArgument: The values do not match the expected type or dimensions.
         """
         code = 0 if typ is None else elem_code(typ)
+        if dim_names is None:
+            dim_names = _arrays.dims_of(arr)
         array, code = converted(arr, code, None if dim_names is None else len(dim_names), "the value", casting)
         if dim_names is not None and len(dim_names) != array.ndim:
             raise InvalidArgument(
@@ -144,7 +147,8 @@ class Store(Closes):
     def put_new_table(
         self, table: Union[pa.Table, Mapping[str, Any], Any], schema: Optional[pa.Schema] = None
     ) -> TableRef:
-        """Puts a table, with one copy into the store.
+        """Puts a table, with one copy into the store. A table that :meth:`.TableRef.get` returned is in the store already and
+        is not copied: the reference is then to the object that has it.
 
         Args:
             table: The table, in any form that :meth:`.TableRef.put` accepts.
@@ -157,8 +161,18 @@ class Store(Closes):
             OutOfMemory: The store is full, and no space is freed in time.
             InvalidArgument: The table does not match the expected columns.
         """
-        made = self.new_table_ref(schema)
-        made.put(table)
+        if schema is not None:
+            made = self.new_table_ref(schema)
+            made.put(table)
+            return made
+        out = ffi.new(_ref_pp)
+        check(
+            lib.sdp_dal_table_put(
+                self._space or self._open, _tables.stream_of(_tables.table_from(table)), ffi.NULL, out
+            )
+        )
+        made = TableRef.__new__(TableRef)
+        made._begin_table(self._conn, own(out, lib.sdp_dal_ref_free), None)
         return made
 
     def new_table_ref(self, schema: Optional[pa.Schema] = None) -> TableRef:
