@@ -1,5 +1,6 @@
 // A receiver: writes payloads of visibilities straight into the store and broadcasts them to every
-// payload_processor. One that dies is told of, and the others go on.
+// payload_processor, or shares them out. One that dies is told of, and the others go on. A payload
+// that was shared out goes to another processor if its own dies.
 
 #include "payload.hpp"
 #include "stopping.hpp"
@@ -12,6 +13,7 @@
 #include <deque>
 #include <iostream>
 #include <map>
+#include <stdexcept>
 #include <vector>
 
 namespace {
@@ -28,6 +30,8 @@ struct settings {
     std::int64_t times = 4, antennas = 32, channels = 1110;
     // Payloads a second; 0: as fast as they are taken.
     double rate = 0;
+    // Each payload goes to one processor, not to all.
+    bool share = false;
 
     std::int64_t baselines() const { return antennas * (antennas + 1) / 2; }
     std::array<std::int64_t, 4> shape() const { return {times, baselines(), channels, 4}; }
@@ -139,6 +143,12 @@ public:
         waiting_.push_back(std::move(one));
     }
 
+    /// One that went to one of the processors, whichever that is in the end.
+    void shared(std::int64_t number, const sdp_dal::ref &tag) {
+        acknowledged_.emplace(everybody, 0);
+        waiting_.push_back({number, {{everybody, tag}}});
+    }
+
     /// Lets go of the payloads whose tags are there. `all`: waits for them.
     void settle(bool all) {
         for (payload &one : waiting_) {
@@ -191,6 +201,8 @@ private:
         return true;
     }
 
+    static constexpr const char *everybody = "the processors together";
+
     std::deque<payload> waiting_ = {};
     std::map<std::string, std::int64_t> acknowledged_ = {};
     std::map<std::string, bool> lost_ = {};
@@ -214,6 +226,8 @@ bool receive(const settings &chosen) {
     options.minimum_processors = std::uint64_t(chosen.processors);
     options.max_in_flight = std::uint64_t(chosen.in_flight);
     options.wait = std::chrono::minutes(1);
+    // For payloads that are shared out: a broadcast has one attempt.
+    options.attempts = 2;
     sdp_dal::caller caller(store, {read_payload_signature}, options);
     const metadata known(store, chosen);
     std::cout << "Found " << caller.num_processors() << " processors\nPayload size "
@@ -224,9 +238,15 @@ bool receive(const settings &chosen) {
     const seconds interval(chosen.rate > 0 ? 1 / chosen.rate : 0);
     for (std::int64_t number = 0; number < chosen.payloads; number++) {
         tell_of_lost(caller, done, began + double(number) * interval);
+        // Without processors it would write as fast as it can, and nothing would be read.
+        if (caller.num_processors() == 0 && caller.find_processors(options.wait) == 0)
+            throw std::runtime_error("all processors have gone, and no other one came");
         sdp_dal::args arguments = write_payload(store, chosen, number);
         known.give(arguments);
-        done.sent(number, caller.broadcast("read_payload", arguments));
+        if (chosen.share)
+            done.shared(number, caller.call("read_payload", arguments)["tag"]);
+        else
+            done.sent(number, caller.broadcast("read_payload", arguments));
         done.settle(false);
     }
     done.settle(true);
@@ -247,6 +267,8 @@ int usage(std::ostream &out, const char *program, int status) {
            "STORE.\n\n"
         << "  --payloads N    how many (default: " << defaults.payloads << ")\n"
         << "  --rate R        payloads a second, 0: as fast as they are taken (default)\n"
+        << "  --share         each payload to one processor, and to another one if that dies "
+           "(default: to all)\n"
         << "  --processors N  wait for that many (default: " << defaults.processors << ")\n"
         << "  --in-flight N   payloads that a processor has not acknowledged (default: "
         << defaults.in_flight << ")\n"
@@ -259,6 +281,7 @@ int usage(std::ostream &out, const char *program, int status) {
 bool read_settings(int argc, char **argv, settings &chosen) {
     static const option known[] = {{"payloads", required_argument, nullptr, 'n'},
                                    {"rate", required_argument, nullptr, 'r'},
+                                   {"share", no_argument, nullptr, 's'},
                                    {"processors", required_argument, nullptr, 'p'},
                                    {"in-flight", required_argument, nullptr, 'f'},
                                    {"times", required_argument, nullptr, 't'},
@@ -272,6 +295,8 @@ bool read_settings(int argc, char **argv, settings &chosen) {
     while ((choice = getopt_long(argc, argv, "", known, nullptr)) != -1) {
         if (choice == 'r') {
             chosen.rate = std::stod(optarg);
+        } else if (choice == 's') {
+            chosen.share = true;
         } else if (numbers.count(choice) != 0) {
             *numbers.at(choice) = std::stoll(optarg);
             if (*numbers.at(choice) < 1) return false;

@@ -834,8 +834,8 @@ typedef struct {
     const void *metadata;
     /// Size of the metadata in bytes.
     size_t metadata_size;
-    /// How long to wait for space when the store is full, in nanoseconds, or SDP_DAL_WAIT_FOREVER. Default (0): the
-    /// environment variable SDP_DAL_FULL_TIMEOUT, or 10 s.
+    /// How long to wait for space when the store is full, in nanoseconds, 1 for not at all, or SDP_DAL_WAIT_FOREVER.
+    /// Default (0): the environment variable SDP_DAL_FULL_TIMEOUT, or 10 s.
     int64_t full_timeout_ns;
     /// Bits of sdp_dal_object_flag.
     uint32_t flags;
@@ -935,6 +935,9 @@ typedef struct {
     int32_t order;
     /// Bits of sdp_dal_tensor_flag.
     uint32_t flags;
+    /// How long to wait for space when the store is full, in nanoseconds, 1 for not at all, or SDP_DAL_WAIT_FOREVER. Default
+    /// (0): that of the store or reference, see sdp_dal_store_set_full_timeout().
+    int64_t full_timeout_ns;
 } sdp_dal_tensor_spec;
 
 /// Describes the object that a reference expects. Zero bytes mean any object.
@@ -995,6 +998,9 @@ typedef struct {
     size_t struct_size;
     /// Maximum number of rows of a record batch. Longer ones are split. Default (0): no limit.
     size_t max_chunksize;
+    /// How long to wait for space when the store is full, in nanoseconds, 1 for not at all, or SDP_DAL_WAIT_FOREVER. Default
+    /// (0): that of the store or reference, see sdp_dal_store_set_full_timeout().
+    int64_t full_timeout_ns;
 } sdp_dal_table_options;
 
 /// Options of sdp_dal_caller_open().
@@ -1005,14 +1011,14 @@ typedef struct {
     const uint8_t *processor_prefix;
     /// Bytes of processor_prefix, 0 to SDP_DAL_PREFIX_SIZE.
     size_t processor_prefix_size;
-    /// Minimum number of compatible processors. Fewer are an error. 0 means 1, unless SDP_DAL_CALLER_NONE_NEEDED is
-    /// set.
+    /// Number of compatible processors that sdp_dal_caller_open() waits for. Fewer are an error then, and only then. 0 means
+    /// 1, unless SDP_DAL_CALLER_NONE_NEEDED is set.
     uint64_t minimum_processors;
     /// Maximum number of unfinished calls at a processor. Issuing a call waits when it is reached. A batch is one call,
     /// until its last row has ended. Default (0): no limit.
     uint64_t max_in_flight;
     /// How long sdp_dal_caller_open() waits for the processors. Also how long issuing a call waits when max_in_flight
-    /// is reached.
+    /// is reached, and, if attempts is 2 or more, for another processor when all have crashed or closed.
     int64_t timeout_ns;
     /// One of sdp_dal_select.
     int32_t select;
@@ -1023,6 +1029,15 @@ typedef struct {
     const sdp_dal_schema *const *schemas;
     /// Number of schemas.
     size_t num_schemas;
+    /// How long values, and the calls themselves, wait for space when the store is full, in nanoseconds, 1 for not at all, or
+    /// SDP_DAL_WAIT_FOREVER. Default (0): that of the store, see sdp_dal_store_set_full_timeout().
+    int64_t full_timeout_ns;
+    /// To how many processors a call is issued at most, one after the other, if the earlier ones crash or are closed before it
+    /// has ended. Default (0): 1, and the call fails with SDP_DAL_PROCESSOR_LOST. With 2 or more a function may run more than
+    /// once for a call, and outputs that were complete before are kept. Not for broadcasts. See sdp_dal_caller_call().
+    uint32_t attempts;
+    /// 0.
+    uint32_t reserved_0;
 } sdp_dal_caller_options;
 
 /// Result of issuing the rows to one processor.
@@ -1053,6 +1068,9 @@ typedef struct {
     int32_t threads;
     /// Bits of sdp_dal_processor_flag.
     uint32_t flags;
+    /// How long the outputs of its functions wait for space when the store is full, in nanoseconds, 1 for not at all, or
+    /// SDP_DAL_WAIT_FOREVER. Default (0): the environment variable SDP_DAL_FULL_TIMEOUT, or 10 s.
+    int64_t full_timeout_ns;
 } sdp_dal_processor_options;
 
 /// Options for running the calls of a function. Zero bytes mean the default: one at a time, in no strict order, with
@@ -1112,6 +1130,9 @@ typedef struct {
     int32_t order;
     /// Bits of sdp_dal_tensor_flag.
     uint32_t flags;
+    /// How long to wait for space when the store is full, in nanoseconds, 1 for not at all, or SDP_DAL_WAIT_FOREVER. Default
+    /// (0): that of sdp_dal_processor_options.
+    int64_t full_timeout_ns;
 } sdp_dal_output_options;
 
 /// An event in a store.
@@ -1251,6 +1272,17 @@ const char *sdp_dal_dtype_name(int32_t dtype);
 sdp_dal_status sdp_dal_store_open(const char *path,
                                   const sdp_dal_store_options *options,
                                   sdp_dal_store **out);
+
+/// Sets how long everything that is put with this handle waits for space when the store is full. After that it fails with
+/// SDP_DAL_OUT_OF_MEMORY. Callers and references that are created from the handle later keep this time, unless their own
+/// options say otherwise.
+///
+/// full_timeout_ns: nanoseconds, 1 for not at all, or SDP_DAL_WAIT_FOREVER. Default (0): the environment variable
+/// SDP_DAL_FULL_TIMEOUT, or 10 s, and only while another client can free space.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_store_set_full_timeout(sdp_dal_store *store,
+                                              int64_t full_timeout_ns);
 
 /// Closes a handle of a store. NULL is allowed.
 ///
@@ -1623,8 +1655,8 @@ sdp_dal_status sdp_dal_object_create(const sdp_dal_store *store,
 /// data, metadata: the bytes to copy. May be NULL if the size is 0.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED,
-/// SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
+/// SDP_DAL_FORKED. Blocks while the store is full, up to the time of sdp_dal_store_set_full_timeout().
 sdp_dal_status sdp_dal_object_put(const sdp_dal_store *store,
                                   const void *data,
                                   size_t data_size,
@@ -1757,8 +1789,8 @@ void sdp_dal_list_free(sdp_dal_list *list);
 /// value: the tensor to copy.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED,
-/// SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
+/// SDP_DAL_FORKED. Blocks while the store is full, up to the time of sdp_dal_store_set_full_timeout().
 sdp_dal_status sdp_dal_tensor_put(const sdp_dal_store *store,
                                   const sdp_dal_tensor_view *value,
                                   sdp_dal_ref **out);
@@ -1771,8 +1803,8 @@ sdp_dal_status sdp_dal_tensor_put(const sdp_dal_store *store,
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free(), which aborts the tensor if it
 /// was not sealed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED,
-/// SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
+/// SDP_DAL_FORKED. Blocks while the store is full, up to the time of sdp_dal_store_set_full_timeout().
 sdp_dal_status sdp_dal_tensor_create(const sdp_dal_store *store,
                                      const sdp_dal_tensor_spec *spec,
                                      void **out_data,
@@ -1830,12 +1862,22 @@ sdp_dal_status sdp_dal_ref_from_id(const sdp_dal_store *store,
                                    const sdp_dal_expectation *expected,
                                    sdp_dal_ref **out);
 
+/// Sets how long writing the object of a reference waits for space when the store is full. A new reference has the time of
+/// its store.
+///
+/// full_timeout_ns: as in sdp_dal_store_set_full_timeout().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+sdp_dal_status sdp_dal_ref_set_full_timeout(sdp_dal_ref *reference,
+                                            int64_t full_timeout_ns);
+
 /// Writes the tensor of a reference whose object does not exist yet: one copy into the store.
 ///
 /// value: the tensor to copy.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
-/// SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to the time of
+/// sdp_dal_ref_set_full_timeout().
 sdp_dal_status sdp_dal_ref_put_tensor(sdp_dal_ref *reference,
                                       const sdp_dal_tensor_view *value);
 
@@ -1845,8 +1887,8 @@ sdp_dal_status sdp_dal_ref_put_tensor(sdp_dal_ref *reference,
 /// spec: element type, shape, names and order.
 /// out_data: as in sdp_dal_tensor_create().
 ///
-/// Errors: like sdp_dal_tensor_create(), and SDP_DAL_ALREADY_EXISTS. Blocks while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT.
+/// Errors: like sdp_dal_tensor_create(), and SDP_DAL_ALREADY_EXISTS. Blocks while the store is full, up to the time of
+/// sdp_dal_ref_set_full_timeout().
 sdp_dal_status sdp_dal_ref_create_tensor(sdp_dal_ref *reference,
                                          const sdp_dal_tensor_spec *spec,
                                          void **out_data);
@@ -2003,7 +2045,7 @@ sdp_dal_status sdp_dal_ref_import(const sdp_dal_store *store,
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also if the stream fails, with its text), SDP_DAL_OUT_OF_MEMORY,
 /// SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the stream does, and while
-/// the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// the store is full, up to the time of sdp_dal_store_set_full_timeout().
 sdp_dal_status sdp_dal_table_put(const sdp_dal_store *store,
                                  struct ArrowArrayStream *stream,
                                  const sdp_dal_table_options *options,
@@ -2018,8 +2060,8 @@ sdp_dal_status sdp_dal_table_put(const sdp_dal_store *store,
 /// options: NULL for the defaults.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
 ///
-/// Errors: like sdp_dal_table_put(). Blocks while the streams do, and while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT.
+/// Errors: like sdp_dal_table_put(). Blocks while the streams do, and while the store is full, up to the time of
+/// sdp_dal_store_set_full_timeout().
 sdp_dal_status sdp_dal_table_put_columns(const sdp_dal_store *store,
                                          const struct ArrowSchema *schema,
                                          struct ArrowArrayStream *columns,
@@ -2033,8 +2075,8 @@ sdp_dal_status sdp_dal_table_put_columns(const sdp_dal_store *store,
 /// options: NULL for the defaults.
 ///
 /// Errors: like sdp_dal_table_put(); SDP_DAL_INVALID_ARGUMENT, with the name of the column, if the reference expects
-/// other columns; SDP_DAL_ALREADY_EXISTS. Blocks while the stream does, and while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT.
+/// other columns; SDP_DAL_ALREADY_EXISTS. Blocks while the stream does, and while the store is full, up to the time of
+/// sdp_dal_store_set_full_timeout().
 sdp_dal_status sdp_dal_ref_put_table(sdp_dal_ref *reference,
                                      struct ArrowArrayStream *stream,
                                      const sdp_dal_table_options *options);
@@ -2091,7 +2133,8 @@ sdp_dal_status sdp_dal_call_get_table(const sdp_dal_call *call,
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also, with the name of the column, for columns that the signature does not allow,
 /// or for a null output), SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED,
-/// SDP_DAL_BUSY. Blocks while the stream does, and while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// SDP_DAL_BUSY. Blocks while the stream does, and while the store is full, up to the time of
+/// sdp_dal_store_set_full_timeout().
 sdp_dal_status sdp_dal_call_put_table(const sdp_dal_call *call,
                                       const char *name,
                                       struct ArrowArrayStream *value,
@@ -2256,13 +2299,15 @@ sdp_dal_status sdp_dal_caller_open(const sdp_dal_store *store,
                                    const sdp_dal_caller_options *options,
                                    sdp_dal_caller **out);
 
-/// Looks again for compatible processors. New processors are found only here. Processors that have crashed or closed
-/// are dropped automatically.
+/// Looks again for compatible processors. None, or fewer than minimum_processors, is not an error.
 ///
-/// timeout_ns: how long to wait until there are as many as the options require.
+/// New processors join the caller here. They also join when a call finds that all of them crashed or closed: it looks once for
+/// others before it fails with SDP_DAL_PROCESSOR_LOST. Processors that have crashed or closed are dropped automatically.
+///
+/// timeout_ns: how long to wait for the first one if there is none. With SDP_DAL_CALLER_NONE_NEEDED it does not wait.
 /// out_count: how many there are. May be NULL.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.
 sdp_dal_status sdp_dal_caller_find_processors(const sdp_dal_caller *caller,
                                               int64_t timeout_ns,
@@ -2312,10 +2357,15 @@ sdp_dal_status sdp_dal_caller_next_lost(const sdp_dal_caller *caller,
 /// out: references to the outputs, which will exist later. The caller of this function owns *out and must call
 /// sdp_dal_results_free(). Freeing all references to the outputs cancels a call that has not started.
 ///
+/// With attempts in the options, a call whose processor is lost before it has ended is issued again to another processor,
+/// with the inputs of the first time. Its outputs stay awaited, and clients that wait for them go on waiting, also in
+/// other processes. This process issues it when one of its threads waits, polls or calls. If there is no other processor, it
+/// looks for one up to timeout_ns. If this process ends meanwhile, the outputs fail with SDP_DAL_PROCESSOR_LOST.
+///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_NO_PROCESSOR, SDP_DAL_PROCESSOR_LOST,
 /// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_TIMEOUT, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED.
-/// Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT, and up to timeout_ns of the options while there are
-/// max_in_flight unfinished calls.
+/// Blocks while the store is full, up to full_timeout_ns of the options, and up to timeout_ns of the options while
+/// there are max_in_flight unfinished calls.
 sdp_dal_status sdp_dal_caller_call(const sdp_dal_caller *caller,
                                    const char *function,
                                    const sdp_dal_args *args,
@@ -2364,7 +2414,8 @@ sdp_dal_status sdp_dal_caller_batch(const sdp_dal_caller *caller,
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
 /// SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT, and up to timeout_ns of the options while a processor has max_in_flight unfinished calls.
+/// full_timeout_ns of the options, and up to timeout_ns of the options while a processor has max_in_flight unfinished
+/// calls.
 sdp_dal_status sdp_dal_caller_broadcast(const sdp_dal_caller *caller,
                                         const char *function,
                                         const sdp_dal_args *const *rows,
@@ -2690,7 +2741,7 @@ sdp_dal_status sdp_dal_call_get_ref(const sdp_dal_call *call,
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature does not allow, or a null output),
 /// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while
-/// the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// the store is full, up to full_timeout_ns of the options of the processor.
 sdp_dal_status sdp_dal_call_create_tensor(const sdp_dal_call *call,
                                           const char *name,
                                           int32_t ndim,
@@ -2705,7 +2756,7 @@ sdp_dal_status sdp_dal_call_create_tensor(const sdp_dal_call *call,
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature does not allow, or a null output),
 /// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while
-/// the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// the store is full, up to full_timeout_ns of the options of the processor.
 sdp_dal_status sdp_dal_call_put_tensor(const sdp_dal_call *call,
                                        const char *name,
                                        const sdp_dal_tensor_view *value);
@@ -2717,7 +2768,7 @@ sdp_dal_status sdp_dal_call_put_tensor(const sdp_dal_call *call,
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for an output of another type, or a null one), SDP_DAL_NOT_FOUND,
 /// SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while the store is full, up
-/// to SDP_DAL_FULL_TIMEOUT.
+/// to full_timeout_ns of the options of the processor.
 sdp_dal_status sdp_dal_call_put_object(const sdp_dal_call *call,
                                        const char *name,
                                        const void *data,
@@ -2927,8 +2978,8 @@ sdp_dal_status sdp_dal_caller_choose_form(const sdp_dal_caller *caller,
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT,
 /// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
-/// SDP_DAL_FORKED. Then nothing was issued. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT, and up to
-/// timeout_ns of the options while every processor has max_in_flight unfinished calls.
+/// SDP_DAL_FORKED. Then nothing was issued. Blocks while the store is full, up to full_timeout_ns of the options, and
+/// up to timeout_ns of the options while every processor has max_in_flight unfinished calls.
 sdp_dal_status sdp_dal_caller_issue(const sdp_dal_caller *caller,
                                     size_t function,
                                     const sdp_dal_value *values,
@@ -2963,7 +3014,7 @@ sdp_dal_status sdp_dal_call_values(const sdp_dal_call *call,
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED: an output
 /// could not be written, and the call has not ended. The outputs before it are written: to continue, pass null values
 /// for them. SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. With values it blocks while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT; without, it does not wait for other clients.
+/// full_timeout_ns of the options of the processor; without, it does not wait for other clients.
 sdp_dal_status sdp_dal_call_finish(const sdp_dal_call *call,
                                    const sdp_dal_value *values,
                                    size_t count);

@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{
-    Claim, CreateSpec, DeleteMode, EntryKey, NewCall, ObjectId, ObjectState, Store, StoreOptions, TakenOver,
-    Want,
+    Attempt, Claim, CreateSpec, DeleteMode, EntryKey, NewCall, ObjectId, ObjectState, Store, StoreOptions,
+    TakenOver, Want,
 };
 use sdp_dal::timeout::Timeout;
 
@@ -66,10 +66,11 @@ fn call_id(declaration: ObjectId, n: u32) -> ObjectId {
 /// What the children do. Each is run with one fail point set, until one of them comes to it and dies.
 type Role = (&'static str, fn(&Path) -> Result<()>);
 
-const ROLES: [Role; 12] = [
+const ROLES: [Role; 13] = [
     ("objects", objects),
     ("caller", caller),
     ("processor", processor),
+    ("again", again),
     ("many", many),
     ("alone", alone),
     ("destroyer", destroyer),
@@ -107,7 +108,13 @@ fn caller(path: &Path) -> Result<()> {
         let call = call_id(declaration, 1);
         let outputs = [id(0xcd, 1), id(0xcd, 2)];
         let mut wants = Vec::new();
-        let call = NewCall { id: call, data: &[7; 300], metadata: b"a call" };
+        let call = NewCall {
+            id: call,
+            data: &[7; 300],
+            metadata: b"a call",
+            full_timeout: None,
+            attempt: Attempt::ONLY,
+        };
         let issued = store.issue_call(&call, namespace.key, &outputs, &mut wants)?;
         drop((issued, wants));
     }
@@ -131,6 +138,32 @@ fn processor(path: &Path) -> Result<()> {
     store.fail(wants[1].key(), &Error::new(Kind::FunctionFailed, "did not work"))?;
     store.finish(call.key())?;
     drop((buffer, call, wants));
+    Ok(())
+}
+
+/// Loses a call, as a processor that closes, and issues it again.
+fn again(path: &Path) -> Result<()> {
+    let store = Store::open(path, &options())?;
+    let own = declare(&store, b"")?;
+    let outputs = [id(0xd0, 1), id(0xd0, 2)];
+    let attempt = Attempt { number: 1, is_last: false };
+    let call = |n, attempt| NewCall {
+        id: call_id(own.id(), n),
+        data: &[7; 300],
+        metadata: b"a call",
+        full_timeout: None,
+        attempt,
+    };
+    let mut wants = Vec::new();
+    let before = store.issue_call(&call(3, attempt), own.key(), &outputs, &mut wants)?;
+    let lost = Error::new(Kind::ProcessorLost, "closed");
+    for want in &wants {
+        store.lose(want.key(), &lost)?;
+    }
+    let keys: Vec<_> = outputs.into_iter().zip(wants.iter().map(Want::key)).collect();
+    let last = Attempt { number: 2, is_last: true };
+    let after = store.issue_again(&call(4, last), before.key(), own.key(), &keys)?;
+    drop((before, after, wants));
     Ok(())
 }
 

@@ -545,9 +545,7 @@ fn closing_fails_the_queue_and_callers_learn_it() {
     assert_eq!(error.kind(), Kind::ProcessorLost);
     assert!(error.message().contains("TestProcessor"), "{error}");
     assert_eq!(caller.num_processors(), 0);
-    let error = caller.find_processors(SHORT).err().unwrap();
-    assert_eq!(error.kind(), Kind::NoProcessor);
-    assert!(error.message().starts_with("found 0 of 1 processors for simple_fn"), "{error}");
+    assert_eq!(caller.find_processors(SHORT).unwrap(), 0);
     let second = simple_processor(&store);
     assert_eq!(caller.find_processors(LONG).unwrap(), 1);
     let zs = simple_call(&caller, 1, &ys);
@@ -741,7 +739,10 @@ fn a_processor_that_dies_fails_its_calls_everywhere() {
     args.clear();
     args.push(Arg::Cell(Cell::Int(1)));
     args.push(Arg::Ref(ys));
-    assert_eq!(remote.call("simple_fn", &args).err().unwrap().kind(), Kind::ProcessorLost);
+    // It finds the other one, which is left.
+    let zs = remote.call("simple_fn", &args).unwrap();
+    assert_eq!(process_all(&local), 1);
+    zs.at(0).unwrap().wait(LONG).unwrap();
     assert!(store.check().unwrap().is_empty());
 }
 

@@ -25,9 +25,12 @@ const SINK: &str = "sink(ys: int64[i])";
 const LONG: Timeout = Timeout::After(Duration::from_secs(60));
 const WATCHDOG: Duration = Duration::from_secs(60);
 
-const REENTRANT: FunctionOptions = FunctionOptions { reentrant: true, ordered: false, loose_dims: false };
-const ORDERED: FunctionOptions = FunctionOptions { reentrant: false, ordered: true, loose_dims: false };
-const PLAIN: FunctionOptions = FunctionOptions { reentrant: false, ordered: false, loose_dims: false };
+const REENTRANT: FunctionOptions =
+    FunctionOptions { reentrant: true, ordered: false, loose_dims: false, full_timeout: None };
+const ORDERED: FunctionOptions =
+    FunctionOptions { reentrant: false, ordered: true, loose_dims: false, full_timeout: None };
+const PLAIN: FunctionOptions =
+    FunctionOptions { reentrant: false, ordered: false, loose_dims: false, full_timeout: None };
 
 /// A store of its own, and where results and values go.
 struct World {
@@ -330,7 +333,7 @@ fn a_cancelled_call_does_not_hold_up_an_ordered_function() {
 fn options_that_contradict_each_other_are_refused() {
     let world = World::new("contradict");
     let mut processor = Processor::new(&world.store, &ProcessorOptions::default()).unwrap();
-    let both = FunctionOptions { reentrant: true, ordered: true, loose_dims: false };
+    let both = FunctionOptions { reentrant: true, ordered: true, loose_dims: false, full_timeout: None };
     let error = processor.register_with(CallSchema::parse(ADD).unwrap(), both, None).err().unwrap();
     assert_eq!(error.kind(), Kind::InvalidArgument);
     assert!(error.message().contains("'add'") && error.message().contains("ordered"), "{error}");

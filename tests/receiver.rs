@@ -82,6 +82,49 @@ fn a_processor_dies_and_the_others_go_on() {
     store.is_sound();
 }
 
+/// A night of payloads that are shared out: one processor is killed while it works on one, another one is stopped for a while.
+/// The receiver has nothing to do for it.
+#[test]
+fn payloads_that_are_shared_out_outlive_their_processors() {
+    let Programs { folder, processor, receiver } = programs();
+    let store = TestStore::open("shared-out", 64 << 20);
+    let path = common::path("shared-out");
+    let start = || {
+        let one = Running::start(installed(folder, processor).arg(&path));
+        one.says("waiting for calls at prefix");
+        one
+    };
+    let mut running: Vec<_> = (0..4).map(|_| start()).collect();
+    // It has its payloads, and takes none of them.
+    running[0].stop();
+    let mut command = installed(folder, receiver);
+    command.arg(&path).args(["--share", "--payloads", "12", "--rate", "20", "--in-flight", "1"]).args(SMALL);
+    let receiver = Running::start(&mut command);
+    receiver.says("Found 4 processors");
+    // Its calls wait in the queue, or in its hands.
+    let victim = running.remove(1);
+    victim.stop();
+    std::thread::sleep(Duration::from_millis(300));
+    victim.kill();
+    running.push(start());
+    std::thread::sleep(Duration::from_millis(300));
+    running[0].go_on();
+    let said = receiver.ended();
+    assert!(said.contains("the processors together acknowledged 12 of 12 payloads\n"), "{said}");
+    assert!(said.contains(", going on"), "{said}");
+    let received: usize = running
+        .into_iter()
+        .map(|one| {
+            let said = one.interrupt();
+            assert!(said.contains("0 checksums wrong"), "{said}");
+            let count = said.rsplit("Received ").next().and_then(|rest| rest.split(' ').next());
+            count.and_then(|count| count.parse::<usize>().ok()).expect("it counts its payloads")
+        })
+        .sum();
+    assert!(received >= 11, "{received} payloads were received by those that are left");
+    store.is_sound();
+}
+
 /// SIGTERM while the receiver waits for processors, and while it waits until the next payload is due.
 #[test]
 fn sigterm_ends_the_receiver_and_its_processors() {

@@ -19,9 +19,12 @@ use sdp_dal::timeout::Timeout;
 use sdp_dal::wire::{CallSchema, Cell, Order, TensorSource};
 
 const OTHER: &str = "other(x: int64, ys: int64[i]) -> (zs: int64[i])";
-const REENTRANT: FunctionOptions = FunctionOptions { reentrant: true, ordered: false, loose_dims: false };
-const ORDERED: FunctionOptions = FunctionOptions { reentrant: false, ordered: true, loose_dims: false };
-const PLAIN: FunctionOptions = FunctionOptions { reentrant: false, ordered: false, loose_dims: false };
+const REENTRANT: FunctionOptions =
+    FunctionOptions { reentrant: true, ordered: false, loose_dims: false, full_timeout: None };
+const ORDERED: FunctionOptions =
+    FunctionOptions { reentrant: false, ordered: true, loose_dims: false, full_timeout: None };
+const PLAIN: FunctionOptions =
+    FunctionOptions { reentrant: false, ordered: false, loose_dims: false, full_timeout: None };
 const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// zs = x + ys.

@@ -10,11 +10,13 @@
 namespace sdp_dal {
 
 struct caller_options {
-    /// Minimum number of compatible processors. Fewer are an error.
+    /// Number of compatible processors that the constructor waits for. Fewer are an error then, and
+    /// only then.
     std::uint64_t minimum_processors = 1;
     /// The start of the prefixes to use, up to 8 hexadecimal digits.
     std::string processor_prefix = {};
     /// How long to wait for the processors, and for calls to end when max_in_flight is reached.
+    /// With attempts of 2 or more, also for another processor when all are lost.
     timeout wait = poll;
     /// Maximum number of unfinished calls per processor. Default (0): no limit.
     std::uint64_t max_in_flight = 0;
@@ -22,6 +24,13 @@ struct caller_options {
     std::int32_t select = SDP_DAL_SELECT_LEAST_BUSY;
     /// Check that dimensions of the same name have equal sizes, and the sizes in the signature.
     bool strict_dims = true;
+    /// To how many processors a call is issued at most, one after the other, if the earlier ones
+    /// crash or are closed before it has ended. With 2 or more a function may run more than once
+    /// for a call. See sdp_dal_caller_call().
+    std::uint32_t attempts = 1;
+    /// How long values and calls wait for space when the store is full. std::nullopt: as long as
+    /// the store. poll: not at all.
+    std::optional<timeout> full_timeout = std::nullopt;
 };
 
 /// Name and prefix (8 hexadecimal digits) of a processor.
@@ -194,7 +203,8 @@ public:
                      detail::hex(prefix, sizeof prefix)};
     }
 
-    /// Looks again for processors. Returns their number.
+    /// Looks again for processors, and returns their number. Too few are not an error. If there are
+    /// none it waits for the first one.
     std::size_t find_processors(timeout time = poll) {
         std::size_t count = 0;
         detail::check(sdp_dal_caller_find_processors(raw(), time.count(), &count));
@@ -238,6 +248,8 @@ private:
         if (options.minimum_processors == 0) c.flags |= SDP_DAL_CALLER_NONE_NEEDED;
         c.schemas = schemas.data();
         c.num_schemas = schemas.size();
+        c.full_timeout_ns = detail::full_timeout(options.full_timeout);
+        c.attempts = options.attempts;
         sdp_dal_caller *handle = nullptr;
         detail::check(
             sdp_dal_caller_open(store.raw(), signatures.data(), signatures.size(), &c, &handle));

@@ -6,6 +6,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -160,6 +162,16 @@ using timeout = std::chrono::nanoseconds;
 inline constexpr timeout forever{-1};
 /// Check once, and do not wait.
 inline constexpr timeout poll{0};
+
+namespace detail {
+
+/// A time to wait for space, as C has it: 0 is the default, and 1 is not at all.
+inline std::int64_t full_timeout(std::optional<timeout> time) {
+    if (!time) return 0;
+    return *time == poll ? 1 : static_cast<std::int64_t>(time->count());
+}
+
+} // namespace detail
 
 } // namespace sdp_dal
 

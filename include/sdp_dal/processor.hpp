@@ -14,6 +14,9 @@ struct processor_options {
     std::string prefix = {};
     /// How many threads its functions may use in total. Default (0): as many as the system allows.
     std::int32_t threads = 0;
+    /// How long outputs wait for space when the store is full. std::nullopt: SDP_DAL_FULL_TIMEOUT.
+    /// poll: not at all.
+    std::optional<timeout> full_timeout = std::nullopt;
 };
 
 /// Options for running the calls of a function. Default: one at a time, in no strict order.
@@ -167,6 +170,7 @@ private:
         raw.prefix = start.bytes;
         raw.prefix_size = start.size;
         raw.threads = options.threads;
+        raw.full_timeout_ns = detail::full_timeout(options.full_timeout);
         sdp_dal_processor *handle = nullptr;
         detail::check(sdp_dal_processor_open(store_, &raw, &handle));
         handle_.reset(handle);

@@ -126,6 +126,12 @@ public:
         return buffer(handle);
     }
 
+    /// Sets how long writing the object waits for space when the store is full. std::nullopt:
+    /// SDP_DAL_FULL_TIMEOUT. poll: not at all.
+    void set_full_timeout(std::optional<timeout> time) {
+        detail::check(sdp_dal_ref_set_full_timeout(raw(), detail::full_timeout(time)));
+    }
+
     /// Writes the table of a reference whose object does not exist yet.
     template <class = void> void put(const table &value) {
         detail::check(sdp_dal_ref_put_table(raw(), value.stream().raw(), nullptr));

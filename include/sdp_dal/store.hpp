@@ -64,6 +64,13 @@ public:
         handle_.reset(handle);
     }
 
+    /// Sets how long everything that is put with this object waits for space when the store is
+    /// full. Callers and references that are created with it later keep this time. std::nullopt:
+    /// SDP_DAL_FULL_TIMEOUT. poll: not at all.
+    void set_full_timeout(std::optional<timeout> time) {
+        detail::check(sdp_dal_store_set_full_timeout(raw(), detail::full_timeout(time)));
+    }
+
     /// Copies a tensor into the store.
     template <class T, std::size_t N>
     ref put(const tensor_view<T, N> &value, const std::vector<std::string> &dims = {}) {

@@ -20,13 +20,16 @@ pub struct sdp_dal_output_options {
     pub order: i32,
     /// Bits of sdp_dal_tensor_flag.
     pub flags: u32,
+    /// How long to wait for space when the store is full, in nanoseconds, 1 for not at all, or SDP_DAL_WAIT_FOREVER. Default
+    /// (0): that of sdp_dal_processor_options.
+    pub full_timeout_ns: i64,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_output_options {
     const NAME: &'static str = "sdp_dal_output_options";
 }
-const _: () = assert!(size_of::<sdp_dal_output_options>() == size_of::<usize>() + 2 * 4);
+const _: () = assert!(size_of::<sdp_dal_output_options>() == size_of::<usize>() + 2 * 4 + 8);
 
 /// What an output is to look like.
 struct Form {
@@ -51,15 +54,16 @@ impl Site {
             let state = self.handle(call, "call")?;
             let param = self.param(state.call(), name)?;
             let shape = self.items(form.shape, self.ndim(form.ndim, "ndim")?, "shape")?;
-            let (order, zeroed) = match self.in_struct(form.options, "options")? {
-                None => (None, false),
+            let (order, zeroed, full_timeout) = match self.in_struct(form.options, "options")? {
+                None => (None, false, None),
                 Some(options) => {
                     let zeroed = sdp_dal_tensor_flag::SDP_DAL_TENSOR_ZEROED as u32;
                     let flags = self.flags(options.flags, zeroed, "options.flags")?;
-                    (self.order(options.order, "options.order")?, flags & zeroed != 0)
+                    let order = self.order(options.order, "options.order")?;
+                    (order, flags & zeroed != 0, self.full_timeout(options.full_timeout_ns)?)
                 }
             };
-            let memory = state.call().create_output(param, shape, order, zeroed)?;
+            let memory = state.call().create_output_within(param, shape, order, zeroed, full_timeout)?;
             out.set(memory.data.cast());
         }
         Ok(())
@@ -134,7 +138,7 @@ impl Site {
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature does not allow, or a null output),
 /// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while
-/// the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// the store is full, up to full_timeout_ns of the options of the processor.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_create_tensor(
     call: *const sdp_dal_call,
@@ -157,7 +161,7 @@ pub unsafe extern "C" fn sdp_dal_call_create_tensor(
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for a shape that the signature does not allow, or a null output),
 /// SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while
-/// the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// the store is full, up to full_timeout_ns of the options of the processor.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_put_tensor(
     call: *const sdp_dal_call,
@@ -177,7 +181,7 @@ pub unsafe extern "C" fn sdp_dal_call_put_tensor(
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also for an output of another type, or a null one), SDP_DAL_NOT_FOUND,
 /// SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY. Blocks while the store is full, up
-/// to SDP_DAL_FULL_TIMEOUT.
+/// to full_timeout_ns of the options of the processor.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_put_object(
     call: *const sdp_dal_call,

@@ -37,14 +37,14 @@ pub struct sdp_dal_caller_options {
     pub processor_prefix: *const u8,
     /// Bytes of processor_prefix, 0 to SDP_DAL_PREFIX_SIZE.
     pub processor_prefix_size: usize,
-    /// Minimum number of compatible processors. Fewer are an error. 0 means 1, unless SDP_DAL_CALLER_NONE_NEEDED is
-    /// set.
+    /// Number of compatible processors that sdp_dal_caller_open() waits for. Fewer are an error then, and only then. 0 means
+    /// 1, unless SDP_DAL_CALLER_NONE_NEEDED is set.
     pub minimum_processors: u64,
     /// Maximum number of unfinished calls at a processor. Issuing a call waits when it is reached. A batch is one call,
     /// until its last row has ended. Default (0): no limit.
     pub max_in_flight: u64,
     /// How long sdp_dal_caller_open() waits for the processors. Also how long issuing a call waits when max_in_flight
-    /// is reached.
+    /// is reached, and, if attempts is 2 or more, for another processor when all have crashed or closed.
     pub timeout_ns: i64,
     /// One of sdp_dal_select.
     pub select: i32,
@@ -55,13 +55,22 @@ pub struct sdp_dal_caller_options {
     pub schemas: *const *const sdp_dal_schema,
     /// Number of schemas.
     pub num_schemas: usize,
+    /// How long values, and the calls themselves, wait for space when the store is full, in nanoseconds, 1 for not at all, or
+    /// SDP_DAL_WAIT_FOREVER. Default (0): that of the store, see sdp_dal_store_set_full_timeout().
+    pub full_timeout_ns: i64,
+    /// To how many processors a call is issued at most, one after the other, if the earlier ones crash or are closed before it
+    /// has ended. Default (0): 1, and the call fails with SDP_DAL_PROCESSOR_LOST. With 2 or more a function may run more than
+    /// once for a call, and outputs that were complete before are kept. Not for broadcasts. See sdp_dal_caller_call().
+    pub attempts: u32,
+    /// 0.
+    pub reserved_0: u32,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_caller_options {
     const NAME: &'static str = "sdp_dal_caller_options";
 }
-const _: () = assert!(size_of::<sdp_dal_caller_options>() == 5 * size_of::<usize>() + 3 * 8 + 2 * 4);
+const _: () = assert!(size_of::<sdp_dal_caller_options>() == 5 * size_of::<usize>() + 4 * 8 + 4 * 4);
 
 /// Creates a caller, and looks for the processors that offer its functions.
 ///
@@ -102,13 +111,15 @@ pub unsafe extern "C" fn sdp_dal_caller_open(
     })
 }
 
-/// Looks again for compatible processors. New processors are found only here. Processors that have crashed or closed
-/// are dropped automatically.
+/// Looks again for compatible processors. None, or fewer than minimum_processors, is not an error.
 ///
-/// timeout_ns: how long to wait until there are as many as the options require.
+/// New processors join the caller here. They also join when a call finds that all of them crashed or closed: it looks once for
+/// others before it fails with SDP_DAL_PROCESSOR_LOST. Processors that have crashed or closed are dropped automatically.
+///
+/// timeout_ns: how long to wait for the first one if there is none. With SDP_DAL_CALLER_NONE_NEEDED it does not wait.
 /// out_count: how many there are. May be NULL.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY, SDP_DAL_INTERRUPTED, SDP_DAL_FORKED.
 /// Blocks up to timeout_ns.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_find_processors(
@@ -217,10 +228,15 @@ pub unsafe extern "C" fn sdp_dal_caller_next_lost(
 /// out: references to the outputs, which will exist later. The caller of this function owns *out and must call
 /// sdp_dal_results_free(). Freeing all references to the outputs cancels a call that has not started.
 ///
+/// With attempts in the options, a call whose processor is lost before it has ended is issued again to another processor,
+/// with the inputs of the first time. Its outputs stay awaited, and clients that wait for them go on waiting, also in
+/// other processes. This process issues it when one of its threads waits, polls or calls. If there is no other processor, it
+/// looks for one up to timeout_ns. If this process ends meanwhile, the outputs fail with SDP_DAL_PROCESSOR_LOST.
+///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_NO_PROCESSOR, SDP_DAL_PROCESSOR_LOST,
 /// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_TIMEOUT, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED.
-/// Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT, and up to timeout_ns of the options while there are
-/// max_in_flight unfinished calls.
+/// Blocks while the store is full, up to full_timeout_ns of the options, and up to timeout_ns of the options while
+/// there are max_in_flight unfinished calls.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_call(
     caller: *const sdp_dal_caller,
@@ -268,6 +284,7 @@ impl Site {
         const LOOSE_DIMS: u32 = sdp_dal_caller_flag::SDP_DAL_CALLER_LOOSE_DIMS as u32;
         const NONE_NEEDED: u32 = sdp_dal_caller_flag::SDP_DAL_CALLER_NONE_NEEDED as u32;
         let flags = self.flags(options.flags, LOOSE_DIMS | NONE_NEEDED, "options.flags")?;
+        self.zero(options.reserved_0, "options.reserved_0")?;
         let least = u64::from(flags & NONE_NEEDED == 0);
         Ok(CallerOptions {
             minimum_processors: number(options.minimum_processors.max(least), "minimum_processors")?,
@@ -276,6 +293,8 @@ impl Site {
             max_in_flight: number(options.max_in_flight, "max_in_flight")?,
             select: self.select(options.select, "options.select")?,
             strict_dims: flags & LOOSE_DIMS == 0,
+            attempts: options.attempts.max(1),
+            full_timeout: self.full_timeout(options.full_timeout_ns)?,
         })
     }
 

@@ -27,8 +27,8 @@ pub struct sdp_dal_object_spec {
     pub metadata: *const c_void,
     /// Size of the metadata in bytes.
     pub metadata_size: usize,
-    /// How long to wait for space when the store is full, in nanoseconds, or SDP_DAL_WAIT_FOREVER. Default (0): the
-    /// environment variable SDP_DAL_FULL_TIMEOUT, or 10 s.
+    /// How long to wait for space when the store is full, in nanoseconds, 1 for not at all, or SDP_DAL_WAIT_FOREVER.
+    /// Default (0): the environment variable SDP_DAL_FULL_TIMEOUT, or 10 s.
     pub full_timeout_ns: i64,
     /// Bits of sdp_dal_object_flag.
     pub flags: u32,
@@ -92,10 +92,7 @@ fn create_spec<'a>(site: Site, spec: &sdp_dal_object_spec, metadata: &'a [u8]) -
         keep: flags & WANTED == 0,
         evictable: flags & EVICTABLE != 0,
         zeroed: flags & ZEROED != 0,
-        full_timeout: match spec.full_timeout_ns {
-            0 => None,
-            timeout_ns => Some(site.timeout(timeout_ns)?),
-        },
+        full_timeout: site.full_timeout(spec.full_timeout_ns)?,
     })
 }
 
@@ -104,8 +101,8 @@ fn create_spec<'a>(site: Site, spec: &sdp_dal_object_spec, metadata: &'a [u8]) -
 /// data, metadata: the bytes to copy. May be NULL if the size is 0.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED,
-/// SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
+/// SDP_DAL_FORKED. Blocks while the store is full, up to the time of sdp_dal_store_set_full_timeout().
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_object_put(
     store: *const sdp_dal_store,

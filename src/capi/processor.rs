@@ -71,13 +71,16 @@ pub struct sdp_dal_processor_options {
     pub threads: i32,
     /// Bits of sdp_dal_processor_flag.
     pub flags: u32,
+    /// How long the outputs of its functions wait for space when the store is full, in nanoseconds, 1 for not at all, or
+    /// SDP_DAL_WAIT_FOREVER. Default (0): the environment variable SDP_DAL_FULL_TIMEOUT, or 10 s.
+    pub full_timeout_ns: i64,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_processor_options {
     const NAME: &'static str = "sdp_dal_processor_options";
 }
-const _: () = assert!(size_of::<sdp_dal_processor_options>() == 4 * size_of::<usize>() + 2 * 4);
+const _: () = assert!(size_of::<sdp_dal_processor_options>() == 4 * size_of::<usize>() + 2 * 4 + 8);
 
 /// Bits for the flags of sdp_dal_function_options.
 #[repr(C)]
@@ -163,6 +166,7 @@ pub unsafe extern "C" fn sdp_dal_processor_open(
                         const TAKER_RUNS: u32 = sdp_dal_processor_flag::SDP_DAL_PROCESSOR_TAKER_RUNS as u32;
                         site.flags(options.flags, TAKER_RUNS, "options.flags")? != 0
                     },
+                    full_timeout: site.full_timeout(options.full_timeout_ns)?,
                 },
             };
             (out, namespace, options)
@@ -246,11 +250,12 @@ impl Site {
             reentrant: flags & REENTRANT != 0,
             ordered: flags & ORDERED != 0,
             loose_dims: flags & LOOSE_DIMS != 0,
+            full_timeout: None,
         })
     }
 
     /// A field that has no meaning yet.
-    fn zero(self, value: u32, name: &str) -> Result<()> {
+    pub(super) fn zero(self, value: u32, name: &str) -> Result<()> {
         if value == 0 {
             return Ok(());
         }

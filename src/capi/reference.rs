@@ -58,8 +58,10 @@ impl RefState {
                 format!("tensor {} is being written through this reference", self.reference.id()),
             ));
         }
+        let reference = &self.reference;
+        let reference = reference.with_full_timeout(spec.full_timeout.or(reference.full_timeout()));
         let mut writer =
-            self.reference.create_tensor(spec.elem, &spec.shape, &spec.names, spec.order, spec.zeroed)?;
+            reference.create_tensor(spec.elem, &spec.shape, &spec.names, spec.order, spec.zeroed)?;
         let data = writer.data_ptr();
         *self.writer.get_mut() = Some(writer);
         Ok(data)
@@ -132,12 +134,32 @@ pub unsafe extern "C" fn sdp_dal_ref_from_id(
     })
 }
 
+/// Sets how long writing the object of a reference waits for space when the store is full. A new reference has the time of
+/// its store.
+///
+/// full_timeout_ns: as in sdp_dal_store_set_full_timeout().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_set_full_timeout(
+    reference: *mut sdp_dal_ref,
+    full_timeout_ns: i64,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_set_full_timeout", |site| {
+        // SAFETY: the header's rules for pointers.
+        let state = unsafe { site.handle_mut(reference, "reference")? };
+        state.reference = state.reference.with_full_timeout(site.full_timeout(full_timeout_ns)?);
+        Ok(())
+    })
+}
+
 /// Writes the tensor of a reference whose object does not exist yet: one copy into the store.
 ///
 /// value: the tensor to copy.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
-/// SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to the time of
+/// sdp_dal_ref_set_full_timeout().
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_put_tensor(
     reference: *mut sdp_dal_ref,
@@ -159,8 +181,8 @@ pub unsafe extern "C" fn sdp_dal_ref_put_tensor(
 /// spec: element type, shape, names and order.
 /// out_data: as in sdp_dal_tensor_create().
 ///
-/// Errors: like sdp_dal_tensor_create(), and SDP_DAL_ALREADY_EXISTS. Blocks while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT.
+/// Errors: like sdp_dal_tensor_create(), and SDP_DAL_ALREADY_EXISTS. Blocks while the store is full, up to the time of
+/// sdp_dal_ref_set_full_timeout().
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_create_tensor(
     reference: *mut sdp_dal_ref,

@@ -134,7 +134,8 @@ pub unsafe extern "C" fn sdp_dal_caller_batch(
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED,
 /// SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT, and up to timeout_ns of the options while a processor has max_in_flight unfinished calls.
+/// full_timeout_ns of the options, and up to timeout_ns of the options while a processor has max_in_flight unfinished
+/// calls.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_broadcast(
     caller: *const sdp_dal_caller,

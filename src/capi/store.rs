@@ -199,6 +199,27 @@ fn default_path() -> Option<OsString> {
     std::env::var_os("SDP_DAL_STORE").filter(|path| !path.is_empty())
 }
 
+/// Sets how long everything that is put with this handle waits for space when the store is full. After that it fails with
+/// SDP_DAL_OUT_OF_MEMORY. Callers and references that are created from the handle later keep this time, unless their own
+/// options say otherwise.
+///
+/// full_timeout_ns: nanoseconds, 1 for not at all, or SDP_DAL_WAIT_FOREVER. Default (0): the environment variable
+/// SDP_DAL_FULL_TIMEOUT, or 10 s, and only while another client can free space.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_store_set_full_timeout(
+    store: *mut sdp_dal_store,
+    full_timeout_ns: i64,
+) -> sdp_dal_status {
+    guard("sdp_dal_store_set_full_timeout", |site| {
+        // SAFETY: the header's rules for pointers.
+        let state = unsafe { site.handle_mut(store, "store")? };
+        state.namespace = state.namespace.with_full_timeout(site.full_timeout(full_timeout_ns)?);
+        Ok(())
+    })
+}
+
 /// Closes a handle of a store. NULL is allowed.
 ///
 /// All handles that were created from it stay valid, and the attachment ends with the last of them. Waits at most 100

@@ -18,7 +18,7 @@ use super::reference::{sdp_dal_ref, RefState};
 use super::status::sdp_dal_status;
 use super::store::sdp_dal_store;
 use super::structs::{Extensible, Out};
-use crate::dal::{ExpectedTable, Table};
+use crate::dal::{ExpectedTable, Namespace, Table};
 use crate::error::{Error, Kind, Result};
 use crate::timeout::Timeout;
 use crate::wire::TableSource;
@@ -31,13 +31,16 @@ pub struct sdp_dal_table_options {
     pub struct_size: usize,
     /// Maximum number of rows of a record batch. Longer ones are split. Default (0): no limit.
     pub max_chunksize: usize,
+    /// How long to wait for space when the store is full, in nanoseconds, 1 for not at all, or SDP_DAL_WAIT_FOREVER. Default
+    /// (0): that of the store or reference, see sdp_dal_store_set_full_timeout().
+    pub full_timeout_ns: i64,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_table_options {
     const NAME: &'static str = "sdp_dal_table_options";
 }
-const _: () = assert!(size_of::<sdp_dal_table_options>() == 2 * size_of::<usize>());
+const _: () = assert!(size_of::<sdp_dal_table_options>() == 2 * size_of::<usize>() + 8);
 
 impl Site {
     /// The table that a stream gives; the stream is released in any case.
@@ -70,10 +73,25 @@ impl Site {
         stream: *mut FFI_ArrowArrayStream,
         name: &str,
         options: *const sdp_dal_table_options,
-    ) -> Result<TableSource> {
+    ) -> Result<(TableSource, Option<Timeout>)> {
         // SAFETY: the caller's promise. The stream is taken first, so that it is released whatever the options are.
-        let (table, options) = unsafe { (self.table(stream, name), self.in_struct(options, "options")) };
-        Ok(table?.split(options?.map_or(0, |options| options.max_chunksize)))
+        unsafe { self.split(self.table(stream, name), options) }
+    }
+
+    /// A table in pieces, and how long it waits for space, as the options say.
+    ///
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn split(
+        self,
+        table: Result<TableSource>,
+        options: *const sdp_dal_table_options,
+    ) -> Result<(TableSource, Option<Timeout>)> {
+        // SAFETY: the caller's promise.
+        let options = unsafe { self.in_struct(options, "options") };
+        let table = table?;
+        let Some(options) = options? else { return Ok((table, None)) };
+        Ok((table.split(options.max_chunksize), self.full_timeout(options.full_timeout_ns)?))
     }
 
     /// The table of columns that are streams of arrays; all are released in any case.
@@ -124,7 +142,8 @@ impl Site {
             let value = self.split_table(value, "value", options);
             let state = self.handle(call, "call")?;
             let param = self.param(state.call(), name)?;
-            state.call().put_table(param, &value?)
+            let (table, full_timeout) = value?;
+            state.call().put_table_within(param, &table, full_timeout)
         }
     }
 
@@ -155,6 +174,11 @@ fn give_stream(table: &Table, out: Out<FFI_ArrowArrayStream>) -> Result<()> {
     Ok(())
 }
 
+/// The namespace, with the time that an option gives.
+fn waiting(namespace: &Namespace, full_timeout: Option<Timeout>) -> Namespace {
+    namespace.with_full_timeout(full_timeout.or(namespace.full_timeout()))
+}
+
 /// Puts a table: one copy into the store.
 ///
 /// stream: the record batches. It is moved: the library reads it to its end and releases it, also on failure.
@@ -163,7 +187,7 @@ fn give_stream(table: &Table, out: Out<FFI_ArrowArrayStream>) -> Result<()> {
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also if the stream fails, with its text), SDP_DAL_OUT_OF_MEMORY,
 /// SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the stream does, and while
-/// the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// the store is full, up to the time of sdp_dal_store_set_full_timeout().
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_table_put(
     store: *const sdp_dal_store,
@@ -177,7 +201,8 @@ pub unsafe extern "C" fn sdp_dal_table_put(
             let table = site.split_table(stream, "stream", options);
             let out = site.out(out, "out")?;
             let namespace = site.handle(store, "store")?;
-            out.set(make(RefState::new(namespace.put_table(&table?)?)));
+            let (table, full_timeout) = table?;
+            out.set(make(RefState::new(waiting(namespace, full_timeout).put_table(&table)?)));
         }
         Ok(())
     })
@@ -192,8 +217,8 @@ pub unsafe extern "C" fn sdp_dal_table_put(
 /// options: NULL for the defaults.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
 ///
-/// Errors: like sdp_dal_table_put(). Blocks while the streams do, and while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT.
+/// Errors: like sdp_dal_table_put(). Blocks while the streams do, and while the store is full, up to the time of
+/// sdp_dal_store_set_full_timeout().
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_table_put_columns(
     store: *const sdp_dal_store,
@@ -209,9 +234,8 @@ pub unsafe extern "C" fn sdp_dal_table_put_columns(
             let table = site.table_of_columns(schema, columns, count);
             let out = site.out(out, "out")?;
             let namespace = site.handle(store, "store")?;
-            let options = site.in_struct(options, "options")?;
-            let table = table?.split(options.map_or(0, |options| options.max_chunksize));
-            out.set(make(RefState::new(namespace.put_table(&table)?)));
+            let (table, full_timeout) = site.split(table, options)?;
+            out.set(make(RefState::new(waiting(namespace, full_timeout).put_table(&table)?)));
         }
         Ok(())
     })
@@ -223,8 +247,8 @@ pub unsafe extern "C" fn sdp_dal_table_put_columns(
 /// options: NULL for the defaults.
 ///
 /// Errors: like sdp_dal_table_put(); SDP_DAL_INVALID_ARGUMENT, with the name of the column, if the reference expects
-/// other columns; SDP_DAL_ALREADY_EXISTS. Blocks while the stream does, and while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT.
+/// other columns; SDP_DAL_ALREADY_EXISTS. Blocks while the stream does, and while the store is full, up to the time of
+/// sdp_dal_store_set_full_timeout().
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_put_table(
     reference: *mut sdp_dal_ref,
@@ -236,7 +260,9 @@ pub unsafe extern "C" fn sdp_dal_ref_put_table(
         unsafe {
             let table = site.split_table(stream, "stream", options);
             let state = site.handle_mut(reference, "reference")?;
-            state.reference().put_table(&table?)
+            let (table, full_timeout) = table?;
+            let reference = state.reference();
+            reference.with_full_timeout(full_timeout.or(reference.full_timeout())).put_table(&table)
         }
     })
 }
@@ -356,7 +382,8 @@ pub unsafe extern "C" fn sdp_dal_call_get_table(
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT (also, with the name of the column, for columns that the signature does not allow,
 /// or for a null output), SDP_DAL_NOT_FOUND, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED,
-/// SDP_DAL_BUSY. Blocks while the stream does, and while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// SDP_DAL_BUSY. Blocks while the stream does, and while the store is full, up to the time of
+/// sdp_dal_store_set_full_timeout().
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_put_table(
     call: *const sdp_dal_call,

@@ -17,8 +17,8 @@ use crate::wire::Elem;
 /// value: the tensor to copy.
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free().
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED,
-/// SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
+/// SDP_DAL_FORKED. Blocks while the store is full, up to the time of sdp_dal_store_set_full_timeout().
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_tensor_put(
     store: *const sdp_dal_store,
@@ -45,8 +45,8 @@ pub unsafe extern "C" fn sdp_dal_tensor_put(
 /// out: an owning reference. The caller owns *out and must call sdp_dal_ref_free(), which aborts the tensor if it
 /// was not sealed.
 ///
-/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED,
-/// SDP_DAL_BUSY, SDP_DAL_FORKED. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT.
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
+/// SDP_DAL_FORKED. Blocks while the store is full, up to the time of sdp_dal_store_set_full_timeout().
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_tensor_create(
     store: *const sdp_dal_store,

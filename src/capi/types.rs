@@ -328,6 +328,15 @@ impl Site {
         }
     }
 
+    /// How long to wait for space: 0 is the default, and 1 the shortest time there is.
+    pub(super) fn full_timeout(self, timeout_ns: i64) -> Result<Option<Timeout>> {
+        match timeout_ns {
+            0 => Ok(None),
+            1 => Ok(Some(Timeout::Poll)),
+            ns => self.timeout(ns).map(Some),
+        }
+    }
+
     /// An element type.
     pub(super) fn elem(self, dtype: i32, name: impl Display) -> Result<Elem> {
         Elem::from_code(dtype).ok_or_else(|| {

@@ -327,8 +327,8 @@ pub unsafe extern "C" fn sdp_dal_caller_choose_form(
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NO_PROCESSOR, SDP_DAL_PROCESSOR_LOST, SDP_DAL_TIMEOUT,
 /// SDP_DAL_OUT_OF_MEMORY, SDP_DAL_LIMIT_REACHED, SDP_DAL_OBJECT_DELETED, SDP_DAL_INTERRUPTED, SDP_DAL_BUSY,
-/// SDP_DAL_FORKED. Then nothing was issued. Blocks while the store is full, up to SDP_DAL_FULL_TIMEOUT, and up to
-/// timeout_ns of the options while every processor has max_in_flight unfinished calls.
+/// SDP_DAL_FORKED. Then nothing was issued. Blocks while the store is full, up to full_timeout_ns of the options, and
+/// up to timeout_ns of the options while every processor has max_in_flight unfinished calls.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_caller_issue(
     caller: *const sdp_dal_caller,
@@ -425,7 +425,7 @@ pub unsafe extern "C" fn sdp_dal_call_values(
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS, SDP_DAL_OUT_OF_MEMORY, SDP_DAL_INTERRUPTED: an output
 /// could not be written, and the call has not ended. The outputs before it are written: to continue, pass null values
 /// for them. SDP_DAL_OUTPUT_NOT_WRITTEN, SDP_DAL_BUSY. With values it blocks while the store is full, up to
-/// SDP_DAL_FULL_TIMEOUT; without, it does not wait for other clients.
+/// full_timeout_ns of the options of the processor; without, it does not wait for other clients.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_call_finish(
     call: *const sdp_dal_call,

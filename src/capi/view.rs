@@ -9,6 +9,7 @@ use super::guard::Site;
 use super::structs::Extensible;
 use super::types::{sdp_dal_order, sdp_dal_tensor_flag};
 use crate::error::Result;
+use crate::timeout::Timeout;
 use crate::wire::{Elem, Layout, Order, TensorSource};
 
 /// Description of a tensor in memory. A view owns nothing.
@@ -65,13 +66,16 @@ pub struct sdp_dal_tensor_spec {
     pub order: i32,
     /// Bits of sdp_dal_tensor_flag.
     pub flags: u32,
+    /// How long to wait for space when the store is full, in nanoseconds, 1 for not at all, or SDP_DAL_WAIT_FOREVER. Default
+    /// (0): that of the store or reference, see sdp_dal_store_set_full_timeout().
+    pub full_timeout_ns: i64,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_tensor_spec {
     const NAME: &'static str = "sdp_dal_tensor_spec";
 }
-const _: () = assert!(size_of::<sdp_dal_tensor_spec>() == 3 * size_of::<usize>() + 4 * size_of::<i32>());
+const _: () = assert!(size_of::<sdp_dal_tensor_spec>() == 3 * size_of::<usize>() + 4 * size_of::<i32>() + 8);
 
 pub(super) const NO_VIEW: sdp_dal_tensor_view = sdp_dal_tensor_view {
     struct_size: 0,
@@ -92,6 +96,7 @@ pub(super) struct TensorSpec {
     pub names: Vec<String>,
     pub order: Order,
     pub zeroed: bool,
+    pub full_timeout: Option<Timeout>,
 }
 
 /// Memory of the caller that a view describes.
@@ -172,6 +177,7 @@ impl Site {
                 names: self.dim_names(spec.dim_names, ndim, format_args!("{name}.dim_names"))?,
                 order: self.order(spec.order, format_args!("{name}.order"))?.unwrap_or(Order::C),
                 zeroed: self.flags(spec.flags, zeroed, format_args!("{name}.flags"))? & zeroed != 0,
+                full_timeout: self.full_timeout(spec.full_timeout_ns)?,
             })
         }
     }

@@ -35,7 +35,7 @@ impl Caller {
     pub fn broadcast_batch(&self, function: &str, rows: &[Args<'_>], timeout: Timeout) -> Result<Vec<Reply>> {
         let known = self.form(function, GivenRows::Each(rows))?;
         let mut prepared = self.prepare(known, GivenRows::Each(rows), Vec::new())?;
-        let targets = self.found();
+        let targets = self.finder.found();
         if prepared.given && targets.len() > 1 {
             return Err(Error::invalid(format!(
                 "{function}: an output was given, but the call goes to {} processors, and each needs outputs \
@@ -53,7 +53,7 @@ impl Caller {
         let mut first = Some((outputs, written));
         let mut spare = Spare::default();
         self.wait_for_all(&targets, timeout)?;
-        let living = self.living()?;
+        let living = self.finder.living()?;
         let lives = |target: &Arc<Target>| living.iter().any(|other| Arc::ptr_eq(other, target));
         let inputs = match targets.iter().any(lives) {
             true => self.put_values(known.schema(), &mut prepared)?,
@@ -65,7 +65,7 @@ impl Caller {
                 if !lives(&target) {
                     return Err(gone(&target));
                 }
-                if !self.has_room(&target) {
+                if !self.finder.has_room(&target) {
                     let text = format!(
                         "processor {} has as many unfinished calls as max_in_flight allows",
                         target.title()
@@ -82,7 +82,7 @@ impl Caller {
                 match self.issue(&target, &written, &outputs, &inputs, &prepared, &mut spare) {
                     Ok(()) => Ok(results_of(known, rows.len(), outputs)),
                     Err(error) if matches!(error.kind(), Kind::ProcessorLost | Kind::NotFound) => {
-                        self.forget(&target);
+                        self.finder.forget(&target);
                         Err(gone(&target))
                     }
                     Err(error) => Err(error),
@@ -96,14 +96,14 @@ impl Caller {
 
     /// Waits until all of these that live have room, or the timeout has passed.
     fn wait_for_all(&self, targets: &[Arc<Target>], timeout: Timeout) -> Result<()> {
-        if self.options.max_in_flight == 0 {
+        if self.finder.options.max_in_flight == 0 {
             return Ok(());
         }
-        let waited = self.wait_for_room(&timeout.deadline(), &mut || {
-            let living = self.living()?;
+        let waited = self.finder.wait_for_room(&timeout.deadline(), &mut || {
+            let living = self.finder.living()?;
             let among = |target: &Arc<Target>| targets.iter().any(|other| Arc::ptr_eq(other, target));
             let mut ours = living.iter().filter(|target| among(target));
-            Ok(ours.all(|target| self.has_room(target)).then_some(()))
+            Ok(ours.all(|target| self.finder.has_room(target)).then_some(()))
         });
         match waited {
             Err(error) if error.kind() != Kind::Timeout => Err(error),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Buffer, CreateSpec, ObjectId, Store, Writer};
 use crate::sync::atomic::Mutex;
+use crate::timeout::Timeout;
 use crate::wire::{CallSchema, Cell, Direction, Layout, Order, Param, ParamType, TensorSource};
 
 use super::call_memory::{CallMemory, PrivateCopy};
@@ -450,7 +451,20 @@ impl Call {
         order: impl Into<Option<Order>>,
         zeroed: bool,
     ) -> Result<CallMemory> {
-        let (_, memory) = self.lend(param, self.new_form(param, shape, order.into())?, zeroed)?;
+        self.create_output_within(param, shape, order, zeroed, None)
+    }
+
+    /// Like [`Call::create_output`], with another time to wait for space in a full store. None: that of the function.
+    pub fn create_output_within(
+        &self,
+        param: usize,
+        shape: &[i64],
+        order: impl Into<Option<Order>>,
+        zeroed: bool,
+        full_timeout: Option<Timeout>,
+    ) -> Result<CallMemory> {
+        let form = self.new_form(param, shape, order.into())?;
+        let (_, memory) = self.lend_within(param, form, zeroed, full_timeout)?;
         self.inner.outputs.keep(param, memory)
     }
 
@@ -562,8 +576,18 @@ impl Call {
     }
 
     fn lend(&self, param: usize, form: TensorForm, zeroed: bool) -> Result<(OutputTarget, TensorMemory)> {
+        self.lend_within(param, form, zeroed, None)
+    }
+
+    fn lend_within(
+        &self,
+        param: usize,
+        form: TensorForm,
+        zeroed: bool,
+        full_timeout: Option<Timeout>,
+    ) -> Result<(OutputTarget, TensorMemory)> {
         self.output_spec(param)?;
-        let (id, memory) = self.inner.outputs.create(param, form, zeroed)?;
+        let (id, memory) = self.inner.outputs.create(param, form, zeroed, full_timeout)?;
         let target = OutputTarget { call: self.inner.clone(), param, id };
         if !self.inner.object.function.options.loose_dims {
             let shape = &memory.layout().shape;

@@ -64,7 +64,7 @@ impl Caller {
 
     fn unknown(&self, name: &str) -> Error {
         let mut names: Vec<&str> = Vec::new();
-        for schema in &self.schemas {
+        for schema in &self.finder.schemas {
             if !names.contains(&schema.name.as_str()) {
                 names.push(&schema.name);
             }
@@ -119,7 +119,7 @@ impl Caller {
             Arg::Tensor(source) => source.layout.elem,
             Arg::Array(array) => array.layout().elem,
             Arg::Cell(Cell::Id(id)) => known_elem(&Ref::borrowed(
-                self.namespace.store(),
+                self.finder.namespace.store(),
                 *id,
                 super::expect::Expectation::default(),
             ))?,

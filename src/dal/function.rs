@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::store::ObjectId;
 use crate::sync::atomic::Mutex;
+use crate::timeout::Timeout;
 use crate::wire::{CallSchema, Cell, Direction, Order};
 
 use super::expect::Expectation;
@@ -24,6 +25,8 @@ pub struct FunctionOptions {
     pub ordered: bool,
     /// Dimensions of the same name may have different sizes, and the sizes in the signature are not checked.
     pub loose_dims: bool,
+    /// How long its outputs wait for space in a full store. None: what the processor says.
+    pub full_timeout: Option<Timeout>,
 }
 
 /// A function that a processor offers.

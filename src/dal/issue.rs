@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{NewCall, ObjectId, ObjectState, Want};
+use crate::store::{Attempt, NewCall, ObjectId, ObjectState, Want};
 use crate::sync::hash::FastMap;
 use crate::timeout::Timeout;
 use crate::wire::{CallSchema, Cell, Direction, Param, ParamType, MAX_ROWS};
 
+use super::again::Written;
 use super::args::{plan, Arg, Args, GivenRows, Planned, PutValue, Results};
 use super::caller::{Caller, Function, Spare};
 use super::discovery::FoundProcessor;
@@ -44,6 +45,8 @@ struct CopiedValue<'a> {
 /// Rows with their objects, before anything is written.
 #[derive(Default)]
 pub(super) struct Prepared<'a> {
+    /// Only of a call that may be issued again.
+    function: String,
     rows: usize,
     /// A cell for each parameter, one row behind the other. The outputs' are set when the call is addressed.
     cells: Vec<Cell>,
@@ -58,6 +61,8 @@ pub(super) struct Prepared<'a> {
     absent: Vec<bool>,
     /// Whether an output was given, not made here.
     pub(super) given: bool,
+    /// How often the call may be issued; 0 is once, too.
+    attempts: u32,
 }
 
 impl Prepared<'_> {
@@ -77,18 +82,11 @@ impl Prepared<'_> {
     }
 }
 
-/// A call as it is written.
-pub(super) struct Written {
-    /// Its bytes, and then its metadata.
-    bytes: Vec<u8>,
-    data: usize,
-}
-
 impl Caller {
     /// Issues one call, and does not wait for it: the results will exist later. All arguments are checked first. If
     /// `max_in_flight` is reached it waits, up to the timeout of the options.
     pub fn call(&self, function: &str, args: &Args<'_>) -> Result<Results> {
-        self.call_within(function, args, self.options.timeout)
+        self.call_within(function, args, self.finder.options.timeout)
     }
 
     /// Like [`Caller::call`], but waits up to `timeout` if `max_in_flight` is reached (TIMEOUT). INVALID_ARGUMENT names
@@ -159,15 +157,20 @@ impl Caller {
         if rows.count() == 0 {
             return Ok(None);
         }
+        prepared.attempts = self.finder.options.attempts;
+        if prepared.attempts > 1 {
+            prepared.function.clone_from(name);
+        }
+        self.finder.namespace.store().run_errands();
         let outputs = self.address(function, &mut prepared)?;
         let written = self.write(function, &prepared, std::mem::take(&mut spare.bytes))?;
         // Mostly nothing is waited for, and no clock is read.
         let mut deadline = None;
         let mut choose = |known: Option<Arc<Target>>| match known {
             Some(only) => Ok(only),
-            None => self.choose(name, deadline.get_or_insert_with(|| timeout.deadline())),
+            None => self.finder.choose(name, deadline.get_or_insert_with(|| timeout.deadline())),
         };
-        let mut target = choose(self.only())?;
+        let mut target = choose(self.finder.only())?;
         let inputs = self.put_values(function.schema(), &mut prepared)?;
         loop {
             match self.issue(&target, &written, &outputs, &inputs, &prepared, spare) {
@@ -176,7 +179,7 @@ impl Caller {
                     return Ok(Some((target, outputs)));
                 }
                 Err(error) if matches!(error.kind(), Kind::ProcessorLost | Kind::NotFound) => {
-                    self.forget(&target);
+                    self.finder.forget(&target);
                     target = choose(None)?;
                 }
                 Err(error) => return Err(error.context(name)),
@@ -192,7 +195,7 @@ impl Caller {
         cells: Vec<Cell>,
     ) -> Result<Prepared<'a>> {
         let (schema, count) = (function.schema(), rows.count());
-        self.namespace.store().here()?;
+        self.finder.namespace.store().here()?;
         if count > MAX_ROWS {
             return Err(Error::invalid(format!(
                 "{}: the batch has {count} rows, but at most {MAX_ROWS} are allowed: split it into several batches",
@@ -205,7 +208,7 @@ impl Caller {
         let width = schema.params.len();
         let mut planned = Vec::with_capacity(count * width);
         for row in 0..count {
-            plan(schema, &function.expects, rows.row(row), self.options.strict_dims, &mut planned)
+            plan(schema, &function.expects, rows.row(row), self.strict_dims, &mut planned)
                 .map_err(|error| in_row(row, error))?;
         }
         let given = if many { Some(given_outputs(schema, count, &planned)?) } else { None };
@@ -213,6 +216,7 @@ impl Caller {
             refuse_ring(schema, count, &planned, given)?;
         }
         let mut prepared = Prepared { rows: count, cells, ..Prepared::default() };
+
         prepared.cells.reserve(planned.len());
         prepared.outputs.reserve_exact(count * function.outputs.len());
         let many = given.map(|given| Many { given, seen: FastMap::default() });
@@ -235,7 +239,7 @@ impl Caller {
             let reference = match output {
                 Output::Null => None,
                 Output::Given(reference) => Some(reference.clone()),
-                Output::New => Some(self.namespace.unswept_ref(&function.expects[place])?),
+                Output::New => Some(self.finder.namespace.unswept_ref(&function.expects[place])?),
             };
             prepared.cells[at] = reference.as_ref().map_or(Cell::Null, |reference| Cell::Id(reference.id()));
             all.push(reference);
@@ -264,7 +268,7 @@ impl Caller {
         schema: &CallSchema,
         prepared: &mut Prepared<'_>,
     ) -> Result<Option<Arc<Held>>> {
-        let store = self.namespace.store();
+        let store = self.finder.namespace.store();
         for CopiedValue { reference, value, row, param, why } in std::mem::take(&mut prepared.values) {
             let param = &schema.params[param];
             let named = || {
@@ -279,21 +283,21 @@ impl Caller {
     }
 
     fn check_store(&self, reference: &Ref) -> Result<()> {
-        reference.check_store(self.namespace.store(), "the caller uses")
+        reference.check_store(self.finder.namespace.store(), "the caller uses")
     }
 
     /// Writes the call into the processor's namespace, publishes it and ties the outputs to it. After an error
     /// the call can be issued to another processor.
     pub(super) fn issue(
         &self,
-        target: &Target,
+        target: &Arc<Target>,
         written: &Written,
         outputs: &AllOutputs,
         inputs: &Option<Arc<Held>>,
         prepared: &Prepared<'_>,
         spare: &mut Spare,
     ) -> Result<()> {
-        let store = self.namespace.store();
+        let store = self.finder.namespace.store();
         let id = fresh_id(target.prefix, store);
         let outputs = || outputs.iter().flatten();
         spare.ids.clear();
@@ -302,30 +306,37 @@ impl Caller {
         let is_new = |output: &Ref| !output.is_owning() && matches!(output.state(), Ok(ObjectState::Absent));
         let new: Vec<bool> = if prepared.given { outputs().map(is_new).collect() } else { Vec::new() };
         let (data, metadata) = written.bytes.split_at(written.data);
-        let call = NewCall { id, data, metadata };
+        let full_timeout = self.finder.namespace.full_timeout();
+        let attempt = Attempt { number: 1, is_last: prepared.attempts < 2 };
+        let call = NewCall { id, data, metadata, full_timeout, attempt };
         spare.wants.clear();
         let want = store.issue_call(&call, target.declaration, &spare.ids, &mut spare.wants)?;
         let call_key = want.key();
         // The processor is at work meanwhile.
-        self.namespace.sweep(2 * spare.ids.len() + 2);
+        self.finder.namespace.sweep(2 * spare.ids.len() + 2);
         let mut claims = Vec::with_capacity(prepared.passed_on.len());
         for id in &prepared.passed_on {
             claims.push(store.want(id)?);
         }
-        if self.options.max_in_flight > 0 {
+        if self.finder.options.max_in_flight > 0 {
             let outputs = spare.ids.iter().copied().zip(spare.wants.iter().map(Want::key)).collect();
             target.flights.add(Flight { call: (id, call_key), outputs });
         }
+        let keys = || spare.ids.iter().copied().zip(spare.wants.iter().map(Want::key));
+        let tried = (prepared.attempts > 1).then(|| keys().collect());
         for (nth, (output, promise)) in outputs().zip(spare.wants.drain(..)).enumerate() {
             claims.extend(output.promised(promise, new.get(nth).copied().unwrap_or(false)));
         }
         let call = Arc::new(IssuedCall::new(id, target.owner, want, claims, inputs.clone()));
+        if let Some(tried) = tried {
+            self.retries.add(&call, target, &prepared.function, written, tried);
+        }
         for output in outputs() {
             output.depend_on(call.clone());
-            self.namespace.remember(output.unfinished());
+            self.finder.namespace.remember(output.unfinished());
         }
         if outputs().next().is_none() {
-            self.namespace.remember(Unfinished::Call(call));
+            self.finder.namespace.remember(Unfinished::Call(call));
         }
         Ok(())
     }
@@ -494,7 +505,7 @@ impl<'a> Rows<'_, 'a> {
             let named = |error: Error| error.context(format!("{}: parameter '{}'", schema.name, param.name));
             let expect = &function.expects[place];
             let is_output = param.direction == Direction::Out;
-            let namespace = &self.caller.namespace;
+            let namespace = &self.caller.finder.namespace;
             let reference = match planned {
                 Planned::Value(cell) => {
                     self.prepared.cells.push(cell);

@@ -38,6 +38,7 @@
 //! A call object has rows, one per invocation, and a [`Call`] is one row of it. A call object is claimed when its first row
 //! is taken, and finished when its last row has ended.
 
+mod again;
 mod args;
 mod broadcast;
 mod call;
@@ -48,6 +49,7 @@ mod crew;
 mod discovery;
 mod expect;
 mod failure;
+mod finder;
 mod flight;
 mod forms;
 mod function;
@@ -76,9 +78,10 @@ pub use args::{Arg, Args, Results};
 pub use broadcast::Reply;
 pub use call::{Call, ParamKey};
 pub use call_memory::CallMemory;
-pub use caller::{Caller, CallerOptions, Select};
+pub use caller::Caller;
 pub use discovery::FoundProcessor;
 pub use expect::{Expectation, ExpectedTable};
+pub use finder::{CallerOptions, Select};
 pub use function::FunctionOptions;
 pub use many::{wait_many, WaitMode};
 pub use namespaces::{namespaces, DeclaredNamespace};

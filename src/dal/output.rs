@@ -18,6 +18,7 @@ use std::sync::Arc;
 use crate::error::{Error, Kind, Result};
 use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Writer};
 use crate::sync::atomic::Mutex;
+use crate::timeout::Timeout;
 use crate::wire::{Cell, Direction};
 
 use super::call_memory::CallMemory;
@@ -229,7 +230,9 @@ impl Outputs {
         fill: impl FnOnce(&mut Writer),
     ) -> Result<()> {
         let (id, key) = self.lend(param)?;
-        let writer = key.map(|key| self.store.create_output(key, &id, spec)).transpose();
+        let full_timeout = spec.full_timeout.or(self.function.options.full_timeout);
+        let spec = CreateSpec { full_timeout, ..spec.clone() };
+        let writer = key.map(|key| self.store.create_output(key, &id, &spec)).transpose();
         let mut writer = writer.map_err(|error| {
             self.reopen(param);
             self.named(param, error)
@@ -246,11 +249,14 @@ impl Outputs {
         param: usize,
         form: TensorForm,
         zeroed: bool,
+        full_timeout: Option<Timeout>,
     ) -> Result<(ObjectId, TensorMemory)> {
         let (id, key) = self.lend(param)?;
+        let full_timeout = full_timeout.or(self.function.options.full_timeout);
         let memory = match key {
             Some(key) => form
                 .spec(false, false, zeroed)
+                .map(|spec| CreateSpec { full_timeout, ..spec })
                 .and_then(|spec| self.store.create_output(key, &id, &spec))
                 .map(|writer| form.into_memory(writer)),
             None => form.into_scratch(),
@@ -343,6 +349,15 @@ impl Outputs {
 
     /// Fails what is not sealed: "function: text". What no output can carry is logged.
     pub(super) fn fail(&self, error: &Error) -> Result<()> {
+        self.end_unwritten(error, |key, error| self.store.fail_surely(key, error))
+    }
+
+    /// The processor closes before it has run the call: what is not sealed fails, unless its caller issues the call again.
+    pub(super) fn lose(&self, error: &Error) -> Result<()> {
+        self.end_unwritten(error, |key, error| self.store.lose_surely(key, error))
+    }
+
+    fn end_unwritten(&self, error: &Error, end: impl Fn(EntryKey, &Error) -> Result<bool>) -> Result<()> {
         let error = in_function(error, &self.function.schema.name);
         let mut failed = Vec::new();
         let mut given_up = Vec::new();
@@ -371,7 +386,7 @@ impl Outputs {
         let mut result = Ok(());
         // What another processor has promised as well is left to that one.
         for key in failed.into_iter().filter_map(|(key, ours)| key.filter(|_| ours)) {
-            if let Err(error) = self.store.fail_surely(key, &error) {
+            if let Err(error) = end(key, &error) {
                 result = Err(error);
             }
         }

@@ -38,6 +38,8 @@ pub struct ProcessorOptions {
     pub threads: u32,
     /// The thread that takes a call with [`Processor::next`] runs its function ([`Call::run_here`]).
     pub taker_runs: bool,
+    /// How long the outputs of its functions wait for space in a full store. None: `SDP_DAL_FULL_TIMEOUT`.
+    pub full_timeout: Option<Timeout>,
 }
 
 /// Offers functions and runs calls. Several threads may take calls from one processor at the same time. Dropping it
@@ -49,6 +51,7 @@ pub struct Processor {
     functions: Vec<(Arc<Offered>, Option<Function>)>,
     threads: u32,
     taker_runs: bool,
+    full_timeout: Option<Timeout>,
     started: OnceCell<Arc<Started>>,
     /// It was shut down before it was started, or while it was.
     shut: Mutex<bool>,
@@ -90,6 +93,7 @@ impl Processor {
             functions: Vec::new(),
             threads: options.threads,
             taker_runs: options.taker_runs,
+            full_timeout: options.full_timeout,
             started: OnceCell::new(),
             shut: Mutex::new(false),
         })
@@ -122,6 +126,8 @@ impl Processor {
             );
             return Err(Error::new(Kind::AlreadyStarted, text));
         }
+        let full_timeout = options.full_timeout.or(self.full_timeout);
+        let options = FunctionOptions { full_timeout, ..options };
         let place = self.functions.len();
         let index = self.check_form(&schema, options)?.unwrap_or(place);
         self.functions.push((Arc::new(Offered::new((index, place), schema, options)), function));

@@ -4,7 +4,7 @@ use crate::arrow::datatypes::SchemaRef;
 use crate::arrow::record_batch::RecordBatch;
 
 use crate::error::{Error, Result};
-use crate::store::{Buffer, ObjectId, Writer};
+use crate::store::{Buffer, CreateSpec, ObjectId, Writer};
 use crate::timeout::Timeout;
 use crate::wire::{
     read_table, Direction, Param, ParamType, TableForm, TableMemory, TableSource, TABLE_METADATA,
@@ -115,12 +115,23 @@ impl Call {
     /// Writes an output table with one copy and seals it. INVALID_ARGUMENT, with the name of the column, if the
     /// signature has other columns. ALREADY_EXISTS if the output is being written or is sealed.
     pub fn put_table(&self, param: usize, value: &TableSource) -> Result<()> {
+        self.put_table_within(param, value, None)
+    }
+
+    /// Like [`Call::put_table`], with another time to wait for space in a full store. None: that of the function.
+    pub fn put_table_within(
+        &self,
+        param: usize,
+        value: &TableSource,
+        full_timeout: Option<Timeout>,
+    ) -> Result<()> {
         let spec = self.written(param, "a table", |ty| matches!(ty, ParamType::Table(_) | ParamType::Oid))?;
         let form = Expectation::of_param(spec)
             .check_table(value.schema(), value.batches())
             .and_then(|()| TableForm::of(value))
             .map_err(|error| error.context(format!("{}: parameter '{}'", self.function(), spec.name)))?;
         let raw = raw_spec(form.size(), TABLE_METADATA, false, false)?;
+        let raw = CreateSpec { full_timeout, ..raw };
         self.put_output(param, &raw, |writer| form.write(&mut ObjectMemory(writer)))
     }
 

@@ -54,11 +54,18 @@ pub(super) fn take(store: &Store, pending: &PendingRow, turn: &mut Option<Turn>)
 
 /// Fails a call that is still queued. After an error it can be done again.
 pub(super) fn refuse(store: &Store, pending: &PendingRow, error: &Error) -> Result<()> {
-    if !pending.object.claim()? {
+    let object = &pending.object;
+    if object.function.outputs(pending.cells()).next().is_none()
+        && store.is_marked_retried(object.call.key)?
+    {
+        // It stays in the queue: its caller takes it back and issues it again.
         return Ok(());
     }
-    Outputs::look(store, &pending.object, pending.row)?.fail(error)?;
-    pending.object.end_row()
+    if !object.claim()? {
+        return Ok(());
+    }
+    Outputs::look(store, object, pending.row)?.lose(error)?;
+    object.end_row()
 }
 
 fn pin_inputs(

@@ -195,11 +195,11 @@ pub struct Entry {
     pub data_size: AtomicU64,
     /// Bytes of metadata.
     pub meta_size: AtomicU32,
-    /// Keep and evictable: see `KEEP`, `EVICTABLE`.
+    /// Keep and evictable, and of an output its attempts: see `KEEP`, `EVICTABLE`, `RETRIED`, `ATTEMPT_SHIFT`.
     pub flags: AtomicU32,
     /// Attachment number of the creator (or of who promised it).
     pub creator: AtomicU32,
-    /// Attachment number of who is to produce it.
+    /// Attachment number of who is to produce it, or [`NO_CLIENT`].
     pub producer: AtomicU32,
     /// Nanoseconds since the epoch.
     pub created: AtomicU64,
@@ -232,6 +232,12 @@ pub const KEEP: u32 = 1;
 pub const EVICTABLE: u32 = 2;
 /// An output that has taken an input's memory over: if it is not made, that input is lost with it.
 pub const TOOK_OVER: u32 = 4;
+/// An output, or a call without outputs, whose call is issued again should its processor be lost: see `store::attempts`.
+pub const RETRIED: u32 = 8;
+/// The bits of an output's flags from here on: which attempt of its call this is; 0 if there is only one.
+pub const ATTEMPT_SHIFT: u32 = 8;
+/// In the place of an output's producer: it was lost, and the call is to be issued again. No client has this number.
+pub const NO_CLIENT: u32 = u32::MAX;
 
 /// A run of bytes of the heap, used or free. Derived.
 #[repr(C)]

@@ -20,6 +20,7 @@ use once_cell::sync::OnceCell;
 use super::addresses::Addresses;
 use super::descriptor::{Descriptor, Watched};
 use super::entries::EntryKey;
+use super::errands::Errands;
 use super::evict::Victims;
 use super::lists::REMEMBERED;
 use super::locked::{Locked, Others};
@@ -91,7 +92,9 @@ pub(super) struct Attachment {
     /// What is evicted next.
     pub(super) victims: Mutex<Victims>,
     /// Objects that are still to be failed: see [`Store::fail_surely`](super::Store::fail_surely).
-    pub(super) owed: Mutex<Vec<(EntryKey, Error)>>,
+    pub(super) owed: Mutex<Vec<Owed>>,
+    /// What threads that come past have to do.
+    pub(super) errands: Errands,
     /// Subscriptions of this process.
     pub(super) readers: Mutex<u32>,
     pub(super) started: Instant,
@@ -226,6 +229,14 @@ fn held(registry: &Registry, place: &Place) -> Option<Store> {
     attachment.kept().is_ok().then(|| Store { attachment: Tie::new(attachment) })
 }
 
+/// An output that could not be ended before.
+pub(super) struct Owed {
+    pub(super) key: EntryKey,
+    pub(super) error: Error,
+    /// Its processor closes: it may be lost instead of failed.
+    pub(super) lost: bool,
+}
+
 impl Attachment {
     /// Attaches; `None`: the store is going or has gone, start over.
     fn attach(segment: Segment, place: Place, options: &StoreOptions) -> Result<Option<Attachment>> {
@@ -263,6 +274,7 @@ impl Attachment {
             declarations: Default::default(),
             victims: Mutex::default(),
             owed: Mutex::default(),
+            errands: Errands::default(),
             readers: Mutex::new(0),
             started: clock::now(),
             segment: Arc::clone(&segment),

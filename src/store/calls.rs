@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
-use super::attachment::LEAVE_PATIENCE;
+use super::attachment::{Owed, LEAVE_PATIENCE};
+use super::attempts::Attempt;
 use super::buffer::Buffer;
 use super::create::exists;
-use super::entries::{name_call, Attempt, Birth, EntryKey, Need};
+use super::entries::{name_call, Attempt as Tried, Birth, EntryKey, Need};
 use super::events::EventKind;
 use super::id::ObjectId;
 use super::index::id_of;
@@ -45,20 +46,25 @@ pub struct NewCall<'a> {
     pub data: &'a [u8],
     /// What they are.
     pub metadata: &'a [u8],
+    /// How long to wait for space. `None`: as [`CreateSpec::full_timeout`].
+    pub full_timeout: Option<Timeout>,
+    /// Whether it is issued again should its processor be lost.
+    pub attempt: Attempt,
 }
 
 impl NewCall<'_> {
-    fn spec(&self) -> CreateSpec<'_> {
+    pub(super) fn spec(&self) -> CreateSpec<'_> {
         let data_size = self.data.len() as u64;
-        CreateSpec { data_size, metadata: self.metadata, want: true, ..CreateSpec::default() }
+        let Self { metadata, full_timeout, .. } = *self;
+        CreateSpec { data_size, metadata, want: true, full_timeout, ..CreateSpec::default() }
     }
 }
 
 /// The queue of a declaration, as it is found under the lock.
-struct Queue<'a> {
+pub(super) struct Queue<'a> {
     declaration: &'a Entry,
-    owner: u32,
-    slot: u32,
+    pub(super) owner: u32,
+    pub(super) slot: u32,
 }
 
 /// What became of an attempt to claim a call.
@@ -70,7 +76,7 @@ pub enum Claim {
 }
 
 /// Most outputs promised in one turn of the lock: a call of many rows has many.
-const PROMISES: usize = 256;
+pub(super) const PROMISES: usize = 256;
 
 /// A call of more bytes is written before the lock is taken.
 const SMALL_CALL: usize = 4096;
@@ -98,7 +104,7 @@ impl Store {
         if outputs.len() > PROMISES || call.data.len() > SMALL_CALL {
             let mut writer = self.create(&call.id, &call.spec())?;
             writer.copy_from(0, call.data);
-            return self.issue_by_steps(writer, declaration, outputs, wants);
+            return self.issue_by_steps(writer, declaration, outputs, wants, call.attempt);
         }
         self.ask_for_owner(declaration)?;
         let attachment = &self.attachment;
@@ -115,10 +121,11 @@ impl Store {
             };
             born = Some(key);
             for output in outputs {
-                let promised = locked.promise(output, &queue, key)?;
+                let promised = locked.promise(output, &queue, key, call.attempt)?;
                 wants.push(Want::counted(self, *output, promised));
                 fail::point("issue.promised");
             }
+            locked.mark_attempt(key, call.attempt)?;
             locked.publish(&call.id, key, queue.declaration, true)?;
             Ok(Ok(key))
         });
@@ -143,7 +150,7 @@ impl Store {
         outputs: &[ObjectId],
     ) -> Result<(Want, Vec<Want>)> {
         let mut wants = Vec::with_capacity(outputs.len());
-        let want = self.issue_by_steps(call, declaration, outputs, &mut wants)?;
+        let want = self.issue_by_steps(call, declaration, outputs, &mut wants, Attempt::ONLY)?;
         Ok((want, wants))
     }
 
@@ -154,6 +161,7 @@ impl Store {
         declaration: EntryKey,
         outputs: &[ObjectId],
         wants: &mut Vec<Want>,
+        attempt: Attempt,
     ) -> Result<Want> {
         let id = &call.id();
         let key = call.key().ok_or_else(|| Error::internal("a call in scratch memory"))?;
@@ -169,12 +177,12 @@ impl Store {
                     return Ok(Err(Need::Objects));
                 }
                 for output in some {
-                    let promised = locked.promise(output, &queue, key)?;
+                    let promised = locked.promise(output, &queue, key, attempt)?;
                     wants.push(Want::counted(self, *output, promised));
                     fail::point("issue.promised");
                 }
                 if later.is_empty() {
-                    locked.publish(id, key, queue.declaration, false)?;
+                    locked.publish_call(id, key, &queue, attempt)?;
                 }
                 Ok(Ok(()))
             })?;
@@ -191,13 +199,13 @@ impl Store {
     }
 
     /// Who reads the queue looks at it.
-    fn issued(&self, call: &ObjectId) {
+    pub(super) fn issued(&self, call: &ObjectId) {
         self.attachment.ring(&ObjectId::declaration(call.prefix()));
         fail::point("issue.rung");
     }
 
     /// Asks now and then whether the owner of a queue lives.
-    fn ask_for_owner(&self, declaration: EntryKey) -> Result<()> {
+    pub(super) fn ask_for_owner(&self, declaration: EntryKey) -> Result<()> {
         let owner = self.attachment.segment.entry(declaration.index)?.creator.load(Ordering::Relaxed);
         if owner != self.number() && self.may_ask() && !self.alive(owner) {
             // Who it was is told once its slot is marked.
@@ -321,11 +329,21 @@ impl Store {
     /// As [`Store::fail`], for who will not come again: when the lock cannot be had in time it is owed, which is an error all
     /// the same, and [`Store::fail_owed`] does it. Dead before that: the object fails with its producer.
     pub fn fail_surely(&self, key: EntryKey, error: &Error) -> Result<bool> {
-        let failed = self.fail(key, error);
-        if failed.as_ref().is_err_and(|error| error.kind() == Kind::Busy) {
-            lock(&self.attachment.owed).push((key, error.clone()));
+        self.end_surely(Owed { key, error: error.clone(), lost: false })
+    }
+
+    /// The same for [`Store::lose`].
+    pub fn lose_surely(&self, key: EntryKey, error: &Error) -> Result<bool> {
+        self.end_surely(Owed { key, error: error.clone(), lost: true })
+    }
+
+    fn end_surely(&self, owed: Owed) -> Result<bool> {
+        let ended =
+            if owed.lost { self.lose(owed.key, &owed.error) } else { self.fail(owed.key, &owed.error) };
+        if ended.as_ref().is_err_and(|error| error.kind() == Kind::Busy) {
+            lock(&self.attachment.owed).push(owed);
         }
-        failed
+        ended
     }
 
     /// Whether there is something that could not be failed before.
@@ -341,15 +359,16 @@ impl Store {
         self.attachment.here()?;
         loop {
             // Never held while waiting for the store's lock.
-            let Some((key, error)) = lock(&self.attachment.owed).pop() else { return Ok(()) };
-            self.fail_surely(key, &error)?;
+            let Some(owed) = lock(&self.attachment.owed).pop() else { return Ok(()) };
+            self.end_surely(owed)?;
         }
     }
 
     /// Ends what a dead client was to make, if that is still to be made: see [`Locked::bury`]. False too if the lock cannot be
     /// had in a moment: whoever looks again tries again.
     pub(super) fn bury(&self, key: EntryKey, id: &ObjectId, dead: u32) -> Result<bool> {
-        match self.attachment.locked_within(LEAVE_PATIENCE, |locked| locked.bury(key, dead)) {
+        let bury = |locked: &Locked<'_>| Ok(locked.has_gone(key, dead)? && locked.bury(key, dead)?);
+        match self.attachment.locked_within(LEAVE_PATIENCE, bury) {
             Ok(true) => self.attachment.ring(id),
             Err(error) if error.kind() != Kind::Busy => return Err(error),
             other => return Ok(other.is_ok_and(|buried| buried)),
@@ -406,6 +425,13 @@ impl Locked<'_> {
         Ok(true)
     }
 
+    /// Whether the client that was to make an object has gone. Who looked without the lock may have read the slot of one producer
+    /// and the number of the next, to which the output has passed meanwhile.
+    fn has_gone(&self, key: EntryKey, dead: u32) -> Result<bool> {
+        let Some((_, word)) = self.entry_of(key)? else { return Ok(false) };
+        Ok(!self.attachment.is_in(word.slot(), dead) || self.segment().liveness.is_dead(dead))
+    }
+
     /// Ends what a dead client was to make: the output that it has promised fails, what it was creating is aborted. The one
     /// answer for whoever finds the client dead: who waits for the object, who looks at it, who reaps. Idempotent. Whether
     /// it did anything.
@@ -418,10 +444,11 @@ impl Locked<'_> {
                 self.settle(key)
             }
             State::Awaited if entry.producer.load(Ordering::Relaxed) == dead => {
-                let name = self.attachment.name_of(dead);
-                let left = what_is_left(entry);
-                let text = format!("the processor {name}(client {dead}) crashed or was closed; {left}");
-                self.fail(key, &Error::new(Kind::ProcessorLost, text))
+                if self.is_retried(entry)? {
+                    return Ok(self.mark_lost(entry));
+                }
+                let error = self.lost_error(entry, dead);
+                self.fail(key, &error)
             }
             _ => Ok(false),
         }
@@ -429,7 +456,7 @@ impl Locked<'_> {
 
     /// The queue of a declaration that lives. Nothing is promised in the name of a client whose reaping has begun: its reaper,
     /// who marked it under the lock before it looked at any entry, finds all that was promised before.
-    fn queue_of(&self, declaration: EntryKey) -> Result<Queue<'_>> {
+    pub(super) fn queue_of(&self, declaration: EntryKey) -> Result<Queue<'_>> {
         let lost = || Error::new(Kind::ProcessorLost, "the processor crashed or was closed");
         let (entry, word) = self.entry_of(declaration)?.ok_or_else(lost)?;
         let owner = entry.creator.load(Ordering::Relaxed);
@@ -451,7 +478,7 @@ impl Locked<'_> {
 
     /// A new call with its bytes, which are few; not pinned, as it is published before the lock is given back. Dead before that,
     /// it is a creation as any other, and aborted.
-    fn write_call(&self, call: &NewCall<'_>, mapped: &Arc<Mapped>) -> Attempt<EntryKey> {
+    fn write_call(&self, call: &NewCall<'_>, mapped: &Arc<Mapped>) -> Tried<EntryKey> {
         let hash = self.attachment.hash(&call.id);
         if self.find_by(&call.id, hash).is_some() {
             return Err(exists(&call.id));
@@ -489,7 +516,13 @@ impl Locked<'_> {
     }
 
     /// Promises an output, or claims the one that there is.
-    fn promise(&self, output: &ObjectId, queue: &Queue<'_>, call: EntryKey) -> Result<EntryKey> {
+    fn promise(
+        &self,
+        output: &ObjectId,
+        queue: &Queue<'_>,
+        call: EntryKey,
+        attempt: Attempt,
+    ) -> Result<EntryKey> {
         let (producer, slot) = (queue.owner, queue.slot);
         let hash = self.attachment.hash(output);
         if let Some((index, word)) = self.find_by(output, hash) {
@@ -501,6 +534,7 @@ impl Locked<'_> {
                 // The call that was to make it has gone, while somebody else wanted the output: it is this call's now. Dead
                 // between the two words, it names none, as one that was not published is never found in a queue.
                 name_call(entry, call);
+                entry.flags.fetch_or(attempt.flags(), Ordering::Relaxed);
             }
             return Ok(key);
         }
@@ -511,7 +545,7 @@ impl Locked<'_> {
             extent: None,
             data_size: 0,
             meta_size: 0,
-            flags: 0,
+            flags: attempt.flags(),
             producer,
             slot,
             want: true,
@@ -528,6 +562,26 @@ impl Locked<'_> {
         let word = Word(self.segment().entry(index)?.state.load(Ordering::Acquire));
         let same = low_half(word.generation()) == output.last.load(Ordering::Relaxed);
         Ok(same && matches!(word.state(), State::Creating | State::Sealed) && !word.has(ENDED))
+    }
+
+    /// Marks a call that is issued again: a processor that closes leaves it in its queue if it has no outputs.
+    fn mark_attempt(&self, key: EntryKey, attempt: Attempt) -> Result<()> {
+        if attempt.flags() != 0 {
+            self.segment().entry(key.index)?.flags.fetch_or(attempt.flags(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Publishes a call that was written before.
+    pub(super) fn publish_call(
+        &self,
+        id: &ObjectId,
+        key: EntryKey,
+        queue: &Queue<'_>,
+        attempt: Attempt,
+    ) -> Result<()> {
+        self.mark_attempt(key, attempt)?;
+        self.publish(id, key, queue.declaration, false)
     }
 
     /// Seals a call and puts it at the end of its queue, if it is not there: one that was born in this turn of the lock is.

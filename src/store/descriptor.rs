@@ -82,6 +82,7 @@ impl Store {
     /// changes make it readable again.
     pub fn clear_event_descriptor(&self) -> Result<()> {
         self.attachment.kept()?;
+        self.run_errands();
         // Who does not ask what changed looks at everything.
         lock(&self.attachment.watched).due.clear();
         self.attachment.clear_descriptor();
@@ -94,6 +95,7 @@ impl Store {
         let attachment = &self.attachment;
         attachment.kept()?;
         attachment.clear_descriptor();
+        self.run_errands();
         let mut watched = lock(&attachment.watched);
         let Watched { told, ids, due } = &mut *watched;
         attachment.rung_since(
@@ -255,6 +257,10 @@ impl Sleeper {
                 looked = clock::now();
                 if let Some(attachment) = self.attachment.upgrade() {
                     attachment.reap_by_turn();
+                    if attachment.has_errands() {
+                        // This thread does none: the loop does when it asks what has changed.
+                        self.fd.signal();
+                    }
                 }
             }
         }

@@ -8,7 +8,9 @@ use super::id::ObjectId;
 use super::index::{id_of, is_declaration};
 use super::Store;
 use crate::error::{Error, Kind, Result};
-use crate::shm::layout::{load_text, store_text, Entry, State, Word, CLAIMED, ENDED, EVICTABLE, KEEP};
+use crate::shm::layout::{
+    load_text, store_text, Entry, State, Word, CLAIMED, ENDED, EVICTABLE, KEEP, NO_CLIENT,
+};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::row::row_is_empty;
 
@@ -23,7 +25,7 @@ pub enum ObjectState {
     Awaited {
         /// Its entry.
         key: EntryKey,
-        /// Attachment number of who makes it.
+        /// Attachment number of who makes it; of no client if its processor was lost and its call is issued again.
         producer: u32,
     },
     /// An object whose bytes are being written.
@@ -213,7 +215,9 @@ impl Store {
             data_size: entry.data_size.load(Ordering::Relaxed),
             metadata_size: u64::from(entry.meta_size.load(Ordering::Relaxed)),
             creator: entry.creator.load(Ordering::Relaxed),
-            producer: entry.producer.load(Ordering::Relaxed),
+            producer: Some(entry.producer.load(Ordering::Relaxed))
+                .filter(|number| *number != NO_CLIENT)
+                .unwrap_or(0),
             created: Duration::from_nanos(entry.created.load(Ordering::Relaxed)),
             construct: Duration::from_micros(u64::from(entry.construct.load(Ordering::Relaxed))),
             keep: flags & KEEP != 0,

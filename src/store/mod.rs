@@ -10,6 +10,7 @@
 
 mod addresses;
 mod attachment;
+mod attempts;
 mod buffer;
 mod calls;
 mod census;
@@ -20,6 +21,7 @@ mod descriptor;
 mod destroy;
 mod ended;
 mod entries;
+mod errands;
 mod events;
 mod evict;
 mod follow;
@@ -52,6 +54,7 @@ use std::sync::Arc;
 use crate::error::Result;
 
 pub use attachment::leave_all;
+pub use attempts::Attempt;
 pub use buffer::Buffer;
 pub use calls::{Claim, NewCall, QueuedCall};
 pub use census::{census, stores, Census, StoreSummary};
@@ -60,6 +63,7 @@ pub use delete::DeleteMode;
 pub use descriptor::Watch;
 pub use ended::ProcessEnd;
 pub use entries::EntryKey;
+pub use errands::Errand;
 pub use events::{Event, EventKind, Subscription};
 pub use id::{id_text, parse_id_start, ObjectId, Prefix, ID_SIZE, PREFIX_SIZE};
 pub use inspect::{ClientInfo, ObjectInfo, ObjectState, StoreStat};
@@ -67,7 +71,7 @@ pub use listing::Listing;
 pub use locked::Patience;
 pub use lookout::Lookout;
 pub use namespaces::NamespaceInfo;
-pub use options::{Create, StoreOptions};
+pub use options::{full_timeout, Create, StoreOptions};
 pub use take_over::TakenOver;
 pub use want::Want;
 

@@ -19,7 +19,7 @@ use super::index::id_of;
 use super::Store;
 use crate::error::Result;
 use crate::log::{self, Level};
-use crate::shm::layout::{State, Word, BUCKETS, LOG_BUCKET};
+use crate::shm::layout::{State, Word, ATTEMPT_SHIFT, BUCKETS, LOG_BUCKET, NO_CLIENT};
 use crate::sync::atomic::{fence, lock, AtomicU32, AtomicU64, Ordering};
 use crate::sync::clock::epoch_nanos;
 use crate::sync::fail;
@@ -32,7 +32,9 @@ const TURN_MILLIS: u64 = 250;
 impl Store {
     /// Whether the client with this number is running. Numbers are never reused.
     pub fn alive(&self, number: u32) -> bool {
-        number != 0 && (number == self.attachment.number || !self.attachment.segment.liveness.is_dead(number))
+        number != 0
+            && number != NO_CLIENT
+            && (number == self.attachment.number || !self.attachment.segment.liveness.is_dead(number))
     }
 
     /// Reaps all crashed clients. Returns how many there were.
@@ -47,6 +49,7 @@ impl Store {
 
     /// The same for who comes again and again and has just read the clock: it mostly costs nothing.
     pub fn reap_by_turn_at(&self, now: Instant) {
+        self.run_errands();
         let attachment = &self.attachment;
         let millis = attachment.millis_at(now);
         let last = attachment.turned.load(Ordering::Relaxed);
@@ -92,7 +95,7 @@ impl Attachment {
 
     /// Reaps one dead client. False if somebody else does, or has done, or if something was in the way.
     pub(super) fn reap(&self, number: u32) -> bool {
-        if number == self.number || number == 0 || self.kept().is_err() {
+        if number == self.number || number == 0 || number == NO_CLIENT || self.kept().is_err() {
             return false;
         }
         let _held = log::hold();
@@ -172,6 +175,10 @@ impl Attachment {
         let by = |who: &AtomicU32| who.load(Ordering::Relaxed) == number;
         let promised = word.state() == State::Awaited && by(&entry.producer);
         let created = word.state() == State::Creating && by(&entry.creator);
+        let tried = entry.flags.load(Ordering::Relaxed) >> ATTEMPT_SHIFT != 0;
+        if word.state() == State::Awaited && tried && !promised {
+            self.reap_orphan(key, number)?;
+        }
         if promised || created || word.fate(pins, wants, self.stays(entry)) != Fate::Stays {
             let id = id_of(entry);
             if self.locked(|locked| Ok(locked.bury(key, number)? || locked.settle(key)?))? {
@@ -180,6 +187,29 @@ impl Attachment {
             fail::point("reap.settled");
         }
         Ok(claimed || promised)
+    }
+}
+
+impl Attachment {
+    /// Ends an output of a call that the dead would have issued again, or has issued again in vain.
+    fn reap_orphan(&self, key: EntryKey, number: u32) -> Result<()> {
+        let id = id_of(self.segment.entry(key.index)?);
+        let ended = self.locked(|locked| {
+            let Some((entry, _)) = locked.entry_of(key)? else { return Ok(false) };
+            let producer = entry.producer.load(Ordering::Relaxed);
+            match producer {
+                NO_CLIENT => locked.bury(key, NO_CLIENT),
+                _ if locked.is_orphan(key, number)? => {
+                    let error = locked.lost_caller();
+                    locked.fail(key, &error)
+                }
+                _ => Ok(false),
+            }
+        })?;
+        if ended {
+            self.ring(&id);
+        }
+        Ok(())
     }
 }
 

@@ -241,6 +241,7 @@ impl Store {
         let attachment = &*self.attachment;
         attachment.here()?;
         let deadline = timeout.deadline();
+        self.run_errands();
         let _patience = Patience::of(timeout);
         if let Some(done) = check().map_err(|error| deadline.or_late(error))? {
             return Ok(done);
@@ -289,6 +290,8 @@ impl Store {
             }
             // By the clock: a bell that rings all the time for others must not keep us from finding the dead.
             let begun = clock::now();
+            // Before the slice: what it does may be what is waited for.
+            self.run_errands();
             if begun.saturating_duration_since(looked) >= SLICE {
                 looked = begun;
                 interrupt::ask()?;

@@ -326,6 +326,33 @@ static sdp_dal_results *issue(sdp_dal_caller *caller, const sdp_dal_ref *ys) {
     return results;
 }
 
+/* Closed while a call waits that may be issued twice: to another one, and to none. */
+static void attempted(const sdp_dal_store *store) {
+    const sdp_dal_ref *zs = NULL;
+    sdp_dal_ref *ys = NULL;
+    sdp_dal_caller *caller = NULL;
+    sdp_dal_caller_options options;
+    sdp_dal_tensor_view view = int64_view(numbers, three);
+    CLEAR(options);
+    options.attempts = 2;
+    OK(sdp_dal_tensor_put(store, &view, &ys));
+    for (int others = 1; others >= 0; others--) {
+        sdp_dal_processor *first = open_processor(store), *next = open_processor(store);
+        OK(sdp_dal_processor_start(first));
+        OK(sdp_dal_caller_open(store, &signature, 1, &options, &caller));
+        sdp_dal_results *results = issue(caller, ys);
+        OK(sdp_dal_results_get_ref(results, "zs", &zs));
+        if (others == 1) OK(sdp_dal_processor_start(next));
+        sdp_dal_processor_close(first);
+        if (others == 1) FAILS(sdp_dal_ref_wait(zs, second * 4 / 10), SDP_DAL_TIMEOUT);
+        sdp_dal_processor_close(next);
+        show(sdp_dal_ref_wait(zs, 10 * second));
+        sdp_dal_results_free(results);
+        sdp_dal_caller_close(caller);
+    }
+    sdp_dal_ref_free(ys);
+}
+
 static void lost(const char *path, const sdp_dal_store *store) {
     const char *const hold = "hold() -> (out: int64[i])";
     sdp_dal_processor *processor = open_processor(store), *holder = NULL;
@@ -496,6 +523,7 @@ int main(int argc, char **argv) {
     full(store);
     calls(store);
     lost(argv[1], store);
+    attempted(store);
     without_descriptors(argv[1]);
     IN_CHILD(show(sdp_dal_ref_new(store, NULL, &ref)));
     opening(argv[1]);

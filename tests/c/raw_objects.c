@@ -122,6 +122,49 @@ static void aborted(sdp_dal_store *store) {
     CHECK(data == NULL && writer == NULL);
 }
 
+/* A store without room for a megabyte: what is put waits as long as each option says. */
+static void full(const char *path) {
+    char other[4096];
+    sdp_dal_store_options options;
+    sdp_dal_store *store = NULL;
+    sdp_dal_ref *filling = NULL, *ref = NULL;
+    sdp_dal_tensor_spec spec;
+    sdp_dal_tensor_view view;
+    void *data = NULL;
+    static const char much[1 << 20] = {0};
+    const int64_t most = (4 << 20) - (1 << 19), shape = (int64_t)sizeof much;
+    snprintf(other, sizeof other, "%s-full", path);
+    CLEAR(options);
+    options.size = 4 << 20;
+    OK(sdp_dal_store_open(other, &options, &store));
+    CLEAR(spec);
+    spec.ndim = 1;
+    spec.dtype = SDP_DAL_UINT8;
+    spec.shape = &most;
+    OK(sdp_dal_tensor_create(store, &spec, &data, &filling));
+    CLEAR(view);
+    view.data = much;
+    view.ndim = 1;
+    view.dtype = SDP_DAL_UINT8;
+    view.shape = spec.shape = &shape;
+    spec.full_timeout_ns = 1000000;
+    FAILS(sdp_dal_tensor_create(store, &spec, &data, &ref), SDP_DAL_OUT_OF_MEMORY);
+    FAILS(sdp_dal_store_set_full_timeout(store, -2), SDP_DAL_INVALID_ARGUMENT);
+    OK(sdp_dal_store_set_full_timeout(store, 1));
+    FAILS(sdp_dal_tensor_put(store, &view, &ref), SDP_DAL_OUT_OF_MEMORY);
+    FAILS(sdp_dal_object_put(store, much, sizeof much, NULL, 0, &ref), SDP_DAL_OUT_OF_MEMORY);
+    OK(sdp_dal_store_set_full_timeout(store, 0));
+    OK(sdp_dal_ref_new(store, NULL, &ref));
+    OK(sdp_dal_ref_set_full_timeout(ref, 1));
+    FAILS(sdp_dal_ref_put_tensor(ref, &view), SDP_DAL_OUT_OF_MEMORY);
+    /* There is room again. */
+    sdp_dal_ref_free(filling);
+    OK(sdp_dal_ref_set_full_timeout(ref, SDP_DAL_WAIT_FOREVER));
+    OK(sdp_dal_ref_put_tensor(ref, &view));
+    sdp_dal_ref_free(ref);
+    sdp_dal_store_close(store);
+}
+
 static void many(sdp_dal_store *store) {
     uint8_t ids[3 * SDP_DAL_ID_SIZE];
     sdp_dal_buffer *buffers[3];
@@ -220,6 +263,7 @@ int main(int argc, char **argv) {
     sdp_dal_store *store = open_store(argv[1]);
     life(store);
     aborted(store);
+    full(argv[1]);
     many(store);
     listed(store);
     about_the_store(store, argv[1]);

@@ -142,6 +142,29 @@ static void selects(sdp_dal::store &store) {
     CHECK((a["sum"].get<double, 0>()() == 1 && b["sum"].get<double, 0>()() == 1));
 }
 
+static void attempts(sdp_dal::store &store) {
+    auto first = std::make_unique<sdp_dal::processor>(store, "First");
+    first->add<add>("add", {"x", "ys[i]", "zs[i]"});
+    first->start();
+    sdp_dal::caller_options options;
+    options.attempts = 2;
+    options.full_timeout = sdp_dal::poll;
+    sdp_dal::caller caller(store, {add_signature}, options);
+    const std::vector<std::int64_t> numbers = {1, 2};
+    auto lost = caller.call("add", 1, sdp_dal::view(numbers));
+    sdp_dal::processor second(store, "Second");
+    second.add<add>("add", {"x", "ys[i]", "zs[i]"});
+    second.start();
+    first.reset();
+    // Issued again by whatever comes past.
+    CHECK(!lost["zs"].exists());
+    CHECK(second.process(1min));
+    CHECK(::first(lost["zs"]) == 2);
+    CHECK(caller.processors().at(0).name == "Second");
+    store.set_full_timeout(sdp_dal::forever);
+    store.set_full_timeout(std::nullopt);
+}
+
 // ---- the call itself ----
 
 static std::vector<call> kept;
@@ -310,6 +333,7 @@ int main(int argc, char **argv) {
     sdp_dal::store store(argv[1], options);
     batches(store);
     broadcasts(store);
+    attempts(store);
     selects(store);
     deferred(store);
     pulled(store);

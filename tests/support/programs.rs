@@ -133,6 +133,16 @@ impl Running {
         self.everything()
     }
 
+    /// SIGSTOP: it does nothing until [`Running::go_on`].
+    pub fn stop(&self) {
+        run(Command::new("kill").args(["-STOP", &self.child.id().to_string()]));
+    }
+
+    /// SIGCONT.
+    pub fn go_on(&self) {
+        run(Command::new("kill").args(["-CONT", &self.child.id().to_string()]));
+    }
+
     /// Ctrl-C; its output when it has ended well.
     pub fn interrupt(self) -> String {
         run(Command::new("kill").args(["-INT", &self.child.id().to_string()]));

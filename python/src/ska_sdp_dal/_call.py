@@ -18,7 +18,7 @@ import pyarrow as pa
 from . import _arrays, _tables, errors
 from ._connection import Connection
 from ._functions import TABLE, TENSOR, VALUE, Function, Param, Values, read
-from ._native import check, error, ffi, filled, last_error, lib, own
+from ._native import check, error, ffi, filled, full_nanoseconds, last_error, lib, own
 from .ids import ObjectID
 from .references import TableRef, TensorRef
 
@@ -241,6 +241,11 @@ class _OfCall:
     _call: Call
     _param: Param
     _made: Any = None
+    #: How long writing it waits for space, as the library accepts it; 0 is as long as the processor says.
+    _full_ns = 0
+
+    def _wait_for_space(self, full_timeout: Optional[float]) -> None:
+        self._full_ns = full_nanoseconds(full_timeout)
 
     @property
     def _handle(self) -> Any:
@@ -307,6 +312,10 @@ class OutputTensor(_OfCall, TensorRef):
 
     def _put_view(self, view: Any) -> None:
         outputs = self._outputs
+        if self._full_ns:
+            raise errors.InvalidArgument(
+                f"{self._what()} is put within the full_timeout of the processor: create() it to give another one"
+            )
         status = _put_tensor(outputs.deferred or self._call._handle, self._param.raw, view)
         if status:
             check(status)
@@ -319,6 +328,7 @@ class OutputTensor(_OfCall, TensorRef):
         shape, options = ffi.new("int64_t[]", sizes), filled("sdp_dal_output_options")
         options.order = _arrays.order_of(order)
         options.flags = lib.SDP_DAL_TENSOR_ZEROED if zeroed else 0
+        options.full_timeout_ns = self._full_ns
         out = ffi.new("void **")
         handle = self._outputs.handle
         check(lib.sdp_dal_call_create_tensor(handle, self._param.raw, len(sizes), shape, options, out))
@@ -349,5 +359,8 @@ class OutputTable(_OfCall, TableRef):
         self._schema = param.table
 
     def _put_stream(self, stream: Any, options: Any) -> None:
+        if self._full_ns:
+            options = options or filled("sdp_dal_table_options")
+            options.full_timeout_ns = self._full_ns
         check(lib.sdp_dal_call_put_table(self._outputs.handle, self._param.raw, stream, options))
         self._outputs.written()

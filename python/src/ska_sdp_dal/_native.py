@@ -156,6 +156,15 @@ def nanoseconds(timeout: Optional[float]) -> int:
     raise errors.InvalidArgument(f"the timeout is {timeout!r}: {how}; None waits forever") from None
 
 
+def full_nanoseconds(full_timeout: Optional[float]) -> int:
+    """Returns how long to wait for space as the library accepts it: None is the default, and 0 does not wait."""
+    if full_timeout is None:
+        return 0
+    nanos = nanoseconds(full_timeout)
+    # 0 and 1 have meanings of their own.
+    return nanos if nanos > 1 or nanos == FOREVER else 1
+
+
 def short(value: Any) -> str:
     """Returns a value as messages show it."""
     text = " ".join(repr(value).split())

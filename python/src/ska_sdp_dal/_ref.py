@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from . import _show, _tables
 from ._connection import Connection
-from ._native import check, error, ffi, lib, nanoseconds, own, text_of
+from ._native import check, error, ffi, full_nanoseconds, lib, nanoseconds, own, text_of
 from ._waitable import Waitable
 from .errors import DalError, NotFound, ObjectDeleted, StoreNotFound
 from .ids import AnyID, ObjectID, whole_id
@@ -63,6 +63,10 @@ class Ref(Waitable):
         self._handle = handle
         if not auto_delete:
             self._auto_delete = False
+
+    def _wait_for_space(self, full_timeout: Optional[float]) -> None:
+        """Sets how long writing the object waits for space if the store is full."""
+        check(lib.sdp_dal_ref_set_full_timeout(self._handle, full_nanoseconds(full_timeout)))
 
     # ---- which object --------------------------------------------------------------------------------------------
 

@@ -140,6 +140,8 @@ class TableRef(Ref):
         self,
         table: Union[pa.Table, Mapping[str, Any], Iterable[Any], Any],
         max_chunksize: Optional[int] = None,
+        *,
+        full_timeout: Optional[float] = None,
     ) -> None:
         """Writes the table, with one copy into the store.
 
@@ -147,11 +149,15 @@ class TableRef(Ref):
             table: A :class:`pyarrow.Table` or record batch, a pandas data frame, a dictionary from names to arrays or
                 lists, or an object with ``__arrow_c_stream__``. The chunks of all columns must be equally long.
             max_chunksize: Maximum number of rows of a record batch.
+            full_timeout: Seconds to wait for space if the store is full; 0 does not wait, and ``math.inf`` has no limit.
+                Default: that of the store, or of the processor for an output.
 
         Raises:
             AlreadyExists: It was written before.
             InvalidArgument: The table does not match the expected columns.
         """
+        if full_timeout is not None:
+            self._wait_for_space(full_timeout)
         self._put_stream(_tables.stream_of(_tables.table_from(table, self._schema)), _tables.options(max_chunksize))
 
     def _put_stream(self, stream: Any, options: Any) -> None:

@@ -178,18 +178,22 @@ class TensorRef(Ref):
     def _value(self) -> Any:
         return self.get(0)
 
-    def put(self, arr: Any = None, *, casting: str = "safe") -> None:
+    def put(self, arr: Any = None, *, casting: str = "safe", full_timeout: Optional[float] = None) -> None:
         """Writes the tensor, with one copy into the store.
 
         Args:
             arr: The values; None for an empty tensor. An ``xarray.DataArray`` brings the names of its dimensions.
             casting: numpy's rule by which values of another element type are converted: 'safe' loses nothing,
                 'same_kind' narrows, too, and 'unsafe' converts everything.
+            full_timeout: Seconds to wait for space if the store is full; 0 does not wait, and ``math.inf`` has no limit.
+                Default: that of the store, or of the processor for an output.
 
         Raises:
             AlreadyExists: It was written before.
             InvalidArgument: The values do not match the expected type or dimensions.
         """
+        if full_timeout is not None:
+            self._wait_for_space(full_timeout)
         dims, code = self._dim_names, self._code
         array: Any = arr
         # Most arrays have exactly this type and need no further check.
@@ -212,7 +216,13 @@ class TensorRef(Ref):
         return _arrays.names_of(self._dim_names or [])
 
     def create(
-        self, shape: Any, typ: Any = None, order: Optional[str] = None, zeroed: bool = False
+        self,
+        shape: Any,
+        typ: Any = None,
+        order: Optional[str] = None,
+        zeroed: bool = False,
+        *,
+        full_timeout: Optional[float] = None,
     ) -> np.ndarray[Any, Any]:
         """Creates the tensor in the store, and returns the array through which it is written. Nothing is copied.
 
@@ -224,11 +234,14 @@ class TensorRef(Ref):
             typ: The type of its elements, if the reference does not determine it.
             order: 'C' or 'F'. Default: the order that the parameter of an output requests, or 'C'.
             zeroed: Whether the elements begin as zeros. Otherwise they have the previous content of the memory.
+            full_timeout: Seconds to wait for space, as for :meth:`put`.
 
         Raises:
             AlreadyExists: It was written before.
             OutOfMemory: The store is full.
         """
+        if full_timeout is not None:
+            self._wait_for_space(full_timeout)
         sizes = _arrays.shape_of(shape, self._what())
         code = self._code or (elem_code(typ) if typ is not None else 0)
         if not code:

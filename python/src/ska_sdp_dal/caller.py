@@ -28,7 +28,7 @@ from ._functions import (
     functions_of,
     show_bytes,
 )
-from ._native import check, ffi, filled, lib, nanoseconds, own, whole
+from ._native import check, ffi, filled, full_nanoseconds, lib, nanoseconds, own, whole
 from ._tensor_ref import tensor_ref
 from .common import call_name, object_id_hex
 from .errors import DalError, InvalidArgument
@@ -89,7 +89,8 @@ class Caller(Closes):
         procs: Schemas of the functions. Processors that offer all of them in compatible form are used.
         store: The store into which calls and their values are put.
         broadcast: Send calls to all processors that were found. Calls then return a list with an entry for each.
-        minimum_processors: The number of processors needed. If there are fewer, an error is raised.
+        minimum_processors: The number of processors that are waited for here. If there are fewer, an error is raised,
+            now and not later.
         processor_prefix: First bytes of the prefixes of the processors to use.
         max_attempts: Ignored, because IDs never collide.
         verbose: Log the processors that are found.
@@ -101,6 +102,13 @@ class Caller(Closes):
         strict_dims: Compare the sizes of dimensions of equal names.
         casting: numpy's rule by which arrays of another element type than the function's are converted; see
             :meth:`.TensorRef.put`.
+        attempts: To how many processors a call is issued at most, one after the other, if the earlier ones crash or are
+            closed before it has ended. With 2 or more the references to the outputs go on waiting meanwhile, here and in
+            other processes, ``timeout`` is also how long to wait for another processor when all are lost, and a function
+            may run more than once for a call. This process issues the call again when it waits, polls or calls. Not for
+            ``broadcast``.
+        full_timeout: Seconds that values wait for space if the store is full; 0 does not wait, and ``math.inf`` has no
+            limit. Default: that of the store.
 
     If a function has the name of a method or property of this class, use :meth:`call` with its name.
 
@@ -123,16 +131,19 @@ class Caller(Closes):
         select: str = "least_busy",
         strict_dims: bool = False,
         casting: str = "safe",
+        attempts: int = 1,
+        full_timeout: Optional[float] = None,
     ) -> None:
         functions = functions_of(procs)
         if not isinstance(store, Store):
             raise TypeError(f"the store is {store!r}: give a Store, as Store(path)")
         _arrays.checked_casting(casting)
-        handle = _open(
-            store, functions, minimum_processors, raw_id(processor_prefix), timeout, max_in_flight, select, strict_dims
-        )
+        options = _options(minimum_processors, timeout, max_in_flight, select, strict_dims)
+        whole(attempts, "attempts", 1, "1 or more")
+        options.attempts, options.full_timeout_ns = attempts, full_nanoseconds(full_timeout)
+        handle = _open(store, functions, raw_id(processor_prefix), options)
         self._issuer = _Issuer(handle, store, functions, broadcast, casting)
-        self._issuer.may_wait = max_in_flight is not None and timeout != 0
+        self._issuer.may_wait = (max_in_flight is not None or attempts > 1) and timeout != 0
         self._wait = timeout
         for name in functions:
             if not hasattr(type(self), name):
@@ -199,16 +210,16 @@ class Caller(Closes):
         return self._issuer.batch(self._issuer.function(call_schema), calls)
 
     def find_processors(self, verbose: bool = False) -> List[FoundProcessor]:
-        """Searches again for compatible processors. New ones are added only here, and lost ones are removed anyway.
+        """Searches again for compatible processors, and waits only if there is none.
+
+        New processors are added here, and when a call finds that all are lost: then it looks once for others before it
+        raises ProcessorLost. Lost processors are removed anyway. Too few are not an error.
 
         Args:
             verbose: Log the processors that are found.
 
         Returns:
-            The processors that are used from now on, by prefix.
-
-        Raises:
-            NoProcessor: There are fewer than needed.
+            The processors that are used from now on, by prefix. Perhaps none.
         """
         check(lib.sdp_dal_caller_find_processors(self._issuer.open, nanoseconds(self._wait), ffi.NULL))
         return self._tell(verbose)
@@ -268,17 +279,10 @@ class Caller(Closes):
         return f"<{type(self).__name__} of {names or 'no functions'} in {issuer.conn.plasma_path}, {to}>"
 
 
-def _open(
-    store: Store,
-    functions: Mapping[str, Function],
-    minimum_processors: int,
-    processor_prefix: bytes,
-    timeout: Optional[float],
-    max_in_flight: Optional[int],
-    select: str,
-    strict_dims: bool,
+def _options(
+    minimum_processors: int, timeout: Optional[float], max_in_flight: Optional[int], select: str, strict_dims: bool
 ) -> Any:
-    """Returns the library's caller."""
+    """Returns the library's options of a caller."""
     selects = {"least_busy": lib.SDP_DAL_SELECT_LEAST_BUSY, "first": lib.SDP_DAL_SELECT_FIRST}
     if select not in selects:
         raise InvalidArgument(f"select is {select!r}: give 'least_busy' or 'first'")
@@ -286,8 +290,6 @@ def _open(
         whole(max_in_flight, "max_in_flight", 1, "1 or more, or None for no limit")
     whole(minimum_processors, "minimum_processors", 0, "0 or more")
     options = filled("sdp_dal_caller_options")
-    kept_prefix = ffi.new("uint8_t[]", processor_prefix or b"\0")
-    options.processor_prefix, options.processor_prefix_size = kept_prefix, len(processor_prefix)
     options.minimum_processors = minimum_processors
     options.max_in_flight = max_in_flight or 0
     options.timeout_ns = nanoseconds(timeout)
@@ -295,6 +297,13 @@ def _open(
     options.flags = 0 if strict_dims else lib.SDP_DAL_CALLER_LOOSE_DIMS
     if minimum_processors == 0:
         options.flags |= lib.SDP_DAL_CALLER_NONE_NEEDED
+    return options
+
+
+def _open(store: Store, functions: Mapping[str, Function], processor_prefix: bytes, options: Any) -> Any:
+    """Returns the library's caller."""
+    kept_prefix = ffi.new("uint8_t[]", processor_prefix or b"\0")
+    options.processor_prefix, options.processor_prefix_size = kept_prefix, len(processor_prefix)
     forms = all_forms(functions)
     schemas = ffi.new("const sdp_dal_schema *[]", [form.handle for form in forms] or [ffi.NULL])
     options.schemas, options.num_schemas = schemas, len(forms)

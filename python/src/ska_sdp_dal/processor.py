@@ -19,7 +19,7 @@ from ._call import Call, CallOutputs, InputTensor, OutputTensor
 from ._closes import Closes
 from ._connection import Connection
 from ._functions import TENSOR, Param, all_forms, functions_of
-from ._native import check, error, ffi, filled, lib, nanoseconds, own, whole
+from ._native import check, error, ffi, filled, full_nanoseconds, lib, nanoseconds, own, whole
 from ._serving import Serving
 from .common import ElemType, elem_code, object_id_hex
 from .errors import InvalidArgument
@@ -58,6 +58,7 @@ class BasicProcessor(Closes):
         strict_dims: Compare the sizes of dimensions of equal names.
         threads: Total number of threads that the functions may use. Default: the CPUs that affinity and cgroup allow.
         size: Size of a new store in bytes; see :class:`.Store`.
+        full_timeout: Seconds that outputs wait for space if the store is full; see :class:`.Store`.
 
     Raises:
         NamespaceInUse: The prefix belongs to a running process.
@@ -77,7 +78,9 @@ class BasicProcessor(Closes):
         strict_dims: bool = False,
         threads: Optional[int] = None,
         size: Optional[int] = None,
+        full_timeout: Optional[float] = None,
     ) -> None:
+        full_ns = full_nanoseconds(full_timeout)
         self._functions = functions_of(procs)
         self._conn = Connection(plasma_path, size=size)
         self._name = name or type(self).__name__
@@ -91,13 +94,13 @@ class BasicProcessor(Closes):
             | (lib.SDP_DAL_FUNCTION_ORDERED if ordered else 0)
             | (0 if strict_dims else lib.SDP_DAL_FUNCTION_LOOSE_DIMS)
         )
-        self._handle = self._begin(raw_id(prefix), threads, flags)
+        self._handle = self._begin(raw_id(prefix), threads, flags, full_ns)
         out = ffi.new("uint8_t[4]")
         check(lib.sdp_dal_processor_get_prefix(self._handle, out))
         self._prefix = bytes(ffi.buffer(out, NAMESPACE_ID_SIZE))
         _log.info("%s waiting for calls at prefix %s", self._name, object_id_hex(self._prefix))
 
-    def _begin(self, prefix: bytes, threads: Optional[int], flags: int) -> Any:
+    def _begin(self, prefix: bytes, threads: Optional[int], flags: int, full_ns: int) -> Any:
         """Returns the library's processor, with its functions, which callers can find."""
         if len(prefix) > NAMESPACE_ID_SIZE:
             raise InvalidArgument(f"the prefix {prefix.hex()} has {len(prefix)} bytes, at most 4 are possible")
@@ -108,6 +111,7 @@ class BasicProcessor(Closes):
         kept_prefix = ffi.new("uint8_t[]", prefix or b"\0")
         options.name, options.prefix, options.prefix_size = kept_name, kept_prefix, len(prefix)
         options.threads = threads or 0
+        options.full_timeout_ns = full_ns
         # A function that waits for itself is told so.
         options.flags = lib.SDP_DAL_PROCESSOR_TAKER_RUNS
         out = ffi.new("sdp_dal_processor **")

@@ -11,7 +11,7 @@ import pyarrow as pa
 from . import _arrays, _tables
 from ._closes import Closes
 from ._connection import Connection, prefix_of
-from ._native import check, ffi, lib, own
+from ._native import check, ffi, filled, full_nanoseconds, lib, own
 from ._tensor_ref import tensor_ref
 from .common import ElemType, elem_code, object_id_hex
 from .errors import InvalidArgument
@@ -35,13 +35,24 @@ class Store(Closes):
         name: Displayed name of the namespace. Default: the name of the class.
         size: Size of a new store in bytes. Default: the environment variable SDP_DAL_STORE_SIZE, or half of the free
             space in the tmpfs or cgroup, whichever is less.
+        full_timeout: Seconds that everything put into the namespace waits for space if the store is full; 0 does not
+            wait, and ``math.inf`` has no limit. Default: the environment variable SDP_DAL_FULL_TIMEOUT, or 10 s, and only
+            while another client can free space.
     """
 
     def __init__(
-        self, plasma_path: str, max_attempts: int = 10000, name: Optional[str] = None, *, size: Optional[int] = None
+        self,
+        plasma_path: str,
+        max_attempts: int = 10000,
+        name: Optional[str] = None,
+        *,
+        size: Optional[int] = None,
+        full_timeout: Optional[float] = None,
     ) -> None:
+        full_ns = full_nanoseconds(full_timeout)
         self._conn = Connection(plasma_path, size=size)
         self._space = self._conn._reserve(name or type(self).__name__, (), b"")
+        check(lib.sdp_dal_store_set_full_timeout(self._space, full_ns))
         self._prefix = prefix_of(self._space)
         _log.info("Store using prefix %s for objects", object_id_hex(self._prefix))
 
@@ -84,6 +95,7 @@ class Store(Closes):
         dim_names: Optional[Sequence[str]] = None,
         *,
         casting: str = "safe",
+        full_timeout: Optional[float] = None,
     ) -> TensorRef:
         """Puts a tensor, with one copy into the store. Values that are in the store already, as those of an array from
         :meth:`.TensorRef.get`, are not copied: the reference is then to the object that has them.
@@ -93,6 +105,8 @@ class Store(Closes):
             typ: The type of its elements. Default: that of the values.
             dim_names: The names of its dimensions. Default: those of an ``xarray.DataArray``, and none for other values.
             casting: numpy's rule by which values of another element type are converted; see :meth:`.TensorRef.put`.
+            full_timeout: Seconds to wait for space if the store is full; 0 does not wait, and ``math.inf`` has no limit.
+                Default: that of the store. With it values that are in the store already are copied, too.
 
         Returns:
             An owning reference.
@@ -109,6 +123,10 @@ class Store(Closes):
             raise InvalidArgument(
                 f"the value has {array.ndim} dimensions, but {len(dim_names)} names were given for them"
             )
+        if full_timeout is not None:
+            made = self.new_tensor_ref(array.dtype if typ is None else typ, dim_names)
+            made.put(array, full_timeout=full_timeout)
+            return made
         view = view_of(array, code, None if dim_names is None else _arrays.names_of(dim_names))
         status = _put(self._space or self._open, view.raw, view.out)
         if status:
@@ -145,7 +163,11 @@ class Store(Closes):
     # ---- tables --------------------------------------------------------------------------------------------------
 
     def put_new_table(
-        self, table: Union[pa.Table, Mapping[str, Any], Any], schema: Optional[pa.Schema] = None
+        self,
+        table: Union[pa.Table, Mapping[str, Any], Any],
+        schema: Optional[pa.Schema] = None,
+        *,
+        full_timeout: Optional[float] = None,
     ) -> TableRef:
         """Puts a table, with one copy into the store. A table that :meth:`.TableRef.get` returned is in the store already and
         is not copied: the reference is then to the object that has it.
@@ -153,6 +175,8 @@ class Store(Closes):
         Args:
             table: The table, in any form that :meth:`.TableRef.put` accepts.
             schema: Its columns. Default: those of the table.
+            full_timeout: Seconds to wait for space if the store is full; 0 does not wait, and ``math.inf`` has no limit.
+                Default: that of the store.
 
         Returns:
             An owning reference.
@@ -163,14 +187,15 @@ class Store(Closes):
         """
         if schema is not None:
             made = self.new_table_ref(schema)
-            made.put(table)
+            made.put(table, full_timeout=full_timeout)
             return made
+        options = ffi.NULL
+        if full_timeout is not None:
+            options = filled("sdp_dal_table_options")
+            options.full_timeout_ns = full_nanoseconds(full_timeout)
         out = ffi.new(_ref_pp)
-        check(
-            lib.sdp_dal_table_put(
-                self._space or self._open, _tables.stream_of(_tables.table_from(table)), ffi.NULL, out
-            )
-        )
+        stream = _tables.stream_of(_tables.table_from(table))
+        check(lib.sdp_dal_table_put(self._space or self._open, stream, options, out))
         made = TableRef.__new__(TableRef)
         made._begin_table(self._conn, own(out, lib.sdp_dal_ref_free), None)
         return made

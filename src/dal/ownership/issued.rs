@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
+use once_cell::sync::OnceCell;
+
 use crate::error::Kind;
 use crate::store::{EntryKey, ObjectId, Store, Want};
 use crate::sync::atomic::Mutex;
@@ -12,15 +14,27 @@ use super::reference::{Ref, RefInner};
 
 /// A call that was issued and what it needs. Held by the references of its outputs until they exist.
 pub(in crate::dal) struct IssuedCall {
-    id: ObjectId,
-    /// Attachment that is to run it.
-    processor: u32,
-    /// None only while it is dropped.
-    want: Option<Want>,
+    /// The call object: another one after it was issued again. None only while it is dropped.
+    object: Mutex<Option<CallObject>>,
+    /// What issues it again should its processor be lost.
+    again: OnceCell<Arc<dyn IssuedAgain>>,
     /// Claims on outputs whose references are borrowed, or that other rows of the call take as inputs.
     claims: Vec<Want>,
     /// Its inputs, if it has any; all processors of a broadcast share them.
     inputs: Option<Arc<Held>>,
+}
+
+/// A call object, and the attachment that is to run it.
+struct CallObject {
+    id: ObjectId,
+    processor: u32,
+    want: Want,
+}
+
+/// What issues a call again should its processor be lost.
+pub(in crate::dal) trait IssuedAgain: Send + Sync {
+    /// Whether it may still do so.
+    fn is_open(&self) -> bool;
 }
 
 /// Objects that must live as long as something else does.
@@ -52,7 +66,19 @@ impl IssuedCall {
         claims: Vec<Want>,
         inputs: Option<Arc<Held>>,
     ) -> IssuedCall {
-        IssuedCall { id, processor, want: Some(want), claims, inputs }
+        let object = Mutex::new(Some(CallObject { id, processor, want }));
+        IssuedCall { object, again: OnceCell::new(), claims, inputs }
+    }
+
+    /// It is issued again by this, which lives as long as it.
+    pub(in crate::dal) fn is_issued_again_by(&self, again: Arc<dyn IssuedAgain>) {
+        let _ = self.again.set(again);
+    }
+
+    /// It was issued again, as another object. The one before goes.
+    pub(in crate::dal) fn was_issued_again(&self, id: ObjectId, processor: u32, want: Want) {
+        let before = self.object.lock().replace(CallObject { id, processor, want });
+        drop(before);
     }
 
     /// What it takes.
@@ -62,11 +88,18 @@ impl IssuedCall {
 
     /// Which call it is.
     pub(in crate::dal) fn name(&self) -> Option<(ObjectId, EntryKey)> {
-        self.want.as_ref().map(|want| (self.id, want.key()))
+        self.object.lock().as_ref().map(|object| (object.id, object.want.key()))
     }
 
     fn ended(&self, store: &Store) -> bool {
-        self.want.as_ref().is_none_or(|want| call_ended(store, &self.id, want.key(), self.processor))
+        let object =
+            self.object.lock().as_ref().map(|object| (object.id, object.want.key(), object.processor));
+        let Some((id, key, processor)) = object else { return true };
+        let waits = || store.info(&id).is_ok_and(|info| info.key == key && !info.claimed);
+        if self.again.get().is_some_and(|again| again.is_open()) && waits() {
+            return false;
+        }
+        call_ended(store, &id, key, processor)
     }
 }
 
@@ -84,7 +117,7 @@ pub(in crate::dal) fn call_ended(store: &Store, id: &ObjectId, key: EntryKey, pr
 impl Drop for IssuedCall {
     fn drop(&mut self) {
         // The call goes before its inputs: see the module head.
-        self.want = None;
+        *self.object.get_mut() = None;
         self.claims.clear();
     }
 }

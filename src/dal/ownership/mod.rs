@@ -9,7 +9,7 @@ mod namespace;
 mod part;
 mod reference;
 
-pub(super) use issued::{call_ended, Held, IssuedCall, Unfinished};
+pub(super) use issued::{call_ended, Held, IssuedAgain, IssuedCall, Unfinished};
 pub(super) use namespace::{declare, fresh_id, program_name, raw_spec};
 pub use namespace::{Namespace, NamespaceOptions};
 pub(super) use reference::Life;

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::log::{self, Level};
 use crate::store::{id_text, CreateSpec, ObjectId, Prefix, Store, Want, ID_SIZE, PREFIX_SIZE};
 use crate::sync::atomic::{AtomicU64, Mutex, Ordering};
+use crate::timeout::Timeout;
 use crate::wire::{CallSchema, Declaration, Metadata};
 
 use super::super::expect::Expectation;
@@ -18,6 +19,8 @@ use super::reference::{Expected, Ref};
 #[derive(Clone)]
 pub struct Namespace {
     inner: Arc<NamespaceInner>,
+    /// How long what is put with this handle waits for space.
+    full_timeout: Option<Timeout>,
 }
 
 /// Options of a namespace: what it declares.
@@ -56,7 +59,7 @@ pub(in crate::dal) struct Home {
 
 impl Home {
     pub(in crate::dal) fn namespace(&self) -> Option<Namespace> {
-        self.namespace.upgrade().map(|inner| Namespace { inner })
+        self.namespace.upgrade().map(|inner| Namespace { inner, full_timeout: None })
     }
 }
 
@@ -92,7 +95,19 @@ impl Namespace {
             reserved: Mutex::new(None),
             backlog: Mutex::new(Backlog::default()),
         };
-        Namespace { inner: Arc::new(inner) }
+        Namespace { inner: Arc::new(inner), full_timeout: None }
+    }
+
+    /// The same namespace, with another time that what is put with it waits for space in a full store. None:
+    /// `SDP_DAL_FULL_TIMEOUT`, and only while another client can free space. After that: OUT_OF_MEMORY. References that are
+    /// created with it keep this time.
+    pub fn with_full_timeout(&self, full_timeout: Option<Timeout>) -> Namespace {
+        Namespace { inner: self.inner.clone(), full_timeout }
+    }
+
+    /// How long what is put with this handle waits for space.
+    pub fn full_timeout(&self) -> Option<Timeout> {
+        self.full_timeout
     }
 
     /// Its store.
@@ -151,7 +166,7 @@ impl Namespace {
         let reserved = self.reserved()?;
         let id = fresh_id(reserved.prefix, &self.inner.store);
         let home = Home { _reserved: Some(reserved), namespace: Arc::downgrade(&self.inner) };
-        Ok(Ref::owning(&self.inner.store, id, expect.into(), home))
+        Ok(Ref::owning(&self.inner.store, id, expect.into(), home).with_full_timeout(self.full_timeout))
     }
 
     /// An owning reference to an object of somebody else's, which the claim is on, with the calls on which it depends.
@@ -168,7 +183,7 @@ impl Namespace {
     /// Creates a borrowed reference to the object with an ID. It never deletes the object.
     pub fn borrow(&self, id: ObjectId, expect: impl Into<Expectation>) -> Ref {
         let expect: Expectation = expect.into();
-        Ref::borrowed(&self.inner.store, id, expect)
+        Ref::borrowed(&self.inner.store, id, expect).with_full_timeout(self.full_timeout)
     }
 
     /// Checks `count` of the outputs that this namespace waits for, and releases the calls of those that exist now,

@@ -101,7 +101,7 @@ impl Ref {
 
     fn with_part(&self, part: Arc<Part>, expect: Expected, known: Option<KnownTensor>) -> Ref {
         let part = PartOf { part, expect, tensor: Mutex::new(known) };
-        Ref { inner: self.inner.clone(), part: Some(Arc::new(part)) }
+        Ref::of_part(self.inner.clone(), Some(Arc::new(part)))
     }
 
     /// A reference to the part of an input that the call has pinned.
@@ -116,7 +116,7 @@ impl Ref {
 
     /// A reference to the whole object.
     pub fn whole(&self) -> Ref {
-        Ref { inner: self.inner.clone(), part: None }
+        Ref::of_part(self.inner.clone(), None)
     }
 
     /// The cell of an input.

@@ -30,6 +30,8 @@ pub struct Ref {
     pub(super) inner: Arc<RefInner>,
     /// Which elements it means. None: the whole object.
     pub(super) part: Option<Arc<PartOf>>,
+    /// How long what is written through this handle waits for space.
+    full_timeout: Option<Timeout>,
 }
 
 pub(in crate::dal) struct RefInner {
@@ -165,12 +167,23 @@ impl Ref {
         life: Life,
     ) -> Ref {
         let life = Mutex::new(life);
-        let inner = Arc::new(RefInner { store: store.clone(), id, expect, home, pinned, life });
-        Ref { inner, part: None }
+        let inner = RefInner { store: store.clone(), id, expect, home, pinned, life };
+        Ref::from_inner(Arc::new(inner))
     }
 
     pub(in crate::dal) fn from_inner(inner: Arc<RefInner>) -> Ref {
-        Ref { inner, part: None }
+        Ref::of_part(inner, None)
+    }
+
+    /// The whole object, or a part of it.
+    pub(super) fn of_part(inner: Arc<RefInner>, part: Option<Arc<PartOf>>) -> Ref {
+        Ref { inner, part, full_timeout: None }
+    }
+
+    /// The same reference, with another time that writing its object waits for space in a full store. None:
+    /// `SDP_DAL_FULL_TIMEOUT`, and only while another client can free space. After that: OUT_OF_MEMORY.
+    pub fn with_full_timeout(&self, full_timeout: Option<Timeout>) -> Ref {
+        Ref { full_timeout, ..self.clone() }
     }
 
     /// The ID of the object. That of a part is the ID of the whole: no ID names a part.
@@ -204,6 +217,11 @@ impl Ref {
         }
         let (id, theirs, ours) = (self.inner.id, theirs.path().display(), ours.path().display());
         Err(Error::invalid(format!("object {id} is in the store {theirs}, {what} {ours}")))
+    }
+
+    /// How long writing its object waits for space in a full store.
+    pub fn full_timeout(&self) -> Option<Timeout> {
+        self.full_timeout
     }
 
     pub(in crate::dal) fn life(&self) -> MutexGuard<'_, Life> {
@@ -241,6 +259,7 @@ impl Ref {
 
     /// Whether the object exists (a failed object will never exist). Does not block.
     pub fn exists(&self) -> Result<bool> {
+        self.inner.store.run_errands();
         Ok(self.inner.pinned.is_some() || matches!(self.state()?, ObjectState::Sealed { .. }))
     }
 
@@ -261,6 +280,7 @@ impl Ref {
 
     /// Whether a processor has taken the call that creates the object, and the call has not ended yet. Does not block.
     pub fn is_running(&self) -> Result<bool> {
+        self.inner.store.run_errands();
         let open = matches!(self.state()?, ObjectState::Awaited { .. } | ObjectState::Creating { .. });
         Ok(open && self.progress()?.is_some())
     }
@@ -377,17 +397,21 @@ impl Ref {
     ) -> Result<Writer> {
         self.refuse_part("a part cannot be written: write the whole object, or an object of its own")?;
         let state = self.state()?;
-        let owning = self.is_owning();
+        let (owning, full_timeout) = (self.is_owning(), self.full_timeout);
         let (kept, seen) = {
             let life = self.inner.life.lock();
             (life.kept, life.lost || life.key.is_some())
         };
         match state {
             ObjectState::Awaited { key, .. } => {
-                self.inner.store.create_output(key, &self.inner.id, &spec(owning, kept)?)
+                let spec = CreateSpec { full_timeout, ..spec(owning, kept)? };
+                self.inner.store.create_output(key, &self.inner.id, &spec)
             }
             ObjectState::Absent if seen => Err(self.deleted()),
-            _ => self.inner.store.create(&self.inner.id, &spec(owning, kept || !owning)?),
+            _ => {
+                let spec = CreateSpec { full_timeout, ..spec(owning, kept || !owning)? };
+                self.inner.store.create(&self.inner.id, &spec)
+            }
         }
     }
 

@@ -15,8 +15,10 @@ const OTHER: &str = "other(x: int64[]) -> (y: int64[])";
 const WATCHDOG: Duration = Duration::from_secs(30);
 const LONG: Timeout = Timeout::After(WATCHDOG);
 
-const PLAIN: FunctionOptions = FunctionOptions { reentrant: false, ordered: false, loose_dims: false };
-const REENTRANT: FunctionOptions = FunctionOptions { reentrant: true, ordered: false, loose_dims: false };
+const PLAIN: FunctionOptions =
+    FunctionOptions { reentrant: false, ordered: false, loose_dims: false, full_timeout: None };
+const REENTRANT: FunctionOptions =
+    FunctionOptions { reentrant: true, ordered: false, loose_dims: false, full_timeout: None };
 
 /// A processor, and a caller for it.
 struct World {

@@ -43,7 +43,13 @@ fn a_call_whose_outputs_are_there_needs_no_entries_for_them() {
     }
     let mut call = *declaration.id().as_bytes();
     call[19] = 1;
-    let call = NewCall { id: ObjectId::new(call), data: &[7; 100], metadata: b"" };
+    let call = NewCall {
+        id: ObjectId::new(call),
+        data: &[7; 100],
+        metadata: b"",
+        full_timeout: None,
+        attempt: Attempt::ONLY,
+    };
     assert!(call.spec().want, "it is claimed from its birth on, also if it is written first");
     let mut wants = Vec::new();
     let none = store.issue_call(&call, declaration.key(), &[id(most), id(1)], &mut wants);
@@ -64,7 +70,13 @@ fn a_call_is_issued_whole_or_not_at_all() {
         let named = |n: u32| {
             let mut id = *declaration.id().as_bytes();
             id[16..].copy_from_slice(&n.to_be_bytes());
-            NewCall { id: ObjectId::new(id), data: &data, metadata: b"a call" }
+            NewCall {
+                id: ObjectId::new(id),
+                data: &data,
+                metadata: b"a call",
+                full_timeout: None,
+                attempt: Attempt::ONLY,
+            }
         };
         let mut wants = Vec::new();
         let mut calls = Vec::new();

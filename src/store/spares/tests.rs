@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::attempts::Attempt;
 use super::super::entries::EntryKey;
 use super::super::testing::{fresh, id, put, Neighbour};
 use super::super::{CreateSpec, DeleteMode, NewCall, ObjectId, Store, StoreOptions};
@@ -107,7 +108,13 @@ fn an_output_is_written_where_its_creator_has_put_bytes_aside() {
         |key: EntryKey| store.attachment.segment.entry(key.index).unwrap().offset.load(Ordering::SeqCst);
     let before = offset(key);
     let declaration = put(&store, &ObjectId::declaration([9; 4]));
-    let call = NewCall { id: ObjectId::new([9; 20]), data: &[0; 1000], metadata: &[] };
+    let call = NewCall {
+        id: ObjectId::new([9; 20]),
+        data: &[0; 1000],
+        metadata: &[],
+        full_timeout: None,
+        attempt: Attempt::ONLY,
+    };
     let mut wants = Vec::new();
     let _call = store.issue_call(&call, declaration, &[id(2)], &mut wants).unwrap();
     delete(&store, 1);

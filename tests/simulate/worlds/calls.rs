@@ -22,9 +22,9 @@ pub const CALLS: World = World {
 };
 
 const FUNCTIONS: [(&str, FunctionOptions); 3] = [
-    ("plain", FunctionOptions { reentrant: false, ordered: false, loose_dims: false }),
-    ("ordered", FunctionOptions { reentrant: false, ordered: true, loose_dims: false }),
-    ("free", FunctionOptions { reentrant: true, ordered: false, loose_dims: false }),
+    ("plain", FunctionOptions { reentrant: false, ordered: false, loose_dims: false, full_timeout: None }),
+    ("ordered", FunctionOptions { reentrant: false, ordered: true, loose_dims: false, full_timeout: None }),
+    ("free", FunctionOptions { reentrant: true, ordered: false, loose_dims: false, full_timeout: None }),
 ];
 
 fn schemas() -> Vec<CallSchema> {
@@ -55,6 +55,8 @@ struct Row {
     input: i64,
     to_all: bool,
     refused: bool,
+    /// How often it may be issued, should its processors be lost.
+    attempts: usize,
 }
 
 /// All that is known of all calls of the world.
@@ -86,13 +88,17 @@ impl Ledger {
         }
         let twice =
             |(other, _, ran): &&(usize, usize, i64)| *ran == x && (!row.to_all || *other == processor);
-        if self.ran.iter().any(|ran| twice(&ran)) {
+        if self.ran.iter().filter(twice).count() >= row.attempts {
             wrong.push("ran before".to_owned());
         }
         if FUNCTIONS[function].1.ordered {
             let here = self.ran.iter().filter(|ran| (ran.0, ran.1) == (processor, function));
             for (_, _, other) in here {
                 let before = &self.rows[other];
+                if row.attempts > 1 || before.attempts > 1 {
+                    // Issued again, it comes behind those that came after it.
+                    continue;
+                }
                 if row.end < before.begin || row.batch == before.batch && x < *other {
                     wrong.push(format!("was issued before {other}, which ran before it"));
                 }

@@ -6,9 +6,11 @@ use crate::store::Want;
 use crate::wire::Metadata;
 
 pub(super) const PLAIN: FunctionOptions =
-    FunctionOptions { reentrant: false, ordered: false, loose_dims: false };
-const ORDERED: FunctionOptions = FunctionOptions { reentrant: false, ordered: true, loose_dims: false };
-const REENTRANT: FunctionOptions = FunctionOptions { reentrant: true, ordered: false, loose_dims: false };
+    FunctionOptions { reentrant: false, ordered: false, loose_dims: false, full_timeout: None };
+const ORDERED: FunctionOptions =
+    FunctionOptions { reentrant: false, ordered: true, loose_dims: false, full_timeout: None };
+const REENTRANT: FunctionOptions =
+    FunctionOptions { reentrant: true, ordered: false, loose_dims: false, full_timeout: None };
 
 const OTHER: &str = "other(x: int64[]) -> (y: int64[])";
 const JOIN: &str = "join(a: int64[], b: int64[]) -> (y: int64[])";

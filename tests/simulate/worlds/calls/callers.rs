@@ -44,6 +44,7 @@ struct Client {
     /// Inputs that never come.
     never: Vec<Ref>,
     limited: bool,
+    attempts: usize,
 }
 
 pub(super) fn calls(everybody: &Everybody, process: Process, draws: &mut Draws) {
@@ -55,6 +56,7 @@ pub(super) fn calls(everybody: &Everybody, process: Process, draws: &mut Draws) 
     let options = CallerOptions {
         timeout: Timeout::After(Duration::from_secs(20)),
         max_in_flight: *draws.pick(&[0, 0, 1, 2]),
+        attempts: *draws.pick(&[1, 1, 2, 3]),
         select: if draws.one_in(4) { Select::First } else { Select::LeastBusy },
         ..CallerOptions::default()
     };
@@ -76,6 +78,7 @@ pub(super) fn calls(everybody: &Everybody, process: Process, draws: &mut Draws) 
         late: Vec::new(),
         never: Vec::new(),
         limited: options.max_in_flight > 0,
+        attempts: options.attempts as usize,
     };
     if draws.one_in(4) {
         let other = client(draws);
@@ -199,7 +202,9 @@ impl Client {
             let first = ledger.next + 1;
             ledger.next += rows as i64;
             for (x, ((_, input, _), _)) in (first..).zip(&planned) {
-                let row = Row { begin, end: u64::MAX, batch: first, input: *input, to_all, refused: false };
+                let (end, batch, input) = (u64::MAX, first, *input);
+                let attempts = if to_all { 1 } else { self.attempts };
+                let row = Row { begin, end, batch, input, to_all, refused: false, attempts };
                 ledger.rows.insert(x, row);
             }
             first
