@@ -172,7 +172,7 @@ def cpp_pages(into: Path, xml: Path) -> None:
         name = definition.findtext("compoundname")
         if "::detail" in name or name.count("::") != 1 or "<" in name:
             continue
-        pages[Path(definition.find("location").get("file")).stem].append(
+        pages[page_of(definition)].append(
             f".. doxygen{compound.get('kind')}:: {name}\n   :project: cpp\n   :members:\n   :undoc-members:\n\n"
         )
     for kind, page, name, signature in cpp_members(xml):
@@ -183,6 +183,12 @@ def cpp_pages(into: Path, xml: Path) -> None:
             write(into / f"{page}.rst", heading(f"{page}.hpp", "=") + purpose(page) + "".join(parts))
             listed.append(page)
     write(into / "index.rst", cpp_index(listed))
+
+
+def page_of(described: Tree.Element) -> str:
+    """The page of a class or a member: that of its header. All adaptors share one."""
+    file = Path(described.find("location").get("file"))
+    return "adapt" if file.parent.name == "adapt" else file.stem
 
 
 def purpose(page: str) -> str:
@@ -196,8 +202,10 @@ def cpp_members(xml: Path) -> List[Tuple[str, str, str, str]]:
     """What the namespace has besides classes: kind, page, name, and a function's parameters."""
     found = []
     for member in Tree.parse(xml / "namespacesdp__dal.xml").getroot().iter("memberdef"):
-        page = Path(member.find("location").get("file")).stem
+        page = page_of(member)
         kind = member.get("kind")
+        if "=delete" in (member.findtext("argsstring") or "").replace(" ", ""):
+            continue
         signature = ""
         if kind == "function":
             types = ["".join(param.find("type").itertext()) for param in member.findall("param")]
@@ -224,7 +232,7 @@ def generate(reference: Path, work: Path) -> Dict[str, str]:
     script = HERE / "header.py"
     filtered = f'INPUT_FILTER = "{sys.executable} {script}"\nOPTIMIZE_OUTPUT_FOR_C = YES\n'
     c_xml = doxygen("c", work, [INCLUDE / "sdp_dal.h"], filtered)
-    cpp_xml = doxygen("cpp", work, sorted((INCLUDE / "sdp_dal").glob("*.hpp")), "BUILTIN_STL_SUPPORT = NO\n")
+    cpp_xml = doxygen("cpp", work, sorted((INCLUDE / "sdp_dal").rglob("*.hpp")), "BUILTIN_STL_SUPPORT = NO\n")
     c_pages(reference / "c")
     cpp_pages(reference / "cpp", cpp_xml)
     return {"c": str(c_xml), "cpp": str(cpp_xml)}

@@ -6,13 +6,11 @@
  * compiler finds: mdspan, Eigen, xtensor, casacore, ducc0. Their headers take the compiler seconds,
  * so a program that uses one library includes its adaptor alone: sdp_dal/adapt/eigen.hpp.
  *
- *   as_eigen(view)         a tensor_view or a dense_view as an array of the library
- *   sdp_dal::view(matrix)  an array of the library as a tensor_view<const T, N>, for put() and as
- *                          an argument of a call. Write the namespace: other libraries have a
- *                          view(), too.
+ * as_eigen() and the like return a tensor_view or a dense_view as an array of the library.
+ * sdp_dal::view() returns an array of the library as a tensor_view<const T, N>, for put() and as an
+ * argument of a call. Write the namespace, because other libraries have a view(), too.
  *
- * Neither owns anything. The array is valid as long as what the view shows: keep the tensor in a
- * variable, as for the view itself.
+ * Both own nothing. The array is valid as long as the elements: keep the tensor in a variable.
  */
 
 #ifndef SDP_DAL_ADAPT_HPP

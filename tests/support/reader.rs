@@ -9,6 +9,7 @@
 //!   shown; `Terminal 1 shows` waits for more of it; `Terminal 1: press Ctrl-C, then` ends it first.
 //! - `pycon`: a session of Python; those of a page are one.
 //! - `text`: no code. With `:class: signatures` each line is a function's signature.
+//! - `:class: needs HEADER...`: is left out if the compiler finds none of these headers. CPATH names folders.
 //! - `:class: not-run`: needs what a test does not have (a cluster, the network, another machine). Shell is checked by
 //!   `bash -n`, YAML is parsed.
 
@@ -170,6 +171,7 @@ impl Reader<'_> {
     fn take(&mut self, block: &Block) {
         match block.language.as_str() {
             _ if block.class == "not-run" => self.check(block),
+            _ if !available(block) => println!("left out, '{}': {}", block.class, block.text.trim_end()),
             "yaml" => {
                 self.write(block);
                 self.check(block);
@@ -275,6 +277,16 @@ impl Reader<'_> {
             .expect("the test's folder is writable");
         run(&mut self.shell("python -m doctest -o ELLIPSIS -o NORMALIZE_WHITESPACE session.txt"));
     }
+}
+
+/// Whether a block needs nothing, or the compiler finds one of the headers that it needs.
+fn available(block: &Block) -> bool {
+    let Some(headers) = block.class.strip_prefix("needs ") else { return true };
+    headers.split_whitespace().any(|header| {
+        let ask = format!("echo '#include <{header}>' | c++ -std=c++23 -fsyntax-only -x c++ -");
+        let asked = Command::new("bash").args(["-c", &ask]).output();
+        asked.expect("bash is installed").status.success()
+    })
 }
 
 /// The commands of a console block, each with what it prints.

@@ -19,21 +19,30 @@
 
 namespace sdp_dal {
 
+namespace detail {
+
+/// const if T is.
+template <class T>
+using casacore_array =
+    std::conditional_t<std::is_const_v<T>, const casacore::Array<std::remove_const_t<T>>,
+                       casacore::Array<T>>;
+
+} // namespace detail
+
 /// A view in C order as an Array that shares the memory, with the axes in the opposite order. Of a
 /// tensor_view<T, N> a column of a table can be read into the store, of a tensor_view<const T, N>
 /// one can be written. An Array of read-only elements must not be written, nor a copy of it, which
 /// shares them, too.
 template <class T, std::size_t N>
-std::conditional_t<std::is_const_v<T>, const casacore::Array<std::remove_const_t<T>>,
-                   casacore::Array<T>>
-as_casacore(const dense_view<T, N> &view) {
+detail::casacore_array<T> as_casacore(const dense_view<T, N> &view) {
     casacore::IPosition shape(N);
     for (std::size_t i = 0; i < N; i++) shape[N - 1 - i] = static_cast<ssize_t>(view.shape(i));
     return {shape, const_cast<std::remove_const_t<T> *>(view.data()), casacore::SHARE};
 }
 
 /// The same of any view. Throws if it is not in C order without gaps, as an Array must be.
-template <class T, std::size_t N> decltype(auto) as_casacore(const tensor_view<T, N> &view) {
+template <class T, std::size_t N>
+detail::casacore_array<T> as_casacore(const tensor_view<T, N> &view) {
     return as_casacore(view.dense());
 }
 

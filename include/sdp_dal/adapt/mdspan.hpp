@@ -31,6 +31,8 @@ namespace md = ::MDSPAN_IMPL_STANDARD_NAMESPACE;
 namespace md = ::std;
 #endif
 
+template <class Extents> inline constexpr std::size_t rank_of = Extents::rank();
+
 template <class T, std::size_t N, class Layout>
 using mdspan_of = md::mdspan<T, md::dextents<std::size_t, N>, Layout>;
 
@@ -64,7 +66,7 @@ detail::mdspan_of<T, N, detail::md::layout_right> as_mdspan(const dense_view<T, 
 
 /// A read-only view of an mdspan of any layout with strides.
 template <class T, class Extents, class Layout, class Accessor>
-tensor_view<const T, Extents::rank()>
+tensor_view<const T, detail::rank_of<Extents>>
 view(const detail::md::mdspan<T, Extents, Layout, Accessor> &values) {
     static_assert(std::is_convertible_v<decltype(values.data_handle()), const T *>,
                   "the accessor of the mdspan has no plain pointer");
