@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::{
-    Attempt, Claim, CreateSpec, DeleteMode, EntryKey, NewCall, ObjectId, ObjectState, Store, StoreOptions,
-    TakenOver, Want,
+    Attempt, Claim, CreateSpec, DeleteMode, EntryKey, NewCall, ObjectId, ObjectState, ProcessEnd, Store,
+    StoreOptions, TakenOver, Want, SUPERVISED,
 };
 use sdp_dal::timeout::Timeout;
 
@@ -66,7 +66,7 @@ fn call_id(declaration: ObjectId, n: u32) -> ObjectId {
 /// What the children do. Each is run with one fail point set, until one of them comes to it and dies.
 type Role = (&'static str, fn(&Path) -> Result<()>);
 
-const ROLES: [Role; 13] = [
+const ROLES: [Role; 14] = [
     ("objects", objects),
     ("caller", caller),
     ("processor", processor),
@@ -80,6 +80,7 @@ const ROLES: [Role; 13] = [
     ("heir", heir),
     ("server", server),
     ("untouched", untouched),
+    ("told", told),
 ];
 
 fn objects(path: &Path) -> Result<()> {
@@ -254,6 +255,16 @@ fn untouched(path: &Path) -> Result<()> {
     let store = Store::open(path, &options())?;
     let spec = CreateSpec { data_size: 8 << 20, keep: true, ..CreateSpec::default() };
     store.create(&id(0xcc, 1), &spec)?.seal()?;
+    Ok(())
+}
+
+/// A process of which its supervisor tells how it ends. (It does so itself here.)
+fn told(path: &Path) -> Result<()> {
+    std::env::set_var(SUPERVISED, format!("{}:7", std::process::id()));
+    let store = Store::open(path, &options())?;
+    if store.tell_end(std::process::id(), 7, ProcessEnd::Exited(3)) != 1 {
+        return Err(Error::internal("it is one client of the store"));
+    }
     Ok(())
 }
 

@@ -80,8 +80,9 @@ pub enum Command {
     ///
     /// It is for processors whose libraries call exit() or abort() on bad input. A copy that ends is started again after
     /// 0.1 seconds, and each time after twice as long, up to 10 seconds. The delay is reset when a copy has run for 10
-    /// seconds. SIGTERM, SIGINT or SIGHUP ends all copies. If this command is killed, the copies are killed too. Each copy
-    /// is a process group of its own, reads nothing, and finds its number, from 0, in SDP_DAL_COPY.
+    /// seconds. SIGTERM, SIGINT or SIGHUP ends all copies. If this command is killed, the copies are killed too. With a
+    /// store, the callers of a copy learn how it ended, and what it held is reclaimed at once. Each copy is a process group
+    /// of its own, reads nothing, and finds its number, from 0, in SDP_DAL_COPY.
     Run(Run),
     /// Become a copy of a program: what `run` starts.
     #[command(hide = true, name = "start-copy")]

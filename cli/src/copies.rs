@@ -28,6 +28,8 @@ pub struct Program<'a> {
     pub command: &'a [OsString],
     /// The store of the copies.
     pub store: Option<&'a Path>,
+    /// By which the store knows this process; 0: there is none.
+    pub token: u32,
     /// Whether there are several copies: then each line that they write names the copy.
     pub several: bool,
 }
@@ -66,6 +68,7 @@ impl<'a> Starter<'a> {
             .arg0("sdp-dal")
             .arg("start-copy")
             .arg(std::process::id().to_string())
+            .arg(self.program.token.to_string())
             .args(self.program.command);
         command.env("SDP_DAL_COPY", index.to_string()).stdin(Stdio::null()).process_group(0);
         if let Some(store) = self.program.store {

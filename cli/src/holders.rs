@@ -36,6 +36,8 @@ struct Holder {
     host: String,
     since: String,
     alive: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<String>,
     holds: Vec<String>,
     held_bytes: u64,
     owns: Vec<String>,
@@ -57,6 +59,7 @@ fn holders_of(
                 host: client.host.clone(),
                 since: moment(client.since),
                 alive: client.alive,
+                ended: client.ended.map(|end| end.to_string()),
                 holds: vec![],
                 held_bytes: 0,
                 owns: vec![],
@@ -103,7 +106,8 @@ pub fn run(which: &Holders, accept_owner: Option<u32>, output: &mut Output) -> R
     }
     let mut table = Table::new(&["CLIENT", "NAME", "PID", "HOST", "SINCE", "HOLDS", "BYTES", "OWNS", ""]);
     for (client, holder) in &holders {
-        let gone = if client.alive { Cell::new("") } else { Cell::new("crashed").shaded(Shade::Red) };
+        let how = client.ended.map_or_else(|| "crashed".to_owned(), |end| end.to_string());
+        let gone = if client.alive { Cell::new("") } else { Cell::new(how).shaded(Shade::Red) };
         table.row(vec![
             Cell::new(client.number.to_string()).right(),
             Cell::new(&client.name),

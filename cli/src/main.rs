@@ -7,7 +7,7 @@
 //! `arguments` puts them together to a command line. What they share: `words` says what a path and an ID are, `contents` what
 //! is inside an object, `people` who is who, `declared` what namespaces offer, `table` how it all looks, `outcome` how a command
 //! can end. `feed` is what `events`, `trace` and `top` read; of a trace, `recorder` makes sense of events with what `history`
-//! remembers, `chrome` and `graph` write. Of `run`, `copies` are the processes, each of which begins in `start`. `give` reads the arguments of a call, `elements` numbers, `npy` files. `interrupt`
+//! remembers, `chrome` and `graph` write. Of `run`, `copies` are the processes, each of which begins in `start`, and `keeper` is with their store. `give` reads the arguments of a call, `elements` numbers, `npy` files. `interrupt`
 //! hears Ctrl-C, `screen` has the terminal.
 
 #![forbid(unsafe_code)]
@@ -27,6 +27,7 @@ mod graph;
 mod history;
 mod holders;
 mod interrupt;
+mod keeper;
 mod list;
 mod namespaces;
 mod npy;
@@ -91,7 +92,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Result<Outcome> {
         Command::Namespaces(which) => namespaces::run(which, accept, output),
         Command::Wait(which) => wait::run(which, accept, output),
         Command::Call(which) => call::run(which, accept, output),
-        Command::Run(which) => run::run(which),
+        Command::Run(which) => run::run(which, accept),
         Command::Start(which) => start::run(which),
         Command::Stores(which) => stores::run(which, accept, output),
         Command::Trim(which) => stores::trim(which, accept, output),

@@ -1,9 +1,11 @@
 //! `run`: keeps copies of a processor's program running.
 //!
 //! It sleeps until a signal comes (that of an ended child, too) or a copy is due. What is decided here: when a copy is
-//! started again, when to give up, and how all of them end. `copies` has the processes.
+//! started again, when to give up, and how all of them end. `copies` has the processes, `keeper` their store.
 
+use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
+use std::hash::{BuildHasher, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -17,6 +19,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::copies::{reap, signal, Program, Running, Starter};
+use crate::keeper::Keeper;
 use crate::outcome::Outcome;
 use crate::table::plain;
 use crate::words::{parse_seconds, store_of_environment};
@@ -39,7 +42,8 @@ program cannot be run; 2 wrong usage.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub struct Run {
-    /// Path of the store, which the copies find in SDP_DAL_STORE. It need not exist yet. Default: SDP_DAL_STORE.
+    /// Path of the store, which the copies find in SDP_DAL_STORE. It need not exist yet. Once it does, the command is one of
+    /// its clients. Default: SDP_DAL_STORE.
     #[arg(short, long, value_name = "PATH")]
     store: Option<PathBuf>,
     /// Number of copies. With more than one, each line of their output begins with the number of the copy.
@@ -51,7 +55,8 @@ pub struct Run {
     #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true,
           default_value = "never", default_missing_value = "on-failure")]
     restart: Restart,
-    /// Give up, and end all copies, when one copy failed so many times in a row, each time within 10 seconds. 0: never.
+    /// Give up, and end all copies, when one copy failed so many times in a row, each time within 10 seconds. A copy that
+    /// crashed while it used the store does not count. 0: never.
     #[arg(long, value_name = "COUNT", default_value_t = 5)]
     give_up_after: u32,
     /// Time between SIGTERM and SIGKILL when all copies are ended. A second signal does not wait.
@@ -116,6 +121,8 @@ struct Crew<'a> {
     which: &'a Run,
     name: String,
     starter: Starter<'a>,
+    keeper: Option<Keeper>,
+    token: u32,
     copies: Vec<Copy>,
     stage: Stage,
     /// Of the first copy that failed for good.
@@ -123,7 +130,7 @@ struct Crew<'a> {
 }
 
 /// Runs the copies until all have ended for good.
-pub fn run(which: &Run) -> Result<Outcome> {
+pub fn run(which: &Run, accept_owner: Option<u32>) -> Result<Outcome> {
     // Before any copy is there: none must be left behind by a signal that comes early.
     let (send, signals) = mpsc::channel();
     let mut source =
@@ -135,7 +142,10 @@ pub fn run(which: &Run) -> Result<Outcome> {
         return Ok(Outcome::Status(status));
     }
     let store = which.store.clone().or_else(store_of_environment);
-    let program = Program { command: &which.command, store: store.as_deref(), several: which.count > 1 };
+    let keeper = store.as_ref().map(|path| Keeper::start(path, accept_owner));
+    let token = keeper.as_ref().map_or(0, |_| draw_token());
+    let program =
+        Program { command: &which.command, store: store.as_deref(), token, several: which.count > 1 };
     let name = Path::new(command).file_name().unwrap_or(command).to_string_lossy();
     let now = Instant::now();
     let copies =
@@ -144,6 +154,8 @@ pub fn run(which: &Run) -> Result<Outcome> {
         which,
         name: plain(&name),
         starter: Starter::new(&program)?,
+        keeper,
+        token,
         copies: copies.collect(),
         stage: Stage::Run,
         status: None,
@@ -191,7 +203,13 @@ impl Crew<'_> {
                     }
                     Err(error) => {
                         // No memory, or too many processes: as if it had ended at once.
-                        self.ended(at, ProcessEnd::Exited(126), Duration::ZERO, &plain(error.message()));
+                        self.ended(
+                            at,
+                            ProcessEnd::Exited(126),
+                            Duration::ZERO,
+                            false,
+                            &plain(error.message()),
+                        );
                     }
                 }
             }
@@ -207,17 +225,23 @@ impl Crew<'_> {
     fn reap(&mut self) {
         let running: Vec<Pid> = self.copies.iter().filter_map(|copy| Some(copy.running()?.pid)).collect();
         let mut ends = Vec::new();
-        reap(&running, |pid, end| ends.push((pid, end)));
-        for (pid, end) in ends {
+        reap(&running, |pid, end| {
+            let number = pid.as_raw_nonzero().get().unsigned_abs();
+            let clients = self.keeper.as_ref().map_or(0, |keeper| keeper.tell(number, self.token, end));
+            ends.push((pid, end, clients > 0));
+        });
+        for (pid, end, began) in ends {
             let found = self.copies.iter().position(|copy| copy.running().is_some_and(|now| now.pid == pid));
             if let Some((at, running)) = found.and_then(|at| Some((at, self.copies[at].running()?))) {
-                self.ended(at, end, running.since.elapsed(), &format!("pid {} {end}", pid.as_raw_nonzero()));
+                let (ran, how) = (running.since.elapsed(), format!("pid {} {end}", pid.as_raw_nonzero()));
+                self.ended(at, end, ran, began, &how);
             }
         }
     }
 
-    /// A copy has ended: decides what becomes of it.
-    fn ended(&mut self, at: usize, end: ProcessEnd, ran: Duration, how: &str) {
+    /// A copy has ended: decides what becomes of it. One that crashed while it was a client of the store has begun its work,
+    /// and has not failed at once.
+    fn ended(&mut self, at: usize, end: ProcessEnd, ran: Duration, began: bool, how: &str) {
         let text = format!("{}: {how} after {:.1} s", self.title(at), ran.as_secs_f64());
         let again = match self.which.restart {
             Restart::Never => false,
@@ -229,8 +253,9 @@ impl Crew<'_> {
         if ran >= STEADY {
             copy.delay = DELAYS.0;
         }
-        copy.failures = if ran >= STEADY || end.is_success() { 0 } else { copy.failures + 1 };
+        copy.failures = if ran >= STEADY || began || end.is_success() { 0 } else { copy.failures + 1 };
         let failures = copy.failures;
+        let before = if self.keeper.is_some() { ", before it used the store" } else { "" };
         if !matches!(self.stage, Stage::Run) {
             say(&text);
         } else if !again {
@@ -242,7 +267,7 @@ impl Crew<'_> {
             say(&text);
             self.status = Some(end.status());
             let seconds = STEADY.as_secs();
-            let times = format!("failed {failures} times in a row, each time within {seconds} s");
+            let times = format!("failed {failures} times in a row, each time within {seconds} s{before}");
             self.end(&format!("giving up, because {} {times}", self.title(at)));
         } else {
             say(&format!("{text}; restarting it in {:.1} s", copy.delay.as_secs_f64()));
@@ -289,6 +314,12 @@ impl Crew<'_> {
             _ => format!("copy {} of {}", self.copies[at].index, self.name),
         }
     }
+}
+
+/// A number that no other supervisor of the same store has. Not 0.
+fn draw_token() -> u32 {
+    let random = RandomState::new().build_hasher().finish();
+    u32::try_from(random % u64::from(u32::MAX)).unwrap_or(0) + 1
 }
 
 fn processes(number: usize) -> String {

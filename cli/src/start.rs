@@ -10,6 +10,7 @@ use std::process::Command;
 use clap::Args;
 use rustix::process::{getppid, set_parent_process_death_signal, Signal};
 use sdp_dal::error::{Error, Result};
+use sdp_dal::store::SUPERVISED;
 
 use crate::outcome::Outcome;
 
@@ -18,6 +19,8 @@ use crate::outcome::Outcome;
 pub struct Start {
     /// The process ID of the parent.
     parent: i32,
+    /// By which the store knows the parent; 0: no store is told.
+    token: u32,
     /// The program and its arguments.
     #[arg(required = true, trailing_var_arg = true)]
     command: Vec<OsString>,
@@ -32,7 +35,14 @@ pub fn run(which: &Start) -> Result<Outcome> {
         return Ok(Outcome::Interrupted);
     }
     let program = &which.command[0];
-    let error = Command::new(program).args(&which.command[1..]).exec();
+    let mut command = Command::new(program);
+    command.args(&which.command[1..]);
+    // Of this process only, and not of those that it will start.
+    match which.token {
+        0 => command.env_remove(SUPERVISED),
+        token => command.env(SUPERVISED, format!("{}:{token}", std::process::id())),
+    };
+    let error = command.exec();
     eprintln!("sdp-dal: {}: {error}", program.to_string_lossy());
     Ok(Outcome::Status(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 }))
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{command, run, until, Ended, Running};
+use common::{command, run, until, worker_command, Ended, Place, Running};
 
 /// A folder of this test.
 struct Folder(PathBuf);
@@ -167,6 +167,35 @@ fn a_signal_ends_all_in_order_and_kills_what_does_not_hear() {
     pids(&file, 3);
     running.signal("TERM");
     assert_eq!(running.end().code, Some(0));
+}
+
+/// The callers of a processor whose library takes it down learn how it ended, and go on with the next one.
+#[test]
+fn callers_learn_how_a_processor_ended() {
+    let place = Place::new("run-ends");
+    let store = place.make();
+    let (program, variables) = worker_command(&place, "Adder");
+    let words = ["run", "--restart", "--give-up-after=2", "--store", place.0.to_str().unwrap(), "--"];
+    let words: Vec<_> = words.iter().map(Into::into).chain(program).collect();
+    let supervisor = Running::start_in(&words, &variables);
+    // It is bad input that ends the processor, and not the supervisor: however often.
+    for (x, how) in [
+        ("-inf", "was ended by signal 6 (SIGABRT)"),
+        ("nan", "exited with status 3"),
+        ("-inf", "was ended by signal 6 (SIGABRT)"),
+    ] {
+        let wrong = place.run("call", &["add", &format!("x={x}"), "ys=[1]", "--timeout", "60"]);
+        assert_eq!(wrong.code, Some(1), "{}", wrong.err);
+        let text = format!("{how}; the inputs of the call still exist");
+        assert!(wrong.err.contains("the processor Adder (client "), "{}", wrong.err);
+        assert!(wrong.err.contains(&text), "expected {how}: {}", wrong.err);
+        let right = place.run("call", &["add", "x=1", "ys=[1]", "--timeout", "60"]);
+        assert_eq!((right.code, &*right.out), (Some(0), "zs: float64[i=1]\n  [2.0]\n"), "{}", right.err);
+    }
+    supervisor.signal("TERM");
+    assert_eq!(supervisor.end().code, Some(0));
+    assert_eq!(place.json("check", &[])["sound"], true);
+    drop(store);
 }
 
 #[test]

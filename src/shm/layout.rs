@@ -162,8 +162,16 @@ pub struct Client {
     pub host: [AtomicU64; 8],
     /// Not 0: it is dead, and its reaping has begun. Written under the lock, so that nothing is promised in its name any more.
     pub dying: AtomicU32,
+    /// What the process that started it is known by, if that one tells how it ends; 0: there is none.
+    pub supervisor: AtomicU32,
     /// A bit for each bucket that rang since this client looked last.
     pub rung: [AtomicU64; RUNG_WORDS],
+    /// How its process ended, with its number in the upper half: see `store::ended`. Of another number: nothing is known.
+    pub ended: AtomicU64,
+    /// How many functions of its processors run.
+    pub busy: AtomicU32,
+    /// What tells its CPUs from those of other processes: see `shm::cpus`. Processes with the same word share them.
+    pub cpus: AtomicU32,
     /// Free entries with bytes that it uses next: see `store::spares`. Derived.
     pub spares: Spares,
     /// On which its threads sleep.
@@ -300,6 +308,7 @@ pub struct HeapControl {
 const _: () = assert!(UNIT.is_multiple_of(LARGEST_PAGE));
 const _: () = assert!(size_of::<Header>() as u64 <= BORDER);
 const _: () = assert!(size_of::<Client>() == 512);
+const _: () = assert!(std::mem::offset_of!(Client, spares) == 320);
 const _: () = assert!(RUNG_WORDS as u64 * 64 == BUCKETS);
 const _: () = assert!(size_of::<Entry>() == 128);
 const _: () = assert!(std::mem::offset_of!(Entry, creator) == 64);
@@ -307,7 +316,7 @@ const _: () = assert!(size_of::<Extent>() == 32);
 const _: () = assert!(size_of::<HeapControl>().is_multiple_of(64));
 
 /// Raised when a word gets another meaning in its old place.
-const MEANINGS: u64 = 3;
+const MEANINGS: u64 = 4;
 
 /// A hash of everything that a process of another build must agree on.
 pub const LAYOUT_HASH: u64 = {

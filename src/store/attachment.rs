@@ -19,6 +19,7 @@ use once_cell::sync::OnceCell;
 
 use super::addresses::Addresses;
 use super::descriptor::{Descriptor, Watched};
+use super::ended::supervisor;
 use super::entries::EntryKey;
 use super::errands::Errands;
 use super::evict::Victims;
@@ -440,6 +441,8 @@ impl Locked<'_> {
         store_text(&client.name, name);
         store_text(&client.host, host);
         client.dying.store(0, Ordering::Relaxed);
+        client.supervisor.store(supervisor(), Ordering::Relaxed);
+        client.busy.store(0, Ordering::Relaxed);
         client.bell.0.reset();
         fail::point("attach.slot_written");
         // SYNC: pairs with the acquire load in `is_in`.

@@ -287,7 +287,9 @@ impl Locked<'_> {
             None => String::new(),
         };
         let left = what_is_left(output);
-        let text = format!("the processor {which}crashed or was closed{attempt}; {left}");
+        let how = self.attachment.end_of(processor);
+        let how = how.map_or_else(|| "crashed or was closed".to_owned(), |end| end.to_string());
+        let text = format!("the processor {which}{how}{attempt}; {left}");
         Error::new(Kind::ProcessorLost, text)
     }
 }

@@ -367,6 +367,7 @@ impl Store {
     /// Ends what a dead client was to make, if that is still to be made: see [`Locked::bury`]. False too if the lock cannot be
     /// had in a moment: whoever looks again tries again.
     pub(super) fn bury(&self, key: EntryKey, id: &ObjectId, dead: u32) -> Result<bool> {
+        self.attachment.hear_end(dead);
         let bury = |locked: &Locked<'_>| Ok(locked.has_gone(key, dead)? && locked.bury(key, dead)?);
         match self.attachment.locked_within(LEAVE_PATIENCE, bury) {
             Ok(true) => self.attachment.ring(id),

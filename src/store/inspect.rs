@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
+use super::ended::ProcessEnd;
 use super::entries::EntryKey;
 use super::id::ObjectId;
 use super::index::{id_of, is_declaration};
@@ -91,6 +92,8 @@ pub struct ClientInfo {
     pub slot: u32,
     /// Whether it is running.
     pub alive: bool,
+    /// How its process ended, if it has crashed and the process that started it has told.
+    pub ended: Option<ProcessEnd>,
     /// Its name in lists and messages.
     pub name: String,
     /// Its process ID in its own container.
@@ -316,6 +319,7 @@ impl Store {
                     number,
                     slot,
                     alive: self.alive(number),
+                    ended: self.attachment.end_of(number),
                     name: load_text(&client.name),
                     pid: client.pid.load(Ordering::Relaxed),
                     host: load_text(&client.host),

@@ -61,7 +61,7 @@ pub use census::{census, stores, Census, StoreSummary};
 pub use create::{CreateSpec, Writer};
 pub use delete::DeleteMode;
 pub use descriptor::Watch;
-pub use ended::ProcessEnd;
+pub use ended::{ProcessEnd, SUPERVISED};
 pub use entries::EntryKey;
 pub use errands::Errand;
 pub use events::{Event, EventKind, Subscription};

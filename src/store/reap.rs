@@ -104,6 +104,7 @@ impl Attachment {
             return false;
         }
         fail::point("reap.begun");
+        self.hear_end(number);
         let slots = 0..self.segment.geometry().max_clients;
         let slot = slots
             .into_iter()
@@ -116,6 +117,7 @@ impl Attachment {
 
     fn reap_slot(&self, number: u32, slot: u32) -> Result<()> {
         let who = self.who(number);
+        let how = self.end_of(number).map_or_else(|| "exited".to_owned(), |end| end.to_string());
         let client = self.segment.client(slot);
         let header = self.segment.header();
         self.locked(|_| {
@@ -154,7 +156,7 @@ impl Attachment {
         })?;
         log::write(Level::Warning, || {
             format!(
-                "{}: {who} exited without closing the store; reclaimed the {held} objects that it held, owned \
+                "{}: {who} {how} without closing the store; reclaimed the {held} objects that it held, owned \
                  or was to create",
                 self.place.path.display()
             )

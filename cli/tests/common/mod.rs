@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses some of it")]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -171,8 +171,18 @@ fn lines(source: impl Read + Send + 'static) -> Receiver<String> {
 impl Running {
     /// Starts it.
     pub fn start(arguments: &[impl AsRef<OsStr>]) -> Running {
-        let mut process =
-            command().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Running::start_in(arguments, &[])
+    }
+
+    /// Starts it with these variables in its environment.
+    pub fn start_in(arguments: &[impl AsRef<OsStr>], variables: &[(&str, OsString)]) -> Running {
+        let mut process = command()
+            .args(arguments)
+            .envs(variables.iter().cloned())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (out, err) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
         Running { process, lines: lines(out), errors: lines(err) }
     }
@@ -243,6 +253,12 @@ pub fn bytes(values: &[f64]) -> Vec<u8> {
 
 fn add(call: &Call) -> Result<(), Error> {
     let Cell::Float(x) = *call.cell(0)? else { return Err(Error::invalid("x is no float")) };
+    // As a library that takes its process with it: it aborts, or exits in the middle.
+    if x == f64::NEG_INFINITY {
+        std::process::abort();
+    } else if x.is_nan() {
+        std::process::exit(3);
+    }
     if x < 0.0 {
         return Err(Error::new(Kind::FunctionFailed, format!("x is {x}: it must not be negative")));
     }
@@ -255,6 +271,8 @@ fn add(call: &Call) -> Result<(), Error> {
 
 /// What a worker process is told: the store, its name, and a file that its first call waits for.
 const WORKER: [&str; 3] = ["SDP_DAL_TEST_STORE", "SDP_DAL_TEST_NAME", "SDP_DAL_TEST_GATE"];
+/// Set for a worker that nobody tells to stop: it has no standard input.
+const STAYS: &str = "SDP_DAL_TEST_STAYS";
 const READY: &str = "the worker is ready";
 
 /// A processor in a process of its own that offers `add`.
@@ -262,6 +280,15 @@ pub struct Worker {
     process: Child,
     /// Read to its end: the worker's test harness has something to say.
     _lines: Receiver<String>,
+}
+
+/// The command line of a worker, for a supervisor, and the environment that it needs.
+pub fn worker_command(place: &Place, name: &str) -> (Vec<OsString>, Vec<(&'static str, OsString)>) {
+    let program = std::env::current_exe().unwrap().into_os_string();
+    let words = ["common::worker_process", "--exact", "--nocapture"].map(OsString::from);
+    let environment =
+        vec![(WORKER[0], place.0.clone().into_os_string()), (WORKER[1], name.into()), (STAYS, "1".into())];
+    (std::iter::once(program).chain(words).collect(), environment)
 }
 
 impl Worker {
@@ -321,6 +348,9 @@ fn worker_process() {
     let stopped = Arc::clone(&stop);
     std::thread::spawn(move || {
         let _ = std::io::stdin().read(&mut [0]);
+        if std::env::var_os(STAYS).is_some() {
+            return;
+        }
         stopped.store(true, Ordering::SeqCst);
     });
     while !stop.load(Ordering::SeqCst) {
