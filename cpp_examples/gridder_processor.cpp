@@ -41,27 +41,34 @@ constexpr bool flip_u = false, flip_v = false, flip_w = false, divide_by_n = tru
 
 const auto no_mask = ducc0::cmav<std::uint8_t, 2>::build_empty();
 
+// As many threads as the caller asks for; for 0 as many as are free while other processors work.
+std::size_t threads(const sdp_dal::call &self, std::int64_t nthreads) {
+    auto asked = count(nthreads, "nthreads");
+    return asked == 0 ? std::size_t(self.thread_budget()) : asked;
+}
+
 template <class T>
-void ms2dirty(tensor_view<const double, 2> uvw, tensor_view<const double, 1> freq,
-              tensor_view<const visibility<T>, 2> ms, std::optional<tensor_view<const T, 2>> wgt,
-              std::int64_t npix_x, std::int64_t npix_y, double pixsize_x, double pixsize_y,
-              double epsilon, bool do_wstacking, std::int64_t nthreads, std::int64_t verbosity,
-              output<T, 2> dirty) {
+void ms2dirty(sdp_dal::call &self, tensor_view<const double, 2> uvw,
+              tensor_view<const double, 1> freq, tensor_view<const visibility<T>, 2> ms,
+              std::optional<tensor_view<const T, 2>> wgt, std::int64_t npix_x, std::int64_t npix_y,
+              double pixsize_x, double pixsize_y, double epsilon, bool do_wstacking,
+              std::int64_t nthreads, std::int64_t verbosity, output<T, 2> dirty) {
     auto image = dirty.create({npix_x, npix_y});
     ducc0::ms2dirty<T, T>(as_ducc0(uvw), as_ducc0(freq), as_ducc0(ms), as_ducc0(wgt), no_mask,
-                          pixsize_x, pixsize_y, epsilon, do_wstacking, count(nthreads, "nthreads"),
+                          pixsize_x, pixsize_y, epsilon, do_wstacking, threads(self, nthreads),
                           as_ducc0(image), count(verbosity, "verbosity"), flip_u, flip_v, flip_w,
                           divide_by_n, sigma_min, sigma_max, phase_centre, phase_centre, shift_n);
 }
 
 template <class T>
-void dirty2ms(tensor_view<const double, 2> uvw, tensor_view<const double, 1> freq,
-              tensor_view<const T, 2> dirty, std::optional<tensor_view<const T, 2>> wgt,
-              double pixsize_x, double pixsize_y, double epsilon, bool do_wstacking,
-              std::int64_t nthreads, std::int64_t verbosity, output<visibility<T>, 2> ms) {
+void dirty2ms(sdp_dal::call &self, tensor_view<const double, 2> uvw,
+              tensor_view<const double, 1> freq, tensor_view<const T, 2> dirty,
+              std::optional<tensor_view<const T, 2>> wgt, double pixsize_x, double pixsize_y,
+              double epsilon, bool do_wstacking, std::int64_t nthreads, std::int64_t verbosity,
+              output<visibility<T>, 2> ms) {
     auto visibilities = ms.create({uvw.shape(0), freq.shape(0)});
     ducc0::dirty2ms<T, T>(as_ducc0(uvw), as_ducc0(freq), as_ducc0(dirty), as_ducc0(wgt), no_mask,
-                          pixsize_x, pixsize_y, epsilon, do_wstacking, count(nthreads, "nthreads"),
+                          pixsize_x, pixsize_y, epsilon, do_wstacking, threads(self, nthreads),
                           as_ducc0(visibilities), count(verbosity, "verbosity"), flip_u, flip_v,
                           flip_w, divide_by_n, sigma_min, sigma_max, phase_centre, phase_centre,
                           shift_n);

@@ -435,6 +435,10 @@ typedef enum {
 typedef enum {
     /// The thread that takes a call with sdp_dal_processor_next() runs its function: sdp_dal_call_run_here() is not needed.
     SDP_DAL_PROCESSOR_TAKER_RUNS = 1,
+    /// The library leaves the thread pools of other libraries as they are. Default: before a function runs, OpenMP,
+    /// OpenBLAS and MKL are told to use at most the threads of sdp_dal_call_get_threads(), and never more than the program
+    /// has set (with OMP_NUM_THREADS or omp_set_num_threads(), for example).
+    SDP_DAL_PROCESSOR_LEAVE_POOLS = 2,
 } sdp_dal_processor_flag;
 
 /// Kind of an event.
@@ -1064,7 +1068,7 @@ typedef struct {
     /// Bytes of prefix, 0 to SDP_DAL_PREFIX_SIZE.
     size_t prefix_size;
     /// How many threads its functions may use in total, see sdp_dal_call_get_threads(). Default (0): as many as the CPU
-    /// affinity of the process and the quota of its control group allow.
+    /// affinity of the process and the quota of its control group allow, shared with other processes of the store.
     int32_t threads;
     /// Bits of sdp_dal_processor_flag.
     uint32_t flags;
@@ -2802,9 +2806,11 @@ sdp_dal_status sdp_dal_call_get_buffer(const sdp_dal_call *call,
 
 /// Returns how many threads this run may use. It is the number of threads in sdp_dal_processor_options, shared among the
 /// threads that work for the processor at this moment. Default: as many as the CPU affinity of this thread and the quota
-/// of the control group allow, shared in the same way.
+/// of the control group allow, shared among the processes that run functions of this store at this moment, and then in
+/// the same way. Only processes with the same affinity and in the same control group with a quota share their CPUs. A
+/// function that started earlier keeps what it has.
 ///
-/// out: 1 or more.
+/// out: 1 or more. OpenMP, OpenBLAS and MKL are told it before the function runs, see SDP_DAL_PROCESSOR_LEAVE_POOLS.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_call_get_threads(const sdp_dal_call *call,

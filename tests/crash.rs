@@ -258,10 +258,12 @@ fn untouched(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A process of which its supervisor tells how it ends. (It does so itself here.)
+/// A process that runs a function, and of which its supervisor tells how it ends. (It does so itself here.)
 fn told(path: &Path) -> Result<()> {
     std::env::set_var(SUPERVISED, format!("{}:7", std::process::id()));
     let store = Store::open(path, &options())?;
+    store.begin_work();
+    store.end_work();
     if store.tell_end(std::process::id(), 7, ProcessEnd::Exited(3)) != 1 {
         return Err(Error::internal("it is one client of the store"));
     }

@@ -12,11 +12,16 @@ namespace sdp_dal {
 struct processor_options {
     /// The start of the prefix, up to 8 hexadecimal digits.
     std::string prefix = {};
-    /// How many threads its functions may use in total. Default (0): as many as the system allows.
+    /// How many threads its functions may use in total. Default (0): as many as the system allows,
+    /// shared with other processes of the store that run functions.
     std::int32_t threads = 0;
     /// How long outputs wait for space when the store is full. std::nullopt: SDP_DAL_FULL_TIMEOUT.
     /// poll: not at all.
     std::optional<timeout> full_timeout = std::nullopt;
+    /// Leave the thread pools of OpenMP, OpenBLAS and MKL as they are. Default: before a function
+    /// runs, they are told to use at most call::thread_budget() threads, and never more than the
+    /// program has set.
+    bool leave_pools = false;
 };
 
 /// Options for running the calls of a function. Default: one at a time, in no strict order.
@@ -171,6 +176,7 @@ private:
         raw.prefix_size = start.size;
         raw.threads = options.threads;
         raw.full_timeout_ns = detail::full_timeout(options.full_timeout);
+        raw.flags = options.leave_pools ? SDP_DAL_PROCESSOR_LEAVE_POOLS : 0;
         sdp_dal_processor *handle = nullptr;
         detail::check(sdp_dal_processor_open(store_, &raw, &handle));
         handle_.reset(handle);

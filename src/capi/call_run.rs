@@ -34,9 +34,11 @@ pub unsafe extern "C" fn sdp_dal_call_get_buffer(
 
 /// Returns how many threads this run may use. It is the number of threads in sdp_dal_processor_options, shared among the
 /// threads that work for the processor at this moment. Default: as many as the CPU affinity of this thread and the quota
-/// of the control group allow, shared in the same way.
+/// of the control group allow, shared among the processes that run functions of this store at this moment, and then in
+/// the same way. Only processes with the same affinity and in the same control group with a quota share their CPUs. A
+/// function that started earlier keeps what it has.
 ///
-/// out: 1 or more.
+/// out: 1 or more. OpenMP, OpenBLAS and MKL are told it before the function runs, see SDP_DAL_PROCESSOR_LEAVE_POOLS.
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 #[no_mangle]

@@ -52,6 +52,10 @@ pub type sdp_dal_drop = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 pub enum sdp_dal_processor_flag {
     /// The thread that takes a call with sdp_dal_processor_next() runs its function: sdp_dal_call_run_here() is not needed.
     SDP_DAL_PROCESSOR_TAKER_RUNS = 1,
+    /// The library leaves the thread pools of other libraries as they are. Default: before a function runs, OpenMP,
+    /// OpenBLAS and MKL are told to use at most the threads of sdp_dal_call_get_threads(), and never more than the program
+    /// has set (with OMP_NUM_THREADS or omp_set_num_threads(), for example).
+    SDP_DAL_PROCESSOR_LEAVE_POOLS = 2,
 }
 
 /// Options of sdp_dal_processor_open().
@@ -67,7 +71,7 @@ pub struct sdp_dal_processor_options {
     /// Bytes of prefix, 0 to SDP_DAL_PREFIX_SIZE.
     pub prefix_size: usize,
     /// How many threads its functions may use in total, see sdp_dal_call_get_threads(). Default (0): as many as the CPU
-    /// affinity of the process and the quota of its control group allow.
+    /// affinity of the process and the quota of its control group allow, shared with other processes of the store.
     pub threads: i32,
     /// Bits of sdp_dal_processor_flag.
     pub flags: u32,
@@ -155,19 +159,22 @@ pub unsafe extern "C" fn sdp_dal_processor_open(
             let namespace = site.handle(store, "store")?;
             let options = match site.in_struct(options, "options")? {
                 None => ProcessorOptions::default(),
-                Some(options) => ProcessorOptions {
-                    name: site.text_or_none(options.name, "options.name")?.map(str::to_owned),
-                    prefix: site.start_of_prefix(options.prefix, options.prefix_size)?.to_vec(),
-                    threads: u32::try_from(options.threads).map_err(|_| {
-                        let found = options.threads;
-                        site.wrong(format_args!("'options.threads' is {found}: pass 0 or more"))
-                    })?,
-                    taker_runs: {
-                        const TAKER_RUNS: u32 = sdp_dal_processor_flag::SDP_DAL_PROCESSOR_TAKER_RUNS as u32;
-                        site.flags(options.flags, TAKER_RUNS, "options.flags")? != 0
-                    },
-                    full_timeout: site.full_timeout(options.full_timeout_ns)?,
-                },
+                Some(options) => {
+                    const TAKER_RUNS: u32 = sdp_dal_processor_flag::SDP_DAL_PROCESSOR_TAKER_RUNS as u32;
+                    const LEAVE_POOLS: u32 = sdp_dal_processor_flag::SDP_DAL_PROCESSOR_LEAVE_POOLS as u32;
+                    let flags = site.flags(options.flags, TAKER_RUNS | LEAVE_POOLS, "options.flags")?;
+                    ProcessorOptions {
+                        name: site.text_or_none(options.name, "options.name")?.map(str::to_owned),
+                        prefix: site.start_of_prefix(options.prefix, options.prefix_size)?.to_vec(),
+                        threads: u32::try_from(options.threads).map_err(|_| {
+                            let found = options.threads;
+                            site.wrong(format_args!("'options.threads' is {found}: pass 0 or more"))
+                        })?,
+                        taker_runs: flags & TAKER_RUNS != 0,
+                        leaves_pools: flags & LEAVE_POOLS != 0,
+                        full_timeout: site.full_timeout(options.full_timeout_ns)?,
+                    }
+                }
             };
             (out, namespace, options)
         };

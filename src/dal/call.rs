@@ -626,8 +626,9 @@ impl Call {
         self.inner.outputs.are_abandoned()
     }
 
-    /// How many threads this run may use, at least 1. It is the number of threads of the processor, or what the CPU
-    /// affinity and the quota of the control group allow, shared among the threads that work for the processor now.
+    /// How many threads this run may use, at least 1. It is the number of threads of the processor, shared among the threads
+    /// that work for the processor now. Without such a number it is what the CPU affinity and the quota of the control group
+    /// allow, first shared among the processes that run functions of this store on the same CPUs now.
     pub fn thread_budget(&self) -> u32 {
         self.inner.crew.thread_budget()
     }

@@ -6,8 +6,9 @@
 //! not miss the ring.
 
 use std::sync::Arc;
-use std::thread::{available_parallelism, ThreadId};
+use std::thread::ThreadId;
 
+use crate::shm::pools;
 use crate::store::{ObjectId, Store};
 use crate::sync::atomic::{Condvar, Mutex};
 
@@ -21,6 +22,8 @@ pub(super) struct Crew {
     declaration: ObjectId,
     /// What its threads share; 0: what the system leaves to this process.
     threads: u32,
+    /// Thread pools are not told how many threads a function may use.
+    leaves_pools: bool,
     work: Mutex<Work>,
     idle: Condvar,
 }
@@ -46,10 +49,23 @@ struct Runs {
 }
 
 impl Crew {
-    pub(super) fn new(store: &Store, declaration: ObjectId, functions: usize, threads: u32) -> Arc<Crew> {
+    pub(super) fn new(
+        store: &Store,
+        declaration: ObjectId,
+        functions: usize,
+        threads: u32,
+        leaves_pools: bool,
+    ) -> Arc<Crew> {
         let functions = vec![Runs::default(); functions];
         let work = Mutex::new(Work { functions, ..Work::default() });
-        Arc::new(Crew { store: store.clone(), declaration, threads, work, idle: Condvar::new() })
+        Arc::new(Crew {
+            store: store.clone(),
+            declaration,
+            threads,
+            leaves_pools,
+            work,
+            idle: Condvar::new(),
+        })
     }
 
     /// Whether a call of this function can be taken now. If not, the end of its run wakes whoever waits for calls.
@@ -65,6 +81,7 @@ impl Crew {
     /// A run of a function begins.
     pub(super) fn begin(self: &Arc<Crew>, function: usize) -> Turn {
         self.work.lock().functions[function].running += 1;
+        self.store.begin_work();
         Turn { crew: self.clone(), function }
     }
 
@@ -79,6 +96,9 @@ impl Crew {
 
     /// This thread runs a call.
     pub(super) fn run(self: &Arc<Crew>, call: Arc<dyn Task>) -> Working {
+        if !self.leaves_pools {
+            pools::tell(|| self.thread_budget());
+        }
         Working { crew: self.clone(), run: self.work.lock().threads.run(call) }
     }
 
@@ -107,11 +127,11 @@ impl Crew {
         self.store.nudge(&self.declaration);
     }
 
-    /// How many threads one run may use now: its share of what there is for all threads of the processor.
+    /// How many threads one run may use now: its share of what there is for all threads of the processor. What the system
+    /// leaves is shared with the other processes that run functions, too.
     pub(super) fn thread_budget(&self) -> u32 {
         let all = match self.threads {
-            // Knows this thread's affinity and the control group's quota.
-            0 => available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX)),
+            0 => self.store.cpus_for_one(),
             threads => threads,
         };
         let sharers = {
@@ -137,6 +157,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        self.crew.store.end_work();
         let held_up = {
             let runs = &mut self.crew.work.lock().functions[self.function];
             runs.running -= 1;

@@ -34,8 +34,11 @@ pub struct ProcessorOptions {
     /// refused.
     pub prefix: Vec<u8>,
     /// How many threads its functions may use in total ([`Call::thread_budget`]). 0: as many as the CPU affinity of the
-    /// process and the quota of its control group allow.
+    /// process and the quota of its control group allow, shared with the other processes of the store that run functions.
     pub threads: u32,
+    /// Leave the thread pools of libraries as they are. Default: before a function runs, OpenMP, OpenBLAS and MKL are told
+    /// to use at most [`Call::thread_budget`] threads, and never more than the program has set.
+    pub leaves_pools: bool,
     /// The thread that takes a call with [`Processor::next`] runs its function ([`Call::run_here`]).
     pub taker_runs: bool,
     /// How long the outputs of its functions wait for space in a full store. None: `SDP_DAL_FULL_TIMEOUT`.
@@ -50,6 +53,7 @@ pub struct Processor {
     prefix: Vec<u8>,
     functions: Vec<(Arc<Offered>, Option<Function>)>,
     threads: u32,
+    leaves_pools: bool,
     taker_runs: bool,
     full_timeout: Option<Timeout>,
     started: OnceCell<Arc<Started>>,
@@ -92,6 +96,7 @@ impl Processor {
             prefix: options.prefix.clone(),
             functions: Vec::new(),
             threads: options.threads,
+            leaves_pools: options.leaves_pools,
             taker_runs: options.taker_runs,
             full_timeout: options.full_timeout,
             started: OnceCell::new(),
@@ -171,7 +176,8 @@ impl Processor {
             let functions: Vec<_> = self.functions.iter().map(|(offered, _)| offered.clone()).collect();
             let schemas = functions.iter().map(|offered| (*offered.schema).clone()).collect();
             let declaration = declare(&self.store, &self.prefix, &self.name, schemas, Metadata::new())?;
-            let crew = Crew::new(&self.store, declaration.id(), functions.len(), self.threads);
+            let count = functions.len();
+            let crew = Crew::new(&self.store, declaration.id(), count, self.threads, self.leaves_pools);
             let calls = CallQueue::new(&self.store, declaration.key(), functions)?;
             let prefix = declaration.id().prefix();
             log::write(Level::Info, || {

@@ -1,4 +1,4 @@
-//! How much memory this process's control groups allow.
+//! How much memory and how many CPUs this process's control groups allow.
 //!
 //! The kernel says in `/proc/self/cgroup` in which groups we are and in `/proc/self/mountinfo` where their hierarchies are
 //! mounted: one of version 2, one of version 1 with the memory controller, or both, of which one has the controller. A group's
@@ -8,7 +8,8 @@
 //! `/` in both sees its own group as the root.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use super::mounts::{mounts, Mount};
 
@@ -23,17 +24,68 @@ pub fn memory_limit() -> Option<u64> {
 
 /// The same with another root folder.
 fn limit_below(root: &Path) -> Option<u64> {
-    let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     let mut tightest = None;
+    each_hierarchy(root, "memory", |version, folder, way| {
+        tightest = [tightest, version.limit(folder, way)].into_iter().flatten().min();
+    })?;
+    tightest
+}
+
+/// Calls this for each hierarchy with the controller: its version, where it is mounted, and the way to our group.
+fn each_hierarchy(root: &Path, controller: &str, mut look: impl FnMut(Version, &Path, &Way)) -> Option<()> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     for mount in mounts(root).ok()? {
-        let Some(version) = Version::of(&mount) else { continue };
-        let Some(group) = groups.lines().find_map(|line| version.group_in(line)) else { continue };
+        let Some(version) = Version::of(&mount, controller) else { continue };
+        let Some(group) = groups.lines().find_map(|line| version.group_in(line, controller)) else {
+            continue;
+        };
         let Some(seen) = mount.root.to_str().map(Position::of) else { continue };
         let folder = root.join(mount.point.strip_prefix("/").unwrap_or(&mount.point));
-        let limit = version.limit(&folder, &seen.way_down_to(&Position::of(group)));
-        tightest = [tightest, limit].into_iter().flatten().min();
+        look(version, &folder, &seen.way_down_to(&Position::of(group)));
     }
+    Some(())
+}
+
+/// The CPU time that a control group has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuQuota {
+    /// How many CPUs that is, at least 1.
+    pub cpus: u32,
+    /// The group: its number on this machine, which all its processes see.
+    pub group: u64,
+}
+
+/// The tightest quota of CPU time between this process's control group and the root, if there is one.
+pub fn cpu_quota() -> Option<CpuQuota> {
+    cpu_quota_below(Path::new("/"))
+}
+
+/// The same with another root folder.
+fn cpu_quota_below(root: &Path) -> Option<CpuQuota> {
+    let mut tightest: Option<CpuQuota> = None;
+    each_hierarchy(root, "cpu", |version, folder, way| {
+        for group in way.folders(folder) {
+            let Some(cpus) = version.cpus_of(&group) else { continue };
+            if tightest.is_none_or(|other| cpus < other.cpus) {
+                let group = group.metadata().map_or(0, |meta| meta.ino());
+                tightest = Some(CpuQuota { cpus, group });
+            }
+        }
+    })?;
     tightest
+}
+
+impl Way {
+    /// The folders of the groups on the way, the lowest first.
+    fn folders(&self, top: &Path) -> Vec<PathBuf> {
+        let names: &[String] = match self {
+            Way::Down(names) => names,
+            Way::Hidden => &[],
+            Way::Elsewhere => return Vec::new(),
+        };
+        let folder = |depth: usize| names[..depth].iter().fold(top.to_owned(), |path, name| path.join(name));
+        (0..=names.len()).rev().map(folder).collect()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,25 +131,41 @@ impl Position {
 }
 
 impl Version {
-    /// Of a hierarchy that may limit memory.
-    fn of(mount: &Mount) -> Option<Version> {
+    /// Of a hierarchy that may have this controller.
+    fn of(mount: &Mount, controller: &str) -> Option<Version> {
         match &*mount.kind {
             "cgroup2" => Some(Version::Two),
-            "cgroup" if mount.options.split(',').any(|option| option == "memory") => Some(Version::One),
+            "cgroup" if mount.options.split(',').any(|option| option == controller) => Some(Version::One),
             _ => None,
         }
     }
 
     /// The group that a line of `/proc/self/cgroup` names, if the line is of this hierarchy.
-    fn group_in(self, line: &str) -> Option<&str> {
+    fn group_in<'a>(self, line: &'a str, controller: &str) -> Option<&'a str> {
         let (number, rest) = line.split_once(':')?;
         let (controllers, group) = rest.split_once(':')?;
         let ours = match self {
-            Version::One => controllers.split(',').any(|controller| controller == "memory"),
+            Version::One => controllers.split(',').any(|other| other == controller),
             Version::Two => number == "0",
         };
         // A group that was removed while we are in it; those above it are still there.
         ours.then(|| group.strip_suffix(" (deleted)").unwrap_or(group))
+    }
+
+    /// The quota of one group in whole CPUs, at least 1.
+    fn cpus_of(self, group: &Path) -> Option<u32> {
+        let (quota, period) = match self {
+            Version::Two => {
+                let text = fs::read_to_string(group.join("cpu.max")).ok()?;
+                let (quota, period) = text.trim().split_once(' ')?;
+                (quota.parse::<u64>().ok()?, period.parse().ok()?)
+            }
+            // -1 is no quota.
+            Version::One => {
+                (number(&group.join("cpu.cfs_quota_us"))?, number(&group.join("cpu.cfs_period_us"))?)
+            }
+        };
+        u32::try_from(quota.checked_div(period)?.max(1)).ok()
     }
 
     /// The tightest limit from the group at the end of the way up to the one that is mounted at `top`.
@@ -272,6 +340,38 @@ mod tests {
         let job = [("sys/fs/cgroup/job/memory.max", "4096"), file[0]];
         assert_eq!(limit("0::/../../job\n", &[above], &job), Some(4096));
         assert_eq!(limit("0::/\n", &[above], &job), Some(GIB));
+    }
+
+    #[test]
+    fn the_quota_of_cpus_is_the_tightest_of_all_above() {
+        let quota = |groups, mounts: &[&str], files: &[(&str, &str)]| {
+            let root = root_with(groups, mounts, files);
+            let found = cpu_quota_below(root.path());
+            found.map(|quota| {
+                let inode = |name: &str| fs::metadata(root.path().join(name)).map_or(0, |meta| meta.ino());
+                let places = ["sys/fs/cgroup", "sys/fs/cgroup/a", "sys/fs/cgroup/cpu/job"];
+                (quota.cpus, places.into_iter().find(|place| inode(place) == quota.group).unwrap())
+            })
+        };
+        let files = [
+            ("sys/fs/cgroup/a/b/cpu.max", "max 100000\n"),
+            ("sys/fs/cgroup/a/cpu.max", "250000 100000\n"),
+            ("sys/fs/cgroup/cpu.max", "400000 100000\n"),
+        ];
+        assert_eq!(quota("0::/a/b\n", &[V2], &files), Some((2, "sys/fs/cgroup/a")));
+        assert_eq!(quota("0::/\n", &[V2], &files), Some((4, "sys/fs/cgroup")));
+        assert_eq!(quota("0::/a/b\n", &[V2], &files[..1]), None);
+        let little = [("sys/fs/cgroup/cpu.max", "1000 100000\n")];
+        assert_eq!(quota("0::/\n", &[V2], &little), Some((1, "sys/fs/cgroup")));
+        let wrong = [("sys/fs/cgroup/cpu.max", "1000 0\n")];
+        assert_eq!(quota("0::/\n", &[V2], &wrong), None);
+        let v1 = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct";
+        let (one, period) =
+            ("sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "sys/fs/cgroup/cpu/job/cpu.cfs_period_us");
+        let groups = "4:cpu,cpuacct:/job\n0::/\n";
+        let files = [(one, "300000\n"), (period, "100000\n")];
+        assert_eq!(quota(groups, &[v1], &files), Some((3, "sys/fs/cgroup/cpu/job")));
+        assert_eq!(quota(groups, &[v1], &[(one, "-1\n"), (period, "100000\n")]), None);
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //!   descriptor still refers to the store's file.
 //! - `span` is the way in which bytes leave this module: read-only for what `get` returns, writable for a creator.
 //!   `arrays` turns them into Arrow's buffers and arrays.
-//! - `cgroup` finds the limits of memory, and `mounts` the mounted file systems.
+//! - `cgroup` finds the limits of memory and of CPUs, and `mounts` the mounted file systems. `cpus` tells which CPUs this
+//!   process may use, and `pools` has the thread pools of libraries that would use them.
 //!
 //! Words in the segment are atomics at checked places. Nothing here ever forms a `&mut` to shared memory, except a
 //! creator's to the bytes that only it can see.
@@ -17,6 +18,7 @@
 
 pub mod arrays;
 pub mod cgroup;
+pub mod cpus;
 pub mod fork;
 pub mod growing;
 pub mod heap;
@@ -26,6 +28,7 @@ pub mod memory;
 pub mod mounts;
 pub mod own_file;
 pub mod place;
+pub mod pools;
 pub mod segment;
 pub mod span;
 #[cfg(test)]

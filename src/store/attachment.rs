@@ -443,6 +443,7 @@ impl Locked<'_> {
         client.dying.store(0, Ordering::Relaxed);
         client.supervisor.store(supervisor(), Ordering::Relaxed);
         client.busy.store(0, Ordering::Relaxed);
+        client.cpus.store(0, Ordering::Relaxed);
         client.bell.0.reset();
         fail::point("attach.slot_written");
         // SYNC: pairs with the acquire load in `is_in`.

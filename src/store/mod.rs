@@ -12,6 +12,7 @@ mod addresses;
 mod attachment;
 mod attempts;
 mod buffer;
+mod busy;
 mod calls;
 mod census;
 mod check;

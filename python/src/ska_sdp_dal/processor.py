@@ -56,7 +56,9 @@ class BasicProcessor(Closes):
         reentrant: Whether a function may run in several threads at once, if they all call :meth:`process`.
         ordered: Whether the calls of a function run strictly in the order in which they were issued.
         strict_dims: Compare the sizes of dimensions of equal names.
-        threads: Total number of threads that the functions may use. Default: the CPUs that affinity and cgroup allow.
+        threads: Total number of threads that the functions may use. Default: the CPUs that affinity and cgroup allow,
+            shared with the other processes of the store that run functions. Before a function runs, OpenMP, OpenBLAS
+            (NumPy) and MKL are told to use at most its share, and never more than the program has set.
         size: Size of a new store in bytes; see :class:`.Store`.
         full_timeout: Seconds that outputs wait for space if the store is full; see :class:`.Store`.
 

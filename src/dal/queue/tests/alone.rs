@@ -38,7 +38,7 @@ impl Alone {
             Arc::new(Offered::new((index, index), schema.clone(), *options))
         });
         let queue = CallQueue::new(&store, declaration.key(), offered.collect()).unwrap();
-        let crew = Crew::new(&store, declaration.id(), functions.len(), 1);
+        let crew = Crew::new(&store, declaration.id(), functions.len(), 1, true);
         let namespace = Namespace::new(&store, None);
         let caller = Caller::new(&namespace, schemas, &CallerOptions::default()).unwrap();
         Alone { queue, declaration, crew, caller, namespace, store, path }
