@@ -12,7 +12,9 @@ use std::sync::{Arc, Weak};
 
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Level};
-use crate::store::{full_timeout, Attempt, EntryKey, Errand, NewCall, ObjectId, Store};
+use crate::store::{
+    full_timeout, Attempt, EntryKey, Errand, NewCall, ObjectId, ObjectState, Store, NO_CLIENT,
+};
 use crate::sync::atomic::Mutex;
 use crate::sync::hash::FastMap;
 use crate::timeout::{Deadline, Timeout};
@@ -158,10 +160,20 @@ impl Again {
     /// An error ends it.
     fn issue(&self, store: &Store, call: &Arc<IssuedCall>, state: &mut State) -> Result<Tried> {
         if !self.outputs.is_empty() {
-            let lost = |(id, key): &(ObjectId, EntryKey)| store.is_output_lost(*key, id);
-            if !self.outputs.iter().any(lost) {
-                // A processor that was closed may still run it.
-                return Ok(Tried::Done);
+            let (mut lost, mut pending) = (false, false);
+            for (id, key) in &self.outputs {
+                match store.look_key(*key, id) {
+                    Ok(ObjectState::Awaited { producer: NO_CLIENT, .. }) => lost = true,
+                    Ok(ObjectState::Awaited { .. } | ObjectState::Creating { .. }) | Err(_) => pending = true,
+                    Ok(_) => {}
+                }
+            }
+            // A processor that was closed may still run some rows, and the reaper of one that crashed may have come to some
+            // outputs only: a second run would meet what is left of the first.
+            match (lost, pending) {
+                (true, false) => {}
+                (true, true) => return Ok(Tried::Later),
+                (false, _) => return Ok(Tried::Done),
             }
         }
         let Some((_, before)) = call.name() else { return Ok(Tried::Done) };

@@ -77,6 +77,7 @@ pub use take_over::TakenOver;
 pub use want::Want;
 
 pub use crate::shm::cgroup::memory_limit;
+pub use crate::shm::layout::NO_CLIENT;
 
 /// The attachment of this process to a store, which clones share. It ends with the last clone, buffer, writer or claim.
 #[derive(Clone)]

@@ -169,8 +169,8 @@ class Store(Closes):
         *,
         full_timeout: Optional[float] = None,
     ) -> TableRef:
-        """Puts a table, with one copy into the store. A table that :meth:`.TableRef.get` returned is in the store already and
-        is not copied: the reference is then to the object that has it.
+        """Puts a table, with one copy into the store. A table that :meth:`.TableRef.get` returned is in the store already
+        and is not copied: the reference is then to the object that has it.
 
         Args:
             table: The table, in any form that :meth:`.TableRef.put` accepts.
