@@ -18,6 +18,11 @@ pub enum Arg<'a> {
     Cell(Cell),
     /// A reference to an input, or to the object that an output is written to.
     Ref(Ref),
+    /// A reference to an input from which an output starts, and which the caller gives away: the output may take its memory
+    /// over. It does if no other client wants or reads the object when the call is taken, and no other unfinished call of
+    /// this process takes it. Otherwise it is copied. Once the call is issued, this process can no longer use the object:
+    /// the reference and its clones fail with OBJECT_DELETED.
+    Given(Ref),
     /// A tensor in the memory of this process. If that is a sealed object of the store, a reference to it is passed. It
     /// is copied once into the namespace of the caller otherwise, when the call is issued, after all arguments were
     /// checked.
@@ -188,6 +193,8 @@ pub(super) enum Planned<'a> {
     Value(Cell),
     Null,
     Object(Ref),
+    /// An object that is given away.
+    Given(Ref),
     ObjectId(ObjectId),
     Put(PutValue<'a>),
     /// An output that was not given.
@@ -210,7 +217,7 @@ pub(super) fn plan<'a>(
         let arg = args.arg(place, param);
         let wrong = |error: Error| error.context(format!("{}: parameter '{}'", schema.name, param.name));
         let checked = match (param.direction, arg) {
-            (Direction::In, arg) => plan_input(param, &expects[place], arg),
+            (Direction::In, arg) => plan_input(schema, param, &expects[place], arg),
             (Direction::Out, arg) => plan_output(param, &expects[place], arg),
         };
         let checked = checked.map_err(wrong)?;
@@ -247,7 +254,12 @@ fn check_names(schema: &CallSchema, args: RowArgs<'_>) -> Result<()> {
     Ok(())
 }
 
-fn plan_input<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>) -> Result<Planned<'a>> {
+fn plan_input<'a>(
+    schema: &CallSchema,
+    param: &Param,
+    expect: &Expectation,
+    arg: Option<&'a Arg<'a>>,
+) -> Result<Planned<'a>> {
     let expects_object = !matches!(param.ty, ParamType::Scalar(_));
     match arg {
         None | Some(Arg::Missing | Arg::Null | Arg::Cell(Cell::Null)) if param.nullable => Ok(Planned::Null),
@@ -258,12 +270,24 @@ fn plan_input<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>)
             Err(Error::invalid(format!("expected {}, found a plain value", kind_name(&param.ty))))
         }
         Some(Arg::Cell(cell)) => Ok(Planned::Value(cell.clone())),
-        Some(Arg::Ref(_) | Arg::Tensor(_) | Arg::Array(_) | Arg::Table(_)) if !expects_object => {
+        Some(Arg::Ref(_) | Arg::Given(_) | Arg::Tensor(_) | Arg::Array(_) | Arg::Table(_))
+            if !expects_object =>
+        {
             Err(Error::invalid("expected a plain value, found an object"))
         }
         Some(Arg::Ref(reference)) => {
             check_part(param, reference)?;
             check_reference(expect, reference).map(|()| Planned::Object(reference.clone()))
+        }
+        Some(Arg::Given(reference)) => {
+            if schema.started_by(&param.name).is_none() {
+                return Err(Error::invalid(format!(
+                    "it is given away, but no output starts from it in '{schema}': pass the reference itself"
+                )));
+            }
+            reference
+                .refuse_part("only a whole object is given away: pass the part itself, which is copied")?;
+            check_reference(expect, reference).map(|()| Planned::Given(reference.clone()))
         }
         Some(Arg::Tensor(source)) => plan_tensor(param, expect, source.layout, PutValue::Tensor(source)),
         Some(Arg::Array(array)) => plan_tensor(param, expect, array.layout(), PutValue::Array(array)),
@@ -302,6 +326,7 @@ fn plan_output<'a>(param: &Param, expect: &Expectation, arg: Option<&'a Arg<'a>>
             reference.refuse_part("this is an output, which is an object of its own")?;
             check_reference(expect, reference).map(|()| Planned::Object(reference.clone()))
         }
+        Some(Arg::Given(_)) => Err(Error::invalid("this is an output, but only an input is given away")),
         Some(Arg::Cell(_) | Arg::Tensor(_) | Arg::Array(_) | Arg::Table(_)) => {
             Err(Error::invalid("this is an output: expected a reference, found a value"))
         }
@@ -338,7 +363,7 @@ fn learn_sizes(sizes: &mut DimSizes, params: &[Param], place: usize, planned: &P
     match planned {
         Planned::Put(PutValue::Tensor(source)) => sizes.learn(params, place, &source.layout.shape),
         Planned::Put(PutValue::Array(array)) => sizes.learn(params, place, &array.layout().shape),
-        Planned::Object(reference) => match reference.known_tensor() {
+        Planned::Object(reference) | Planned::Given(reference) => match reference.known_tensor() {
             Some(known) => sizes.learn(params, place, &known.layout().shape),
             None => Ok(()),
         },
@@ -349,7 +374,7 @@ fn learn_sizes(sizes: &mut DimSizes, params: &[Param], place: usize, planned: &P
 /// The same object must not be two outputs, nor input and output.
 fn check_outputs(schema: &CallSchema, planned: &[Planned<'_>]) -> Result<()> {
     let object = |planned: &Planned<'_>| match planned {
-        Planned::Object(reference) => Some(reference.id()),
+        Planned::Object(reference) | Planned::Given(reference) => Some(reference.id()),
         Planned::ObjectId(id) => Some(*id),
         _ => None,
     };

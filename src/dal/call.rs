@@ -81,6 +81,8 @@ pub(super) struct Taken {
 pub(super) enum Input {
     Tensor(Tensor),
     Object(Buffer),
+    /// An output has its elements.
+    HandedOn(usize),
 }
 
 impl CallInner {
@@ -106,6 +108,24 @@ impl CallInner {
 }
 
 impl Lender for CallInner {
+    fn fits_shrunk(&self, param: usize, shape: &[i64]) -> Result<()> {
+        let function = &self.object.function;
+        if function.options.loose_dims {
+            return Ok(());
+        }
+        // Other outputs may still be as large as this one was: they are shrunk next.
+        let mut sizes = DimSizes::default();
+        for (input, pinned) in self.inputs.iter().enumerate() {
+            if let Some(Input::Tensor(tensor)) = pinned {
+                sizes.learn(&function.schema.params, input, &tensor.layout().shape)?;
+            }
+        }
+        let learnt = sizes.learn(&function.schema.params, param, shape);
+        learnt.map_err(|error| error.context(&function.schema.name))?;
+        *self.sizes.lock() = sizes;
+        Ok(())
+    }
+
     fn seal(&self, param: usize, memory: TensorMemory) -> Result<()> {
         let sealed = self.outputs.seal(param, memory);
         self.end_if_done();
@@ -362,6 +382,7 @@ impl Call {
                 Some(part) => Tensor::read_part(buffer.clone(), part),
                 None => Tensor::read(buffer.clone()),
             },
+            Input::HandedOn(output) => Err(self.handed_on(param, *output)),
         }
     }
 
@@ -382,10 +403,12 @@ impl Call {
 
     /// The bytes of an input object of any kind.
     pub fn buffer(&self, param: impl ParamKey) -> Result<Buffer> {
-        Ok(match self.input(param.index(self)?)? {
-            Input::Tensor(tensor) => tensor.buffer().clone(),
-            Input::Object(buffer) => buffer.clone(),
-        })
+        let param = param.index(self)?;
+        match self.input(param)? {
+            Input::Tensor(tensor) => Ok(tensor.buffer().clone()),
+            Input::Object(buffer) => Ok(buffer.clone()),
+            Input::HandedOn(output) => Err(self.handed_on(param, *output)),
+        }
     }
 
     fn input(&self, param: usize) -> Result<&Input> {
@@ -413,6 +436,7 @@ impl Call {
                 let buffer = match input {
                     Input::Tensor(tensor) => tensor.buffer().clone(),
                     Input::Object(buffer) => buffer.clone(),
+                    Input::HandedOn(output) => return Err(self.handed_on(param, *output)),
                 };
                 Ok(match self.cell(param)?.part() {
                     Some(part) => Ref::pinned_part(buffer, part, self.expects(param)),
@@ -466,6 +490,31 @@ impl Call {
         let form = self.new_form(param, shape, order.into())?;
         let (_, memory) = self.lend_within(param, form, zeroed, full_timeout)?;
         self.inner.outputs.keep(param, memory)
+    }
+
+    fn handed_on(&self, param: usize, output: usize) -> Error {
+        let params = &self.schema().params;
+        let (input, output) = (&params[param].name, &params[output].name);
+        Error::invalid(format!(
+            "{}: output '{output}' starts from parameter '{input}' and has its elements: read them there",
+            self.function()
+        ))
+    }
+
+    /// The memory of an output that the call keeps: one from [`Call::create_output`], or one that starts from an input, which
+    /// has the input's elements when the call is taken. NOT_FOUND if there is none.
+    pub fn output_memory(&self, param: impl ParamKey) -> Result<CallMemory> {
+        let param = param.index(self)?;
+        self.output_spec(param)?;
+        self.inner.outputs.kept(param)
+    }
+
+    /// Makes an output that the call keeps smaller: see [`TensorWriter::shrink`].
+    pub fn shrink_output(&self, param: usize, shape: &[i64]) -> Result<CallMemory> {
+        self.output_spec(param)?;
+        self.inner.fits_shrunk(param, shape)?;
+        self.inner.outputs.shrink(param, shape)?;
+        self.inner.outputs.kept(param)
     }
 
     /// Seals an output from [`Call::create_output`]. NOT_FOUND if it was not created.

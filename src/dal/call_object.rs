@@ -33,6 +33,8 @@ pub(super) struct CallObject {
     pub(super) call: QueuedCall,
     pub(super) function: Arc<Offered>,
     pub(super) rows: Vec<Vec<Cell>>,
+    /// By parameter: whether the caller gives its objects away. As long as it says so of any.
+    given: Vec<bool>,
     state: Mutex<Rows>,
     /// Of several rows: the tensor that was read last for each parameter, as rows often share it. Pinned until the last row has
     /// ended, as long as the caller holds it anyway.
@@ -46,10 +48,24 @@ impl CallObject {
         call: QueuedCall,
         function: Arc<Offered>,
         rows: Vec<Vec<Cell>>,
+        given: Vec<bool>,
         buffer: Buffer,
     ) -> Arc<CallObject> {
         let state = Mutex::new(Rows { ownership: Ownership::Queued(Some(buffer)), left: rows.len() });
-        Arc::new(CallObject { store: store.clone(), call, function, rows, state, read: Mutex::default() })
+        Arc::new(CallObject {
+            store: store.clone(),
+            call,
+            function,
+            rows,
+            given,
+            state,
+            read: Mutex::default(),
+        })
+    }
+
+    /// Whether the caller gives the objects of a parameter away.
+    pub(super) fn gives(&self, param: usize) -> bool {
+        self.given.get(param).copied().unwrap_or(false)
     }
 
     /// Takes the call, once for all its rows. False if its caller has dropped it.

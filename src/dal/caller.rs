@@ -33,6 +33,8 @@ pub(super) struct Function {
     pub(super) outputs: Vec<usize>,
     /// The places of the parameters in which the forms of the function differ; empty if it has one form.
     pub(super) differs: Vec<usize>,
+    /// By parameter: whether an output starts from it.
+    pub(super) starts: Vec<bool>,
 }
 
 /// Memory for issuing a call, which the next one uses again.
@@ -68,6 +70,7 @@ impl Function {
         let is_output = |place: &usize| params[*place].direction == Direction::Out;
         Ok(Function {
             encoder: CallEncoder::new(schema.clone())?,
+            starts: params.iter().map(|param| schema.started_by(&param.name).is_some()).collect(),
             expects: params.iter().map(|param| Arc::new(Expectation::of_param(param))).collect(),
             outputs: (0..params.len()).filter(is_output).collect(),
             differs: form_params(forms.map(|form| &**form)),

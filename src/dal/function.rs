@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::store::ObjectId;
 use crate::sync::atomic::Mutex;
 use crate::timeout::Timeout;
-use crate::wire::{CallSchema, Cell, Direction, Order};
+use crate::wire::{CallSchema, Cell, Direction, Order, Param};
 
 use super::expect::Expectation;
 use super::tensor::TensorForm;
@@ -38,6 +38,8 @@ pub(super) struct Offered {
     pub(super) place: usize,
     pub(super) schema: Arc<CallSchema>,
     pub(super) options: FunctionOptions,
+    /// The outputs that start from inputs: both places.
+    pub(super) starts: Vec<(usize, usize)>,
     /// By parameter.
     pub(super) expects: Vec<Arc<Expectation>>,
     /// By parameter: the form of the output that was made last. Outputs of one function mostly have one form.
@@ -57,11 +59,19 @@ impl Offered {
         let name = CString::new(schema.name.as_str()).unwrap_or_default();
         let expects = schema.params.iter().map(|param| Arc::new(Expectation::of_param(param))).collect();
         let lasts = schema.params.iter().map(|_| Mutex::default()).collect();
-        Offered { index, place, schema: Arc::new(schema), options, expects, lasts, name }
+        let input = |output: &Param| output.starts_from.as_deref().and_then(|input| schema.param(input));
+        let starts = schema.outputs().filter_map(|(at, output)| input(output).map(|(input, _)| (at, input)));
+        let starts = starts.collect();
+        Offered { index, place, schema: Arc::new(schema), options, starts, expects, lasts, name }
     }
 
     pub(super) fn name(&self) -> &CStr {
         &self.name
+    }
+
+    /// Whether an output starts from this input.
+    pub(super) fn is_start(&self, param: usize) -> bool {
+        self.starts.iter().any(|(_, input)| *input == param)
     }
 
     /// The form of an output of this shape and order: that of the one before, or what `make` gives.
@@ -103,7 +113,7 @@ impl Offered {
 mod tests {
     use super::*;
     use crate::arrow::datatypes::DataType;
-    use crate::wire::{Elem, Param, ParamType};
+    use crate::wire::{Elem, ParamType};
 
     fn param(name: &str, direction: Direction, ty: ParamType) -> Param {
         Param::new(name, direction, ty, true)

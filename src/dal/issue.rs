@@ -18,6 +18,7 @@ use super::caller::{Caller, Function, Spare};
 use super::discovery::FoundProcessor;
 use super::discovery::Target;
 use super::flight::Flight;
+use super::giving::Gives;
 use super::ownership::{fresh_id, Held, IssuedCall, Ref, Unfinished};
 use super::passed::{copied, Passed, Reason};
 
@@ -63,6 +64,8 @@ pub(super) struct Prepared<'a> {
     pub(super) given: bool,
     /// How often the call may be issued; 0 is once, too.
     attempts: u32,
+    /// The inputs that are given away.
+    pub(super) gives: Gives,
 }
 
 impl Prepared<'_> {
@@ -226,6 +229,7 @@ impl Caller {
         for row in 0..count {
             all.add(function, row, planned.by_ref().take(width)).map_err(|error| in_row(row, error))?;
         }
+        all.prepared.gives.settle();
         Ok(all.prepared)
     }
 
@@ -258,7 +262,7 @@ impl Caller {
         let row = |row: usize| &prepared.cells[row * width..(row + 1) * width];
         encoder.encode_rows(prepared.rows, row, &mut bytes)?;
         let data = bytes.len();
-        encoder.metadata_into(prepared.there(encoder.schema()), std::iter::empty(), &mut bytes);
+        encoder.metadata_into(prepared.there(encoder.schema()), prepared.gives.columns(width), &mut bytes);
         Ok(Written { bytes, data })
     }
 
@@ -338,6 +342,7 @@ impl Caller {
         if outputs().next().is_none() {
             self.finder.namespace.remember(Unfinished::Call(call));
         }
+        prepared.gives.issued();
         Ok(())
     }
 }
@@ -416,7 +421,7 @@ fn refuse_ring(
     let width = schema.params.len();
     let planned = |row: usize| &planned[row * width..(row + 1) * width];
     let object = |planned: &Planned<'_>| match planned {
-        Planned::Object(reference) => Some(reference.id()),
+        Planned::Object(reference) | Planned::Given(reference) => Some(reference.id()),
         Planned::ObjectId(id) => Some(*id),
         _ => None,
     };
@@ -506,6 +511,7 @@ impl<'a> Rows<'_, 'a> {
             let expect = &function.expects[place];
             let is_output = param.direction == Direction::Out;
             let namespace = &self.caller.finder.namespace;
+            let given = matches!(planned, Planned::Given(_));
             let reference = match planned {
                 Planned::Value(cell) => {
                     self.prepared.cells.push(cell);
@@ -524,7 +530,7 @@ impl<'a> Rows<'_, 'a> {
                     continue;
                 }
                 Planned::ObjectId(id) => Ref::borrowed(namespace.store(), id, expect),
-                Planned::Object(reference) => reference,
+                Planned::Object(reference) | Planned::Given(reference) => reference,
                 Planned::Put(value) => {
                     let order = param.ty.order();
                     let reference = match Passed::of(namespace.store(), value, expect, order, self.outputs)
@@ -532,6 +538,9 @@ impl<'a> Rows<'_, 'a> {
                     {
                         Ok((reference, claim)) => {
                             self.prepared.inputs.claims.extend(claim);
+                            if function.starts[place] {
+                                self.prepared.gives.keep(place);
+                            }
                             reference
                         }
                         Err(why) => {
@@ -539,11 +548,14 @@ impl<'a> Rows<'_, 'a> {
                             let copied =
                                 CopiedValue { reference: reference.clone(), value, row, param: place, why };
                             self.prepared.values.push(copied);
+                            if function.starts[place] {
+                                self.prepared.gives.put(place);
+                            }
                             reference
                         }
                     };
                     self.prepared.cells.push(Cell::Id(reference.id()));
-                    self.prepared.inputs.refs.push(reference);
+                    self.prepared.inputs.take(reference);
                     continue;
                 }
             };
@@ -554,8 +566,17 @@ impl<'a> Rows<'_, 'a> {
                 self.prepared.outputs.push(Output::Given(reference));
             } else {
                 let waits = param.ty != ParamType::Id;
+                let start =
+                    function.starts[place].then(|| (reference.clone(), given && reference.is_unused()));
                 if !self.hold(reference, waits).map_err(named)? {
                     self.prepared.note_absent(place);
+                }
+                match start {
+                    Some((reference, true)) if reference.is_claimed_once() => {
+                        self.prepared.gives.give(place, reference);
+                    }
+                    Some(_) => self.prepared.gives.keep(place),
+                    None => {}
                 }
             }
         }
@@ -568,10 +589,14 @@ impl<'a> Rows<'_, 'a> {
         if let Some(Many { given, seen }) = &mut self.many {
             if waits && given.contains_key(&reference.id()) {
                 self.caller.check_store(&reference)?;
+                if self.prepared.gives.is_any() && self.prepared.passed_on.contains(&reference.id()) {
+                    self.prepared.gives.share(reference.id());
+                }
                 self.prepared.passed_on.push(reference.id());
                 return Ok(false);
             }
             if seen.insert((reference.address(), waits), ()).is_some() {
+                self.prepared.gives.share(reference.id());
                 return Ok(reference.was_seen());
             }
         }
@@ -580,7 +605,7 @@ impl<'a> Rows<'_, 'a> {
             self.prepared.inputs.claims.extend(reference.claim_input()?);
         }
         let there = reference.was_seen();
-        self.prepared.inputs.refs.push(reference);
+        self.prepared.inputs.take(reference);
         Ok(there)
     }
 }

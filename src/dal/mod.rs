@@ -53,6 +53,7 @@ mod finder;
 mod flight;
 mod forms;
 mod function;
+mod giving;
 mod issue;
 mod many;
 mod namespaces;

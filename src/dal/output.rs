@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Writer};
+use crate::store::{CreateSpec, EntryKey, ObjectId, ObjectState, Store, TakenOver, Want, Writer};
 use crate::sync::atomic::Mutex;
 use crate::timeout::Timeout;
 use crate::wire::{Cell, Direction};
@@ -26,7 +26,7 @@ use super::call_object::CallObject;
 use super::failure::{in_function, tell_nobody};
 use super::function::Offered;
 use super::ownership::Ref;
-use super::tensor::{TensorForm, TensorMemory};
+use super::tensor::{Tensor, TensorForm, TensorMemory};
 
 /// A call that lends memory of its outputs. Whoever holds the memory keeps the call alive, and so its inputs.
 pub(super) trait Lender: Send + Sync {
@@ -38,6 +38,9 @@ pub(super) trait Lender: Send + Sync {
 
     /// Lent memory was dropped: the output can be created again.
     fn aborted(&self, param: usize);
+
+    /// Lent memory is to be made smaller: whether other tensors of the call allow it.
+    fn fits_shrunk(&self, param: usize, shape: &[i64]) -> Result<()>;
 }
 
 /// One output's own writer: seals or aborts that output of its call.
@@ -59,6 +62,10 @@ impl OutputTarget {
 
     pub(super) fn aborted(&self) {
         self.call.aborted(self.param);
+    }
+
+    pub(super) fn fits_shrunk(&self, shape: &[i64]) -> Result<()> {
+        self.call.fits_shrunk(self.param, shape)
     }
 }
 
@@ -206,6 +213,9 @@ impl Outputs {
             Err(Error::new(Kind::AlreadyExists, format!("{function}: output '{}' {how}", self.name(param))))
         };
         self.with_slot(param, |slot| match slot.progress {
+            Progress::Kept(_) if self.function.schema.params[param].starts_from.is_some() => {
+                taken("starts from an input and is there already: get its memory")
+            }
             Progress::Lent | Progress::LentFailed(_) | Progress::Kept(_) => {
                 taken("is being written: seal or abort it first")
             }
@@ -281,6 +291,78 @@ impl Outputs {
         })
     }
 
+    /// Whether an output that starts from an input can do so: it is not null, and nobody has made it.
+    pub(super) fn can_start(&self, param: usize) -> bool {
+        let state = self.state.lock();
+        let slot = state.slots.iter().find(|slot| slot.param == param);
+        slot.is_some_and(|slot| !slot.ended_before && matches!(slot.progress, Progress::Open))
+    }
+
+    /// Makes an output of an input, and keeps its memory: that of the input if the client `giver` gives it away and nobody else
+    /// has it, otherwise that of a copy, whose bytes are counted.
+    pub(super) fn start(&self, param: usize, input: Tensor, giver: Option<u32>) -> Result<()> {
+        let (id, key) = self.lend(param)?;
+        let memory = self.started(param, (id, key), input, giver).map_err(|error| {
+            self.reopen(param);
+            self.named(param, error)
+        })?;
+        self.keep(param, memory).map(drop)
+    }
+
+    fn started(
+        &self,
+        param: usize,
+        (id, key): (ObjectId, Option<EntryKey>),
+        mut input: Tensor,
+        giver: Option<u32>,
+    ) -> Result<TensorMemory> {
+        let order = self.function.schema.params[param].ty.order();
+        let fits = order.is_none_or(|order| input.layout().is_contiguous(order));
+        if let (Some(giver), Some(key), true) = (giver, key, fits) {
+            let header = input.header();
+            match self.store.take_over(input.into_buffer(), giver, key, &id)? {
+                TakenOver::Taken(writer) => return Ok(TensorMemory::of_header(writer, &header)),
+                TakenOver::Refused(buffer) => input = Tensor::known(buffer, &header)?,
+            }
+        }
+        let source = input.source();
+        let form = TensorForm::of_value(&source, &self.function.expects[param], order)?;
+        let mut memory = match key {
+            Some(key) => {
+                let writer = self.store.create_output(key, &id, &form.spec(false, false, false)?)?;
+                form.into_memory(writer)
+            }
+            None => form.into_scratch()?,
+        };
+        memory.fill_for_reading(&source)?;
+        self.store.count_copied(source.layout.byte_len());
+        Ok(memory)
+    }
+
+    /// The memory that the call keeps for this output; NOT_FOUND if there is none.
+    pub(super) fn kept(&self, param: usize) -> Result<CallMemory> {
+        self.with_slot(param, |slot| match &mut slot.progress {
+            Progress::Kept(memory) => {
+                let layout = memory.layout().clone();
+                Ok(CallMemory { data: memory.data_ptr(), len: memory.bytes_mut().len(), layout })
+            }
+            _ => Err(self.not_kept(param)),
+        })
+    }
+
+    /// Makes the memory that the call keeps for this output smaller.
+    pub(super) fn shrink(&self, param: usize, shape: &[i64]) -> Result<()> {
+        self.with_slot(param, |slot| match &mut slot.progress {
+            Progress::Kept(memory) => memory.shrink(shape).map_err(|error| self.named(param, error)),
+            _ => Err(self.not_kept(param)),
+        })
+    }
+
+    fn not_kept(&self, param: usize) -> Error {
+        let (function, name) = (&self.function.schema.name, self.name(param));
+        Error::new(Kind::NotFound, format!("{function}: output '{name}' is not being written"))
+    }
+
     fn over(&self, param: usize) -> Error {
         let (function, name) = (&self.function.schema.name, self.name(param));
         Error::new(Kind::AlreadyExists, format!("{function}: output '{name}' has failed already"))
@@ -292,8 +374,7 @@ impl Outputs {
             Progress::Kept(memory) => Ok(memory),
             other => {
                 slot.progress = other;
-                let (function, name) = (&self.function.schema.name, self.name(param));
-                Err(Error::new(Kind::NotFound, format!("{function}: output '{name}' is not being written")))
+                Err(self.not_kept(param))
             }
         })
     }

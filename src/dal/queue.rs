@@ -160,8 +160,8 @@ impl CallQueue {
         if decoded.rows.is_empty() {
             return refused(&Error::new(Kind::Corrupt, "the call has no rows"), &function.schema.name);
         }
-        let (rows, there) = match_rows(&function.schema, decoded);
-        let object = CallObject::new(store, *call, function.clone(), rows, buffer);
+        let (rows, there, given) = match_rows(&function.schema, decoded);
+        let object = CallObject::new(store, *call, function.clone(), rows, given, buffer);
         self.let_go();
         self.fresh = Some(object.clone());
         for row in 0..object.rows.len() {
@@ -478,11 +478,13 @@ impl CallQueue {
     }
 }
 
-/// The decoded rows in the order of our parameters, and which of these were there at issue; a caller's schema may lack
-/// nullable inputs.
-fn match_rows(offered: &Arc<CallSchema>, decoded: DecodedRows) -> (Vec<Vec<Cell>>, Vec<bool>) {
+/// Rows; by parameter, whether its objects were there at issue; and whether they are given away.
+type Matched = (Vec<Vec<Cell>>, Vec<bool>, Vec<bool>);
+
+/// The decoded rows in the order of our parameters, with what is said of these; a caller's schema may lack nullable inputs.
+fn match_rows(offered: &Arc<CallSchema>, decoded: DecodedRows) -> Matched {
     if Arc::ptr_eq(&decoded.schema, offered) || *decoded.schema == **offered {
-        return (decoded.rows, decoded.there);
+        return (decoded.rows, decoded.there, decoded.given);
     }
     let place = |name: &str| decoded.schema.params.iter().position(|param| param.name == name);
     let places: Vec<_> = offered.params.iter().map(|param| place(&param.name)).collect();
@@ -492,9 +494,11 @@ fn match_rows(offered: &Arc<CallSchema>, decoded: DecodedRows) -> (Vec<Vec<Cell>
             .map(|place| place.and_then(|place| row.get(place)).cloned().unwrap_or(Cell::Null))
             .collect()
     };
-    let was_there = |place: usize| decoded.there.get(place).copied().unwrap_or(false);
-    let there = places.iter().map(|place| place.is_some_and(was_there)).collect();
-    (decoded.rows.iter().map(pick).collect(), there)
+    let bits = |bits: &[bool]| {
+        let bit = |place: usize| bits.get(place).copied().unwrap_or(false);
+        places.iter().map(|place| place.is_some_and(bit)).collect()
+    };
+    (decoded.rows.iter().map(pick).collect(), bits(&decoded.there), bits(&decoded.given))
 }
 
 fn not_understood(error: &Error) -> Error {

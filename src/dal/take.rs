@@ -38,7 +38,11 @@ pub(super) fn take(store: &Store, pending: &PendingRow, turn: &mut Option<Turn>)
     if outputs.need() != Need::Run {
         return object.end_row().map(|()| None);
     }
-    match pin_inputs(store, pending, &outputs) {
+    let pinned = pin_inputs(store, pending, &outputs).and_then(|(mut inputs, sizes)| {
+        start_outputs(pending, &outputs, &mut inputs)?;
+        Ok((inputs, sizes))
+    });
+    match pinned {
         Ok((inputs, sizes)) => {
             outputs.set_progress(0.0)?;
             let (object, row) = (object.clone(), pending.row);
@@ -122,6 +126,38 @@ fn pin_inputs(
     Ok((pinned, sizes))
 }
 
+/// Gives outputs that start from an input what they start from: the input's memory, or a copy.
+fn start_outputs(
+    pending: &PendingRow,
+    outputs: &Outputs,
+    inputs: &mut [Option<Input>],
+) -> std::result::Result<(), Refusal> {
+    let (object, function) = (&pending.object, &pending.object.function);
+    let mut started = false;
+    for (output, input) in &function.starts {
+        if !outputs.can_start(*output) {
+            continue;
+        }
+        // A null input starts nothing.
+        let Some(Input::Tensor(tensor)) = inputs.get_mut(*input).and_then(Option::take) else { continue };
+        // Of a part the output gets a copy: the whole is as it was.
+        let is_whole = pending.cells().get(*input).and_then(Cell::part).is_none();
+        let giver = (is_whole && object.gives(*input)).then_some(object.call.issuer);
+        match outputs.start(*output, tensor, giver) {
+            Ok(()) => inputs[*input] = Some(Input::HandedOn(*output)),
+            // What was started has perhaps taken an input over, which is then not there to start from again.
+            Err(error)
+                if !started && matches!(error.kind(), Kind::Busy | Kind::Interrupted | Kind::Forked) =>
+            {
+                return Err(Refusal::NotNow(error))
+            }
+            Err(error) => return Err(Refusal::Failed(error)),
+        }
+        started = true;
+    }
+    Ok(())
+}
+
 /// An input that an earlier row of the batch has pinned and read, if it was not deleted since.
 fn read_before(store: &Store, pending: &PendingRow, nth: usize, input: (usize, &ObjectId)) -> Option<Tensor> {
     let (param, id) = input;
@@ -137,7 +173,10 @@ fn missing(pending: &PendingRow, outputs: &Outputs, spec: &Param, error: Error) 
             if !pending.object.is_wanted() || outputs.need() == Need::Unwanted {
                 return Refusal::Cancelled;
             }
-            let text = format!("input '{}' was deleted before the call ran", spec.name);
+            let given = pending.object.function.schema.param(&spec.name);
+            let given = given.is_some_and(|(param, _)| pending.object.gives(param));
+            let how = if given { "given away, and another call has its memory" } else { "deleted" };
+            let text = format!("input '{}' was {how} before the call ran", spec.name);
             log::write(Level::Warning, || format!("{}: {text}", pending.object));
             Refusal::Failed(Error::new(Kind::InputLost, text))
         }
@@ -166,6 +205,8 @@ fn read(
     }
     let tensor = match part {
         Some(part) => Tensor::read_part(buffer, part)?,
+        // What an output starts from is not kept for the next row.
+        None if function.is_start(param) => Tensor::read(buffer)?,
         None => pending.object.read(param, buffer)?,
     };
     let layout = tensor.layout();

@@ -255,6 +255,44 @@ impl TensorMemory {
         &self.layout
     }
 
+    /// That of an object which has a header and its elements already.
+    pub(super) fn of_header(writer: Writer, header: &KnownTensor) -> TensorMemory {
+        TensorMemory { body: header.body.start, layout: header.layout.clone(), place: Place::Object(writer) }
+    }
+
+    /// Fills it with a copy that is to be read before it is sealed, also where nobody wants the object.
+    pub(super) fn fill_for_reading(&mut self, value: &TensorSource<'_>) -> Result<()> {
+        if matches!(self.place, Place::Object(_)) {
+            return self.fill(value);
+        }
+        let layout = self.layout.clone();
+        let named = Layout { names: layout.names.clone(), ..value.layout.clone() };
+        wire::copy_tensor(&TensorSource { layout: &named, ..*value }, &layout, self.bytes_mut())
+    }
+
+    /// Makes it smaller in the dimension that varies most slowly, where the elements lie: the store gets the rest back.
+    /// INVALID_ARGUMENT for any other shape.
+    pub(super) fn shrink(&mut self, shape: &[i64]) -> Result<()> {
+        let layout = self.layout.shrunk(shape)?;
+        let len = usize::try_from(layout.byte_len()).unwrap_or(usize::MAX);
+        match &mut self.place {
+            Place::Scratch(bytes) => bytes.truncate(self.body.saturating_add(len)),
+            Place::Object(writer) => {
+                let header = wire::tensor_header(&layout)?;
+                // The length of a header depends on the sizes only in that zeros are left out.
+                let (before, now) = (self.body, header.bytes.len());
+                if now > writer.data_mut().len() || now != before && len > 0 {
+                    return Err(Error::internal("the header of a tensor does not fit when it is shrunk"));
+                }
+                writer.copy_from(0, &header.bytes);
+                writer.shrink(now + len)?;
+                self.body = now;
+            }
+        }
+        self.layout = Arc::new(layout);
+        Ok(())
+    }
+
     /// Where the body will lie once it is sealed.
     pub(super) fn header(&self) -> KnownTensor {
         // What was created fits the address space.

@@ -28,6 +28,15 @@ enum Target {
     Output(OutputTarget),
 }
 
+impl Target {
+    fn id(&self) -> ObjectId {
+        match self {
+            Target::Reference(reference) => reference.id(),
+            Target::Output(output) => output.id(),
+        }
+    }
+}
+
 impl TensorWriter {
     pub(super) fn for_reference(memory: TensorMemory, reference: Ref) -> TensorWriter {
         let layout = memory.layout().clone();
@@ -46,10 +55,7 @@ impl TensorWriter {
 
     /// The ID of the object.
     pub fn id(&self) -> ObjectId {
-        match &self.target {
-            Target::Reference(reference) => reference.id(),
-            Target::Output(output) => output.id(),
-        }
+        self.target.id()
     }
 
     /// The body to fill, 64-byte aligned. Recycled memory is not zero unless the tensor was created `zeroed`.
@@ -60,6 +66,24 @@ impl TensorWriter {
     /// Start of the body, valid until the tensor is sealed, aborted or dropped.
     pub fn data_ptr(&mut self) -> *mut u8 {
         self.memory.as_mut().map_or(std::ptr::null_mut(), TensorMemory::data_ptr)
+    }
+
+    /// Makes the tensor smaller before it is sealed, without a copy: its first dimension if it is in C order, its last one if it
+    /// is in F order. The elements that stay are where they were. The store gets the rest of the memory back at once.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT if `shape` has another number of dimensions, is larger, or differs in another dimension; for an output
+    /// also if another tensor of the call has a dimension of that name with another size.
+    pub fn shrink(&mut self, shape: &[i64]) -> Result<()> {
+        if let Target::Output(output) = &self.target {
+            self.layout.shrunk(shape)?;
+            output.fits_shrunk(shape)?;
+        }
+        if let Some(memory) = &mut self.memory {
+            memory.shrink(shape).map_err(|error| error.context(format!("object {}", self.target.id())))?;
+            self.layout = memory.layout().clone();
+        }
+        Ok(())
     }
 
     /// Seals the tensor: it is visible and immutable. Returns a reference: an owning one for a tensor of a namespace,

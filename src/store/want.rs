@@ -91,6 +91,11 @@ impl Store {
         Ok(Want::counted(self, *id, key))
     }
 
+    /// How often this process claims this life of an object.
+    pub fn claims(&self, key: EntryKey) -> u32 {
+        self.attachment.wants.count(key.index, key.generation)
+    }
+
     /// Sets or clears the keep flag of an object.
     ///
     /// # Errors

@@ -41,6 +41,12 @@ impl Wants {
         bit.set();
     }
 
+    /// How often this process claims a life of an entry.
+    pub fn count(&self, entry: u32, generation: u64) -> u32 {
+        let wants = lock(&self.0);
+        wants.get(&entry).filter(|(life, _)| *life == generation).map_or(0, |(_, claims)| *claims)
+    }
+
     /// Gives a claim back. Whether it was the last one of this process: then the entry may be unwanted. A fence came between.
     pub fn give_back(&self, entry: u32, generation: u64, state: &StateWord, bit: RowBit<'_>) -> bool {
         let mut wants = lock(&self.0);

@@ -151,6 +151,33 @@ impl Layout {
         Ok(())
     }
 
+    /// The first elements of this contiguous tensor in the dimension that varies most slowly: the first one in C order, the last
+    /// one in F order. InvalidArgument for a shape of any other elements.
+    pub fn shrunk(&self, shape: &[i64]) -> Result<Layout> {
+        let rank = self.shape.len();
+        let may = |axis: usize| {
+            shape.len() == rank
+                && (0..rank).all(|at| match at == axis {
+                    true => (0..=self.shape[at]).contains(&shape[at]),
+                    false => shape[at] == self.shape[at],
+                })
+        };
+        for (order, axis) in [(Order::C, 0), (Order::F, rank.saturating_sub(1))] {
+            if rank > 0 && self.is_contiguous(order) && may(axis) {
+                return Layout::contiguous(self.elem, shape, order, &self.names);
+            }
+        }
+        let (order, which) = match self.order() {
+            Some(Order::F) => ("F", "last"),
+            _ => ("C", "first"),
+        };
+        Err(Error::invalid(format!(
+            "a tensor of shape {:?} cannot be shrunk to {shape:?}: as its elements are in {order} order, only its {which} \
+             dimension can become smaller",
+            self.shape
+        )))
+    }
+
     /// The same tensor without gaps.
     pub fn packed(&self, order: Order) -> Layout {
         let strides = contiguous_strides(self.elem, &self.shape, order);

@@ -43,9 +43,18 @@ pub(in crate::dal) struct Held {
     pub(in crate::dal) refs: Vec<Ref>,
     /// Claims on objects whose references are borrowed.
     pub(in crate::dal) claims: Vec<Want>,
+    /// Whether they are inputs of a call, which count as used.
+    used: bool,
 }
 
 impl Held {
+    /// Adds an input of a call: it is used until this is dropped.
+    pub(in crate::dal) fn take(&mut self, input: Ref) {
+        self.used = true;
+        input.use_by(1);
+        self.refs.push(input);
+    }
+
     /// Whether there is nothing.
     pub(in crate::dal) fn is_empty(&self) -> bool {
         self.refs.is_empty() && self.claims.is_empty()
@@ -54,6 +63,9 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
+        if self.used {
+            self.refs.iter().for_each(|input| input.use_by(-1));
+        }
         bury(std::mem::take(&mut self.refs));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::store::{Buffer, CreateSpec, EntryKey, ObjectId, ObjectState, Store, Want, Watch, Writer};
-use crate::sync::atomic::{Mutex, MutexGuard};
+use crate::sync::atomic::{AtomicU32, Mutex, MutexGuard, Ordering};
 use crate::timeout::Timeout;
 use crate::wire::{Order, TensorSource};
 
@@ -43,6 +43,10 @@ pub(in crate::dal) struct RefInner {
     /// An input of a call that was taken: its bytes are held, whatever became of the object.
     pinned: Option<Buffer>,
     pub(super) life: Mutex<Life>,
+    /// How many unfinished calls of this process take it.
+    users: AtomicU32,
+    /// Not 0: given away to a call.
+    given: AtomicU32,
 }
 
 /// What a reference expects: something of its own, or what a parameter does, which many references share.
@@ -167,7 +171,8 @@ impl Ref {
         life: Life,
     ) -> Ref {
         let life = Mutex::new(life);
-        let inner = RefInner { store: store.clone(), id, expect, home, pinned, life };
+        let (users, given) = (AtomicU32::new(0), AtomicU32::new(0));
+        let inner = RefInner { store: store.clone(), id, expect, home, pinned, life, users, given };
         Ref::from_inner(Arc::new(inner))
     }
 
@@ -289,6 +294,7 @@ impl Ref {
     /// seen the object and it was deleted. PROCESSOR_LOST if its processor crashed. TIMEOUT or INTERRUPTED.
     /// INVALID_ARGUMENT in a function that waits for a call that cannot run before the function has returned.
     pub fn wait(&self, timeout: Timeout) -> Result<()> {
+        self.not_given()?;
         let key = self.inner.life.lock().key;
         let (None, Some(key)) = (&self.inner.pinned, key) else { return self.get_buffer(timeout).map(drop) };
         let (store, id) = (&self.inner.store, &self.inner.id);
@@ -305,6 +311,7 @@ impl Ref {
         if let Some(buffer) = &self.inner.pinned {
             return Ok(buffer.clone());
         }
+        self.not_given()?;
         let (key, lost) = {
             let life = self.inner.life.lock();
             (life.key, life.lost)
@@ -542,6 +549,7 @@ impl Ref {
     /// A claim on the object for a call that takes it as input, if this reference has none of its own to
     /// offer. OBJECT_DELETED if it was there and is gone.
     pub(in crate::dal) fn claim_input(&self) -> Result<Option<Want>> {
+        self.not_given()?;
         let (key, lost, held) = {
             let life = self.inner.life.lock();
             (life.key, life.lost, life.want.is_some())
@@ -560,6 +568,36 @@ impl Ref {
             Err(error) if matches!(error.kind(), Kind::NotFound | Kind::ObjectDeleted) => Err(self.deleted()),
             Err(error) => Err(error),
         }
+    }
+
+    /// An unfinished call of this process takes it, or takes it no more.
+    pub(super) fn use_by(&self, calls: i32) {
+        self.inner.users.fetch_add(calls.cast_unsigned(), Ordering::Relaxed);
+    }
+
+    /// Whether no unfinished call of this process takes it.
+    pub(in crate::dal) fn is_unused(&self) -> bool {
+        self.inner.users.load(Ordering::Relaxed) == 0 && self.inner.pinned.is_none()
+    }
+
+    /// Whether this process claims the object no more than once: through this reference, or for a call that takes it.
+    pub(in crate::dal) fn is_claimed_once(&self) -> bool {
+        self.life_key().is_none_or(|key| self.inner.store.claims(key) <= 1)
+    }
+
+    /// A call was issued to which the object was given away.
+    pub(in crate::dal) fn give_away(&self) {
+        self.inner.given.store(1, Ordering::Relaxed);
+    }
+
+    /// OBJECT_DELETED if it was given away.
+    fn not_given(&self) -> Result<()> {
+        if self.inner.given.load(Ordering::Relaxed) == 0 {
+            return Ok(());
+        }
+        let text =
+            format!("object {} was given away to a call: use the output that starts from it", self.inner.id);
+        Err(Error::new(Kind::ObjectDeleted, text))
     }
 
     /// Whether there was an entry of its object when this reference last looked: should it be absent later, it was

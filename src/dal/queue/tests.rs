@@ -28,13 +28,13 @@ fn rows_follow_our_own_order_of_parameters() {
         there: vec![false, true],
         given: vec![true, false],
     };
-    let (same, there) = match_rows(&schema, decoded());
+    let (same, there, given) = match_rows(&schema, decoded());
     assert!(matches!(same[0][..], [Cell::Int(1), Cell::Int(2)]));
-    assert_eq!(there, [false, true]);
+    assert_eq!((there, given), (vec![false, true], vec![true, false]));
     let extra = param("extra", ParamType::Tensor { elem: Elem::Float64, dims: Vec::new(), order: None });
     let offered = Arc::new(CallSchema::new("f", vec![y, extra, x]));
-    let (turned, there) = match_rows(&offered, decoded());
-    assert_eq!(there, [true, false, false]);
+    let (turned, there, given) = match_rows(&offered, decoded());
+    assert_eq!((there, given), (vec![true, false, false], vec![false, false, true]));
     assert!(matches!(turned[0][..], [Cell::Int(2), Cell::Null, Cell::Int(1)]));
 }
 
