@@ -338,7 +338,8 @@ typedef enum {
     SDP_DAL_VALUE_ARROW = 12,
     /// An output that is passed to a call and is not wanted. It must be nullable.
     SDP_DAL_VALUE_UNWANTED = 13,
-    /// An output as the function sees it: its name and its order in the signature [data, size, int64].
+    /// An output as the function sees it: its name, its order in the signature, and its memory if it starts from an input
+    /// [data, size, int64, view].
     SDP_DAL_VALUE_OUTPUT = 14,
 } sdp_dal_value_kind;
 
@@ -768,6 +769,8 @@ typedef struct {
     uint32_t flags;
     /// For a tensor: its order in the signature, one of sdp_dal_order. Otherwise 0.
     int32_t order;
+    /// For an output that starts from an input: the name of the input. Otherwise NULL.
+    const char *starts_from;
 } sdp_dal_param_info;
 
 /// Options of sdp_dal_store_new_namespace(): what the namespace declares.
@@ -1169,7 +1172,7 @@ typedef struct {
 typedef struct {
     /// One of sdp_dal_value_kind.
     int32_t kind;
-    /// 0.
+    /// Bits of sdp_dal_value_flag.
     uint32_t flags;
     /// A bool (0 or 1), or a signed integer.
     int64_t int64;
@@ -1561,7 +1564,8 @@ sdp_dal_status sdp_dal_schema_mismatches(const sdp_dal_schema *expected,
 /// type_text: its type as in a signature. A value: "int64", "utf8", "timestamp<ns,UTC>", "list<float64>". A tensor:
 /// "float64[row,uvw=3]". With " C" or " F" at the end the function gets an input in that order, or creates an output in
 /// it. An input that is stored in another order is copied when the function gets it. Callers need not expect the same
-/// order. A table: "table", "table{time: float64, name: utf8?}". "oid": an object of any kind. An input is waited for, an
+/// order. With " = grid" at the end an output starts from the input grid, which has the same type and was added before.
+/// A table: "table", "table{time: float64, name: utf8?}". "oid": an object of any kind. An input is waited for, an
 /// output is created. "id": the ID of an object, which is only passed on. NULL: a value of the type arrow_type.
 /// arrow_type: if type_text is NULL, the type of a value. Its name, nullability and metadata are ignored. If type_text
 /// is "table", the required columns as a struct. Its metadata are ignored. Otherwise NULL. Moved, also on failure. It
@@ -1745,6 +1749,16 @@ sdp_dal_status sdp_dal_store_list_objects(const sdp_dal_store *store,
                                           sdp_dal_list **out,
                                           size_t *out_count);
 
+/// Makes an object that is being written smaller, without a copy. Its first bytes and its metadata stay, and the store
+/// gets the rest of the memory back at once.
+///
+/// size: bytes of data, no more than it has.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed before), SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait
+/// for other clients.
+sdp_dal_status sdp_dal_writer_shrink(sdp_dal_writer *writer,
+                                     size_t size);
+
 /// Seals the object: it is complete and visible, and its memory must not be written any more.
 ///
 /// The handle stays valid and must be freed.
@@ -1839,6 +1853,17 @@ sdp_dal_status sdp_dal_tensor_clone(const sdp_dal_tensor *tensor, sdp_dal_tensor
 
 /// Releases a tensor and frees the handle. NULL is allowed. Waits at most 100 ms.
 void sdp_dal_tensor_free(sdp_dal_tensor *tensor);
+
+/// Makes a tensor that is being written in place smaller, without a copy: its first dimension if it is in C order, its last
+/// one if it is in F order. The elements that stay are where they were, and the store gets the rest of the memory back at
+/// once. To be called before sdp_dal_ref_seal().
+///
+/// ndim, shape: the dimensions. Only the one dimension may differ, and must not be larger.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for other clients.
+sdp_dal_status sdp_dal_ref_shrink(sdp_dal_ref *reference,
+                                  int32_t ndim,
+                                  const int64_t *shape);
 
 /// Creates an owning reference to an object that does not exist yet. Pass it as the output of a call, or write the
 /// object later with sdp_dal_ref_put_tensor(), sdp_dal_ref_create_tensor() or sdp_dal_ref_put_table().
@@ -2253,6 +2278,23 @@ sdp_dal_status sdp_dal_args_set_complex(sdp_dal_args *args, const char *name, do
 ///
 /// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block.
 sdp_dal_status sdp_dal_args_set_ref(sdp_dal_args *args, const char *name, const sdp_dal_ref *value);
+
+/// Sets an input from which an output starts ("sum: complex128[u,v] = grid") to a reference whose object the caller gives
+/// away. The reference may be freed at once.
+///
+/// The output takes the memory of the object over, without a copy, if no other client wants or reads the object when a
+/// processor takes the call, it is not kept, and no other unfinished call of this process takes it. Otherwise it is
+/// copied, as it is always if it is set with sdp_dal_args_set_ref(). In a batch it counts as given if it is given in all
+/// rows and no two rows take the same object. A broadcast to several processors gives nothing.
+///
+/// Once the call is issued, the object is not this process's any more: all its references to the object return
+/// SDP_DAL_OBJECT_DELETED. If the processor crashes, the object is lost with the output.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block. The call returns SDP_DAL_INVALID_ARGUMENT if no output starts from
+/// the parameter.
+sdp_dal_status sdp_dal_args_set_given(sdp_dal_args *args,
+                                      const char *name,
+                                      const sdp_dal_ref *value);
 
 /// Sets a parameter to a tensor, which the call puts into the store. Its elements must not change until the call has
 /// returned. The view, its shape and its strides are copied.
@@ -2753,6 +2795,33 @@ sdp_dal_status sdp_dal_call_create_tensor(const sdp_dal_call *call,
                                           const sdp_dal_output_options *options,
                                           void **out_data);
 
+/// Returns the memory of an output that is being written: one that starts from an input ("sum: complex128[u,v] = grid"),
+/// which has the elements of the input from the beginning, or one from sdp_dal_call_create_tensor(). The input itself
+/// cannot be read in such a call.
+///
+/// out: filled in. Set its struct_size first. Its data may be written until the output is sealed or has failed. Borrowed:
+/// valid until the callback returns or the last handle of the call is freed.
+///
+/// An output that starts from an input is sealed like one from sdp_dal_call_create_tensor(). If the input is null, or the
+/// output exists already, it is not being written.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written). Does not block.
+sdp_dal_status sdp_dal_call_get_output(const sdp_dal_call *call,
+                                       const char *name,
+                                       sdp_dal_tensor_view *out);
+
+/// Makes an output that is being written smaller, without a copy: its first dimension if it is in C order, its last one if
+/// it is in F order. The elements that stay are where they were, and the store gets the rest of the memory back at once.
+///
+/// ndim, shape: the dimensions. Only the one dimension may differ, and must not be larger.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if an input has a dimension of the same name with another size),
+/// SDP_DAL_NOT_FOUND (also if it is not being written), SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for other clients.
+sdp_dal_status sdp_dal_call_shrink(const sdp_dal_call *call,
+                                   const char *name,
+                                   int32_t ndim,
+                                   const int64_t *shape);
+
 /// Writes an output tensor: one copy into the store.
 ///
 /// value: the tensor to copy. Its element type must be that of the signature. It is stored in the order in the
@@ -2997,7 +3066,8 @@ sdp_dal_status sdp_dal_caller_issue(const sdp_dal_caller *caller,
 /// values: an array of count values, filled in the order of the signature. Borrowed: valid until the callback returns or
 /// the last handle of the call is freed, with all that they point to. For an object of any kind, data and size are its
 /// bytes. An output is SDP_DAL_VALUE_OUTPUT, with its name as data and size, and its order in the signature as int64, one
-/// of sdp_dal_order. A table, or a value of another Arrow type, has no structs: use sdp_dal_call_get_table() and
+/// of sdp_dal_order. If it starts from an input, view is its memory as from sdp_dal_call_get_output(), and the input is the
+/// same output once more. A table, or a value of another Arrow type, has no structs: use sdp_dal_call_get_table() and
 /// sdp_dal_call_get_arrow().
 /// count: the number of parameters of the function.
 ///

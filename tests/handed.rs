@@ -262,10 +262,13 @@ fn a_processor_that_dies_takes_the_given_input_along_and_the_chain_can_begin_aga
     let x = put(&namespace, &[1]);
     for round in 0..3 {
         let mut other = Running::new(&store, "processor");
+        let mut made = None;
         until("the processor does not come up", || {
-            store.namespaces().unwrap().iter().any(|declared| declared.alive)
+            let schemas = vec![CallSchema::parse(ADD).unwrap()];
+            made = Caller::new(&namespace, schemas, &CallerOptions::default()).ok();
+            made.is_some()
         });
-        let caller = caller(&namespace);
+        let caller = made.unwrap();
         let start = put(&namespace, &vec![0; GRID]);
         let before = store.stat().unwrap().used;
         let mut grid = start;

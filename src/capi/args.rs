@@ -43,6 +43,7 @@ pub(super) enum Value {
     Null,
     Cell(Cell),
     Ref(Ref),
+    Given(Ref),
     Tensor(CallersTensor),
     Table(TableSource),
 }
@@ -90,6 +91,7 @@ impl Value {
             Value::Null => Arg::Null,
             Value::Cell(cell) => Arg::Cell(cell.clone()),
             Value::Ref(reference) => Arg::Ref(reference.clone()),
+            Value::Given(reference) => Arg::Given(reference.clone()),
             Value::Table(table) => Arg::Table(table),
             // SAFETY: the caller's promise.
             Value::Tensor(tensor) => Arg::Tensor(unsafe { tensor.source() }),
@@ -168,6 +170,14 @@ impl Site {
                 Ok(Value::Cell(Cell::Binary(copy)))
             })
         }
+    }
+
+    /// # Safety
+    /// The header's rules for pointers.
+    pub(super) unsafe fn given_value(self, value: *const sdp_dal_ref) -> Result<Value> {
+        // SAFETY: the caller's promise.
+        let state = unsafe { self.handle(value, "value")? };
+        Ok(Value::Given(state.reference().clone()))
     }
 
     /// # Safety
@@ -375,6 +385,33 @@ pub unsafe extern "C" fn sdp_dal_args_set_ref(
     guard("sdp_dal_args_set_ref", |site| {
         // SAFETY: the header's rules for pointers.
         let value = unsafe { site.ref_value(value) };
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.add(args, name, value) }
+    })
+}
+
+/// Sets an input from which an output starts ("sum: complex128[u,v] = grid") to a reference whose object the caller gives
+/// away. The reference may be freed at once.
+///
+/// The output takes the memory of the object over, without a copy, if no other client wants or reads the object when a
+/// processor takes the call, it is not kept, and no other unfinished call of this process takes it. Otherwise it is
+/// copied, as it is always if it is set with sdp_dal_args_set_ref(). In a batch it counts as given if it is given in all
+/// rows and no two rows take the same object. A broadcast to several processors gives nothing.
+///
+/// Once the call is issued, the object is not this process's any more: all its references to the object return
+/// SDP_DAL_OBJECT_DELETED. If the processor crashes, the object is lost with the output.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT. Does not block. The call returns SDP_DAL_INVALID_ARGUMENT if no output starts from
+/// the parameter.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_args_set_given(
+    args: *mut sdp_dal_args,
+    name: *const c_char,
+    value: *const sdp_dal_ref,
+) -> sdp_dal_status {
+    guard("sdp_dal_args_set_given", |site| {
+        // SAFETY: the header's rules for pointers.
+        let value = unsafe { site.given_value(value) };
         // SAFETY: the header's rules for pointers.
         unsafe { site.add(args, name, value) }
     })

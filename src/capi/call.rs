@@ -1,6 +1,7 @@
 //! sdp_dal_call: a call that a processor works on.
 
 use std::ffi::c_char;
+use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
 use super::guard::{guard, guard_value, Site};
@@ -8,10 +9,12 @@ use super::handle::{make, word, Handle, Lent};
 use super::schema::{sdp_dal_schema, SchemaState};
 use super::status::sdp_dal_status;
 use super::structs::Extensible;
-use super::tensor::HeldTensor;
+use super::tensor::{HeldTensor, LentView};
+use super::view::sdp_dal_tensor_view;
 use crate::dal::Call;
 use crate::error::{Error, Kind, Result};
 use crate::store::ID_SIZE;
+use crate::sync::atomic::Mutex;
 use crate::wire::Order;
 
 /// A call that a processor took. In a callback it is borrowed. sdp_dal_processor_next() returns one that the caller of
@@ -65,6 +68,19 @@ impl CallHandle {
         self.state.input(param, self.call().schema().params[param].ty.order())
     }
 
+    /// A view of the memory of an output that the call keeps, as it is now. Valid as long as a handle of the call.
+    pub(super) fn output(&self, param: usize) -> Result<NonNull<sdp_dal_tensor_view>> {
+        let view = LentView::new(self.call().output_memory(param)?);
+        let mut outputs = self.state.outputs.lock();
+        // Mostly it is asked for again as it was.
+        if let Some(known) = outputs.iter().find(|known| known.is_of(&view)) {
+            return Ok(known.view());
+        }
+        let lent = view.view();
+        outputs.push(view);
+        Ok(lent)
+    }
+
     /// The same in an order; in none: as it is stored.
     pub(super) fn input_in(&self, param: usize, order: Option<Order>) -> Result<&HeldTensor> {
         self.state.input(param, order)
@@ -77,13 +93,15 @@ struct CallState {
     call: Call,
     /// Made when a view is asked for; for each parameter as it is stored, in C and in F order, filled when that is asked for.
     inputs: OnceLock<Vec<[OnceLock<Box<HeldTensor>>; 3]>>,
+    /// Views of outputs, as they were asked for.
+    outputs: Mutex<Vec<LentView>>,
     /// The function's schema, once it was asked for.
     schema: OnceLock<Lent<sdp_dal_schema>>,
 }
 
 impl CallState {
     fn new(call: Call) -> CallState {
-        CallState { call, inputs: OnceLock::new(), schema: OnceLock::new() }
+        CallState { call, inputs: OnceLock::new(), outputs: Mutex::default(), schema: OnceLock::new() }
     }
 
     fn schema(&self) -> *const sdp_dal_schema {

@@ -107,6 +107,40 @@ impl Site {
 
     /// # Safety
     /// The header's rules for pointers.
+    unsafe fn get_output(
+        self,
+        call: *const sdp_dal_call,
+        name: *const c_char,
+        out: *mut sdp_dal_tensor_view,
+    ) -> Result<()> {
+        // SAFETY: the caller's promise; a view is as long as a handle of the call.
+        unsafe {
+            let out = self.out_struct(out, "out")?;
+            let state = self.handle(call, "call")?;
+            out.set(*state.output(self.param(state.call(), name)?)?.as_ptr());
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// The header's rules for pointers.
+    unsafe fn shrink_output(
+        self,
+        call: *const sdp_dal_call,
+        name: *const c_char,
+        (ndim, shape): (i32, *const i64),
+    ) -> Result<()> {
+        // SAFETY: the caller's promise.
+        let (state, param, shape) = unsafe {
+            let state = self.handle(call, "call")?;
+            let shape = self.items(shape, self.ndim(ndim, "ndim")?, "shape")?;
+            (state, self.param(state.call(), name)?, shape)
+        };
+        state.call().shrink_output(param, shape).map(drop)
+    }
+
+    /// # Safety
+    /// The header's rules for pointers.
     unsafe fn seal_output(self, call: *const sdp_dal_call, name: *const c_char) -> Result<()> {
         // SAFETY: the caller's promise.
         let (state, param) = unsafe {
@@ -151,6 +185,49 @@ pub unsafe extern "C" fn sdp_dal_call_create_tensor(
     guard("sdp_dal_call_create_tensor", |site| {
         // SAFETY: the header's rules for pointers.
         unsafe { site.create_output(call, name, Form { ndim, shape, options }, out_data) }
+    })
+}
+
+/// Returns the memory of an output that is being written: one that starts from an input ("sum: complex128[u,v] = grid"),
+/// which has the elements of the input from the beginning, or one from sdp_dal_call_create_tensor(). The input itself
+/// cannot be read in such a call.
+///
+/// out: filled in. Set its struct_size first. Its data may be written until the output is sealed or has failed. Borrowed:
+/// valid until the callback returns or the last handle of the call is freed.
+///
+/// An output that starts from an input is sealed like one from sdp_dal_call_create_tensor(). If the input is null, or the
+/// output exists already, it is not being written.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_NOT_FOUND (also if it is not being written). Does not block.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_get_output(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    out: *mut sdp_dal_tensor_view,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_get_output", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.get_output(call, name, out) }
+    })
+}
+
+/// Makes an output that is being written smaller, without a copy: its first dimension if it is in C order, its last one if
+/// it is in F order. The elements that stay are where they were, and the store gets the rest of the memory back at once.
+///
+/// ndim, shape: the dimensions. Only the one dimension may differ, and must not be larger.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT (also if an input has a dimension of the same name with another size),
+/// SDP_DAL_NOT_FOUND (also if it is not being written), SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for other clients.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_call_shrink(
+    call: *const sdp_dal_call,
+    name: *const c_char,
+    ndim: i32,
+    shape: *const i64,
+) -> sdp_dal_status {
+    guard("sdp_dal_call_shrink", |site| {
+        // SAFETY: the header's rules for pointers.
+        unsafe { site.shrink_output(call, name, (ndim, shape)) }
     })
 }
 

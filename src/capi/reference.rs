@@ -67,16 +67,47 @@ impl RefState {
         Ok(data)
     }
 
+    fn shrink(&mut self, shape: &[i64]) -> Result<()> {
+        match self.writer.get_mut() {
+            Some(writer) => writer.shrink(shape),
+            None => Err(self.not_written()),
+        }
+    }
+
+    fn not_written(&self) -> Error {
+        let id = self.reference.id();
+        let text = format!("nothing is being written through the reference to {id}: create the tensor first");
+        Error::invalid(text)
+    }
+
     fn seal(&mut self) -> Result<()> {
-        let Some(writer) = self.writer.get_mut().take() else {
-            return Err(Error::invalid(format!(
-                "nothing is being written through the reference to {}: create the tensor first",
-                self.reference.id()
-            )));
-        };
+        let Some(writer) = self.writer.get_mut().take() else { return Err(self.not_written()) };
         // The same object: our own reference stays, so that its clones and this stay one.
         writer.seal().map(drop)
     }
+}
+
+/// Makes a tensor that is being written in place smaller, without a copy: its first dimension if it is in C order, its last
+/// one if it is in F order. The elements that stay are where they were, and the store gets the rest of the memory back at
+/// once. To be called before sdp_dal_ref_seal().
+///
+/// ndim, shape: the dimensions. Only the one dimension may differ, and must not be larger.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait for other clients.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_ref_shrink(
+    reference: *mut sdp_dal_ref,
+    ndim: i32,
+    shape: *const i64,
+) -> sdp_dal_status {
+    guard("sdp_dal_ref_shrink", |site| {
+        // SAFETY: the header's rules for pointers.
+        let (state, shape) = unsafe {
+            let state = site.handle_mut(reference, "ref")?;
+            (state, site.items(shape, site.ndim(ndim, "ndim")?, "shape")?)
+        };
+        state.shrink(shape)
+    })
 }
 
 /// Creates an owning reference to an object that does not exist yet. Pass it as the output of a call, or write the

@@ -88,13 +88,15 @@ pub struct sdp_dal_param_info {
     pub flags: u32,
     /// For a tensor: its order in the signature, one of sdp_dal_order. Otherwise 0.
     pub order: i32,
+    /// For an output that starts from an input: the name of the input. Otherwise NULL.
+    pub starts_from: *const c_char,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_param_info {
     const NAME: &'static str = "sdp_dal_param_info";
 }
-const _: () = assert!(size_of::<sdp_dal_param_info>() == size_of::<[usize; 8]>() + 6 * 4);
+const _: () = assert!(size_of::<sdp_dal_param_info>() == size_of::<[usize; 9]>() + 6 * 4);
 
 /// A schema, and what C borrows of it, which is made when it is asked for.
 pub(super) struct SchemaState {
@@ -194,6 +196,7 @@ fn info_of(param: &Param, texts: &mut Texts, sizes: &mut Vec<Box<[i64]>>) -> sdp
         // At most MAX_DIMS.
         ndim: i32::try_from(dims.len()).unwrap_or(0),
         order: order_code(param.ty.order()),
+        starts_from: param.starts_from.as_ref().map_or(ptr::null(), |input| texts.lend(input)),
         flags: bit(param.nullable, flag::SDP_DAL_PARAM_NULLABLE)
             | bit(matches!(param.ty, ParamType::Table(Some(_))), flag::SDP_DAL_PARAM_COLUMNS),
     }

@@ -16,7 +16,8 @@ use crate::wire::{Param, ParamType};
 /// type_text: its type as in a signature. A value: "int64", "utf8", "timestamp<ns,UTC>", "list<float64>". A tensor:
 /// "float64[row,uvw=3]". With " C" or " F" at the end the function gets an input in that order, or creates an output in
 /// it. An input that is stored in another order is copied when the function gets it. Callers need not expect the same
-/// order. A table: "table", "table{time: float64, name: utf8?}". "oid": an object of any kind. An input is waited for, an
+/// order. With " = grid" at the end an output starts from the input grid, which has the same type and was added before.
+/// A table: "table", "table{time: float64, name: utf8?}". "oid": an object of any kind. An input is waited for, an
 /// output is created. "id": the ID of an object, which is only passed on. NULL: a value of the type arrow_type.
 /// arrow_type: if type_text is NULL, the type of a value. Its name, nullability and metadata are ignored. If type_text
 /// is "table", the required columns as a struct. Its metadata are ignored. Otherwise NULL. Moved, also on failure. It
@@ -45,17 +46,17 @@ pub unsafe extern "C" fn sdp_dal_schema_add(
                 .then(|| site.take_type(arrow_type, "arrow_type").map(|ty| ParamType::value(&ty)));
             let (schema, name) = (site.handle_mut(schema, "schema")?, site.text(name, "name")?);
             let direction = site.direction(direction, "direction")?;
-            let ty = match (text?, columns.or(value)) {
+            let text = text?;
+            let param = match (text, columns.or(value)) {
                 (None, None) => Err(site.wrong("'type_text' is NULL: pass a type, written as in a signature")),
-                (Some(text), None) => ParamType::parse(text, direction),
-                (None | Some("table"), Some(ty)) => ty,
+                (Some(text), None) => Param::parse(name, direction, text, nullable),
+                (None | Some("table"), Some(ty)) => ty.map(|ty| Param::new(name, direction, ty, nullable)),
                 (Some(text), Some(_)) => Err(site.wrong(format_args!(
                     "'arrow_type' must be NULL if 'type_text' is \"{text}\": it belongs to \"table\", or to a \
                      'type_text' of NULL"
                 ))),
             };
-            let ty = ty.map_err(|wrong| wrong.context(format!("parameter '{name}'")))?;
-            schema.change().add(Param::new(name, direction, ty, nullable))
+            schema.change().add(param.map_err(|wrong| wrong.context(format!("parameter '{name}'")))?)
         }
     })
 }

@@ -1,5 +1,7 @@
 //! sdp_dal_tensor: a sealed tensor, held.
 
+use std::ptr::NonNull;
+
 use super::guard::guard;
 use super::handle::{make, word, Handle};
 use super::status::sdp_dal_status;
@@ -54,6 +56,37 @@ impl HeldTensor {
     /// Borrows from this and from the call that keeps the copy.
     pub(super) fn view_of_copy(&self, copy: &CallMemory) -> sdp_dal_tensor_view {
         sdp_dal_tensor_view { data: copy.data.cast(), ..view_of(&copy.layout, &self.names, &[]) }
+    }
+}
+
+/// The memory of an output that is being written, as it was asked for, and what its view points to.
+pub(super) struct LentView {
+    memory: CallMemory,
+    _names: DimNames,
+    view: Box<sdp_dal_tensor_view>,
+}
+
+// SAFETY: never changed after it was made; the view leads into the layout and the names, which do not move.
+unsafe impl Send for LentView {}
+// SAFETY: as above.
+unsafe impl Sync for LentView {}
+
+impl LentView {
+    pub(super) fn new(memory: CallMemory) -> LentView {
+        let names = DimNames::new(&memory.layout.names);
+        let view = view_of(&memory.layout, &names, &[]);
+        let view = Box::new(sdp_dal_tensor_view { data: memory.data.cast(), ..view });
+        LentView { memory, _names: names, view }
+    }
+
+    /// As long as this.
+    pub(super) fn view(&self) -> NonNull<sdp_dal_tensor_view> {
+        NonNull::from(&*self.view)
+    }
+
+    /// Whether it is the same memory with the same layout.
+    pub(super) fn is_of(&self, other: &LentView) -> bool {
+        self.memory.data == other.memory.data && self.memory.layout == other.memory.layout
     }
 }
 

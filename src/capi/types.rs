@@ -198,7 +198,8 @@ pub enum sdp_dal_value_kind {
     SDP_DAL_VALUE_ARROW = 12,
     /// An output that is passed to a call and is not wanted. It must be nullable.
     SDP_DAL_VALUE_UNWANTED = 13,
-    /// An output as the function sees it: its name and its order in the signature [data, size, int64].
+    /// An output as the function sees it: its name, its order in the signature, and its memory if it starts from an input
+    /// [data, size, int64, view].
     SDP_DAL_VALUE_OUTPUT = 14,
 }
 
@@ -224,6 +225,14 @@ impl sdp_dal_value_kind {
     pub(super) fn from_code(code: i32) -> Option<sdp_dal_value_kind> {
         usize::try_from(code).ok().and_then(|code| Self::ALL.get(code)).copied()
     }
+}
+
+/// Bits of the flags of sdp_dal_value.
+#[repr(C)]
+pub enum sdp_dal_value_flag {
+    /// The caller gives the object of a reference away, for an input from which an output starts: see
+    /// sdp_dal_args_set_given().
+    SDP_DAL_VALUE_GIVEN = 1,
 }
 
 /// Direction of a parameter.

@@ -13,7 +13,7 @@ use super::guard::{guard, Site};
 use super::handle::make;
 use super::reference::{sdp_dal_ref, RefState};
 use super::status::sdp_dal_status;
-use super::types::{order_code, sdp_dal_value_kind as kind};
+use super::types::{order_code, sdp_dal_value_flag as flag, sdp_dal_value_kind as kind};
 use super::view::{sdp_dal_tensor_view, CallersTensor};
 use crate::dal::{Arg, Call};
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ use crate::wire::{Cell, Direction, ParamType, TableSource};
 pub struct sdp_dal_value {
     /// One of sdp_dal_value_kind.
     pub kind: i32,
-    /// 0.
+    /// Bits of sdp_dal_value_flag.
     pub flags: u32,
     /// A bool (0 or 1), or a signed integer.
     pub int64: i64,
@@ -83,11 +83,10 @@ fn value_of(call: &CallHandle, param: usize) -> Result<sdp_dal_value> {
         return Ok(NULL);
     }
     if spec.direction == Direction::Out {
-        let order = i64::from(order_code(spec.ty.order()));
-        return Ok(sdp_dal_value {
-            int64: order,
-            ..bytes_of(kind::SDP_DAL_VALUE_OUTPUT, spec.name.as_bytes())
-        });
+        return output_of(call, param);
+    }
+    if let Some(output) = call.call().handed_on(param)? {
+        return output_of(call, output);
     }
     Ok(match &spec.ty {
         ParamType::Tensor { .. } => sdp_dal_value {
@@ -100,6 +99,15 @@ fn value_of(call: &CallHandle, param: usize) -> Result<sdp_dal_value> {
         ParamType::Oid => bytes_of(kind::SDP_DAL_VALUE_BINARY, call.call().buffer(param)?.data()),
         ParamType::Id | ParamType::Scalar(_) => plain(cell),
     })
+}
+
+/// An output as a function that was called sees it.
+fn output_of(call: &CallHandle, param: usize) -> Result<sdp_dal_value> {
+    let spec = &call.call().schema().params[param];
+    let started = call.call().is_started(param);
+    let view = if started { call.output(param)?.as_ptr() } else { ptr::null() };
+    let int64 = i64::from(order_code(spec.ty.order()));
+    Ok(sdp_dal_value { int64, view, ..bytes_of(kind::SDP_DAL_VALUE_OUTPUT, spec.name.as_bytes()) })
 }
 
 fn plain(cell: &Cell) -> sdp_dal_value {
@@ -137,7 +145,10 @@ impl Site {
     /// The header's rules for pointers, for what the kind says.
     unsafe fn argument(self, value: &sdp_dal_value, nth: usize) -> Result<Value> {
         let Some(kind) = kind::from_code(value.kind) else { return Err(self.unusable(value, nth)) };
-        self.no_flags(value, nth)?;
+        let given = kind == kind::SDP_DAL_VALUE_REF && value.flags == flag::SDP_DAL_VALUE_GIVEN as u32;
+        if !given {
+            self.no_flags(value, nth)?;
+        }
         // SAFETY: the caller's promise.
         let bytes = || unsafe { self.bytes(value.data.cast(), value.size, "values.data") };
         let copy = || {
@@ -173,6 +184,7 @@ impl Site {
                     }
                     Value::Cell(Cell::Id(self.id(value.data.cast(), "values.data")?))
                 }
+                kind::SDP_DAL_VALUE_REF if given => self.given_value(value.reference)?,
                 kind::SDP_DAL_VALUE_REF => self.ref_value(value.reference)?,
                 kind::SDP_DAL_VALUE_TENSOR => Value::Tensor(self.callers_tensor(value.view, "values.view")?),
                 kind::SDP_DAL_VALUE_TABLE => Value::Table(self.table(value.stream, "values.stream")?),
@@ -198,7 +210,10 @@ impl Site {
         if value.flags == 0 {
             return Ok(());
         }
-        Err(self.wrong(format_args!("'values[{nth}].flags' is {}, it must be 0", value.flags)))
+        Err(self.wrong(format_args!(
+            "'values[{nth}].flags' is {}, it must be 0, or SDP_DAL_VALUE_GIVEN for a reference that is an input",
+            value.flags
+        )))
     }
 
     /// What a function has made for an output. A stream in it is taken over.
@@ -383,7 +398,8 @@ pub unsafe extern "C" fn sdp_dal_caller_issue(
 /// values: an array of count values, filled in the order of the signature. Borrowed: valid until the callback returns or
 /// the last handle of the call is freed, with all that they point to. For an object of any kind, data and size are its
 /// bytes. An output is SDP_DAL_VALUE_OUTPUT, with its name as data and size, and its order in the signature as int64, one
-/// of sdp_dal_order. A table, or a value of another Arrow type, has no structs: use sdp_dal_call_get_table() and
+/// of sdp_dal_order. If it starts from an input, view is its memory as from sdp_dal_call_get_output(), and the input is the
+/// same output once more. A table, or a value of another Arrow type, has no structs: use sdp_dal_call_get_table() and
 /// sdp_dal_call_get_arrow().
 /// count: the number of parameters of the function.
 ///

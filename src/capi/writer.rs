@@ -35,6 +35,24 @@ impl WriterState {
     }
 }
 
+/// Makes an object that is being written smaller, without a copy. Its first bytes and its metadata stay, and the store
+/// gets the rest of the memory back at once.
+///
+/// size: bytes of data, no more than it has.
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_ALREADY_EXISTS (sealed before), SDP_DAL_BUSY, SDP_DAL_FORKED. Does not wait
+/// for other clients.
+#[no_mangle]
+pub unsafe extern "C" fn sdp_dal_writer_shrink(writer: *mut sdp_dal_writer, size: usize) -> sdp_dal_status {
+    guard("sdp_dal_writer_shrink", |site| {
+        // SAFETY: the header's rules for pointers.
+        let state = unsafe { site.handle_mut(writer, "writer")? };
+        let id = state.id;
+        let ended = || Error::new(Kind::AlreadyExists, format!("object {id} was already sealed"));
+        state.writer.get_mut().as_mut().ok_or_else(ended)?.shrink(size)
+    })
+}
+
 /// Seals the object: it is complete and visible, and its memory must not be written any more.
 ///
 /// The handle stays valid and must be freed.

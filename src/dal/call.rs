@@ -382,7 +382,7 @@ impl Call {
                 Some(part) => Tensor::read_part(buffer.clone(), part),
                 None => Tensor::read(buffer.clone()),
             },
-            Input::HandedOn(output) => Err(self.handed_on(param, *output)),
+            Input::HandedOn(output) => Err(self.is_elsewhere(param, *output)),
         }
     }
 
@@ -407,7 +407,7 @@ impl Call {
         match self.input(param)? {
             Input::Tensor(tensor) => Ok(tensor.buffer().clone()),
             Input::Object(buffer) => Ok(buffer.clone()),
-            Input::HandedOn(output) => Err(self.handed_on(param, *output)),
+            Input::HandedOn(output) => Err(self.is_elsewhere(param, *output)),
         }
     }
 
@@ -436,7 +436,7 @@ impl Call {
                 let buffer = match input {
                     Input::Tensor(tensor) => tensor.buffer().clone(),
                     Input::Object(buffer) => buffer.clone(),
-                    Input::HandedOn(output) => return Err(self.handed_on(param, *output)),
+                    Input::HandedOn(output) => return Err(self.is_elsewhere(param, *output)),
                 };
                 Ok(match self.cell(param)?.part() {
                     Some(part) => Ref::pinned_part(buffer, part, self.expects(param)),
@@ -492,13 +492,30 @@ impl Call {
         self.inner.outputs.keep(param, memory)
     }
 
-    fn handed_on(&self, param: usize, output: usize) -> Error {
+    fn is_elsewhere(&self, param: usize, output: usize) -> Error {
         let params = &self.schema().params;
         let (input, output) = (&params[param].name, &params[output].name);
         Error::invalid(format!(
             "{}: output '{output}' starts from parameter '{input}' and has its elements: read them there",
             self.function()
         ))
+    }
+
+    /// The output that starts from this input and has its elements, if there is one in this call.
+    pub(crate) fn handed_on(&self, param: usize) -> Result<Option<usize>> {
+        self.spec(param)?;
+        Ok(match self.inner.inputs.get(param) {
+            Some(Some(Input::HandedOn(output))) => Some(*output),
+            _ => None,
+        })
+    }
+
+    /// Whether this output starts from an input in this call: a null one starts nothing.
+    pub(crate) fn is_started(&self, param: usize) -> bool {
+        self.inner
+            .inputs
+            .iter()
+            .any(|input| matches!(input, Some(Input::HandedOn(output)) if *output == param))
     }
 
     /// The memory of an output that the call keeps: one from [`Call::create_output`], or one that starts from an input, which
