@@ -219,6 +219,12 @@ typedef enum {
     SDP_DAL_MESSAGE_SIZE = 2049,
 } sdp_dal_limit;
 
+/// How many elements of a dimension, for sdp_dal_ref_part().
+typedef enum {
+    /// As many as there are.
+    SDP_DAL_COUNT_REST = -1,
+} sdp_dal_count;
+
 /// Element types of tensors.
 typedef enum {
     /// One byte, 0 or 1.
@@ -980,10 +986,13 @@ typedef struct {
     int32_t dtype;
     /// The number of dimensions of the tensor. -1 if no tensor is expected, or a tensor of any dimensions.
     int32_t ndim;
-    /// The ID of the object.
+    /// The ID of the object. For a part, that of the whole.
     uint8_t id[20];
     /// 0.
     uint32_t reserved;
+    /// The part of the object that the reference refers to, as sdp_dal_ref_part_from_text() accepts it. NULL for a whole
+    /// object. Borrowed: valid until the reference is freed.
+    const char *part;
 } sdp_dal_ref_info;
 
 /// Progress and state of an object.
@@ -1959,13 +1968,14 @@ sdp_dal_status sdp_dal_ref_wait_many(const sdp_dal_ref *const *refs,
                                      int64_t timeout_ns,
                                      sdp_dal_status *out_statuses);
 
-/// Waits until the object exists, and holds it as a tensor. Nothing is copied.
+/// Waits until the object exists, and holds it as a tensor. Nothing is copied. A part is held in the bytes of the whole,
+/// with its strides.
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
 /// out_view: filled in as by sdp_dal_tensor_get_view(). Set its struct_size first. May be NULL.
 ///
-/// Errors: like sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is not a tensor.
-/// Blocks up to timeout_ns.
+/// Errors: like sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is not a tensor, or does not have all
+/// elements of the part. Blocks up to timeout_ns.
 sdp_dal_status sdp_dal_ref_get_tensor(const sdp_dal_ref *reference,
                                       int64_t timeout_ns,
                                       sdp_dal_tensor **out,
@@ -2037,6 +2047,45 @@ sdp_dal_status sdp_dal_ref_get_info(const sdp_dal_ref *reference, sdp_dal_ref_in
 /// Errors: SDP_DAL_INVALID_ARGUMENT, SDP_DAL_CORRUPT, SDP_DAL_FORKED. Does not wait for other clients.
 sdp_dal_status sdp_dal_ref_get_state(const sdp_dal_ref *reference,
                                      sdp_dal_ref_state *out);
+
+/// Creates a reference to a part of a tensor: count elements from start on along each dimension, step apart. Nothing is
+/// copied. The tensor need not exist yet.
+///
+/// The new reference keeps the whole tensor, as a clone of the given one does. It is waited for like the whole, passed
+/// to calls like any reference, and sdp_dal_ref_get_tensor() returns a view of the same bytes, which has the strides of
+/// the whole, so that its elements are mostly not in C or F order. A part of a part is possible. A part has no ID. It
+/// cannot be written, be the output of a call, or be disowned, and it ends if the whole is deleted.
+///
+/// ndim: the number of dimensions that are given, 0 to SDP_DAL_MAX_DIMS, outermost first. The others are whole.
+/// start: ndim indices. A negative one is counted from the end, -1 is the last element. NULL: 0 everywhere.
+/// count: ndim numbers of elements, all of which must exist. SDP_DAL_COUNT_REST: as many as there are from start on,
+/// which may be none. NULL: SDP_DAL_COUNT_REST everywhere.
+/// step: ndim distances from one element to the next, in elements. They may be negative. 0: only the element at start, and
+/// the part does not have this dimension. Then count must be 1 or SDP_DAL_COUNT_REST. NULL: 1 everywhere.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: SDP_DAL_INVALID_ARGUMENT, also if a table is expected, or the tensor is known not to have these elements. If
+/// it does not exist yet, sdp_dal_ref_get_tensor() returns that error later, and a call that takes the part fails.
+/// Does not block.
+sdp_dal_status sdp_dal_ref_part(const sdp_dal_ref *reference,
+                                int32_t ndim,
+                                const int64_t *start,
+                                const int64_t *count,
+                                const int64_t *step,
+                                sdp_dal_ref **out);
+
+/// Creates a reference to a part of a tensor that is given as a text, as sdp_dal_ref_part() does.
+///
+/// text: an index or a slice for each dimension, as in Python: "[0:100, -5:, ::2]", "[..., 3]". A slice leaves out what
+/// does not exist, as in Python. "5+:10" means exactly ten elements from index 5 on. The part in sdp_dal_ref_info is such
+/// a text, too.
+/// out: The caller owns *out and must call sdp_dal_ref_free().
+///
+/// Errors: like sdp_dal_ref_part(). SDP_DAL_INVALID_ARGUMENT for a wrong text names the column, what was found and what
+/// was expected. Does not block.
+sdp_dal_status sdp_dal_ref_part_from_text(const sdp_dal_ref *reference,
+                                          const char *text,
+                                          sdp_dal_ref **out);
 
 /// Copies a text from which sdp_dal_ref_import() creates an owning reference to the same object. Use it in another
 /// process, or with another copy of this library in this process, as handles of one copy cannot be used by another.

@@ -60,6 +60,7 @@
 #include "sdp_dal/object.hpp"
 #include "sdp_dal/output.hpp"
 #include "sdp_dal/parameter.hpp"
+#include "sdp_dal/part.hpp"
 #include "sdp_dal/processor.hpp"
 #include "sdp_dal/reference.hpp"
 #include "sdp_dal/schema.hpp"

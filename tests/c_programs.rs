@@ -130,6 +130,16 @@ fn forms_of_a_function_by_the_wrapper() {
 }
 
 #[test]
+fn parts_of_tensors() {
+    compile_and_run("c/parts.c", &C_AND_CPP, true);
+}
+
+#[test]
+fn parts_of_tensors_by_the_wrapper() {
+    compile_and_run("cpp/parts.cpp", &[CPP17], true);
+}
+
+#[test]
 fn batches_broadcasts_and_the_call_itself_by_the_wrapper() {
     compile_and_run("cpp/calling.cpp", &[CPP17], true);
 }

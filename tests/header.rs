@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use support::{fortran, root, run, scratch, Compiler, CPP17};
 
 /// The files of `src/capi` with something for the header, in the header's order.
-const FILES: [&str; 38] = [
+const FILES: [&str; 39] = [
     "version",
     "status",
     "last_error",
@@ -35,6 +35,7 @@ const FILES: [&str; 38] = [
     "expected",
     "reference",
     "ref_info",
+    "part",
     "passing",
     "table",
     "dlpack",

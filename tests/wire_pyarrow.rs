@@ -169,6 +169,8 @@ const NESTED: &str = "nested(t: utf8?, w: binary, l: list<int64>?, s: struct<a:i
      at: timestamp<ns,UTC>, m: decimal128<10,2>?, d: dictionary<int8,utf8>, \
      vis: table{row: int64, name: utf8?}, uvw: float32[row,uvw=3]?) -> (flags: bool[row])";
 
+const BLOCKS: &str = "blocks(vis: complex64[row,chan], other: oid?) -> (sum: complex64[row,chan])";
+
 /// A parameter as pyarrow shows its field.
 fn field(name: &str, arrow: &str, nullable: bool, metadata: &str, table: &str) -> String {
     format!(
@@ -446,6 +448,44 @@ fn many_types(dump: &mut Dump, store: &Namespace) {
     }
 }
 
+/// Rows of which inputs are parts: the call that docs/wire-format.md shows.
+fn parts(dump: &mut Dump, store: &Namespace) {
+    let id = |n: u8| ObjectId::new([n; 20]);
+    let part = |n: u8, text: &str| Cell::Part(id(n), Arc::new(text.parse().unwrap()));
+    let encoder = CallEncoder::new(Arc::new(schema(BLOCKS))).unwrap();
+    let rows = [
+        vec![part(1, "[:, 0:64]"), Cell::Null, Cell::Id(id(3))],
+        vec![Cell::Id(id(1)), Cell::Null, Cell::Id(id(4))],
+        vec![part(2, "@1088 complex64 [64,100] (8,512) {row,chan}[::-1]"), Cell::Null, Cell::Id(id(5))],
+    ];
+    let vis = tensor("complex64", "row,chan");
+    let all = [
+        object("vis", false, "in", &vis, "null"),
+        object("other", true, "in", &[("type", "oid")], "null"),
+        object("sum", false, "out", &vis, "null"),
+        field("vis:part", "string", true, "\"proc:par\": \"part\"", "null"),
+    ];
+    let text = |vis: u8, sum: u8, part: &str| {
+        let (vis, sum) = (hex(id(vis).as_bytes()), hex(id(sum).as_bytes()));
+        format!("{{\"vis\": {vis}, \"other\": null, \"sum\": {sum}, \"vis:part\": {part}}}")
+    };
+    let texts = [
+        text(1, 3, "\"[:, 0:64]\""),
+        text(1, 4, "null"),
+        text(2, 5, "\"@1088 complex64 [64,100] (8,512) {row,chan}[::-1]\""),
+    ];
+    for (name, rows, texts) in [("call_parts", &rows[..], &texts[..]), ("call_part", &rows[..1], &texts[..1])]
+    {
+        let expected = call_text("blocks", &format!("[{}]", all.join(", ")), texts);
+        put(dump, store, name, (&encoder.encode(rows).unwrap(), encoder.metadata()), expected);
+    }
+    let whole = encoder.encode(&rows[1..2]).unwrap();
+    // Without parts there is no such column.
+    let text = text(1, 4, "null").replace(", \"vis:part\": null", "");
+    let expected = call_text("blocks", &format!("[{}]", all[..3].join(", ")), &[text]);
+    put(dump, store, "call_whole", (&whole, encoder.metadata()), expected);
+}
+
 /// A row of [`NESTED`], with all it may have, or with nulls where they are allowed.
 fn nested_row(full: bool) -> Vec<Cell> {
     let array = |array: ArrayRef| Cell::Array(array);
@@ -656,6 +696,7 @@ fn stock_pyarrow_reads_everything() {
     tensors(&mut dump, &namespace);
     issued(&mut dump, &store, &namespace);
     encoded(&mut dump, &namespace);
+    parts(&mut dump, &namespace);
     documented_declaration(&mut dump, &namespace);
     many_types(&mut dump, &namespace);
     tables(&mut dump, &namespace);

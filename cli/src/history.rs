@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sdp_dal::error::Result;
 use sdp_dal::store::{Buffer, ObjectId};
-use sdp_dal::wire::{decode_call, Cell, Direction, ParamType};
+use sdp_dal::wire::{decode_call, Direction, ParamType};
 
 use crate::chrome::Place;
 use crate::contents::cell_text;

@@ -4,6 +4,7 @@
 #ifndef SDP_DAL_REFERENCE_HPP
 #define SDP_DAL_REFERENCE_HPP
 
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "id.hpp"
 #include "object.hpp"
+#include "part.hpp"
 #include "table.hpp"
 
 namespace sdp_dal {
@@ -112,6 +114,25 @@ public:
         return tensor<T, N>(handle);
     }
 
+    /// Creates a reference to a part of the tensor, which need not exist yet: for each dimension
+    /// an index, or a slice as in Python. part({slice::all(), {0, 64}}) is the first 64 columns.
+    /// Nothing is copied. The part keeps the whole tensor, can be passed wherever this can, and
+    /// get() returns the same bytes, with the strides of the whole. It has no ID, and cannot be
+    /// written, be the output of a call, or be disowned.
+    ref part(std::initializer_list<slice> slices) const { return part(std::vector<slice>(slices)); }
+    ref part(const std::vector<slice> &slices) const {
+        sdp_dal_ref *handle = nullptr;
+        std::string text = detail::part_text(slices);
+        detail::check(sdp_dal_ref_part_from_text(raw(), text.c_str(), &handle));
+        return ref(handle);
+    }
+
+    /// The part that this refers to, as a text like "[:, 0:64]", or "" for a whole object.
+    std::string part_text() const {
+        const char *part = info().part;
+        return part == nullptr ? "" : part;
+    }
+
     /// Waits until the table exists, and holds it. Nothing is copied.
     template <class Table = table> Table get_table(timeout time = forever) const {
         arrow_stream stream;
@@ -191,6 +212,7 @@ public:
 
     bool is_owning() const { return info().owning != 0; }
 
+    /// The ID of the object. For a part, that of the whole.
     object_id id() const { return object_id(info().id); }
 
     /// One of sdp_dal_object_state.

@@ -42,6 +42,7 @@ mod list;
 mod log;
 mod namespaces;
 mod object;
+mod part;
 mod passing;
 mod processor;
 mod ref_info;

@@ -1,6 +1,6 @@
 //! What is known of a reference, and of its object.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, CStr};
 use std::ptr;
 
 use super::guard::guard;
@@ -28,17 +28,20 @@ pub struct sdp_dal_ref_info {
     pub dtype: i32,
     /// The number of dimensions of the tensor. -1 if no tensor is expected, or a tensor of any dimensions.
     pub ndim: i32,
-    /// The ID of the object.
+    /// The ID of the object. For a part, that of the whole.
     pub id: [u8; 20],
     /// 0.
     pub reserved: u32,
+    /// The part of the object that the reference refers to, as sdp_dal_ref_part_from_text() accepts it. NULL for a whole
+    /// object. Borrowed: valid until the reference is freed.
+    pub part: *const c_char,
 }
 
 // SAFETY: repr(C), struct_size first, every bit pattern is a value.
 unsafe impl Extensible for sdp_dal_ref_info {
     const NAME: &'static str = "sdp_dal_ref_info";
 }
-const _: () = assert!(size_of::<sdp_dal_ref_info>() == 2 * size_of::<usize>() + 5 * 4 + ID_SIZE);
+const _: () = assert!(size_of::<sdp_dal_ref_info>() == 3 * size_of::<usize>() + 5 * 4 + ID_SIZE);
 
 /// Returns the description of a reference, and of the object that it expects.
 ///
@@ -69,6 +72,7 @@ pub unsafe extern "C" fn sdp_dal_ref_get_info(
             ndim: expected.names.as_ref().and_then(|names| i32::try_from(names.len()).ok()).unwrap_or(-1),
             id: *reference.id().as_bytes(),
             reserved: 0,
+            part: state.part().map_or(ptr::null(), CStr::as_ptr),
         });
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! sdp_dal_ref: an object that may not exist yet.
 
-use std::ffi::c_void;
+use std::ffi::{c_void, CStr, CString};
 use std::sync::OnceLock;
 
 use super::buffer::sdp_dal_buffer;
@@ -33,11 +33,13 @@ pub(super) struct RefState {
     writer: Exclusive<Option<TensorWriter>>,
     /// The expected dimensions' names, once they were asked for.
     names: OnceLock<DimNames>,
+    /// The text of the part, once it was asked for.
+    part: OnceLock<CString>,
 }
 
 impl RefState {
     pub(super) fn new(reference: Ref) -> RefState {
-        RefState { reference, writer: Exclusive::new(None), names: OnceLock::new() }
+        RefState { reference, writer: Exclusive::new(None), names: OnceLock::new(), part: OnceLock::new() }
     }
 
     pub(super) fn reference(&self) -> &Ref {
@@ -48,6 +50,13 @@ impl RefState {
     pub(super) fn dim_names(&self) -> Option<&DimNames> {
         let names = self.reference.expectation().names.as_ref()?;
         Some(self.names.get_or_init(|| DimNames::new(names)))
+    }
+
+    /// The text of the part that it refers to, as long as this: none for a whole object.
+    pub(super) fn part(&self) -> Option<&CStr> {
+        let part = self.reference.as_part()?;
+        // The names of dimensions that other programs write may have a NUL.
+        Some(self.part.get_or_init(|| CString::new(part.to_string().replace('\0', "?")).unwrap_or_default()))
     }
 
     /// Starts a tensor; the memory to fill is valid until it is sealed or this is dropped.
@@ -331,13 +340,14 @@ pub unsafe extern "C" fn sdp_dal_ref_wait_many(
     })
 }
 
-/// Waits until the object exists, and holds it as a tensor. Nothing is copied.
+/// Waits until the object exists, and holds it as a tensor. Nothing is copied. A part is held in the bytes of the whole,
+/// with its strides.
 ///
 /// out: The caller owns *out and must call sdp_dal_tensor_free().
 /// out_view: filled in as by sdp_dal_tensor_get_view(). Set its struct_size first. May be NULL.
 ///
-/// Errors: like sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is not a tensor.
-/// Blocks up to timeout_ns.
+/// Errors: like sdp_dal_ref_wait(), and SDP_DAL_INVALID_ARGUMENT if the object is not a tensor, or does not have all
+/// elements of the part. Blocks up to timeout_ns.
 #[no_mangle]
 pub unsafe extern "C" fn sdp_dal_ref_get_tensor(
     reference: *const sdp_dal_ref,

@@ -34,6 +34,14 @@ pub enum sdp_dal_limit {
     SDP_DAL_MESSAGE_SIZE = 2049,
 }
 
+/// How many elements of a dimension, for sdp_dal_ref_part().
+#[repr(C)]
+#[allow(dead_code, reason = "the header's constants")]
+pub enum sdp_dal_count {
+    /// As many as there are.
+    SDP_DAL_COUNT_REST = -1,
+}
+
 const _: () = assert!(
     PREFIX_SIZE == sdp_dal_limit::SDP_DAL_PREFIX_SIZE as usize
         && MAX_DIMS == sdp_dal_limit::SDP_DAL_MAX_DIMS as usize

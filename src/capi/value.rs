@@ -95,6 +95,11 @@ fn value_of(call: &CallHandle, param: usize) -> Result<sdp_dal_value> {
             ..NULL
         },
         ParamType::Table(_) => sdp_dal_value { kind: kind::SDP_DAL_VALUE_TABLE as i32, ..NULL },
+        ParamType::Oid if cell.part().is_some() => sdp_dal_value {
+            kind: kind::SDP_DAL_VALUE_TENSOR as i32,
+            view: call.input(param)?.view_ptr(),
+            ..NULL
+        },
         // The call holds the bytes.
         ParamType::Oid => bytes_of(kind::SDP_DAL_VALUE_BINARY, call.call().buffer(param)?.data()),
         ParamType::Id | ParamType::Scalar(_) => plain(cell),

@@ -348,13 +348,13 @@ fn check_part(param: &Param, reference: &Ref) -> Result<()> {
 fn check_reference(expected: &Expectation, reference: &Ref) -> Result<()> {
     if !reference.expectation().agrees(expected) {
         let found = reference.expectation();
-        let id = reference.id();
-        return Err(Error::invalid(format!("object {id} is a reference to {found}, expected {expected}")));
+        return Err(Error::invalid(format!(
+            "{} is a reference to {found}, expected {expected}",
+            reference.title()
+        )));
     }
     match reference.known_tensor() {
-        Some(known) => expected
-            .check(known.layout())
-            .map_err(|error| error.context(format!("object {}", reference.id()))),
+        Some(known) => expected.check(known.layout()).map_err(|error| error.context(reference.title())),
         None => Ok(()),
     }
 }

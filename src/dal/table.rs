@@ -154,12 +154,18 @@ impl Call {
         }
     }
 
-    /// The ID of the object of a parameter, also of an ID that is only passed on. INVALID_ARGUMENT for plain values and
-    /// null.
+    /// The ID of the object of a parameter, also of an ID that is only passed on. INVALID_ARGUMENT for plain values, parts
+    /// and null.
     pub fn object_id(&self, param: usize) -> Result<ObjectId> {
         let spec = self.spec(param)?;
         match self.cell(param)? {
-            crate::wire::Cell::Id(id) | crate::wire::Cell::Part(id, _) => Ok(*id),
+            crate::wire::Cell::Id(id) => Ok(*id),
+            crate::wire::Cell::Part(_, part) => {
+                let text = format!(
+                    "is the part {part} of an object, which has no ID of its own: take the reference"
+                );
+                Err(self.wrong(spec, &text))
+            }
             crate::wire::Cell::Null => Err(self.wrong(spec, "is null in this call")),
             _ => Err(self.wrong(spec, "is a plain value, not an object")),
         }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use arbitrary::{Arbitrary, Unstructured};
 use sdp_dal::error::{Kind, Result};
 use sdp_dal::store::ObjectId;
-use sdp_dal::wire::{decode_call, CallEncoder, CallSchema, Cell, Declaration, Direction, ParamType};
+use sdp_dal::wire::{
+    decode_call, Along, CallEncoder, CallSchema, Cell, Declaration, Direction, Elem, Layout, Order,
+    ParamType, Part, Placed,
+};
 
 use super::Target;
 
@@ -64,6 +67,10 @@ pub const TARGET: Target = Target {
         b"\0",
         b"9223372036854775807",
         b"18446744073709551616",
+        b"[0:4, ::-1]",
+        b"[..., 3]",
+        b"+:",
+        b"@64 complex64 [3,4] (-64,8) {row,*}",
     ],
     longest: 2048,
     seeds,
@@ -76,6 +83,10 @@ pub fn run(input: &[u8]) {
     let texts = [part(), part()].map(String::from_utf8_lossy);
     let values = part();
     for text in &texts {
+        if let Ok(part) = text.parse::<Part>() {
+            assert_eq!(part.to_string().parse().as_ref(), Ok(&part), "{text}");
+            resolved(&part);
+        }
         for direction in [Direction::In, Direction::Out] {
             if let Ok(ty) = ParamType::parse(text, direction) {
                 assert_eq!(ParamType::parse(&ty.to_string(), direction).as_ref(), Ok(&ty), "{text}");
@@ -91,6 +102,18 @@ pub fn run(input: &[u8]) {
         // Equal ones fit; what fits does so for a reason that both know.
         assert!(a != b || a.mismatches(b).is_empty(), "{a}");
         let _ = (a.mismatches(b), b.mismatches(a));
+    }
+}
+
+/// A part lies in the object that it is one of, or is refused.
+fn resolved(part: &Part) {
+    let layout = Layout::contiguous(Elem::Float32, &[3, 4, 2], Order::F, &[]).expect("it is small");
+    let whole = Placed { layout, origin: 64 };
+    for data in [64 + 96, 1 << 20] {
+        let Ok(found) = part.resolve(Some(&whole), data) else { continue };
+        let span = found.span();
+        assert!(span.start <= found.origin && span.end <= data, "{part}: {found}");
+        assert!(found.layout.is_empty() || found.origin < span.end, "{part}: {found}");
     }
 }
 
@@ -128,6 +151,7 @@ enum Value {
     Text(String),
     Bytes(Vec<u8>),
     Id([u8; 20]),
+    Part([u8; 20], i64, i64, i64),
 }
 
 impl Value {
@@ -144,6 +168,13 @@ impl Value {
             Value::Text(text) => Cell::Utf8(text),
             Value::Bytes(bytes) => Cell::Binary(bytes),
             Value::Id(id) => Cell::Id(ObjectId::new(id)),
+            Value::Part(id, start, stop, step) => {
+                let along = Along::Range { start: Some(start), stop: Some(stop), step };
+                match Part::slice(&[along, Along::Rest]) {
+                    Ok(part) => Cell::Part(ObjectId::new(id), Arc::new(part)),
+                    Err(_) => Cell::Id(ObjectId::new(id)),
+                }
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ _VIEW_SIZE = ffi.sizeof("sdp_dal_tensor_view")
 _SPEC_SIZE = ffi.sizeof("sdp_dal_tensor_spec")
 _free_tensor = lib.sdp_dal_tensor_free
 _F_ORDER: int = lib.SDP_DAL_ORDER_F
+_ANY_ORDER: int = lib.SDP_DAL_ORDER_ANY
 _MAX_DIMS: int = lib.SDP_DAL_MAX_DIMS
 NULL = ffi.NULL
 from_buffer, gc, unpack = ffi.from_buffer, ffi.gc, ffi.unpack
@@ -78,16 +79,30 @@ def array_of(shown: Any, code: int, what: Any) -> np.ndarray[Any, Any]:
         shape = tuple(unpack(view.shape, ndim)) if ndim else ()
         for extent in shape:
             size *= extent
+    strides = tuple(unpack(view.strides, ndim)) if order == _ANY_ORDER else None
     found.append(shown)
     if size == 0:
         _free_tensor(tensor)
         return _EMPTY[found_code].view() if ndim == 1 else ndarray(shape, dtype, b"")
+    if strides is not None:
+        return _strided(start, shape, strides, dtype, tensor)
     # Arrow's buffer keeps the tensor, and the array keeps the buffer, which cannot be made writable. (numpy requests a
     # writable one first, which a memoryview refuses in fewer steps than Arrow does.)
     bytes_ = memoryview(foreign_buffer(start, size, gc(tensor, _free_tensor)))
     if order == _F_ORDER:
         return ndarray(shape, dtype, bytes_, order="F")
     return ndarray(shape, dtype, bytes_)
+
+
+def _strided(
+    start: int, shape: Tuple[int, ...], strides: Tuple[int, ...], dtype: np.dtype[Any], tensor: Any
+) -> np.ndarray[Any, Any]:
+    """Returns an array over a part of a tensor, whose elements do not lie side by side."""
+    spans = [(extent - 1) * stride for extent, stride in zip(shape, strides)]
+    below = -sum(span for span in spans if span < 0)
+    size = below + sum(span for span in spans if span > 0) + dtype.itemsize
+    bytes_ = memoryview(foreign_buffer(start - below, size, gc(tensor, _free_tensor)))
+    return ndarray(shape, dtype, bytes_, below, strides)
 
 
 def dim_names_of(shown: Any) -> Tuple[int, List[str]]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import logging
 import weakref
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 import pyarrow as pa
 
-from . import _arrays, _tables, errors
+from . import _arrays, _parts, _tables, errors
 from ._connection import Connection
 from ._functions import TABLE, TENSOR, VALUE, Function, Param, Values, read
 from ._native import check, error, ffi, filled, full_nanoseconds, last_error, lib, own
@@ -128,9 +128,15 @@ class Call:
         function.values.append(found)
         return values
 
-    def _id(self, param: Param) -> ObjectID:
+    def _id(self, param: Param) -> Union[ObjectID, TensorRef]:
+        """Returns the ID of the object of a parameter, or the reference to a part, which has none."""
         out = ffi.new("uint8_t[20]")
-        check(lib.sdp_dal_call_get_id(self._handle, param.raw, out))
+        status = lib.sdp_dal_call_get_id(self._handle, param.raw, out)
+        if status == lib.SDP_DAL_INVALID_ARGUMENT:
+            part = InputTensor(self, param)
+            if part.part is not None:
+                return part
+        check(status)
         return ObjectID(bytes(ffi.buffer(out, 20)))
 
     def reference(self, param: Param) -> Any:
@@ -267,6 +273,11 @@ class InputTensor(_OfCall, TensorRef):
         self._conn = call._conn
         self._code = param.code
         self._dim_names = param.dims
+
+    @property
+    def part(self) -> Optional[str]:
+        """The part of its object that the caller passed, None for the whole object."""
+        return _parts.part_of(self._handle)
 
     def _hold(self, timeout: Optional[float]) -> Any:
         try:

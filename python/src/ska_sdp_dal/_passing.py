@@ -7,6 +7,7 @@ from typing import Any, Dict, Tuple, Type, TypeVar, Union, overload
 
 from ._connection import Connection
 from ._native import encoded, error, ffi, last_error, lib, own
+from ._parts import part_of
 from ._ref import Ref, advised, opened
 from ._table_ref import TableRef
 from ._tensor_ref import TensorRef
@@ -28,6 +29,7 @@ def unpickled(
             return kind(_connection_to(plasma_path), oid, *expected)
         made = kind.__new__(kind)
         made._begin(*_imported(exported, plasma_path))
+        made._part = part_of(made._handle)
     except DalError as problem:
         # Raised here, the error would end the process that unpickles: pools and engines lose a worker, or hang.
         lost: Any = _LOST[kind]
@@ -167,9 +169,11 @@ def adopt(text: str, kind: Any = None, *, store: Any = None) -> Any:
         if status:
             raise advised(error(status))
         handle = own(out, lib.sdp_dal_ref_free)
-    kind = kind or _kind_of(handle)
+    part = part_of(handle)
+    kind = kind or (TensorRef if part else _kind_of(handle))
     made = kind.__new__(kind)
     made._begin(conn, handle)
+    made._part = part
     made._expect()
     return made
 

@@ -12,7 +12,7 @@ from . import _show, _tables
 from ._connection import Connection
 from ._native import check, error, ffi, full_nanoseconds, lib, nanoseconds, own, text_of
 from ._waitable import Waitable
-from .errors import DalError, NotFound, ObjectDeleted, StoreNotFound
+from .errors import DalError, InvalidArgument, NotFound, ObjectDeleted, StoreNotFound
 from .ids import AnyID, ObjectID, whole_id
 
 _ref_pp = ffi.typeof("sdp_dal_ref **")
@@ -39,6 +39,7 @@ class Ref(Waitable):
     """
 
     _conn: Connection
+    _part: Optional[str] = None
     #: Makes references of all kinds from what they are pickled as: set by the module _passing, which knows the kinds.
     _unpickled: ClassVar[Callable[..., Ref]]
 
@@ -74,6 +75,21 @@ class Ref(Waitable):
     def conn(self) -> Connection:
         """The connection to the store of the object."""
         return self._conn
+
+    @property
+    def part(self) -> Optional[str]:
+        """The part of its object that this reference refers to, such as ``[:, 0:64]``; None for the whole object."""
+        return self._part
+
+    def binary(self) -> bytes:
+        """Returns the bytes of the object's ID. A reference is accepted wherever an ID is, unless it refers to a part.
+
+        Raises:
+            InvalidArgument: It refers to a part, which has no ID.
+        """
+        if self.part is not None:
+            raise InvalidArgument(f"the part {self.part} of {self.oid.hex()} has no ID of its own: pass the reference")
+        return super().binary()
 
     def _shown(self) -> Tuple[str, Any]:
         """Returns a description in one line, and the value if it exists and can be shown."""

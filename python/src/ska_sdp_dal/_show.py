@@ -60,7 +60,8 @@ def line_of(ref: Any, about: str, size: Optional[int] = None) -> str:
     parts.append(state_of(ref))
     if size is not None:
         parts.append(size_text(size))
-    return f"<{type(ref).__name__} {ref.oid.hex()}: {', '.join(parts)}>"
+    part = ref.part or ""
+    return f"<{type(ref).__name__} {ref.oid.hex()}{part}: {', '.join(parts)}>"
 
 
 def unknown(ref: Any, problem: Exception) -> str:

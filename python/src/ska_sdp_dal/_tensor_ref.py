@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generator, List, Optional, Sequence, Tuple, Type
+from typing import TYPE_CHECKING, Any, Generator, Iterator, List, Optional, Sequence, Tuple, Type
 
 import numpy as np
 
-from . import _arrays, _dlpack, _show
+from . import _arrays, _dlpack, _parts, _show
 from ._connection import Connection
 from ._native import check, error, ffi, lib, nanoseconds, own
 from ._ref import Ref, opened
@@ -35,6 +35,8 @@ class TensorRef(Ref):
     """
 
     _code = 0
+    #: Of a part: the reference of which it was taken, and the text.
+    _taken: Optional[Tuple[TensorRef, str]] = None
     _dim_names: Optional[Sequence[str]] = None
     #: The array through which it is being written.
     _in_place: Optional[_arrays.InPlace] = None
@@ -118,6 +120,49 @@ class TensorRef(Ref):
     def __len__(self) -> int:
         """Returns the size of the first dimension. If the tensor does not exist, raises the same error as ``get(0)``."""
         return len(self.get(0))
+
+    def __getitem__(self, key: Any) -> TensorRef:
+        """Returns a reference to a part of the tensor, which need not exist yet. Does not copy, and does not wait.
+
+        The part keeps the whole tensor. It can be passed to calls, pickled and awaited like any reference, and :meth:`get`
+        returns an array over the same bytes. It has no ID, and cannot be written, be the output of a call, or be disowned.
+
+        Args:
+            key: An integer, a slice or ``...`` for each dimension, as numpy accepts them. A dimension with an integer is
+                dropped.
+
+        Raises:
+            InvalidArgument: The tensor is known not to have these elements. If it does not exist yet, :meth:`get` raises
+                this later, and a call that takes the part fails.
+
+        >>> import ska_sdp_dal as dal
+        >>> store = dal.Store("/dev/shm/sdp-dal-doctest")
+        >>> vis = store.put_new_tensor([[1, 2, 3], [4, 5, 6]])
+        >>> vis[:, ::-2].get()
+        array([[3, 1],
+               [6, 4]])
+        >>> store.close()
+        """
+        return self._part_of(_parts.text_of(key))
+
+    def _part_of(self, text: str) -> TensorRef:
+        out = ffi.new(_ref_pp)
+        check(lib.sdp_dal_ref_part_from_text(self._handle, text.encode(), out))
+        made = TensorRef.__new__(TensorRef)
+        handle = own(out, _free_ref)
+        made._begin_tensor(self._conn, handle, self._code, _parts.names_of(handle))
+        made._part, made._taken = _parts.part_of(handle), (self, text)
+        return made
+
+    def __reduce__(self) -> Any:
+        made = super().__reduce__()
+        # What can only be pickled by its ID is pickled as the whole and the part of it.
+        return made if made[1][-1] is not None or self._taken is None else (TensorRef._part_of, self._taken)
+
+    def __iter__(self) -> Iterator[TensorRef]:
+        """Returns references to the parts along the first dimension. If the tensor does not exist, raises the same error as
+        ``get(0)``."""
+        return iter([self[at] for at in range(len(self.get(0)))])
 
     def __bool__(self) -> bool:
         # A reference is one, whatever the size of its tensor.
@@ -278,7 +323,7 @@ class TensorRef(Ref):
             place.ended(lambda: self._held(0))
 
     def _what(self) -> str:
-        return f"the tensor {self.oid.hex()}"
+        return f"the tensor {self.oid.hex()}{self.part or ''}"
 
     def _expected(self) -> Tuple[Any, ...]:
         return (ELEM_OF_CODE.get(self._code), None if self._dim_names is None else list(self._dim_names))

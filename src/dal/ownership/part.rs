@@ -131,12 +131,20 @@ impl Ref {
     pub(in crate::dal) fn refuse_part(&self, text: &str) -> Result<()> {
         match &self.part {
             None => Ok(()),
-            Some(of) => Err(Error::invalid(format!("part {} of object {}: {text}", of.part, self.id()))),
+            Some(_) => Err(Error::invalid(format!("{}: {text}", self.title()))),
+        }
+    }
+
+    /// What it refers to, for errors.
+    pub(in crate::dal) fn title(&self) -> String {
+        match &self.part {
+            None => format!("object {}", self.id()),
+            Some(of) => format!("part {} of object {}", of.part, self.id()),
         }
     }
 
     fn about(&self, error: Error) -> Error {
-        error.context(format!("object {}", self.id()))
+        error.context(self.title())
     }
 }
 

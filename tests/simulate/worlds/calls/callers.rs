@@ -7,7 +7,7 @@ use sdp_dal::dal::{wait_many, Arg, Args, Caller, CallerOptions, Namespace, Ref, 
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::sync::sim::{self, Draws, Process};
 use sdp_dal::timeout::Timeout;
-use sdp_dal::wire::{Cell, Elem, Layout, Order, TensorSource};
+use sdp_dal::wire::{Cell, Elem, Layout, Order, Part, TensorSource};
 
 use super::super::{is_bearable, open};
 use super::{
@@ -89,9 +89,16 @@ pub(super) fn calls(everybody: &Everybody, process: Process, draws: &mut Draws) 
     client(draws).live(acts);
 }
 
+/// The value, and others behind it of which a part may be taken.
 fn put(reference: &Ref, value: i64) -> Result<()> {
-    let layout = Layout::contiguous(Elem::Int64, &[1], Order::C, &[String::new()]).unwrap();
-    reference.put_tensor(&TensorSource { bytes: &value.to_ne_bytes(), origin: 0, layout: &layout })
+    let layout = Layout::contiguous(Elem::Int64, &[3], Order::C, &[String::new()]).unwrap();
+    let bytes: Vec<u8> = (0..3).flat_map(|at| nth(value, at).to_ne_bytes()).collect();
+    reference.put_tensor(&TensorSource { bytes: &bytes, origin: 0, layout: &layout })
+}
+
+/// The elements of an input with this value.
+fn nth(value: i64, at: i64) -> i64 {
+    value ^ (at * 0x5555)
 }
 
 impl Client {
@@ -187,6 +194,22 @@ impl Client {
         }
     }
 
+    /// The input, or a part of it: mostly of what does not exist yet, and sometimes of another part.
+    fn part(&mut self, (reference, value, fate): (Ref, i64, Fate)) -> Result<(Ref, i64, Fate)> {
+        if !self.draws.one_in(3) {
+            return Ok((reference, value, fate));
+        }
+        let is_put = !self.held.iter().any(|output| output.reference.id() == reference.id());
+        // Outputs have one element.
+        let (text, at) = match self.draws.below(4) {
+            0 if is_put && fate == Fate::Comes => ("[1:]", 1),
+            1 if is_put && fate == Fate::Comes => ("[::-1]", 2),
+            2 => ("[0:2][0+:1]", 0),
+            _ => ("[:1]", 0),
+        };
+        Ok((reference.part_of(&text.parse::<Part>()?)?, nth(value, at), fate))
+    }
+
     /// Issues rows, to one processor or to all.
     fn call(&mut self, rows: usize, to_all: bool) -> Result<()> {
         let (function, _) = *self.draws.pick(&FUNCTIONS);
@@ -195,7 +218,8 @@ impl Client {
             let how = *self.draws.pick(&[
                 GIVES, GIVES, GIVES, GIVES, GIVES, GIVES, FAILS, HALF, LATER, LATER, DROPS, SLOW, PANICS,
             ]);
-            planned.push((self.input(rows == 1)?, how));
+            let input = self.input(rows == 1)?;
+            planned.push((self.part(input)?, how));
         }
         let begin = sim::steps();
         let first = self.everybody.ledger.with(|ledger| {
@@ -219,7 +243,9 @@ impl Client {
         }
         let timeout = Timeout::After(Duration::from_secs(5));
         sim::note(|| {
-            let inputs: Vec<_> = planned.iter().map(|((input, _, fate), _)| (input.id(), *fate)).collect();
+            let told = |input: &Ref| input.as_part().map(ToString::to_string).unwrap_or_default();
+            let inputs = planned.iter().map(|((input, _, fate), _)| (input.id(), told(input), *fate));
+            let inputs: Vec<_> = inputs.collect();
             format!("issues {rows} of {function} from {first} on, with {inputs:?}")
         });
         let issued: Result<Vec<Vec<Results>>> = if to_all {

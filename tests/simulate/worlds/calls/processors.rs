@@ -163,7 +163,8 @@ impl Workshop {
 
     fn do_it(&self, call: &Call) -> Result<()> {
         let (x, how) = (int(call, 0), int(call, 1));
-        let input = number(call.tensor(2)?.bytes());
+        let input = call.tensor(2)?;
+        let input = number(&input.bytes()[input.origin()..]);
         let function = call.function_index();
         let ledger = &self.everybody.ledger;
         sim::note(|| format!("runs {x} of {} ({how})", call.function()));
