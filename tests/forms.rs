@@ -13,7 +13,7 @@ use sdp_dal::dal::{
 use sdp_dal::error::{Error, Kind, Result};
 use sdp_dal::store::Store;
 use sdp_dal::timeout::Timeout;
-use sdp_dal::wire::{CallSchema, Cell, Elem, Element};
+use sdp_dal::wire::{Along, ArraySource, CallSchema, Cell, Elem, Element};
 
 const F32: &str = "scale(x: float32[i], by: int64, w: float32[i]?) -> (y: float32[i])";
 const F64: &str = "scale(x: float64[i], by: int64, w: float64[i]?) -> (y: float64[i])";
@@ -254,6 +254,35 @@ fn the_rows_of_a_batch_have_one_form() {
 }
 
 #[test]
+fn parts_and_what_is_in_the_store_choose_the_form() {
+    let world = World::new("parts", FunctionOptions::default());
+    let caller = world.caller(&[F32, F64]);
+    let whole = world.namespace.put(&[1_f64, 2.0, 3.0, 4.0]).unwrap();
+    let half = |start| whole.part(&[Along::Count { start, count: 2, step: 1 }]).unwrap();
+    let held = [output(&caller, "scale", &args(half(0), 2)), output(&caller, "scale", &args(half(2), 2))];
+    assert_eq!(world.ran(), ["float64", "float64"]);
+    assert_eq!((elements::<f64>(&held[0]), elements::<f64>(&held[1])), (vec![2.0, 4.0], vec![6.0, 8.0]));
+    let rows = caller.batch("scale", &[args(half(0), 1), args(half(2), 1)], LONG).unwrap();
+    assert_eq!(world.ran(), ["float64", "float64"]);
+    assert_eq!(elements::<f64>(rows[1].at(0).unwrap()), [3.0, 4.0]);
+    // Of what is yet to come, and is known to be.
+    let elem = Some(Elem::Float32);
+    let later = world.namespace.new_ref(Expectation { elem, ..Expectation::default() }).unwrap();
+    let part = later.part(&[Along::Count { start: 1, count: 1, step: 1 }]).unwrap();
+    let first = output(&caller, "scale", &args(part, 3));
+    later.put_tensor(&ArraySource::from(&[1_f32, 2.0]).source()).unwrap();
+    assert_eq!(world.ran(), ["float32"]);
+    assert_eq!(elements::<f32>(&first), [6.0]);
+    // What was got from the store is passed, not copied.
+    let kept = world.namespace.put(&vec![1_f64; 8192]).unwrap();
+    let large = kept.get_tensor(LONG).unwrap();
+    let copied = world.store.stat().unwrap().copied;
+    let second = output(&caller, "scale", &args(large.as_slice::<f64>().unwrap(), 1));
+    assert_eq!(world.ran(), ["float64"]);
+    assert_eq!((elements::<f64>(&second).len(), world.store.stat().unwrap().copied), (8192, copied));
+}
+
+#[test]
 fn a_broadcast_has_one_form_at_every_processor() {
     let world = World::new("all", FunctionOptions::default());
     let second = both(&world.store, &world.ran, FunctionOptions::default());
@@ -277,8 +306,8 @@ fn callers_of_one_form_find_processors_of_several() {
         let unknown = world.namespace.new_ref(Expectation::default()).unwrap();
         let held = output(&caller, "scale", &args(&unknown, 1));
         match ran {
-            "float32" => unknown.put_tensor(&sdp_dal::wire::ArraySource::from(&[1_f32]).source()).unwrap(),
-            _ => unknown.put_tensor(&sdp_dal::wire::ArraySource::from(&[1_f64]).source()).unwrap(),
+            "float32" => unknown.put_tensor(&ArraySource::from(&[1_f32]).source()).unwrap(),
+            _ => unknown.put_tensor(&ArraySource::from(&[1_f64]).source()).unwrap(),
         }
         assert_eq!(world.ran(), [ran]);
         drop(held);
@@ -365,7 +394,7 @@ fn all_forms_of_an_ordered_function_keep_one_order() {
     let first = output(&caller, "scale", &args(&late, 1));
     let second = output(&caller, "scale", &args(&[1_f32], 1));
     assert_eq!(world.ran(), [""; 0], "the second must wait for the first");
-    late.put_tensor(&sdp_dal::wire::ArraySource::from(&[1_f64]).source()).unwrap();
+    late.put_tensor(&ArraySource::from(&[1_f64]).source()).unwrap();
     assert_eq!(world.ran(), ["float64", "float32"]);
     drop((first, second));
 }
