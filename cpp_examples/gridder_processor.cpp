@@ -15,6 +15,7 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -47,6 +48,21 @@ std::size_t threads(const sdp_dal::call &self, std::int64_t nthreads) {
     return asked == 0 ? std::size_t(self.thread_budget()) : asked;
 }
 
+// ducc0 says first where in its sources it failed, with the types of templates, and why in the
+// last line: callers get that one.
+template <class F> void with_reason(F &&run) {
+    try {
+        run();
+    } catch (const std::exception &problem) {
+        std::string text = problem.what();
+        text.erase(text.find_last_not_of('\n') + 1);
+        text.erase(0, text.rfind('\n') + 1);
+        // Some have no reason but their place.
+        if (text == "Assertion failure") throw;
+        throw std::runtime_error(text);
+    }
+}
+
 template <class T>
 void ms2dirty(sdp_dal::call &self, tensor_view<const double, 2> uvw,
               tensor_view<const double, 1> freq, tensor_view<const visibility<T>, 2> ms,
@@ -54,10 +70,13 @@ void ms2dirty(sdp_dal::call &self, tensor_view<const double, 2> uvw,
               double pixsize_x, double pixsize_y, double epsilon, bool do_wstacking,
               std::int64_t nthreads, std::int64_t verbosity, output<T, 2> dirty) {
     auto image = dirty.create({npix_x, npix_y});
-    ducc0::ms2dirty<T, T>(as_ducc0(uvw), as_ducc0(freq), as_ducc0(ms), as_ducc0(wgt), no_mask,
-                          pixsize_x, pixsize_y, epsilon, do_wstacking, threads(self, nthreads),
-                          as_ducc0(image), count(verbosity, "verbosity"), flip_u, flip_v, flip_w,
-                          divide_by_n, sigma_min, sigma_max, phase_centre, phase_centre, shift_n);
+    with_reason([&] {
+        ducc0::ms2dirty<T, T>(as_ducc0(uvw), as_ducc0(freq), as_ducc0(ms), as_ducc0(wgt), no_mask,
+                              pixsize_x, pixsize_y, epsilon, do_wstacking, threads(self, nthreads),
+                              as_ducc0(image), count(verbosity, "verbosity"), flip_u, flip_v,
+                              flip_w, divide_by_n, sigma_min, sigma_max, phase_centre, phase_centre,
+                              shift_n);
+    });
 }
 
 template <class T>
@@ -67,11 +86,13 @@ void dirty2ms(sdp_dal::call &self, tensor_view<const double, 2> uvw,
               double epsilon, bool do_wstacking, std::int64_t nthreads, std::int64_t verbosity,
               output<visibility<T>, 2> ms) {
     auto visibilities = ms.create({uvw.shape(0), freq.shape(0)});
-    ducc0::dirty2ms<T, T>(as_ducc0(uvw), as_ducc0(freq), as_ducc0(dirty), as_ducc0(wgt), no_mask,
-                          pixsize_x, pixsize_y, epsilon, do_wstacking, threads(self, nthreads),
-                          as_ducc0(visibilities), count(verbosity, "verbosity"), flip_u, flip_v,
-                          flip_w, divide_by_n, sigma_min, sigma_max, phase_centre, phase_centre,
-                          shift_n);
+    with_reason([&] {
+        ducc0::dirty2ms<T, T>(as_ducc0(uvw), as_ducc0(freq), as_ducc0(dirty), as_ducc0(wgt),
+                              no_mask, pixsize_x, pixsize_y, epsilon, do_wstacking,
+                              threads(self, nthreads), as_ducc0(visibilities),
+                              count(verbosity, "verbosity"), flip_u, flip_v, flip_w, divide_by_n,
+                              sigma_min, sigma_max, phase_centre, phase_centre, shift_n);
+    });
 }
 
 void offer(sdp_dal::processor &processor) {
