@@ -70,11 +70,11 @@ pub struct Run {
 /// When a copy is started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Restart {
-    /// It is not.
+    /// Do not start it again.
     Never,
     /// After a failure.
     OnFailure,
-    /// After every end.
+    /// After every end, also a successful one.
     Always,
 }
 

@@ -89,7 +89,7 @@ fn word(number: u32, bits: u32) -> u64 {
 fn bits_of(client: &Client, number: u32) -> Option<u32> {
     // SYNC: pairs with the release store in `tell_end`. The word has all that there is to know.
     let word = client.ended.load(Ordering::Acquire);
-    (word >> 32 == u64::from(number)).then_some((word & u64::from(u32::MAX)) as u32)
+    u32::try_from(word & u64::from(u32::MAX)).ok().filter(|_| word >> 32 == u64::from(number))
 }
 
 /// The token of this process's supervisor; 0: it has none.
