@@ -41,7 +41,8 @@ const BEFORE_ELSE: [&str; 9] =
     ["something", "anything", "nothing", "everything", "someone", "what", "where", "or", "somewhere"];
 
 /// Passages that quote: a part of the path, a word of the list, and why.
-const ALLOWED: [(&str, &str, &str); 0] = [];
+const ALLOWED: [(&str, &str, &str); 1] =
+    [("cli/src/stub/", "else", "a word of C++, Python and Fortran, which it writes")];
 
 /// What is read: a path from the repository's root, and how.
 fn passages() -> Vec<(PathBuf, Vec<Passage>)> {

@@ -16,6 +16,7 @@ use crate::show::OneObject;
 use crate::start::Start;
 use crate::stat::Statistics;
 use crate::stores::{Stores, Trim};
+use crate::stub::Stub;
 use crate::top::Top;
 use crate::trace::Trace;
 use crate::wait::Wait;
@@ -87,6 +88,11 @@ pub enum Command {
     /// Become a copy of a program: what `run` starts.
     #[command(hide = true, name = "start-copy")]
     Start(Start),
+    /// Write a typed caller of a function, in C++, Python or Fortran.
+    ///
+    /// The function is one that a processor offers, or that of a signature. A function with several forms gets an overload for
+    /// each. The text depends on nothing but the signatures.
+    Stub(Stub),
     /// Record the calls as a trace for Perfetto, or as a graph for Graphviz.
     Trace(Trace),
     /// Check the whole store and list all inconsistencies.

@@ -1,7 +1,7 @@
 //! `sdp-dal`: serves a store, looks into it, checks it, deletes from it.
 //!
 //! One file a command, or a pair of them: `serve` (store), `list` (ls), `show`, `stat`, `holders`, `namespaces`, `events`,
-//! `top`, `trace`, `wait`, `call`, `run`, `check`, `remove` (rm and destroy), `stores` (and trim). Every command but `store`
+//! `top`, `trace`, `wait`, `call`, `stub`, `run`, `check`, `remove` (rm and destroy), `stores` (and trim). Every command but `store`
 //! only opens a store that is there.
 //!
 //! `arguments` puts them together to a command line. What they share: `words` says what a path and an ID are, `contents` what
@@ -42,6 +42,7 @@ mod show;
 mod start;
 mod stat;
 mod stores;
+mod stub;
 mod table;
 mod top;
 mod trace;
@@ -94,6 +95,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Result<Outcome> {
         Command::Call(which) => call::run(which, accept, output),
         Command::Run(which) => run::run(which, accept),
         Command::Start(which) => start::run(which),
+        Command::Stub(which) => stub::run(which, accept, output),
         Command::Stores(which) => stores::run(which, accept, output),
         Command::Trim(which) => stores::trim(which, accept, output),
         Command::Completions(which) => Ok(complete(which, output)),

@@ -1,7 +1,7 @@
 //! A reader of the site, who types what a page says: writes files under their names, runs commands in terminals, and
 //! compares what they print with what the page shows.
 //!
-//! - A program (`python`, `c`, `cpp`, `cmake`, `yaml`) names its file in its first line. A later command or file of the page
+//! - A program (`python`, `c`, `cpp`, `fortran`, `cmake`, `yaml`) names its file in its first line. A later command or file of the page
 //!   uses it.
 //! - `sh`: commands that must succeed.
 //! - `console`: commands behind `$ `, and what they print. In what is shown `...` stands for any text, alone in a line for
@@ -22,7 +22,7 @@ use super::programs::{Running, Stores};
 use super::{cdylib, python, root, run, scratch, soname};
 
 /// Languages whose blocks are files.
-const FILES: [&str; 6] = ["python", "c", "cpp", "cmake", "yaml", "ini"];
+const FILES: [&str; 7] = ["python", "c", "cpp", "fortran", "cmake", "yaml", "ini"];
 
 /// What a reader has installed.
 pub struct Installed {
@@ -55,7 +55,7 @@ impl Installed {
 }
 
 /// The program `sdp-dal`, which cargo builds with the tests of the workspace.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     // PROFILE/deps/TEST
     let program = test.ancestors().nth(2).expect("a test is in a folder of its profile").join("sdp-dal");
