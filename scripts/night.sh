@@ -44,7 +44,7 @@ until [ "$(grep -c 'waiting for calls at prefix' "$folder/processors" || true)" 
 "$folder/receiver" "$store" --share --payloads 12 --in-flight 1 --channels "$channels" >"$folder/receiver.out" 2>&1 &
 receiver=$!
 until grep -q 'payload 1,' "$folder/processors"; do sleep 0.1; done
-victims=($(processors))
+mapfile -t victims < <(processors)
 kill -STOP "${victims[0]}"
 (sleep "$stopped" && kill -CONT "${victims[0]}") &
 kill -KILL "${victims[1]}"

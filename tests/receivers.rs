@@ -240,6 +240,16 @@ fn in_another_process() {
             let _half = call.create_tensor(2, &[2], Order::C, false).unwrap();
             std::thread::sleep(Duration::from_secs(600));
         }
+        // Makes the first of two outputs and stays there; or makes both, the first one with another value.
+        (role @ ("half" | "both"), _) => {
+            let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+            let stays = role == "half";
+            let function = Arc::new(move |call: &Call| two(call, stays));
+            processor.register(CallSchema::parse(TWO).unwrap(), Some(function)).unwrap();
+            processor.start().unwrap();
+            ready();
+            while processor.process(Timeout::Forever).is_ok() {}
+        }
         // Has calls in its queue and takes none.
         ("idle", _) => {
             let _processor = processor(&store, "Idle", None);
@@ -355,6 +365,40 @@ fn calls_in_the_queue_of_a_dead_processor_and_rows_of_a_batch_are_issued_again()
         assert_eq!(all, [[1], [7], [3]]);
         second.shutdown().unwrap();
     });
+}
+
+const TWO: &str = "two(x: int64) -> (one: int64[i], other: int64[i])";
+
+#[test]
+fn an_output_that_was_complete_is_kept_and_the_function_need_not_know() {
+    let place = Place::new("again-half");
+    let store = place.open();
+    let namespace = Namespace::new(&store, None);
+    let half = Other::start("half", &place);
+    let caller = Caller::new(&namespace, vec![CallSchema::parse(TWO).unwrap()], &twice()).unwrap();
+    let mut args = Args::new();
+    args.push(Arg::Cell(Cell::Int(1)));
+    let results = caller.call("two", &args).unwrap();
+    let (one, other) = (results.at(0).unwrap(), results.at(1).unwrap());
+    assert_eq!(got(one), [1]);
+    let second = Other::start("both", &place);
+    half.kill();
+    assert_eq!((got(one), got(other)), (vec![1], vec![2]));
+    drop((results, second));
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+}
+
+/// Writes the outputs of `two`, 1 and 2. One that stays writes the first of them; another one gives that another value.
+fn two(call: &Call, stays: bool) -> Result<()> {
+    for (param, value) in [(1, if stays { 1 } else { 7 }), (2, 2)] {
+        let mut writer = call.create_tensor(param, &[1], Order::C, false)?;
+        writer.bytes_mut().copy_from_slice(&bytes(&[value]));
+        writer.seal()?;
+        if stays {
+            std::thread::sleep(Duration::from_secs(600));
+        }
+    }
+    Ok(())
 }
 
 #[test]

@@ -77,7 +77,7 @@ def test_stores_callers_and_processors_have_their_own_time(path: str, schemas: A
                 caller.add(1, much)
             zs = caller.add(1, [1])["zs"]
             processor.process()
-            with pytest.raises(dal.OutOfMemory):
+            with pytest.raises(dal.FunctionError, match="the store is full"):
                 zs.get(WATCHDOG)
         del full, zs
 

@@ -111,7 +111,11 @@ impl Errand for Retries {
         };
         // Each processor is asked for once.
         let mut running = FastMap::default();
-        calls.iter().fold(false, |left, call| call.look(&mut running) || left)
+        let mut left = false;
+        for call in calls {
+            left |= call.look(&mut running);
+        }
+        left
     }
 }
 

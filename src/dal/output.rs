@@ -89,6 +89,8 @@ struct Slot {
     ours: bool,
     /// It existed (or had failed) when the call was taken.
     ended_before: bool,
+    /// It was made by an earlier attempt at this call: what the function writes this time is dropped.
+    made_before: bool,
     progress: Progress,
 }
 
@@ -135,7 +137,16 @@ impl Outputs {
                 ObjectState::Creating { key } => (Some(key), false, false),
                 ObjectState::Sealed { key } | ObjectState::Failed { key, .. } => (Some(key), false, true),
             };
-            slots.push(Slot { param, id: *id, key, ours, ended_before, progress: Progress::Open });
+            let made_before = ended_before && store.is_issued_again(object.call.key)?;
+            slots.push(Slot {
+                param,
+                id: *id,
+                key,
+                ours,
+                ended_before,
+                made_before,
+                progress: Progress::Open,
+            });
         }
         let state = Mutex::new(State { slots, finished: false, ended: false, logged: false });
         let (call, caller) = (object.call.key, object.call.issuer);
@@ -223,7 +234,7 @@ impl Outputs {
             Progress::Failed => taken("has failed already"),
             Progress::Open => {
                 slot.progress = Progress::Lent;
-                Ok((slot.id, slot.key))
+                Ok((slot.id, slot.key.filter(|_| !slot.made_before)))
             }
         })
     }

@@ -165,6 +165,14 @@ impl Store {
         Ok(read.is_some_and(|(word, flags)| word.generation() == key.generation && flags & RETRIED != 0))
     }
 
+    /// Whether this call object is another attempt at a call that was lost: some of its outputs may exist.
+    pub fn is_issued_again(&self, call: EntryKey) -> Result<bool> {
+        let entry = self.attachment.segment.entry(call.index)?;
+        let read = entry.state.read(|_| entry.flags.load(Ordering::Relaxed));
+        let number = |flags: u32| attempt_of(flags).unwrap_or(1);
+        Ok(read.is_some_and(|(word, flags)| word.generation() == call.generation && number(flags) > 1))
+    }
+
     /// Whether an output is awaited, but no client is to create it until its call is issued again.
     pub fn is_output_lost(&self, key: EntryKey, id: &ObjectId) -> bool {
         let state = self.look_key(key, id);

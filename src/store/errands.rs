@@ -82,7 +82,10 @@ impl Store {
         let _held = log::hold();
         // A poll must not wait for the lock as long as a call would.
         let _patience = self.patience(Timeout::Poll);
-        let left = all.iter().fold(false, |left, errand| errand.look() || left);
+        let mut left = false;
+        for errand in all {
+            left |= errand.look();
+        }
         errands.left.store(u32::from(left), Ordering::Relaxed);
     }
 }
