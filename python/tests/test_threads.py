@@ -1,4 +1,4 @@
-"""Thread pools are told how many threads a function may use: that of NumPy's linear algebra, which Python keeps for itself."""
+"""Thread pools are told how many threads a function may use: that of NumPy, which Python keeps for itself."""
 
 from __future__ import annotations
 
