@@ -46,6 +46,11 @@ public:
     std::array<std::int64_t, N> shape() const { return view_.shape(); }
     std::int64_t shape(std::size_t i) const { return view_.shape(i); }
     std::size_t size() const { return view_.size(); }
+    /// Visits the elements in C order: for (double x : tensor).
+    auto begin() const & { return view_.begin(); }
+    auto end() const & { return view_.end(); }
+    void begin() const && = delete;
+    void end() const && = delete;
     /// Returns a copy of the elements, in C order.
     std::vector<T> to_vector() const { return view_.to_vector(); }
     template <class... I> const T &operator()(I... indices) const & { return view_(indices...); }

@@ -120,6 +120,60 @@ template <class C> auto *first_of(C &elements) {
     }
 }
 
+/// Visits the elements of a view in C order.
+template <class T, std::size_t N> class element_iterator {
+    using byte = std::conditional_t<std::is_const_v<T>, const char, char>;
+
+public:
+    using iterator_category = std::forward_iterator_tag;
+    using value_type = std::remove_const_t<T>;
+    using difference_type = std::ptrdiff_t;
+    using pointer = T *;
+    using reference = T &;
+
+    element_iterator() = default;
+    element_iterator(T *first, std::array<std::int64_t, N> shape,
+                     std::array<std::int64_t, N> strides, std::size_t left)
+        : at_(first), left_(left), shape_(shape), strides_(strides) {}
+
+    T &operator*() const { return *at_; }
+    T *operator->() const { return at_; }
+    element_iterator &operator++() {
+        // Behind the last element the address does not matter.
+        if (--left_ == 0) return *this;
+        for (std::size_t i = N; i-- > 0;) {
+            if (++index_[i] < shape_[i]) {
+                step(strides_[i]);
+                break;
+            }
+            index_[i] = 0;
+            step((1 - shape_[i]) * strides_[i]);
+        }
+        return *this;
+    }
+    element_iterator operator++(int) {
+        element_iterator before = *this;
+        ++*this;
+        return before;
+    }
+    friend bool operator==(const element_iterator &a, const element_iterator &b) {
+        return a.left_ == b.left_;
+    }
+    friend bool operator!=(const element_iterator &a, const element_iterator &b) {
+        return a.left_ != b.left_;
+    }
+
+private:
+    void step(std::int64_t bytes) {
+        at_ = reinterpret_cast<T *>(reinterpret_cast<byte *>(at_) + bytes);
+    }
+
+    T *at_ = nullptr;
+    /// How many elements are left.
+    std::size_t left_ = 0;
+    std::array<std::int64_t, N> shape_{}, strides_{}, index_{};
+};
+
 } // namespace detail
 
 template <class T, std::size_t N> class dense_view;
@@ -250,17 +304,15 @@ public:
     }
 #endif
 
+    /// Visits the elements in C order: for (double x : view).
+    detail::element_iterator<T, N> begin() const { return {data_, shape_, strides_, size()}; }
+    detail::element_iterator<T, N> end() const { return {}; }
+
     /// Returns a copy of the elements, in C order.
     std::vector<std::remove_const_t<T>> to_vector() const {
         std::vector<std::remove_const_t<T>> elements;
         elements.reserve(size());
-        std::array<std::int64_t, N> at{};
-        for (std::size_t left = size(); left != 0; left--) {
-            std::int64_t offset = 0;
-            for (std::size_t i = 0; i < N; i++) offset += at[i] * strides_[i];
-            elements.push_back(*reinterpret_cast<T *>(reinterpret_cast<byte *>(data_) + offset));
-            for (std::size_t i = N; i-- > 0 && ++at[i] == shape_[i];) at[i] = 0;
-        }
+        for (T &element : *this) elements.push_back(element);
         return elements;
     }
 
@@ -310,6 +362,8 @@ public:
     }
 
     T *data() const { return this->first(); }
+    T *begin() const { return data(); }
+    T *end() const { return data() + this->size(); }
 #ifdef __cpp_lib_span
     /// All elements, in C order.
     std::span<T> span() const { return {data(), this->size()}; }

@@ -107,7 +107,28 @@ static void layouts() {
     CHECK(of_array.size() == 12 && of_array.first() == values);
     const std::complex<float> pair[2] = {{1, 2}, {3, 4}};
     CHECK((tensor_view<const std::complex<float>, 1>(pair)(1).imag() == 4));
+    // Elements one by one, in C order in any layout.
+    auto visited = [](const auto &view) {
+        std::vector<double> all;
+        for (double element : view) all.push_back(element);
+        CHECK(all == view.to_vector());
+        return all;
+    };
+    using list = std::vector<double>;
+    CHECK((visited(turned) == list{0, 3, 1, 4, 2, 5}));
+    CHECK((visited(tensor_view<const double, 2>(values + 11, {2, 2}, {-48, -16})) ==
+           list{11, 9, 5, 3}));
+    CHECK((visited(dense).size() == 12 &&
+           visited(tensor_view<double, 0>(values + 2, {})) == list{2}));
+    CHECK((visited(tensor_view<double, 2>(nullptr, {0, 5})).empty()));
+    CHECK((visited(tensor_view<double, 3>(values, {2, 1, 2}, {8, 7, 32})) == list{0, 4, 1, 5}));
+    static_assert(std::is_same_v<decltype(dense.begin()), const double *>);
+    for (double &element : turned) element += 1;
+    CHECK(values[5] == 6 && values[6] == 6);
+    for (double &element : turned) element -= 1;
 #ifdef __cpp_lib_span
+    std::span<const double> implied = dense;
+    CHECK(implied.size() == 12);
     static_assert(std::is_same_v<decltype(of_array.span()), std::span<const double>>);
     CHECK(of_array.span().size() == 12 && of_array.span()[11] == 11);
     CHECK(dense.span().size() == 12 && dense.span().data() == values);

@@ -47,6 +47,9 @@ static void tensors(sdp_dal::store &store) {
     CHECK(held(2, 1) == 5 && held.shape(0) == 3 && held.size() == 6);
     tensor_view<const std::int32_t, 2> view = held;
     CHECK(view.is_c_contiguous());
+    std::int32_t total = 0;
+    for (std::int32_t one : ref.get<std::int32_t, 2>(sdp_dal::poll)) total += one;
+    CHECK(total == 15);
     THROWS(sdp_dal::invalid_argument, "has 2 dimensions of int32, 1 of int32",
            ref.get<std::int32_t, 1>());
     THROWS(sdp_dal::invalid_argument, "2 of float32 were requested", ref.get<float, 2>());
