@@ -169,10 +169,38 @@ contains
     call sdp_dal_point(c, sdp_dal_array(a(1:6:3, 2:4, 1:3)))
     call expect(all(c == a(1:6:3, 2:4, 1:3)), 'an array of a section')
     call expect(same(c_loc(c(2, 1, 1)), c_loc(a(4, 2, 1))), 'the same memory')
+    call parts(a(:, :, 1))
     call sdp_dal_point(d, sdp_dal_array(a(3, :, 2:4)))
     call expect(all(d == a(3, :, 2:4)), 'a section without the first dimension')
     call sdp_dal_point(d, sdp_dal_array(a(:, 1, 1:1)))
     call expect(all(d == a(:, 1, 1:1)), 'a section with one column')
+  end subroutine
+
+  !> Parts in both orders: indices of parts begin with 0.
+  subroutine parts(whole)
+    integer(c_int32_t), intent(in) :: whole(:, :)
+    integer(c_int32_t), target :: a(6, 5)
+    integer(c_int32_t), pointer :: b(:, :)
+    type(sdp_dal_ref) :: part
+    type(sdp_dal_tensor) :: some
+    a = whole
+    call store%put(sdp_dal_array(a), ref)
+    call ref%part('[1:6:2, 2:]', part)
+    call part%get(some)
+    call sdp_dal_point(b, some%array)
+    call expect(all(shape(b) == [3, 3]), 'sizes of a part')
+    call expect(all(b == a(2:6:2, 3:5)), 'a part in F order')
+    call some%free()
+    call part%free()
+    call ref%free()
+    call store%put(sdp_dal_array(a, reversed=.true.), ref)
+    call ref%part('[2:, 1:6:2]', part)
+    call part%get(some, sdp_dal_order_c)
+    call sdp_dal_point(b, some%array)
+    call expect(all(b == a(2:6:2, 3:5)), 'a part in C order')
+    call some%free()
+    call part%free()
+    call ref%free()
   end subroutine
 
   subroutine reversal()
