@@ -379,6 +379,13 @@ typedef enum {
     SDP_DAL_PARAM_COLUMNS = 2,
 } sdp_dal_param_flag;
 
+/// Bits of the flags of sdp_dal_value.
+typedef enum {
+    /// The caller gives the object of a reference away, for an input from which an output starts: see
+    /// sdp_dal_args_set_given().
+    SDP_DAL_VALUE_GIVEN = 1,
+} sdp_dal_value_flag;
+
 /// Bits for the flags of sdp_dal_object_spec.
 typedef enum {
     /// Zero the memory. Default: memory that was used before is not zeroed.

@@ -252,6 +252,11 @@ fn the_adaptor_of_ducc0() {
 }
 
 #[test]
+fn memory_handed_on_in_cpp() {
+    compile_and_run("cpp/handed.cpp", &BOTH_CPP, true);
+}
+
+#[test]
 fn the_wrapper() {
     compile_and_run("cpp/wrapper.cpp", &BOTH_CPP, true);
 }
@@ -263,7 +268,7 @@ const REFUSED: [(&str, &str); 18] = [
     ("void f(std::complex<long double>) {}", "the elements of a tensor are"),
     ("void f(const table &t) { t.column<bool>(\"x\"); }", "bools are stored as bits"),
     ("void f(double *) {}", "not a pointer"),
-    ("void f(tensor_view<double, 1>) {}", "an input is read-only: write tensor_view<const T, N>"),
+    ("void f(std::optional<tensor_view<double, 1>>) {}", "an input is read-only: write std::optional<tensor_view"),
     ("int f(double) { return 0; }", "a processing function returns void"),
     ("void f(double &) {}", "only output<T, N> may be a reference"),
     ("struct other {}; void f(other) {}", "a parameter of a processing function is bool"),

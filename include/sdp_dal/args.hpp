@@ -14,6 +14,17 @@
 
 namespace sdp_dal {
 
+/// A reference whose object the caller gives away, see given().
+struct given_ref {
+    ref reference;
+};
+
+/// Gives the object of a reference away, as the argument for an input from which an output starts
+/// ("sum: complex128[u,v] = grid"). The output takes its memory over, without a copy, if nobody
+/// else wants or reads it when the call is taken, and otherwise it is copied. Once the call is
+/// issued, this process can no longer use the object.
+inline given_ref given(const ref &reference) { return {reference}; }
+
 namespace detail {
 
 /// An argument, which sets itself in a C handle of arguments.
@@ -25,6 +36,7 @@ public:
     argument(std::string text) : argument(SDP_DAL_VALUE_STRING, std::move(text)) {}
     argument(std::string_view text) : argument(SDP_DAL_VALUE_STRING, std::string(text)) {}
     argument(const ref &reference) : argument(SDP_DAL_VALUE_REF, reference.handle_) {}
+    argument(const given_ref &one) : argument(one.reference) { value_.flags = SDP_DAL_VALUE_GIVEN; }
     argument(const object_id &id)
         : argument(SDP_DAL_VALUE_ID,
                    std::string(reinterpret_cast<const char *>(id.data()), SDP_DAL_ID_SIZE)) {}
@@ -129,6 +141,9 @@ private:
             return sdp_dal_args_set_id(args, name,
                                        reinterpret_cast<const std::uint8_t *>(bytes_.data()));
         case SDP_DAL_VALUE_REF:
+            if (value_.flags == SDP_DAL_VALUE_GIVEN)
+                return sdp_dal_args_set_given(args, name,
+                                              static_cast<const sdp_dal_ref *>(object_.get()));
             return sdp_dal_args_set_ref(args, name,
                                         static_cast<const sdp_dal_ref *>(object_.get()));
         case SDP_DAL_VALUE_TENSOR:

@@ -27,6 +27,18 @@ std::string signature(const std::string &function, const std::vector<std::string
         try {
             named_dims one(given);
             if (i != 0) text += ", ";
+            if (is_started<typename decltype(type)::type> != !one.from.empty())
+                wrong(
+                    "a tensor_view<T, N> that is not const is an output that starts from an input, "
+                    "and no other is: name both, as \"sum[u,v] = grid\"");
+            if (!one.from.empty()) {
+                std::string both = P::type(one.has_dims ? &one.dims : nullptr);
+                if (!one.order.empty()) both += " " + one.order;
+                text += "in " + one.from + ": " + both + ", out " + one.name + ": " + both + " = " +
+                        one.from;
+                i++;
+                return;
+            }
             text += P::is_output ? "out " : "in ";
             text += one.name + ": " + P::type(one.has_dims ? &one.dims : nullptr);
             if (is_dense<typename decltype(type)::type> && one.order.empty()) one.order = "C";
@@ -44,14 +56,25 @@ std::string signature(const std::string &function, const std::vector<std::string
     return text + ")";
 }
 
+/// Where the parameters of a C++ function begin in its signature, and how many there are: an output
+/// that starts from an input stands for both, the input first.
+template <class... A> constexpr std::array<std::size_t, sizeof...(A) + 1> places() {
+    std::array<std::size_t, sizeof...(A) + 1> at{};
+    [[maybe_unused]] std::size_t i = 0;
+    ((at[i + 1] = at[i] + (is_started<bare<A>> ? 2 : 1), i++), ...);
+    return at;
+}
+
 /// Reads the arguments and calls fn. Does not catch exceptions.
 template <bool WithCall, class F, class... A, std::size_t... I>
 void apply(F &fn, sdp_dal_call *handle, std::index_sequence<I...>) {
     [[maybe_unused]] std::tuple<parameter<bare<A>>...> arguments;
     if constexpr (sizeof...(A) > 0) {
-        sdp_dal_value values[sizeof...(A)];
-        check(sdp_dal_call_values(handle, values, sizeof...(A)));
-        (std::get<I>(arguments).load({handle, I, values[I]}), ...);
+        constexpr auto at = places<A...>();
+        sdp_dal_value values[at[sizeof...(A)]];
+        check(sdp_dal_call_values(handle, values, at[sizeof...(A)]));
+        // The last of those of a parameter is the output.
+        (std::get<I>(arguments).load({handle, at[I + 1] - 1, values[at[I + 1] - 1]}), ...);
     }
     if constexpr (WithCall) {
         call borrowed(handle, false);

@@ -54,6 +54,23 @@ public:
         put(tensor_view<const detail::element_of<C>, N>(elements));
     }
 
+    /// Returns the elements of an output that is being written: of one that starts from an input
+    /// ("sum: complex128[u,v] = grid"), which has the elements of the input, or of one from
+    /// create().
+    tensor_view<T, N> view() const {
+        auto view = detail::sized<sdp_dal_tensor_view>();
+        detail::check(sdp_dal_call_get_output(call_, name_.c_str(), &view));
+        return detail::writable_view<T, N>(view, "output '" + name_ + "'");
+    }
+
+    /// Makes an output that is being written smaller, without a copy: its first dimension if it is
+    /// in C order, its last one if it is in F order. The elements that stay are where they were.
+    tensor_view<T, N> shrink(std::array<std::int64_t, N> shape) {
+        detail::check(
+            sdp_dal_call_shrink(call_, name_.c_str(), static_cast<std::int32_t>(N), shape.data()));
+        return view();
+    }
+
     /// Seals the output before the function returns.
     void seal() { detail::check(sdp_dal_call_seal(call_, name_.c_str())); }
 

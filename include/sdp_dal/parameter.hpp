@@ -239,16 +239,30 @@ inline std::string tensor_type(std::int32_t dtype, std::size_t ndim, const std::
     return dtype_name(dtype) + "[" + (dims != nullptr ? *dims : std::string()) + "]";
 }
 
+/// Whether it is an output that starts from an input: elements that are there, and may be written.
+template <class T> constexpr bool is_started = false;
+template <class T, std::size_t N>
+constexpr bool is_started<tensor_view<T, N>> = !std::is_const_v<T>;
+
+/// An input, or without const an output that starts from an input.
 template <class T, std::size_t N> struct parameter<tensor_view<T, N>> {
-    static_assert(std::is_const_v<T>,
-                  "an input is read-only: write tensor_view<const T, N>, and output<T, N> for "
-                  "what the function is to write");
     static constexpr bool is_output = false, nullable = false;
-    static std::string type(const std::string *dims) { return tensor_type(dtype_of<T>(), N, dims); }
+    static std::string type(const std::string *dims) {
+        return tensor_type(dtype_of<std::remove_const_t<T>>(), N, dims);
+    }
     void load(const given &one) {
-        one.is(SDP_DAL_VALUE_TENSOR, "a tensor");
-        value = typed_view<std::remove_const_t<T>, N>(*one.value.view,
-                                                      "parameter " + std::to_string(one.index));
+        if constexpr (std::is_const_v<T>) {
+            one.is(SDP_DAL_VALUE_TENSOR, "a tensor");
+            value = typed_view<std::remove_const_t<T>, N>(*one.value.view,
+                                                          "parameter " + std::to_string(one.index));
+        } else {
+            one.is(SDP_DAL_VALUE_OUTPUT, "an output");
+            if (one.value.view == nullptr)
+                wrong(
+                    "output '" + one.name() +
+                    "' starts from nothing in this call: it exists already, or the input is null");
+            value = writable_view<T, N>(*one.value.view, "output " + std::to_string(one.index));
+        }
     }
     tensor_view<T, N> &get() { return value; }
     tensor_view<T, N> value = {};
@@ -257,6 +271,9 @@ template <class T, std::size_t N> struct parameter<tensor_view<T, N>> {
 /// In C order, even if the signature of a call has another order.
 template <class T, std::size_t N>
 struct parameter<dense_view<T, N>> : parameter<tensor_view<T, N>> {
+    static_assert(std::is_const_v<T>,
+                  "an input is read-only: write dense_view<const T, N>, and output<T, N> for "
+                  "what the function is to write");
     using base = parameter<tensor_view<T, N>>;
     void load(const given &one) {
         base::load(one);
@@ -308,6 +325,9 @@ template <class T> struct parameter<std::optional<T>> {
     using inner = parameter<T>;
     static constexpr bool is_output = inner::is_output, nullable = true;
     static_assert(!inner::nullable, "std::optional of std::optional has no meaning here");
+    static_assert(!is_started<T>,
+                  "an input is read-only: write std::optional<tensor_view<const T, N>>, and "
+                  "output<T, N> for what the function is to write");
     static std::string type(const std::string *dims) { return inner::type(dims); }
     void load(const given &one) {
         if (one.value.kind == SDP_DAL_VALUE_NULL) return;
@@ -326,8 +346,18 @@ struct named_dims {
     std::string dims;
     bool has_dims = false;
     std::string order;
+    /// The input that an output starts from: "sum[u,v] = grid".
+    std::string from;
 
-    explicit named_dims(const std::string &text) {
+    explicit named_dims(std::string text) {
+        std::size_t equals =
+            text.find('=', text.rfind(']') == std::string::npos ? 0 : text.rfind(']'));
+        if (equals != std::string::npos && text.find('{') == std::string::npos) {
+            from = text.substr(equals + 1);
+            from.erase(0, from.find_first_not_of(' '));
+            text.erase(equals);
+            text.erase(text.find_last_not_of(' ') + 1);
+        }
         std::size_t brace = text.find('{');
         if (brace != std::string::npos) {
             if (text.back() != '}')

@@ -322,6 +322,17 @@ public:
     tensor_view<T, N> view() const & { return view_; }
     tensor_view<T, N> view() const && = delete;
 
+    /// Makes the tensor smaller before it is sealed, without a copy: its first dimension if it is
+    /// in C order, its last one if it is in F order. Returns the view, in which the elements that
+    /// stay are where they were.
+    tensor_view<T, N> shrink(std::array<std::int64_t, N> shape) & {
+        if (!handle_) detail::wrong("the tensor was already sealed");
+        detail::check(
+            sdp_dal_ref_shrink(handle_.get(), static_cast<std::int32_t>(N), shape.data()));
+        view_ = {view_.data(), shape, view_.strides()};
+        return view_;
+    }
+
     /// Seals the tensor and returns its reference.
     ref seal() {
         if (!handle_) detail::wrong("the tensor was already sealed");

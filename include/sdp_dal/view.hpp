@@ -433,6 +433,13 @@ tensor_view<const T, N> typed_view(const sdp_dal_tensor_view &view, const std::s
     return {static_cast<const T *>(view.data), shape, strides};
 }
 
+/// The same of memory that may be written.
+template <class T, std::size_t N>
+tensor_view<T, N> writable_view(const sdp_dal_tensor_view &view, const std::string &what) {
+    auto typed = typed_view<T, N>(view, what);
+    return {static_cast<T *>(const_cast<void *>(view.data)), typed.shape(), typed.strides()};
+}
+
 } // namespace detail
 
 /// A view of elements without gaps. order: one of sdp_dal_order.

@@ -33,7 +33,7 @@ from . import caller, common, connection, errors, events, ids, processor, refere
 from ._async_caller import AsyncCaller, Results
 from ._ending import end_on_sigterm
 from ._native import get_include, get_library, library_version
-from .caller import Caller, FoundProcessor, LostOutputs
+from .caller import Caller, FoundProcessor, Given, LostOutputs, given
 from .common import (
     NAMESPACE_DECL_SUFFIX,
     NAMESPACE_ID_SIZE,
@@ -128,6 +128,7 @@ __all__ = [
     "Forked",
     "FoundProcessor",
     "FunctionError",
+    "Given",
     "InputLost",
     "InternalError",
     "Interrupted",
@@ -159,8 +160,8 @@ __all__ = [
     "call_name",
     "caller",
     "common",
-    "complex64",
     "complex128",
+    "complex64",
     "connection",
     "end_on_sigterm",
     "errors",
@@ -168,6 +169,7 @@ __all__ = [
     "from_numpy_dtype",
     "get_include",
     "get_library",
+    "given",
     "ids",
     "is_namespace_decl",
     "library_version",

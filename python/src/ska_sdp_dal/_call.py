@@ -346,6 +346,37 @@ class OutputTensor(_OfCall, TensorRef):
         self._outputs.created(self)
         return out[0]
 
+    def start(self) -> np.ndarray[Any, Any]:
+        """Returns the array of an output that starts from an input (``sum: complex128[u,v] = grid``). It has the elements of
+        the input, and is written in place: the input itself cannot be read in such a call. The output is sealed when the
+        function returns.
+
+        Raises:
+            DalError: The output does not start from an input, or that is None.
+        """
+        view = filled("sdp_dal_tensor_view")
+        check(lib.sdp_dal_call_get_output(self._outputs.handle, self._param.raw, view))
+        shape = tuple(view.shape[0 : view.ndim])
+        order = "F" if view.order == lib.SDP_DAL_ORDER_F else "C"
+        address = ffi.cast("void *", view.data)
+        place = _arrays.InPlace(address, shape, _arrays.DTYPE_OF_CODE[view.dtype], order)
+        self._in_place = place
+        array = place.array()
+        place.keep(self._writer())
+        self._outputs.created(self)
+        return array
+
+    def shrink(self, shape: Any) -> None:
+        """Makes an output that is being written in place smaller, without a copy: its first dimension if it is in C order,
+        its last one if it is in F order. The elements that stay are where they were. The array that was returned before has
+        its old shape: elements behind the new one must not be written any more.
+
+        Args:
+            shape: The new shape.
+        """
+        sizes = _arrays.shape_of(shape, self._what())
+        check(lib.sdp_dal_call_shrink(self._outputs.handle, self._param.raw, len(sizes), ffi.new("int64_t[]", sizes)))
+
     def _writer(self) -> Any:
         return self._outputs
 

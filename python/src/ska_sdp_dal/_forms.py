@@ -73,6 +73,7 @@ def _different(function: Function) -> List[Any]:
 
 def _hint(shown: Any, param: Param, others: List[Param], value: Any, casting: str, kept: List[Any]) -> None:
     """Shows the library what is known of the type of an argument."""
+    value = getattr(value, "ref", value) if type(value).__name__ == "Given" else value
     if isinstance(value, Ref):
         if param.kind != ID:
             shown.kind, shown.reference = lib.SDP_DAL_VALUE_REF, value._handle

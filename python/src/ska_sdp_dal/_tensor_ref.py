@@ -311,6 +311,17 @@ class TensorRef(Ref):
         """Returns what must be kept as long as the tensor is being written."""
         return self._handle
 
+    def shrink(self, shape: Any) -> None:
+        """Makes a tensor that is being written in place smaller, without a copy: its first dimension if it is in C order, its
+        last one if it is in F order. The elements that stay are where they were. The array that was returned before has its
+        old shape: elements behind the new one must not be written any more.
+
+        Args:
+            shape: The new shape.
+        """
+        sizes = _arrays.shape_of(shape, self._what())
+        check(lib.sdp_dal_ref_shrink(self._handle, len(sizes), ffi.new("int64_t[]", sizes)))
+
     def seal(self) -> None:
         """Seals a tensor that was created in place, so that other clients can read it."""
         check(lib.sdp_dal_ref_seal(self._handle))

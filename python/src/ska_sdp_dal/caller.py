@@ -65,6 +65,28 @@ class LostOutputs(Dict[str, Any]):
         raise type(self.error)(str(self.error), self.error.status)
 
 
+class Given:
+    """A reference whose object the caller gives away; see :func:`given`."""
+
+    __slots__ = ("ref",)
+
+    def __init__(self, ref: Ref) -> None:
+        if not isinstance(ref, Ref):
+            raise TypeError(f"only the object of a reference is given away, not {type(ref).__name__}")
+        self.ref = ref
+
+
+def given(ref: Ref) -> Given:
+    """Gives the object of a reference away, as the argument for an input from which an output starts
+    (``sum: complex128[u,v] = grid``).
+
+    The output takes its memory over, without a copy, if no other client wants or reads the object when the call is taken,
+    and no other unfinished call of this process takes it. Otherwise it is copied. Once the call is issued, this process can
+    no longer use the object.
+    """
+    return Given(ref)
+
+
 class FoundProcessor(NamedTuple):
     """A processor that a caller has found."""
 
@@ -504,6 +526,8 @@ class _Issuer:
     def _show_other(self, shown: Any, param: Param, value: Any, kept: List[Any]) -> None:
         if value is None:
             shown.kind = _NULL if param.is_output and not param.nullable else _UNWANTED
+        elif isinstance(value, Given):
+            shown.kind, shown.flags, shown.reference = _REF, lib.SDP_DAL_VALUE_GIVEN, value.ref._handle
         elif param.kind == VALUE:
             param.show(shown, value, kept)
         elif isinstance(value, Ref) and param.kind != ID:

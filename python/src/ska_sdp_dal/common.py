@@ -73,6 +73,7 @@ _TYPE_META = b"proc:type"
 _ELEM_META = b"proc:elem"
 _DIMS_META = b"proc:dims"
 _ORDER_META = b"proc:order"
+_FROM_META = b"proc:from"
 _TABLE_META = b"proc:table"
 
 par_spec = pa.Field
@@ -314,7 +315,13 @@ def make_tensor_input_par(
 
 
 def make_tensor_output_par(
-    name: str, elem_type: ElemType, dim_names: Sequence[str], nullable: bool = False, *, order: Optional[str] = None
+    name: str,
+    elem_type: ElemType,
+    dim_names: Sequence[str],
+    nullable: bool = False,
+    *,
+    order: Optional[str] = None,
+    starts_from: Optional[str] = None,
 ) -> pa.Field:
     """Returns an output parameter that is a tensor.
 
@@ -324,8 +331,10 @@ def make_tensor_output_par(
         dim_names: The names of its dimensions. ``=`` and a size after a name fix that size.
         nullable: Whether it may be left out.
         order: 'C' or 'F' for the order in which it is stored. Default: that of the array that is put.
+        starts_from: The name of an input of the same type, whose elements the function finds in the output.
     """
-    return _object_par(name, nullable, {_PAR_META: b"out", **_tensor(elem_type, dim_names, order)})
+    start = {} if starts_from is None else {_FROM_META: starts_from.encode()}
+    return _object_par(name, nullable, {_PAR_META: b"out", **_tensor(elem_type, dim_names, order), **start})
 
 
 def make_table_input_par(name: str, table_schema: Optional[pa.Schema], nullable: bool = False) -> pa.Field:
