@@ -2,7 +2,10 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::calls::{bytes, values, Place, LONG};
 use sdp_dal::dal::{
@@ -263,11 +266,15 @@ fn a_part_is_passed_on_by_what_receives_it() {
     let caller = caller(&namespace, &[PASS]);
     let whole = put(&namespace, &[20], &[]);
     let result = call_one(&caller, "pass_on", of(&whole, "[2:12]"));
-    let other = processor.clone();
-    let helping = std::thread::spawn(move || while other.process(Timeout::Poll).unwrap_or(false) {});
-    while !result.exists().unwrap() {
-        let _ = processor.process(Timeout::After(std::time::Duration::from_millis(5)));
-    }
+    // One thread waits in the function for the call that the other one runs.
+    let work = |processor: Arc<Processor>, result: Ref| {
+        while !result.exists().unwrap() {
+            let _ = processor.process(Timeout::After(Duration::from_millis(5)));
+        }
+    };
+    let (other, theirs) = (processor.clone(), result.clone());
+    let helping = std::thread::spawn(move || work(other, theirs));
+    work(processor, result.clone());
     helping.join().unwrap();
     let x: i64 = (2..12).sum();
     assert_eq!(caller_sum(&result), x * 1000 + 11 + 9 + 7 + 5 + 3);
@@ -353,4 +360,124 @@ fn what_a_part_cannot_do_is_told() {
     assert_eq!(of(&raw, "@1 int8 [2] (1)").get_tensor(LONG).unwrap().bytes(), b"bc");
     let long = of(&raw, "@1 int8 [3] (1)").get_tensor(LONG).err().unwrap();
     assert!(long.message().contains("reaches from byte 1 to byte 4"), "{long}");
+}
+
+// ---- deaths ---------------------------------------------------------------------------------------------------------
+
+/// What a child process does.
+const ROLE: &str = "SDP_DAL_TEST_ROLE";
+const TEXT: &str = "SDP_DAL_TEST_TEXT";
+
+/// A child that has said that it is ready. It is killed when this goes.
+struct Running(Child);
+
+impl Running {
+    fn start(role: &str, text: &str) -> Running {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["child", "--exact", "--nocapture"])
+            .envs([(ROLE, role), (TEXT, text)])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let running = Running(child);
+        let ready = lines.map_while(std::result::Result::ok).any(|line| line.contains("is ready"));
+        assert!(ready, "the child '{role}' ended before it was ready");
+        running
+    }
+
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Not a test of its own: what the children run.
+#[test]
+fn child() {
+    let (Ok(role), Ok(text)) = (std::env::var(ROLE), std::env::var(TEXT)) else { return };
+    let forever = Duration::from_secs(600);
+    match role.as_str() {
+        "holder" => {
+            let part = import(&text).unwrap();
+            let held = part.get_tensor(LONG).unwrap();
+            assert_eq!(held.layout().shape, [3]);
+            println!("the holder is ready");
+            std::thread::sleep(forever);
+        }
+        "visitor" => {
+            let options = sdp_dal::store::StoreOptions::default();
+            let _store = Store::open(std::path::Path::new(&text), &options).unwrap();
+            println!("the visitor is ready");
+        }
+        // Dies in the function that is to make a tensor of which another process has a part.
+        "maker" => {
+            let options = sdp_dal::store::StoreOptions::default();
+            let store = Store::open(std::path::Path::new(&text), &options).unwrap();
+            let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
+            let dies: Function = Arc::new(|_: &Call| std::process::abort());
+            processor.register(CallSchema::parse("make() -> (y: int64[i])").unwrap(), Some(dies)).unwrap();
+            processor.start().unwrap();
+            println!("the maker is ready");
+            let _ = processor.process(Timeout::After(forever));
+        }
+        other => panic!("no role '{other}'"),
+    }
+}
+
+#[test]
+fn the_death_of_a_holder_of_a_part_leaves_nothing() {
+    let place = Place::new("holder");
+    let store = place.open();
+    let namespace = Namespace::new(&store, None);
+    namespace.prefix().unwrap();
+    let before = store.stat().unwrap().objects;
+    let whole = put(&namespace, &[10], &[]);
+    let (id, block) = (whole.id(), of(&whole, "[2:8:2]"));
+    let holder = Running::start("holder", &block.export().unwrap());
+    drop((whole, block));
+    // The other process keeps the whole by its part alone.
+    assert!(store.info(&id).is_ok());
+    let borrowed = of(&namespace.borrow(id, None), "[::-4]");
+    assert_eq!(elements(&borrowed), [9, 5, 1]);
+    holder.kill();
+    // A client that attaches reaps the crashed ones.
+    drop(Running::start("visitor", place.path.to_str().unwrap()));
+    let gone = std::time::Instant::now() + Duration::from_secs(30);
+    while store.info(&id).is_ok() {
+        assert!(std::time::Instant::now() < gone, "the whole outlives the last holder of its parts");
+        assert!(store.check().unwrap().is_empty());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(store.stat().unwrap().objects, before);
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn the_death_of_a_maker_reaches_who_waits_for_a_part() {
+    let place = Place::new("maker");
+    let store = place.open();
+    let processor = processor(&store);
+    let namespace = Namespace::new(&store, None);
+    let maker = Running::start("maker", place.path.to_str().unwrap());
+    let making = caller(&namespace, &["make() -> (y: int64[i])"]);
+    let y = making.call("make", &Args::new()).unwrap().at(0).unwrap().clone();
+    let block = of(&y, "[2:4]");
+    // A call of another processor takes the part before there is a whole.
+    let summing = caller(&namespace, &[SUM]);
+    let result = call_one(&summing, "sum", block.clone());
+    assert_eq!(block.get_tensor(LONG).err().unwrap().kind(), Kind::ProcessorLost);
+    while result.wait(Timeout::Poll).is_err_and(|error| error.kind() == Kind::Timeout) {
+        let _ = processor.process(Timeout::After(Duration::from_millis(50)));
+    }
+    assert!(result.wait(Timeout::Poll).is_err());
+    drop((maker, y, block, result));
+    assert!(store.check().unwrap().is_empty());
 }

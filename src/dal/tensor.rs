@@ -154,6 +154,11 @@ impl KnownTensor {
     pub(super) fn layout(&self) -> &Layout {
         &self.layout
     }
+
+    /// Behind the last byte of the object's data that it needs.
+    pub(super) fn end(&self) -> usize {
+        self.body.end
+    }
 }
 
 /// A tensor's header and layout before there is memory for it.

@@ -39,7 +39,8 @@ impl PartOf {
     /// The tensor, in the bytes of the whole.
     pub(super) fn read(&self, whole: &RefInner, buffer: Buffer) -> Result<Tensor> {
         let id = buffer.id();
-        if let Some(known) = self.known(whole) {
+        // One that does not fit is read again, for the error.
+        if let Some(known) = self.known(whole).filter(|known| known.end() <= buffer.data().len()) {
             return Tensor::known(buffer, &known);
         }
         let tensor = match self.part.placed() {
