@@ -221,7 +221,7 @@ fetch_and_build() {
 }
 
 observe() {
-    local programs=$build/cpp_examples status=0 processors=() tracer pid
+    local programs=$build/cpp_examples status=0 processors=() tracer pid copied
     mkdir -p "$output"
     work=$(mktemp -d /dev/shm/sdp-dal-demo.XXXXXX)
     # Some 25 MB are needed; a container's /dev/shm often has no more than 64.
@@ -237,6 +237,7 @@ observe() {
     tracer=$!
     run "$programs/imaging_caller" "$work/store" --data "$cache/day2_TDEM0003_10s_norx_1src_1spw.uvfits" \
         --output "$output" || status=$?
+    copied=$("$build/bin/sdp-dal" stat "$work/store" --json | sed -n 's/.*"copied": *\([0-9]*\).*/\1/p')
     stop "$tracer"
     finish "$tracer" || fail "the trace did not end as it should: status $?"
     stop "${processors[@]}"
@@ -244,6 +245,8 @@ observe() {
         finish "$pid" || fail "a processor did not end as it should: status $?"
     done
     ((status == 0)) || fail "the imaging failed or a check did not hold, see above"
+    [[ $copied == 0 ]] || fail "the calls copied '$copied' bytes of their arguments: all of these are in the store"
+    echo "Bytes that the calls copied: $copied"
 }
 
 draw() {

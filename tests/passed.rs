@@ -16,7 +16,7 @@ use sdp_dal::error::Kind;
 use sdp_dal::log::{self, Level};
 use sdp_dal::store::{DeleteMode, ObjectId};
 use sdp_dal::timeout::Timeout;
-use sdp_dal::wire::{CallSchema, Elem, Layout, Order, TableSource, TensorSource};
+use sdp_dal::wire::{ArraySource, CallSchema, Elem, Layout, Order, TableSource, TensorSource};
 
 const TOTAL: &str = "total(values: float64[row,chan]) -> (sum: float64[])";
 const ORDERED: &str = "ordered(values: float64[row,chan] F) -> (sum: float64[])";
@@ -35,7 +35,21 @@ struct Setup {
 
 /// Sums up a tensor's elements.
 fn sum_of(tensor: &Tensor) -> f64 {
-    tensor.bytes().chunks_exact(8).map(|bytes| f64::from_ne_bytes(bytes.try_into().unwrap())).sum()
+    let layout = tensor.layout();
+    let mut sum = 0.0;
+    let (rows, columns) = match layout.shape[..] {
+        [] => (1, 1),
+        [rows] => (rows, 1),
+        [rows, columns] => (rows, columns),
+        _ => unreachable!("no function here takes more"),
+    };
+    let stride = |dim: usize| layout.strides.get(dim).copied().unwrap_or(0);
+    for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+        let at = tensor.origin() as i64 + row * stride(0) + column * stride(1);
+        let at = usize::try_from(at).unwrap();
+        sum += f64::from_ne_bytes(tensor.bytes()[at..at + 8].try_into().unwrap());
+    }
+    sum
 }
 
 impl Setup {
@@ -45,7 +59,7 @@ impl Setup {
         let mut processor = Processor::new(&store, &ProcessorOptions::default()).unwrap();
         let notes = seen.clone();
         let function: Function = Arc::new(move |call: &Call| {
-            notes.lock().unwrap().push(call.object_id(0)?);
+            notes.lock().unwrap().push(call.reference(0)?.id());
             let sum = match call.tensor(0) {
                 Ok(tensor) => sum_of(&tensor),
                 Err(_) => {
@@ -295,18 +309,120 @@ fn a_large_copy_is_told_with_its_reason() {
 }
 
 #[test]
-fn other_names_are_no_reference() {
+fn what_has_no_names_gets_those_that_are_expected() {
     let setup = Setup::new("passed-names", TOTAL);
     let reference = setup.put(Order::C, &["time", "chan"]);
     let tensor = reference.get_tensor(LONG).unwrap();
     let mut layout = tensor.layout().clone();
     layout.names = vec![String::new(); 2];
-    // The value has no names; the object's do not fit.
-    let (sum, id) = setup.call(Arg::Tensor(TensorSource { layout: &layout, ..source(&tensor) }));
-    assert_eq!((sum, id == reference.id()), (SUM, false));
-    // Its own do not fit either, whether it is passed or put.
+    assert_eq!(
+        setup.call(Arg::Tensor(TensorSource { layout: &layout, ..source(&tensor) })),
+        (SUM, reference.id())
+    );
+    assert_eq!(setup.copied(), 0);
+    // The object's own do not fit, whether it is passed or put.
     let mut args = Args::new();
     args.push(Arg::Tensor(source(&tensor)));
     let refused = setup.caller.call("total", &args).map(drop);
     assert_eq!(refused.unwrap_err().kind(), Kind::InvalidArgument);
+}
+
+/// Rows `start..` in steps of `step`, and columns `from..to` in steps of `by`, turned around if that is negative, of a tensor
+/// of 128 rows and 64 columns.
+fn sliced<'a>(tensor: &'a Tensor, rows: (i64, i64), columns: (i64, i64, i64)) -> (TensorSource<'a>, f64) {
+    let ((start, step), (from, to, by)) = (rows, columns);
+    let shape = [(128 - start + step - 1) / step, (to - from + by.abs() - 1) / by.abs()];
+    let first = if by > 0 { from } else { to - 1 };
+    let strides = [64 * 8 * step, 8 * by];
+    let sum = (0..shape[0])
+        .flat_map(|i| (0..shape[1]).map(move |j| ((start + i * step) * 64 + first + j * by) as f64));
+    let layout = Layout::strided(Elem::Float64, &shape, Some(&strides), &[]).unwrap();
+    let origin = usize::try_from((start * 64 + first) * 8).unwrap();
+    (TensorSource { bytes: tensor.bytes(), origin, layout: Box::leak(Box::new(layout)) }, sum.sum())
+}
+
+#[test]
+fn slices_are_passed_as_parts() {
+    let setup = Setup::new("passed-slices", TOTAL);
+    let reference = setup.put(Order::C, &["row", "chan"]);
+    let tensor = reference.get_tensor(LONG).unwrap();
+    let used = setup.store.stat().unwrap().used;
+    for (rows, columns) in
+        [((0, 1), (0, 32, 1)), ((100, 1), (0, 64, 1)), ((1, 3), (5, 60, 7)), ((3, 2), (10, 40, -3))]
+    {
+        let (value, sum) = sliced(&tensor, rows, columns);
+        assert_eq!(setup.call(Arg::Tensor(value)), (sum, reference.id()), "{rows:?} {columns:?}");
+    }
+    // Turned.
+    let layout = Layout::strided(Elem::Float64, &[64, 128], Some(&[8, 512]), &[]).unwrap();
+    let value = TensorSource { layout: &layout, ..source(&tensor) };
+    assert_eq!(setup.call(Arg::Tensor(value)), (SUM, reference.id()));
+    // Rows of a batch, each another part.
+    let parts: Vec<_> = (0..64).map(|at| sliced(&tensor, (0, 1), (at, at + 1, 1))).collect();
+    let rows = parts.iter().map(|(value, _)| {
+        let mut row = Args::new();
+        row.push(Arg::Tensor(*value));
+        row
+    });
+    let rows: Vec<_> = rows.collect();
+    let results = setup.caller.batch("total", &rows, LONG).unwrap();
+    setup.run();
+    for (result, (_, sum)) in results.iter().zip(&parts) {
+        assert_eq!(sum_of(&result.at(0).unwrap().get_tensor(LONG).unwrap()), *sum);
+    }
+    drop(results);
+    setup.namespace.sweep(100);
+    assert_eq!((setup.store.stat().unwrap().used, setup.copied()), (used, 0));
+    // A part has no ID: what is put has one.
+    let (value, _) = sliced(&tensor, (0, 1), (0, 32, 1));
+    assert_ne!(setup.namespace.put_tensor(&value).unwrap().id(), reference.id());
+    setup.store.is_sound();
+}
+
+#[test]
+fn a_part_stays_until_the_call_has_ended_and_its_order_may_cost_a_copy() {
+    let setup = Setup::new("passed-part-order", ORDERED);
+    let reference = setup.put(Order::F, &[]);
+    let tensor = reference.get_tensor(LONG).unwrap();
+    // Columns of F order are in F order; rows of it are in none.
+    let columns = Layout::strided(Elem::Float64, &[128, 8], Some(&[8, 1024]), &[]).unwrap();
+    let rows = Layout::strided(Elem::Float64, &[8, 64], Some(&[8, 1024]), &[]).unwrap();
+    for (layout, copied) in [(&columns, 0), (&rows, 8 * 64 * 8)] {
+        let (_, id) = setup.call(Arg::Tensor(TensorSource { layout, ..source(&tensor) }));
+        assert_eq!((id == reference.id(), setup.copied()), (copied == 0, copied));
+    }
+    let mut args = Args::new();
+    args.push(Arg::Tensor(TensorSource { layout: &columns, ..source(&tensor) }));
+    let results = setup.caller.call("ordered", &args).unwrap();
+    drop(args);
+    drop((tensor, reference));
+    setup.run();
+    assert!(results.at(0).unwrap().get_tensor(LONG).is_ok());
+}
+
+#[test]
+fn columns_of_tables_and_raw_bytes_are_passed_as_tensors() {
+    const LINE: &str = "line(values: float64[row]) -> (sum: float64[])";
+    let setup = Setup::new("passed-columns", LINE);
+    let flux = Arc::new(Schema::new(vec![Field::new("flux", DataType::Float64, false)]));
+    let column = Float64Array::from_iter_values((0..1000).map(f64::from));
+    let batch = RecordBatch::try_new(flux.clone(), vec![Arc::new(column)]).unwrap();
+    let table = TableSource::new(flux, vec![batch]).unwrap();
+    let reference = setup.namespace.put_table(&table).unwrap();
+    let got = reference.get_table(LONG).unwrap();
+    let column = Float64Array::from(got.batches()[0].column(0).to_data());
+    assert_eq!(setup.call(ArraySource::from(&column.values()[..])), (499_500.0, reference.id()));
+    assert_eq!(setup.call(ArraySource::from(&column.values()[10..20])), (145.0, reference.id()));
+
+    let bytes: Vec<u8> = (0..1000).flat_map(|n| f64::from(n).to_ne_bytes()).collect();
+    let raw = setup.namespace.put_bytes(&bytes, b"").unwrap();
+    let buffer = raw.get_buffer(LONG).unwrap();
+    let layout = Layout::contiguous(Elem::Float64, &[500], Order::C, &[]).unwrap();
+    let value = TensorSource { bytes: buffer.data(), origin: 4000, layout: &layout };
+    assert_eq!(setup.call(Arg::Tensor(value)), (374_750.0, raw.id()));
+    assert_eq!(setup.copied(), 0);
+    // Elements that no type could read in place.
+    let value = TensorSource { bytes: &buffer.data()[1..], origin: 0, layout: &layout };
+    assert_ne!(setup.call(Arg::Tensor(value)).1, raw.id());
+    assert_eq!(setup.copied(), 4000);
 }

@@ -85,6 +85,8 @@ def called(caller: Any, name: str, value: Any) -> Tuple[Any, bool, int]:
     before = caller.store.conn.stat()["copied"]
     outputs = getattr(caller, name)(values=value)
     total, where = outputs["sum"].get(WATCHDOG)[()], list(outputs["place"].get(WATCHDOG))
+    if isinstance(value, pa.ChunkedArray):
+        value = value.chunk(0)
     array = value if isinstance(value, np.ndarray) else np.asarray(value)
     return total, where == place(array), caller.store.conn.stat()["copied"] - before
 
@@ -104,6 +106,43 @@ def test_what_get_gave_is_passed(caller: Any) -> None:
     assert again.oid == ref.oid
     del ref, array
     assert np.array_equal(again.get(), MATRIX)
+
+
+def test_slices_are_passed_as_parts(caller: Any) -> None:
+    ref, complex_ref = caller.store.put_new_tensor(MATRIX), caller.store.put_new_tensor(MATRIX + 1j * MATRIX[::-1])
+    array, used = ref.get(), caller.store.conn.stat()["used"]
+    for value in (
+        array[10:90],
+        array[:, 5:50],
+        array[::-2, ::3],
+        array[::-1, ::-1],
+        array.T,
+        array[:, 7:8],
+        array.reshape(60, 200)[3:, 150:],
+        complex_ref.get().real,
+        complex_ref.get()[::2].imag,
+    ):
+        assert called(caller, "total", value) == (weighted(value), True, 0)
+    assert called(caller, "line", array[17]) == (weighted(array[17]), True, 0)
+    # A function that asks for an order gets it by a copy, which is counted.
+    assert called(caller, "in_f", array[:, 5:50]) == (weighted(MATRIX[:, 5:50]), False, 120 * 45 * 8)
+    assert called(caller, "in_f", array.T) == (weighted(MATRIX.T), True, 0)
+    rows = caller.total_batch([{"values": array[:, at : at + 10]} for at in range(0, 100, 10)])
+    for at, row in enumerate(rows):
+        assert row["sum"].get(WATCHDOG)[()] == weighted(MATRIX[:, 10 * at : 10 * at + 10])
+        assert list(row["place"].get(WATCHDOG)) == place(array[:, 10 * at :])
+    del rows, row
+    assert caller.store.conn.stat()["used"] == used
+    # What is put has an ID of its own.
+    assert caller.store.put_new_tensor(array[10:90]).oid != ref.oid
+
+
+def test_columns_of_a_table_are_passed_as_tensors(caller: Any) -> None:
+    ref = caller.store.put_new_table(FLUX)
+    column = ref.get().column("flux")
+    flux = column.chunk(0).to_numpy()
+    for value in (column, column.chunk(0), column.chunk(0)[100:200], flux[::-3], memoryview(flux)):
+        assert called(caller, "line", value) == (weighted(np.asarray(value)), True, 0)
 
 
 def test_what_was_written_in_place_is_passed(caller: Any) -> None:

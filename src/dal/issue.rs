@@ -554,7 +554,7 @@ impl<'a> Rows<'_, 'a> {
                             reference
                         }
                     };
-                    self.prepared.cells.push(Cell::Id(reference.id()));
+                    self.prepared.cells.push(reference.cell());
                     self.prepared.inputs.take(reference);
                     continue;
                 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::log::{self, Level};
 use crate::store::{Buffer, EntryKey, ObjectId, Store, Want};
-use crate::wire::{Order, TableSource, TensorSource};
+use crate::wire::{Order, Part, Placed, TableSource, TensorSource};
 
 use super::args::PutValue;
 use super::expect::Expectation;
@@ -30,14 +30,17 @@ const UNKNOWN: Reason = Reason(
     "its object has fewer than 4096 bytes, is deleted or is not sealed, or was not got through this process's store",
 );
 const PART: Reason = Reason("it is a part of its object");
-const NAMES: Reason = Reason("its object has other dimension names");
-const ORDER: Reason = Reason("its object is in another order than the parameter asks for");
+const ORDER: Reason = Reason("it is not in the order that the parameter asks for");
+const UNALIGNED: Reason = Reason("its elements do not lie at multiples of their size");
+const WRONG: Reason = Reason("its elements do not lie in its memory");
 const OUTPUT: Reason = Reason("its object is an output of the same call");
 const GONE: Reason = Reason("its object was deleted meanwhile");
 
 /// An object that a value is, pinned.
 pub(super) struct Passed {
     buffer: Buffer,
+    /// Which part of it, unless it is the whole.
+    part: Option<Arc<Part>>,
 }
 
 impl Passed {
@@ -75,27 +78,21 @@ impl Passed {
         if layout.is_empty() {
             return Err(EMPTY);
         }
-        let orders = [Order::C, Order::F].into_iter().filter(|order| layout.is_contiguous(*order));
-        let mut orders = orders.peekable();
-        let bytes = orders.peek().and_then(|order| source.contiguous_bytes(*order)).ok_or(PART)?;
-        let (buffer, at) = store.find_address(bytes.as_ptr().addr(), bytes.len()).ok_or(UNKNOWN)?;
-        let tensor = Tensor::read(buffer).map_err(|_| PART)?;
-        let whole = tensor.layout();
-        let is_whole = at == tensor.body_start()
-            && whole.elem == layout.elem
-            && whole.shape == layout.shape
-            && orders.any(|order| whole.is_contiguous(order));
-        if !is_whole {
-            return Err(PART);
-        }
-        let mut names = layout.names.iter().zip(&whole.names);
-        if !names.all(|(given, name)| given.is_empty() || given == name) || expect.check(whole).is_err() {
-            return Err(NAMES);
-        }
-        if order.is_some_and(|order| !whole.is_contiguous(order)) {
+        let mut value = Placed::from(source);
+        value.check(source.bytes.len()).map_err(|_| WRONG)?;
+        let span = value.span();
+        let found = store.find_address(start.wrapping_add(span.start), span.len());
+        let (buffer, at) = found.ok_or(UNKNOWN)?;
+        if order.is_some_and(|order| !layout.is_contiguous(order)) {
             return Err(ORDER);
         }
-        Ok(Passed { buffer: tensor.into_buffer() })
+        value.origin = at + (source.origin - span.start);
+        if is_whole(&value, &buffer, expect) {
+            return Ok(Passed { buffer, part: None });
+        }
+        value.layout.names = expect.fill_names(&layout.names, layout.shape.len());
+        let part = Part::layout(value.origin, value.layout).map_err(|_| UNALIGNED)?;
+        Ok(Passed { buffer, part: Some(Arc::new(part)) })
     }
 
     /// A table.
@@ -109,7 +106,7 @@ impl Passed {
         if !whole.content().is_same_memory(table) {
             return Err(PART);
         }
-        Ok(Passed { buffer: whole.buffer().clone() })
+        Ok(Passed { buffer: whole.buffer().clone(), part: None })
     }
 
     /// A reference to it for a call, with the claim that the call holds.
@@ -118,13 +115,20 @@ impl Passed {
         expect: &Arc<Expectation>,
     ) -> std::result::Result<(Ref, Option<Want>), Reason> {
         let (id, key) = self.object();
-        let reference = Ref::received(self.buffer.store(), id, expect, Some(key));
+        let store = self.buffer.store();
+        let reference = match self.part {
+            None => Ref::received(store, id, expect, Some(key)),
+            Some(part) => Ref::received(store, id, Expectation::default(), Some(key)).elements(part, expect),
+        };
         let claim = reference.claim_input().map_err(|_| GONE)?;
         Ok((reference, claim))
     }
 
-    /// An owning reference to it.
+    /// An owning reference to it, if it is a whole object: only that has an ID, which those who put it may pass on.
     pub(super) fn into_ref(self, namespace: &Namespace) -> std::result::Result<Ref, Reason> {
+        if self.part.is_some() {
+            return Err(PART);
+        }
         let (id, key) = self.object();
         match namespace.store().want(&id) {
             Ok(want) if want.key() == key => Ok(namespace.adopt(want, Vec::new())),
@@ -135,6 +139,20 @@ impl Passed {
     fn object(&self) -> (ObjectId, EntryKey) {
         (self.buffer.id(), self.buffer.key())
     }
+}
+
+/// Whether a value is the object's own tensor, with names that the parameter expects.
+fn is_whole(value: &Placed, buffer: &Buffer, expect: &Expectation) -> bool {
+    let Ok(tensor) = Tensor::read(buffer.clone()) else { return false };
+    let (whole, given) = (tensor.placed(), &value.layout);
+    let mut names = given.names.iter().zip(&whole.layout.names);
+    let mut orders = [Order::C, Order::F].into_iter();
+    value.origin == whole.origin
+        && given.elem == whole.layout.elem
+        && given.shape == whole.layout.shape
+        && orders.any(|order| given.is_contiguous(order) && whole.layout.is_contiguous(order))
+        && names.all(|(given, name)| given.is_empty() || given == name)
+        && expect.check(&whole.layout).is_ok()
 }
 
 /// A copy that a call has made is counted, and a large one is told.

@@ -99,16 +99,6 @@ impl Tensor {
         }
     }
 
-    /// Where the elements begin in the data of the object.
-    pub(super) fn body_start(&self) -> usize {
-        self.body.start
-    }
-
-    /// The object, without what was read of it.
-    pub(super) fn into_buffer(self) -> Buffer {
-        self.buffer
-    }
-
     /// Where the first element lies in [`Tensor::bytes`]: 0, unless it is a part with a negative stride.
     pub fn origin(&self) -> usize {
         self.origin
@@ -117,6 +107,11 @@ impl Tensor {
     /// Bytes, origin and layout in one: for functions that take tensors of any strides.
     pub fn source(&self) -> TensorSource<'_> {
         TensorSource { bytes: self.bytes(), origin: self.origin, layout: &self.layout }
+    }
+
+    /// The object, without what was read of it.
+    pub(super) fn into_buffer(self) -> Buffer {
+        self.buffer
     }
 
     /// The object of the tensor.

@@ -115,6 +115,12 @@ static void caller(sdp_dal::store &store) {
     sent("total", held.view(), first, right, 0);
     sent("total", tensor_view<const double, 2>(first, {n, m}), first, right, 0);
     CHECK(store.put(held.view()).id() == stored.id());
+    // Slices: rows, every third channel backwards, turned.
+    const tensor_view<const double, 2> slices[] = {{first + 10 * m, {50, m}},
+                                                   {first + m - 1, {n, m / 3}, {8 * m, -24}},
+                                                   {first, {m, n}, {8, 8 * m}}};
+    for (const auto &slice : slices) sent("total", slice, slice.first(), weighted(slice), 0);
+    CHECK(store.put(slices[0]).id() != stored.id());
     // What is elsewhere is copied, in whatever order it is.
     sent("total", view, memory.data(), right, all);
     const tensor_view<const double, 2> turned(memory.data(), {m, n}, {8, 8 * m});

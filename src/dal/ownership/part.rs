@@ -105,6 +105,11 @@ impl Ref {
         Ref::of_part(self.inner.clone(), Some(Arc::new(part)))
     }
 
+    /// The same object's reference to these elements, which were checked.
+    pub(in crate::dal) fn elements(self, part: Arc<Part>, expect: &Arc<Expectation>) -> Ref {
+        self.with_part(part, expect.into(), None)
+    }
+
     /// A reference to the part of an input that the call has pinned.
     pub(in crate::dal) fn pinned_part(buffer: Buffer, part: &Arc<Part>, expect: &Arc<Expectation>) -> Ref {
         Ref::pinned(buffer, Expectation::default()).with_part(part.clone(), expect.into(), None)
