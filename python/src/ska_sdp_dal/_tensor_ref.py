@@ -313,8 +313,8 @@ class TensorRef(Ref):
 
     def shrink(self, shape: Any) -> None:
         """Makes a tensor that is being written in place smaller, without a copy: its first dimension if it is in C order,
-        its last one if it is in F order. The elements that stay are where they were. The array that was returned before has its old
-        shape: elements behind the new one must not be written any more.
+        its last one if it is in F order. The elements that stay are where they were. The array that was returned before has
+        its old shape: elements behind the new one must not be written any more.
 
         Args:
             shape: The new shape.
