@@ -32,7 +32,7 @@ const UNKNOWN: Reason = Reason(
 const PART: Reason = Reason("it is a part of its object");
 const ORDER: Reason = Reason("it is not in the order that the parameter asks for");
 const UNALIGNED: Reason = Reason("its elements do not lie at multiples of their size");
-const WRONG: Reason = Reason("its elements do not lie in its memory");
+const WRONG: Reason = Reason("some of its elements are outside of its memory");
 const OUTPUT: Reason = Reason("its object is an output of the same call");
 const GONE: Reason = Reason("its object was deleted meanwhile");
 
