@@ -474,7 +474,8 @@ fn parts(dump: &mut Dump, store: &Namespace) {
         text(1, 4, "null"),
         text(2, 5, "\"@1088 complex64 [64,100] (8,512) {row,chan}[::-1]\""),
     ];
-    for (name, rows, texts) in [("call_parts", &rows[..], &texts[..]), ("call_part", &rows[..1], &texts[..1])]
+    for (name, rows, texts) in
+        [("call_parts", &rows[..], &texts[..]), ("call_parts_one", &rows[..1], &texts[..1])]
     {
         let expected = call_text("blocks", &format!("[{}]", all.join(", ")), texts);
         put(dump, store, name, (&encoder.encode(rows).unwrap(), encoder.metadata()), expected);

@@ -52,7 +52,7 @@ fn strided<T: Element>(tensor: &Tensor) -> Result<ArrayView<'_, T, IxDyn>> {
     let size = size_of::<T>() as u64;
     let fits = |number: u64| usize::try_from(number).ok();
     let sizes: Option<Vec<usize>> = layout.shape.iter().map(|size| fits(size.unsigned_abs())).collect();
-    let even = |stride: &i64| stride.unsigned_abs() % size == 0;
+    let even = |stride: &i64| stride.unsigned_abs().is_multiple_of(size);
     let steps: Option<Vec<usize>> = layout
         .strides
         .iter()

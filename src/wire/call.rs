@@ -272,7 +272,7 @@ fn decode_any(
     known: impl FnOnce(&CallSchema) -> Option<Arc<CallSchema>>,
 ) -> Result<DecodedRows> {
     let batch = read_stream(data, MAX_ROWS)?;
-    let (params, parts) = part_column::split(&batch.schema)?;
+    let part_column::Split { params, columns: parts } = part_column::split(&batch.schema)?;
     let schema = CallSchema::from_arrow(params.as_ref().unwrap_or(&batch.schema));
     let schema = schema.map_err(|wrong| corrupt(wrong.message()))?;
     let schema = known(&schema).unwrap_or_else(|| Arc::new(schema));

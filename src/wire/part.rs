@@ -76,7 +76,7 @@ impl Part {
         let align = placed.layout.elem.stored().size();
         let strides = placed.layout.shape.iter().zip(&placed.layout.strides).filter(|(size, _)| **size > 1);
         let mut steps = strides.map(|(_, stride)| stride.unsigned_abs());
-        if origin % align != 0 || steps.any(|step| step % align as u64 != 0) {
+        if !origin.is_multiple_of(align) || steps.any(|step| !step.is_multiple_of(align as u64)) {
             return Err(Error::invalid(format!(
                 "elements of type {} lie at multiples of {align} bytes; those from byte {origin} on with the byte strides \
                  {:?} do not",

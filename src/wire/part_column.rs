@@ -40,11 +40,21 @@ pub(crate) fn column<'c>(cells: impl Iterator<Item = &'c Cell> + Clone) -> Optio
     Some(Arc::new(cells.map(text).collect::<StringArray>()))
 }
 
-/// A call's schema without these columns, and by column its parameter: both by their places.
-pub(crate) fn split(schema: &Schema) -> Result<(Option<Schema>, Vec<(usize, usize)>)> {
+/// A call's schema taken apart.
+pub(crate) struct Split {
+    /// The fields of the parameters; none if there are no others.
+    pub(crate) params: Option<Schema>,
+    /// The columns that say which part, each with its parameter: both by their places.
+    pub(crate) columns: Vec<(usize, usize)>,
+}
+
+/// Takes a call's schema apart.
+pub(crate) fn split(schema: &Schema) -> Result<Split> {
     let is_part = |field: &Field| field.metadata().get(PAR).is_some_and(|kind| kind == KIND);
     let fields = schema.fields();
-    let Some(first) = fields.iter().position(|field| is_part(field)) else { return Ok((None, Vec::new())) };
+    let Some(first) = fields.iter().position(|field| is_part(field)) else {
+        return Ok(Split { params: None, columns: Vec::new() });
+    };
     let mut columns: Vec<(usize, usize)> = Vec::new();
     for (place, field) in fields.iter().enumerate().skip(first) {
         let name = field.name().strip_suffix(SUFFIX);
@@ -60,7 +70,7 @@ pub(crate) fn split(schema: &Schema) -> Result<(Option<Schema>, Vec<(usize, usiz
         columns.push((place, param));
     }
     let params = Schema::new_with_metadata(fields[..first].to_vec(), schema.metadata().clone());
-    Ok((Some(params), columns))
+    Ok(Split { params: Some(params), columns })
 }
 
 /// Reads the part in a row of such a column into the cell of its parameter.

@@ -11,7 +11,7 @@ from .errors import InvalidArgument
 
 
 def text_of(key: Any) -> str:
-    """Returns what stands in the brackets behind a reference as a text."""
+    """Returns the brackets behind a reference, with what is in them, as a text."""
     keys = key if isinstance(key, tuple) else (key,)
     return f"[{', '.join(_along(one) for one in keys)}]"
 
