@@ -20,8 +20,8 @@ struct given_ref {
 };
 
 /// Gives the object of a reference away, as the argument for an input from which an output starts
-/// ("sum: complex128[u,v] = grid"). The output takes its memory over, without a copy, if nobody
-/// else wants or reads it when the call is taken, and otherwise it is copied. Once the call is
+/// ("sum: complex128[u,v] = grid"). The output takes its memory over, without a copy, if no
+/// other client wants or reads it when the call is taken. Otherwise it is copied. Once the call is
 /// issued, this process can no longer use the object.
 inline given_ref given(const ref &reference) { return {reference}; }
 
