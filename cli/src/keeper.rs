@@ -4,7 +4,7 @@
 //! copy that is started again finds room. The main thread tells the store how a copy ended. That must not wait for
 //! the other thread, which may wait for it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -73,7 +73,7 @@ impl Drop for Keeper {
 }
 
 /// Until the other side is dropped.
-fn keep(shared: &Shared, path: &PathBuf, accept_owner: Option<u32>, ends: &Receiver<()>) {
+fn keep(shared: &Shared, path: &Path, accept_owner: Option<u32>, ends: &Receiver<()>) {
     let mut warned = false;
     let mut all = false;
     loop {

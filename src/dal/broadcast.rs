@@ -9,6 +9,7 @@ use super::args::{Args, GivenRows, Results};
 use super::caller::{Caller, Spare};
 use super::discovery::FoundProcessor;
 use super::discovery::Target;
+use super::giving::Gives;
 use super::issue::results_of;
 
 /// The result of a broadcast at one processor.
@@ -46,6 +47,10 @@ impl Caller {
         if rows.is_empty() {
             let none = |target: &Arc<Target>| Reply { processor: target.found(), results: Ok(Vec::new()) };
             return Ok(targets.iter().map(none).collect());
+        }
+        if targets.len() > 1 {
+            // Each of them reads the input: nobody has its memory alone.
+            prepared.gives = Gives::default();
         }
         // What only encoding finds is found before anything is put.
         let outputs = self.address(known, &mut prepared)?;

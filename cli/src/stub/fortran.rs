@@ -30,8 +30,8 @@ const LONGEST: usize = 63 - "_caller".len();
 /// The module.
 pub fn write(forms: &[CallSchema]) -> Result<String> {
     let name = &forms[0].name;
-    let all = forms.iter().flat_map(|form| &form.params).map(|param| &param.name).chain([name]);
-    for long in all.filter(|name| name.len() > LONGEST) {
+    let mut all = forms.iter().flat_map(|form| &form.params).map(|param| &param.name).chain([name]);
+    if let Some(long) = all.find(|name| name.len() > LONGEST) {
         return Err(Error::invalid(format!(
             "a stub in Fortran cannot use the name '{long}', which is too long: Fortran allows 63 letters"
         )));
