@@ -29,7 +29,7 @@ const FUNCTIONS: [(&str, FunctionOptions); 3] = [
 
 fn schemas() -> Vec<CallSchema> {
     let signature =
-        |name| format!("{name}(x: int64, how: int64, ys: int64[i]) -> (zs: int64[i], us: int64[i])");
+        |name| format!("{name}(x: int64, how: int64, ys: int64[*]) -> (zs: int64[i], us: int64[i])");
     FUNCTIONS.iter().map(|(name, _)| CallSchema::parse(&signature(name)).unwrap()).collect()
 }
 
