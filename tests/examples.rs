@@ -289,6 +289,7 @@ fn the_index_names_every_program() {
         ("cpp_examples", "py", "Python", "__main__"),
         ("python/examples", "py", "Python", "__main__"),
         ("examples", "rs", "Rust", "fn main("),
+        ("fortran_examples", "f90", "Fortran", "\nprogram "),
     ] {
         let found = programs_in(folder, ending, main);
         for row in rows.iter().filter(|row| found.iter().any(|one| row[0].trim_matches('`') == one)) {
@@ -304,6 +305,6 @@ fn the_index_names_every_program() {
     }
     named.sort();
     there.sort();
-    assert!(there.len() >= 19, "{there:?}");
+    assert!(there.len() >= 22, "{there:?}");
     assert_eq!(named, there, "what docs/examples.md lists, and the programs in the folders");
 }

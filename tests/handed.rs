@@ -256,6 +256,27 @@ fn what_is_given_wrongly_is_refused_with_a_sentence() {
 }
 
 #[test]
+fn what_was_given_to_a_processor_that_dies_is_lost() {
+    let store = TestStore::open("handed-lost", SIZE);
+    let namespace = Namespace::new(&store, None);
+    let x = put(&namespace, &[-2]);
+    let other = Running::new(&store, "processor");
+    let mut made = None;
+    until("the processor does not come up", || {
+        let schemas = vec![CallSchema::parse(ADD).unwrap()];
+        made = Caller::new(&namespace, schemas, &CallerOptions::default()).ok();
+        made.is_some()
+    });
+    let grid = put(&namespace, &vec![0; GRID]);
+    let error = issue(&made.unwrap(), &x, Arg::Given(grid)).wait(LONG).unwrap_err();
+    assert_eq!(error.kind(), Kind::ProcessorLost);
+    assert!(error.message().contains("given away to it is lost"), "{error}");
+    drop((other, x));
+    store.reap_all();
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
 fn a_processor_that_dies_takes_the_given_input_along_and_the_chain_can_begin_again() {
     let store = TestStore::open("handed-killed", SIZE);
     let namespace = Namespace::new(&store, None);

@@ -308,7 +308,7 @@ mod tests {
         };
         assert_eq!(call(1).line(), "f()");
         assert_eq!(call(2).line(), "f(), 2 rows");
-        assert_eq!(call(2).details(), ["and 2 rows more"]);
+        assert_eq!(call(2).details(), ["f()", "and 2 rows more"]);
     }
 
     #[test]

@@ -188,9 +188,8 @@ impl Again {
         };
         let (processor_until, room_until) = *state.until.get_or_insert_with(deadlines);
         for _ in 0..TRIES {
-            let target = match finder.select(&self.function) {
+            let target = match finder.select_again(&self.function) {
                 Ok(Some(target)) => target,
-                // Those that there are have as many calls as they may have.
                 Ok(None) => return Ok(Tried::Later),
                 Err(error) if error.kind() == Kind::ProcessorLost && processor_until.passed() => {
                     return Err(error)

@@ -302,6 +302,16 @@ impl Finder {
 
     /// None if those that may be chosen have no room. An error if none lives.
     pub(super) fn select(&self, function: &str) -> Result<Option<Arc<Target>>> {
+        self.select_among(function, true)
+    }
+
+    /// The same for a call that is issued again. If none has room it goes beyond `max_in_flight`: calls that were issued
+    /// meanwhile may wait for its outputs, and would keep the room for ever.
+    pub(super) fn select_again(&self, function: &str) -> Result<Option<Arc<Target>>> {
+        self.select_among(function, false)
+    }
+
+    fn select_among(&self, function: &str, has_room: bool) -> Result<Option<Arc<Target>>> {
         let mut living = self.living()?;
         if living.is_empty() && self.processors.lock().lost.is_some() {
             // All that were found have gone: others may have come since.
@@ -319,7 +329,10 @@ impl Finder {
             return Err(self.nobody(function));
         }
         // The first of equals: they are sorted by prefix.
-        let mut free: Vec<_> = living.into_iter().filter(|target| self.has_room(target)).collect();
+        let (mut free, full): (Vec<_>, Vec<_>) = living.into_iter().partition(|target| self.has_room(target));
+        if free.is_empty() && !has_room {
+            free = full;
+        }
         if free.len() < 2 {
             return Ok(free.pop());
         }

@@ -33,6 +33,9 @@ const SWEEP_LOOKS: usize = 512;
 /// How many rows are followed to find out what an object waits for.
 const FOLLOWED: usize = 10_000;
 
+/// The order of the first row that is not of a call that is issued again: those come before.
+const FIRST: u64 = 1 << 63;
+
 /// What a look at the queue found.
 pub(super) enum Scan {
     /// The oldest call that may run now, taken off the list, and its function's turn.
@@ -73,8 +76,9 @@ pub(super) struct CallQueue {
     /// The bucket at which the sweep has come, and when it began.
     sweep: usize,
     swept: Instant,
-    /// How many rows were ever added.
-    added: u64,
+    /// The orders of the next row, and of the next one of a call that is issued again: from 0 and from [`FIRST`] on.
+    next_again: u64,
+    next: u64,
     /// How often anything was looked at.
     looks: u64,
     functions: Vec<Arc<Offered>>,
@@ -102,7 +106,8 @@ impl CallQueue {
             due: Vec::new(),
             sweep: Lookout::BUCKETS,
             swept: clock::now(),
-            added: 0,
+            next_again: 0,
+            next: FIRST,
             looks: 0,
             functions,
             decoder: CallDecoder::new(&schemas)?,
@@ -164,12 +169,14 @@ impl CallQueue {
         let object = CallObject::new(store, *call, function.clone(), rows, given, buffer);
         self.let_go();
         self.fresh = Some(object.clone());
+        let is_again = store.is_issued_again(call.key)?;
         for row in 0..object.rows.len() {
-            let order = self.added;
-            self.added += 1;
+            let next = if is_again { &mut self.next_again } else { &mut self.next };
+            let order = *next;
+            *next += 1;
             self.insert(PendingRow::new(&object, row, order, &there));
             if function.options.ordered {
-                self.lines[function.index].behind.push_back(order);
+                self.line_up(function.index, order);
             } else {
                 self.unplaced.push(order);
             }
@@ -178,6 +185,24 @@ impl CallQueue {
             self.look_at_front(&function);
         }
         Ok(())
+    }
+
+    /// Puts a row of an ordered function into its line. One of a call that is issued again comes before all others, which may
+    /// wait for its outputs.
+    fn line_up(&mut self, index: usize, order: u64) {
+        if order >= FIRST {
+            self.lines[index].behind.push_back(order);
+            return;
+        }
+        let again = self.lines[index].behind.iter().take_while(|other| **other < FIRST).count();
+        let waiting = self.lines[index].front.filter(|front| *front >= FIRST);
+        let sight = waiting.and_then(|front| self.rows.get(&front)).and_then(PendingRow::waits_for);
+        if let (Some(front), Some(sight)) = (waiting, sight) {
+            self.watchlist.remove(sight, front);
+            self.lines[index].front = None;
+            self.lines[index].behind.insert(again, front);
+        }
+        self.lines[index].behind.insert(again, order);
     }
 
     /// The form that a call is for: the one with its schema, or the first that is compatible with it.

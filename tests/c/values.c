@@ -181,7 +181,7 @@ int main(int argc, char **argv) {
     OK(ref_id(any, id));
     sdp_dal_processor_options options;
     CLEAR(options);
-    options.flags = 2;
+    options.flags = 4;
     FAILS(sdp_dal_processor_open(store, &options, &processor), SDP_DAL_INVALID_ARGUMENT);
     options.flags = SDP_DAL_PROCESSOR_TAKER_RUNS;
     OK(sdp_dal_processor_open(store, &options, &processor));

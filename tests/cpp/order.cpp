@@ -148,7 +148,7 @@ static void signatures() {
           "maybe(in f: float64[n,m] C?, out sum: float64[])");
     CHECK(signature_of<columns>("columns", {"f[n,m] F", "sum[] C"}) ==
           "columns(in f: float64[n,m] F, out sum: float64[] C)");
-    THROWS(sdp_dal::invalid_argument, "a dense_view is in C order",
+    THROWS(sdp_dal::invalid_argument, "a dense_view or a span is in C order",
            signature_of<rows>("rows", {"f[n,m] F", "sum[]"}));
     THROWS(sdp_dal::invalid_argument, "'G' after the dimensions is not an order",
            signature_of<columns>("columns", {"f[n,m] G", "sum[]"}));
