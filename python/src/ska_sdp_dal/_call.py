@@ -19,6 +19,7 @@ from . import _arrays, _parts, _tables, errors
 from ._connection import Connection
 from ._functions import TABLE, TENSOR, VALUE, Function, Param, Values, read
 from ._native import check, error, ffi, filled, full_nanoseconds, last_error, lib, own
+from .common import DTYPE_OF_CODE
 from .ids import ObjectID
 from .references import TableRef, TensorRef
 
@@ -359,7 +360,7 @@ class OutputTensor(_OfCall, TensorRef):
         shape = tuple(view.shape[0 : view.ndim])
         order = "F" if view.order == lib.SDP_DAL_ORDER_F else "C"
         address = ffi.cast("void *", view.data)
-        place = _arrays.InPlace(address, shape, _arrays.DTYPE_OF_CODE[view.dtype], order)
+        place = _arrays.InPlace(address, shape, DTYPE_OF_CODE[view.dtype], order)
         self._in_place = place
         array = place.array()
         place.keep(self._writer())
