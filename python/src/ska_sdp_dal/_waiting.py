@@ -15,7 +15,7 @@ _AnyRef = TypeVar("_AnyRef", bound=Waitable)
 
 def listed(refs: Any) -> List[Any]:
     """Returns several references, and refuses a single one."""
-    made = list(refs) if isinstance(refs, Iterable) else [None]
+    made = list(refs) if isinstance(refs, Iterable) and not isinstance(refs, Waitable) else [None]
     if not all(isinstance(ref, Waitable) for ref in made):
         raise TypeError(f"{short(refs)} is no list of references: give a list of TensorRef, TableRef or Ref")
     return made
