@@ -80,7 +80,7 @@ impl Alone {
 
     /// The place of the row that comes, in the order of issue; its turn is over.
     pub(super) fn order(&mut self) -> Option<u64> {
-        self.take().map(|(row, _)| row.order)
+        self.take().map(|(row, _)| row.order - FIRST)
     }
 }
 
@@ -110,7 +110,7 @@ fn a_row_that_is_put_back_comes_again_before_later_ones() {
         ys.iter().for_each(|y| alone.issue("step", &[&x, y]));
         for _ in 0..2 {
             let (row, turn) = alone.take().unwrap();
-            assert_eq!(row.order, 0);
+            assert_eq!(row.order, FIRST);
             alone.queue.put_back(row);
             // Not before its turn is over.
             assert!(alone.take().is_none());
