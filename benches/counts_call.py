@@ -11,7 +11,7 @@ import ctypes
 import gc
 import importlib
 import sys
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import numpy as np
 import pyarrow
@@ -40,11 +40,6 @@ SCHEMAS = [
 class Processor(dal.Processor):  # type: ignore[misc]
     def empty(self, x: int, tag: Any) -> None:
         tag.put(NOTHING)
-
-    def _begin(self, prefix: bytes, threads: Optional[int], flags: int, full_ns: int) -> Any:
-        # Pools are told once a millisecond, which here would be now and then.
-        leave_pools = importlib.import_module("ska_sdp_dal._native").lib.SDP_DAL_PROCESSOR_LEAVE_POOLS
-        return super()._begin(prefix, threads, flags | leave_pools, full_ns)
 
     def same(self, x: int, ys: Any, zs: Any) -> None:
         zs.put(ys.get())
